@@ -1,0 +1,1 @@
+"""Pollinations.AI for LangChain."""
