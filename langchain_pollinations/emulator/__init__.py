@@ -1,0 +1,18 @@
+"""A stand-in for the service: a real server on a real socket, for tests, demonstrations and work offline.
+
+    with Emulator() as emulator:
+        emulator.reply("Hello")
+        ...  # point a client at emulator.url
+        assert emulator.requests[-1].path == "/v1/chat/completions"
+
+It checks requests as the service does, keeps its cache and its money, answers by rules, draws, embeds, plays what a
+test scripts, and remembers what it was asked. Every answer says that it is a stand-in, in its header
+`x-emulator: langchain-pollinations`.
+"""
+
+from __future__ import annotations
+
+from .server import Emulator
+from .world import Asked
+
+__all__ = ["Asked", "Emulator"]

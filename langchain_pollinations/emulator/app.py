@@ -1,0 +1,210 @@
+"""The application: routes, and what happens to every request before and after them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, unquote
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from . import catalog, chat, embeddings, images
+from .refusals import Refusal
+from .replies import Damage
+from .wire import Damaged, Finished, Torn, played, refused
+from .world import Asked, World
+
+BODY_LIMIT = 20 * 1024 * 1024
+
+Handler = Callable[[World, Asked], Awaitable[Response]]
+PromptHandler = Callable[[World, Asked, str], Awaitable[Response]]
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body; one over the limit is read to its end and then refused, so that the client can listen."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size <= BODY_LIMIT:
+            pieces.append(piece)
+        if not message.get("more_body"):
+            break
+    if size > BODY_LIMIT:
+        raise Refusal(413)
+    return b"".join(pieces)
+
+
+def _read_head(scope: Scope) -> Asked:
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    return Asked(
+        method=scope["method"],
+        path=scope["path"],
+        raw_path=raw_path.decode("latin-1"),
+        query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+        headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
+    )
+
+
+def _decoded(text: str) -> str:
+    """A second decoding, as the service does it: kept only where it is possible."""
+    if re.search(r"%(?![0-9a-fA-F]{2})", text):
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
+
+
+class Application:
+    """The emulator behind a socket."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._count = 0
+        handlers = {Refusal: _refuse, 404: _absent, 405: _absent}
+        self._routes = Starlette(routes=self._table(), exception_handlers=handlers)
+
+    def _table(self) -> list[Route]:
+        lists = [Route(path, self._simple(_models)) for path in catalog.LIST_CATEGORIES]
+        return [
+            Route("/v1/chat/completions", self._simple(chat.completions), methods=["POST"]),
+            Route("/v1/images/generations", self._simple(images.generations), methods=["POST"]),
+            Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
+            Route("/v1/models", self._simple(_v1_models)),
+            Route("/v1/models/{rest:path}", self._prompted(_v1_model, "/v1/models/")),
+            *lists,
+            Route("/text", self._simple(chat.post_text), methods=["POST"]),
+            Route("/text/{rest:path}", self._prompted(_segment(chat.get_text), "/text/")),
+            Route("/image/{rest:path}", self._prompted(images.get_image, "/image/")),
+            Route("/media/{rest:path}", self._prompted(images.get_media, "/media/")),
+        ]
+
+    def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            return await handler(self.world, request.scope["asked"])
+
+        return endpoint
+
+    def _prompted(self, handler: PromptHandler, prefix: str) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            rest = _decoded(request.scope["path"].removeprefix(prefix))
+            if not rest:
+                raise Refusal(404)
+            return await handler(self.world, request.scope["asked"], rest)
+
+        return endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            await self._answer(scope, receive, self._stamped(send))
+        except Torn:
+            await _close(scope, receive)
+        except Finished:
+            pass
+
+    def _stamped(self, send: Send) -> Send:
+        self._count += 1
+        marks = [(b"x-emulator", b"langchain-pollinations"), (b"x-request-id", f"emulated-{self._count}".encode())]
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", [])
+                have = {key.lower() for key, _ in given}
+                message = {**message, "headers": [*given, *((k, v) for k, v in marks if k not in have)]}
+            await send(message)
+
+        return stamped
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _read_head(scope)
+        try:
+            body = await _body(receive)
+        except Refusal as refusal:
+            self.world.requests.append(asked)
+            await refused(refusal)(scope, receive, send)
+            return
+        asked = Asked(asked.method, asked.path, asked.raw_path, asked.query, asked.headers, body)
+        self.world.requests.append(asked)
+        entry = self.world.script.take(asked.path, messages=False)
+        if isinstance(entry, Damage):
+            if entry.delay:
+                await asyncio.sleep(entry.delay)
+            if entry.kind == "drop":
+                raise Torn
+            await self._routes({**scope, "asked": asked}, receive, Damaged(send, entry))
+        elif entry is not None:
+            await (await played(entry))(scope, receive, send)
+        else:
+            await self._routes({**scope, "asked": asked}, receive, send)
+
+
+async def _close(scope: Scope, receive: Receive) -> None:
+    """Close the connection of a request and wait until it is gone."""
+    scope["close"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Refusal)
+    return refused(exc)
+
+
+async def _absent(request: Request, exc: Exception) -> Response:
+    return refused(Refusal(404))
+
+
+def _segment(handler: PromptHandler) -> PromptHandler:
+    """A prompt that is one segment of the path: a slash in it must be encoded."""
+
+    async def endpoint(world: World, asked: Asked, prompt: str) -> Response:
+        if "/" in asked.raw_path.partition("?")[0].split("/", 2)[2]:
+            raise Refusal(404)
+        return await handler(world, asked, prompt)
+
+    return endpoint
+
+
+def _visible(world: World, asked: Asked, path: str) -> list[catalog.Model]:
+    """The models of a list, without those that a key may not use."""
+    models = world.catalog.listed(path, asked.query, asked.headers)
+    account = world.keys.get(asked.key or "")
+    if account is None:
+        return models
+    allowed = account.get("models")
+    if allowed is not None:
+        models = [m for m in models if {m["name"], m["category"], *m["aliases"]} & set(allowed)]
+    paid = account.get("paid", account.get("balance", 1))
+    return models if paid is None or paid > 0 else [m for m in models if not m.get("paid_only")]
+
+
+async def _models(world: World, asked: Asked) -> Response:
+    return JSONResponse([catalog.entry(m) for m in _visible(world, asked, asked.path)])
+
+
+def _milliseconds() -> int:
+    return int(time.time() * 1000)
+
+
+async def _v1_models(world: World, asked: Asked) -> Response:
+    created = _milliseconds()
+    data = [catalog.v1_entry(m, created) for m in _visible(world, asked, asked.path)]
+    return JSONResponse({"object": "list", "data": data})
+
+
+async def _v1_model(world: World, asked: Asked, name: str) -> Response:
+    model = world.catalog.find(name)
+    if model is None:
+        raise Refusal(404, f"Model '{name}' not found")
+    return JSONResponse(catalog.v1_entry(model, _milliseconds()))

@@ -1,0 +1,380 @@
+"""The text routes: `POST /v1/chat/completions`, `POST /text` and `GET /text/{prompt}`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from . import answers, cache, checks, faults, generation, replies, talk, usage
+from .cache import Stored
+from .catalog import Model
+from .generation import Job, Made
+from .refusals import Refusal, upstream
+from .talk import Talk
+from .wire import Pieces, played
+from .world import Asked, World
+
+Json = dict[str, Any]
+
+ROUTE = "/v1/chat/completions"
+TEXT_ROUTE = "/text/{prompt}"
+NO_STORE = {"cache-control": "private, no-store"}
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+ESTIMATED_ANSWER = 100  # tokens that an answer is expected to have, before it exists
+
+
+def wants_json(body: Json) -> bool:
+    return (body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
+
+
+def _prepared(body: Json) -> Json:
+    """The body after the service's own extensions: nulls, system, json and jsonMode."""
+    ready = {k: v for k, v in body.items() if v is not None and k not in ("thinking", "thinking_budget", "safe")}
+    system = ready.pop("system", None)
+    if isinstance(system, str) and system:
+        ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]
+    asked = [ready.pop(key, False) for key in ("json", "jsonMode")]
+    if any(str(value).lower() in ("true", "1", "yes", "on") for value in asked):
+        ready.setdefault("response_format", {"type": "json_object"})
+    return ready
+
+
+# What a model can do. Each check looks at one ability and raises the service's refusal.
+
+
+def _messages_present(model: Model, asked: Talk) -> None:
+    if not asked.messages:
+        message = "400 Bad Request: Invalid 'messages': empty array. Expected an array with minimum length 1."
+        raise upstream(400, message, 400)
+
+
+def _names(model: Model, asked: Talk) -> None:
+    for message in asked.messages:
+        name = message.get("name")
+        if message["role"] in ("tool", "function") and name is not None and not NAME.fullmatch(name):
+            raise Refusal(400, f"Invalid name {name!r} on a message of role {message['role']}")
+
+
+def _tools(model: Model, asked: Talk) -> None:
+    if model.get("tools") is not False:
+        return
+    body = asked.body
+    forced = body.get("tool_choice") not in (None, "auto", "none")
+    history = any(
+        m["role"] in ("tool", "function") or m.get("tool_calls") or m.get("function_call") for m in asked.messages
+    )
+    if body.get("tools") or body.get("functions") or forced or history:
+        raise Refusal(400, "This model does not support tool calling or tool history")
+
+
+def _forced_tools(model: Model, asked: Talk) -> None:
+    if model["name"] == "anthropic/claude-fable-5.1" and asked.body.get("tool_choice") not in (None, "auto", "none"):
+        raise upstream(400, "400 Bad Request: tool_choice forces tool use, which this model does not support", 400)
+
+
+def _known_choice(model: Model, asked: Talk) -> None:
+    choice = asked.body.get("tool_choice")
+    if isinstance(choice, dict) and choice["function"]["name"] not in {t.name for t in asked.tools}:
+        raise upstream(400, f"400 Bad Request: Tool '{choice['function']['name']}' not found in 'tools'", 400)
+    if choice == "required" and not asked.body.get("tools"):
+        raise upstream(400, "400 Bad Request: 'tool_choice' is only allowed when 'tools' are specified", 400)
+
+
+def _structured(model: Model, asked: Talk) -> None:
+    if not wants_json(asked.body):
+        return
+    kind = asked.body["response_format"]["type"]
+    if model.get("supports_structured_output") is False:
+        raise Refusal(400, "This model does not support structured output; use text format")
+    if kind == "json_object" and model["name"].startswith("anthropic/claude-sonnet"):
+        raise upstream(400, "400 Bad Request: response_format json_object is not supported; use json_schema", 400)
+    mentions = any("json" in talk.text_of(m.get("content")).lower() for m in asked.messages)
+    if kind == "json_object" and model["name"].startswith("openai/") and not mentions:
+        message = (
+            "400 Bad Request: azure-openai error: 'messages' must contain the word 'json' in some form, "
+            "to use 'response_format' of type 'json_object'."
+        )
+        raise upstream(400, message, 400)
+
+
+def _length(model: Model, asked: Talk) -> None:
+    most = model.get("max_completion_tokens")
+    for name in ("max_tokens", "max_completion_tokens"):
+        wanted = asked.body.get(name)
+        if most is not None and isinstance(wanted, int) and wanted > most:
+            raise Refusal(400, f"This model supports at most {most} output tokens")
+
+
+def _modalities(model: Model, asked: Talk) -> None:
+    takes = model.get("input_modalities")
+    kinds = {p.kind for p in asked.parts} - {"file"}
+    for kind in sorted(kinds - set(takes or kinds)):
+        raise Refusal(400, f"This model does not support {kind} input")
+    most = model.get("max_reference_images")
+    if most is not None and sum(p.kind == "image" for p in asked.parts) > most:
+        raise Refusal(400, f"This model supports at most {most} reference images")
+
+
+def _sound(model: Model, asked: Talk) -> None:
+    if "audio" not in asked.body.get("modalities", ()):
+        return
+    if "audio" not in model.get("output_modalities", ()):
+        raise upstream(400, "400 Bad Request: This model does not support audio output", 400)
+    spec = asked.body.get("audio")
+    if spec is None:
+        raise upstream(400, "400 Bad Request: Missing required parameter: 'audio'.", 400)
+    if asked.body.get("stream") and spec["format"] != "pcm16":
+        raise upstream(400, "400 Bad Request: Streamed audio needs the format pcm16", 400)
+    if spec["format"] not in ("wav", "pcm16"):
+        raise Refusal(400, f"The emulator speaks wav and pcm16, not {spec['format']}")
+
+
+ABILITIES = (
+    _messages_present, _names, _tools, _forced_tools, _known_choice, _structured, _length, _modalities, _sound,
+)  # fmt: skip
+
+
+def _check_abilities(model: Model, asked: Talk) -> None:
+    for check in ABILITIES:
+        check(model, asked)
+
+
+# Answers.
+
+
+def _notice(model: str) -> Json:
+    return replies.completion({"content": faults.NOTICE}, model=model, usage=usage.NONE)
+
+
+def _stop_strings(body: Json) -> list[str]:
+    stop = body.get("stop")
+    return [s for s in ([stop] if isinstance(stop, str) else stop or []) if s]
+
+
+def _limited(message: Json, body: Json) -> tuple[Json, str | None]:
+    """The message cut at a stop string or at the limit of tokens, and why it ended if not by itself."""
+    content = message.get("content")
+    if not isinstance(content, str) or message.get("tool_calls"):
+        return message, None
+    for stop in _stop_strings(body):
+        content = content.split(stop)[0]
+    most = body.get("max_tokens", body.get("max_completion_tokens"))
+    if isinstance(most, int) and 0 < most < usage.tokens(content):
+        return message | {"content": content[: most * 4]}, "length"
+    return message | {"content": content}, None
+
+
+def _logprobs(body: Json, content: Any) -> Json | None:
+    if not body.get("logprobs") or not isinstance(content, str):
+        return None
+    top = body.get("top_logprobs") or 0
+
+    def row(token: str, value: float) -> Json:
+        return {"token": token, "logprob": value, "bytes": list(token.encode())}
+
+    words = re.findall(r"\s*\S+|\s+$", content)
+    return {
+        "content": [
+            row(word, -0.01) | {"top_logprobs": [row(word[: len(word) - n] or " ", -0.01 - n) for n in range(top)]}
+            for word in words
+        ]
+    }
+
+
+def provider_name(model: Model) -> str:
+    """The name that a provider reports for a model: without its publisher."""
+    return str(model["name"]).partition("/")[2] or str(model["name"])
+
+
+def natural(world: World, model: Model, asked: Talk) -> Json:
+    """The completion that the answerer makes."""
+    prompt = usage.of_prompt(asked, world.prefixes)
+    message, ended = _limited(answers.answer(asked), asked.body)
+    return replies.completion(
+        message,
+        model=provider_name(model),
+        usage=usage.of_answer(prompt, message),
+        finish_reason=ended,
+        logprobs=_logprobs(asked.body, message.get("content")),
+    )
+
+
+def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Json:
+    """The completion that a test wrote."""
+    prompt = usage.of_prompt(asked, world.prefixes)
+    return replies.completion(
+        entry.message,
+        model=entry.model or provider_name(model),
+        usage=usage.of_answer(prompt, entry.message) if entry.usage is None else entry.usage,
+        finish_reason=entry.finish_reason,
+        extra=entry.extra,
+    )
+
+
+def _headers(model: Model, body: Json) -> dict[str, str]:
+    counted = body.get("usage") or {}
+    return {"x-model-used": model["name"]} | usage.headers(usage.units(counted), counted.get("total_tokens"))
+
+
+def as_completion(body: Json, headers: Mapping[str, str]) -> Response:
+    return JSONResponse(body, headers=dict(headers))
+
+
+def as_text(body: Json, headers: Mapping[str, str]) -> Response:
+    """The answer of the plain routes: the text, else the sound, else the message itself."""
+    message = body["choices"][0]["message"]
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        sources = body.get("citations") or []
+        lines = "".join(f"[{n}] {url}\n" for n, url in enumerate(sources, 1))
+        text = content + (f"\n\n---\nSources:\n{lines}" if sources else "")
+        return Response(text, headers={**FOREVER, **headers}, media_type="text/plain")
+    return JSONResponse(message, headers={**FOREVER, **headers})
+
+
+def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+    head = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **headers}
+    return Pieces(events, headers=head, chunk_delay=chunk_delay)
+
+
+class Request:
+    """A text request on its way through the emulator."""
+
+    def __init__(self, world: World, asked: Asked, body: Json, *, plain: bool) -> None:
+        self.world, self.asked, self.plain = world, asked, plain
+        endpoint, kind = (TEXT_ROUTE, "text") if plain else (ROUTE, "text")
+        self.model = world.catalog.resolve(body.get("model"), "text", endpoint, kind)
+        self.raw = body
+        self.body = _prepared(body)
+        self.talk = talk.read(self.body)
+        self.streams = bool(self.body.get("stream"))
+
+    def render(self, body: Json, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+        if self.streams:
+            return as_stream(replies.streamed(body), headers, chunk_delay)
+        return as_text(body, headers) if self.plain else as_completion(body, headers)
+
+    def job(self) -> Job:
+        stored = not self.streams
+        key = cache.identity(self.asked.method, self.asked.path, self.asked.query, self.raw) if stored else ""
+        estimate = {
+            "promptTextTokens": sum(usage.tokens(talk.text_of(m.get("content"))) for m in self.talk.messages),
+            "completionTextTokens": ESTIMATED_ANSWER,
+        }
+        return Job(self.model, key, estimate, lambda: _check_abilities(self.model, self.talk))
+
+    async def answer(self) -> Response:
+        try:
+            entry = self.world.script.take(self.asked.path, messages=True)
+            if isinstance(entry, replies.Message):
+                return await self._scripted(entry)
+            if isinstance(entry, replies.Soft):
+                return self._soft(entry)
+            return await self._natural() if entry is None else await played(entry)
+        except Refusal as refusal:
+            if refusal.code != "INSUFFICIENT_BALANCE" or wants_json(self.body):
+                raise
+            return self.notice()
+
+    def notice(self) -> Response:
+        """The friendly answer that stands for 402 on text routes."""
+        asked_name = self.raw.get("model") or self.model["name"]
+        return self.render(_notice(str(asked_name)), {"x-model-used": self.model["name"], **NO_STORE})
+
+    def _soft(self, entry: replies.Soft) -> Response:
+        if entry.kind == "balance notice":
+            return self.notice()
+        body = natural(self.world, self.model, self.talk)
+        events = list(replies.streamed(body)) if self.streams else []
+        after = 2 if entry.after is None else entry.after
+        headers = {"x-cache": "MISS"} | _headers(self.model, {} if self.streams else body)
+        if not self.streams:
+            return self.render(body, headers)
+        if entry.kind == "stream error":
+            return as_stream([*events[:after], replies.event(faults.STREAM_ERROR)], headers)
+        return as_stream([piece for e in events for piece in (faults.COMMENT, e)], headers)
+
+    async def _scripted(self, entry: replies.Message) -> Response:
+        account = generation.admit(self.world, self.asked, self.job())
+        if entry.delay:
+            await asyncio.sleep(entry.delay)
+        body = scripted(self.world, self.model, self.talk, entry)
+        generation.bill(account, self.model, usage.units(body.get("usage") or {}))
+        headers = {"x-cache": "MISS"} | _headers(self.model, {} if self.streams else body) | dict(entry.headers)
+        return self.render(body, headers, entry.chunk_delay)
+
+    async def _natural(self) -> Response:
+        made: Made = await generation.run(self.world, self.asked, self.job(), self._make)
+        return self.render(made.stored.value, made.headers)
+
+    async def _make(self) -> tuple[Stored, Mapping[str, int]]:
+        body = natural(self.world, self.model, self.talk)
+        return Stored(body, _headers(self.model, {} if self.streams else body)), usage.units(body.get("usage") or {})
+
+
+# Routes.
+
+
+async def completions(world: World, asked: Asked) -> Response:
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.CHAT)
+    return await Request(world, asked, body, plain=False).answer()
+
+
+async def post_text(world: World, asked: Asked) -> Response:
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.CHAT)
+    return await Request(world, asked, body, plain=True).answer()
+
+
+def _clamped(low: float, high: float | None = None) -> Any:
+    def read(text: str) -> float | None:
+        try:
+            value = max(low, float(text))
+        except ValueError:
+            return None
+        return value if high is None else min(high, value)
+
+    return read
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?\d+", text.strip()) else None
+
+
+def _truth(text: str) -> bool:
+    return text.lower() in checks.TRUE_WORDS
+
+
+def _seed(text: str) -> int | None:
+    """A seed of the query, brought below the limit that the body has."""
+    value = float(text) if text.strip() else 0.0
+    return int(value) % checks.SEED_MAX if value > checks.SEED_MAX else int(value)
+
+
+TEXT_FIELDS: Mapping[str, Any] = {
+    "model": str,
+    "seed": _seed,
+    "json": _truth,
+    "stream": _truth,
+    "system": str,
+    "temperature": _clamped(0, 3),
+    "top_p": _clamped(0, 1),
+    "presence_penalty": _clamped(-2, 2),
+    "frequency_penalty": _clamped(-2, 2),
+    "repetition_penalty": _clamped(0),
+    "max_tokens": _whole,
+    "max_completion_tokens": _whole,
+    "reasoning_effort": str,
+}
+
+
+async def get_text(world: World, asked: Asked, prompt: str) -> Response:
+    checks.against(checks.TEXT_QUERY, asked.query, "Query parameter")
+    given = {name: read(asked.query[name]) for name, read in TEXT_FIELDS.items() if name in asked.query}
+    body: Json = {"messages": [{"role": "user", "content": prompt}], "seed": 0}
+    body |= {k: v for k, v in given.items() if v is not None}
+    return await Request(world, asked, body, plain=True).answer()

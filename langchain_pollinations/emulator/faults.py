@@ -1,0 +1,151 @@
+"""Named faults: answers that the service or something on the way to it gives, as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .refusals import ENTER, UNKNOWN_KEY, Refusal, upstream
+
+DAMAGES = ("drop", "cut", "no end", "stall")
+NOTICE = (
+    "Your Pollen balance is too low for this request. "
+    f"Top up at {ENTER}/ and send the request again, or see your usage at {ENTER}/usage"
+)
+LIMITER = {
+    "error": "Rate limit exceeded",
+    "message": "Rate limit exceeded. Retry after 1.25s. Use secret keys (sk_*) for unlimited requests.",
+    "retryAfterSeconds": 1.25,
+}
+SAFETY = {
+    "error": {
+        "type": "safety_error",
+        "code": "content_blocked",
+        "message": "Blocked: violence",
+        "safety": {"applied": ["violence"], "triggered": ["violence"]},
+    }
+}
+EDGE_PAGE = (
+    "<!DOCTYPE html><html><head><title>{status} | gen.pollinations.ai</title></head>"
+    "<body><h1>Error {status}</h1><p>The web server is not answering.</p></body></html>"
+)
+STREAM_ERROR = {
+    "error": {
+        "message": "Chat Completions provider ended without terminal usage",
+        "type": "upstream_error",
+        "code": "usage_missing",
+    }
+}
+COMMENT = b": keep-alive\n\n"
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A body outside the envelope."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Case = Refusal | Plain
+
+
+def _provider(status: int, upstream_status: int, message: str, body: str | None = None) -> Callable[[], Case]:
+    return lambda: upstream(status, message, upstream_status, body)
+
+
+def _http(status: int, message: str | None = None, **more: Any) -> Callable[[], Case]:
+    return lambda: Refusal(status, message, **more)
+
+
+def _plain(status: int, body: Any, **headers: str) -> Callable[[], Case]:
+    return lambda: Plain(status, body, headers)
+
+
+def _error(value: Any) -> str:
+    return json.dumps({"error": value}, separators=(",", ":"))
+
+
+def _image_input(code: str, message: str) -> Callable[[], Case]:
+    return _http(400, message, code=code)
+
+
+CASES: Mapping[str, Callable[[], Case]] = {
+    "no key": _http(401),
+    "key not recognised": _http(401, UNKNOWN_KEY),
+    "model unknown": _http(400, 'Invalid model or alias: "nope". Must be a valid model name or alias.'),
+    "model not allowed for the key": _http(403, "Model 'openai/gpt-5.4-nano' is not allowed for this API key"),
+    "balance spent": _http(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE"),
+    "key budget spent": _http(402, "API key budget exhausted", code="KEY_BUDGET_EXHAUSTED"),
+    "publishable key limiter": _plain(429, LIMITER, **{"retry-after": "2"}),
+    "concurrency limiter": _plain(
+        429,
+        {"error": "concurrency_limit_exceeded", "message": "One generation at a time."},
+        **{"retry-after": "1"},
+    ),
+    "edge limiter": _http(429),
+    "per-model limit": lambda: Refusal(
+        429,
+        "Per-user limit of 10 RPM exceeded for model openai/gpt-5.4-nano",
+        code="community_model_rate_limit",
+        details={"name": "UpstreamError"},
+    ),
+    "provider 400": _provider(400, 400, "context length exceeded", _error({"message": "context length exceeded"})),
+    "context overflow": _provider(
+        400,
+        400,
+        "400 Bad Request: azure-openai error: This model's maximum context length is 128000 tokens.",
+        _error({"message": "This model's maximum context length is 128000 tokens.", "code": "context_length_exceeded"}),
+    ),
+    "provider 401": _provider(502, 401, "bad provider key", _error({"message": "bad provider key"})),
+    "provider 402": _provider(502, 402, "no credit", _error("no credit")),
+    "provider 404": _provider(502, 404, "no such deployment", '{"message":"no such deployment"}'),
+    "provider 408": _provider(504, 408, "timeout", "timeout"),
+    "provider 422": _provider(422, 422, "cannot process", _error({"message": "cannot process"})),
+    "provider 429": _provider(502, 429, "slow down", _error({"message": "slow down"})),
+    "provider 500": _provider(500, 500, "boom", _error({"message": "boom"})),
+    "provider 503": _provider(503, 503, "overloaded", '{"details":{"error":{"message":"overloaded"}}}'),
+    "provider 524": _provider(502, 524, "<html>524</html>", "<html>524</html>"),
+    "provider left usage out": lambda: upstream(
+        502, "Chat Completions provider returned an invalid response or omitted usage"
+    ),
+    "provider answered a stream request with JSON": lambda: Refusal(
+        502,
+        "Stream requested for model openai/gpt-5.4-nano but upstream returned content-type: application/json",
+        details={
+            "name": "UpstreamError",
+            "upstreamHost": "provider.invalid",
+            "upstreamBody": "application/json",
+        },
+    ),
+    "content policy": lambda: Refusal(
+        422, "The request was refused by the content policy.", code="content_policy_violation"
+    ),
+    "content blocked": _http(400, "Content blocked: violence", code="content_blocked"),
+    "content blocked, older shape": _plain(400, SAFETY),
+    "image download failed": _image_input("failed_to_download_image", "Failed to download image"),
+    "invalid image url": _image_input("invalid_image_url", "Invalid image URL"),
+    "image too large": _image_input("image_too_large", "Image too large"),
+    "unsupported image type": _image_input("unsupported_image_media_type", "Unsupported image media type"),
+    "body over 20 MiB": _http(413),
+    "coordination unavailable": _plain(503, "Generation coordination is unavailable"),
+    "cache unavailable": _plain(503, "Generation cache is temporarily unavailable"),
+    "edge page": _plain(524, EDGE_PAGE.format(status=524)),
+    "bad gateway page": _plain(502, EDGE_PAGE.format(status=502)),
+    "path unknown": _http(404),
+}
+
+# These keep status 200; the application makes them in the form that the request asks for.
+SOFT_CASES = ("balance notice", "stream error", "comments")
+
+
+def named(name: str) -> Case:
+    """The case of a name; what stands after a comma or colon of a longer name does not matter."""
+    short = name if name in CASES else name.split(":")[0].split(",")[0].strip()
+    if short not in CASES:
+        known = ", ".join(sorted((*CASES, *SOFT_CASES, *DAMAGES)))
+        raise ValueError(f"Unknown fault {name!r}; known are: {known}")
+    return CASES[short]()

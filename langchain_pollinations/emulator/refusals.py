@@ -1,0 +1,105 @@
+"""Refusals: what the service answers instead of a result, in its own envelope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    402: "PAYMENT_REQUIRED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
+    409: "CONFLICT",
+    410: "GONE",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "UNPROCESSABLE_ENTITY",
+    426: "UPGRADE_REQUIRED",
+    429: "RATE_LIMITED",
+    500: "INTERNAL_ERROR",
+    502: "BAD_GATEWAY",
+    503: "SERVICE_UNAVAILABLE",
+    504: "GATEWAY_TIMEOUT",
+}
+
+MESSAGES = {
+    400: "The request was invalid.",
+    401: (
+        "Authentication required. Please provide an API key via Authorization header (Bearer token) "
+        "or ?key= query parameter."
+    ),
+    402: "Insufficient pollen balance",
+    403: "Access denied.",
+    404: "Oh no, there's nothing here.",
+    413: "The request payload is too large. Reduce its size and try again.",
+    429: "Too many requests from this IP. Please slow down.",
+    500: "Something went wrong on our side.",
+    502: "The provider failed.",
+    503: "The service is not available at the moment.",
+    504: "The provider did not answer in time.",
+}
+
+ENTER = "https://enter.pollinations.ai"
+UNKNOWN_KEY = (
+    "Invalid API key. The provided key was not recognized; it may be expired, revoked, or mistyped. "
+    f"Manage keys at {ENTER}/keys"
+)
+
+
+def now() -> str:
+    """The present moment as the service writes it: UTC, milliseconds, a Z."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Refusal(Exception):
+    """An answer that is not a result; handlers raise it, the application sends it."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        fix_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.message = MESSAGES.get(status, "Something went wrong.") if message is None else message
+        self.code = code or CODES.get(status, "UNKNOWN_ERROR")
+        self.details = details
+        self.fix_url = fix_url
+        self.headers = dict(headers or {})
+        super().__init__(f"{status} {self.message}")
+
+    def envelope(self) -> dict[str, Any]:
+        error: dict[str, Any] = {"message": self.message, "code": self.code, "timestamp": now()}
+        if self.details is not None:
+            error["details"] = dict(self.details)
+        if self.fix_url is not None:
+            error["fixUrl"] = self.fix_url
+        return {"success": False, "error": error, "status": self.status}
+
+    def body(self) -> bytes:
+        return json.dumps(self.envelope(), ensure_ascii=False).encode()
+
+
+def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None = None) -> Refusal:
+    """A refusal of the request's shape; `what` is "JSON body", "Query parameter" or "Header"."""
+    details = {"name": "ValidationError", "formErrors": form or [], "fieldErrors": dict(fields)}
+    return Refusal(400, f"{what} validation failed", details=details)
+
+
+def upstream(status: int, message: str, upstream_status: int | None = None, body: str | None = None) -> Refusal:
+    """A refusal that a provider behind the service caused."""
+    details: dict[str, Any] = {"name": "UpstreamError"}
+    if upstream_status is not None:
+        sent = json.dumps({"error": {"message": message}}) if body is None else body
+        details |= {"upstreamStatus": upstream_status, "upstreamHost": "provider.invalid", "upstreamBody": sent}
+    return Refusal(status, message, details=details)

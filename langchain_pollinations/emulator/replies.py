@@ -1,0 +1,238 @@
+"""Scripted answers and faults: what to play instead of the natural answer, and how an answer looks streamed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+Completion = dict[str, Any]
+
+DONE = b"data: [DONE]\n\n"
+_numbers = count(1)
+
+
+def is_text_route(path: str) -> bool:
+    """Whether a path answers with text of a model; scripted replies are for these by default."""
+    return path in ("/v1/chat/completions", "/text") or (path.startswith("/text/") and path != "/text/models")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the script; each request that it suits takes it once."""
+
+    on: str | None = None
+    times: int = 1
+    delay: float = 0.0
+    chunk_delay: float = 0.0
+
+    def suits(self, path: str) -> bool:
+        return is_text_route(path) if self.on is None else path.startswith(self.on)
+
+
+@dataclass(frozen=True)
+class Message(Entry):
+    """An assistant message, sent in the form that the request asks for, after the service's checks."""
+
+    message: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Raw(Entry):
+    """Status, headers and bytes, whatever was asked."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Chunks(Entry):
+    """Pieces of a body, one network write each, and nothing after them."""
+
+    pieces: Sequence[bytes] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Damage(Entry):
+    """A fault of the connection or the stream: the natural answer, harmed on its way."""
+
+    kind: str = "drop"
+    after: int | None = None
+    seconds: float = 5.0
+    pings: bool = False
+
+
+@dataclass(frozen=True)
+class Soft(Entry):
+    """A fault inside a good answer of a text route, in the form that the request asks for."""
+
+    kind: str = "balance notice"
+    after: int | None = None
+
+
+class Script:
+    """The lines still to be played, first in, first out; safe to fill from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+
+    def add(self, *entries: Entry) -> None:
+        with self._lock:
+            self._entries.extend(entries)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def take(self, path: str, *, messages: bool) -> Entry | None:
+        """The first line that suits the path; without `messages` one that needs no checks before it."""
+        with self._lock:
+            for place, entry in enumerate(self._entries):
+                if not entry.suits(path):
+                    continue
+                if isinstance(entry, Message | Soft) and not messages:
+                    return None
+                if entry.times > 1:
+                    self._entries[place] = replace(entry, times=entry.times - 1)
+                else:
+                    del self._entries[place]
+                return entry
+        return None
+
+
+def encoded(body: Any) -> tuple[bytes, str]:
+    """Bytes of a raw body, and the content type that suits it."""
+    if isinstance(body, bytes):
+        return body, "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), f"text/{'html' if body.lstrip().startswith('<') else 'plain'}; charset=utf-8"
+    return json.dumps(body, ensure_ascii=False).encode(), "application/json"
+
+
+def event(data: Any) -> bytes:
+    """A server-sent event: JSON of anything but text and bytes, which are sent as they are."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode()
+    return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+
+
+def tool_call(name: str, arguments: Mapping[str, Any] | str, call_id: str | None = None) -> dict[str, Any]:
+    """A tool call as it stands in an assistant message."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    if call_id is None:
+        call_id = "call_" + sha256(f"{next(_numbers)} {name} {text}".encode()).hexdigest()[:24]
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}
+
+
+def completion(
+    message: Mapping[str, Any],
+    *,
+    model: str,
+    usage: Mapping[str, Any] | None,
+    finish_reason: str | None = None,
+    logprobs: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Completion:
+    """The body of `/v1/chat/completions` around a message."""
+    if finish_reason is None:
+        finish_reason = "tool_calls" if message.get("tool_calls") else "stop"
+    created = int(time.time())
+    body: Completion = {
+        "id": "pllns_" + sha256(f"{next(_numbers)} {created}".encode()).hexdigest()[:32],
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", **message},
+                "finish_reason": finish_reason,
+                "logprobs": logprobs,
+            }
+        ],
+    }
+    if usage is not None:
+        body["usage"] = dict(usage)
+    return body | dict(extra or {})
+
+
+def _slices(text: str, size: int) -> Iterator[str]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in short, uneven pieces; several of them whenever there is more than one character."""
+    return _slices(text, max(1, min(24, len(text) // 4)))
+
+
+def _call_deltas(calls: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for index, call in enumerate(calls):
+        function = call["function"]
+        head = {**call, "index": index, "function": {**function, "arguments": ""}}
+        yield {"tool_calls": [head]}
+        for piece in _pieces(function["arguments"]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _audio_deltas(audio: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    head = {k: audio[k] for k in ("id", "expires_at") if k in audio}
+    for piece in _pieces(audio.get("transcript", "")):
+        yield {"audio": {**head, "transcript": piece}}
+    data = audio.get("data", "")
+    for piece in _slices(data, max(4, len(data) // 16 * 4)):
+        yield {"audio": {**head, "data": piece}}
+
+
+def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    whole = {"role", "content", "tool_calls", "reasoning_content", "reasoning", "audio"}
+    others = {k: v for k, v in message.items() if k not in whole}
+    yield {"role": "assistant", "content": ""} | others
+    for key in ("reasoning_content", "reasoning"):
+        for piece in _pieces(message.get(key) or ""):
+            yield {key: piece}
+    content = message.get("content") or ""
+    for piece in _pieces(content) if isinstance(content, str) else [content]:
+        yield {"content": piece}
+    yield from _call_deltas(message.get("tool_calls") or [])
+    if message.get("audio"):
+        yield from _audio_deltas(message["audio"])
+
+
+def streamed(body: Completion) -> Iterator[bytes]:
+    """The service's plain form of a stream for a whole completion, event by event."""
+    head = {k: v for k, v in body.items() if k not in ("choices", "usage")} | {"object": "chat.completion.chunk"}
+    choice = body["choices"][0]
+
+    def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+        return event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish} | more]})
+
+    logprobs = choice.get("logprobs")
+    for place, delta in enumerate(_deltas(choice["message"])):
+        if logprobs and place == 0:
+            yield chunk(delta, logprobs=logprobs)
+        else:
+            yield chunk(delta)
+    yield chunk({}, choice["finish_reason"])
+    if "usage" in body:
+        yield event(head | {"choices": [], "usage": body["usage"]})
+    yield DONE

@@ -1,0 +1,292 @@
+"""The server around the application, and the words with which a test scripts it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import faults, replies
+from .accounts import Account
+from .app import Application
+from .refusals import Refusal
+from .world import Asked, World
+
+HOST = "127.0.0.1"
+DEFAULT_KEY = "sk_emulator"
+PATIENCE = 10.0  # seconds that starting and stopping may take
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+
+class _Closing:
+    """Gives the application a way to close the connection of a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.server: uvicorn.Server | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "close": lambda: self._close(scope["client"])}, receive, send)
+
+    def _close(self, client: tuple[str, int]) -> None:
+        assert self.server is not None
+        for connection in list(self.server.server_state.connections):
+            if getattr(connection, "client", None) == tuple(client):
+                connection.transport.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    # With the protocol named, asyncio turns off the delay that would hold back small writes.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Emulator:
+    """The service on `127.0.0.1`, in a thread of its own.
+
+    `keys` maps keys to accounts, for instance `{"sk_x": {"balance": 0}}`; by default `sk_emulator` has plenty. With
+    `strict_keys=False` any key is good. `latency` is how many seconds a generation takes; `models` adds entries to the
+    catalogue.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        keys: Mapping[str, Account] | None = None,
+        strict_keys: bool = True,
+        *,
+        latency: float = 0.0,
+        models: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        self._port = port
+        self.world = World(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
+        if keys is not None:
+            self.world.keys = {key: dict(account) for key, account in keys.items()}
+        self._first_keys = {key: dict(account) for key, account in self.world.keys.items()}
+        self._first_latency = latency
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    # Life.
+
+    def start(self) -> Emulator:
+        if self._thread is not None:
+            return self
+        listener = _bound(HOST, self._port)
+        self.world.url = f"http://{HOST}:{listener.getsockname()[1]}"
+        self._server = self._configured()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._server, listener), name="pollinations-emulator", daemon=True
+        )
+        self._thread.start()
+        if not self._server.listens.wait(PATIENCE):
+            raise RuntimeError("The emulator did not start")
+        return self
+
+    def _configured(self) -> _Server:
+        closing = _Closing(Application(self.world))
+        config = uvicorn.Config(
+            closing,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config)
+        closing.server = server
+        return server
+
+    @staticmethod
+    def _run(server: _Server, listener: socket.socket) -> None:
+        asyncio.run(server.serve(sockets=[listener]))
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(PATIENCE)
+        self._server = self._thread = None
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # What clients need.
+
+    @property
+    def url(self) -> str:
+        if not self.world.url:
+            raise RuntimeError("The emulator has not been started")
+        return self.world.url
+
+    def connection(self) -> dict[str, str]:
+        """Keyword arguments that point a client at this emulator."""
+        return {"base_url": self.url, "api_key": next(iter(self.keys), DEFAULT_KEY)}
+
+    # What tests look at.
+
+    @property
+    def requests(self) -> list[Asked]:
+        """What was asked, newest last."""
+        return self.world.requests
+
+    @property
+    def keys(self) -> dict[str, Account]:
+        return self.world.keys
+
+    @property
+    def latency(self) -> float:
+        return self.world.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self.world.latency = seconds
+
+    def reset(self) -> None:
+        """Forget everything, and give keys and latency back the values of the start."""
+        self.clear()
+        self.world.keys.clear()
+        self.world.keys.update({key: dict(account) for key, account in self._first_keys.items()})
+        self.world.latency = self._first_latency
+
+    def clear(self) -> None:
+        """Forget requests, scripted replies, stored answers and pictures."""
+        self.world.clear()
+
+    # What tests script.
+
+    def reply(
+        self,
+        *texts: str,
+        tool_calls: Sequence[Mapping[str, Any]] | None = None,
+        message: Mapping[str, Any] | None = None,
+        body: Any = None,
+        chunks: Sequence[Any] | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        finish_reason: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        on: str | None = None,
+        delay: float = 0.0,
+        chunk_delay: float = 0.0,
+        times: int = 1,
+        **extra: Any,
+    ) -> None:
+        """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream."""
+        line: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
+        given = dict(headers or {})
+        if body is not None:
+            data, kind = replies.encoded(body)
+            head = {"content-type": content_type or kind, **given}
+            self.world.script.add(replies.Raw(**line, status=status, headers=head, body=data))
+            return
+        if chunks is not None:
+            head = {"content-type": content_type or "text/event-stream; charset=utf-8", **given}
+            pieces = [replies.event(chunk) for chunk in chunks]
+            self.world.script.add(replies.Chunks(**line, status=status, headers=head, pieces=pieces))
+            return
+        said: dict[str, Any] = {
+            "finish_reason": finish_reason,
+            "usage": usage,
+            "headers": given,
+            "model": model,
+            "extra": extra,
+        }
+        for each in _messages(texts, tool_calls, message):
+            self.world.script.add(replies.Message(**line, **said, message=each))
+
+    def fail(
+        self,
+        case: int | str,
+        *,
+        code: str | None = None,
+        message: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+        fix_url: str | None = None,
+        body: Any = None,
+        times: int = 1,
+        on: str = "/",
+        delay: float = 0.0,
+        after: int | None = None,
+        seconds: float = 5.0,
+        pings: bool = False,
+    ) -> None:
+        """Queue a fault: a status in the service's envelope or with a raw body, or a named case of `faults`."""
+        line: dict[str, Any] = {"on": on, "times": times, "delay": delay}
+        if case in faults.DAMAGES:
+            damage = replies.Damage(**line, kind=str(case), after=after, seconds=seconds, pings=pings)
+            self.world.script.add(damage)
+            return
+        if case in faults.SOFT_CASES:
+            soft = line | {"on": None if on == "/" else on}
+            self.world.script.add(replies.Soft(**soft, kind=str(case), after=after))
+            return
+        given = dict(headers or {})
+        found: faults.Case
+        if isinstance(case, str):
+            found = faults.named(case)
+        elif body is not None:
+            found = faults.Plain(case, body)
+        else:
+            found = Refusal(case, message, code=code, details=details, fix_url=fix_url)
+        self.world.script.add(_raw(found, given, line))
+
+
+def _messages(
+    texts: Sequence[str],
+    tool_calls: Sequence[Mapping[str, Any]] | None,
+    message: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
+    if message is not None:
+        return [dict(message)]
+    if tool_calls is not None:
+        calls = [replies.tool_call(c["name"], c.get("args", {}), c.get("id")) for c in tool_calls]
+        return [{"content": texts[0] if texts else None, "tool_calls": calls}]
+    return [{"content": text} for text in texts]
+
+
+def _raw(found: faults.Case, headers: Mapping[str, str], line: Mapping[str, Any]) -> replies.Raw:
+    if isinstance(found, Refusal):
+        head = {"content-type": "application/json", **found.headers, **headers}
+        return replies.Raw(**line, status=found.status, headers=head, body=found.body())
+    data, kind = replies.encoded(found.body)
+    head = {"content-type": kind, **found.headers, **headers}
+    return replies.Raw(**line, status=found.status, headers=head, body=data)

@@ -1,0 +1,136 @@
+"""Tokens: how many a request and its answer have, in the body and in the headers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from .parts import Part
+from .talk import Talk, text_of
+
+Json = dict[str, Any]
+
+PREFIX = 4000  # characters, about the 1,000 tokens from which providers keep a prefix
+
+
+def tokens(text: str) -> int:
+    """About a token for each four characters, and never none for a text that is not empty."""
+    return -(-len(text) // 4)
+
+
+class Prefixes:
+    """Long beginnings of requests seen so far; a provider would bill them at the cached rate."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def clear(self) -> None:
+        self._seen.clear()
+
+    def cached(self, text: str) -> int:
+        """How many tokens of the text began an earlier request too; remembers the text."""
+        marks = [sha256(text[:end].encode()).hexdigest() for end in range(PREFIX, len(text) + 1, PREFIX)]
+        known = 0
+        for place, mark in enumerate(marks, 1):
+            if mark in self._seen:
+                known = place * PREFIX // 4
+        self._seen.update(marks)
+        return known
+
+
+def _marked(talk: Talk) -> str:
+    """The static prefix that a `cache_control` mark ends, where there is one."""
+    text, end = "", 0
+    for message in talk.messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            text += str(part.get("text") or "")
+            end = len(text) if part.get("cache_control") or part.get("prompt_cache_breakpoint") else end
+        text += content if isinstance(content, str) else ""
+        end = len(text) if message.get("cache_control") else end
+    return text[:end]
+
+
+def _whole(talk: Talk) -> str:
+    calls = [m.get("tool_calls") for m in talk.messages if m.get("tool_calls")]
+    said = "\n".join(text_of(m.get("content")) for m in talk.messages)
+    return said + (json.dumps(calls) if calls else "")
+
+
+def _sum(parts: list[Part], kind: str) -> int:
+    return sum(p.tokens for p in parts if p.kind == kind)
+
+
+def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
+    """The prompt's share of a usage object."""
+    said = _whole(talk)
+    tools = talk.body.get("tools")
+    text = 3 * len(talk.messages) + tokens(said) + (tokens(json.dumps(tools)) if tools else 0)
+    marked = tokens(_marked(talk))
+    total = text + sum(p.tokens for p in talk.parts)
+    cached = min(text, max(prefixes.cached(said), marked))
+    details = {
+        "cached_tokens": cached,
+        "audio_tokens": _sum(talk.parts, "audio"),
+        "image_tokens": _sum(talk.parts, "image"),
+    }
+    return {"prompt_tokens": total, "prompt_tokens_details": details}
+
+
+def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
+    """The usage of a prompt and the message that answers it."""
+    reasoning = tokens(message.get("reasoning_content") or "")
+    calls = message.get("tool_calls")
+    audio = message.get("audio") or {}
+    spoken = tokens(audio.get("transcript", "")) * 5
+    text = tokens(message.get("content") or "") + (tokens(json.dumps(calls)) if calls else 0)
+    total = reasoning + spoken + text
+    return {
+        "prompt_tokens": prompt["prompt_tokens"],
+        "completion_tokens": total,
+        "total_tokens": prompt["prompt_tokens"] + total,
+        "prompt_tokens_details": prompt["prompt_tokens_details"],
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": spoken},
+    }
+
+
+NONE: Json = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def _count(usage: Mapping[str, Any], *path: str) -> int:
+    value: Any = usage
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) else 0
+
+
+def units(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The usage of a chat answer in the catalogue's units, each token counted once."""
+    cached = _count(usage, "prompt_tokens_details", "cached_tokens")
+    sound = _count(usage, "prompt_tokens_details", "audio_tokens")
+    pictures = _count(usage, "prompt_tokens_details", "image_tokens")
+    reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
+    spoken = _count(usage, "completion_tokens_details", "audio_tokens")
+    found = {
+        "promptTextTokens": _count(usage, "prompt_tokens") - cached - sound - pictures,
+        "promptCachedTokens": cached,
+        "promptAudioTokens": sound,
+        "promptImageTokens": pictures,
+        "completionTextTokens": _count(usage, "completion_tokens") - reasoning - spoken,
+        "completionReasoningTokens": reasoning,
+        "completionAudioTokens": spoken,
+    }
+    return {unit: number for unit, number in found.items() if number > 0}
+
+
+def headers(counted: Mapping[str, int], total: int | None = None) -> dict[str, str]:
+    """The `x-usage-*` headers of what was used."""
+
+    def header(unit: str) -> str:
+        return "x-usage-" + re.sub(r"(?<!^)(?=[A-Z])", "-", unit).lower()
+
+    found = {header(unit): str(number) for unit, number in counted.items()}
+    return found if total is None else found | {"x-usage-total-tokens": str(total)}

@@ -1,0 +1,74 @@
+"""What the emulator knows and remembers: one world for each server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from . import accounts
+from .accounts import Account, Rates
+from .cache import Cache
+from .catalog import Catalog, Model
+from .replies import Script
+from .usage import Prefixes
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    raw_path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @cached_property
+    def json(self) -> Any:
+        """The body read as JSON; an error where it is none."""
+        return json.loads(self.body)
+
+    @property
+    def key(self) -> str | None:
+        return accounts.given_key(self.headers, self.query)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A stored picture, served under `/media/{id}`."""
+
+    id: str
+    data: bytes
+    mime_type: str
+
+
+@dataclass
+class World:
+    """State of one emulator; everything in it that tests fill can be emptied with `clear`."""
+
+    url: str = ""
+    extra_models: Iterable[Model] = ()
+    keys: dict[str, Account] = field(default_factory=accounts.default_keys)
+    strict_keys: bool = True
+    latency: float = 0.0
+    script: Script = field(default_factory=Script)
+    requests: list[Asked] = field(default_factory=list)
+    cache: Cache = field(default_factory=Cache)
+    media: dict[str, Picture] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)
+    prefixes: Prefixes = field(default_factory=Prefixes)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog(self.extra_models)
+
+    def clear(self) -> None:
+        for store in (self.script, self.requests, self.cache, self.media, self.rates, self.prefixes):
+            store.clear()
+
+    def link(self, picture: Picture) -> str:
+        return f"{self.url}/media/{picture.id}"
