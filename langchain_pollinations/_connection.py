@@ -1,0 +1,167 @@
+"""The fields that every wrapper shares: which service, with which key, how patiently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+import httpx
+from langchain_core.utils import from_env, secret_from_env
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+
+from langchain_pollinations._http import Client, Pool
+from langchain_pollinations._options import describe_unknown
+from langchain_pollinations.errors import AuthenticationError
+
+GEN = "https://gen.pollinations.ai"
+KEYS_PAGE = "https://enter.pollinations.ai/keys"
+
+
+class Connection(BaseModel):
+    """Mixin with the connection fields; `_client` is what wrappers send their calls with."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        # A key given in the wrong place must not come back in the text of an error.
+        hide_input_in_errors=True,
+    )
+
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {"pollinations_api_key": "api_key", "request_timeout": "timeout"}
+    """Other names that LangChain's users know a field by."""
+
+    api_key: SecretStr | None = Field(default_factory=secret_from_env("POLLINATIONS_API_KEY", default=None), repr=False)
+    """Key of the service; `POLLINATIONS_API_KEY` in the environment where it is not given. Travels only in the
+    `Authorization` header."""
+
+    api: Literal["auto", "gen"] = "auto"
+    """Which generation of the service: `gen` is gen.pollinations.ai."""
+
+    base_url: str = Field(default_factory=from_env("POLLINATIONS_BASE_URL", default=GEN))
+    """Origin of the service, with or without a trailing slash or `/v1`."""
+
+    timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
+    """Seconds to wait for an answer. A tuple is (connect, read, write, pool); None waits for ever."""
+
+    max_retries: int = Field(default=2, ge=0)
+    """Repeats after the first attempt, before the first byte of an answer only; 0 turns them off."""
+
+    default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """Headers for every request; they win over ours, whatever their case."""
+
+    http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
+    """Your own `httpx.Client`. It is never closed by us."""
+
+    http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
+    """Your own `httpx.AsyncClient`. It is never closed by us."""
+
+    async_transport: Literal["httpx", "aiohttp"] = "httpx"
+    """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
+
+    _pool: Pool = PrivateAttr(default_factory=Pool)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_synonyms(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        given = dict(values)
+        for name, field in cls._SYNONYMS.items():
+            if name in given:
+                value = given.pop(name)
+                if field in given and given[field] != value:
+                    raise ValueError(f"{name} and {field} are two names of one field: give one of them")
+                given[field] = value
+        return cls._handle_unknown(given)
+
+    @classmethod
+    def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
+        unknown = given.keys() - cls.model_fields.keys()
+        if unknown:
+            raise ValueError("; ".join(describe_unknown(name, cls.model_fields) for name in sorted(unknown)))
+        return given
+
+    @field_validator("base_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        path = parts.path.rstrip("/")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"base_url must be an origin such as {GEN}, with http:// or https://")
+        if path not in ("", "/v1") or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(f"base_url must be a bare origin such as {GEN}: no path, query or user name")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @model_validator(mode="after")
+    def _set_up_pool(self) -> Self:
+        if self._pool._async_transport != self.async_transport:
+            self._pool = Pool(self.async_transport)
+        return self
+
+    @property
+    def _client(self) -> Client:
+        """Built anew for each call, so that a changed field counts at once; the pool beneath stays."""
+        return Client(
+            base_url=self.base_url,
+            headers=self._headers(),
+            timeout=self.timeout if isinstance(self.timeout, httpx.Timeout) else httpx.Timeout(self.timeout),
+            max_retries=self.max_retries,
+            stream_chunk_timeout=getattr(self, "stream_chunk_timeout", None) or None,
+            pool=self._pool,
+            own_client=self.http_client,
+            own_async_client=self.http_async_client,
+        )
+
+    def _headers(self) -> dict[str, str]:
+        headers = httpx.Headers({"User-Agent": f"langchain-pollinations/{installed_version()}"})
+        own = httpx.Headers(dict(self.default_headers or {}))
+        if "authorization" not in own:
+            headers["Authorization"] = f"Bearer {self._key()}"
+        headers.update(own)
+        return dict(headers)
+
+    def _key(self) -> str:
+        key = self.api_key.get_secret_value().strip() if self.api_key else ""
+        if not key:
+            raise AuthenticationError("No key: set POLLINATIONS_API_KEY or pass api_key=...", fix_url=KEYS_PAGE)
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise AuthenticationError(
+                "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
+            )
+        return key
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        return {"api_key": "POLLINATIONS_API_KEY"}
+
+    def close(self) -> None:
+        """Close our connections of threads; the object stays usable and opens new ones when needed."""
+        self._pool.close()
+
+    async def aclose(self) -> None:
+        """Close our connections of this event loop and of threads."""
+        await self._pool.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+
+@cache  # one constant of the installation, read from disk
+def installed_version() -> str:
+    return version("langchain-pollinations-ai")

@@ -1,0 +1,472 @@
+"""LangChain's messages, content blocks, tools and tool choices as JSON of the service. Pure functions.
+
+Whatever cannot be sent raises before the call and names itself; only an AI message that is replayed loses the blocks
+that no API takes back (reasoning of other providers, server-side calls).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.media import sniff
+
+PROVIDER = "pollinations"
+
+Json = dict[str, Any]
+
+BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
+"""Tools that the service runs itself; sent as `{"type": name}` and nothing else."""
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+_AUDIO_FORMATS: Mapping[str, str] = {
+    "wav": "wav",
+    "x-wav": "wav",
+    "wave": "wav",
+    "vnd.wave": "wav",
+    "mp3": "mp3",
+    "mpeg": "mp3",
+    "flac": "flac",
+    "x-flac": "flac",
+    "opus": "opus",
+    "ogg": "opus",
+    "pcm": "pcm16",
+    "pcm16": "pcm16",
+    "l16": "pcm16",
+    "mp4": "m4a",
+    "m4a": "m4a",
+    "x-m4a": "m4a",
+}
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+
+def encode_messages(messages: Sequence[BaseMessage]) -> list[Json]:
+    """Messages of a chat request.
+
+    Raises:
+        InvalidRequestError: If there is no message, or one holds something that cannot be sent.
+    """
+    if not messages:
+        raise InvalidRequestError("messages is empty: give at least one message")
+    wire: list[Json] = []
+    shown: list[Json] = []  # media that tools returned, held back until their run of tool messages is over
+    for position, message in enumerate(messages):
+        try:
+            if not isinstance(message, ToolMessage) and shown:
+                wire.append({"role": "user", "content": shown})
+                shown = []
+            wire += _encode_message(message, shown)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"messages[{position}]: {error}") from error
+    if shown:
+        wire.append({"role": "user", "content": shown})
+    return wire
+
+
+def _encode_message(message: BaseMessage, shown: list[Json]) -> list[Json]:
+    match message:
+        case HumanMessage():
+            return _user(message)
+        case SystemMessage():
+            return [_plain(message.additional_kwargs.get("__openai_role__", "system"), message)]
+        case AIMessage():
+            return [_assistant(message)]
+        case ToolMessage():
+            return [_tool_result(message.tool_call_id, message.content, shown)]
+        case FunctionMessage():
+            return [{"role": "function", "name": message.name, "content": message.text}]
+        case ChatMessage() if message.role in ROLES:
+            return [_plain(message.role, message)]
+        case ChatMessage():
+            raise InvalidRequestError(f"role {message.role!r} is not one of {', '.join(ROLES)}")
+    raise InvalidRequestError(f"a {type(message).__name__} cannot be sent to a chat model")
+
+
+def _user(message: HumanMessage) -> list[Json]:
+    """A user message; the results of tools that Anthropic's shape keeps in it become tool messages before it."""
+    if isinstance(message.content, str):
+        return [_plain("user", message)]
+    results: list[Any] = []
+    rest: list[Any] = []
+    for block in message.content:
+        is_result = isinstance(block, dict) and block.get("type") == "tool_result"
+        (results if is_result else rest).append(block)
+    if not results:
+        return [_plain("user", message)]
+    shown: list[Json] = []
+    wire = [_tool_result(block.get("tool_use_id", ""), block.get("content", ""), shown) for block in results]
+    parts = shown + [encode_block(block) for block in rest]
+    return [*wire, {"role": "user", "content": parts}] if parts else wire
+
+
+def _plain(role: str, message: BaseMessage) -> Json:
+    wire: Json = {"role": role, "content": _content(message)}
+    if message.name:
+        wire["name"] = message.name
+    return wire
+
+
+def _content(message: BaseMessage) -> str | list[Json]:
+    if isinstance(message.content, str):
+        return message.content
+    if not message.content:
+        raise InvalidRequestError("the content is an empty list: give a text or at least one block")
+    return [encode_block(block) for block in message.content]
+
+
+def _assistant(message: AIMessage) -> Json:
+    wire: Json = {"role": "assistant"}
+    content = _replayed(message)
+    calls = [_tool_call(call) for call in message.tool_calls]
+    calls += [_invalid_tool_call(call) for call in message.invalid_tool_calls]
+    calls += _anthropic_calls(message, known={call["id"] for call in calls})
+    wire["content"] = content or (None if calls else "")
+    if calls:
+        wire["tool_calls"] = calls
+    if message.name:
+        wire["name"] = message.name
+    if message.response_metadata.get("model_provider") == PROVIDER:
+        _give_back(message, wire)
+    return wire
+
+
+def _replayed(message: AIMessage) -> str | list[Json]:
+    """What of an earlier answer goes back: its text and pictures, as one string where it is only text."""
+    if isinstance(message.content, str):
+        return message.content
+    parts = []
+    for block in message.content:
+        if isinstance(block, str) or block.get("type") not in _NEVER_REPLAYED:
+            parts.append(encode_block(block))
+    if all(part.keys() == {"type", "text"} for part in parts):
+        return "".join(part["text"] for part in parts)
+    return parts
+
+
+_NEVER_REPLAYED = frozenset(
+    {
+        "reasoning",
+        "thinking",
+        "redacted_thinking",
+        "refusal",
+        "tool_call",
+        "tool_call_chunk",
+        "invalid_tool_call",
+        "tool_use",
+        "input_json_delta",
+        "function_call",
+        "server_tool_call",
+        "server_tool_call_chunk",
+        "server_tool_result",
+        "server_tool_use",
+        "non_standard",
+        "audio",
+    }
+)
+
+
+def _give_back(message: AIMessage, wire: Json) -> None:
+    """What the service wants to see again, as it came: providers check signatures of earlier reasoning."""
+    for key in ("reasoning_content", "reasoning_details", "content_blocks"):
+        if value := message.additional_kwargs.get(key):
+            wire[key] = value
+    signatures = message.additional_kwargs.get("thought_signatures", {})
+    for call in wire.get("tool_calls", []):
+        if signature := signatures.get(call["id"]):
+            call["function"]["thought_signature"] = signature
+
+
+def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:
+    """Calls that stand only as `tool_use` blocks in the content, as in histories written for Anthropic's API."""
+    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "tool_use"]
+    return [
+        _tool_call({"id": block.get("id"), "name": block.get("name", ""), "args": block.get("input", {})})
+        for block in blocks
+        if block.get("id") not in known
+    ]
+
+
+def _tool_call(call: Mapping[str, Any]) -> Json:
+    arguments = json.dumps(call["args"], ensure_ascii=False)
+    return {"id": call["id"] or "", "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+
+
+def _invalid_tool_call(call: Mapping[str, Any]) -> Json:
+    """Sent with its raw arguments: without it the tool message that answers it would be an orphan."""
+    function = {"name": call["name"] or "", "arguments": call["args"] or ""}
+    return {"id": call["id"] or "", "type": "function", "function": function}
+
+
+def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> Json:
+    """A tool message carries text only: few providers look at media in it, all do in a user message after it."""
+    wire: Json = {"role": "tool", "tool_call_id": call_id}
+    if isinstance(content, str):
+        return {**wire, "content": content}
+    parts = [{"type": "text", "text": json.dumps(b["json"])} if _is_json(b) else encode_block(b) for b in content]
+    texts = [part for part in parts if part["type"] == "text"]
+    media = [part for part in parts if part["type"] != "text"]
+    if media:
+        shown += [{"type": "text", "text": f"Returned by tool call {call_id}:"}, *media]
+    plain = all(part.keys() == {"type", "text"} for part in texts)
+    return {**wire, "content": "\n".join(part["text"] for part in texts) if plain else texts}
+
+
+def _is_json(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "json" and "json" in block
+
+
+def mentions_json(wire: Sequence[Json]) -> bool:
+    return any("json" in json.dumps(message.get("content"), ensure_ascii=False).lower() for message in wire)
+
+
+def ask_for_json(wire: list[Json]) -> list[Json]:
+    """The messages with an instruction to answer in JSON: providers refuse JSON mode where nothing speaks of it."""
+    instruction = "Answer with a JSON object and nothing else."
+    first = wire[0]
+    if first["role"] in ("system", "developer") and isinstance(first["content"], str):
+        return [{**first, "content": f"{first['content']}\n\n{instruction}".strip()}, *wire[1:]]
+    return [{"role": "system", "content": instruction}, *wire]
+
+
+# --- Content blocks ---------------------------------------------------------------------------------------------------
+
+
+def encode_block(block: Any) -> Json:
+    """One content block as a part of a message.
+
+    Standard blocks (text, text-plain, image, audio, video, file), OpenAI's and Anthropic's own are understood. A
+    `non_standard` block is sent as its `value` says.
+
+    Raises:
+        InvalidRequestError: If the block is of no known type, or lacks what its type needs.
+    """
+    if isinstance(block, str):
+        return {"type": "text", "text": block}
+    if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
+        raise InvalidRequestError(f"a content block must be a string or a dict with a 'type', not {_shape(block)}")
+    encode = _BLOCKS.get(block["type"])
+    if encode is None:
+        close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_BLOCKS)}"
+        raise InvalidRequestError(f"content block of unknown type {block['type']!r}; {hint}")
+    part = encode(block)
+    for marker in ("cache_control", "prompt_cache_breakpoint"):
+        if value := block.get(marker) or (block.get("extras") or {}).get(marker):
+            part[marker] = value
+    return part
+
+
+def _shape(value: Any) -> str:
+    return f"a dict with keys {sorted(value)}" if isinstance(value, Mapping) else type(value).__name__
+
+
+def _text(block: Mapping[str, Any]) -> Json:
+    if not isinstance(block.get("text"), str):
+        raise InvalidRequestError("a text block needs a string as its 'text'")
+    return {"type": "text", "text": block["text"]}
+
+
+def _text_plain(block: Mapping[str, Any]) -> Json:
+    if isinstance(block.get("text"), str):
+        return {"type": "text", "text": block["text"]}
+    if data := block.get("base64"):
+        try:
+            return {"type": "text", "text": base64.b64decode(data).decode()}
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise InvalidRequestError(f"the base64 of a text-plain block is not UTF-8 text: {error}") from error
+    return _file({**block, "mime_type": block.get("mime_type", "text/plain")})
+
+
+def _image(block: Mapping[str, Any]) -> Json:
+    if isinstance(source := block.get("source"), Mapping):  # Anthropic's shape
+        block = _from_source(source)
+    if url := block.get("url"):
+        return {"type": "image_url", "image_url": {"url": url}}
+    if data := block.get("base64") or block.get("data"):
+        mime_type = block.get("mime_type") or _sniffed(data, "image")
+        return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
+    if file_id := block.get("file_id"):
+        return {"type": "file", "file": {"file_id": file_id}}
+    raise InvalidRequestError("an image block needs 'url', 'base64' (with 'mime_type') or 'file_id'")
+
+
+def _from_source(source: Mapping[str, Any]) -> Json:
+    known = {"url": source.get("url"), "base64": source.get("data"), "mime_type": source.get("media_type")}
+    return {key: value for key, value in {**known, "file_id": source.get("file_id")}.items() if value}
+
+
+def _sniffed(data: str, kind: str) -> str:
+    try:
+        mime_type = sniff(base64.b64decode(data[:2048] + "=" * (-len(data[:2048]) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestError(f"the base64 of an {kind} block cannot be decoded: {error}") from error
+    if mime_type is None:
+        raise InvalidRequestError(f"the type of an {kind} block cannot be told from its bytes: give its 'mime_type'")
+    return mime_type
+
+
+def _image_url(block: Mapping[str, Any]) -> Json:
+    image = block.get("image_url")
+    if isinstance(image, str):
+        image = {"url": image}
+    if not isinstance(image, Mapping) or not image.get("url"):
+        raise InvalidRequestError("an image_url block needs 'image_url': {'url': ...}")
+    return {"type": "image_url", "image_url": dict(image)}
+
+
+def _audio(block: Mapping[str, Any]) -> Json:
+    if data := block.get("base64") or block.get("data"):
+        mime_type = block.get("mime_type") or _sniffed(data, "audio")
+        subtype = mime_type.partition("/")[2].partition(";")[0].lower()
+        if subtype not in _AUDIO_FORMATS:
+            known = ", ".join(sorted(set(_AUDIO_FORMATS.values())))
+            raise InvalidRequestError(f"audio of type {mime_type!r} is not understood; formats are {known}")
+        return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS[subtype]}}
+    # Sound by address has no part of its own; a file by address may be of any type.
+    return _file(block)
+
+
+def _input_audio(block: Mapping[str, Any]) -> Json:
+    audio = block.get("input_audio")
+    if not isinstance(audio, Mapping) or not audio.get("data") or not audio.get("format"):
+        raise InvalidRequestError("an input_audio block needs 'input_audio': {'data': base64, 'format': 'wav'}")
+    return {"type": "input_audio", "input_audio": dict(audio)}
+
+
+def _video(block: Mapping[str, Any]) -> Json:
+    if url := block.get("url"):
+        video = {"url": url}
+    elif data := block.get("base64") or block.get("data"):
+        video = {"url": f"data:{block.get('mime_type') or _sniffed(data, 'video')};base64,{data}"}
+    else:
+        return _file(block)
+    if mime_type := block.get("mime_type"):
+        video["mime_type"] = mime_type
+    return {"type": "video_url", "video_url": video}
+
+
+def _video_url(block: Mapping[str, Any]) -> Json:
+    video = block.get("video_url")
+    if isinstance(video, str):
+        video = {"url": video}
+    if not isinstance(video, Mapping) or not video.get("url"):
+        raise InvalidRequestError("a video_url block needs 'video_url': {'url': ...}")
+    return {"type": "video_url", "video_url": dict(video)}
+
+
+def _file(block: Mapping[str, Any]) -> Json:
+    if isinstance(block.get("file"), Mapping):  # OpenAI's shape; the service spells the name with an underscore
+        given = dict(block["file"])
+        if "filename" in given:
+            given["file_name"] = given.pop("filename")
+        return {"type": "file", "file": given}
+    if isinstance(source := block.get("source"), Mapping):  # Anthropic's document
+        if source.get("type") == "text":
+            return {"type": "text", "text": source.get("data", "")}
+        block = {**block, **_from_source(source)}
+    file: Json = {}
+    mime_type = block.get("mime_type")
+    if url := block.get("url"):
+        file["file_url"] = url
+    elif data := block.get("base64") or block.get("data"):
+        mime_type = mime_type or _sniffed(data, "file")
+        file["file_data"] = f"data:{mime_type};base64,{data}"
+    elif file_id := block.get("file_id") or block.get("id"):
+        file["file_id"] = file_id
+    else:
+        raise InvalidRequestError(f"a block of type {block['type']!r} needs 'url', 'base64' or 'file_id'")
+    extras = block.get("extras") or {}
+    if name := next((n for n in (block.get("filename"), extras.get("filename"), block.get("title")) if n), None):
+        file["file_name"] = name
+    if mime_type:
+        file["mime_type"] = mime_type
+    return {"type": "file", "file": file}
+
+
+def _non_standard(block: Mapping[str, Any]) -> Json:
+    value = block.get("value")
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+        raise InvalidRequestError("a non_standard block needs as its 'value' the part to send, a dict with a 'type'")
+    return dict(value)
+
+
+_BLOCKS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
+    "text": _text,
+    "text-plain": _text_plain,
+    "image": _image,
+    "image_url": _image_url,
+    "audio": _audio,
+    "input_audio": _input_audio,
+    "video": _video,
+    "video_url": _video_url,
+    "file": _file,
+    "document": _file,
+    "non_standard": _non_standard,
+}
+
+# --- Tools ------------------------------------------------------------------------------------------------------------
+
+
+def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
+    """One tool: a function, `BaseTool`, Pydantic class, TypedDict or schema, or a built-in tool of the service.
+
+    Raises:
+        InvalidRequestError: If it is none of these.
+    """
+    if isinstance(tool, Mapping) and set(tool) == {"type"}:
+        if tool["type"] in BUILT_IN_TOOLS:
+            return dict(tool)
+        known = ", ".join(BUILT_IN_TOOLS)
+        raise InvalidRequestError(f"tool of type {tool['type']!r}: built-in tools of the service are {known}")
+    try:
+        return convert_to_openai_tool(tool, strict=strict)
+    except (ValueError, TypeError) as error:
+        raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
+
+
+def _tool_label(tool: Any) -> str:
+    return repr(getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__)
+
+
+def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Sequence[Json]) -> str | Json | None:
+    """How tools are to be chosen; None where nothing needs to be said.
+
+    Args:
+        choice: None or False, True, "any" or "required" (some tool), "auto", "none", a tool's name, or OpenAI's dict.
+        tools: The encoded tools that are bound with it.
+
+    Raises:
+        InvalidRequestError: If there are no tools, or none of that name.
+    """
+    if choice is None or choice is False:
+        return None
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    if choice in ("auto", "none"):
+        return str(choice)
+    if not tools:
+        raise InvalidRequestError(f"tool_choice {choice!r} without tools: bind at least one tool")
+    if choice is True or choice in ("any", "required"):
+        return "required"
+    name = choice.get("function", {}).get("name", choice.get("name")) if isinstance(choice, Mapping) else choice
+    if name not in names:
+        words = ["auto", "none", "any", "required"]
+        raise InvalidRequestError(f"tool_choice {choice!r} names no bound tool; tools are {names}, words {words}")
+    return {"type": "function", "function": {"name": name}}

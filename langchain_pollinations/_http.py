@@ -1,0 +1,318 @@
+"""All the I/O of the package: a `Call` goes out, its reader makes the answer.
+
+`Client` sends calls in four ways (send, asend, stream, astream) that share retries, time limits and errors. Sync and
+async differ here and nowhere else. `Pool` owns the connections beneath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import httpx
+import tenacity
+from httpx_sse import EventSource
+
+from langchain_pollinations import errors
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+FIRST_WAIT = 0.5
+"""Seconds before the first repeat, doubled each time and jittered."""
+LONGEST_WAIT = 60.0
+"""Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
+
+
+class EventReader(Protocol[T_co]):
+    """What reads a stream: fed with the data of each event, it gives what they amount to."""
+
+    def feed(self, data: str) -> Iterable[T_co]: ...
+
+    def end(self) -> Iterable[T_co]: ...
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request to the service, and how to read its answer.
+
+    `path` starts with a slash and is percent-encoded. `read` gets the answer with its body read, or for a stream
+    (where it makes the `EventReader`) before that.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    read: Callable[[httpx.Response], T]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of `httpx.Client.build_request`: json, params, files."""
+
+
+class Pool:
+    """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
+
+    Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
+    async client closes with its loop. A pool pickles and copies as a new, empty one.
+    """
+
+    def __init__(self, async_transport: str = "httpx") -> None:
+        self._async_transport = async_transport
+        self._lock = threading.Lock()
+        self._sync: httpx.Client | None = None
+        self._by_loop: dict[asyncio.AbstractEventLoop, AsyncGenerator[httpx.AsyncClient]] = {}
+        self._async: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """Pools hold nothing that tells two wrappers apart."""
+        return isinstance(other, Pool) and other._async_transport == self._async_transport
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[type[Pool], tuple[str]]:
+        return Pool, (self._async_transport,)
+
+    def client(self) -> httpx.Client:
+        with self._lock:
+            if self._sync is None or self._sync.is_closed:
+                self._sync = httpx.Client()
+                weakref.finalize(self, self._sync.close)
+            return self._sync
+
+    async def async_client(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            for closed in [known for known in self._async if known.is_closed()]:
+                del self._async[closed], self._by_loop[closed]
+            client = self._async.get(loop)
+            if client is not None and not client.is_closed:
+                return client
+            client = self._async[loop] = self._new_async_client()
+            keeper = self._by_loop[loop] = _kept(client)
+        # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
+        # the one hook that lets connections go before their loop does.
+        await anext(keeper)
+        return client
+
+    def _new_async_client(self) -> httpx.AsyncClient:
+        if self._async_transport == "aiohttp":
+            # Its client, not its bare transport, which would turn off proxies from the environment.
+            from httpx_aiohttp import HttpxAiohttpClient
+
+            return HttpxAiohttpClient()
+        return httpx.AsyncClient()
+
+    def close(self) -> None:
+        """Close the connections of threads. Async ones are closed by `aclose`, or with their loop."""
+        with self._lock:
+            client, self._sync = self._sync, None
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop, and those of threads."""
+        self.close()
+        with self._lock:
+            loop = asyncio.get_running_loop()
+            keeper = self._by_loop.pop(loop, None)
+            self._async.pop(loop, None)
+        if keeper is not None:
+            await keeper.aclose()
+
+
+async def _kept(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@dataclass(frozen=True)
+class Client:
+    """Sends calls to one origin with one set of headers, time limits and retries."""
+
+    base_url: str
+    headers: Mapping[str, str]
+    timeout: httpx.Timeout
+    max_retries: int
+    pool: Pool
+    stream_chunk_timeout: float | None = None
+    own_client: httpx.Client | None = None
+    own_async_client: httpx.AsyncClient | None = None
+
+    def send(self, call: Call[T]) -> T:
+        response = self._retrying(tenacity.Retrying)(self._answer, call)
+        with errors.mapped():
+            return call.read(response)
+
+    async def asend(self, call: Call[T]) -> T:
+        response = await self._retrying(tenacity.AsyncRetrying)(self._aanswer, call)
+        with errors.mapped():
+            return call.read(response)
+
+    def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
+        response = self._retrying(tenacity.Retrying)(self._opened, call)
+        with errors.mapped(), contextlib.closing(response):
+            reader = call.read(response)
+            for data in self._events(response):
+                yield from reader.feed(data)
+            yield from reader.end()
+
+    async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
+        response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call)
+        with errors.mapped():
+            async with contextlib.aclosing(response):
+                reader = call.read(response)
+                async with contextlib.aclosing(self._aevents(response)) as events:
+                    async for data in events:
+                        for item in reader.feed(data):
+                            yield item
+                for item in reader.end():
+                    yield item
+
+    # Opening: the only true twins. A good answer comes back unread; an error's body is read, then it is raised.
+
+    def _opened(self, call: Call[Any]) -> httpx.Response:
+        with errors.mapped():
+            client = self.own_client or self.pool.client()
+            response = client.send(self._request(client, call), stream=True, follow_redirects=True)
+            if response.is_success:
+                return response
+            with contextlib.closing(response):
+                response.read()
+        raise errors.from_response(response)
+
+    async def _aopened(self, call: Call[Any]) -> httpx.Response:
+        with errors.mapped():
+            client = self.own_async_client or await self.pool.async_client()
+            response = await client.send(self._request(client, call), stream=True, follow_redirects=True)
+            if response.is_success:
+                return response
+            async with contextlib.aclosing(response):
+                await response.aread()
+        raise errors.from_response(response)
+
+    def _answer(self, call: Call[Any]) -> httpx.Response:
+        with errors.mapped(), contextlib.closing(self._opened(call)) as response:
+            response.read()
+        return response
+
+    async def _aanswer(self, call: Call[Any]) -> httpx.Response:
+        with errors.mapped():
+            async with contextlib.aclosing(await self._aopened(call)) as response:
+                await response.aread()
+        return response
+
+    def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+        try:
+            return client.build_request(
+                call.method, self.base_url + call.path, headers=self.headers, timeout=self.timeout, **call.options
+            )
+        except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
+            raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
+
+    # Events
+
+    def _events(self, response: httpx.Response) -> Iterator[str]:
+        if not _is_event_stream(response):
+            response.read()
+            yield response.text
+            return
+        watched = _Watched(response, self.stream_chunk_timeout)
+        for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
+            yield event.data
+            watched.restart()
+
+    async def _aevents(self, response: httpx.Response) -> AsyncGenerator[str]:
+        if not _is_event_stream(response):
+            await response.aread()
+            yield response.text
+            return
+        watched = _Watched(response, None)
+        events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
+        async with contextlib.aclosing(events):
+            while True:
+                try:
+                    async with asyncio.timeout(self.stream_chunk_timeout) as limit:
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    if not limit.expired():
+                        raise
+                    raise _stalled(self.stream_chunk_timeout) from error
+                yield event.data
+
+    def _retrying(self, loop: Callable[..., Any]) -> Any:
+        return loop(
+            stop=tenacity.stop_after_attempt(self.max_retries + 1),
+            retry=tenacity.retry_if_exception(_worth_repeating),
+            wait=_wait,
+            reraise=True,
+        )
+
+
+class _Watched:
+    """What httpx-sse reads of a response, with a clock that only whole events restart.
+
+    It closes the text with an empty line, since a last event that only the end of the stream closes counts.
+    """
+
+    def __init__(self, response: httpx.Response, limit: float | None) -> None:
+        self.headers = response.headers
+        self._response = response
+        self._limit = limit
+        self.restart()
+        if limit is not None:
+            # The body's read timeout is taken from here when its reading begins: until now the limit for a
+            # whole answer held, from now on silence is what counts.
+            timeouts = response.request.extensions.get("timeout", {})
+            timeouts["read"] = min(limit, timeouts.get("read") or limit)
+
+    def restart(self) -> None:
+        self._since = time.monotonic()
+
+    def iter_text(self) -> Iterator[str]:
+        try:
+            for text in self._response.iter_text():
+                if self._limit is not None and time.monotonic() - self._since > self._limit:
+                    raise _stalled(self._limit)
+                yield text
+        except httpx.ReadTimeout as error:
+            raise _stalled(self._limit) from error
+        yield "\n\n"
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        async for text in self._response.aiter_text():
+            yield text
+        yield "\n\n"
+
+
+def _stalled(limit: float | None) -> errors.StreamTimeoutError:
+    return errors.StreamTimeoutError(
+        f"The stream stayed without an event for {limit} s; raise `stream_chunk_timeout` if the model needs longer"
+    )
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream")
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    return (
+        isinstance(error, errors.PollinationsError) and error.is_retryable and (error.retry_after or 0) <= LONGEST_WAIT
+    )
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next attempt: what the service asked for, else a jittered doubling."""
+    error = state.outcome.exception() if state.outcome else None
+    told = error.retry_after if isinstance(error, errors.PollinationsError) else None
+    backoff = min(FIRST_WAIT * 2 ** (state.attempt_number - 1), 8.0) * random.uniform(0.75, 1.25)
+    # A little jitter after Retry-After too: many callers were told the same moment.
+    return backoff if told is None else told + (random.uniform(0, 0.25) if told else 0)

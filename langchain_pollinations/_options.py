@@ -1,0 +1,42 @@
+"""Rules for options that several wrappers share."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+MAX_SEED = 2**31 - 1
+
+SAFE_WORDS = ("privacy", "secrets", "sexual", "violence", "shield", "true", "nsfw", "false", "0")
+
+
+def drawn(seed: int | None) -> int | None:
+    """The seed to send: -1 means a random one to us, while the service takes it for one fixed seed."""
+    return secrets.randbelow(MAX_SEED + 1) if seed == -1 else seed
+
+
+def check_safe(safe: str) -> None:
+    """Raise a `ValueError` for a word that the service's filter does not know."""
+    unknown = [word for word in safe.lower().split(",") if word.strip() not in ("", *SAFE_WORDS)]
+    if unknown:
+        raise ValueError(f"safe: unknown {', '.join(map(repr, unknown))}; a comma list of {', '.join(SAFE_WORDS)}")
+
+
+def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
+    """Sentence about an argument that nobody knows, with the one that was probably meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+
+def told(error: ValidationError) -> str:
+    """Pydantic's findings in one line, each with the name of its argument and without the value."""
+    findings = []
+    for finding in error.errors(include_url=False, include_input=False):
+        where = ".".join(map(str, finding["loc"]))
+        says = finding["msg"].removeprefix("Value error, ")
+        findings.append(f"{where}: {says}" if where else says)
+    return "; ".join(findings)

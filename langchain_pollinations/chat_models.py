@@ -1,0 +1,462 @@
+"""`ChatPollinations`: the chat models of Pollinations.AI for LangChain."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import Any, ClassVar, Literal, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from langchain_pollinations import _decode, _encode, catalog
+from langchain_pollinations._connection import Connection, installed_version
+from langchain_pollinations._encode import PROVIDER, Json
+from langchain_pollinations._http import Call, EventReader
+from langchain_pollinations._options import MAX_SEED, check_safe, describe_unknown, drawn, told
+from langchain_pollinations.errors import InvalidRequestError
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+
+
+class ChatOptions(BaseModel):
+    """The fields that go on the wire under their own name. None means that nothing is sent: the service decides."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    model: str = Field(default="openai", min_length=1)
+    """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""
+
+    seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
+    """The service stores answers: equal requests get equal answers. -1 draws a random seed for each call, since the
+    service itself takes -1 for one fixed seed."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = None
+    min_p: float | None = None
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of the answer at most."""
+    max_completion_tokens: int | None = Field(default=None, ge=0)
+    """As `max_tokens`, under the name that newer OpenAI models use."""
+    stop: str | list[str] | None = None
+    """Up to four strings that end the answer."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(default=None, ge=0, le=2)
+    logit_bias: dict[str, int] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    n: int | None = None
+    """Only 1: the service gives back the first choice whatever was asked for."""
+    user: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    """`{"type": "json_object"}`, `{"type": "json_schema", "json_schema": {...}}` or `{"type": "text"}`; see also
+    `json_mode` and `with_structured_output`."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    reasoning: dict[str, Any] | None = None
+    include_reasoning: bool | None = None
+    verbosity: str | None = None
+    modalities: list[Literal["text", "audio"]] | None = None
+    """`["text", "audio"]` for models that speak, together with `audio`."""
+    audio: dict[str, str] | None = None
+    """Voice and format of a spoken answer: `{"voice": "alloy", "format": "wav"}`."""
+    prediction: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
+    """`{"search_context_size": "low" | "medium" | "high"}`, Perplexity's models only."""
+    search_domain_filter: list[str] | None = None
+    search_recency_filter: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    service_tier: str | None = None
+    safe: str | bool | None = None
+    """Checks of the input: a comma list of privacy, secrets, sexual, violence and shield. True is `privacy,secrets`
+    and no filter of what is shown; that is `nsfw`."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        if self.n not in (None, 1):
+            raise ValueError("n: the service gives back one choice only; call several times with different seeds")
+        if isinstance(self.stop, list) and len(self.stop) > 4:
+            raise ValueError(f"stop: the service takes up to 4 strings, got {len(self.stop)}")
+        if self.audio is not None and not {"voice", "format"} <= self.audio.keys():
+            raise ValueError("audio: give both 'voice' and 'format', such as {'voice': 'alloy', 'format': 'wav'}")
+        if isinstance(self.safe, str):
+            check_safe(self.safe)
+        return self
+
+
+class ChatPollinations(Connection, ChatOptions, BaseChatModel):
+    """Chat models of Pollinations.AI: text, tools, structured output, reasoning, and a look at pictures.
+
+        >>> chat = ChatPollinations(model="openai")
+        >>> chat.invoke("Name three seas.").text  # doctest: +SKIP
+        'The Baltic, the Aegean and the Coral Sea.'
+
+    `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays. Every option of `ChatOptions` is a field
+    here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`).
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {
+        **Connection._SYNONYMS,
+        "model_name": "model",
+        "stop_sequences": "stop",
+        "jsonMode": "json_mode",
+    }
+
+    json_mode: bool = False
+    """Ask for a JSON object as the answer. Where no message speaks of JSON, a short instruction is added."""
+
+    streaming: bool = False
+    """Stream within `invoke` too."""
+
+    stream_usage: bool = True
+    """Report the usage of streams."""
+
+    stream_chunk_timeout: float | None = Field(default=120.0, ge=0)
+    """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off."""
+
+    include_response_headers: bool = False
+    """Put the headers of the answer into `response_metadata["headers"]`."""
+
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the request that this class does not know."""
+
+    extra_body: Mapping[str, Any] | None = None
+    """Fields merged into the request last of all."""
+
+    # --- What LangChain asks about the model ---
+
+    @classmethod
+    def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Unknown arguments go on the wire as they are, as LangChain's users expect, and a warning names them."""
+        unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
+        if unknown:
+            found = "; ".join(describe_unknown(name, cls.model_fields) for name in unknown)
+            warnings.warn(f"{found}. Sent as model_kwargs; check the spelling.", UserWarning, stacklevel=4)
+            kwargs = given.get("model_kwargs") or {}
+            if both := kwargs.keys() & unknown.keys():
+                raise ValueError(f"{', '.join(sorted(both))} given twice, also in model_kwargs")
+            given["model_kwargs"] = {**kwargs, **unknown}
+        return given
+
+    @model_validator(mode="after")
+    def _check_model_kwargs(self) -> Self:
+        if fields := sorted(self.model_kwargs.keys() & ChatOptions.model_fields.keys()):
+            raise ValueError(f"model_kwargs: give {', '.join(fields)} as arguments of their own")
+        return self
+
+    @model_validator(mode="after")
+    def _set_pollinations_version(self) -> Self:
+        self._add_version("langchain-pollinations-ai", installed_version())
+        return self
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return catalog.profile(self.model)
+
+    @property
+    def model_name(self) -> str:
+        return self.model
+
+    @property
+    def _llm_type(self) -> str:
+        return "pollinations-chat"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            **self._own_options(),
+            "json_mode": self.json_mode,
+            "base_url": self.base_url,
+            **self.model_kwargs,
+            **(self.extra_body or {}),
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = LangSmithParams(
+            ls_provider=PROVIDER,
+            ls_model_name=kwargs.get("model") or kwargs.get("model_name") or self.model,
+            ls_model_type="chat",
+        )
+        options = {**self._own_options(), **kwargs}
+        if (temperature := options.get("temperature")) is not None:
+            params["ls_temperature"] = temperature
+        if (max_tokens := options.get("max_tokens") or options.get("max_completion_tokens")) is not None:
+            params["ls_max_tokens"] = max_tokens
+        if stop := stop or options.get("stop"):
+            params["ls_stop"] = [stop] if isinstance(stop, str) else stop
+        return params
+
+    # --- Calls ---
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        body, asked = self._payload(messages, stop, kwargs)
+        with catalog.suggesting(asked.model, "text"):
+            return self._client.send(_answer_call(body, asked))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        body, asked = self._payload(messages, stop, kwargs)
+        with catalog.suggesting(asked.model, "text"):
+            return await self._client.asend(_answer_call(body, asked))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        body, asked = self._payload(messages, stop, kwargs, stream=True)
+        with catalog.suggesting(asked.model, "text"):
+            for chunk in self._client.stream(_stream_call(body, asked)):
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        body, asked = self._payload(messages, stop, kwargs, stream=True)
+        with catalog.suggesting(asked.model, "text"):
+            async for chunk in self._client.astream(_stream_call(body, asked)):
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    def _own_options(self) -> Json:
+        return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
+
+    def _payload(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
+    ) -> tuple[Json, _decode.Asked]:
+        """The body of a request, and what its answer's metadata needs to know of it.
+
+        Precedence: argument of the call, constructor; `extra_body` over all.
+        """
+        given = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items()}
+        given.pop("stream", None)
+        stream_usage = given.pop("stream_usage", None)
+        json_mode = given.pop("json_mode", self.json_mode)
+        extra_body = {**(self.extra_body or {}), **(given.pop("extra_body", None) or {})}
+        if stop:
+            given["stop"] = stop
+        options = {**self._own_options(), **_checked(given)}
+        if not options.get("stop"):
+            options.pop("stop", None)  # LangChain passes an empty list for none
+        if "seed" in options:
+            options["seed"] = drawn(options["seed"])
+        wire = _encode.encode_messages(messages)
+        if json_mode:
+            options.setdefault("response_format", {"type": "json_object"})
+        if options.get("response_format", {}).get("type") == "json_object" and not _encode.mentions_json(wire):
+            wire = _encode.ask_for_json(wire)
+        usage = self.stream_usage if stream_usage is None else stream_usage
+        body = {**options, "messages": wire, **self.model_kwargs}
+        if stream:
+            body["stream"] = True
+            if usage:
+                body["stream_options"] = {"include_usage": True}
+        asked = _decode.Asked(
+            model=options["model"],
+            seed=options.get("seed"),
+            include_usage=usage,
+            include_headers=self.include_response_headers,
+        )
+        return {**body, **extra_body}, asked
+
+    # --- Tools and structured output ---
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: dict[str, Any] | type | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools to the model.
+
+        Args:
+            tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas; and the service's built-in tools
+                as bare dicts, such as `{"type": "google_search"}`. An empty list binds none.
+            tool_choice: None lets the model decide; True, "any" or "required" force a call; "auto" or "none"; the
+                name of one tool; or OpenAI's dict.
+            strict: Hold the arguments to the schema.
+            parallel_tool_calls: Whether one answer may hold several calls.
+            response_format: A schema for the final answer beside the tools.
+            kwargs: Further options of the call.
+
+        Raises:
+            InvalidRequestError: If a tool cannot be described, or the choice names none.
+        """
+        wire = [_encode.encode_tool(tool, strict=strict) for tool in tools]
+        choice = _encode.encode_tool_choice(tool_choice, wire)
+        if wire:
+            kwargs["tools"] = wire
+        if choice is not None and (wire or choice not in ("auto", "none")):
+            kwargs["tool_choice"] = choice
+        if parallel_tool_calls is not None:
+            kwargs["parallel_tool_calls"] = parallel_tool_calls
+        if response_format is not None:
+            kwargs["response_format"] = _response_format(response_format, strict)
+        return super().bind(**kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """A runnable whose answers are instances of `schema`.
+
+        Args:
+            schema: Pydantic class (answers are instances), TypedDict or JSON schema (answers are dicts). None only
+                with `method="json_mode"`.
+            method: "json_schema" (the model's own structured output), "function_calling" (a forced tool call) or
+                "json_mode" (a JSON object, whose form the prompt must describe). By default json_schema where the
+                model's profile declares structured output, else function_calling.
+            include_raw: Answer with a dict of `raw`, `parsed` and `parsing_error`, and raise no parsing error.
+            strict: Hold the answer to the schema; not with json_mode.
+            kwargs: Further options of the call.
+
+        Raises:
+            ValueError: If the arguments do not go together.
+        """
+        chosen = method or self._structured_output_method(schema)
+        if chosen not in ("function_calling", "json_schema", "json_mode"):
+            raise ValueError(f"method must be function_calling, json_schema or json_mode, not {chosen!r}")
+        if schema is None and chosen != "json_mode":
+            raise ValueError(f"method {chosen!r} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
+        if strict is not None and chosen == "json_mode":
+            raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
+        traced: Json = {"kwargs": {"method": chosen}, "schema": schema}
+        if strict is not None:
+            traced["kwargs"]["strict"] = strict
+        bound, parser = self._structured(schema, chosen, strict, {"ls_structured_output_format": traced, **kwargs})
+        if not include_raw:
+            return bound | parser
+        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+        failed = RunnablePassthrough.assign(parsed=lambda _: None)
+        return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+    def _structured_output_method(self, schema: Any) -> Method:
+        declared = bool(self.profile and self.profile.get("structured_output"))
+        return "function_calling" if not declared or _is_pydantic_v1(schema) else "json_schema"
+
+    def _structured(
+        self, schema: Any, method: Method, strict: bool | None, kwargs: Json
+    ) -> tuple[Runnable[LanguageModelInput, AIMessage], Runnable[Any, Any]]:
+        is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+        if method == "json_schema" and not _is_pydantic_v1(schema):
+            bound = self.bind(response_format=_response_format(schema, strict), **kwargs)
+            return bound, PydanticOutputParser(pydantic_object=schema) if is_pydantic else JsonOutputParser()
+        if method == "json_mode":
+            bound = self.bind(response_format={"type": "json_object"}, **kwargs)
+            return bound, PydanticOutputParser(pydantic_object=schema) if is_pydantic else JsonOutputParser()
+        name = _encode.encode_tool(schema)["function"]["name"]
+        forced = self.bind_tools([schema], tool_choice=name, strict=strict, parallel_tool_calls=False, **kwargs)
+        if is_pydantic:
+            return forced, PydanticToolsParser(tools=[schema], first_tool_only=True)
+        return forced, JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+
+    # --- Token counts, without a tokenizer that would have to be downloaded ---
+
+    def get_num_tokens(self, text: str) -> int:
+        return len(self.get_token_ids(text))
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Stand-ins for token ids, one for about four characters; only their number means something."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
+        return list(range(-(-len(text) // 4)))
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        described = None if tools is None else [_encode.encode_tool(tool) for tool in tools]
+        return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
+
+
+_PATH = "/v1/chat/completions"
+
+
+def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:
+    return Call("POST", _PATH, partial(_decode.read_answer, asked=asked), {"json": body})
+
+
+def _stream_call(body: Json, asked: _decode.Asked) -> Call[EventReader[ChatGenerationChunk]]:
+    return Call("POST", _PATH, partial(_decode.ChatReader, asked=asked), {"json": body})
+
+
+def _checked(given: Json) -> Json:
+    """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
+    known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
+    unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
+    try:
+        checked = ChatOptions.model_validate(known).model_dump(include=set(known))
+    except ValidationError as error:
+        raise InvalidRequestError(told(error)) from None
+    for name in unknown:
+        if name not in _PASSED_ON and difflib.get_close_matches(name, ChatOptions.model_fields, n=1):
+            found = describe_unknown(name, ChatOptions.model_fields)
+            warnings.warn(f"{found}. Sent as it is; check the spelling.", UserWarning, stacklevel=4)
+    return {**checked, **unknown}
+
+
+# Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
+_PASSED_ON = frozenset({"tools", "tool_choice", "functions", "function_call", "metadata", "system", "stream_options"})
+
+
+def _response_format(schema: Any, strict: bool | None) -> Json:
+    """`response_format` for a schema, or the dict itself where it is one already."""
+    if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
+        return schema
+    converted = convert_to_json_schema(schema, strict=strict)
+    described: Json = {"name": converted.get("title", "answer"), "schema": converted}
+    if description := converted.get("description"):
+        described["description"] = description
+    if strict is not None:
+        described["strict"] = strict
+    return {"type": "json_schema", "json_schema": described}
+
+
+def _is_pydantic_v1(schema: Any) -> bool:
+    return isinstance(schema, type) and is_basemodel_subclass(schema) and not issubclass(schema, BaseModel)

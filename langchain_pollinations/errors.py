@@ -1,0 +1,414 @@
+"""Every error of this package, and how an answer or a fault of the network becomes one.
+
+    PollinationsError
+    ├── InvalidRequestError           400, or refused before it was sent (also a ValueError)
+    │   ├── UnknownModelError         400 for a model or alias that the service does not know
+    │   ├── ContextOverflowError      400 or 413: more input than the model takes
+    │   ├── ContentBlockedError       400 content_blocked: the safety filter that `safe` asked for
+    │   ├── MediaInputError           400: a picture that the service could not fetch or read
+    │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
+    │   ├── PayloadTooLargeError      413
+    │   └── UnprocessableError        422: the provider's refusal or moderation
+    ├── AuthenticationError           401
+    ├── PaymentRequiredError          402
+    │   ├── InsufficientBalanceError  also where the service says it in a friendly 200
+    │   └── KeyBudgetExhaustedError
+    ├── PermissionDeniedError         403
+    ├── NotFoundError                 404
+    ├── RequestTimeoutError           408, or a time limit of ours (also a TimeoutError)
+    │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
+    ├── RateLimitError                429
+    ├── ServiceError                  any other 5xx
+    │   ├── InternalServerError       500
+    │   ├── UpstreamError             502: the provider behind the service failed
+    │   ├── ServiceUnavailableError   503
+    │   ├── GatewayTimeoutError       504, 524
+    │   └── InvalidResponseError      an answer that is not what it should be
+    │       └── IncompleteStreamError a stream without its end
+    └── APIConnectionError            the service was not reached, or the connection was lost
+
+Each class stands under its counterpart of `langchain_core.exceptions` too, so that retry and fallback middleware
+know what may be repeated (`is_retryable`).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from langchain_core import exceptions as core
+
+
+class PollinationsError(core.ModelError):
+    """Base of all errors that this package raises.
+
+    Args:
+        message: What went wrong, in the service's own words where it said something.
+        status_code: HTTP status of the answer; None where there was none.
+        code: The service's own word for the error, such as `INSUFFICIENT_BALANCE`.
+        request_id: The `x-request-id` of the answer.
+        retry_after: Seconds after which the service wants to be asked again.
+        body: The body of the answer: parsed where it is JSON, else its text.
+        upstream_status: Status that the provider behind the service answered with.
+        fix_url: Page on which the user can mend the cause.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: Any = None,
+        upstream_status: int | None = None,
+        fix_url: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.body = body
+        self.upstream_status = upstream_status
+        self.fix_url = fix_url
+
+    def __str__(self) -> str:
+        facts = [str(fact) for fact in (self.status_code, self.code) if fact is not None]
+        if self.request_id:
+            facts.append(f"request {self.request_id}")
+        text = f"{self.message} ({', '.join(facts)})" if facts else self.message
+        return f"{text} See {self.fix_url}" if self.fix_url and self.fix_url not in text else text
+
+
+class InvalidRequestError(PollinationsError, core.ModelInvalidRequestError, ValueError):
+    """The request is wrong; the message names what, and where it can what would be right."""
+
+
+class UnknownModelError(InvalidRequestError, core.ModelNotFoundError):
+    """The service knows no model or alias of this name."""
+
+
+class ContextOverflowError(InvalidRequestError, core.ContextOverflowError):
+    """The input is longer than the model takes."""
+
+
+class ContentBlockedError(InvalidRequestError):
+    """The safety filter that the request (or the model) asked for blocked the input."""
+
+
+class MediaInputError(InvalidRequestError):
+    """The service could not fetch or read a picture of the input."""
+
+
+class UnsupportedRequestError(InvalidRequestError):
+    """The service does not take this kind of request at this address."""
+
+
+class PayloadTooLargeError(InvalidRequestError):
+    """The request is larger than the service takes (20 MiB for text)."""
+
+
+class UnprocessableError(InvalidRequestError):
+    """The provider refused the request, often by its own moderation (`content_policy_violation`)."""
+
+
+class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
+    """The key is missing, wrong or expired."""
+
+
+class PaymentRequiredError(PollinationsError):
+    """The account or the key has too little pollen."""
+
+
+class InsufficientBalanceError(PaymentRequiredError):
+    """The balance of the account is too low for this request."""
+
+
+class KeyBudgetExhaustedError(PaymentRequiredError):
+    """The budget that was set for this key is spent, whatever the account holds."""
+
+
+class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):
+    """The key may not use this model or see this page."""
+
+
+class NotFoundError(PollinationsError, core.ModelNotFoundError):
+    """There is nothing at this address."""
+
+
+class RequestTimeoutError(PollinationsError, core.ModelTimeoutError, TimeoutError):
+    """A time limit passed before the answer was there. The same request again joins the running generation."""
+
+
+class StreamTimeoutError(RequestTimeoutError):
+    """A stream stayed without an event for `stream_chunk_timeout` seconds; keep-alive comments do not count."""
+
+
+class RateLimitError(PollinationsError, core.ModelRateLimitError):
+    """Too many requests; `retry_after` says when to come back."""
+
+
+class ServiceError(PollinationsError, core.ModelAPIError):
+    """The service failed."""
+
+
+class InternalServerError(ServiceError):
+    """The service failed within."""
+
+
+class UpstreamError(ServiceError):
+    """The provider behind the service failed; `upstream_status` is what it answered with."""
+
+
+class ServiceUnavailableError(ServiceError):
+    """A part of the service is down for the moment."""
+
+
+class GatewayTimeoutError(ServiceError):
+    """The provider behind the service took too long."""
+
+
+class InvalidResponseError(ServiceError):
+    """An answer that is not what was asked for: no JSON, no picture, no message."""
+
+
+class IncompleteStreamError(InvalidResponseError):
+    """A stream stopped before its end. `partial` holds the text that had arrived."""
+
+    is_retryable = True
+    partial: str = ""
+
+
+class APIConnectionError(PollinationsError, core.ModelConnectionError):
+    """The service was not reached, or the connection was lost."""
+
+
+_BY_CODE: Mapping[str, type[PollinationsError]] = {
+    "content_blocked": ContentBlockedError,
+    "invalid_safe": InvalidRequestError,
+    "context_length_exceeded": ContextOverflowError,
+    "failed_to_download_image": MediaInputError,
+    "invalid_image_url": MediaInputError,
+    "image_too_large": MediaInputError,
+    "unsupported_image_media_type": MediaInputError,
+    "INSUFFICIENT_BALANCE": InsufficientBalanceError,
+    "KEY_BUDGET_EXHAUSTED": KeyBudgetExhaustedError,
+    "community_model_rate_limit": RateLimitError,
+}
+
+_BY_STATUS: Mapping[int, type[PollinationsError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    405: UnsupportedRequestError,
+    408: RequestTimeoutError,
+    409: UnsupportedRequestError,
+    410: UnsupportedRequestError,
+    413: PayloadTooLargeError,
+    415: UnsupportedRequestError,
+    422: UnprocessableError,
+    426: UnsupportedRequestError,
+    429: RateLimitError,
+    500: InternalServerError,
+    502: UpstreamError,
+    503: ServiceUnavailableError,
+    504: GatewayTimeoutError,
+    524: GatewayTimeoutError,
+}
+
+# Providers word an overflow freely; these are the phrases known of them (matched in lower case).
+_OVERFLOW_PHRASES = (
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "maximum number of tokens",
+    "too many tokens",
+)
+
+# A 502 whose provider said one of these fails again however often it is repeated.
+_FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
+# Statuses worth repeating; every other 5xx (501, 505, ...) is final.
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+
+
+def from_response(response: httpx.Response) -> PollinationsError:
+    """The error that an answer of 300 or more stands for. The body must have been read."""
+    body = _body(response)
+    return _from_body(
+        body,
+        status=response.status_code,
+        fallback=f"The service answered {response.status_code} {response.reason_phrase}".strip(),
+        request_id=response.headers.get("x-request-id"),
+        retry_after=_retry_after(response.headers, body),
+    )
+
+
+def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
+    """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
+    code = _error_object(event).get("code")
+    status = event.get("status")
+    if isinstance(code, int) and not isinstance(code, bool):
+        status = code
+    return _from_body(
+        dict(event),
+        status=status if isinstance(status, int) else None,
+        fallback="The service reported an error inside its answer",
+        request_id=request_id,
+        retry_after=None,
+    )
+
+
+def _from_body(
+    body: Any, *, status: int | None, fallback: str, request_id: str | None, retry_after: float | None
+) -> PollinationsError:
+    """One reading for all shapes: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
+    error = _error_object(body)
+    details = error.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    code = error.get("code")
+    upstream = details.get("upstreamStatus")
+    found = _class(status, code if isinstance(code, str) else None, body, error)(
+        _message(body, error, details) or fallback,
+        status_code=status,
+        code=None if code is None else str(code),
+        request_id=request_id or _text(error.get("requestId")),
+        retry_after=retry_after,
+        body=body,
+        upstream_status=upstream if isinstance(upstream, int) else None,
+        fix_url=_text(error.get("fixUrl")),
+    )
+    if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
+        found.is_retryable = False
+    return found
+
+
+def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
+    if code is not None and code in _BY_CODE:
+        return _BY_CODE[code]
+    if status in (400, 413) and _mentions_overflow(body):
+        return ContextOverflowError
+    if status == 400 and str(error.get("message", "")).startswith("Invalid model or alias"):
+        return UnknownModelError
+    if status is None:
+        return UpstreamError
+    return _BY_STATUS.get(status, ServiceError if status >= 500 else InvalidRequestError)
+
+
+def _mentions_overflow(body: Any) -> bool:
+    text = (body if isinstance(body, str) else json.dumps(body)).lower()
+    return any(phrase in text for phrase in _OVERFLOW_PHRASES)
+
+
+def _body(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.text
+
+
+def _error_object(body: Any) -> Mapping[str, Any]:
+    """The mapping that holds code and message, wherever the body keeps it."""
+    if not isinstance(body, Mapping):
+        return {}
+    error = body.get("error")
+    if isinstance(error, Mapping):
+        return error
+    # `{"error": "words", "message": "sentence"}`: the older limiter and the media host.
+    return {**body, "message": body.get("message") or error, "code": body.get("code")}
+
+
+def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
+    if isinstance(body, str):
+        return _from_page(body)
+    message = _text(error.get("message"))
+    fields = details.get("fieldErrors")
+    if isinstance(fields, Mapping) and fields:
+        told = "; ".join(f"{name}: {_sentence(reasons)}" for name, reasons in fields.items())
+        return f"{message}: {told}" if message else told
+    return message
+
+
+def _sentence(reasons: Any) -> str:
+    return ", ".join(map(str, reasons)) if isinstance(reasons, list) else str(reasons)
+
+
+def _from_page(text: str) -> str | None:
+    """Plain text as it is; of a page only that it was one, since its markup helps nobody."""
+    text = text.strip()
+    if text.startswith("<"):
+        return None
+    return text[:500] or None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _retry_after(headers: Mapping[str, str], body: Any) -> float | None:
+    """Seconds to wait, from the header (a number or a date) or from the older limiter's body."""
+    told = headers.get("retry-after", "").strip()
+    if told:
+        try:
+            return max(0.0, float(told))
+        except ValueError:
+            date = email.utils.parsedate_tz(told)
+            if date is not None:
+                return max(0.0, email.utils.mktime_tz(date) - time.time())
+    seconds = body.get("retryAfterSeconds") if isinstance(body, Mapping) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Turn what httpx (or aiohttp under it) raises into errors of ours."""
+    try:
+        yield
+    except httpx.InvalidURL as error:
+        raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
+    except httpx.HTTPError as error:
+        raise _from_httpx(error) from error
+    except _aiohttp_errors() as error:
+        # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
+        raise APIConnectionError(f"The connection failed: {error}") from error
+
+
+def _from_httpx(error: httpx.HTTPError) -> PollinationsError:
+    cause = error.__cause__
+    # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
+    misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)
+    where = _origin(error)
+    if isinstance(error, httpx.TimeoutException) and not misnamed:
+        kind = type(error).__name__.removesuffix("Timeout").lower()
+        return RequestTimeoutError(f"No answer{where} within the time limit ({kind}); raise `timeout` if it is short")
+    if isinstance(error, httpx.TransportError):
+        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}")
+    found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
+    found.is_retryable = False
+    return found
+
+
+def _origin(error: httpx.HTTPError) -> str:
+    """Host and port only: a path holds the prompt, and a query could hold anything."""
+    try:
+        url = error.request.url
+    except RuntimeError:
+        return ""
+    return f" to {url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
+
+
+def _aiohttp_errors() -> tuple[type[BaseException], ...]:
+    """aiohttp's base error where aiohttp is in use; it is never imported for this."""
+    aiohttp = sys.modules.get("aiohttp")
+    return (aiohttp.ClientError,) if aiohttp is not None else ()
