@@ -1,0 +1,160 @@
+"""What stands in a sentence: numbers, quotations, places, names, addresses, and what it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split(),
+    )
+}
+QUOTED = re.compile(
+    r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|`([^`]+)`"
+    r"|(?<!\w)'([^']+)'(?!\w)|‘([^’]+)’"
+)
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
+URL = re.compile(r"https?://[^\s\"'<>\])}]+")
+EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+EXPRESSION = re.compile(r"[-(]*\d[\d.\s()]*(?:(?:\*\*|[-+*/×÷^])[-\d.\s()]+)+")
+CAPITALISED = r"[A-Z][\w'’.-]*(?:(?:, | )[A-Z][\w'’.-]*)*"
+PLACE = re.compile(rf"\b(?:in|at|near|for|from|to|of|visit|over)\s+(?:the\s+)?({CAPITALISED})")
+NAME = re.compile(CAPITALISED)
+OPENERS = frozenset(
+    "A An And Answer Are Ask Book Calculate Call Can Compute Could Create Describe Do Does Draw Explain Find For From "
+    "Generate Get Give Hello Hey Hi How I If In Is It Let List Look Make My Paint Please Return Say Schedule Search "
+    "Send Show Summarise Summarize Tell The There They This Translate Use Using Visit We Weather What When Where "
+    "Which Who Why Will Write You Your".split()
+)
+COMMON = frozenset(
+    "a about all also an and any are as at be but by can could did do does for from give had has have he her him his "
+    "how i if in into is it its just let like make me my no not now of on one or our out please she should so some "
+    "tell than that the their them then there these they this those to too up us use using was we were what when "
+    "where which who why will with would you your".split()
+)
+ENDINGS = ("ations", "ation", "ings", "ing", "ions", "ion", "ies", "ers", "ed", "er", "es", "ly", "s", "e", "y")
+INSTRUCTION = re.compile(
+    r"^(?:(?:please|can you|could you|would you|i want you to|i would like|i'd like|hey|hi|hello|now|then)[, ]+)*"
+    r"(?:tell|write|draw|make|create|give|generate|paint|illustrate|show|explain|describe|search(?: for)?|find|"
+    r"look up|compose|invent|sketch|render|produce|design|imagine)?(?:\s+(?:me|us))?\s+",
+    re.IGNORECASE,
+)
+TAIL = re.compile(
+    r"(?:[,;]?\s+(?:in|with|using|across|over|as)|[,;])\s+(?:\w+\s+)?(?:\w+)\s+"
+    r"(?:scenes?|pictures?|images?|illustrations?|chapters?|parts?|pages?|acts?|drawings?|panels?)\b.*$",
+    re.IGNORECASE | re.DOTALL,
+)
+OF_PICTURE = re.compile(
+    r"\b(?:picture|image|drawing|illustration|photo|photograph|painting|sketch|poster|portrait|icon|logo)s?\s+"
+    r"(?:of|showing|with)\s+(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+ABOUT = re.compile(r"\babout\s+(.+)", re.IGNORECASE | re.DOTALL)
+
+
+def stem(word: str) -> str:
+    """A word without its usual English endings, long enough to be recognised."""
+    for ending in ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def stems(text: str) -> set[str]:
+    """The words of a text that carry meaning, without their endings; names like `getWeather` count as two."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
+    return {stem(w) for w in re.findall(r"[^\W\d_]+", spaced.lower()) if w not in COMMON}
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, one for each full stop, question mark, exclamation mark or line."""
+    found = re.split(r"(?<=[.!?])\s+|\n+", text)
+    return [s.strip() for s in found if s.strip()]
+
+
+def subject(text: str) -> str:
+    """What a request is about: after `about` or `a picture of`, else all of it without the instruction."""
+    first = text.strip().split("\n\n")[0]
+    match = ABOUT.search(first) or OF_PICTURE.search(first)
+    found = match.group(1) if match else INSTRUCTION.sub("", first)
+    found = re.split(r"(?<=\w)[.!?](?:\s|$)", found)[0]
+    found = TAIL.sub("", found)
+    return " ".join(found.split()).strip(" ,;:.!?\"'") or "something new"
+
+
+class Words:
+    """Values found in a text, handed out one after another so that each is used once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.strip()
+        self._quoted = [next(filter(None, m.groups())) for m in QUOTED.finditer(text)]
+        self._numbers = self._found_numbers()
+        self._places = [self._trimmed(m[1]) for m in PLACE.finditer(text)]
+        self._names = self._found_names()
+
+    @staticmethod
+    def _trimmed(text: str) -> str:
+        return text.strip(" ,.'’-")
+
+    def _found_numbers(self) -> list[float]:
+        marks = [(m.start(), float(m[0])) for m in NUMBER.finditer(self.text)]
+        for match in re.finditer(r"[A-Za-z]+", self.text):
+            number = NUMBER_WORDS.get(match[0].lower())
+            if number is not None:
+                marks.append((match.start(), float(number)))
+        return [number for _, number in sorted(marks)]
+
+    def _found_names(self) -> list[str]:
+        found = []
+        for match in NAME.finditer(self.text):
+            words = match[0].split(" ")
+            while words and words[0].strip(",.'’") in OPENERS:
+                words = words[1:]
+            name = self._trimmed(" ".join(words))
+            if name and name not in self._places:
+                found.append(name)
+        return found
+
+    @property
+    def numbers(self) -> Sequence[float]:
+        return tuple(self._numbers)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(self._names)
+
+    @property
+    def quoted(self) -> Sequence[str]:
+        return tuple(self._quoted)
+
+    @cached_property
+    def subject(self) -> str:
+        return subject(self.text)
+
+    def near(self, name: str) -> float | None:
+        """The number that stands beside a name, as in `width 512` or `width=512`."""
+        spoken = re.escape(name).replace("_", "[ _]")
+        match = re.search(rf"\b{spoken}\b\W{{0,3}}(?:is |of |to )?(-?\d+(?:\.\d+)?)", self.text, re.IGNORECASE)
+        return float(match[1]) if match else None
+
+    def take_number(self) -> float | None:
+        return self._numbers.pop(0) if self._numbers else None
+
+    def take_quoted(self) -> str | None:
+        return self._quoted.pop(0) if self._quoted else None
+
+    def take_place(self) -> str | None:
+        if self._places:
+            return self._places.pop(0)
+        return self._names.pop(0) if self._names else None
+
+    def take_name(self) -> str | None:
+        return self._names.pop(0) if self._names else None
+
+    def first(self, pattern: re.Pattern[str]) -> str | None:
+        match = pattern.search(self.text)
+        return match[0].rstrip(".,;:!? ") if match else None
