@@ -26,7 +26,9 @@ SUMS: Mapping[str, Callable[[float, float], float]] = {
     "/": lambda a, b: a / b if b else float("nan"),
 }
 SIGNS = {"plus": "+", "minus": "-", "times": "*", "×": "*", "x": "*", "divided by": "/", "÷": "/"}
-MY_NAME = re.compile(r"\bmy name(?: is|'s)\s+([A-Z][\w-]*)|\bI(?: am|'m)\s+([A-Z][\w-]*)|\bcall me\s+([A-Z][\w-]*)")
+MY_NAME = re.compile(
+    r"\b[Mm]y name(?: is|'s)\s+([A-Z][\w-]*)|\bI(?: am|'m)\s+([A-Z][\w-]*)|\b[Cc]all me\s+([A-Z][\w-]*)"
+)
 ASKS_NAME = re.compile(r"\b(?:what(?:'s| is) my name|who am i|remember my name)\b", re.IGNORECASE)
 OPENINGS = (
     "You wrote: {said}",
