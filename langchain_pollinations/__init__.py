@@ -1,42 +1,44 @@
-"""Pollinations.AI for LangChain: a chat model that reasons, tools that illustrate."""
+"""Pollinations.AI for LangChain: a chat model that reasons, tools that illustrate.
 
-from typing import Any
+Names are imported when first used, so that the emulator and the pytest plugin do not load LangChain for nothing.
+"""
 
-from langchain_pollinations import _blocks
-from langchain_pollinations.chat_models import ChatPollinations
-from langchain_pollinations.errors import (
-    APIConnectionError,
-    AuthenticationError,
-    ContentBlockedError,
-    ContextOverflowError,
-    GatewayTimeoutError,
-    IncompleteStreamError,
-    InsufficientBalanceError,
-    InternalServerError,
-    InvalidRequestError,
-    InvalidResponseError,
-    KeyBudgetExhaustedError,
-    MediaInputError,
-    NotFoundError,
-    PayloadTooLargeError,
-    PaymentRequiredError,
-    PermissionDeniedError,
-    PollinationsError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServiceError,
-    ServiceUnavailableError,
-    StreamTimeoutError,
-    UnknownModelError,
-    UnprocessableError,
-    UnsupportedRequestError,
-    UpstreamError,
-)
-from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import Media
-from langchain_pollinations.tools import PollinationsImageTool
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-_blocks.register()
+if TYPE_CHECKING:
+    from langchain_pollinations.chat_models import ChatPollinations
+    from langchain_pollinations.errors import (
+        APIConnectionError,
+        AuthenticationError,
+        ContentBlockedError,
+        ContextOverflowError,
+        GatewayTimeoutError,
+        IncompleteStreamError,
+        InsufficientBalanceError,
+        InternalServerError,
+        InvalidRequestError,
+        InvalidResponseError,
+        KeyBudgetExhaustedError,
+        MediaInputError,
+        NotFoundError,
+        PayloadTooLargeError,
+        PaymentRequiredError,
+        PermissionDeniedError,
+        PollinationsError,
+        RateLimitError,
+        RequestTimeoutError,
+        ServiceError,
+        ServiceUnavailableError,
+        StreamTimeoutError,
+        UnknownModelError,
+        UnprocessableError,
+        UnsupportedRequestError,
+        UpstreamError,
+    )
+    from langchain_pollinations.images import PollinationsImage
+    from langchain_pollinations.media import Media
+    from langchain_pollinations.tools import PollinationsImageTool
 
 __all__ = [
     "APIConnectionError",
@@ -69,12 +71,25 @@ __all__ = [
     "UnprocessableError",
     "UnsupportedRequestError",
     "UpstreamError",
+    "__version__",
 ]
+
+_MODULES = {
+    "ChatPollinations": "chat_models",
+    "Media": "media",
+    "PollinationsImage": "images",
+    "PollinationsImageTool": "tools",
+    "__version__": "_connection",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from langchain_pollinations._connection import installed_version
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
 
-        return installed_version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | set(__all__))

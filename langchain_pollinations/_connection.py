@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field
 from langchain_pollinations._http import Client, Pool
 from langchain_pollinations._options import describe_unknown
 from langchain_pollinations.errors import AuthenticationError
+
+__version__ = version("langchain-pollinations-ai")
 
 GEN = "https://gen.pollinations.ai"
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
@@ -116,7 +117,7 @@ class Connection(BaseModel):
         )
 
     def _headers(self) -> dict[str, str]:
-        headers = httpx.Headers({"User-Agent": f"langchain-pollinations/{installed_version()}"})
+        headers = httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})
         own = httpx.Headers(dict(self.default_headers or {}))
         if "authorization" not in own:
             headers["Authorization"] = f"Bearer {self._key()}"
@@ -160,8 +161,3 @@ class Connection(BaseModel):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
-
-
-@cache  # one constant of the installation, read from disk
-def installed_version() -> str:
-    return version("langchain-pollinations-ai")

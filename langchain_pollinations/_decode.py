@@ -156,7 +156,9 @@ class ChatReader:
             if self._whole:
                 raise _not_an_answer(self._response, data) from error
             return  # some providers send words as keep-alive; an answer that is cut shows in `end`
-        if not isinstance(event, dict) or self._ended:
+        if self._whole and not isinstance(event, dict):
+            raise _not_an_answer(self._response, data)
+        if self._ended or not isinstance(event, dict):
             return
         if event.get("error"):
             raise self._with_partial(errors.from_event(event, request_id=self._response.headers.get("x-request-id")))

@@ -22,8 +22,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations import _decode, _encode, catalog
-from langchain_pollinations._connection import Connection, installed_version
+from langchain_pollinations import _blocks, _decode, _encode, catalog
+from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
 from langchain_pollinations._options import MAX_SEED, check_safe, describe_unknown, drawn, told
@@ -165,7 +165,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
     @model_validator(mode="after")
     def _set_pollinations_version(self) -> Self:
-        self._add_version("langchain-pollinations-ai", installed_version())
+        self._add_version("langchain-pollinations-ai", __version__)
         return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
@@ -414,6 +414,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         described = None if tools is None else [_encode.encode_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
 
+
+_blocks.register()
 
 _PATH = "/v1/chat/completions"
 

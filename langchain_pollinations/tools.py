@@ -82,8 +82,8 @@ class PollinationsImageTool(BaseTool):
         if self.models is not None and self.args_schema is ImageInput:
             if not self.models:
                 raise ValueError("models: give at least one model, or leave it out")
-            choice = Literal[tuple(self.models)]
-            chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))  # type: ignore[operator]
+            choice: Any = Literal[tuple(self.models)]
+            chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
         return self
 

@@ -1,0 +1,85 @@
+"""Fixtures: the emulator, a chat model that asks it, four ways of asking, the service's contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from langchain_pollinations import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
+
+Ask = Callable[..., AIMessage]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key or address of the person who runs the tests must not reach them."""
+    for name in ("POLLINATIONS_API_KEY", "POLLINATIONS_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def emulator(pollinations_emulator: Emulator) -> Emulator:
+    return pollinations_emulator
+
+
+@pytest.fixture
+def chat(emulator: Emulator) -> ChatPollinations:
+    return ChatPollinations(**emulator.connection())
+
+
+def _invoke(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    return model.invoke(*args, **kwargs)
+
+
+def _ainvoke(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    return asyncio.run(model.ainvoke(*args, **kwargs))
+
+
+def _stream(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    return _added(list(model.stream(*args, **kwargs)))
+
+
+def _astream(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    async def collect() -> list[AIMessageChunk]:
+        return [chunk async for chunk in model.astream(*args, **kwargs)]
+
+    return _added(asyncio.run(collect()))
+
+
+def _added(chunks: list[AIMessageChunk]) -> AIMessage:
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole = whole + chunk
+    return whole
+
+
+WAYS = {"invoke": _invoke, "ainvoke": _ainvoke, "stream": _stream, "astream": _astream}
+
+
+@pytest.fixture(params=WAYS)
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """`ask(model, input, **options)`: the same question, asked in the four ways there are."""
+    return WAYS[request.param]
+
+
+@pytest.fixture(scope="session")
+def contract() -> Path:
+    """The folder with the service's own schemas and recorded exchanges."""
+    folder = Path(os.environ.get("POLLINATIONS_CONTRACT", Path(__file__).parents[2] / "shared" / "contract"))
+    if not folder.is_dir():
+        pytest.skip(f"the service's contract is not here ({folder.name}); POLLINATIONS_CONTRACT may point to it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def example(contract: Path) -> Callable[[str], Any]:
+    return lambda name: json.loads((contract / "examples" / f"{name}.json").read_text("utf-8"))

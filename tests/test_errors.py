@@ -1,0 +1,188 @@
+"""Every refusal of the service becomes the right error, whatever its shape; errors pickle, hash and keep no secret."""
+
+from __future__ import annotations
+
+import copy
+import email.utils
+import pickle
+import time
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core import exceptions as core
+
+from langchain_pollinations import errors
+from langchain_pollinations.errors import PollinationsError
+
+E = errors
+
+# What each answer of `contract/examples/errors.json` that is no schema refusal must become: class, retryable.
+RECORDED: dict[str, tuple[type[PollinationsError], bool]] = {
+    "body not JSON": (E.InvalidRequestError, False),
+    "no key": (E.AuthenticationError, False),
+    "key not recognised": (E.AuthenticationError, False),
+    "model unknown": (E.UnknownModelError, False),
+    "image model on the text endpoint": (E.InvalidRequestError, False),
+    "model not allowed for the key": (E.PermissionDeniedError, False),
+    "balance spent": (E.InsufficientBalanceError, False),
+    "key budget spent": (E.KeyBudgetExhaustedError, False),
+    "publishable key limiter: own shape, Retry-After": (E.RateLimitError, True),
+    "edge limiter": (E.RateLimitError, True),
+    "per-model limit": (E.RateLimitError, True),
+    "provider 400": (E.ContextOverflowError, False),
+    "provider 401": (E.UpstreamError, False),
+    "provider 402": (E.UpstreamError, False),
+    "provider 404": (E.UpstreamError, False),
+    "provider 422": (E.UnprocessableError, False),
+    "provider 429": (E.UpstreamError, True),
+    "provider 500": (E.InternalServerError, True),
+    "provider 503": (E.ServiceUnavailableError, True),
+    "provider 408": (E.GatewayTimeoutError, True),
+    "provider 524, HTML body": (E.UpstreamError, True),
+    "provider left usage out": (E.UpstreamError, True),
+    "provider answered a stream request with JSON": (E.UpstreamError, True),
+    "body over 20 MiB": (E.PayloadTooLargeError, False),
+    "edits: JSON without image": (E.InvalidRequestError, False),
+    "path unknown": (E.NotFoundError, False),
+}
+
+
+def answer(status: int, body: Any = None, **headers: str) -> httpx.Response:
+    content = {"json": body} if isinstance(body, dict) else {"text": body or ""}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers=named, **content)
+
+
+def envelope(message: str, code: str = "BAD_REQUEST", **more: Any) -> dict[str, Any]:
+    return {"success": False, "status": 400, "error": {"message": message, "code": code, **more}}
+
+
+def test_every_recorded_error_reads_right(example: Any) -> None:
+    for case in example("errors")["cases"]:
+        told = case["response"]
+        error = errors.from_response(httpx.Response(told["status"], headers=told["headers"], json=told["body"]))
+        expected, retryable = RECORDED.get(case["name"], (E.InvalidRequestError, False))
+        assert (type(error), error.is_retryable) == (expected, retryable), case["name"]
+        assert error.status_code == told["status"]
+        assert error.body == told["body"]
+        if case["kind"] == "validation":
+            for field, reasons in told["body"]["error"]["details"]["fieldErrors"].items():
+                assert f"{field}: {reasons[0]}" in str(error), case["name"]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected", "says"),
+    [
+        pytest.param(
+            answer(400, envelope("Blocked", "content_blocked")), E.ContentBlockedError, "Blocked", id="safety"
+        ),
+        pytest.param(
+            answer(400, {"error": {"type": "safety_error", "code": "content_blocked", "message": "Violence"}}),
+            E.ContentBlockedError,
+            "Violence",
+            id="safety, the older shape",
+        ),
+        pytest.param(
+            answer(400, envelope("x", "invalid_image_url")), E.MediaInputError, "x", id="picture of the input"
+        ),
+        pytest.param(
+            answer(400, envelope("Bad", details={"upstreamBody": '{"error":{"code":"context_length_exceeded"}}'})),
+            E.ContextOverflowError,
+            "Bad",
+            id="overflow, by the provider's code",
+        ),
+        pytest.param(
+            answer(413, envelope("prompt is too long: 9 > 8")), E.ContextOverflowError, "too long", id="overflow, 413"
+        ),
+        pytest.param(answer(402, envelope("Pay", "PAYMENT_REQUIRED")), E.PaymentRequiredError, "Pay", id="402"),
+        pytest.param(answer(405, envelope("No", "METHOD_NOT_ALLOWED")), E.UnsupportedRequestError, "No", id="405"),
+        pytest.param(answer(409, envelope("No", "CONFLICT")), E.UnsupportedRequestError, "No", id="409"),
+        pytest.param(answer(410, envelope("No", "GONE")), E.UnsupportedRequestError, "No", id="410"),
+        pytest.param(answer(415, envelope("No", "UNSUPPORTED_MEDIA_TYPE")), E.UnsupportedRequestError, "No", id="415"),
+        pytest.param(answer(426, envelope("No", "UPGRADE_REQUIRED")), E.UnsupportedRequestError, "No", id="426"),
+        pytest.param(answer(408, envelope("Slow", "REQUEST_TIMEOUT")), E.RequestTimeoutError, "Slow", id="408"),
+        pytest.param(
+            answer(422, envelope("Refused", "content_policy_violation")), E.UnprocessableError, "Refused", id="422"
+        ),
+        pytest.param(
+            answer(429, {"error": "concurrency_limit_exceeded", "message": "One at a time"}, retry_after="1"),
+            E.RateLimitError,
+            "One at a time",
+            id="concurrency limit",
+        ),
+        pytest.param(answer(429, ""), E.RateLimitError, "429", id="429 without a body"),
+        pytest.param(
+            answer(503, "Generation coordination is unavailable"),
+            E.ServiceUnavailableError,
+            "Generation coordination is unavailable",
+            id="503 in plain text",
+        ),
+        pytest.param(answer(524, "<html><h1>Error 524</h1></html>"), E.GatewayTimeoutError, "524", id="HTML page"),
+        pytest.param(answer(418, envelope("Teapot", "UNKNOWN_ERROR")), E.InvalidRequestError, "Teapot", id="odd 4xx"),
+        pytest.param(answer(501, ""), E.ServiceError, "501", id="odd 5xx"),
+        pytest.param(answer(409, {"error": "id exists"}), E.UnsupportedRequestError, "id exists", id="media host"),
+        pytest.param(answer(500, '["a", "list"]'), E.InternalServerError, "500", id="JSON that is no object"),
+        pytest.param(answer(500, {"error": None}), E.InternalServerError, "500", id="an error of null"),
+    ],
+)
+def test_every_shape_of_refusal_has_its_class(
+    response: httpx.Response, expected: type[PollinationsError], says: str
+) -> None:
+    error = errors.from_response(response)
+    assert type(error) is expected
+    assert says in str(error)
+
+
+def test_an_error_tells_what_the_service_told() -> None:
+    body = envelope(
+        "No", "FORBIDDEN", fixUrl="https://enter.pollinations.ai/grant", details={"name": "X", "upstreamStatus": 429}
+    )
+    error = errors.from_response(answer(403, body, x_request_id="req-1", retry_after="2"))
+    assert (error.status_code, error.code, error.request_id, error.retry_after) == (403, "FORBIDDEN", "req-1", 2.0)
+    assert (error.upstream_status, error.fix_url) == (429, "https://enter.pollinations.ai/grant")
+    assert str(error) == "No (403, FORBIDDEN, request req-1) See https://enter.pollinations.ai/grant"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), (email.utils.formatdate(time.time() + 100), 100.0)],
+)
+def test_retry_after_is_read_in_all_its_forms(header: str, seconds: float | None) -> None:
+    found = errors.from_response(answer(429, {}, retry_after=header)).retry_after
+    assert found == pytest.approx(seconds, abs=2) if seconds is not None else found is None
+
+
+def test_retry_after_may_stand_in_the_body() -> None:
+    assert errors.from_response(answer(429, {"error": "x", "retryAfterSeconds": 1.25})).retry_after == 1.25
+
+
+def every_class() -> list[type[PollinationsError]]:
+    found: list[type[PollinationsError]] = [PollinationsError]
+    for cls in found:
+        found += [sub for sub in cls.__subclasses__() if sub not in found]
+    return found
+
+
+@pytest.mark.parametrize("cls", every_class(), ids=lambda cls: cls.__name__)
+def test_errors_pickle_copy_and_hash(cls: type[PollinationsError]) -> None:
+    error = cls("No", status_code=500, code="X", request_id="r", retry_after=1.0, body={"a": 1}, fix_url="https://x")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(twin) is cls
+        assert (str(twin), twin.__dict__) == (str(error), error.__dict__)
+    assert {error: 1}[error] == 1
+
+
+def test_every_kind_of_failure_of_langchain_has_a_class_here() -> None:
+    kinds = [kind for kind in vars(core).values() if isinstance(kind, type) and issubclass(kind, core.ModelError)]
+    refusal = getattr(core, "ModelRefusalError", None)  # a refusal is part of an answer; LangChain's parsers raise it
+    for kind in kinds:
+        if kind is not refusal:
+            assert any(issubclass(cls, kind) for cls in every_class()), kind
+
+
+def test_every_error_can_be_told_apart_from_langchains_own_classes() -> None:
+    assert issubclass(E.InvalidRequestError, ValueError)
+    assert issubclass(E.RequestTimeoutError, TimeoutError)
+    with pytest.raises(core.ModelRateLimitError):
+        raise errors.from_response(answer(429))

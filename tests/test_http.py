@@ -1,0 +1,367 @@
+"""The transport at the wire: retries, time limits, lost connections, event loops, keys."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import http.server
+import logging
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_pollinations import ChatPollinations, errors
+from langchain_pollinations.emulator import Emulator
+from tests.conftest import WAYS, Ask
+
+AT_ONCE = {"retry-after": "0"}
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+def chat(request: pytest.FixtureRequest, emulator: Emulator) -> ChatPollinations:
+    """Faults must come out the same whatever carries the async calls."""
+    return ChatPollinations(**emulator.connection(), async_transport=request.param)
+
+
+# --- Retries ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 524, 526])
+def test_passing_faults_are_repeated_byte_for_byte(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask, status: int
+) -> None:
+    emulator.fail(status, headers=AT_ONCE, times=2)
+    assert ask(chat, "Hello", seed=-1).text
+    bodies = {request.body for request in emulator.requests}
+    assert (len(emulator.requests), len(bodies)) == (3, 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415, 422, 501])
+def test_final_faults_are_not_repeated(chat: ChatPollinations, emulator: Emulator, ask: Ask, status: int) -> None:
+    emulator.fail(status, headers=AT_ONCE)
+    with pytest.raises(errors.PollinationsError) as caught:
+        ask(chat, "Hello")
+    assert (caught.value.status_code, len(emulator.requests)) == (status, 1)
+
+
+@pytest.mark.parametrize(("upstream", "attempts"), [(401, 1), (402, 1), (403, 1), (404, 1), (429, 2), (500, 2)])
+def test_a_502_is_repeated_by_what_the_provider_said(
+    chat: ChatPollinations, emulator: Emulator, upstream: int, attempts: int
+) -> None:
+    emulator.fail(502, details={"name": "UpstreamError", "upstreamStatus": upstream}, headers=AT_ONCE, times=9)
+    with pytest.raises(errors.UpstreamError) as caught:
+        chat.model_copy(update={"max_retries": 1}).invoke("Hello")
+    assert (caught.value.upstream_status, len(emulator.requests)) == (upstream, attempts)
+
+
+def test_no_retries_means_one_attempt(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    emulator.fail(500, headers=AT_ONCE)
+    with pytest.raises(errors.InternalServerError):
+        ask(chat.model_copy(update={"max_retries": 0}), "Hello")
+    assert len(emulator.requests) == 1
+
+
+def test_retry_after_is_waited_for(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    emulator.fail(429, headers={"retry-after": "1"})
+    start = time.monotonic()
+    assert ask(chat, "Hello").text
+    assert time.monotonic() - start >= 1
+
+
+def test_a_long_retry_after_travels_to_the_caller(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    emulator.fail(429, headers={"retry-after": "3600"})
+    with pytest.raises(errors.RateLimitError) as caught:
+        ask(chat, "Hello")
+    assert (caught.value.retry_after, len(emulator.requests)) == (3600.0, 1)
+
+
+def test_a_dropped_connection_is_repeated(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    emulator.fail("drop")
+    assert ask(chat, "Hello").text
+    assert len(emulator.requests) == 2
+
+
+def test_a_connection_dropped_for_good_is_a_connection_error(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask
+) -> None:
+    emulator.fail("drop", times=9)
+    with pytest.raises(errors.APIConnectionError):
+        ask(chat.model_copy(update={"max_retries": 1}), "Hello")
+
+
+def test_an_unreachable_host_is_a_connection_error_that_names_it(ask: Ask, chat: ChatPollinations) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        lost = chat.model_copy(update={"base_url": address, "max_retries": 0})
+        with pytest.raises(errors.APIConnectionError) as caught:
+            ask(lost, "Hello")
+    assert caught.value.is_retryable
+    if lost.async_transport == "httpx":
+        assert address in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+def test_an_answer_torn_off_is_asked_for_again(chat: ChatPollinations, emulator: Emulator, way: str) -> None:
+    emulator.fail("cut", after=20)
+    assert WAYS[way](chat, "Hello").text
+    assert len(emulator.requests) == 2
+
+
+# --- Streams ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize("damage", ["cut", "no end"])
+def test_a_stream_without_its_end_is_an_error_with_the_text_so_far(
+    chat: ChatPollinations, emulator: Emulator, way: str, damage: str
+) -> None:
+    emulator.fail(damage, after=3)
+    with pytest.raises((errors.IncompleteStreamError, errors.APIConnectionError)) as caught:
+        WAYS[way](chat, "Hello")
+    if damage == "no end":
+        assert caught.value.partial
+    assert len(emulator.requests) == 1  # what was begun is never begun again: it would be billed again
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize("pings", [False, True], ids=["silence", "keep-alive comments"])
+def test_a_stalled_stream_ends_in_a_timeout(chat: ChatPollinations, emulator: Emulator, way: str, pings: bool) -> None:
+    emulator.fail("stall", after=2, seconds=20, pings=pings)
+    start = time.monotonic()
+    with pytest.raises(errors.StreamTimeoutError, match="stream_chunk_timeout"):
+        WAYS[way](chat.model_copy(update={"stream_chunk_timeout": 0.3}), "Hello")
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_the_time_limit_of_a_stream_runs_between_its_events_only(
+    chat: ChatPollinations, emulator: Emulator, way: str
+) -> None:
+    pieces = [{"choices": [{"delta": {"content": str(n)}}]} for n in range(6)]
+    emulator.reply(chunks=[*pieces, "data: [DONE]\n\n"], chunk_delay=0.1)
+    assert WAYS[way](chat.model_copy(update={"stream_chunk_timeout": 0.4}), "Hello").text == "012345"
+
+
+def test_a_slow_consumer_is_no_stalled_stream(chat: ChatPollinations, emulator: Emulator) -> None:
+    emulator.reply("A rather long answer that comes in several pieces, one after another.")
+    for chunk in chat.model_copy(update={"stream_chunk_timeout": 0.2}).stream("Hello"):
+        if chunk.text:
+            time.sleep(0.1)
+
+
+def test_no_answer_in_time_is_a_timeout(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    emulator.reply("late", delay=5, times=9)
+    with pytest.raises(errors.RequestTimeoutError, match="timeout") as caught:
+        ask(chat.model_copy(update={"timeout": 0.2, "max_retries": 0}), "Hello")
+    assert caught.value.is_retryable
+
+
+def test_a_caller_who_stops_early_closes_the_connection(chat: ChatPollinations, emulator: Emulator) -> None:
+    emulator.reply("A rather long answer that comes in several pieces, one after another.")
+    stream = chat.stream("Hello")
+    next(stream)
+    stream.close()
+
+    async def stop_early() -> None:
+        emulator.reply("A rather long answer that comes in several pieces, one after another.")
+        async for _ in chat.astream("Hello"):
+            break
+        assert (await chat.ainvoke("Still there?")).text
+
+    asyncio.run(stop_early())
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_finished_stream_gives_its_connection_back(emulator: Emulator, way: str) -> None:
+    chat = ChatPollinations(**emulator.connection())
+    opened: list[int] = []
+
+    def ports() -> None:
+        opened.extend(request.client[1] for request in emulator.requests)
+
+    if way == "stream":
+        for _ in range(3):
+            WAYS[way](chat, "Hello")
+    else:
+
+        async def thrice() -> None:
+            for _ in range(3):
+                async for _ in chat.astream("Hello"):
+                    pass
+
+        asyncio.run(thrice())
+    ports()
+    assert len(set(opened)) == 1
+
+
+# --- Event loops, threads, copies -------------------------------------------------------------------------------------
+
+
+def test_a_model_works_in_one_loop_after_another(chat: ChatPollinations) -> None:
+    for number in range(40):
+        assert asyncio.run(chat.ainvoke(f"Hello {number}")).text
+    assert len(chat._pool._async) <= 1
+
+
+def test_a_model_works_in_threads_with_loops_of_their_own(chat: ChatPollinations) -> None:
+    answers: list[str] = []
+
+    def work() -> None:
+        for _ in range(3):
+            answers.append(asyncio.run(chat.ainvoke("Hello")).text)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 24
+
+
+def test_many_calls_at_once(chat: ChatPollinations) -> None:
+    async def all_at_once() -> list[Any]:
+        return await asyncio.gather(*(chat.ainvoke(f"Hello {n}") for n in range(100)))
+
+    assert len(asyncio.run(all_at_once())) == 100
+    assert len(chat.batch([f"Hello {n}" for n in range(30)])) == 30
+
+
+def test_models_pickle_and_copy_after_use(chat: ChatPollinations, ask: Ask) -> None:
+    ask(chat, "Hello")
+    for twin in (pickle.loads(pickle.dumps(chat)), copy.deepcopy(chat), copy.copy(chat), chat.model_copy()):
+        assert twin == chat
+        assert ask(twin, "Hello").text
+
+
+def test_closing_leaves_a_model_usable(chat: ChatPollinations) -> None:
+    with chat:
+        chat.invoke("Hello")
+    assert chat.invoke("Hello").text
+
+    async def use() -> None:
+        async with chat:
+            await chat.ainvoke("Hello")
+        assert (await chat.ainvoke("Hello")).text
+
+    asyncio.run(use())
+
+
+def test_a_forgotten_model_leaves_no_open_socket(emulator: Emulator, recwarn: pytest.WarningsRecorder) -> None:
+    ChatPollinations(**emulator.connection()).invoke("Hello")
+    asyncio.run(ChatPollinations(**emulator.connection()).ainvoke("Hello"))
+    gc.collect()
+    assert [warning for warning in recwarn if issubclass(warning.category, ResourceWarning)] == []
+
+
+def test_your_own_clients_are_used_and_never_closed(emulator: Emulator) -> None:
+    with httpx.Client(headers={"x-mine": "sync"}) as mine:
+        chat = ChatPollinations(**emulator.connection(), http_client=mine)
+        chat.invoke("Hello")
+        chat.close()
+        assert not mine.is_closed
+        assert emulator.requests[-1].headers["x-mine"] == "sync"
+
+    async def use() -> None:
+        async with httpx.AsyncClient(headers={"x-mine": "async"}) as mine:
+            chat = ChatPollinations(**emulator.connection(), http_async_client=mine)
+            await chat.ainvoke("Hello")
+            await chat.aclose()
+            assert not mine.is_closed
+            assert emulator.requests[-1].headers["x-mine"] == "async"
+
+    asyncio.run(use())
+
+
+# --- Headers, keys, proxies, redirects --------------------------------------------------------------------------------
+
+
+def test_the_key_travels_in_the_header_alone(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    ask(chat, "Hello")
+    request = emulator.requests[-1]
+    assert request.headers["authorization"] == "Bearer sk_emulator"
+    assert "sk_emulator" not in request.raw_path
+    assert b"sk_emulator" not in request.body
+    assert request.headers["user-agent"].startswith("langchain-pollinations/")
+
+
+def test_your_headers_win_whatever_their_case(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
+    mine = chat.model_copy(update={"default_headers": {"USER-AGENT": "mine", "X-Trace": "1"}})
+    ask(mine, "Hello")
+    assert emulator.requests[-1].headers["user-agent"] == "mine"
+    assert emulator.requests[-1].headers["x-trace"] == "1"
+
+
+def test_a_key_shows_nowhere(emulator: Emulator, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    from langchain_core.load import dumps
+
+    secret = "sk_very_secret"
+    chat = ChatPollinations(base_url=emulator.url, api_key=secret, default_headers={"X-Other": secret})
+    with caplog.at_level(logging.DEBUG), pytest.raises(errors.AuthenticationError) as caught:
+        ask(chat, "Hello")
+    shown = [repr(chat), str(chat), dumps(chat), str(chat._identifying_params), str(chat._get_ls_params())]
+    shown += [str(caught.value), repr(caught.value.__dict__), pickle.dumps(caught.value).decode("latin-1")]
+    shown += [record.getMessage() for record in caplog.records if not record.name.startswith(("httpcore", "hpack"))]
+    assert not [text for text in shown if secret in text]
+
+
+@pytest.mark.parametrize("key", ["sk_a\nb", "sk_ü", "sk_a b", "sk_\x00"])
+def test_a_key_that_no_header_can_carry_is_not_shown(key: str, ask: Ask) -> None:
+    with pytest.raises(errors.AuthenticationError, match="api_key") as caught:
+        ask(ChatPollinations(api_key=key), "Hello")
+    assert key not in str(caught.value)
+
+
+class _Redirect(http.server.BaseHTTPRequestHandler):
+    """Sends everybody on to `target` and remembers what it was asked."""
+
+    target = ""
+    seen: list[str] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.seen.append(self.requestline)
+        self.send_response(307)
+        self.send_header("location", self.target)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def redirect(emulator: Emulator) -> Iterator[str]:
+    handler = type("Handler", (_Redirect,), {"target": f"{emulator.url}/v1/chat/completions", "seen": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect: str, ask: Ask) -> None:
+    with pytest.raises(errors.AuthenticationError):
+        ask(ChatPollinations(base_url=redirect, api_key="sk_emulator"), "Hello")
+    assert "authorization" not in emulator.requests[-1].headers
+
+
+def test_proxies_from_the_environment_are_honoured(
+    emulator: Emulator, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The emulator stands in for the proxy: a proxy is asked with the whole address in the request line.
+    monkeypatch.setenv("http_proxy", emulator.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(errors.PollinationsError):
+        ask(ChatPollinations(base_url="http://service.invalid", api_key="sk_emulator", max_retries=0), "Hello")
+    assert emulator.requests[-1].headers["host"] == "service.invalid"

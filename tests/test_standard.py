@@ -1,0 +1,188 @@
+"""LangChain's standard classes, against the emulator."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import wave
+from collections.abc import Iterator
+from typing import Any, Literal
+from unittest import mock
+
+import httpx
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.tools import BaseTool
+from langchain_tests.integration_tests import ChatModelIntegrationTests, ToolsIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests, ToolsUnitTests
+from PIL import Image
+
+from langchain_pollinations import ChatPollinations, PollinationsImageTool
+from langchain_pollinations.emulator import Emulator
+from tests.cassettes import connection
+
+KEY = "sk_emulator"
+SEES_AND_HEARS = "google/gemini-3-flash-preview"
+
+
+class ChatTests:
+    """What both chat classes are told of our model: everything is switched on."""
+
+    chat_model_class = ChatPollinations
+    supports_json_mode = True
+    supports_image_inputs = True
+    supports_image_urls = True
+    supports_pdf_inputs = True
+    supports_audio_inputs = True
+    supports_video_inputs = True
+    supports_image_tool_message = True
+    supports_pdf_tool_message = True
+    supports_anthropic_inputs = True
+    supports_model_override = True
+    model_override_value = "openai/gpt-5-nano"
+    enable_vcr_tests = True
+
+
+class TestChatUnit(ChatTests, ChatModelUnitTests):
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"api_key": KEY}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"POLLINATIONS_API_KEY": "sk_env"}, {}, {"api_key": "sk_env"}
+
+    @pytest.fixture(autouse=True)
+    def _allow_loading(self) -> Iterator[None]:
+        """`load` takes only classes of a table in langchain-core, in which no package outside LangChain's own stands;
+        users name ours with `allowed_objects=[ChatPollinations]`, which the standard test does not."""
+        # By name, since the package hides the module behind a function called `load`.
+        loading = importlib.import_module("langchain_core.load.load")
+        path = tuple(ChatPollinations.lc_id())
+        with mock.patch.dict(loading.ALL_SERIALIZABLE_MAPPINGS, {path: path}):
+            loading._default_class_paths_cache.clear()
+            yield
+        loading._default_class_paths_cache.clear()
+
+
+class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
+    @pytest.fixture
+    def model(self, request: pytest.FixtureRequest) -> BaseChatModel:
+        """The model of a test: it asks the emulator, or its cassette where the test has one."""
+        if request.node.get_closest_marker("vcr"):
+            service = connection(request)
+        else:
+            service = request.getfixturevalue("pollinations_emulator").connection()
+        params = {**self.standard_chat_model_params, **self.chat_model_params, **service}
+        return ChatPollinations(**params, **getattr(request, "param", {}))
+
+    @pytest.fixture(autouse=True)
+    def _samples(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The classes fetch sample media from the internet; here they get bytes that the emulator serves."""
+        if request.node.get_closest_marker("vcr"):
+            return
+        emulator: Emulator = request.getfixturevalue("pollinations_emulator")
+        # One test builds a model of its own, from `chat_model_params` alone.
+        monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
+        fetch = httpx.get
+
+        def get(url: str, **options: Any) -> httpx.Response:
+            kind = url.rpartition(".")[2]
+            emulator.reply(body=SAMPLES[kind](), on=f"/media/sample.{kind}")
+            return fetch(f"{emulator.url}/media/sample.{kind}")
+
+        monkeypatch.setattr(httpx, "get", get)
+        monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "langchain-pollinations-ai tests")
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"api_key": KEY, "model": SEES_AND_HEARS}
+
+    @property
+    def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
+        details = ["audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"]
+        return {"invoke": details, "stream": details}
+
+    # The hooks of the usage tests take no fixture: a new emulator each, as a user would start one.
+
+    def invoke_with_audio_input(self, *, stream: bool = False) -> AIMessage:
+        block = {"type": "audio", "base64": _base64(_wav()), "mime_type": "audio/wav"}
+        asked = [HumanMessage([{"type": "text", "text": "What is this?"}, block])]
+        return self._usage(asked, stream, model=SEES_AND_HEARS)
+
+    def invoke_with_audio_output(self, *, stream: bool = False) -> AIMessage:
+        speech = {"voice": "alloy", "format": "pcm16" if stream else "wav"}
+        model = "openai/gpt-audio-mini"
+        return self._usage("Say hello", stream, model=model, modalities=["text", "audio"], audio=speech)
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
+        return self._usage("Is 91 a prime number?", stream, reasoning_effort="low")
+
+    def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
+        return self._usage(self._long_prefix(), stream)
+
+    def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
+        return self._usage(self._long_prefix(), stream)
+
+    def _long_prefix(self) -> list[Any]:
+        block = {"type": "text", "text": "All of this is known. " * 1000, "cache_control": {"type": "ephemeral"}}
+        return [SystemMessage([block]), HumanMessage("What is known?")]
+
+    def _usage(self, asked: Any, stream: bool, **options: Any) -> AIMessage:
+        with Emulator() as emulator, ChatPollinations(**emulator.connection()) as model:
+            if not stream:
+                return model.invoke(asked, **options)
+            chunks = list(model.stream(asked, **options))
+            return sum(chunks[1:], chunks[0])
+
+
+class TestToolUnit(ToolsUnitTests):
+    @property
+    def tool_constructor(self) -> type[BaseTool]:
+        return PollinationsImageTool
+
+    @property
+    def tool_constructor_params(self) -> dict[str, Any]:
+        return {"api_key": KEY, "model": "flux"}
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"prompt": "a lighthouse at dusk", "width": 64, "height": 64, "seed": 7}
+
+
+class TestToolIntegration(ToolsIntegrationTests):
+    @property
+    def tool_constructor(self) -> type[BaseTool]:
+        return PollinationsImageTool
+
+    @pytest.fixture
+    def tool(self, pollinations_emulator: Emulator) -> BaseTool:
+        return PollinationsImageTool(**pollinations_emulator.connection())
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"prompt": "a lighthouse at dusk", "width": 64, "height": 64, "seed": 7}
+
+
+def _wav() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(3200))
+    return file.getvalue()
+
+
+def _picture(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), "seagreen").save(file, kind)
+    return file.getvalue()
+
+
+def _base64(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode()
+
+
+SAMPLES = {"png": lambda: _picture("PNG"), "pdf": lambda: _picture("PDF"), "wav": _wav}
