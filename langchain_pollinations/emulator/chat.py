@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from . import answers, cache, checks, faults, generation, replies, talk, usage
+from . import answers, cache, checks, faults, generation, images, replies, talk, usage
 from .cache import Stored
 from .catalog import Model
 from .generation import Job, Made
@@ -42,6 +43,14 @@ def _prepared(body: Json) -> Json:
     if any(str(value).lower() in ("true", "1", "yes", "on") for value in asked):
         ready.setdefault("response_format", {"type": "json_object"})
     return ready
+
+
+def _voiced(body: Json, model: Model) -> Json:
+    """The body on the plain routes, where audio models speak without being asked to."""
+    if "audio" not in model.get("output_modalities", ()) or "modalities" in body:
+        return body
+    voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "wav"}
+    return body | {"modalities": ["text", "audio"], "audio": voice}
 
 
 # What a model can do. Each check looks at one ability and raises the service's refusal.
@@ -191,6 +200,14 @@ def provider_name(model: Model) -> str:
     return str(model["name"]).partition("/")[2] or str(model["name"])
 
 
+SOURCES = ("https://example.org/encyclopedia", "https://example.org/almanac")
+
+
+def _extra(model: Model) -> Json:
+    """What a model adds to its answers beside the message: search models name their sources."""
+    return {"citations": list(SOURCES)} if model["name"].startswith("perplexity/") else {}
+
+
 def natural(world: World, model: Model, asked: Talk) -> Json:
     """The completion that the answerer makes."""
     prompt = usage.of_prompt(asked, world.prefixes)
@@ -201,6 +218,7 @@ def natural(world: World, model: Model, asked: Talk) -> Json:
         usage=usage.of_answer(prompt, message),
         finish_reason=ended,
         logprobs=_logprobs(asked.body, message.get("content")),
+        extra=_extra(model),
     )
 
 
@@ -229,6 +247,11 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
     """The answer of the plain routes: the text, else the sound, else the message itself."""
     message = body["choices"][0]["message"]
     content = message.get("content")
+    audio = message.get("audio")
+    if audio:
+        data = base64.b64decode(audio["data"])
+        kind = "audio/wav" if data.startswith(b"RIFF") else "audio/mpeg"
+        return Response(data, headers={**FOREVER, **headers}, media_type=kind)
     if isinstance(content, str) and content:
         sources = body.get("citations") or []
         lines = "".join(f"[{n}] {url}\n" for n, url in enumerate(sources, 1))
@@ -250,7 +273,7 @@ class Request:
         endpoint, kind = (TEXT_ROUTE, "text") if plain else (ROUTE, "text")
         self.model = world.catalog.resolve(body.get("model"), "text", endpoint, kind)
         self.raw = body
-        self.body = _prepared(body)
+        self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
         self.talk = talk.read(self.body)
         self.streams = bool(self.body.get("stream"))
 
@@ -270,6 +293,8 @@ class Request:
 
     async def answer(self) -> Response:
         try:
+            if self.model["category"] == "image":
+                return await self._drawn()
             entry = self.world.script.take(self.asked.path, messages=True)
             if isinstance(entry, replies.Message):
                 return await self._scripted(entry)
@@ -285,6 +310,16 @@ class Request:
         """The friendly answer that stands for 402 on text routes."""
         asked_name = self.raw.get("model") or self.model["name"]
         return self.render(_notice(str(asked_name)), {"x-model-used": self.model["name"], **NO_STORE})
+
+    async def _drawn(self) -> Response:
+        """The Markdown answer of an image model: the last user message is its prompt."""
+        order = images.order_for(self.model, self.talk.asked, self.body.get("seed"))
+        made = await images.draw(self.world, self.asked, order, self.job().key)
+        url = self.world.link(made.stored.value)
+        body = replies.completion(
+            {"content": f"![{self.talk.asked}]({url})\n\n{url}"}, model=provider_name(self.model), usage=None
+        )
+        return self.render(body, images.json_headers(made))
 
     def _soft(self, entry: replies.Soft) -> Response:
         if entry.kind == "balance notice":
@@ -369,6 +404,7 @@ TEXT_FIELDS: Mapping[str, Any] = {
     "max_tokens": _whole,
     "max_completion_tokens": _whole,
     "reasoning_effort": str,
+    "voice": str,
 }
 
 

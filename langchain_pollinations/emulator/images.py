@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -174,18 +175,28 @@ def _stored(world: World, order: Order, picture: Picture) -> Stored:
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
-    """The picture of an order, stored, drawn or joined."""
+    """The picture of an order, stored, drawn or joined; without a key it is drawn anew."""
 
     async def make() -> tuple[Stored, Mapping[str, int]]:
         data, mime_type = await asyncio.to_thread(
             pictures.draw, order.prompt, order.width, order.height, order.seed, order.name, order.transparent
         )
-        picture = Picture(key[:32], data, mime_type)
+        picture = Picture(key[:32] or sha256(data).hexdigest()[:32], data, mime_type)
         world.media[picture.id] = picture
         return _stored(world, order, picture), _units(order)
 
     job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
     return await generation.run(world, asked, job, make)
+
+
+def order_for(model: Model, prompt: str, seed: Any) -> Order:
+    """An order for the model's own size, from a prompt and a seed."""
+    return Order(model, prompt, *_size(model, None, None), _seed(seed))
+
+
+def json_headers(made: generation.Made) -> dict[str, str]:
+    """The headers of a picture for an answer that speaks of it in JSON."""
+    return {k: v for k, v in made.headers.items() if k not in ("cache-control", "content-disposition")}
 
 
 # Routes.
@@ -265,8 +276,8 @@ async def generations(world: World, asked: Asked) -> Response:
         item["url"] = world.link(picture)
     else:
         item["b64_json"] = base64.b64encode(picture.data).decode()
-    head = {k: v for k, v in made.headers.items() if k not in ("cache-control", "content-disposition")}
-    return JSONResponse({"created": int(time.time()), "data": [item], "usage": _usage(_units(order))}, headers=head)
+    body = {"created": int(time.time()), "data": [item], "usage": _usage(_units(order))}
+    return JSONResponse(body, headers=json_headers(made))
 
 
 async def get_media(world: World, asked: Asked, name: str) -> Response:

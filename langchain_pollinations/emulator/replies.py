@@ -221,6 +221,8 @@ def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def streamed(body: Completion) -> Iterator[bytes]:
     """The service's plain form of a stream for a whole completion, event by event."""
     head = {k: v for k, v in body.items() if k not in ("choices", "usage")} | {"object": "chat.completion.chunk"}
+    if "usage" not in body:
+        head["usage"] = None  # as for media models, whose streams count nothing
     choice = body["choices"][0]
 
     def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
@@ -233,6 +235,6 @@ def streamed(body: Completion) -> Iterator[bytes]:
         else:
             yield chunk(delta)
     yield chunk({}, choice["finish_reason"])
-    if "usage" in body:
+    if body.get("usage") is not None:
         yield event(head | {"choices": [], "usage": body["usage"]})
     yield DONE
