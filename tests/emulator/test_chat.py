@@ -1,0 +1,371 @@
+"""Chat at the wire: what is answered without a script, in both forms."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from PIL import Image
+
+from langchain_pollinations.emulator import Emulator
+
+from .conftest import KEY, events
+
+Say = Callable[..., httpx.Response]
+
+
+def tool(name: str, does: str = "", /, **properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": name, "description": does, "parameters": parameters}}
+
+
+STRING, INTEGER = {"type": "string"}, {"type": "integer"}
+WEATHER = tool("get_weather", location=STRING)
+ADDER = tool("my_adder_tool", "Takes two integers, a and b, and returns their sum.", a=INTEGER, b=INTEGER)
+PAINTER = tool("paint_image", "Draws a picture of what the prompt says.", prompt=STRING, seed=INTEGER)
+CUSTOMER = tool("unicode_customer", "Creating a customer with Unicode name.", customer_name=STRING, description=STRING)
+
+
+def message(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()["choices"][0]["message"]
+    return found
+
+
+def calls(response: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    functions = [call["function"] for call in message(response).get("tool_calls") or []]
+    return [(function["name"], json.loads(function["arguments"])) for function in functions]
+
+
+def test_every_answer_says_that_it_is_emulated(http: httpx.Client, say: Say) -> None:
+    for response in (say("hi"), say("hi", stream=True), http.get("/models"), http.get("/nope"), http.get("/image/x")):
+        assert response.headers["x-emulator"] == "langchain-pollinations"
+        assert response.headers["x-request-id"]
+
+
+def test_an_answer_speaks_of_what_was_said(say: Say) -> None:
+    response = say("Explain tides")
+    assert "Explain tides" in message(response)["content"]
+    assert response.headers["x-model-used"] == "openai/gpt-5.4-nano"
+    assert response.headers["x-usage-total-tokens"] == str(response.json()["usage"]["total_tokens"])
+
+
+def test_the_same_words_give_the_same_answer_and_another_seed_another(say: Say, emulator: Emulator) -> None:
+    first = message(say("Explain tides", seed=1))["content"]
+    emulator.clear()
+    assert message(say("Explain tides", seed=1))["content"] == first
+    assert len({message(say("Explain tides", seed=seed))["content"] for seed in range(6)}) > 1
+
+
+def test_minus_one_is_one_fixed_seed(say: Say) -> None:
+    assert message(say("Explain tides", seed=-1)) == message(say("Explain tides", seed=42))
+
+
+def test_stop_strings_and_limits_end_an_answer(say: Say) -> None:
+    whole = message(say("Explain tides"))["content"]
+    cut = say("Explain tides", stop=["tides"]).json()["choices"][0]
+    assert cut["message"]["content"] == whole.split("tides")[0] and cut["finish_reason"] == "stop"
+    short = say("Explain tides", max_tokens=2).json()["choices"][0]
+    assert whole.startswith(short["message"]["content"]) and short["finish_reason"] == "length"
+
+
+def test_a_stream_tells_the_same_as_the_whole_answer(say: Say) -> None:
+    chunks = events(say("Explain tides", stream=True).text)
+    choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
+    text = "".join(choice["delta"].get("content") or "" for choice in choices)
+    assert text == message(say("Explain tides"))["content"]
+    assert choices[0]["delta"] == {"role": "assistant", "content": ""} and choices[-1]["finish_reason"] == "stop"
+    assert len(choices) > 4
+
+
+@pytest.mark.parametrize(
+    ("words", "tools", "wanted"),
+    [
+        pytest.param(
+            "What is the weather in San Francisco, CA?", [WEATHER], {"location": "San Francisco, CA"}, id="place"
+        ),
+        pytest.param("What is 3 + 4", [WEATHER, ADDER], {"a": 3, "b": 4}, id="sum"),
+        pytest.param(
+            "What is the value of magic_function(3)? Use the tool.",
+            [tool("magic_function", input={"type": "integer", "exclusiveMinimum": -1000, "exclusiveMaximum": 1000})],
+            {"input": 3},
+            id="named",
+        ),
+        pytest.param(
+            "What is the value of magic_function_no_args()? Use the tool.",
+            [tool("magic_function_no_args")],
+            {},
+            id="none",
+        ),
+    ],
+)
+def test_tools_are_called_with_the_users_words(say: Say, words: str, tools: list[Any], wanted: dict[str, Any]) -> None:
+    assert [arguments for _, arguments in calls(say(words, tools=tools))] == [wanted]
+
+
+def test_quoted_names_arrive_unharmed(say: Say) -> None:
+    words = "Create a customer named '你好啊集团' (Hello Group) - a Chinese technology company"
+    assert calls(say(words, tools=[CUSTOMER]))[0][1]["customer_name"] == "你好啊集团"
+
+
+def test_tool_choice_is_kept(say: Say) -> None:
+    tools = [WEATHER, ADDER]
+    assert calls(say("Hello!", tools=tools)) == []
+    assert len(calls(say("Hello!", tools=tools, tool_choice="required"))) == 1
+    assert calls(say("What is the weather in Rome?", tools=tools, tool_choice="none")) == []
+    named = {"type": "function", "function": {"name": "my_adder_tool"}}
+    assert calls(say("Hello!", tools=tools, tool_choice=named))[0][0] == "my_adder_tool"
+
+
+def results(words: str, *pairs: tuple[str, str]) -> list[dict[str, Any]]:
+    """A conversation in which one assistant message called tools and these are their answers."""
+    asked = [
+        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for n, (name, _) in enumerate(pairs)
+    ]
+    said = [{"role": "tool", "tool_call_id": f"c{n}", "content": text} for n, (_, text) in enumerate(pairs)]
+    return [{"role": "user", "content": words}, {"role": "assistant", "content": None, "tool_calls": asked}, *said]
+
+
+def test_results_are_woven_into_the_answer_and_the_loop_ends(say: Say) -> None:
+    told = message(say(results("What is the weather in Rome?", ("get_weather", "sunny, 31 degrees")), tools=[WEATHER]))
+    assert "sunny, 31 degrees" in told["content"] and not told.get("tool_calls")
+    told = message(say(results("weather?", ("get_weather", "Error: no such place")), tools=[WEATHER]))
+    assert "no such place" in told["content"]
+
+
+def test_a_required_form_is_filled_after_the_work(say: Say) -> None:
+    """A structured answer that is asked for as a tool comes after the tools that do the work."""
+    form = tool("WeatherReport", "The final report.", city=STRING, degrees=INTEGER)
+    words = "What is the weather in Rome?"
+    first = calls(say(words, tools=[WEATHER, form], tool_choice="required"))
+    assert first == [("get_weather", {"location": "Rome"})]
+    talk = results(words, ("get_weather", "31 degrees"))
+    assert calls(say(talk, tools=[WEATHER, form], tool_choice="required")) == [
+        ("WeatherReport", {"city": "Rome", "degrees": 31})
+    ]
+    both = results(words, ("get_weather", "31 degrees"), ("WeatherReport", "Returning structured response"))
+    assert calls(say(both, tools=[WEATHER, form], tool_choice="required")) == []
+
+
+STORY = "Tell me a short illustrated story about a lighthouse keeper and a whale, in {} scenes"
+
+
+@pytest.mark.parametrize(("word", "count"), [("three", 3), ("4", 4), ("two", 2)])
+def test_an_illustrated_story_has_a_picture_for_each_scene(say: Say, word: str, count: int) -> None:
+    words = STORY.format(word)
+    planned = say(words, tools=[PAINTER])
+    prompts = [arguments["prompt"] for _, arguments in calls(planned)]
+    assert len(set(prompts)) == count and all("whale" in prompt for prompt in prompts)
+    assert message(planned)["content"]
+    urls = [f"http://127.0.0.1/media/{n}" for n in range(count)]
+    pairs = [("paint_image", f"The picture is ready: {url}.") for url in urls]
+    told = message(say(results(words, *pairs), tools=[PAINTER]))["content"]
+    assert told.startswith("# ") and told.count("\n## ") == count
+    assert all(f"]({url})" in told for url in urls)
+    assert "{" not in told and "lighthouse keeper" in told
+
+
+def test_a_story_calls_one_after_another_where_calls_may_not_be_parallel(say: Say) -> None:
+    words = STORY.format("three")
+    for done in range(4):
+        talk = results(words, *[("paint_image", "http://127.0.0.1/media/1")] * done)
+        talk = talk if done else talk[:1]
+        assert len(calls(say(talk, tools=[PAINTER], parallel_tool_calls=False))) == (1 if done < 3 else 0)
+
+
+def test_a_failed_picture_is_named_in_its_place(say: Say) -> None:
+    pairs = [("paint_image", "http://127.0.0.1/media/1"), ("paint_image", "Error: out of pollen")]
+    told = message(say(results(STORY.format("two"), *pairs), tools=[PAINTER]))["content"]
+    assert told.count("![") == 1 and "out of pollen" in told
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "how a robot learned to dance",
+        "friendship",
+        "dragons",
+        "Ada Lovelace and her cat",
+        "two brothers and the sea",
+        "a fox who lost its shadow",
+        "日本の猫",
+    ],
+)
+def test_stories_read_well_whatever_they_are_about(say: Say, about: str) -> None:
+    told = message(say(f"Write a story about {about}"))["content"]
+    assert told.startswith("# ") and "{" not in told and "the the" not in told.lower() and "  " not in told
+
+
+SCHEMAS = [
+    pytest.param(
+        {"type": "object", "properties": {"setup": STRING, "punchline": STRING}, "required": ["setup"]}, id="joke"
+    ),
+    pytest.param(
+        {
+            "type": "object",
+            "properties": {"people": {"type": "array", "minItems": 2, "items": {"$ref": "#/$defs/Person"}}},
+            "required": ["people"],
+            "$defs": {
+                "Person": {
+                    "type": "object",
+                    "properties": {
+                        "name": {"type": "string", "minLength": 2, "maxLength": 5},
+                        "age": {"type": "integer", "minimum": 18, "multipleOf": 5},
+                        "mood": {"enum": ["glad", "sad"]},
+                        "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                    },
+                    "required": ["name", "age", "mood", "note"],
+                    "additionalProperties": False,
+                }
+            },
+        },
+        id="nested",
+    ),
+    pytest.param(
+        {
+            "$ref": "#/$defs/Node",
+            "$defs": {
+                "Node": {
+                    "type": "object",
+                    "properties": {
+                        "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]},
+                        "kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+                    },
+                    "required": ["next", "kids"],
+                }
+            },
+        },
+        id="recursive",
+    ),
+    pytest.param(
+        {
+            "type": "object",
+            "properties": {
+                "when": {"type": "string", "format": "date"},
+                "code": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{3}$"},
+                "kind": {"const": "x"},
+                "ratio": {"type": "number", "minimum": 0, "maximum": 1},
+                "flags": {"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 1, "uniqueItems": True},
+            },
+            "required": ["when", "code", "kind", "ratio", "flags"],
+        },
+        id="formats",
+    ),
+]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_answers_fit_the_schema_that_was_asked_for(say: Say, schema: dict[str, Any]) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    made = json.loads(message(say("Tell me a joke about cats", response_format=form))["content"])
+    jsonschema.validate(made, schema)
+    forced = {"type": "function", "function": {"name": "form", "parameters": schema}}
+    if schema.get("type") == "object":
+        (_, arguments) = calls(say("About cats", tools=[forced], tool_choice="required"))[0]
+        jsonschema.validate(arguments, schema)
+
+
+def test_json_objects_have_the_keys_that_the_words_name(say: Say) -> None:
+    words = "Tell me a joke about cats. Return a JSON with 'setup' and `punchline` keys."
+    made = json.loads(message(say(words, response_format={"type": "json_object"}))["content"])
+    assert set(made) == {"setup", "punchline"} and "cats" in made["setup"]
+    assert "answer" in json.loads(message(say("Any JSON please", json=True))["content"])
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int]) -> str:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def test_pictures_sound_and_files_are_looked_at(say: Say) -> None:
+    picture = {"type": "image_url", "image_url": {"url": png((200, 30, 30), (40, 30))}}
+    file = {"type": "file", "file": {"file_data": "data:text/plain;base64,QSBzaG9ydCBub3Rl", "file_name": "n.txt"}}
+    response = say([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture, file]}])
+    told = message(response)["content"]
+    assert "40 by 30" in told and "red" in told and "n.txt" in told and "A short note" in told
+    assert response.json()["usage"]["prompt_tokens_details"]["image_tokens"] > 0
+    sound = {"type": "input_audio", "input_audio": {"data": "aGk=" * 500, "format": "wav"}}
+    response = say([{"role": "user", "content": [sound]}], model="openai-audio")
+    assert "wav" in message(response)["content"]
+    assert response.json()["usage"]["prompt_tokens_details"]["audio_tokens"] > 0
+
+
+def test_thought_comes_before_the_answer(say: Say) -> None:
+    response = say("Explain tides", reasoning_effort="low")
+    assert "tides" in message(response)["reasoning_content"]
+    assert response.json()["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
+    deltas = [
+        c["choices"][0]["delta"] for c in events(say("Explain tides", reasoning_effort="low", stream=True).text)[:-1]
+    ]
+    keys = [next(iter(delta)) for delta in deltas[1:] if delta]
+    assert keys == sorted(keys, reverse=True) and set(keys) == {"reasoning_content", "content"}
+    assert "reasoning_content" not in message(say("Explain tides", reasoning_effort="none"))
+
+
+def test_long_beginnings_are_cached_by_the_provider(say: Say) -> None:
+    system = {"role": "system", "content": "Be brief. " * 600}
+    first = say([system, {"role": "user", "content": "one"}]).json()["usage"]
+    second = say([system, {"role": "user", "content": "two"}]).json()["usage"]
+    assert first["prompt_tokens_details"]["cached_tokens"] == 0
+    assert 1000 <= second["prompt_tokens_details"]["cached_tokens"] < second["prompt_tokens"]
+
+
+def test_sound_is_a_real_wav(say: Say, http: httpx.Client) -> None:
+    asked = {"model": "openai-audio", "modalities": ["text", "audio"], "audio": {"voice": "nova", "format": "wav"}}
+    audio = message(say("hello", **asked))["audio"]
+    assert base64.b64decode(audio["data"])[:4] == b"RIFF" and audio["transcript"]
+    assert say("hello", **{**asked, "audio": {"voice": "nova", "format": "mp3"}}).status_code == 400
+    plain = http.get("/text/hello", params={"model": "openai-audio"})
+    assert plain.headers["content-type"] == "audio/wav"
+
+
+def test_what_a_model_cannot_do_is_refused(say: Say) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"model": "sonar", "tools": [WEATHER]}, "tool calling"),
+        ({"model": "nope"}, "Invalid model or alias"),
+        ({"model": "flux"}, "image model"),
+        ({"model": "deepseek", "modalities": ["audio"], "audio": {"voice": "dan", "format": "wav"}}, "audio output"),
+        ({"response_format": {"type": "json_object"}}, "json"),
+    ]
+    for fields, words in cases:
+        response = say("hi", **fields)
+        assert response.status_code == 400 and words in response.json()["error"]["message"]
+    history = results("hi", ("get_weather", "sunny"))
+    assert say(history, model="sonar").status_code == 400
+    picture = {"type": "image_url", "image_url": {"url": png((1, 2, 3), (4, 4))}}
+    assert say([{"role": "user", "content": [picture] * 11}]).status_code == 400
+    assert say([]).status_code == 400
+
+
+def test_the_plain_routes_answer_with_text(http: httpx.Client) -> None:
+    response = http.get("/text/What is 2%2B2%3F")
+    assert response.text == "2 + 2 = 4" and response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert http.get("/text/a%2Fb").status_code == 200 and http.get("/text/a/b").status_code == 404
+    body = {"messages": [{"role": "user", "content": "What is 2+2?"}]}
+    assert http.post("/text", json=body).text == "2 + 2 = 4"
+    assert "Sources:" in http.get("/text/hi", params={"model": "sonar"}).text
+    assert "[DONE]" in http.get("/text/hi", params={"stream": "true"}).text
+
+
+def test_an_image_model_on_the_chat_route_answers_with_a_link() -> None:
+    model = {
+        "name": "community/someone/painter", "aliases": [], "category": "image", "publisher": "someone",
+        "community": True, "title": "Painter", "pricing": {"currency": "pollen"}, "capabilities": [],
+        "supported_endpoints": ["/v1/chat/completions"],
+    }  # fmt: skip
+    with Emulator(models=[model]) as emulator, httpx.Client(base_url=emulator.url, headers=KEY) as http:
+        body = {"model": model["name"], "messages": [{"role": "user", "content": "a kite"}]}
+        response = http.post("/v1/chat/completions", json=body)
+        url = response.headers["link"].split(">")[0].strip("<")
+        assert response.json()["choices"][0]["message"]["content"] == f"![a kite]({url})\n\n{url}"
+        assert "usage" not in response.json() and http.get(url).headers["content-type"] == "image/jpeg"
+        chunks = events(http.post("/v1/chat/completions", json=body | {"stream": True}).text)
+        assert all(chunk["usage"] is None for chunk in chunks)
