@@ -1,0 +1,364 @@
+"""`PollinationsImage` and its tool: what is asked of the service, and what passes for a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from langchain_core.load import dumpd
+from langchain_core.messages import HumanMessage, ToolMessage
+from PIL import Image
+
+from langchain_pollinations import (
+    AuthenticationError,
+    ChatPollinations,
+    InvalidRequestError,
+    InvalidResponseError,
+    Media,
+    PollinationsImage,
+    PollinationsImageTool,
+    UnknownModelError,
+)
+from langchain_pollinations.emulator import Emulator
+
+Draw = Callable[..., Media]
+
+WAYS: dict[str, Draw] = {
+    "generate": lambda painter, prompt, **options: painter.generate(prompt, **options),
+    "agenerate": lambda painter, prompt, **options: asyncio.run(painter.agenerate(prompt, **options)),
+    "invoke": lambda painter, prompt, **options: painter.invoke(prompt, **options),
+    "ainvoke": lambda painter, prompt, **options: asyncio.run(painter.ainvoke(prompt, **options)),
+}
+
+
+@pytest.fixture(params=WAYS)
+def draw(request: pytest.FixtureRequest) -> Draw:
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def painter(emulator: Emulator) -> PollinationsImage:
+    return PollinationsImage(**emulator.connection())
+
+
+def picture_bytes(kind: str, size: tuple[int, int] = (32, 24)) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise(size, 80).convert("RGB").save(file, kind)
+    return file.getvalue()
+
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_comes_with_all_that_is_known_of_it(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw
+) -> None:
+    picture = draw(painter, "a lighthouse at dusk", width=96, height=64, seed=7)
+    assert Image.open(io.BytesIO(picture.data)).size == (96, 64)
+    assert (picture.mime_type, picture.seed, picture.prompt) == ("image/jpeg", 7, "a lighthouse at dusk")
+    assert picture.model == "black-forest-labs/flux.1-schnell"
+    assert picture.url is not None
+    assert picture.url.startswith(emulator.url)
+    assert picture.request_id
+
+
+def test_nothing_is_sent_that_was_not_asked_for(painter: PollinationsImage, emulator: Emulator) -> None:
+    painter.generate("a cat")
+    request = emulator.requests[-1]
+    assert (request.method, request.path, request.query, request.body) == (
+        "GET",
+        "/image/a cat",
+        {"model": "flux"},
+        b"",
+    )
+
+
+PROMPTS_FOR_A_PATH = ["a cat", "a/b", "why?", "#1", "a&b=c", "line\nbreak", "é 🌼 漢字", "+ plus", "a;b:c@d", "a\u2028b"]
+PROMPTS_FOR_A_BODY = ["50% off", "50%20off", ".", "..", "a/../b", "./a", "x" * 3000, "漢" * 400]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS_FOR_A_PATH)
+def test_prompts_arrive_as_they_were_in_the_path(painter: PollinationsImage, emulator: Emulator, prompt: str) -> None:
+    painter.generate(prompt, width=32, height=32)
+    assert (emulator.requests[-1].method, emulator.requests[-1].path) == ("GET", f"/image/{prompt}")
+
+
+@pytest.mark.parametrize("prompt", PROMPTS_FOR_A_BODY, ids=lambda prompt: prompt[:12])
+def test_prompts_that_a_path_cannot_carry_go_in_a_body(
+    painter: PollinationsImage, emulator: Emulator, contract: Path, prompt: str, draw: Draw
+) -> None:
+    picture = draw(painter, prompt, width=32, seed=3, quality="high", safe="nsfw")
+    request = emulator.requests[-1]
+    assert (request.method, request.path) == ("POST", "/v1/images/generations")
+    assert request.json == {
+        "model": "flux",
+        "prompt": prompt,
+        "size": "32x1024",
+        "seed": 3,
+        "quality": "high",
+        "safe": "nsfw",
+        "response_format": "b64_json",
+    }
+    schema = json.loads((contract / "images_generations.request.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(request.json)
+    assert (picture.prompt, picture.seed) == (prompt, 3)
+    assert picture.url
+
+
+def test_every_option_goes_out_as_it_was_given(emulator: Emulator, contract: Path) -> None:
+    options = {"width": 64, "height": 48, "seed": 7, "quality": "low", "transparent": True, "safe": "privacy"}
+    painter = PollinationsImage(**emulator.connection(), model="gptimage", **options)
+    picture = painter.generate("a kite")
+    wire = {"model": "gptimage", "width": "64", "height": "48", "seed": "7", "quality": "low", "transparent": "true"}
+    assert emulator.requests[-1].query == {**wire, "safe": "privacy"}
+    assert picture.mime_type == "image/png"
+    schema = json.loads((contract / "image.query.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate({**options, "model": "gptimage"})
+
+
+def test_a_false_transparent_is_left_out_because_the_service_reads_it_as_true(
+    painter: PollinationsImage, emulator: Emulator
+) -> None:
+    painter.generate("a kite", transparent=False)
+    assert "transparent" not in emulator.requests[-1].query
+
+
+def test_reference_pictures_by_address_and_by_bytes(painter: PollinationsImage, emulator: Emulator) -> None:
+    one, two = "https://example.com/a,b.png", "https://example.com/c.png?x=1|2"
+    painter.generate("night", model="nanobanana", image=[one, two])
+    assert emulator.requests[-1].query["image"] == "https://example.com/a%2Cb.png|https://example.com/c.png?x=1%7C2"
+    painter.generate("night", model="nanobanana", image=one)
+    assert emulator.requests[-1].query["image"] == "https://example.com/a%2Cb.png"
+    painter.generate("night", model="nanobanana", image=["data:image/png;base64,iVBORw0KGgo="])
+    assert emulator.requests[-1].json["image"] == ["data:image/png;base64,iVBORw0KGgo="]
+
+
+def test_a_random_seed_is_drawn_once_per_picture_and_kept_by_retries(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw
+) -> None:
+    emulator.fail(503, headers={"retry-after": "0"})
+    seeds = [draw(painter, "a cat", width=16, height=16, seed=-1).seed for _ in range(3)]
+    assert [int(r.query["seed"]) for r in emulator.requests] == [seeds[0], *seeds]
+    assert len(set(seeds)) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"no-logo": True}, {"nologo": "true"}),
+        ({"no-feed": True}, {"private": "true"}),
+        ({"nofeed": True}, {"private": "true"}),
+        ({"enhance": True}, {"enhance": "true"}),
+        ({"negative_prompt": "rain"}, {"negative_prompt": "rain"}),
+    ],
+)
+def test_older_parameters_are_sent_with_a_warning(
+    painter: PollinationsImage, emulator: Emulator, given: dict[str, Any], sent: dict[str, str]
+) -> None:
+    with pytest.warns(UserWarning, match="no longer honours"):
+        painter.generate("a cat", **given)
+    assert sent.items() <= emulator.requests[-1].query.items()
+
+
+def test_a_painter_is_a_runnable(emulator: Emulator) -> None:
+    from langchain_core.output_parsers import StrOutputParser
+
+    service = emulator.connection()
+    emulator.reply("a red kite")
+    chain = ChatPollinations(**service) | StrOutputParser() | PollinationsImage(**service, width=32, height=32)
+    assert chain.invoke("Describe a toy").prompt == "a red kite"
+    assert [p.prompt for p in chain.last.batch(["one", "two"])] == ["one", "two"]  # type: ignore[attr-defined]
+
+
+# --- Answers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_the_type_is_found_from_the_bytes(painter: PollinationsImage, emulator: Emulator, kind: str) -> None:
+    emulator.reply(body=picture_bytes(kind), content_type="image/svg+xml", on="/image")
+    picture = painter.generate("a cat")
+    assert picture.mime_type == f"image/{kind.lower()}"
+    assert picture.url is None
+
+
+NO_PICTURES = {
+    "a page": (b"<!DOCTYPE html><html><body>Moved to a new home</body></html>", "text/html"),
+    "JSON": (b'{"error": "queue full"}', "application/json"),
+    "nothing": (b"", "image/jpeg"),
+    "half a JPEG": (picture_bytes("JPEG")[:-200], "image/jpeg"),
+    "half a PNG": (picture_bytes("PNG")[:-100], "image/png"),
+    "half a WEBP": (picture_bytes("WEBP")[:-50], "image/webp"),
+    "half a GIF": (picture_bytes("GIF")[:-100], "image/gif"),
+    "a film": (b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 100, "video/mp4"),
+    "words": ("Grüße".encode("latin-1"), "image/jpeg"),
+}
+
+
+@pytest.mark.parametrize("body", NO_PICTURES)
+def test_a_body_that_is_no_picture_is_an_error(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw, body: str
+) -> None:
+    content, content_type = NO_PICTURES[body]
+    emulator.reply(body=content, content_type=content_type, on="/image")
+    with pytest.raises(InvalidResponseError, match="no picture"):
+        draw(painter, "a cat")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"data": []}, {"data": [{"url": "https://x"}]}, {"data": [{"b64_json": "***"}]}, {"data": None}],
+    ids=str,
+)
+def test_json_without_a_picture_is_an_error(painter: PollinationsImage, emulator: Emulator, body: Any) -> None:
+    emulator.reply(body=body, on="/v1/images")
+    with pytest.raises(InvalidResponseError, match="no picture"):
+        painter.generate("50% off")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "says"),
+    [
+        ("", {}, "prompt must be a text"),
+        ("  \n", {}, "prompt must be a text"),
+        (None, {}, "prompt must be a text"),
+        ("x" * 32_001, {}, "32001 characters; the service takes up to 32000"),
+        ("half \ud800", {}, "lone surrogate"),
+        ("cat", {"width": 0}, "width: Input should be greater than or equal to 1"),
+        ("cat", {"width": "wide"}, "width: Input should be a valid integer"),
+        ("cat", {"seed": 2**31}, "seed: Input should be less"),
+        ("cat", {"quality": "ultra"}, "quality: Input should be 'low', 'medium', 'high' or 'hd'"),
+        ("cat", {"resolution": "8k"}, "resolution: Input should be '1k'"),
+        ("cat", {"safe": "foo"}, "safe: unknown 'foo'"),
+        ("cat", {"image": "ftp://x"}, "must be an http"),
+        ("cat", {"image": "/etc/passwd"}, "must be an http"),
+        ("cat", {"image": "http://localhost/x"}, "public addresses only"),
+        ("cat", {"image": "http://127.0.0.1/x"}, "public addresses only"),
+        ("cat", {"image": "http://[::1]/x"}, "public addresses only"),
+        ("cat", {"image": "http://me:pw@example.com/x"}, "public addresses only"),
+        ("cat", {"wdith": 5}, "unknown argument 'wdith', did you mean 'width'"),
+    ],
+)
+def test_bad_input_is_refused_before_it_is_sent(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw, prompt: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        draw(painter, prompt, **options)
+    assert emulator.requests == []
+
+
+def test_bad_arguments_of_the_constructor_are_refused() -> None:
+    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
+        PollinationsImage(api_key="sk_x", widht=3)
+    with pytest.raises(ValueError, match="height"):
+        PollinationsImage(api_key="sk_x", height=-3)
+
+
+def test_an_unknown_model_names_those_that_were_perhaps_meant(painter: PollinationsImage, draw: Draw) -> None:
+    with pytest.raises(UnknownModelError, match="Did you mean 'flux'"):
+        draw(painter, "a cat", model="flxu")
+
+
+# --- The tool ---------------------------------------------------------------------------------------------------------
+
+RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {
+    "invoke": lambda tool, args: tool.invoke(_call(args)),
+    "ainvoke": lambda tool, args: asyncio.run(tool.ainvoke(_call(args))),
+}
+
+
+def _call(args: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_call", "id": "c1", "name": "generate_image", "args": args}
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest) -> Any:
+    return RUNS[request.param]
+
+
+def test_the_tool_names_the_address_and_carries_the_picture(emulator: Emulator, run: Any) -> None:
+    tool = PollinationsImageTool(**emulator.connection(), width=64, height=48)
+    message = run(tool, {"prompt": "a lighthouse at dusk", "seed": 7})
+    picture = Media.from_artifact(message.artifact)
+    assert isinstance(message.content, str)
+    assert picture.url is not None
+    assert picture.url in message.content
+    assert Image.open(io.BytesIO(picture.data)).size == (64, 48)
+    assert picture == Media.from_artifact(json.loads(json.dumps(dumpd(message.artifact))))
+    assert emulator.requests[-1].query == {"model": "flux", "width": "64", "height": "48", "seed": "7"}
+
+
+def test_show_puts_the_picture_before_the_model(emulator: Emulator, run: Any) -> None:
+    service = emulator.connection()
+    message = run(PollinationsImageTool(**service, show=True), {"prompt": "a cat", "width": 64, "height": 48})
+    text, image = message.content
+    assert emulator.url in text["text"]
+    assert image == Media.from_artifact(message.artifact).to_block()
+    chat = ChatPollinations(**service)
+    question = HumanMessage("Draw a cat")
+    called = chat.bind_tools([PollinationsImageTool(**service)]).invoke([question])
+    answer = chat.invoke([question, called, message.model_copy(update={"tool_call_id": called.tool_calls[0]["id"]})])
+    assert answer.text
+    shown = emulator.requests[-1].json["messages"][-1]
+    assert shown["role"] == "user"
+    assert shown["content"][-1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_model_chooses_only_what_it_should(emulator: Emulator) -> None:
+    tool = PollinationsImageTool(**emulator.connection())
+    assert set(tool.args) == {"prompt", "width", "height", "seed"}
+    choosing = PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])
+    assert set(choosing.args) == {"prompt", "width", "height", "seed", "model"}
+    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "zimage"}).status == "success"
+    assert emulator.requests[-1].query["model"] == "zimage"
+    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "veo"}).status == "error"
+
+
+@pytest.mark.parametrize(
+    ("fault", "args", "says"),
+    [
+        ({"status": 400, "code": "content_blocked", "message": "Blocked: violence"}, {}, "Blocked: violence"),
+        ({"status": 422, "code": "content_policy_violation", "message": "Refused"}, {}, "Refused"),
+        (None, {"width": 5}, "width: Input should be greater than or equal to 16"),
+        (None, {"seed": "x"}, "seed: Input should be a valid integer"),
+        (None, {"prompt": "  "}, "prompt must be a text"),
+    ],
+    ids=str,
+)
+def test_what_a_model_can_correct_is_told_to_it(
+    emulator: Emulator, run: Any, fault: dict[str, Any] | None, args: dict[str, Any], says: str
+) -> None:
+    if fault:
+        emulator.fail(fault["status"], code=fault["code"], message=fault["message"])
+    message = run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat", **args})
+    assert message.status == "error"
+    assert says in message.content
+
+
+def test_what_a_model_cannot_correct_travels_to_the_developer(emulator: Emulator, run: Any) -> None:
+    with pytest.raises(AuthenticationError):
+        run(PollinationsImageTool(base_url=emulator.url, api_key="sk_wrong"), {"prompt": "a cat"})
+    emulator.reply(body="<html>", on="/image")
+    with pytest.raises(InvalidResponseError):
+        run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat"})
+
+
+def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
+    painter = PollinationsImage(**emulator.connection(), model="zimage")
+    assert PollinationsImageTool(image=painter).image is painter
+    with pytest.raises(ValueError, match="go into it where `image` is given"):
+        PollinationsImageTool(image=painter, width=3)
+    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
+        PollinationsImageTool(api_key="sk_x", widht=3)
+    with pytest.raises(ValueError, match="at least one model"):
+        PollinationsImageTool(api_key="sk_x", models=[])
+
+
+def test_a_tool_shows_no_key(emulator: Emulator) -> None:
+    tool = PollinationsImageTool(base_url=emulator.url, api_key="sk_secret")
+    assert "sk_secret" not in repr(tool) + str(tool.args) + str(dumpd(tool))
