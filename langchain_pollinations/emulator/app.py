@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,6 +20,15 @@ from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
 from .world import Asked, World
+
+
+class AnythingConvertor(PathConvertor):
+    """The rest of a path, line breaks included: prompts have them."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("anything", AnythingConvertor())
 
 BODY_LIMIT = 20 * 1024 * 1024
 
@@ -80,12 +90,12 @@ class Application:
             Route("/v1/images/generations", self._simple(images.generations), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
-            Route("/v1/models/{rest:path}", self._prompted(_v1_model, "/v1/models/")),
+            Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),
             *lists,
             Route("/text", self._simple(chat.post_text), methods=["POST"]),
-            Route("/text/{rest:path}", self._prompted(_segment(chat.get_text), "/text/")),
-            Route("/image/{rest:path}", self._prompted(images.get_image, "/image/")),
-            Route("/media/{rest:path}", self._prompted(images.get_media, "/media/")),
+            Route("/text/{rest:anything}", self._prompted(_segment(chat.get_text), "/text/")),
+            Route("/image/{rest:anything}", self._prompted(images.get_image, "/image/")),
+            Route("/media/{rest:anything}", self._prompted(images.get_media, "/media/")),
         ]
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

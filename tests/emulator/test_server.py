@@ -1,0 +1,182 @@
+"""Starting and stopping: in process, as a program, and as a fixture of someone else's tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from langchain_pollinations.emulator import Emulator
+
+from .conftest import KEY
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_server_runs_from_start_to_stop() -> None:
+    before = set(threading.enumerate())
+    emulator = Emulator()
+    with pytest.raises(RuntimeError, match="not been started"):
+        _ = emulator.url
+    with emulator:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", emulator.url)
+        assert emulator.connection() == {"base_url": emulator.url, "api_key": "sk_emulator"}
+        assert emulator.start() is emulator
+        assert httpx.get(f"{emulator.url}/models").status_code == 200
+        url = emulator.url
+    emulator.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/models")
+    assert set(threading.enumerate()) <= before
+
+
+def test_two_servers_share_nothing() -> None:
+    with Emulator() as one, Emulator(keys={"sk_x": {"balance": 0}}) as other:
+        assert one.url != other.url and other.connection()["api_key"] == "sk_x"
+        one.reply("only here")
+        httpx.get(f"{other.url}/models")
+        assert one.requests == [] and len(other.requests) == 1
+
+
+def test_stopping_does_not_wait_for_silent_streams() -> None:
+    start = time.monotonic()
+    with Emulator() as emulator, httpx.Client(base_url=emulator.url, headers=KEY, timeout=0.1) as http:
+        emulator.fail("stall", seconds=60)
+        with pytest.raises(httpx.ReadTimeout):
+            http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}], "stream": True})
+    assert time.monotonic() - start < 3
+
+
+async def test_a_server_starts_inside_a_running_loop() -> None:
+    with Emulator() as emulator:
+        async with httpx.AsyncClient(base_url=emulator.url) as http:
+            assert (await http.get("/models")).status_code == 200
+
+
+def test_a_fresh_state_for_each_test(pollinations_emulator: Emulator) -> None:
+    pollinations_emulator.keys.clear()
+    pollinations_emulator.latency = 5
+    pollinations_emulator.reply("left over")
+    pollinations_emulator.reset()
+    assert pollinations_emulator.latency == 0 and "sk_emulator" in pollinations_emulator.keys
+    answer = httpx.get(f"{pollinations_emulator.url}/text/hi", headers=KEY)
+    assert "left over" not in answer.text and len(pollinations_emulator.requests) == 1
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-W", "error", "-m", "langchain_pollinations.emulator", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_program_serves_until_it_is_interrupted(number: signal.Signals) -> None:
+    with program("--port", "0") as process:
+        assert process.stdout is not None
+        told = ""
+        while "Ctrl-C" not in told:
+            told += process.stdout.readline()
+        found = re.search(r"base_url  (\S+)", told)
+        assert found and "sk_emulator" in told and "ChatPollinations(" in told
+        assert httpx.get(f"{found[1]}/models").status_code == 200
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0 and errors == ""
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with program("--port", str(port)) as process:
+            out, errors = process.communicate(timeout=20)
+            assert process.returncode == 1 and out == ""
+            assert errors == f"Port {port} cannot be used: Address already in use\n"
+
+
+USERS_TESTS = """
+import httpx
+
+def ask(emulator):
+    key = {"authorization": "Bearer " + emulator.connection()["api_key"]}
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    return httpx.post(emulator.url + "/v1/chat/completions", json=body, headers=key).json()
+
+def test_one(pollinations_emulator):
+    pollinations_emulator.reply("first", "left over")
+    assert ask(pollinations_emulator)["choices"][0]["message"]["content"] == "first"
+
+def test_two(pollinations_emulator):
+    assert pollinations_emulator.requests == []
+    assert ask(pollinations_emulator)["choices"][0]["message"]["content"] != "left over"
+"""
+
+
+def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "-W",
+        "error",
+        *arguments,
+        str(folder),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, env=environment)
+
+
+PLUGIN = ("-p", "langchain_pollinations.pytest_plugin")
+
+
+def _plugin_arguments() -> tuple[str, ...]:
+    """Name the plugin only where the installed package does not bring it by itself."""
+    from importlib.metadata import entry_points
+
+    installed = {entry.value for entry in entry_points(group="pytest11")}
+    return () if PLUGIN[1] in installed else PLUGIN
+
+
+def test_the_fixture_in_tests_without_other_sockets(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(USERS_TESTS)
+    done = pytest_in(tmp_path, *_plugin_arguments(), "--disable-socket", "--allow-hosts=127.0.0.1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_the_fixture_names_the_extra_that_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(USERS_TESTS)
+    (tmp_path / "conftest.py").write_text("import sys\nsys.modules['uvicorn'] = None\n")
+    done = pytest_in(tmp_path, *_plugin_arguments())
+    assert done.returncode != 0 and "langchain-pollinations-ai[emulator]" in done.stdout
+
+
+def test_the_plugin_is_cheap_to_import() -> None:
+    code = (
+        "import sys, langchain_pollinations.pytest_plugin as p; "
+        "print([m for m in ('starlette', 'uvicorn', 'PIL') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,177 @@
+"""Keys, money and the response cache."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_pollinations.emulator import Emulator
+
+from .conftest import KEY, events
+
+Say = Callable[..., httpx.Response]
+CHAT = "/v1/chat/completions"
+
+
+def body(words: str = "hi", **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": words}], **fields}
+
+
+def test_a_key_is_needed_to_generate_and_not_to_list(emulator: Emulator) -> None:
+    with httpx.Client(base_url=emulator.url) as http:
+        assert http.post(CHAT, json=body()).status_code == 401
+        assert http.get("/image/x").status_code == 401
+        assert http.get("/models").status_code == 200 and http.get("/v1/models").status_code == 200
+        assert http.post(CHAT, json=body(temperature=9)).status_code == 400  # the body is looked at first
+        assert http.post(CHAT, params={"key": "sk_emulator"}, json=body()).status_code == 200
+
+
+def test_unknown_keys_are_good_where_keys_are_not_strict() -> None:
+    with (
+        Emulator(keys={}, strict_keys=False) as emulator,
+        httpx.Client(base_url=emulator.url, headers={"authorization": "Bearer sk_any"}) as http,
+    ):
+        assert http.post(CHAT, json=body()).status_code == 200
+        assert emulator.keys["sk_any"]["balance"] < 1000
+
+
+def test_a_generation_is_paid_at_the_price_of_the_catalogue(emulator: Emulator, say: Say) -> None:
+    emulator.keys["sk_emulator"] = {"balance": 1.0, "budget": 0.5}
+    usage = say("hi").json()["usage"]
+    price = Decimal("0.00000015") * usage["prompt_tokens"] + Decimal("0.0000009375") * usage["completion_tokens"]
+    account = emulator.keys["sk_emulator"]
+    assert account["balance"] == pytest.approx(1.0 - float(price), abs=1e-11)
+    assert account["budget"] == pytest.approx(0.5 - float(price), abs=1e-11)
+    say("hi")
+    assert account["balance"] == pytest.approx(1.0 - float(price), abs=1e-11)  # the stored answer is free
+
+
+def test_an_empty_account_gets_a_notice_and_where_json_was_asked_a_402(emulator: Emulator, say: Say) -> None:
+    emulator.keys["sk_emulator"] = {"balance": 0}
+    notice = say("hi")
+    assert notice.status_code == 200 and notice.json()["usage"]["total_tokens"] == 0
+    assert "https://enter.pollinations.ai/" in notice.json()["choices"][0]["message"]["content"]
+    assert events(say("hi", stream=True).text)[-1]["usage"]["total_tokens"] == 0
+    refused = say("any json", response_format={"type": "json_object"})
+    assert refused.status_code == 402 and refused.json()["error"]["code"] == "INSUFFICIENT_BALANCE"
+    assert refused.json()["error"]["fixUrl"]
+
+
+def test_pictures_and_budgets_are_refused_with_402(emulator: Emulator, http: httpx.Client, say: Say) -> None:
+    emulator.keys["sk_emulator"] = {"balance": 0}
+    assert http.get("/image/x").json()["error"]["code"] == "INSUFFICIENT_BALANCE"
+    emulator.keys["sk_emulator"] = {"balance": 1, "budget": 0}
+    assert say("hi").json()["error"]["code"] == "KEY_BUDGET_EXHAUSTED"
+
+
+def test_models_for_bought_pollen(emulator: Emulator, http: httpx.Client, say: Say) -> None:
+    emulator.keys["sk_emulator"] = {"balance": 5, "paid": 0}
+    assert say("hi").json()["usage"]["total_tokens"] > 0
+    assert say("hi", model="claude").json()["usage"]["total_tokens"] == 0
+    assert not any(model.get("paid_only") for model in http.get("/models").json())
+
+
+def test_permission_by_model_and_by_category(emulator: Emulator, http: httpx.Client, say: Say) -> None:
+    emulator.keys["sk_emulator"] = {"models": ["text"]}
+    assert say("hi").status_code == 200
+    refused = http.get("/image/x")
+    assert refused.status_code == 403 and "grant" in refused.json()["error"]["fixUrl"]
+    assert {model["category"] for model in http.get("/models").json()} == {"text"}
+
+
+def test_the_limit_of_a_model_per_minute(emulator: Emulator, http: httpx.Client) -> None:
+    answers = [http.get("/image/x", params={"model": "flux", "width": 8, "height": 8, "seed": n}) for n in range(61)]
+    assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+    assert answers[-1].json()["error"]["code"] == "community_model_rate_limit"
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+
+
+def kind(response: httpx.Response) -> str:
+    assert response.headers["x-cache"] == "HIT"
+    return response.headers["x-cache-type"]
+
+
+def test_equal_requests_get_the_stored_answer(say: Say, http: httpx.Client) -> None:
+    first, second = say("hi", user="u"), say("hi", user="u")
+    assert (kind(first), kind(second)) == ("GENERATED", "EXACT")
+    assert first.json() == second.json()
+    assert first.headers["x-usage-total-tokens"] == second.headers["x-usage-total-tokens"]
+    assert len(first.headers["x-cache-key"]) == 16 and first.headers["x-cache-date"] == second.headers["x-cache-date"]
+
+
+def test_what_makes_requests_equal(http: httpx.Client) -> None:
+    def ask(sent: dict[str, Any], **params: str) -> str:
+        return kind(http.post(CHAT, json=sent, params=params))
+
+    assert ask(body(seed=1)) == "GENERATED"
+    assert ask(dict(reversed(body(seed=1).items()))) == "EXACT"
+    assert ask(body(seed=1, key="x"), key="sk_emulator") == "EXACT"
+    assert ask(body(seed=1, **{"no-cache": True})) == "EXACT"
+    assert ask(body(seed=2)) == "GENERATED"
+    assert ask(body(seed=1, metadata={"a": 1})) == "GENERATED"
+    assert ask(body(seed=1, model="openai")) == "GENERATED"
+    assert ask(body(seed=1, model="openai/gpt-5.4-nano")) == "GENERATED"
+
+
+def test_streams_are_not_stored(say: Say) -> None:
+    ids = {events(say("hi", stream=True).text)[0]["id"] for _ in range(2)}
+    assert len(ids) == 2 and say("hi", stream=True).headers["x-cache"] == "MISS"
+
+
+def test_a_stored_answer_needs_no_money(emulator: Emulator, say: Say) -> None:
+    stored = say("hi").json()
+    emulator.keys["sk_emulator"]["balance"] = 0
+    assert say("hi").json() == stored
+
+
+async def test_equal_requests_at_the_same_time_share_one_generation(emulator: Emulator) -> None:
+    emulator.latency = 0.1
+    before = emulator.keys["sk_emulator"]["balance"]
+    async with httpx.AsyncClient(base_url=emulator.url, headers=KEY) as http:
+        answers = await asyncio.gather(*(http.post(CHAT, json=body()) for _ in range(4)))
+    assert sorted(map(kind, answers)) == ["COALESCED", "COALESCED", "COALESCED", "GENERATED"]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    cost = Decimal("0.00000015") * 4 + Decimal("0.0000009375") * answers[0].json()["usage"]["completion_tokens"]
+    assert before - emulator.keys["sk_emulator"]["balance"] == pytest.approx(float(cost), abs=1e-9)
+
+
+def test_a_generation_goes_on_when_the_client_leaves(emulator: Emulator, say: Say) -> None:
+    emulator.latency = 0.15
+    with httpx.Client(base_url=emulator.url, headers=KEY, timeout=0.05) as hasty, pytest.raises(httpx.ReadTimeout):
+        hasty.post(CHAT, json=body())
+    assert kind(say("hi")) == "COALESCED"
+    assert kind(say("hi")) == "EXACT"
+
+
+async def test_a_shared_failure_is_told_to_all(emulator: Emulator) -> None:
+    emulator.latency = 0.1
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    sent = {"messages": [{"role": "user", "content": [picture]}]}
+    async with httpx.AsyncClient(base_url=emulator.url, headers=KEY) as http:
+        answers = await asyncio.gather(*(http.post(CHAT, json=sent) for _ in range(2)))
+        again = await http.post(CHAT, json=sent)
+    assert {answer.status_code for answer in (*answers, again)} == {400}
+    assert again.json()["error"]["code"] == "unsupported_image_media_type"
+
+
+def test_lists_are_filtered(http: httpx.Client) -> None:
+    def names(**query: str) -> list[str]:
+        return [model["name"] for model in http.get("/models", params=query).json()]
+
+    assert names(limit="3") == names()[:3]
+    assert names(query="OPENAI audio") and all("audio" in name for name in names(query="OPENAI audio"))
+    assert names(source="community") == [] == names(community="true")
+    assert names(source="official") == names()
+    reasoning = http.get("/models", params={"capabilities": "reasoning,tool_calling"}).json()
+    assert reasoning and all({"reasoning", "tool_calling"} <= set(model["capabilities"]) for model in reasoning)
+    for bad in ({"limit": "0"}, {"source": "x"}, {"capabilities": "magic"}, {"agent": "maybe"}):
+        assert http.get("/v1/models", params=bad).status_code == 400
+    assert http.get("/models", headers={"Pollinations-Model-Source": "community"}).json() == []
+    assert http.get("/models", headers={"Pollinations-Model-Source": "x"}).status_code == 400
+    assert http.get("/v1/models/black-forest-labs/flux.1-schnell").json()["id"] == "black-forest-labs/flux.1-schnell"
+    assert http.get("/v1/models/nope").status_code == 404
