@@ -37,9 +37,7 @@ STANDARD_FINISHES = {"stop", "length", "tool_calls", "content_filter"}
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
-def test_every_recorded_exchange_reads_right(
-    emulator: Emulator, example: Callable[[str], Any], name: str
-) -> None:
+def test_every_recorded_exchange_reads_right(emulator: Emulator, example: Callable[[str], Any], name: str) -> None:
     told = example(name)["response"]
     chat = ChatPollinations(**emulator.connection())
     if "chunks" in told:

@@ -79,7 +79,18 @@ def test_nothing_is_sent_that_was_not_asked_for(painter: PollinationsImage, emul
     )
 
 
-PROMPTS_FOR_A_PATH = ["a cat", "a/b", "why?", "#1", "a&b=c", "line\nbreak", "é 🌼 漢字", "+ plus", "a;b:c@d", "a\u2028b"]
+PROMPTS_FOR_A_PATH = [
+    "a cat",
+    "a/b",
+    "why?",
+    "#1",
+    "a&b=c",
+    "line\nbreak",
+    "é 🌼 漢字",
+    "+ plus",
+    "a;b:c@d",
+    "a\u2028b",
+]
 PROMPTS_FOR_A_BODY = ["50% off", "50%20off", ".", "..", "a/../b", "./a", "x" * 3000, "漢" * 400]
 
 

@@ -1,0 +1,53 @@
+# Everything sets itself up in .venv; all it needs is Python >= 3.11.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help install format check test demo notebooks record record-live wheel clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+
+install: $(READY)  ## Create .venv with the package and all tools
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp,emulator]' --group dev
+	@touch $(READY)
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+check: $(READY)  ## Lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
+	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
+
+notebooks: $(READY)  ## Execute every notebook and write its page to build/
+	$(BIN)/python scripts/notebooks.py notebooks/*.ipynb
+
+# The benchmark among the recorded tests does not run while it records, and says so.
+RECORD := -m vcr --record-mode=rewrite -W "ignore:Benchmark fixture was not used"
+
+record: $(READY)  ## Record the cassettes anew, against the emulator
+	$(BIN)/python -m pytest $(RECORD)
+
+record-live: $(READY)  ## Record them against the service, into a folder of their own; needs POLLINATIONS_API_KEY
+	@test -n "$$POLLINATIONS_API_KEY" || { echo "record-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }
+	POLLINATIONS_RECORD=live POLLINATIONS_LIVE_KEY=$$POLLINATIONS_API_KEY \
+	  $(BIN)/python -m pytest $(RECORD) --force-enable-socket
+
+wheel: $(READY)  ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean:  ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

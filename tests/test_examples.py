@@ -1,0 +1,113 @@
+"""What the README and the notebooks say is run, and the page of the demo is opened in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_pollinations.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def test_the_python_of_the_readme_runs(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    assert len(blocks) >= 6
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "readme"}
+    for block in blocks:
+        exec(compile(block.replace("http://127.0.0.1:8787", emulator.url), "README.md", "exec"), names)
+    names["test_my_agent"](emulator)
+    shown = capsys.readouterr().out
+    assert shown.count("![") >= 3
+    assert "['reasoning', 'text']" in shown
+    assert (tmp_path / "lighthouse.jpg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that `make demo` writes, made by the script that it calls."""
+    folder = tmp_path_factory.mktemp("pages")
+    source = ROOT / "notebooks" / "illustrating_agent.ipynb"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("POLLINATIONS_")}
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", folder, source],
+        check=True,
+        capture_output=True,
+        env=environment,
+    )
+    return folder / "illustrating_agent.html"
+
+
+def test_the_page_of_the_demo_needs_nothing_from_elsewhere(page: Path) -> None:
+    html = page.read_text("utf-8")
+    assert "asking the emulator" in html
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
+    assert len(set(re.findall(r"data:image/jpeg;base64,[^\"]+", html))) >= 3
+
+
+def test_a_browser_shows_the_pictures_of_the_demo(page: Path, tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here to open the page in")
+    # The page itself, with one more script that writes down how wide each picture came out.
+    probe = """<script>addEventListener("load", () => {
+        const seen = [...document.images].map(image => [image.naturalWidth, image.naturalHeight])
+        document.body.innerHTML = "<pre id=seen>" + JSON.stringify(seen) + "</pre>"
+    })</script></body>"""
+    copy = tmp_path / "page.html"
+    copy.write_text(page.read_text("utf-8").replace("</body>", probe), "utf-8")
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+            *("--disable-component-update", "--disable-sync", "--disable-quic", f"--user-data-dir={tmp_path / 'user'}"),
+            *("--virtual-time-budget=10000", "--dump-dom", copy.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout)
+    assert found, done.stderr[-2000:]
+    sizes = json.loads(found[1])
+    assert len(sizes) >= 3
+    assert all(size == [768, 512] for size in sizes)
+
+
+def test_the_emulator_starts_from_the_command_line_as_the_readme_says() -> None:
+    """The stranger's check: one terminal serves, another asks with the lines it was shown."""
+
+    async def run() -> str:
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "langchain_pollinations.emulator", "--port", "0", stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert server.stdout is not None
+            shown = ""
+            while "api_key" not in shown:
+                shown += (await asyncio.wait_for(server.stdout.readline(), 30)).decode()
+            return shown
+        finally:
+            server.terminate()
+            await server.wait()
+
+    assert "http://127.0.0.1:" in asyncio.run(run())
