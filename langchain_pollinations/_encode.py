@@ -431,15 +431,21 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
     Raises:
         InvalidRequestError: If it is none of these.
     """
-    if isinstance(tool, Mapping) and set(tool) == {"type"}:
-        if tool["type"] in BUILT_IN_TOOLS:
-            return dict(tool)
-        known = ", ".join(BUILT_IN_TOOLS)
-        raise InvalidRequestError(f"tool of type {tool['type']!r}: built-in tools of the service are {known}")
+    if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
+        return dict(tool)
     try:
-        return convert_to_openai_tool(tool, strict=strict)
+        wire = convert_to_openai_tool(tool, strict=strict)
     except (ValueError, TypeError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
+    function = wire.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        known = ", ".join(BUILT_IN_TOOLS)
+        raise InvalidRequestError(
+            f"tool {tool!r} is no function with a name; built-in tools of the service are {known}"
+        )
+    if "parameters" in function and function["parameters"] is None:
+        wire = {**wire, "function": {key: value for key, value in function.items() if key != "parameters"}}
+    return wire
 
 
 def _tool_label(tool: Any) -> str:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from langchain_pollinations import _blocks, _decode, _encode, catalog
 from langchain_pollinations._connection import Connection, __version__
@@ -30,6 +31,55 @@ from langchain_pollinations._options import MAX_SEED, check_safe, describe_unkno
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
+
+
+class AudioOptions(TypedDict):
+    """How a spoken answer is to sound."""
+
+    voice: Literal[
+        "alloy", "echo", "fable", "onyx", "nova", "shimmer", "coral", "verse", "ballad", "ash", "sage", "amuch", "dan"
+    ]
+    format: Literal["wav", "mp3", "flac", "opus", "pcm16"]
+    """Streams need `pcm16`."""
+
+
+class WebSearchOptions(TypedDict):
+    """How much a searching model reads before it answers."""
+
+    search_context_size: Literal["low", "medium", "high"]
+
+
+class PromptCacheOptions(TypedDict, total=False):
+    """When the provider keeps the beginning of a prompt."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    mode: Literal["implicit", "explicit"]
+    ttl: Literal["30m"]
+
+
+class JsonSchemaFormat(TypedDict):
+    schema: dict[str, Any]
+    name: NotRequired[str]
+    description: NotRequired[str]
+    strict: NotRequired[bool | None]
+
+
+class FunctionSpec(TypedDict):
+    """A function in the older form; `bind_tools` makes the newer one."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    name: str
+    description: NotRequired[str]
+    parameters: NotRequired[dict[str, Any]]
+
+
+class ResponseFormat(TypedDict):
+    """The form of the answer; `json_schema` goes with the type of that name."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NotRequired[JsonSchemaFormat]
 
 
 class ChatOptions(BaseModel):
@@ -64,25 +114,27 @@ class ChatOptions(BaseModel):
     """Only 1: the service gives back the first choice whatever was asked for."""
     user: str | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
-    """`{"type": "json_object"}`, `{"type": "json_schema", "json_schema": {...}}` or `{"type": "text"}`; see also
-    `json_mode` and `with_structured_output`."""
+    functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None
+    """The older form of tools."""
+    function_call: Literal["none", "auto"] | dict[str, str] | None = None
+    """The older form of a tool choice."""
+    response_format: ResponseFormat | None = None
+    """See also `json_mode` and `with_structured_output`."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     reasoning: dict[str, Any] | None = None
     include_reasoning: bool | None = None
     verbosity: str | None = None
     modalities: list[Literal["text", "audio"]] | None = None
     """`["text", "audio"]` for models that speak, together with `audio`."""
-    audio: dict[str, str] | None = None
-    """Voice and format of a spoken answer: `{"voice": "alloy", "format": "wav"}`."""
+    audio: AudioOptions | None = None
     prediction: dict[str, Any] | None = None
-    web_search_options: dict[str, Any] | None = None
-    """`{"search_context_size": "low" | "medium" | "high"}`, Perplexity's models only."""
+    web_search_options: WebSearchOptions | None = None
+    """Perplexity's models only."""
     search_domain_filter: list[str] | None = None
     search_recency_filter: str | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-    prompt_cache_retention: str | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
     service_tier: str | None = None
     safe: str | bool | None = None
     """Checks of the input: a comma list of privacy, secrets, sexual, violence and shield. True is `privacy,secrets`
@@ -94,8 +146,12 @@ class ChatOptions(BaseModel):
             raise ValueError("n: the service gives back one choice only; call several times with different seeds")
         if isinstance(self.stop, list) and len(self.stop) > 4:
             raise ValueError(f"stop: the service takes up to 4 strings, got {len(self.stop)}")
-        if self.audio is not None and not {"voice", "format"} <= self.audio.keys():
-            raise ValueError("audio: give both 'voice' and 'format', such as {'voice': 'alloy', 'format': 'wav'}")
+        if self.response_format and (self.response_format["type"] == "json_schema") != (
+            "json_schema" in self.response_format
+        ):
+            raise ValueError(
+                "response_format: 'json_schema' holds the schema where the type is json_schema, only there"
+            )
         if isinstance(self.safe, str):
             check_safe(self.safe)
         return self
@@ -274,6 +330,9 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if stop:
             given["stop"] = stop
         options = {**self._own_options(), **_checked(given)}
+        for name in given.keys() - {"model"}:
+            if given[name] is None:
+                options.pop(name, None)  # None for this call: the service decides, whatever the constructor said
         if not options.get("stop"):
             options.pop("stop", None)  # LangChain passes an empty list for none
         if "seed" in options:
@@ -436,15 +495,20 @@ def _checked(given: Json) -> Json:
         checked = ChatOptions.model_validate(known).model_dump(include=set(known))
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
-    for name in unknown:
-        if name not in _PASSED_ON and difflib.get_close_matches(name, ChatOptions.model_fields, n=1):
+    for name in unknown.keys() - _PASSED_ON:
+        if difflib.get_close_matches(name, ChatOptions.model_fields, n=1):
             found = describe_unknown(name, ChatOptions.model_fields)
             warnings.warn(f"{found}. Sent as it is; check the spelling.", UserWarning, stacklevel=4)
-    return {**checked, **unknown}
+    tools = unknown.get("tools")
+    if tools is not None:
+        unknown["tools"] = tools = [_encode.encode_tool(tool) for tool in tools]
+    if "tool_choice" in unknown:
+        unknown["tool_choice"] = _encode.encode_tool_choice(unknown["tool_choice"], tools or [])
+    return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
 
 
 # Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
-_PASSED_ON = frozenset({"tools", "tool_choice", "functions", "function_call", "metadata", "system", "stream_options"})
+_PASSED_ON = frozenset({"tools", "tool_choice", "metadata", "system", "stream_options"})
 
 
 def _response_format(schema: Any, strict: bool | None) -> Json:
