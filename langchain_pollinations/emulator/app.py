@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
@@ -29,6 +31,8 @@ class AnythingConvertor(PathConvertor):
 
 
 register_url_convertor("anything", AnythingConvertor())
+
+logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 20 * 1024 * 1024
 
@@ -61,6 +65,7 @@ def _read_head(scope: Scope) -> Asked:
         raw_path=raw_path.decode("latin-1"),
         query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
         headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
+        client=tuple(scope["client"]),
     )
 
 
@@ -80,7 +85,7 @@ class Application:
     def __init__(self, world: World) -> None:
         self.world = world
         self._count = 0
-        handlers = {Refusal: _refuse, 404: _absent, 405: _absent}
+        handlers = {Refusal: _refuse, 404: _absent, 405: _absent, Exception: _broken}
         self._routes = Starlette(routes=self._table(), exception_handlers=handlers)
 
     def _table(self) -> list[Route]:
@@ -122,6 +127,8 @@ class Application:
             await _close(scope, receive)
         except Finished:
             pass
+        except Exception:  # a mistake of the emulator's own: `_broken` told the client, the log tells where
+            logger.exception("The emulator failed at %s %s", scope["method"], scope["path"])
 
     def _stamped(self, send: Send) -> Send:
         self._count += 1
@@ -144,7 +151,7 @@ class Application:
             self.world.requests.append(asked)
             await refused(refusal)(scope, receive, send)
             return
-        asked = Asked(asked.method, asked.path, asked.raw_path, asked.query, asked.headers, body)
+        asked = replace(asked, body=body)
         self.world.requests.append(asked)
         entry = self.world.script.take(asked.path, messages=False)
         if isinstance(entry, Damage):
@@ -169,6 +176,10 @@ async def _close(scope: Scope, receive: Receive) -> None:
 async def _refuse(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, Refusal)
     return refused(exc)
+
+
+async def _broken(request: Request, exc: Exception) -> Response:
+    return refused(Refusal(500, f"The emulator failed: {exc!r}"))
 
 
 async def _absent(request: Request, exc: Exception) -> Response:

@@ -48,7 +48,7 @@ def _expected(wanted: str, value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(low: float | None = None, high: float | None = None, *, whole: bool = False) -> Check:
@@ -327,10 +327,12 @@ EMBEDDINGS: Table = {
 def _coerced(value: str) -> float:
     """`Number(value)` of JavaScript, as far as it matters here."""
     text = value.strip()
-    try:
-        return float(text) if text else 0.0
-    except ValueError:
-        return math.nan
+    if not text:
+        return 0.0
+    return float(text) if NUMERIC.fullmatch(text) else math.nan
+
+
+NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def coerced(check: Check) -> Check:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import words
+from .refusals import upstream
 from .words import Words
 
 Schema = Mapping[str, Any]
 
+MOST_ITEMS, MOST_CHARACTERS = 1000, 20000  # whoever asks for more gets less
 DEPTH = 5  # from here on optional branches end, so that recursive schemas do too
 
 
@@ -134,7 +136,7 @@ class Maker:
         return int(value) if whole or value == int(value) and abs(value) < 1e15 else value
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
-        least = int(schema.get("minItems", 0))
+        least = min(int(schema.get("minItems", 0)), MOST_ITEMS)
         most = int(schema.get("maxItems", 100))
         if schema.get("prefixItems"):
             return [self.make(item, name, depth + 1) for item in schema["prefixItems"]][:most]
@@ -223,7 +225,7 @@ class Maker:
 
     def _fitted(self, text: str, schema: Schema) -> str:
         """A text brought to the length and pattern that the schema asks for."""
-        least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
+        least, most = min(int(schema.get("minLength", 0)), MOST_CHARACTERS), schema.get("maxLength")
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
         text = text if most is None else text[: int(most)]
@@ -354,5 +356,9 @@ HINTS: Sequence[tuple[str, Reader]] = (
 
 
 def instance(schema: Schema, text: str, *, name: str = "") -> Any:
-    """A value that fits the schema, made of the words of the text."""
-    return Maker(Words(text), schema).make(schema, name)
+    """A value that fits the schema, made of the words of the text; a schema that is none is refused."""
+    try:
+        return Maker(Words(text), schema).make(schema, name)
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        message = f"400 Bad Request: Invalid schema: {type(error).__name__}: {error}"
+        raise upstream(400, message, 400) from error

@@ -195,7 +195,7 @@ def _still_forced(talk: Talk, done: int) -> list[Call]:
 
 def known(talk: Talk) -> str:
     """What is known when an answer is put together: the results of tools first, then the user's words."""
-    return "\n".join([*(flat(result.text) for result in talk.results), talk.asked])
+    return "\n\n".join([*(flat(result.text) for result in talk.results), talk.asked])
 
 
 def flat(text: str) -> str:

@@ -30,6 +30,14 @@ class Prefixes:
     def clear(self) -> None:
         self._seen.clear()
 
+    def marked(self, text: str) -> tuple[int, int]:
+        """Tokens read from and written to the provider's cache for a prefix that a mark ends."""
+        mark = sha256(f"marked {text}".encode()).hexdigest()
+        known = mark in self._seen
+        self._seen.add(mark)
+        count = tokens(text)
+        return (count, 0) if known else (0, count)
+
     def cached(self, text: str) -> int:
         """How many tokens of the text began an earlier request too; remembers the text."""
         marks = [sha256(text[:end].encode()).hexdigest() for end in range(PREFIX, len(text) + 1, PREFIX)]
@@ -69,11 +77,12 @@ def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
     said = _whole(talk)
     tools = talk.body.get("tools")
     text = 3 * len(talk.messages) + tokens(said) + (tokens(json.dumps(tools)) if tools else 0)
-    marked = tokens(_marked(talk))
+    read, written = prefixes.marked(_marked(talk))
     total = text + sum(p.tokens for p in talk.parts)
-    cached = min(text, max(prefixes.cached(said), marked))
+    cached = min(text, max(prefixes.cached(said), read))
     details = {
         "cached_tokens": cached,
+        "cache_write_tokens": min(text - cached, written),
         "audio_tokens": _sum(talk.parts, "audio"),
         "image_tokens": _sum(talk.parts, "image"),
     }
@@ -110,13 +119,15 @@ def _count(usage: Mapping[str, Any], *path: str) -> int:
 def units(usage: Mapping[str, Any]) -> dict[str, int]:
     """The usage of a chat answer in the catalogue's units, each token counted once."""
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
+    written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
     sound = _count(usage, "prompt_tokens_details", "audio_tokens")
     pictures = _count(usage, "prompt_tokens_details", "image_tokens")
     reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
     spoken = _count(usage, "completion_tokens_details", "audio_tokens")
     found = {
-        "promptTextTokens": _count(usage, "prompt_tokens") - cached - sound - pictures,
+        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - sound - pictures,
         "promptCachedTokens": cached,
+        "promptCacheWriteTokens": written,
         "promptAudioTokens": sound,
         "promptImageTokens": pictures,
         "completionTextTokens": _count(usage, "completion_tokens") - reasoning - spoken,

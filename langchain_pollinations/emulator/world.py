@@ -26,6 +26,7 @@ class Asked:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    client: tuple[str, int] = ("", 0)  # where it came from: requests over one connection share it
 
     @cached_property
     def json(self) -> Any:

@@ -318,6 +318,23 @@ def test_long_beginnings_are_cached_by_the_provider(say: Say) -> None:
     assert 1000 <= second["prompt_tokens_details"]["cached_tokens"] < second["prompt_tokens"]
 
 
+def test_a_marked_beginning_is_written_once_and_then_read(say: Say) -> None:
+    part = {"type": "text", "text": "All of this is known. " * 50, "cache_control": {"type": "ephemeral"}}
+    details = []
+    for words in ("one", "two"):
+        talk = [{"role": "system", "content": [part]}, {"role": "user", "content": words}]
+        details.append(say(talk, model="claude").json()["usage"]["prompt_tokens_details"])
+    assert details[0]["cached_tokens"] == 0 and details[0]["cache_write_tokens"] > 200
+    assert details[1]["cached_tokens"] > 200 and details[1]["cache_write_tokens"] == 0
+
+
+def test_a_schema_that_is_none_is_refused(say: Say) -> None:
+    for schema in ({"type": "object", "properties": 5}, {"allOf": [{"$ref": "#"}]}, {"enum": 5}):
+        form = {"type": "json_schema", "json_schema": {"schema": schema}}
+        response = say("hi", response_format=form)
+        assert response.status_code == 400 and "Invalid schema" in response.json()["error"]["message"]
+
+
 def test_sound_is_a_real_wav(say: Say, http: httpx.Client) -> None:
     asked = {"model": "openai-audio", "modalities": ["text", "audio"], "audio": {"voice": "nova", "format": "wav"}}
     audio = message(say("hello", **asked))["audio"]
