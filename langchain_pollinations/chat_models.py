@@ -496,7 +496,8 @@ def _checked(given: Json) -> Json:
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
     for name in unknown.keys() - _PASSED_ON:
-        if difflib.get_close_matches(name, ChatOptions.model_fields, n=1):
+        # Most unknown names are meant for the provider; only a near miss is worth a word.
+        if difflib.get_close_matches(name, ChatOptions.model_fields, n=1, cutoff=0.8):
             found = describe_unknown(name, ChatOptions.model_fields)
             warnings.warn(f"{found}. Sent as it is; check the spelling.", UserWarning, stacklevel=4)
     tools = unknown.get("tools")
