@@ -21,9 +21,15 @@ The emulator of Pollinations.AI is listening.
 Stop it with Ctrl-C."""
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: take a number from 0 to 65535")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m langchain_pollinations.emulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=8787, help="port on 127.0.0.1; 0 takes a free one (default 8787)")
+    parser.add_argument("--port", type=_port, default=8787, help="port on 127.0.0.1; 0 takes a free one (default 8787)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that a generation takes")
     chosen = parser.parse_args(arguments)
     ended = threading.Event()

@@ -176,10 +176,10 @@ def _woven(talk: Talk, planned: Plan) -> str:
             _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
         ]
         return story.written(planned.told, pictures)
-    return "\n\n".join(_told(result) for result in talk.results)
+    return "\n\n".join(_told(result, talk.asked) for result in talk.results)
 
 
-def _told(result: Result) -> str:
+def _told(result: Result, asked: str) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if result.parts:
@@ -188,7 +188,8 @@ def _told(result: Result) -> str:
         return f"The tool {result.name} returned {seen}.{said}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
         return f"Here it is: {result.arguments.get('prompt', 'your picture')}.\n\n{_picture(result)}"
-    return f"According to {result.name}: {planning.flat(result.text)}"
+    found = planning.flat(result.text)
+    return f"According to {result.name}: {(len(found) > LONGEST_QUOTE and _nearest(found, asked)) or found}"
 
 
 # Plain words.
@@ -221,37 +222,35 @@ def _remembered(talk: Talk) -> str | None:
     return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
 
 
-def _from_context(talk: Talk) -> str | None:
-    """The sentence of a given text that is nearest to the question."""
-    given = _context(talk)
-    if given is None:
-        return None
-    text, question = given
+def _nearest(text: str, question: str) -> str | None:
+    """The sentence of a text that has most in common with a question; nothing where none has anything."""
     asked = words.stems(question)
     rated = [(len(asked & words.stems(sentence)), sentence) for sentence in words.sentences(text)]
     best = max((number for number, _ in rated), default=0)
-    if best < 1:
-        return "The given text does not answer that."
-    return next(sentence for number, sentence in rated if number == best)
+    return next(sentence for number, sentence in rated if number == best) if best else None
 
 
-CONTEXT = re.compile(r"\b(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]*:?\s*\n", re.IGNORECASE)
-QUESTION = re.compile(r"\bquestion\s*:\s*(.+?)(?:\n|$)", re.IGNORECASE)
+LABEL = re.compile(r"^\W*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M)
+MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
+QUESTION = re.compile(r"^\W*question\s*:\s*(.+?)\s*$", re.IGNORECASE | re.M)
 
 
 def _context(talk: Talk) -> tuple[str, str] | None:
-    """A text to answer from, and the question: both in one message, or the text in the system's."""
-    for text in (talk.asked, talk.system):
-        found = CONTEXT.search(text)
-        if found is None:
-            continue
+    """A text to answer from and the question about it: both in the user's words, or the text in the system's."""
+    for text, asked in ((talk.asked, None), (talk.system, talk.asked)):
+        found = LABEL.search(text) or MENTION.search(text)
         question = QUESTION.search(text)
-        asked = question[1] if question else talk.asked
-        after = text[found.end() :] if text is talk.system or question is None or question.start() > found.end() else ""
-        rest = QUESTION.sub("", after or text[found.end() :])
-        if len(words.sentences(rest)) >= 2 and (text is talk.system or question is not None):
-            return rest, asked
+        wanted = question[1] if question else asked
+        given = QUESTION.sub("", text[found.end() :]) if found else ""
+        if wanted and words.sentences(given):
+            return given, wanted
     return None
+
+
+def _from_context(talk: Talk) -> str | None:
+    """The sentence of a given text that is nearest to the question."""
+    given = _context(talk)
+    return given and (_nearest(*given) or "The given text does not answer that.")
 
 
 def _poem(talk: Talk) -> str | None:

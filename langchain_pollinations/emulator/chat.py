@@ -33,9 +33,16 @@ def wants_json(body: Json) -> bool:
     return (body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
 
 
+def _repaired(message: Json) -> Json:
+    """A user message without words asks for an answer all the same."""
+    blank = isinstance(message.get("content"), str) and not message["content"].strip()
+    return message | {"content": "Please provide a response."} if blank and message["role"] == "user" else message
+
+
 def _prepared(body: Json) -> Json:
     """The body after the service's own extensions: nulls, system, json and jsonMode."""
     ready = {k: v for k, v in body.items() if v is not None and k not in ("thinking", "thinking_budget", "safe")}
+    ready["messages"] = [_repaired(message) for message in ready["messages"]]
     system = ready.pop("system", None)
     if isinstance(system, str) and system:
         ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]

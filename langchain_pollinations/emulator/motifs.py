@@ -46,7 +46,7 @@ def lighthouse(scene: Scene, x: float, y: float, size: float, colour: Colour | N
         )
     lamp = y + canvas.y_of(-1.17 * size)
     for side in (-1, 1):
-        reach = [(0, -1.17), (side * 3.4, -1.5), (side * 3.4, -0.86)]
+        reach = [(0, -1.17), (side * 12, -2.4), (side * 12, -0.1)]
         canvas.shape(x, y, size, reach, (255, 244, 190), 46 if scene.light.dark or scene.light.stormy else 26)
     canvas.shape(x, y, size, [(-0.15, -1.08), (0.15, -1.08), (0.15, -1.05), (-0.15, -1.05)], darker(red, 0.5))
     canvas.shape(x, y, size, [(-0.085, -1.08), (0.085, -1.08), (0.085, -1.27), (-0.085, -1.27)], (255, 236, 160))
@@ -424,4 +424,5 @@ def populate(scene: Scene, prompt: str, place: str) -> None:
         x = middle + random.uniform(-0.04, 0.04)
         ashore = scene.shore is not None and figure not in AFLOAT
         level = scene.shore(x) + 0.05 if scene.shore is not None and ashore else scene.ground(x) + 0.02
-        figure(scene, x, level, size * random.uniform(0.92, 1.1), colour)
+        alone = 1.2 if len(figures) == 1 else 1.0
+        figure(scene, x, level, size * alone * random.uniform(0.92, 1.1), colour)

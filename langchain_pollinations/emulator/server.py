@@ -277,6 +277,8 @@ def _messages(
 ) -> list[dict[str, Any]]:
     if message is not None:
         return [dict(message)]
+    if tool_calls is None and not texts:
+        raise TypeError("reply() needs texts, tool_calls, message, body or chunks")
     if tool_calls is not None:
         calls = [replies.tool_call(c["name"], c.get("args", {}), c.get("id")) for c in tool_calls]
         return [{"content": texts[0] if texts else None, "tool_calls": calls}]

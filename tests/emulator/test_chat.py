@@ -310,6 +310,34 @@ def test_thought_comes_before_the_answer(say: Say) -> None:
     assert "reasoning_content" not in message(say("Explain tides", reasoning_effort="none"))
 
 
+CONTEXT = "Paris is the capital of France. Berlin is the capital of Germany. Whales eat krill."
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": f"Answer from this.\n\nContext:\n{CONTEXT}\n\nQuestion: What do whales eat?"}],
+        [{"role": "user", "content": f"Question: What do whales eat?\nContext: {CONTEXT}\nAnswer:"}],
+        [
+            {"role": "system", "content": f"Use the following pieces of context to answer.\n\n{CONTEXT}"},
+            {"role": "user", "content": "What do whales eat?"},
+        ],
+    ],
+)
+def test_a_question_is_answered_from_the_text_that_was_given(say: Say, messages: list[dict[str, Any]]) -> None:
+    assert "Whales eat krill." in message(say(messages))["content"]
+
+
+def test_a_long_result_is_shortened_to_what_was_asked(say: Say) -> None:
+    talk = results("What do whales eat?", ("search", f"{CONTEXT} " + "Nothing to see here. " * 40))
+    assert message(say(talk))["content"] == "According to search: Whales eat krill."
+
+
+def test_what_was_said_before_is_remembered(say: Say) -> None:
+    told = [{"role": "user", "content": "Hi! My name is Bob."}, {"role": "assistant", "content": "Hello"}]
+    assert message(say([*told, {"role": "user", "content": "What is my name?"}]))["content"] == "Your name is Bob."
+
+
 def test_long_beginnings_are_cached_by_the_provider(say: Say) -> None:
     system = {"role": "system", "content": "Be brief. " * 600}
     first = say([system, {"role": "user", "content": "one"}]).json()["usage"]
