@@ -284,9 +284,11 @@ class Request:
         self.talk = talk.read(self.body)
         self.streams = bool(self.body.get("stream"))
 
-    def render(self, body: Json, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+    def render(
+        self, body: Json, headers: Mapping[str, str], chunk_delay: float = 0.0, style: str = "plain"
+    ) -> Response:
         if self.streams:
-            return as_stream(replies.streamed(body), headers, chunk_delay)
+            return as_stream(replies.streamed(body, style), headers, chunk_delay)
         return as_text(body, headers) if self.plain else as_completion(body, headers)
 
     def job(self) -> Job:
@@ -348,7 +350,7 @@ class Request:
         body = scripted(self.world, self.model, self.talk, entry)
         generation.bill(account, self.model, usage.units(body.get("usage") or {}))
         headers = {"x-cache": "MISS"} | _headers(self.model, {} if self.streams else body) | dict(entry.headers)
-        return self.render(body, headers, entry.chunk_delay)
+        return self.render(body, headers, entry.chunk_delay, entry.style)
 
     async def _natural(self) -> Response:
         made: Made = await generation.run(self.world, self.asked, self.job(), self._make)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -44,6 +44,7 @@ class Message(Entry):
     usage: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
+    style: str = "plain"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -218,23 +219,62 @@ def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _audio_deltas(message["audio"])
 
 
-def streamed(body: Completion) -> Iterator[bytes]:
-    """The service's plain form of a stream for a whole completion, event by event."""
-    head = {k: v for k, v in body.items() if k not in ("choices", "usage")} | {"object": "chat.completion.chunk"}
+def _head(body: Completion) -> dict[str, Any]:
+    """What every chunk of a stream repeats."""
+    return {k: v for k, v in body.items() if k not in ("choices", "usage")} | {"object": "chat.completion.chunk"}
+
+
+def _chunk(head: Mapping[str, Any], delta: Mapping[str, Any], finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    logprobs = more.pop("logprobs", None)
+    return event({**head, "choices": [choice | {"logprobs": logprobs} if logprobs else choice], **more})
+
+
+def _plain(body: Completion) -> Iterator[bytes]:
+    """The usual form: role, pieces, the reason, the usage, [DONE]."""
+    head, choice = _head(body), body["choices"][0]
     if "usage" not in body:
         head["usage"] = None  # as for media models, whose streams count nothing
-    choice = body["choices"][0]
-
-    def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
-        return event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish} | more]})
-
-    logprobs = choice.get("logprobs")
     for place, delta in enumerate(_deltas(choice["message"])):
-        if logprobs and place == 0:
-            yield chunk(delta, logprobs=logprobs)
-        else:
-            yield chunk(delta)
-    yield chunk({}, choice["finish_reason"])
+        yield _chunk(head, delta, logprobs=None if place else choice.get("logprobs"))
+    yield _chunk(head, {}, choice["finish_reason"])
     if body.get("usage") is not None:
         yield event(head | {"choices": [], "usage": body["usage"]})
     yield DONE
+
+
+def _simulated(body: Completion) -> Iterator[bytes]:
+    """The form of models that answer in one piece: the whole message and its reason in a single chunk."""
+    head, choice = _head(body), body["choices"][0]
+    calls = [{"index": n, **call} for n, call in enumerate(choice["message"].get("tool_calls") or [])]
+    delta = choice["message"] | ({"tool_calls": calls} if calls else {})
+    yield _chunk(head, delta, choice["finish_reason"], usage=None)
+    yield event({"choices": [], "usage": body.get("usage")})
+    yield DONE
+
+
+def _bedrock(body: Completion) -> Iterator[bytes]:
+    """The form of one gateway: thought in content blocks, a role on every delta, reason and usage together."""
+    head, choice = _head(body), body["choices"][0]
+    for delta in _deltas(choice["message"]):
+        thought = delta.pop("reasoning_content", None)
+        if thought is not None:
+            delta = {"content_blocks": [{"index": 0, "delta": {"thinking": thought}}]}
+        yield _chunk(head, {"role": "assistant", **delta})
+    if choice["message"].get("reasoning_content"):
+        signed = [{"index": 0, "delta": {"signature": "c2lnbmVk"}}]
+        yield _chunk(head, {"role": "assistant", "content_blocks": signed})
+    yield _chunk(head, {"role": "assistant"}, choice["finish_reason"], usage=body.get("usage"))
+    yield DONE
+
+
+STYLES: Mapping[str, Callable[[Completion], Iterator[bytes]]] = {
+    "plain": _plain,
+    "simulated": _simulated,
+    "bedrock": _bedrock,
+}
+
+
+def streamed(body: Completion, style: str = "plain") -> Iterator[bytes]:
+    """A whole completion as a stream, event by event, in one of the forms that the service has."""
+    return STYLES[style](body)

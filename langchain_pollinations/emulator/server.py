@@ -203,13 +203,19 @@ class Emulator:
         finish_reason: str | None = None,
         usage: Mapping[str, Any] | None = None,
         model: str | None = None,
+        style: str = "plain",
         on: str | None = None,
         delay: float = 0.0,
         chunk_delay: float = 0.0,
         times: int = 1,
         **extra: Any,
     ) -> None:
-        """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream."""
+        """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream.
+
+        `style` is the form of a streamed message: "plain", "simulated" (one chunk for all) or "bedrock".
+        """
+        if style not in replies.STYLES:
+            raise ValueError(f"Unknown style {style!r}; known are: {', '.join(replies.STYLES)}")
         line: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
         given = dict(headers or {})
         if body is not None:
@@ -222,13 +228,8 @@ class Emulator:
             pieces = [replies.event(chunk) for chunk in chunks]
             self.world.script.add(replies.Chunks(**line, status=status, headers=head, pieces=pieces))
             return
-        said: dict[str, Any] = {
-            "finish_reason": finish_reason,
-            "usage": usage,
-            "headers": given,
-            "model": model,
-            "extra": extra,
-        }
+        said: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
+        said |= {"model": model, "style": style, "extra": extra}
         for each in _messages(texts, tool_calls, message):
             self.world.script.add(replies.Message(**line, **said, message=each))
 
