@@ -137,7 +137,7 @@ class ChatReader:
         self._finish_reason: str | None = None
         self._text = ""
         self._calls = _CallIndex()
-        self._ended = False
+        self.done = False
         # Some providers answer in one piece of plain JSON although a stream was asked for.
         self._whole = "event-stream" not in response.headers.get("content-type", "")
         # The notice of an empty balance looks like any stream; only it forbids to store the answer. What such a
@@ -158,7 +158,7 @@ class ChatReader:
             return  # some providers send words as keep-alive; an answer that is cut shows in `end`
         if self._whole and not isinstance(event, dict):
             raise _not_an_answer(self._response, data)
-        if self._ended or not isinstance(event, dict):
+        if self.done or not isinstance(event, dict):
             return
         if event.get("error"):
             raise self._with_partial(errors.from_event(event, request_id=self._response.headers.get("x-request-id")))
@@ -178,7 +178,7 @@ class ChatReader:
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
         """
-        if self._ended:
+        if self.done:
             return
         if self._usage is None and not self._whole:
             raise self._with_partial(
@@ -224,9 +224,9 @@ class ChatReader:
         return ChatGenerationChunk(message=message, generation_info=info)
 
     def _close(self) -> Iterator[ChatGenerationChunk]:
-        if self._ended:
+        if self.done:
             return
-        self._ended = True
+        self.done = True
         headers = self._response.headers
         if _is_balance_notice(self._text, self._usage, bool(self._calls)):
             raise _balance_error(self._text, headers)

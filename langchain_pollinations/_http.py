@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import threading
 import time
 import weakref
@@ -27,12 +28,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
+DRAIN_TIME = 1.0
+"""Seconds that the end of a body may take to come after the end of the answer."""
 LONGEST_WAIT = 60.0
 """Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
 
 
 class EventReader(Protocol[T_co]):
     """What reads a stream: fed with the data of each event, it gives what they amount to."""
+
+    @property
+    def done(self) -> bool: ...
 
     def feed(self, data: str) -> Iterable[T_co]: ...
 
@@ -102,8 +108,11 @@ class Pool:
     def _new_async_client(self) -> httpx.AsyncClient:
         if self._async_transport == "aiohttp":
             # Its client, not its bare transport, which would turn off proxies from the environment.
-            from httpx_aiohttp import HttpxAiohttpClient
-
+            try:
+                from httpx_aiohttp import HttpxAiohttpClient
+            except ImportError as error:
+                told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
+                raise ImportError(told) from error
             return HttpxAiohttpClient()
         return httpx.AsyncClient()
 
@@ -159,8 +168,12 @@ class Client:
         response = self._retrying(tenacity.Retrying)(self._opened, call)
         with errors.mapped(), contextlib.closing(response):
             reader = call.read(response)
-            for data in self._events(response):
+            events = self._events(response)
+            for data in events:
                 yield from reader.feed(data)
+                if reader.done:
+                    _drain(response, events)
+                    return
             yield from reader.end()
 
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
@@ -172,6 +185,9 @@ class Client:
                     async for data in events:
                         for item in reader.feed(data):
                             yield item
+                        if reader.done:
+                            await _adrain(events)
+                            return
                 for item in reader.end():
                     yield item
 
@@ -218,7 +234,7 @@ class Client:
 
     # Events
 
-    def _events(self, response: httpx.Response) -> Iterator[str]:
+    def _events(self, response: httpx.Response) -> Generator[str]:
         if not _is_event_stream(response):
             response.read()
             yield response.text
@@ -255,6 +271,36 @@ class Client:
             wait=_wait,
             reraise=True,
         )
+
+
+# After the answer's end the body is read to its own, so that the connection can be used again. Whatever goes wrong
+# there is no matter of the answer; a server that keeps the connection open is cut off.
+
+
+def _drain(response: httpx.Response, events: Iterator[str]) -> None:
+    stream = response.extensions.get("network_stream")
+    link = stream.get_extra_info("socket") if stream is not None else None
+    watch = threading.Timer(DRAIN_TIME, _cut_off, [link])
+    watch.start()
+    try:
+        with contextlib.suppress(httpx.HTTPError, errors.PollinationsError):
+            for _ in events:
+                pass
+    finally:
+        watch.cancel()
+
+
+def _cut_off(link: socket.socket | None) -> None:
+    if link is not None:
+        with contextlib.suppress(OSError):
+            link.shutdown(socket.SHUT_RDWR)
+
+
+async def _adrain(events: AsyncIterator[str]) -> None:
+    with contextlib.suppress(httpx.HTTPError, errors.PollinationsError, TimeoutError):
+        async with asyncio.timeout(DRAIN_TIME):
+            async for _ in events:
+                pass
 
 
 class _Watched:

@@ -179,6 +179,37 @@ def test_a_caller_who_stops_early_closes_the_connection(chat: ChatPollinations, 
     asyncio.run(stop_early())
 
 
+def whole_answer(*, then: str) -> Iterator[str]:
+    """A server that streams one whole answer and then keeps the connection open, or tears it."""
+    body = b'data: {"choices":[{"delta":{"content":"Yes."}}]}\n\ndata: [DONE]\n\n'
+
+    def serve(listener: socket.socket, over: threading.Event) -> None:
+        link, _ = listener.accept()
+        with link:
+            link.recv(65536)
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            link.sendall(head + f"{len(body):x}".encode() + b"\r\n" + body + b"\r\n")
+            if then == "keep":
+                over.wait(20)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+        thread = threading.Thread(target=serve, args=(listener, over))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize("then", ["keep", "tear"])
+def test_what_comes_after_the_end_of_an_answer_does_not_matter(way: str, then: str, chat: ChatPollinations) -> None:
+    for address in whole_answer(then=then):
+        start = time.monotonic()
+        assert WAYS[way](chat.model_copy(update={"base_url": address}), "Hello").text == "Yes."
+        assert time.monotonic() - start < 10
+
+
 @pytest.mark.parametrize("way", ["stream", "astream"])
 def test_a_finished_stream_gives_its_connection_back(emulator: Emulator, way: str) -> None:
     chat = ChatPollinations(**emulator.connection())
@@ -356,12 +387,12 @@ def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect
 
 
 def test_proxies_from_the_environment_are_honoured(
-    emulator: Emulator, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    chat: ChatPollinations, emulator: Emulator, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The emulator stands in for the proxy: a proxy is asked with the whole address in the request line.
     monkeypatch.setenv("http_proxy", emulator.url)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(errors.PollinationsError):
-        ask(ChatPollinations(base_url="http://service.invalid", api_key="sk_emulator", max_retries=0), "Hello")
+        ask(chat.model_copy(update={"base_url": "http://service.invalid", "max_retries": 0}), "Hello")
     assert emulator.requests[-1].headers["host"] == "service.invalid"
