@@ -207,9 +207,9 @@ TURN = Beat(
         "The change came with {danger}. By nightfall it had swallowed {path}, and {friend} called out once, far away, "
         "and then fell silent. {Hero} did not stop to think; a lamp, a rope and a stubborn heart were all there was to "
         "take along. Step by step, toward the place where the call had come from, {hero} went out into the dark.",
-        "Nobody had expected {danger}, least of all {hero}. In a single hour the way home was gone, and {friend} was "
-        "on the wrong side of it. There was no plan, only a light held high and a voice that kept calling through the "
-        "noise. Long after midnight, somebody answered.",
+        "Nobody had expected {danger}, least of all {hero}. In a single hour the way home was gone, and {friend} had "
+        "stayed on the wrong side of it. There was no plan, only a light held high and a voice that kept "
+        "calling through the noise. Long after midnight, somebody answered.",
     ),
 )
 TRIAL = Beat(
@@ -291,6 +291,12 @@ CLAUSE = re.compile(
     r"discover\w*|mak\w+|build\w*|built|travel\w*|dream\w*|explor\w*|liv\w+|lov\w+|sav\w+|help\w*)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
+# Things that a story can be about, but that nobody meets at the end of a path.
+LIFELESS = re.compile(
+    r"(?:.*\s)?(?:year|sea|ocean|sky|day|night|world|city|town|time|end|life|future|past|history|weather|\d+)",
+    re.IGNORECASE,
+)
+OWN = re.compile(r"^(?:my|our)\s+(?P<kind>[a-z][\w -]*?)(?:\s+(?P<name>[A-Z][\w-]*))?$")
 ABSTRACT = ("ship", "ness", "ity", "tion", "dom", "ence", "ance", "hood", "love", "hope", "time", "peace", "courage")
 
 
@@ -328,6 +334,11 @@ def _pick(options: Sequence[str], *of: object) -> str:
 def _character(phrase: str) -> Character | None:
     """Who a phrase speaks of; nobody where it is a thought rather than a being."""
     bare = CLAUSE.sub("", phrase).strip(" ,.")
+    if LIFELESS.fullmatch(bare):
+        return None
+    own = OWN.match(bare)
+    if own is not None:
+        return _own(own["kind"], own["name"])
     match = ARTICLE.match(phrase.strip())
     if match is None:
         if not bare or len(bare.split()) > 4 or bare.lower().startswith(("how ", "why ", "what ", "when ")):
@@ -346,6 +357,12 @@ def _character(phrase: str) -> Character | None:
     if article in ("two", "three", "four", "five"):
         again = f"the {article} {noun}"
     return Character(first[:1].lower() + first[1:], again[:1].lower() + again[1:])
+
+
+def _own(kind: str, name: str | None) -> Character:
+    """Somebody of the user's own: they are not the teller's."""
+    some = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return Character(f"{some} called {name}", name) if name else Character(some, f"the {kind}")
 
 
 def _cast(about: str) -> tuple[Character, Character]:
@@ -408,10 +425,13 @@ def tell(text: str, count: int, seed: int = 0) -> Story:
 
 def _pair(about: str, hero: Character, friend: Character) -> str:
     """Who is in the picture: the user's words, and the companion where they name only one."""
-    if hero.first not in about:
+    if hero.again.removeprefix("the ").lower() not in about.lower():
         return f"{hero.first[:1].upper()}{hero.first[1:]} and {friend.first}, in a story about {about}"
     named = about[:1].upper() + about[1:]
-    return named if friend.again.removeprefix("the ") in about else f"{named} and {friend.first}"
+    if friend.again.removeprefix("the ") in about:
+        return named
+    comma = "," if "," in about else ""
+    return f"{named}{comma} and {friend.first}"
 
 
 def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) -> str:

@@ -53,7 +53,12 @@ OF_PICTURE = re.compile(
     r"(?:of|showing|with)\s+(.+)",
     re.IGNORECASE | re.DOTALL,
 )
-ABOUT = re.compile(r"\babout\s+(.+)", re.IGNORECASE | re.DOTALL)
+ABOUT = re.compile(r"\babout\s+(.+)|\b(?:story|tale|fable|poem|song)\s*(?:of|on|:|-)\s+(.+)", re.IGNORECASE | re.DOTALL)
+FOR_WHOM = re.compile(
+    r"[,;]?\s+for\s+(?:(?:my|our|the|a|an|young|small|little)\s+)*"
+    r"(?:kids?|child|children|daughters?|sons?|class\w*|toddlers?|famil\w+)\b.*$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def stem(word: str) -> str:
@@ -80,9 +85,9 @@ def subject(text: str) -> str:
     """What a request is about: after `about` or `a picture of`, else all of it without the instruction."""
     first = text.strip().split("\n\n")[0]
     match = ABOUT.search(first) or OF_PICTURE.search(first)
-    found = match.group(1) if match else INSTRUCTION.sub("", first)
+    found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
     found = re.split(r"(?<=\w)[.!?](?:\s|$)", found)[0]
-    found = TAIL.sub("", found)
+    found = FOR_WHOM.sub("", TAIL.sub("", found))
     return " ".join(found.split()).strip(" ,;:.!?\"'") or "something new"
 
 
