@@ -31,11 +31,12 @@ def with_requirements(names: set[str]) -> set[str]:
 
 
 def main() -> int:
+    before = set(sys.modules)  # what the interpreter and its environment load by themselves
     from langchain_pollinations import ChatPollinations
 
     assert ChatPollinations(api_key="sk_test").model == "openai"
     owners = packages_distributions()
-    loaded = {normal(name) for module in list(sys.modules) for name in owners.get(module.partition(".")[0], [])}
+    loaded = {normal(name) for module in set(sys.modules) - before for name in owners.get(module.partition(".")[0], [])}
     declared = {
         normal(re.match(r"[\w.-]+", line)[0]) for line in distribution(OWN).requires or [] if "extra" not in line
     }  # type: ignore[index]
