@@ -109,8 +109,15 @@ def _structured(model: Model, asked: Talk) -> None:
         raise Refusal(400, "This model does not support structured output; use text format")
     if kind == "json_object" and model["name"].startswith("anthropic/claude-sonnet"):
         raise upstream(400, "400 Bad Request: response_format json_object is not supported; use json_schema", 400)
-    mentions = any("json" in talk.text_of(m.get("content")).lower() for m in asked.messages)
-    if kind == "json_object" and model["name"].startswith("openai/") and not mentions:
+
+
+def _mentions_json(model: Model, asked: Talk) -> None:
+    """OpenAI's own rule for its JSON mode."""
+    if (asked.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith(
+        "openai/"
+    ):
+        return
+    if not any("json" in talk.text_of(m.get("content")).lower() for m in asked.messages):
         message = (
             "400 Bad Request: azure-openai error: 'messages' must contain the word 'json' in some form, "
             "to use 'response_format' of type 'json_object'."
@@ -155,8 +162,9 @@ ABILITIES = (
 )  # fmt: skip
 
 
-def _check_abilities(model: Model, asked: Talk) -> None:
-    for check in ABILITIES:
+def _check_abilities(model: Model, asked: Talk, plain: bool) -> None:
+    # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
+    for check in ABILITIES if plain else (*ABILITIES, _mentions_json):
         check(model, asked)
 
 
@@ -298,7 +306,7 @@ class Request:
             "promptTextTokens": sum(usage.tokens(talk.text_of(m.get("content"))) for m in self.talk.messages),
             "completionTextTokens": ESTIMATED_ANSWER,
         }
-        return Job(self.model, key, estimate, lambda: _check_abilities(self.model, self.talk))
+        return Job(self.model, key, estimate, lambda: _check_abilities(self.model, self.talk, self.plain))
 
     async def answer(self) -> Response:
         try:

@@ -38,8 +38,8 @@ def draw(prompt: str, width: int, height: int, seed: int, model: str, transparen
 
 def _painted(prompt: str, width: int, height: int, random: Random) -> Image.Image:
     """The scene at twice the size or so, then made smaller, so that edges are smooth."""
-    scale = min(2.0, max(1.0, 2048 / max(width, height)), 2048 / max(width, height) * 2)
-    scale = max(scale, 256 / max(width, height))
+    longest = max(width, height)
+    scale = min(max(2 * longest, 256), max(2048, longest)) / longest
     canvas = Canvas(max(2, round(width * scale)), max(2, round(height * scale)), random)
     scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)

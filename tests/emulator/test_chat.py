@@ -396,6 +396,7 @@ def test_the_plain_routes_answer_with_text(http: httpx.Client) -> None:
     assert http.get("/text/a%2Fb").status_code == 200 and http.get("/text/a/b").status_code == 404
     body = {"messages": [{"role": "user", "content": "What is 2+2?"}]}
     assert http.post("/text", json=body).text == "2 + 2 = 4"
+    assert json.loads(http.get("/text/hello", params={"json": "true"}).text)["answer"]
     assert "Sources:" in http.get("/text/hi", params={"model": "sonar"}).text
     assert "[DONE]" in http.get("/text/hi", params={"stream": "true"}).text
 
