@@ -176,18 +176,20 @@ def _woven(talk: Talk, planned: Plan) -> str:
             _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
         ]
         return story.written(planned.told, pictures)
-    return "\n\n".join(_told(result, talk.asked) for result in talk.results)
+    told = [_told(result, talk.asked) for result in talk.results]
+    seen = "; ".join(part.words for part in talk.looked_at)
+    return "\n\n".join([*told, f"I looked at what came back: {seen}."] if seen else told)
 
 
 def _told(result: Result, asked: str) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
+    if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
+        return f"Here it is: {result.arguments.get('prompt', 'your picture')}.\n\n{_picture(result)}"
     if result.parts:
         seen = " and ".join(part.words for part in result.parts)
         said = f" It says: {planning.flat(result.text)}" if result.text.strip() else ""
         return f"The tool {result.name} returned {seen}.{said}"
-    if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        return f"Here it is: {result.arguments.get('prompt', 'your picture')}.\n\n{_picture(result)}"
     found = planning.flat(result.text)
     return f"According to {result.name}: {(len(found) > LONGEST_QUOTE and _nearest(found, asked)) or found}"
 

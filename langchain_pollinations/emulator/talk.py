@@ -76,9 +76,19 @@ class Talk:
 
     @cached_property
     def last_user(self) -> int:
-        """Where the last user message stands; -1 where there is none."""
-        places = [i for i, m in enumerate(self.messages) if m["role"] == "user"]
+        """Where the last message that the user wrote stands; -1 where there is none."""
+        places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_shown(i)]
         return places[-1] if places else -1
+
+    def _is_shown(self, place: int) -> bool:
+        """Whether a user message only shows what tools returned: clients put pictures behind the results."""
+        after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
+        return after_tool and bool(parts_of([self.messages[place]]))
+
+    @cached_property
+    def looked_at(self) -> list[Part]:
+        """What tools returned to be looked at, in messages behind their results."""
+        return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
 
     @cached_property
     def asked(self) -> str:

@@ -54,6 +54,10 @@ OF_PICTURE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 ABOUT = re.compile(r"\babout\s+(.+)|\b(?:story|tale|fable|poem|song)\s*(?:of|on|:|-)\s+(.+)", re.IGNORECASE | re.DOTALL)
+AND_THEN = re.compile(
+    r"[,;]?\s+(?:and|then)\s+(?:then\s+)?(?:describe|tell|explain|save|show|send|give|write|say)\b.*$",
+    re.IGNORECASE | re.DOTALL,
+)
 FOR_WHOM = re.compile(
     r"[,;]?\s+for\s+(?:(?:my|our|the|a|an|young|small|little)\s+)*"
     r"(?:kids?|child|children|daughters?|sons?|class\w*|toddlers?|famil\w+)\b.*$",
@@ -87,7 +91,8 @@ def subject(text: str) -> str:
     match = ABOUT.search(first) or OF_PICTURE.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
     found = re.split(r"(?<=\w)[.!?](?:\s|$)", found)[0]
-    found = FOR_WHOM.sub("", TAIL.sub("", found))
+    for ending in (AND_THEN, TAIL, FOR_WHOM):
+        found = ending.sub("", found)
     return " ".join(found.split()).strip(" ,;:.!?\"'") or "something new"
 
 

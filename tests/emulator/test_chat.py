@@ -154,6 +154,16 @@ def test_a_required_form_is_filled_after_the_work(say: Say) -> None:
     assert calls(say(both, tools=[WEATHER, form], tool_choice="required")) == []
 
 
+def test_pictures_behind_the_results_belong_to_them(say: Say) -> None:
+    """Clients show a tool's picture in a user message, since tool messages hold text only."""
+    talk = results("Draw a red kite", ("paint_image", "Ready: http://127.0.0.1/media/1"))
+    picture = {"type": "image_url", "image_url": {"url": png((200, 30, 30), (40, 30))}}
+    shown = {"role": "user", "content": [{"type": "text", "text": "Returned by tool call c0:"}, picture]}
+    told = message(say([*talk, shown], tools=[PAINTER]))
+    assert not told.get("tool_calls")
+    assert "](http://127.0.0.1/media/1)" in told["content"] and "40 by 30" in told["content"]
+
+
 STORY = "Tell me a short illustrated story about a lighthouse keeper and a whale, in {} scenes"
 
 
