@@ -67,7 +67,7 @@ def test_modules_import_downward_only(module: str) -> None:
 
 def test_the_emulator_shares_no_code_with_the_client() -> None:
     folder = Path(langchain_pollinations.__file__ or "").parent / "emulator"
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for line in path.read_text("utf-8").splitlines():
             assert not re.match(r"\s*(from|import) langchain_pollinations\.(?!emulator)", line), (path.name, line)
 

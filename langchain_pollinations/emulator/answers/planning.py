@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..talk import Talk, Tool
 from . import story, words
 from .instances import instance
-from .talk import Talk, Tool
 
 Json = dict[str, Any]
 

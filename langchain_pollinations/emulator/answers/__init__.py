@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..replies import tool_call
+from ..talk import Result, Talk, text_of
 from . import planning, sound, story, words
 from .instances import instance
 from .planning import Plan
-from .replies import tool_call
-from .talk import Result, Talk, text_of
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..refusals import upstream
 from . import words
-from .refusals import upstream
 from .words import Words
 
 Schema = Mapping[str, Any]
