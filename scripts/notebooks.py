@@ -18,16 +18,14 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-# What the template would fetch from elsewhere. The pages hold neither formulas nor widgets.
+# What the template would fetch from elsewhere; the pages hold neither formulas nor widgets.
 SELF_CONTAINED = Config(
-    {
-        "HTMLExporter": {
-            "mathjax_url": "",
-            "require_js_url": "",
-            "jquery_url": "",
-            "mermaid_js_url": "",
-            "embed_images": True,
-        }
+    HTMLExporter={
+        "mathjax_url": "",
+        "require_js_url": "",
+        "jquery_url": "",
+        "mermaid_js_url": "",
+        "embed_images": True,
     }
 )
 
@@ -35,7 +33,10 @@ SELF_CONTAINED = Config(
 def execute(source: Path, folder: Path) -> Path:
     """The page that a notebook makes; the notebook itself stays without outputs."""
     notebook = nbformat.read(source, as_version=4)
-    NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(source.parent)}}).execute()
+    where = {"metadata": {"path": str(source.parent)}}
+    # Kernels warn at each start that their ports on this machine are not encrypted.
+    quiet = ["--log-level=ERROR"]
+    NotebookClient(notebook, timeout=1200, resources=where, extra_arguments=quiet).execute()
     page, _ = HTMLExporter(config=SELF_CONTAINED).from_notebook_node(
         notebook, resources={"metadata": {"name": notebook.metadata.get("title", source.stem)}}
     )

@@ -9,9 +9,9 @@ It checks requests as the service does, keeps its cache and its money, answers b
 test scripts, and remembers what it was asked. Every answer says that it is a stand-in, in its header
 `x-emulator: langchain-pollinations`.
 
-The way of a request: `app` routes it, `checks` validates it, `generation` asks for key, money and stored answer, a route
-(`chat`, `images`, `embeddings`) makes the answer, `replies` and `wire` put it on the socket. What the answer says comes
-from `answers`, what a picture shows from `pictures`, what a test scripted from `replies` and `faults`.
+The way of a request: `app` routes it, `checks` validates it, `generation` asks for key, money and stored answer, a
+route (`chat`, `images`, `embeddings`) makes the answer, `replies` and `wire` put it on the socket. What the answer says
+comes from `answers`, what a picture shows from `pictures`, what a test scripted from `replies` and `faults`.
 """
 
 from __future__ import annotations
