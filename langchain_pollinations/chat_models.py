@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
 from functools import partial
 from operator import itemgetter
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
@@ -292,8 +293,9 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         body, asked = self._payload(messages, stop, kwargs, stream=True)
-        with catalog.suggesting(asked.model, "text"):
-            for chunk in self._client.stream(_stream_call(body, asked)):
+        chunks = self._client.stream(_stream_call(body, asked))
+        with catalog.suggesting(asked.model, "text"), closing(chunks):
+            for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -307,10 +309,11 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, asked = self._payload(messages, stop, kwargs, stream=True)
         with catalog.suggesting(asked.model, "text"):
-            async for chunk in self._client.astream(_stream_call(body, asked)):
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+            async with aclosing(self._client.astream(_stream_call(body, asked))) as chunks:
+                async for chunk in chunks:
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     def _own_options(self) -> Json:
         return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
@@ -322,39 +325,43 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
         Precedence: argument of the call, constructor; `extra_body` over all.
         """
-        given = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items()}
-        given.pop("stream", None)
-        stream_usage = given.pop("stream_usage", None)
+        given = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
         json_mode = given.pop("json_mode", self.json_mode)
+        stream_usage = given.pop("stream_usage", None)
+        usage = self.stream_usage if stream_usage is None else stream_usage
         extra_body = {**(self.extra_body or {}), **(given.pop("extra_body", None) or {})}
-        if stop:
-            given["stop"] = stop
-        options = {**self._own_options(), **_checked(given)}
-        for name in given.keys() - {"model"}:
-            if given[name] is None:
-                options.pop(name, None)  # None for this call: the service decides, whatever the constructor said
-        if not options.get("stop"):
-            options.pop("stop", None)  # LangChain passes an empty list for none
-        if "seed" in options:
-            options["seed"] = drawn(options["seed"])
-        wire = _encode.encode_messages(messages)
+        options = self._options(given, stop)
         if json_mode:
             options.setdefault("response_format", {"type": "json_object"})
+        wire = _encode.encode_messages(messages)
         if options.get("response_format", {}).get("type") == "json_object" and not _encode.mentions_json(wire):
             wire = _encode.ask_for_json(wire)
-        usage = self.stream_usage if stream_usage is None else stream_usage
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
-            body["stream"] = True
-            if usage:
-                body["stream_options"] = {"include_usage": True}
-        asked = _decode.Asked(
+            body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
+        return {**body, **extra_body}, _decode.Asked(
             model=options["model"],
             seed=options.get("seed"),
             include_usage=usage,
             include_headers=self.include_response_headers,
         )
-        return {**body, **extra_body}, asked
+
+    def _options(self, given: Json, stop: list[str] | None) -> Json:
+        """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;
+        only the model is always said."""
+        if misplaced := sorted(given.keys() & _CONSTRUCTOR_ONLY):
+            raise InvalidRequestError(f"{', '.join(misplaced)}: an argument of the constructor, not of a call")
+        options = {**self._own_options(), **_checked(given)}
+        for name in given.keys() - {"model"}:
+            if given[name] is None:
+                options.pop(name, None)
+        if stop:
+            options["stop"] = _checked({"stop": stop})["stop"]
+        if not options.get("stop"):
+            options.pop("stop", None)  # LangChain passes an empty list for none
+        if "seed" in options:
+            options["seed"] = drawn(options["seed"])
+        return options
 
     # --- Tools and structured output ---
 
@@ -508,8 +515,11 @@ def _checked(given: Json) -> Json:
     return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
 
 
+# A key in the body of a request would be stored and shared with it.
+_CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
+
 # Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
-_PASSED_ON = frozenset({"tools", "tool_choice", "metadata", "system", "stream_options"})
+_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options"})
 
 
 def _response_format(schema: Any, strict: bool | None) -> Json:

@@ -624,6 +624,8 @@ def human(block: Any) -> list[Any]:
         pytest.param("Hi", {"temperature": 2.1}, "temperature", id="temperature"),
         pytest.param("Hi", {"top_p": "x"}, "top_p: Input should be a valid number", id="top_p"),
         pytest.param("Hi", {"stop": list("abcde")}, "stop: the service takes up to 4 strings, got 5", id="stop"),
+        pytest.param("Hi", {"api_key": "sk_x"}, "api_key: an argument of the constructor", id="key in a call"),
+        pytest.param("Hi", {"request_timeout": 5}, "timeout: an argument of the constructor", id="timeout in a call"),
         pytest.param("Hi", {"n": 2}, "n: the service gives back one choice only", id="n"),
         pytest.param(
             "Hi", {"reasoning_effort": "ultra"}, "reasoning_effort: Input should be 'none', 'min", id="effort"
