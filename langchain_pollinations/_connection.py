@@ -11,13 +11,14 @@ import httpx
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
-from langchain_pollinations._http import Client, Pool
-from langchain_pollinations._options import describe_unknown
-from langchain_pollinations.errors import AuthenticationError
+from langchain_pollinations._http import Client, Pool, Transport
+from langchain_pollinations._options import check_no_secret, describe_unknown
+from langchain_pollinations.errors import AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
 
 GEN = "https://gen.pollinations.ai"
+LONGEST_CONNECT = 10.0
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
 
 
@@ -41,11 +42,16 @@ class Connection(BaseModel):
     api: Literal["auto", "gen"] = "auto"
     """Which generation of the service: `gen` is gen.pollinations.ai."""
 
-    base_url: str = Field(default_factory=from_env("POLLINATIONS_BASE_URL", default=GEN))
-    """Origin of the service, with or without a trailing slash or `/v1`."""
+    base_url: str = Field(
+        default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN)() or GEN, validate_default=True
+    )
+    """Origin of the service, with or without a trailing slash or `/v1`; `POLLINATIONS_BASE_URL` in the environment
+    where it is not given."""
 
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
-    """Seconds to wait for an answer. A tuple is (connect, read, write, pool); None waits for ever."""
+    """Seconds that the service may stay silent before or within an answer. Connecting may take 10 of them, waiting for
+    one of our own connections to be free as long as it takes. A tuple is (connect, read, write, pool); None waits for
+    ever."""
 
     max_retries: int = Field(default=2, ge=0)
     """Repeats after the first attempt, before the first byte of an answer only; 0 turns them off."""
@@ -59,7 +65,7 @@ class Connection(BaseModel):
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
     """Your own `httpx.AsyncClient`. It is never closed by us."""
 
-    async_transport: Literal["httpx", "aiohttp"] = "httpx"
+    async_transport: Transport = "httpx"
     """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
 
     _pool: Pool = PrivateAttr(default_factory=Pool)
@@ -81,9 +87,18 @@ class Connection(BaseModel):
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
         unknown = given.keys() - cls.model_fields.keys()
+        check_no_secret(unknown)
         if unknown:
             raise ValueError("; ".join(describe_unknown(name, cls.model_fields) for name in sorted(unknown)))
         return given
+
+    @field_validator("timeout")
+    @classmethod
+    def _positive(cls, value: Any) -> Any:
+        limits = value if isinstance(value, tuple) else [value]
+        if any(isinstance(limit, int | float) and limit <= 0 for limit in limits):
+            raise ValueError("a time limit must be more than 0 seconds; None waits for ever")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -96,43 +111,57 @@ class Connection(BaseModel):
             raise ValueError(f"base_url must be a bare origin such as {GEN}: no path, query or user name")
         return f"{parts.scheme}://{parts.netloc}"
 
-    @model_validator(mode="after")
-    def _set_up_pool(self) -> Self:
-        if self._pool._async_transport != self.async_transport:
-            self._pool = Pool(self.async_transport)
-        return self
-
     @property
     def _client(self) -> Client:
         """Built anew for each call, so that a changed field counts at once; the pool beneath stays."""
         return Client(
             base_url=self.base_url,
             headers=self._headers(),
-            timeout=self.timeout if isinstance(self.timeout, httpx.Timeout) else httpx.Timeout(self.timeout),
+            timeout=self._timeout(),
             max_retries=self.max_retries,
             stream_chunk_timeout=getattr(self, "stream_chunk_timeout", None) or None,
             pool=self._pool,
+            async_transport=self.async_transport,
             own_client=self.http_client,
             own_async_client=self.http_async_client,
         )
 
-    def _headers(self) -> dict[str, str]:
+    def _timeout(self) -> httpx.Timeout:
+        if self.timeout is None or isinstance(self.timeout, httpx.Timeout | tuple):
+            return httpx.Timeout(self.timeout)
+        return httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT), pool=None)
+
+    def _headers(self) -> httpx.Headers:
         headers = httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})
-        own = httpx.Headers(dict(self.default_headers or {}))
+        try:
+            own = httpx.Headers(dict(self.default_headers or {}))
+        except (UnicodeEncodeError, TypeError, AttributeError) as error:
+            raise InvalidRequestError("default_headers must be a mapping from names to ASCII values") from error
         if "authorization" not in own:
             headers["Authorization"] = f"Bearer {self._key()}"
         headers.update(own)
-        return dict(headers)
+        return headers
 
     def _key(self) -> str:
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         if not key:
-            raise AuthenticationError("No key: set POLLINATIONS_API_KEY or pass api_key=...", fix_url=KEYS_PAGE)
+            raise AuthenticationError(
+                "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)", fix_url=KEYS_PAGE
+            )
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AuthenticationError(
                 "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
             )
         return key
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Everything but the key, which is not written down: whoever unpickles takes it from the environment."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "api_key": None}}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.api_key = type(self).model_fields["api_key"].get_default(call_default_factory=True)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -6,7 +6,9 @@ same functions. Metadata and usage of a stream go on its last chunk and on no ot
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +17,9 @@ from typing import Any
 import httpx
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations import errors
 from langchain_pollinations._encode import PROVIDER, Json
@@ -40,7 +43,12 @@ FINISH_REASONS: Mapping[str, str] = {
 """Words of single providers, and the standard word for each. Other words stay as they are."""
 
 # Values of a message or delta that are kept as they came, for the next turn and for the content blocks.
-_KEPT = ("reasoning_details", "content_blocks", "refusal", "audio", "annotations", "function_call")
+_KEPT_LISTS = ("reasoning_details", "content_blocks", "annotations")
+_KEPT_OBJECTS = ("audio", "function_call")
+_FACTS = ("id", "model", "created", "system_fingerprint", "service_tier")
+
+EXPECTED = "chat completion"
+NOTICE = "Your Pollen balance is too low"
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
         InsufficientBalanceError: If the answer is the service's friendly notice of an empty balance.
         InvalidResponseError: If it is no chat completion.
     """
-    body = parse_json(response)
+    body = errors.parse_json(response, EXPECTED)
     choice, message = _choice(body, response)
     usage = read_usage(body.get("usage"))
     calls, invalid, signatures = read_tool_calls(message.get("tool_calls"))
@@ -74,9 +82,12 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     metadata["finish_reason"] = read_finish_reason(choice.get("finish_reason"), bool(calls))
     if choice.get("logprobs"):
         metadata["logprobs"] = choice["logprobs"]
+    extra = _kept(message)
+    if signatures:
+        extra["thought_signatures"] = signatures
     answer = AIMessage(
         content=text,
-        additional_kwargs=_kept(message, signatures),
+        additional_kwargs=extra,
         tool_calls=calls,
         invalid_tool_calls=invalid,
         usage_metadata=usage,
@@ -85,41 +96,19 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=answer)], llm_output={"model_name": metadata["model_name"]})
 
 
-def parse_json(response: httpx.Response) -> Json:
-    """The JSON object of an answer with status 200.
-
-    Raises:
-        PollinationsError: What an error object in it stands for; `InvalidResponseError` where there is no object.
-    """
-    try:
-        body = response.json()
-    except (ValueError, RecursionError) as error:
-        raise _not_an_answer(response, response.text) from error
-    if not isinstance(body, dict):
-        raise _not_an_answer(response, response.text)
-    if body.get("error"):
-        raise errors.from_event(body, request_id=response.headers.get("x-request-id"))
-    return body
-
-
 def _choice(body: Json, response: httpx.Response) -> tuple[Json, Json]:
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise _not_an_answer(response, response.text)
+    choice = _first_choice(body)
+    message = choice.get("message") if choice is not None else None
+    if choice is None or not isinstance(message, dict):
+        raise errors.not_expected(response, EXPECTED)
     return choice, message
 
 
-def _not_an_answer(response: httpx.Response, text: str) -> errors.InvalidResponseError:
-    kind = response.headers.get("content-type", "no content type")
-    start = " ".join(text[:200].split())
-    return errors.InvalidResponseError(
-        f"The answer is no chat completion but {kind}: {start!r}" if start else "The answer is empty",
-        status_code=response.status_code,
-        request_id=response.headers.get("x-request-id"),
-        body=text,
-    )
+def _first_choice(body: Json) -> Json | None:
+    """The service gives back one choice whatever was asked for."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else None
 
 
 # --- Streams ----------------------------------------------------------------------------------------------------------
@@ -127,50 +116,33 @@ def _not_an_answer(response: httpx.Response, text: str) -> errors.InvalidRespons
 
 class ChatReader:
     """Reads a stream of chat completion chunks: one `ChatGenerationChunk` for each that says something, and a last one
-    with usage, finish reason and metadata."""
+    with usage, finish reason, metadata, and what cannot be had in pieces."""
 
     def __init__(self, response: httpx.Response, asked: Asked) -> None:
+        self.done = False
         self._response = response
         self._asked = asked
         self._facts: Json = {}
         self._usage: UsageMetadata | None = None
-        self._finish_reason: str | None = None
+        self._finish_reason: Any = None
         self._text = ""
-        self._calls = _CallIndex()
-        self.done = False
-        # Some providers answer in one piece of plain JSON although a stream was asked for.
-        self._whole = "event-stream" not in response.headers.get("content-type", "")
-        # The notice of an empty balance looks like any stream; only it forbids to store the answer. What such a
-        # stream says is held back until its usage shows whether it is one.
-        self._held: list[ChatGenerationChunk] | None = (
-            [] if "no-store" in response.headers.get("cache-control", "") else None
-        )
+        self._calls = _Calls()
+        self._extras = _Extras()
+        # What may be the notice of an empty balance is held back until it is known to be none.
+        self._held: list[ChatGenerationChunk] = []
 
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
-        if data == "[DONE]":
+        if self.done:
+            return
+        if data.strip() == "[DONE]":
             yield from self._close()
             return
         try:
             event = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            if self._whole:
-                raise _not_an_answer(self._response, data) from error
+        except (ValueError, RecursionError):
             return  # some providers send words as keep-alive; an answer that is cut shows in `end`
-        if self._whole and not isinstance(event, dict):
-            raise _not_an_answer(self._response, data)
-        if self.done or not isinstance(event, dict):
-            return
-        if event.get("error"):
-            raise self._with_partial(errors.from_event(event, request_id=self._response.headers.get("x-request-id")))
-        if self._whole:
-            _choice(event, self._response)
-        chunk = self._read(event)
-        if chunk is None:
-            return
-        if self._held is None:
-            yield chunk
-        else:
-            self._held.append(chunk)
+        if isinstance(event, dict):
+            yield from self._read(event)
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """The last chunk, where no `[DONE]` brought it.
@@ -178,64 +150,79 @@ class ChatReader:
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
         """
-        if self.done:
-            return
-        if self._usage is None and not self._whole:
-            raise self._with_partial(
-                errors.IncompleteStreamError(
-                    f"The stream stopped before its end, after {len(self._text)} characters of text",
-                    request_id=self._response.headers.get("x-request-id"),
-                )
-            )
+        if self._usage is None:
+            told = f"The stream stopped before its end, after {len(self._text)} characters of text"
+            raise self._with_partial(errors.IncompleteStreamError(told, request_id=self._request_id))
         yield from self._close()
+
+    def whole(self, text: str) -> Iterator[ChatGenerationChunk]:
+        """A plain answer where a stream was asked for, as some providers give."""
+        body = errors.parse_json(self._response, EXPECTED)
+        _choice(body, self._response)
+        yield from self._read(body)
+        yield from self._close()
+
+    @property
+    def _request_id(self) -> str | None:
+        request_id: str | None = self._response.headers.get("x-request-id")
+        return request_id
 
     def _with_partial(self, error: errors.PollinationsError) -> errors.PollinationsError:
         error.partial = self._text  # type: ignore[attr-defined]
         return error
 
-    def _read(self, event: Json) -> ChatGenerationChunk | None:
+    def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
+        if event.get("error"):
+            raise self._with_partial(errors.from_event(event, request_id=self._request_id))
         self._usage = read_usage(event.get("usage")) or self._usage
-        for key in ("id", "model", "created", "system_fingerprint", "service_tier"):
-            if event.get(key):
-                self._facts[key] = event[key]
-        choices = event.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
-            return None
+        self._facts.update({key: event[key] for key in _FACTS if event.get(key)})
+        choice = _first_choice(event)
+        if choice is None:
+            return
         if choice.get("finish_reason") is not None:
-            self._finish_reason = str(choice["finish_reason"])
+            self._finish_reason = choice["finish_reason"]
         delta = choice.get("delta") or choice.get("message")
-        return self._chunk(delta, choice) if isinstance(delta, dict) else None
+        chunk = self._chunk(delta, choice.get("logprobs")) if isinstance(delta, dict) else None
+        if chunk is None:
+            return
+        self._held.append(chunk)
+        if not _may_be_notice(self._text):
+            yield from self._release()
 
-    def _chunk(self, delta: Json, choice: Json) -> ChatGenerationChunk | None:
+    def _release(self) -> Iterator[ChatGenerationChunk]:
+        held, self._held = self._held, []
+        yield from held
+
+    def _chunk(self, delta: Json, logprobs: Any) -> ChatGenerationChunk | None:
         text = read_text(delta)
-        calls, signatures = self._calls.read(delta.get("tool_calls"))
-        extra = _kept(delta, signatures)
-        if not (text or calls or extra or choice.get("logprobs")):
-            return None
         self._text += text
+        self._extras.add(delta)
+        extra = {"reasoning_content": reasoning} if (reasoning := read_reasoning(delta)) else {}
+        if refusal := delta.get("refusal"):
+            extra["refusal"] = str(refusal)
+        calls = self._calls.read(delta.get("tool_calls"))
+        if not (text or calls or extra or logprobs):
+            return None
         message = AIMessageChunk(
             content=text,
             additional_kwargs=extra,
             tool_call_chunks=calls,
             response_metadata={"model_provider": PROVIDER},
         )
-        info = {"logprobs": choice["logprobs"]} if choice.get("logprobs") else None
-        return ChatGenerationChunk(message=message, generation_info=info)
+        return ChatGenerationChunk(message=message, generation_info={"logprobs": logprobs} if logprobs else None)
 
     def _close(self) -> Iterator[ChatGenerationChunk]:
-        if self.done:
-            return
         self.done = True
-        headers = self._response.headers
         if _is_balance_notice(self._text, self._usage, bool(self._calls)):
-            raise _balance_error(self._text, headers)
-        yield from self._held or []
-        metadata = _metadata(self._asked, headers, self._facts)
+            raise _balance_error(self._text, self._response.headers)
+        yield from self._release()
+        metadata = _metadata(self._asked, self._response.headers, self._facts)
         metadata["finish_reason"] = read_finish_reason(self._finish_reason, bool(self._calls))
         yield ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",
+                additional_kwargs=self._extras.merged() | self._calls.signatures(),
+                tool_call_chunks=self._calls.spoilers(),
                 usage_metadata=self._usage if self._asked.include_usage else None,
                 response_metadata=metadata,
                 chunk_position="last",
@@ -243,49 +230,142 @@ class ChatReader:
         )
 
 
-class _CallIndex:
-    """Gives each tool call of a stream its index, whether or not the deltas bring one."""
+class _Calls:
+    """The tool calls of a stream: gives each its index, whether or not the deltas bring a good one."""
 
     def __init__(self) -> None:
-        self._indices: dict[Any, int] = {}
-        self._named: set[int] = set()
-        self._last = -1
+        self._calls: list[_Call] = []
 
     def __bool__(self) -> bool:
-        return bool(self._indices)
+        return bool(self._calls)
 
-    def read(self, deltas: Any) -> tuple[list[Any], dict[str, str]]:
-        chunks, signatures = [], {}
+    def read(self, deltas: Any) -> list[ToolCallChunk]:
+        chunks = []
         for delta in deltas if isinstance(deltas, list) else []:
-            if not isinstance(delta, dict):
+            raw = _raw_call(delta)
+            if raw is None:
                 continue
-            function = delta.get("function") or {}
-            index = self._index(delta, function)
-            # A name or id that comes again would be added to the first one.
-            first = index not in self._named
-            if first:
-                self._named.add(index)
-            call_id = (delta.get("id") or f"call_{uuid.uuid4().hex[:24]}") if first else None
-            arguments = _arguments(function)
-            chunks.append(
-                tool_call_chunk(
-                    name=function.get("name") if first else None, args=arguments or "", id=call_id, index=index
-                )
-            )
-            if call_id and function.get("thought_signature"):
-                signatures[call_id] = function["thought_signature"]
-        return chunks, signatures
+            number = self._place(raw)
+            call = self._calls[number]
+            call.arguments += raw.arguments
+            call.signature = raw.signature or call.signature
+            # An id or name that comes again would be added to the first one, so each is passed on once.
+            call_id = None if call.id else raw.id or (f"call_{uuid.uuid4().hex[:24]}" if raw.name else None)
+            name = None if call.name else raw.name or None
+            call.id, call.name = call.id or call_id or "", call.name or name or ""
+            chunks.append(tool_call_chunk(name=name, args=raw.arguments, id=call_id, index=number))
+        return chunks
 
-    def _index(self, delta: Json, function: Json) -> int:
-        """By the service's index, else by id; a delta with neither goes on with the last call unless it names one."""
-        key = delta.get("index")
-        if key is None:
-            key = delta.get("id") or None
-        if key is None and (function.get("name") or self._last < 0):
-            key = f"unnamed {len(self._indices)}"
-        if key is not None:
-            self._last = self._indices.setdefault(key, len(self._indices))
-        return self._last
+    def _place(self, raw: _RawCall) -> int:
+        """The call that a delta belongs to: by its id, else by its index, else the last; or a new one.
+
+        Some gateways send whole calls that all claim index 0: a name with another id begins another call.
+        """
+        for number, call in enumerate(self._calls):
+            if raw.id and call.id == raw.id:
+                return number
+        for number, call in reversed(list(enumerate(self._calls))):
+            if raw.index is not None and call.index == raw.index:
+                if raw.name and raw.id and call.id:
+                    break
+                return number
+        if raw.index is None and not raw.id and not raw.name and self._calls:
+            return len(self._calls) - 1
+        self._calls.append(_Call(raw.index))
+        return len(self._calls) - 1
+
+    def signatures(self) -> Json:
+        found = {call.id: call.signature for call in self._calls if call.signature}
+        return {"thought_signatures": found} if found else {}
+
+    def spoilers(self) -> list[ToolCallChunk]:
+        """For each call whose arguments were cut off, the end that keeps LangChain from completing them.
+
+        Added chunks are parsed leniently: `{"path": "/home/u` would become a good call with half an argument. A
+        bracket that closes nothing makes it the invalid call that it is.
+        """
+        return [
+            tool_call_chunk(name=None, args=spoiler, id=None, index=number)
+            for number, call in enumerate(self._calls)
+            if (spoiler := _spoiler(call.arguments))
+        ]
+
+
+@dataclass
+class _Call:
+    index: Any
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    signature: str | None = None
+
+
+def _spoiler(arguments: str) -> str:
+    if not arguments or _parsed(arguments) is not None or not isinstance(_leniently(arguments), dict):
+        return ""
+    ends = ("]", "}", '"]', '"}', '\\"]', '\\"}')
+    return next((end for end in ends if not isinstance(_leniently(arguments + end), dict)), "")
+
+
+def _leniently(arguments: str) -> Any:
+    try:
+        return parse_partial_json(arguments)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Extras:
+    """What of a message goes back to the service as it came, collected from deltas.
+
+    It is put together by rules of its own and given out once, since LangChain's adding would run the words of equal
+    fields together.
+    """
+
+    def __init__(self) -> None:
+        self._values: Json = {}
+
+    def add(self, delta: Json) -> None:
+        for key in _KEPT_LISTS:
+            value = delta.get(key)
+            for place, entry in enumerate(value if isinstance(value, list) else []):
+                if isinstance(entry, dict):
+                    piece = entry.get("delta", entry)
+                    entries = self._values.setdefault(key, {})
+                    _absorb(entries.setdefault(str(entry.get("index", place)), {}), piece)
+        for key in _KEPT_OBJECTS:
+            if isinstance(delta.get(key), dict):
+                _absorb(self._values.setdefault(key, {}), delta[key])
+
+    def merged(self) -> Json:
+        listed = {key: list(self._values[key].values()) for key in _KEPT_LISTS if key in self._values}
+        for block in listed.get("content_blocks", []):
+            block.setdefault("type", next((kind for key, kind in _BLOCK_TYPES if key in block), "text"))
+        return {**self._values, **listed}
+
+
+# Deltas of content blocks do not say their type; what they hold does.
+_BLOCK_TYPES = (("thinking", "thinking"), ("signature", "thinking"), ("data", "redacted_thinking"), ("text", "text"))
+_RUNNING = frozenset({"text", "thinking", "summary", "transcript", "arguments"})
+
+
+def _absorb(whole: Json, piece: Any) -> None:
+    for key, value in piece.items() if isinstance(piece, dict) else ():
+        if key == "index" or value is None:
+            continue
+        if key in _RUNNING and isinstance(value, str):
+            whole[key] = f"{whole.get(key) or ''}{value}"
+        elif key == "data" and isinstance(value, str) and isinstance(whole.get(key), str):
+            whole[key] = _joined(whole[key], value)
+        else:
+            whole[key] = value
+
+
+def _joined(left: str, right: str) -> str:
+    """Two pieces of base64 as one."""
+    try:
+        return base64.b64encode(base64.b64decode(left) + base64.b64decode(right)).decode("ascii")
+    except ValueError:
+        return left + right
 
 
 # --- Parts of a message or delta --------------------------------------------------------------------------------------
@@ -295,7 +375,8 @@ def read_text(message: Mapping[str, Any]) -> str:
     """The text, from a string or from text parts."""
     content = message.get("content")
     if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
 
 
@@ -308,16 +389,51 @@ def read_reasoning(message: Mapping[str, Any]) -> str:
     if not isinstance(blocks, list):
         return ""
     deltas = [block.get("delta", block) for block in blocks if isinstance(block, dict)]
-    return "".join(delta.get("thinking") or "" for delta in deltas if isinstance(delta, dict))
+    thoughts = [delta.get("thinking") for delta in deltas if isinstance(delta, dict)]
+    return "".join(thought for thought in thoughts if isinstance(thought, str))
 
 
-def _kept(message: Mapping[str, Any], signatures: Mapping[str, str]) -> Json:
-    extra: Json = {key: message[key] for key in _KEPT if message.get(key)}
+def _kept(message: Json) -> Json:
+    extra: Json = {key: message[key] for key in _KEPT_LISTS if isinstance(message.get(key), list) and message[key]}
+    extra |= {key: message[key] for key in _KEPT_OBJECTS if isinstance(message.get(key), dict) and message[key]}
     if reasoning := read_reasoning(message):
         extra["reasoning_content"] = reasoning
-    if signatures:
-        extra["thought_signatures"] = dict(signatures)
+    if refusal := message.get("refusal"):
+        extra["refusal"] = str(refusal)
     return extra
+
+
+@dataclass(frozen=True)
+class _RawCall:
+    """One tool call or delta of one, as far as it makes sense."""
+
+    index: int | str | None
+    id: str
+    name: str
+    arguments: str
+    signature: str | None
+
+
+def _raw_call(call: Any) -> _RawCall | None:
+    if not isinstance(call, dict):
+        return None
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    arguments = function.get("arguments")
+    if arguments is not None and not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    index = call.get("index")
+    return _RawCall(
+        index=index if isinstance(index, int | str) else None,
+        id=_word(call.get("id")),
+        name=_word(function.get("name")),
+        arguments=arguments or "",
+        signature=_word(function.get("thought_signature")) or None,
+    )
+
+
+def _word(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def read_tool_calls(calls: Any) -> tuple[list[ToolCall], list[InvalidToolCall], dict[str, str]]:
@@ -326,24 +442,27 @@ def read_tool_calls(calls: Any) -> tuple[list[ToolCall], list[InvalidToolCall], 
     bad: list[InvalidToolCall] = []
     signatures: dict[str, str] = {}
     for call in calls if isinstance(calls, list) else []:
-        function = call.get("function") or {}
-        call_id = call.get("id") or f"call_{uuid.uuid4().hex[:24]}"
-        name, arguments = function.get("name") or "", _arguments(function)
-        try:
-            args = json.loads(arguments or "{}")
-            if not isinstance(args, dict):
-                raise ValueError("the arguments are no JSON object")
-            good.append(tool_call(name=name, args=args, id=call_id))
-        except ValueError as error:
-            bad.append(invalid_tool_call(name=name, args=arguments, id=call_id, error=str(error)))
-        if function.get("thought_signature"):
-            signatures[call_id] = function["thought_signature"]
+        raw = _raw_call(call)
+        if raw is None:
+            continue
+        call_id = raw.id or f"call_{uuid.uuid4().hex[:24]}"
+        args = _parsed(raw.arguments or "{}")
+        if args is not None:
+            good.append(tool_call(name=raw.name, args=args, id=call_id))
+        else:
+            told = "the arguments are no JSON object"
+            bad.append(invalid_tool_call(name=raw.name, args=raw.arguments, id=call_id, error=told))
+        if raw.signature:
+            signatures[call_id] = raw.signature
     return good, bad, signatures
 
 
-def _arguments(function: Mapping[str, Any]) -> str | None:
-    arguments = function.get("arguments")
-    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict | list) else arguments
+def _parsed(arguments: str) -> Json | None:
+    try:
+        args = json.loads(arguments, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return args if isinstance(args, dict) else None
 
 
 def read_usage(usage: Any) -> UsageMetadata | None:
@@ -392,12 +511,14 @@ def _first(*counts: Any) -> Any:
 
 
 def _int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_count = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return int(value) if is_count else None
 
 
-def read_finish_reason(reason: str | None, has_calls: bool) -> str:
+def read_finish_reason(reason: Any, has_calls: bool) -> str:
     """The standard word. A finished stream of tool calls may say "stop": the calls decide."""
-    word = FINISH_REASONS.get(reason or "", reason or "stop")
+    reason = reason if isinstance(reason, str) else ""
+    word = FINISH_REASONS.get(reason, reason)
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
@@ -411,9 +532,13 @@ def _metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]) ->
         "cache_type": headers.get("x-cache-type"),
         "headers": dict(headers) if asked.include_headers else None,
     }
-    for key in ("id", "created", "system_fingerprint", "service_tier"):
-        known[key] = facts.get(key)
+    known.update({key: facts.get(key) for key in _FACTS if key != "model"})
     return {key: value for key, value in known.items() if value is not None}
+
+
+def _may_be_notice(text: str) -> bool:
+    start = text.lstrip()
+    return bool(start) and (start.startswith(NOTICE) or NOTICE.startswith(start))
 
 
 def _is_balance_notice(text: str, usage: UsageMetadata | None, has_calls: bool) -> bool:

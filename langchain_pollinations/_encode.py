@@ -149,38 +149,19 @@ def _assistant(message: AIMessage) -> Json:
 
 
 def _replayed(message: AIMessage) -> str | list[Json]:
-    """What of an earlier answer goes back: its text and pictures, as one string where it is only text."""
+    """What of an earlier answer goes back: its text and pictures, as one string where it is only text.
+
+    Reasoning, calls, server-side tools and whatever other providers call their blocks stay behind: no API takes them.
+    """
     if isinstance(message.content, str):
         return message.content
-    parts = []
-    for block in message.content:
-        if isinstance(block, str) or block.get("type") not in _NEVER_REPLAYED:
-            parts.append(encode_block(block))
+    parts = [encode_block(b) for b in message.content if isinstance(b, str) or b.get("type") in _REPLAYED]
     if all(part.keys() == {"type", "text"} for part in parts):
         return "".join(part["text"] for part in parts)
     return parts
 
 
-_NEVER_REPLAYED = frozenset(
-    {
-        "reasoning",
-        "thinking",
-        "redacted_thinking",
-        "refusal",
-        "tool_call",
-        "tool_call_chunk",
-        "invalid_tool_call",
-        "tool_use",
-        "input_json_delta",
-        "function_call",
-        "server_tool_call",
-        "server_tool_call_chunk",
-        "server_tool_result",
-        "server_tool_use",
-        "non_standard",
-        "audio",
-    }
-)
+_REPLAYED = frozenset({"text", "text-plain", "image", "image_url", "video", "video_url", "file"})
 
 
 def _give_back(message: AIMessage, wire: Json) -> None:
@@ -205,7 +186,10 @@ def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:
 
 
 def _tool_call(call: Mapping[str, Any]) -> Json:
-    arguments = json.dumps(call["args"], ensure_ascii=False)
+    try:
+        arguments = json.dumps(call["args"], ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"the arguments of tool call {call['name']!r} are no JSON: {error}") from error
     return {"id": call["id"] or "", "type": "function", "function": {"name": call["name"], "arguments": arguments}}
 
 
@@ -220,7 +204,7 @@ def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> J
     wire: Json = {"role": "tool", "tool_call_id": call_id}
     if isinstance(content, str):
         return {**wire, "content": content}
-    parts = [{"type": "text", "text": json.dumps(b["json"])} if _is_json(b) else encode_block(b) for b in content]
+    parts = [_written_out(block) or encode_block(block) for block in content]
     texts = [part for part in parts if part["type"] == "text"]
     media = [part for part in parts if part["type"] != "text"]
     if media:
@@ -229,12 +213,22 @@ def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> J
     return {**wire, "content": "\n".join(part["text"] for part in texts) if plain else texts}
 
 
-def _is_json(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "json" and "json" in block
+def _written_out(block: Any) -> Json | None:
+    """Blocks that only tool messages hold, and that every model can read as JSON."""
+    if not isinstance(block, Mapping) or block.get("type") not in ("json", "search_result"):
+        return None
+    data = block["json"] if "json" in block else {key: block[key] for key in block if key != "type"}
+    return {"type": "text", "text": json.dumps(data, ensure_ascii=False, default=str)}
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
-    return any("json" in json.dumps(message.get("content"), ensure_ascii=False).lower() for message in wire)
+    """Whether a text among the messages has the word; base64 and addresses do not count."""
+    for message in wire:
+        content = message.get("content")
+        texts = [content] if isinstance(content, str) else [part.get("text") for part in content or []]
+        if any("json" in text.lower() for text in texts if isinstance(text, str)):
+            return True
+    return False
 
 
 def ask_for_json(wire: list[Json]) -> list[Json]:
@@ -267,11 +261,17 @@ def encode_block(block: Any) -> Json:
         close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_BLOCKS)}"
         raise InvalidRequestError(f"content block of unknown type {block['type']!r}; {hint}")
-    part = encode(block)
+    part = encode({**block, **{key: _base64(block[key]) for key in ("base64", "data") if block.get(key) is not None}})
     for marker in ("cache_control", "prompt_cache_breakpoint"):
         if value := block.get(marker) or (block.get("extras") or {}).get(marker):
             part[marker] = value
     return part
+
+
+def _base64(data: Any) -> str:
+    if isinstance(data, bytes | bytearray):
+        raise InvalidRequestError("the data of a content block must be base64 text, not bytes: b64encode(...).decode()")
+    return "".join(str(data).split())  # encoders like to break lines
 
 
 def _shape(value: Any) -> str:
@@ -298,11 +298,13 @@ def _text_plain(block: Mapping[str, Any]) -> Json:
 def _image(block: Mapping[str, Any]) -> Json:
     if isinstance(source := block.get("source"), Mapping):  # Anthropic's shape
         block = _from_source(source)
+    detail = block.get("detail") or (block.get("extras") or {}).get("detail")
+    extra = {"detail": detail} if detail else {}
     if url := block.get("url"):
-        return {"type": "image_url", "image_url": {"url": url}}
+        return {"type": "image_url", "image_url": {"url": url, **extra}}
     if data := block.get("base64") or block.get("data"):
         mime_type = block.get("mime_type") or _sniffed(data, "image")
-        return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
+        return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}", **extra}}
     if file_id := block.get("file_id"):
         return {"type": "file", "file": {"file_id": file_id}}
     raise InvalidRequestError("an image block needs 'url', 'base64' (with 'mime_type') or 'file_id'")
@@ -471,7 +473,10 @@ def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Seq
         raise InvalidRequestError(f"tool_choice {choice!r} without tools: bind at least one tool")
     if choice is True or choice in ("any", "required"):
         return "required"
-    name = choice.get("function", {}).get("name", choice.get("name")) if isinstance(choice, Mapping) else choice
+    name: Any = choice
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
     if name not in names:
         words = ["auto", "none", "any", "required"]
         raise InvalidRequestError(f"tool_choice {choice!r} names no bound tool; tools are {names}, words {words}")

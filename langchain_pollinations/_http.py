@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
+import ssl
 import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import httpx
@@ -38,11 +41,17 @@ class EventReader(Protocol[T_co]):
     """What reads a stream: fed with the data of each event, it gives what they amount to."""
 
     @property
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        """Whether the answer is whole, whatever may still come."""
 
-    def feed(self, data: str) -> Iterable[T_co]: ...
+    def feed(self, data: str) -> Iterable[T_co]:
+        """What one event amounts to."""
 
-    def end(self) -> Iterable[T_co]: ...
+    def end(self) -> Iterable[T_co]:
+        """What is left when the stream has ended; an error where it ended early."""
+
+    def whole(self, text: str) -> Iterable[T_co]:
+        """What a body amounts to that is no stream of events."""
 
 
 @dataclass(frozen=True)
@@ -60,81 +69,108 @@ class Call(Generic[T]):
     """Keyword arguments of `httpx.Client.build_request`: json, params, files."""
 
 
+Transport = Literal["httpx", "aiohttp"]
+
+
 class Pool:
     """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
-    async client closes with its loop. A pool pickles and copies as a new, empty one.
+    async client closes with its loop. A pool pickles and copies as a new, empty one, and a forked process starts with
+    one: two processes on one connection would read each other's answers.
     """
 
-    def __init__(self, async_transport: str = "httpx") -> None:
-        self._async_transport = async_transport
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._sync: httpx.Client | None = None
-        self._by_loop: dict[asyncio.AbstractEventLoop, AsyncGenerator[httpx.AsyncClient]] = {}
-        self._async: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._closer: weakref.finalize[..., Any] | None = None
+        self._async: dict[tuple[asyncio.AbstractEventLoop, Transport], _Kept] = {}
 
     def __eq__(self, other: object) -> bool:
         """Pools hold nothing that tells two wrappers apart."""
-        return isinstance(other, Pool) and other._async_transport == self._async_transport
+        return isinstance(other, Pool)
 
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[type[Pool], tuple[str]]:
-        return Pool, (self._async_transport,)
+    def __reduce__(self) -> tuple[type[Pool], tuple[()]]:
+        return Pool, ()
 
     def client(self) -> httpx.Client:
+        self._check_process()
         with self._lock:
             if self._sync is None or self._sync.is_closed:
-                self._sync = httpx.Client()
-                weakref.finalize(self, self._sync.close)
+                self._sync = httpx.Client(verify=_tls())
+                self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    async def async_client(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
+    async def async_client(self, transport: Transport) -> httpx.AsyncClient:
+        self._check_process()
+        place = (asyncio.get_running_loop(), transport)
         with self._lock:
-            for closed in [known for known in self._async if known.is_closed()]:
-                del self._async[closed], self._by_loop[closed]
-            client = self._async.get(loop)
-            if client is not None and not client.is_closed:
-                return client
-            client = self._async[loop] = self._new_async_client()
-            keeper = self._by_loop[loop] = _kept(client)
+            for closed in [known for known in self._async if known[0].is_closed()]:
+                del self._async[closed]
+            found = self._async.get(place)
+            if found is not None and not found.client.is_closed:
+                return found.client
+            client = _new_async_client(transport)
+            kept = self._async[place] = _Kept(client, _keeping(client))
         # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
         # the one hook that lets connections go before their loop does.
-        await anext(keeper)
+        await anext(kept.keeper)
         return client
 
-    def _new_async_client(self) -> httpx.AsyncClient:
-        if self._async_transport == "aiohttp":
-            # Its client, not its bare transport, which would turn off proxies from the environment.
-            try:
-                from httpx_aiohttp import HttpxAiohttpClient
-            except ImportError as error:
-                told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
-                raise ImportError(told) from error
-            return HttpxAiohttpClient()
-        return httpx.AsyncClient()
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            if self._closer is not None:
+                self._closer.detach()  # the connections belong to the parent
+            self._start()
 
     def close(self) -> None:
         """Close the connections of threads. Async ones are closed by `aclose`, or with their loop."""
+        self._check_process()
         with self._lock:
-            client, self._sync = self._sync, None
-        if client is not None:
-            client.close()
+            closer, self._closer, self._sync = self._closer, None, None
+        if closer is not None:
+            closer()
 
     async def aclose(self) -> None:
         """Close the connections of this event loop, and those of threads."""
         self.close()
+        loop = asyncio.get_running_loop()
         with self._lock:
-            loop = asyncio.get_running_loop()
-            keeper = self._by_loop.pop(loop, None)
-            self._async.pop(loop, None)
-        if keeper is not None:
-            await keeper.aclose()
+            kept = [self._async.pop(place) for place in list(self._async) if place[0] is loop]
+        for each in kept:
+            await each.keeper.aclose()
 
 
-async def _kept(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
+@dataclass(frozen=True)
+class _Kept:
+    client: httpx.AsyncClient
+    keeper: AsyncGenerator[httpx.AsyncClient]
+
+
+@cache  # reading the certificates takes 20 ms, too long for each client and each event loop
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _new_async_client(transport: Transport) -> httpx.AsyncClient:
+    if transport == "httpx":
+        return httpx.AsyncClient(verify=_tls())
+    # Its client, not its bare transport, which would turn off proxies from the environment.
+    try:
+        from httpx_aiohttp import HttpxAiohttpClient
+    except ImportError as error:
+        told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
+        raise ImportError(told) from error
+    return HttpxAiohttpClient(verify=_tls())
+
+
+async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
     try:
         yield client
     finally:
@@ -146,10 +182,11 @@ class Client:
     """Sends calls to one origin with one set of headers, time limits and retries."""
 
     base_url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     timeout: httpx.Timeout
     max_retries: int
     pool: Pool
+    async_transport: Transport = "httpx"
     stream_chunk_timeout: float | None = None
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
@@ -168,6 +205,10 @@ class Client:
         response = self._retrying(tenacity.Retrying)(self._opened, call)
         with errors.mapped(), contextlib.closing(response):
             reader = call.read(response)
+            if not _is_event_stream(response):
+                response.read()
+                yield from reader.whole(response.text)
+                return
             events = self._events(response)
             for data in events:
                 yield from reader.feed(data)
@@ -179,15 +220,19 @@ class Client:
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
         response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call)
         with errors.mapped():
-            async with contextlib.aclosing(response):
+            async with contextlib.aclosing(response), contextlib.aclosing(self._aevents(response)) as events:
                 reader = call.read(response)
-                async with contextlib.aclosing(self._aevents(response)) as events:
-                    async for data in events:
-                        for item in reader.feed(data):
-                            yield item
-                        if reader.done:
-                            await _adrain(events)
-                            return
+                if not _is_event_stream(response):
+                    await response.aread()
+                    for item in reader.whole(response.text):
+                        yield item
+                    return
+                async for data in events:
+                    for item in reader.feed(data):
+                        yield item
+                    if reader.done:
+                        await _adrain(events)
+                        return
                 for item in reader.end():
                     yield item
 
@@ -196,7 +241,7 @@ class Client:
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             client = self.own_client or self.pool.client()
-            response = client.send(self._request(client, call), stream=True, follow_redirects=True)
+            response = client.send(self._request(client, call), stream=True, follow_redirects=call.method == "GET")
             if response.is_success:
                 return response
             with contextlib.closing(response):
@@ -205,8 +250,9 @@ class Client:
 
     async def _aopened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
-            client = self.own_async_client or await self.pool.async_client()
-            response = await client.send(self._request(client, call), stream=True, follow_redirects=True)
+            client = self.own_async_client or await self.pool.async_client(self.async_transport)
+            request = self._request(client, call)
+            response = await client.send(request, stream=True, follow_redirects=call.method == "GET")
             if response.is_success:
                 return response
             async with contextlib.aclosing(response):
@@ -235,21 +281,13 @@ class Client:
     # Events
 
     def _events(self, response: httpx.Response) -> Generator[str]:
-        if not _is_event_stream(response):
-            response.read()
-            yield response.text
-            return
         watched = _Watched(response, self.stream_chunk_timeout)
         for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
             yield event.data
             watched.restart()
 
     async def _aevents(self, response: httpx.Response) -> AsyncGenerator[str]:
-        if not _is_event_stream(response):
-            await response.aread()
-            yield response.text
-            return
-        watched = _Watched(response, None)
+        watched = _Watched(response, self.stream_chunk_timeout)
         events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
         async with contextlib.aclosing(events):
             while True:
@@ -279,8 +317,9 @@ class Client:
 
 def _drain(response: httpx.Response, events: Iterator[str]) -> None:
     stream = response.extensions.get("network_stream")
-    link = stream.get_extra_info("socket") if stream is not None else None
-    watch = threading.Timer(DRAIN_TIME, _cut_off, [link])
+    if stream is None or not response.http_version.startswith("HTTP/1"):
+        return  # HTTP/2, which a client of yours may speak, shares its connection with other answers
+    watch = threading.Timer(DRAIN_TIME, _cut_off, [stream.get_extra_info("socket")])
     watch.start()
     try:
         with contextlib.suppress(httpx.HTTPError, errors.PollinationsError):
@@ -290,10 +329,9 @@ def _drain(response: httpx.Response, events: Iterator[str]) -> None:
         watch.cancel()
 
 
-def _cut_off(link: socket.socket | None) -> None:
-    if link is not None:
-        with contextlib.suppress(OSError):
-            link.shutdown(socket.SHUT_RDWR)
+def _cut_off(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
 
 
 async def _adrain(events: AsyncIterator[str]) -> None:
@@ -309,34 +347,42 @@ class _Watched:
     It closes the text with an empty line, since a last event that only the end of the stream closes counts.
     """
 
+    headers = {"content-type": "text/event-stream"}  # as `_is_event_stream` found it, in whatever case
+
     def __init__(self, response: httpx.Response, limit: float | None) -> None:
-        self.headers = response.headers
         self._response = response
         self._limit = limit
         self.restart()
         if limit is not None:
             # The body's read timeout is taken from here when its reading begins: until now the limit for a
-            # whole answer held, from now on silence is what counts.
-            timeouts = response.request.extensions.get("timeout", {})
-            timeouts["read"] = min(limit, timeouts.get("read") or limit)
+            # whole answer held, from now on that between two events does.
+            response.request.extensions.get("timeout", {})["read"] = limit
 
     def restart(self) -> None:
         self._since = time.monotonic()
 
     def iter_text(self) -> Iterator[str]:
-        try:
+        with self._silence_told():
             for text in self._response.iter_text():
                 if self._limit is not None and time.monotonic() - self._since > self._limit:
                     raise _stalled(self._limit)
                 yield text
-        except httpx.ReadTimeout as error:
-            raise _stalled(self._limit) from error
         yield "\n\n"
 
     async def aiter_text(self) -> AsyncIterator[str]:
-        async for text in self._response.aiter_text():
-            yield text
+        with self._silence_told():
+            async for text in self._response.aiter_text():
+                yield text
         yield "\n\n"
+
+    @contextlib.contextmanager
+    def _silence_told(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ReadTimeout as error:
+            if self._limit is None:
+                raise
+            raise _stalled(self._limit) from error
 
 
 def _stalled(limit: float | None) -> errors.StreamTimeoutError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,6 +31,19 @@ def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
     """Sentence about an argument that nobody knows, with the one that was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+
+_SECRET = re.compile(
+    r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|headers$", re.IGNORECASE
+)
+
+
+def check_no_secret(names: Iterable[str]) -> None:
+    """Raise a `ValueError` for an unknown name that may hold a secret: what we do not know goes out with the request,
+    which the service stores and passes on to providers."""
+    for name in sorted(names):
+        if _SECRET.search(name):
+            raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
 
 
 def told(error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -28,14 +29,20 @@ from langchain_pollinations import _blocks, _decode, _encode, catalog
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
-from langchain_pollinations._options import MAX_SEED, check_safe, describe_unknown, drawn, told
+from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 
 
+_OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
+_CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know
+
+
 class AudioOptions(TypedDict):
     """How a spoken answer is to sound."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
 
     voice: Literal[
         "alloy", "echo", "fable", "onyx", "nova", "shimmer", "coral", "verse", "ballad", "ash", "sage", "amuch", "dan"
@@ -47,19 +54,25 @@ class AudioOptions(TypedDict):
 class WebSearchOptions(TypedDict):
     """How much a searching model reads before it answers."""
 
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
     search_context_size: Literal["low", "medium", "high"]
 
 
 class PromptCacheOptions(TypedDict, total=False):
     """When the provider keeps the beginning of a prompt."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     mode: Literal["implicit", "explicit"]
     ttl: Literal["30m"]
 
 
 class JsonSchemaFormat(TypedDict):
+    """The schema of an answer, and what it is called."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
     schema: dict[str, Any]
     name: NotRequired[str]
     description: NotRequired[str]
@@ -69,7 +82,7 @@ class JsonSchemaFormat(TypedDict):
 class FunctionSpec(TypedDict):
     """A function in the older form; `bind_tools` makes the newer one."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     name: str
     description: NotRequired[str]
@@ -78,6 +91,8 @@ class FunctionSpec(TypedDict):
 
 class ResponseFormat(TypedDict):
     """The form of the answer; `json_schema` goes with the type of that name."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NotRequired[JsonSchemaFormat]
@@ -169,13 +184,12 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`).
     """
 
-    model_config = ConfigDict(extra="ignore")
-
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
         **Connection._SYNONYMS,
         "model_name": "model",
         "stop_sequences": "stop",
         "jsonMode": "json_mode",
+        "stream": "streaming",
     }
 
     json_mode: bool = False
@@ -205,9 +219,10 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Unknown arguments go on the wire as they are, as LangChain's users expect, and a warning names them."""
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
+        check_no_secret(unknown)
         if unknown:
             found = "; ".join(describe_unknown(name, cls.model_fields) for name in unknown)
-            warnings.warn(f"{found}. Sent as model_kwargs; check the spelling.", UserWarning, stacklevel=4)
+            warnings.warn(f"{found} (sent to the service as it is, in model_kwargs)", UserWarning, stacklevel=5)
             kwargs = given.get("model_kwargs") or {}
             if both := kwargs.keys() & unknown.keys():
                 raise ValueError(f"{', '.join(sorted(both))} given twice, also in model_kwargs")
@@ -218,6 +233,9 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     def _check_model_kwargs(self) -> Self:
         if fields := sorted(self.model_kwargs.keys() & ChatOptions.model_fields.keys()):
             raise ValueError(f"model_kwargs: give {', '.join(fields)} as arguments of their own")
+        if fields := sorted(self.model_kwargs.keys() & {"messages", "tools", "tool_choice", "stream"}):
+            raise ValueError(f"model_kwargs: {', '.join(fields)} belongs to a call: invoke, stream or bind_tools")
+        check_no_secret(self.model_kwargs)
         return self
 
     @model_validator(mode="after")
@@ -331,7 +349,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         usage = self.stream_usage if stream_usage is None else stream_usage
         extra_body = {**(self.extra_body or {}), **(given.pop("extra_body", None) or {})}
         options = self._options(given, stop)
-        if json_mode:
+        if json_mode and "response_format" not in given and "tools" not in options:
+            # With tools the model must be free to call them, and the last answer is theirs to shape.
             options.setdefault("response_format", {"type": "json_object"})
         wire = _encode.encode_messages(messages)
         if options.get("response_format", {}).get("type") == "json_object" and not _encode.mentions_json(wire):
@@ -339,9 +358,10 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
-        return {**body, **extra_body}, _decode.Asked(
-            model=options["model"],
-            seed=options.get("seed"),
+        body |= extra_body
+        return body, _decode.Asked(
+            model=body["model"],
+            seed=body.get("seed"),
             include_usage=usage,
             include_headers=self.include_response_headers,
         )
@@ -431,6 +451,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
             raise ValueError(f"method must be function_calling, json_schema or json_mode, not {chosen!r}")
         if schema is None and chosen != "json_mode":
             raise ValueError(f"method {chosen!r} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
+        if taken := sorted(kwargs.keys() & {"tools", "tool_choice", "response_format", "parallel_tool_calls"}):
+            raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
         if strict is not None and chosen == "json_mode":
             raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
         traced: Json = {"kwargs": {"method": chosen}, "schema": schema}
@@ -502,11 +524,15 @@ def _checked(given: Json) -> Json:
         checked = ChatOptions.model_validate(known).model_dump(include=set(known))
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
+    try:
+        check_no_secret(unknown)
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
     for name in unknown.keys() - _PASSED_ON:
         # Most unknown names are meant for the provider; only a near miss is worth a word.
         if difflib.get_close_matches(name, ChatOptions.model_fields, n=1, cutoff=0.8):
             found = describe_unknown(name, ChatOptions.model_fields)
-            warnings.warn(f"{found}. Sent as it is; check the spelling.", UserWarning, stacklevel=4)
+            warnings.warn(f"{found} (sent to the service as it is)", UserWarning, stacklevel=4)
     tools = unknown.get("tools")
     if tools is not None:
         unknown["tools"] = tools = [_encode.encode_tool(tool) for tool in tools]
@@ -527,7 +553,9 @@ def _response_format(schema: Any, strict: bool | None) -> Json:
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
     converted = convert_to_json_schema(schema, strict=strict)
-    described: Json = {"name": converted.get("title", "answer"), "schema": converted}
+    # Providers take letters, digits, _ and - only; Box[int] is a good name in Python.
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(converted.get("title") or "answer"))[:64]
+    described: Json = {"name": name, "schema": converted}
     if description := converted.get("description"):
         described["description"] = description
     if strict is not None:

@@ -35,10 +35,11 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -245,6 +246,8 @@ _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 
 def from_response(response: httpx.Response) -> PollinationsError:
     """The error that an answer of 300 or more stands for. The body must have been read."""
+    if response.has_redirect_location:
+        return _redirected(response)
     body = _body(response)
     return _from_body(
         body,
@@ -252,6 +255,50 @@ def from_response(response: httpx.Response) -> PollinationsError:
         fallback=f"The service answered {response.status_code} {response.reason_phrase}".strip(),
         request_id=response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers, body),
+    )
+
+
+def _redirected(response: httpx.Response) -> PollinationsError:
+    """A body is not sent on: who knows to whom, and most redirects would make a GET without it."""
+    target = response.headers["location"].partition("?")[0]
+    error = InvalidResponseError(
+        f"The service redirects to {target}, where a request with a body does not follow; set base_url if it should",
+        status_code=response.status_code,
+    )
+    error.is_retryable = False
+    return error
+
+
+def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
+    """The JSON object of an answer with status 200.
+
+    Args:
+        response: The answer, its body read.
+        expected: What it should have been, for the message of the error.
+
+    Raises:
+        PollinationsError: What an error object in it stands for; `InvalidResponseError` where there is no object.
+    """
+    try:
+        body = response.json()
+    except (ValueError, RecursionError) as error:
+        raise not_expected(response, expected) from error
+    if not isinstance(body, dict):
+        raise not_expected(response, expected)
+    if body.get("error"):
+        raise from_event(body, request_id=response.headers.get("x-request-id"))
+    return body
+
+
+def not_expected(response: httpx.Response, expected: str) -> InvalidResponseError:
+    """The error for an answer with status 200 that is something else; it tells what, and how it begins."""
+    kind = response.headers.get("content-type", "no content type")
+    start = " ".join(response.content[:200].decode("utf-8", "replace").split())
+    return InvalidResponseError(
+        f"The answer is no {expected} but {kind}: {start!r}" if start else f"The answer is no {expected} but empty",
+        status_code=response.status_code,
+        request_id=response.headers.get("x-request-id"),
+        body=response.text[:2000] if kind.startswith(("text/", "application/json")) else None,
     )
 
 
@@ -279,6 +326,7 @@ def _from_body(
     details = details if isinstance(details, Mapping) else {}
     code = error.get("code")
     upstream = details.get("upstreamStatus")
+    upstream = upstream if isinstance(upstream, int) else None
     found = _class(status, code if isinstance(code, str) else None, body, error)(
         _message(body, error, details) or fallback,
         status_code=status,
@@ -286,7 +334,7 @@ def _from_body(
         request_id=request_id or _text(error.get("requestId")),
         retry_after=retry_after,
         body=body,
-        upstream_status=upstream if isinstance(upstream, int) else None,
+        upstream_status=upstream,
         fix_url=_text(error.get("fixUrl")),
     )
     if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
@@ -359,15 +407,17 @@ def _text(value: Any) -> str | None:
 def _retry_after(headers: Mapping[str, str], body: Any) -> float | None:
     """Seconds to wait, from the header (a number or a date) or from the older limiter's body."""
     told = headers.get("retry-after", "").strip()
-    if told:
+    if not told and isinstance(body, Mapping):
+        told = str(body.get("retryAfterSeconds", ""))
+    try:
+        seconds = float(told)
+    except ValueError:
+        date = email.utils.parsedate_tz(told)
         try:
-            return max(0.0, float(told))
-        except ValueError:
-            date = email.utils.parsedate_tz(told)
-            if date is not None:
-                return max(0.0, email.utils.mktime_tz(date) - time.time())
-    seconds = body.get("retryAfterSeconds") if isinstance(body, Mapping) else None
-    return float(seconds) if isinstance(seconds, int | float) else None
+            seconds = math.nan if date is None else email.utils.mktime_tz(date) - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 @contextmanager
@@ -378,6 +428,8 @@ def mapped() -> Iterator[None]:
     except httpx.InvalidURL as error:
         raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
     except httpx.HTTPError as error:
+        with suppress(RuntimeError):
+            error.request.headers.pop("authorization", None)  # the error outlives the request, in a trace for instance
         raise _from_httpx(error) from error
     except _aiohttp_errors() as error:
         # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.

@@ -15,7 +15,7 @@ import httpx
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations import _decode, catalog, media
+from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import MAX_SEED, check_safe, describe_unknown, drawn, told
@@ -222,19 +222,22 @@ def read_picture(response: httpx.Response, prompt: str, options: ImageOptions) -
     """The picture of an answer whose body is one.
 
     Raises:
-        InvalidResponseError: If the body is anything else: a page, JSON, nothing, half a picture.
+        PollinationsError: What an error object in the body stands for.
+        InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
     """
+    if response.content.lstrip().startswith(b"{"):
+        errors.parse_json(response, "picture")
     return _media(response, response.content, prompt, options)
 
 
 def read_generation(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
     """The picture inside the JSON of `/v1/images/generations`."""
-    body = _decode.parse_json(response)
+    body = errors.parse_json(response, "picture")
     try:
         item = body["data"][0]
         data = base64.b64decode(item["b64_json"], validate=True)
     except (KeyError, IndexError, TypeError, binascii.Error) as error:
-        raise _no_picture(response, f"JSON without a picture in it, keys {sorted(body)}") from error
+        raise errors.not_expected(response, "picture") from error
     return _media(response, data, prompt, options, revised_prompt=item.get("revised_prompt"))
 
 
@@ -243,9 +246,13 @@ def _media(
 ) -> Media:
     mime_type = media.sniff(data)
     if mime_type is None or not mime_type.startswith("image/"):
-        raise _no_picture(response, mime_type or _described(response, data))
+        raise errors.not_expected(response, "picture")
     if not media.is_whole(data, mime_type):
-        raise _no_picture(response, f"half a picture ({mime_type}, {len(data)} bytes)")
+        raise InvalidResponseError(
+            f"The answer is no whole picture: {len(data)} bytes of {mime_type} without their end",
+            status_code=response.status_code,
+            request_id=response.headers.get("x-request-id"),
+        )
     headers = response.headers
     metadata: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
     if cache_type := headers.get("x-cache-type"):
@@ -271,19 +278,3 @@ def public_url(headers: httpx.Headers) -> str | None:
         if address and re.search(r'rel="?enclosure"?', entry):
             return address[1]
     return None
-
-
-def _described(response: httpx.Response, data: bytes) -> str:
-    if not data:
-        return "nothing"
-    kind = response.headers.get("content-type", "no content type")
-    return f"{kind}: {' '.join(data[:120].decode('utf-8', 'replace').split())!r}"
-
-
-def _no_picture(response: httpx.Response, what: str) -> InvalidResponseError:
-    return InvalidResponseError(
-        f"The answer is no picture but {what}",
-        status_code=response.status_code,
-        request_id=response.headers.get("x-request-id"),
-        body=response.text[:2000] if "text" in response.headers.get("content-type", "") else None,
-    )

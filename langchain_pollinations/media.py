@@ -68,7 +68,7 @@ def is_whole(data: bytes, mime_type: str) -> bool:
         case "image/jpeg":
             return b"\xff\xd9" in data[-4096:]
         case "image/gif":
-            return b";" in data[-64:]
+            return data.endswith(b";")
         case "image/webp":
             return len(data) >= int.from_bytes(data[4:8], "little") + 8
         case "image/svg+xml":
@@ -110,6 +110,8 @@ class Media:
             OSError: If the folder does not exist or cannot be written to.
         """
         target = Path(path)
+        if target.is_dir():
+            raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
         if not target.suffix:
             target = target.with_suffix(EXTENSIONS.get(self.mime_type, ".bin"))
         part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")

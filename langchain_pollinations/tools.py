@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
-from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.errors import InvalidRequestError, UnknownModelError, UnsupportedRequestError
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 
@@ -60,6 +62,20 @@ class PollinationsImageTool(BaseTool):
     models: list[str] | None = None
     """Image models from which the model may choose; without them it has no say."""
 
+    if TYPE_CHECKING:
+        # What `_build_image` makes of it, for those who read types: a painter, or the arguments of one.
+        def __init__(
+            self,
+            *,
+            image: PollinationsImage | str | list[str] | None = None,
+            show: bool = False,
+            models: list[str] | None = None,
+            model: str = "flux",
+            api_key: SecretStr | str | None = None,
+            base_url: str | None = None,
+            **options: Any,
+        ) -> None: ...
+
     @model_validator(mode="before")
     @classmethod
     def _build_image(cls, values: Any) -> Any:
@@ -78,30 +94,53 @@ class PollinationsImageTool(BaseTool):
         return own
 
     @model_validator(mode="after")
-    def _offer_models(self) -> PollinationsImageTool:
-        if self.models is not None and self.args_schema is ImageInput:
-            if not self.models:
-                raise ValueError("models: give at least one model, or leave it out")
+    def _check_models(self) -> Self:
+        if self.models is not None and not self.models:
+            raise ValueError("models: give at least one model, or leave it out")
+        self._offer_models()
+        return self
+
+    def _offer_models(self) -> None:
+        """Give the input schema a `model` to choose, among those that the developer named."""
+        if self.models and self.args_schema is ImageInput:
             choice: Any = Literal[tuple(self.models)]
             chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
-        return self
 
     def _run(
         self, prompt: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
-        try:
+        with self._telling(options):
             return self._result(self.image.generate(prompt, **_chosen(options)))
-        except InvalidRequestError as error:
-            raise ToolException(str(error)) from error
 
     async def _arun(
         self, prompt: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
-        try:
+        with self._telling(options):
             return self._result(await self.image.agenerate(prompt, **_chosen(options)))
+
+    @contextmanager
+    def _telling(self, options: dict[str, Any]) -> Iterator[None]:
+        """Tell the model what it can correct; what is the developer's to correct travels on."""
+        try:
+            yield
+        except UnsupportedRequestError:
+            raise
+        except UnknownModelError as error:
+            if not options.get("model"):
+                raise
+            raise ToolException(str(error)) from error
         except InvalidRequestError as error:
             raise ToolException(str(error)) from error
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the schema that `models` made: its class stands in no module."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "args_schema": ImageInput}} if self.models else state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._offer_models()
 
     def _result(self, picture: Media) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
         made = f"The picture is ready, drawn by {picture.model}"

@@ -135,6 +135,7 @@ def test_a_call_overrules_the_constructor_and_extra_body_overrules_all(emulator:
         ({"request_timeout": 5}, "timeout", 5.0),
         ({"stop_sequences": ["a"]}, "stop", ["a"]),
         ({"jsonMode": True}, "json_mode", True),
+        ({"stream": True}, "streaming", True),
         ({"timeout": (1, 2, 3, 4)}, "timeout", (1.0, 2.0, 3.0, 4.0)),
         ({"base_url": "https://gen.pollinations.ai/v1/"}, "base_url", "https://gen.pollinations.ai"),
         ({"base_url": "http://127.0.0.1:8787/"}, "base_url", "http://127.0.0.1:8787"),
@@ -173,7 +174,7 @@ def test_none_for_a_call_leaves_it_to_the_service(emulator: Emulator, ask: Ask) 
 
 
 # What the service takes although it makes no sense, and we do not.
-STRICTER = {"model=", "max_completion_tokens=", "n=", "verbosity=", "service_tier=", "reasoning="}
+STRICTER = {"model=", "max_completion_tokens=", "n=", "verbosity=", "service_tier=", "reasoning=", "key="}
 
 
 def test_we_never_send_options_that_the_service_refuses(
@@ -201,6 +202,32 @@ def test_we_never_send_options_that_the_service_refuses(
         else:
             validator.validate(sent(emulator))
     assert complained > 50
+
+
+def test_json_mode_leaves_tools_and_other_formats_alone(emulator: Emulator, ask: Ask) -> None:
+    chat = ChatPollinations(**emulator.connection(), json_mode=True)
+    ask(chat.bind_tools([get_weather]), "What is the weather in Lisbon?")
+    assert "response_format" not in sent(emulator)
+    ask(chat, "Hello", response_format=None)
+    assert "response_format" not in sent(emulator)
+
+
+def test_a_picture_does_not_speak_of_json(emulator: Emulator) -> None:
+    picture = {"type": "image", "base64": "anNvbjsonJSON", "mime_type": "image/png"}
+    address = {"type": "image", "url": "https://example.com/json.png"}
+    chat = ChatPollinations(**emulator.connection(), json_mode=True)
+    emulator.reply(body={"choices": [{"message": {"content": "{}"}}]})
+    chat.invoke([HumanMessage([{"type": "text", "text": "What is this?"}, picture, address])])
+    assert "JSON" in sent(emulator)["messages"][0]["content"]
+
+
+def test_what_the_caller_sets_inside_an_option_is_sent(emulator: Emulator) -> None:
+    options = {"search_context_size": "low", "user_location": {"country": "PT"}}
+    emulator.reply("Yes", "Yes")
+    ChatPollinations(**emulator.connection(), web_search_options=options).invoke("Hello")
+    assert sent(emulator)["web_search_options"] == options
+    ChatPollinations(**emulator.connection()).invoke("Hello", web_search_options=options)
+    assert sent(emulator)["web_search_options"] == options
 
 
 # --- What comes back --------------------------------------------------------------------------------------------------
@@ -339,6 +366,13 @@ def test_a_balance_notice_is_a_payment_error(emulator: Emulator, ask: Ask) -> No
 
 
 @pytest.mark.parametrize("way", STREAMS)
+def test_a_stream_flows_whatever_may_be_stored(emulator: Emulator, way: str) -> None:
+    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("Your ", "turn", "!")]
+    emulator.reply(chunks=[*pieces, "data: [DONE]\n\n"], headers={"cache-control": "no-store"})
+    assert WAYS[way](ChatPollinations(**emulator.connection()), "Hello").text == "Your turn!"
+
+
+@pytest.mark.parametrize("way", STREAMS)
 def test_a_balance_notice_is_never_streamed_as_text(emulator: Emulator, way: str) -> None:
     emulator.keys["sk_poor"] = {"balance": 0}
     chat = ChatPollinations(base_url=emulator.url, api_key="sk_poor")
@@ -466,6 +500,12 @@ def test_structured_output_by_every_method(chat: ChatPollinations, schema: Any, 
     assert (last.model_dump() if schema is Joke else last).keys() == {"setup", "punchline"}
 
 
+def test_a_schema_may_have_a_name_that_only_python_takes(emulator: Emulator, chat: ChatPollinations) -> None:
+    schema = {"title": "My Joke[int]!", "type": "object", "properties": {"setup": {"type": "string"}}}
+    chat.with_structured_output(schema, method="json_schema").invoke("Tell a joke")
+    assert sent(emulator)["response_format"]["json_schema"]["name"] == "My_Joke_int_"
+
+
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
 def test_strict_is_passed_on(chat: ChatPollinations, emulator: Emulator, method: Any, strict: bool) -> None:
@@ -498,10 +538,12 @@ def test_the_method_follows_what_the_model_declares(model: str, sends: str, emul
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"method": "xml"}, {"schema": None}, {"method": "json_mode", "strict": True}], ids=repr
+    "arguments",
+    [{"method": "xml"}, {"schema": None}, {"method": "json_mode", "strict": True}, {"tool_choice": "any"}],
+    ids=repr,
 )
 def test_structured_output_refuses_what_does_not_go_together(chat: ChatPollinations, arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="method|schema|strict"):
+    with pytest.raises(ValueError, match="method|schema|strict|tool_choice"):
         chat.with_structured_output(**{"schema": Joke, **arguments})
 
 
@@ -670,6 +712,10 @@ def test_bad_input_is_refused_before_it_is_sent(
         ({"model": "a", "model_name": "b"}, "two names of one field"),
         ({"model_kwargs": {"temperature": 1}}, "model_kwargs: give temperature"),
         ({"async_transport": "trio"}, "async_transport"),
+        ({"timeout": 0}, "more than 0 seconds"),
+        ({"timeout": (1, -1, 1, 1)}, "more than 0 seconds"),
+        ({"model_kwargs": {"tools": []}}, "belongs to a call"),
+        ({"model_kwargs": {"my_key": "sk_x"}}, "looks like a secret"),
         ({"stop": list("abcde")}, "stop"),
     ],
 )
@@ -717,6 +763,13 @@ def test_the_environment_gives_key_and_address(emulator: Emulator, monkeypatch: 
     monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
     monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
     assert ask(ChatPollinations(), "Hello").text
+    monkeypatch.setenv("POLLINATIONS_BASE_URL", f"{emulator.url}/v1/")
+    assert ask(ChatPollinations(), "Hello").text
+    monkeypatch.setenv("POLLINATIONS_BASE_URL", "")
+    assert ChatPollinations().base_url == "https://gen.pollinations.ai"
+    monkeypatch.setenv("POLLINATIONS_BASE_URL", "gen.pollinations.ai")
+    with pytest.raises(ValueError, match="base_url must be an origin"):
+        ChatPollinations()
 
 
 def test_importing_brings_nothing_of_an_extra() -> None:

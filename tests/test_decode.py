@@ -182,6 +182,12 @@ def call(name: str | None = None, arguments: Any = None, **more: Any) -> dict[st
                      [("f", {}), ("g", {})], id="index from 1"),
         pytest.param([call("f", '{"x": 1}'), call("g", '{"y": 2}')], [("f", {"x": 1}), ("g", {"y": 2})],
                      id="named, neither index nor id"),
+        pytest.param([call("f", '{"x": 1}', index=0, id="a"), call("g", '{"y": 2}', index=0, id="b")],
+                     [("f", {"x": 1}), ("g", {"y": 2})], id="whole calls that all claim index 0"),
+        pytest.param([call("f", "", index=0, id="a"), call(None, '{"x": 1}', id="a")], [("f", {"x": 1})],
+                     id="index first, then the id alone"),
+        pytest.param([call(None, "", index=0, id="a"), call("f", '{"x": 1}', index=0)], [("f", {"x": 1})],
+                     id="the name after the id"),
         pytest.param([{"content": "Text", **call("f", "{}", index=0, id="a")}], [("f", {})], id="text and call"),
     ],
 )  # fmt: skip
@@ -207,6 +213,126 @@ def test_reasoning_of_every_route_is_read_once(deltas: list[dict[str, Any]]) -> 
     message = read_stream(*deltas, {"content": "Yes."})
     assert [b.get("reasoning") for b in message.content_blocks if b["type"] == "reasoning"] == ["Hm"]
     assert message.text == "Yes."
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        '{"path": "/home/u',
+        '{"path": "/home/u\\',
+        '{"path": "a", "n',
+        '{"path": ["a"',
+        '{"path": {"a": 1',
+        '{"path": 1',
+        "{",
+    ],
+)
+def test_arguments_that_are_cut_off_never_make_a_shorter_call(emulator: Emulator, cut: str) -> None:
+    """LangChain would complete them; an agent would then delete the wrong folder."""
+    message = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "rm", "arguments": cut}}]}
+    for version in ("v0", "v1"):
+        emulator.reply(message=message, finish_reason="length", times=4)
+        chat = ChatPollinations(**emulator.connection(), output_version=version)
+        for way in WAYS.values():
+            answer = way(chat, "Clean up")
+            assert answer.tool_calls == []
+            assert answer.invalid_tool_calls[0]["args"].startswith(cut)
+            assert answer.invalid_tool_calls[0]["name"] == "rm"
+    emulator.reply(message=message, finish_reason="length")
+    assert chat.stream_events("Clean up", version="v3").output.tool_calls == []
+
+
+def test_what_goes_back_is_put_together_whole() -> None:
+    message = read_stream(
+        {"content_blocks": [{"index": 0, "delta": {"thinking": "H"}}]},
+        {"content_blocks": [{"index": 0, "delta": {"thinking": "m"}}]},
+        {"content_blocks": [{"index": 0, "delta": {"signature": "c2ln"}}]},
+        {"content_blocks": [{"index": 1, "delta": {"text": "Yes."}}], "content": "Yes."},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "H", "format": "f", "index": 0}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "m", "format": "f", "index": 0}]},
+        {"audio": {"id": "au", "data": "QUI=", "transcript": "A"}},
+        {"audio": {"id": "au", "data": "Q0Q=", "transcript": "B", "expires_at": 9}},
+    )
+    assert message.additional_kwargs["content_blocks"] == [
+        {"thinking": "Hm", "signature": "c2ln", "type": "thinking"},
+        {"text": "Yes.", "type": "text"},
+    ]
+    assert message.additional_kwargs["reasoning_details"] == [{"type": "reasoning.text", "text": "Hm", "format": "f"}]
+    assert message.additional_kwargs["audio"] == {"id": "au", "data": "QUJDRA==", "transcript": "AB", "expires_at": 9}
+    assert message.text == "Yes."
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+MESSAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": JSON | st.lists(st.fixed_dictionaries({"text": JSON}), max_size=2),
+        "tool_calls": JSON
+        | st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "index": JSON,
+                    "id": JSON,
+                    "function": JSON | st.fixed_dictionaries({}, optional={"name": JSON, "arguments": JSON}),
+                },
+            ),
+            max_size=3,
+        ),
+        "reasoning_content": JSON,
+        "content_blocks": JSON | st.lists(st.fixed_dictionaries({"index": JSON, "delta": JSON}), max_size=2),
+        "reasoning_details": JSON,
+        "audio": JSON,
+        "refusal": JSON,
+        "annotations": JSON,
+    },
+)
+BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": JSON
+        | st.lists(
+            st.fixed_dictionaries({}, optional={"message": MESSAGE, "delta": MESSAGE, "finish_reason": JSON}),
+            max_size=2,
+        ),
+        "usage": JSON
+        | st.dictionaries(st.sampled_from(["prompt_tokens", "total_tokens", "cached_input_tokens"]), JSON),
+        "error": JSON | st.fixed_dictionaries({}, optional={"message": JSON, "code": JSON, "details": JSON}),
+        "model": JSON,
+        "id": JSON,
+        "created": JSON,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(BODY, st.lists(BODY, max_size=3), st.integers(200, 599))
+def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(
+    body: dict[str, Any], events: list[dict[str, Any]], status: int
+) -> None:
+    data = json.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    try:
+        response = httpx.Response(status, headers=headers, content=data)
+        if status >= 300:
+            raise errors.from_response(response)
+        read_answer(response, Asked("m"))
+    except errors.PollinationsError as error:
+        assert str(error)
+    reader = ChatReader(httpx.Response(200, headers={"content-type": "text/event-stream"}), Asked("m"))
+    try:
+        chunks = [chunk for event in events for chunk in reader.feed(json.dumps(event))]
+        chunks += reader.feed("[DONE]")
+        whole = chunks[0]
+        for chunk in chunks[1:]:
+            whole = whole + chunk
+        assert whole.message.content_blocks is not None
+    except errors.PollinationsError as error:
+        assert str(error)
 
 
 def test_arguments_that_are_no_object_make_an_invalid_call() -> None:

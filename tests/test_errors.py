@@ -146,7 +146,7 @@ def test_an_error_tells_what_the_service_told() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None)],
+    [("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("inf", None), ("1 Jan 99999999999 00:00:00", None)],
 )
 def test_retry_after_is_read_in_all_its_forms(header: str, seconds: float | None) -> None:
     assert errors.from_response(answer(429, {}, retry_after=header)).retry_after == seconds
@@ -158,7 +158,9 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 def test_retry_after_may_stand_in_the_body() -> None:
-    assert errors.from_response(answer(429, {"error": "x", "retryAfterSeconds": 1.25})).retry_after == 1.25
+    for told, seconds in ((1.25, 1.25), (-5, 0.0), ("x", None), (None, None)):
+        found = errors.from_response(answer(429, {"error": "x", "retryAfterSeconds": told}))
+        assert found.retry_after == seconds
 
 
 def every_class() -> list[type[PollinationsError]]:

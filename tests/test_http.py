@@ -7,10 +7,16 @@ import copy
 import gc
 import http.server
 import logging
+import os
 import pickle
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
+import traceback
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -265,11 +271,56 @@ def test_many_calls_at_once(chat: ChatPollinations) -> None:
     assert len(chat.batch([f"Hello {n}" for n in range(30)])) == 30
 
 
-def test_models_pickle_and_copy_after_use(chat: ChatPollinations, ask: Ask) -> None:
+def test_models_pickle_and_copy_after_use(chat: ChatPollinations, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
     ask(chat, "Hello")
     for twin in (pickle.loads(pickle.dumps(chat)), copy.deepcopy(chat), copy.copy(chat), chat.model_copy()):
         assert twin == chat
         assert ask(twin, "Hello").text
+
+
+def test_a_pickle_leaves_the_key_out(chat: ChatPollinations, emulator: Emulator) -> None:
+    from langchain_pollinations import PollinationsImageTool
+
+    tool = PollinationsImageTool(**emulator.connection(), models=["flux"])
+    for thing in (chat, tool):
+        written = pickle.dumps(thing)
+        assert b"sk_emulator" not in written
+        with pytest.raises(errors.AuthenticationError, match="a pickle leaves it out"):
+            twin = pickle.loads(written)
+            twin.invoke("Hello" if thing is chat else {"prompt": "a cat"})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_connections_of_its_own(emulator: Emulator) -> None:
+    """Two processes on one connection would read each other's answers."""
+    code = textwrap.dedent("""
+        import os, sys, warnings
+        warnings.simplefilter("ignore")  # Python warns of every fork beside threads
+        from langchain_pollinations import ChatPollinations
+        chat = ChatPollinations(base_url=sys.argv[1], api_key="sk_emulator")
+        chat.invoke("warm up")
+        children = []
+        for name in ("one", "two", "three"):
+            child = os.fork()
+            if not child:
+                right = all(f"{name} {n}" in chat.invoke(f"I am {name} {n}").text for n in range(20))
+                os._exit(0 if right else 1)
+            children.append(child)
+        sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+    """)
+    assert subprocess.run([sys.executable, "-c", code, emulator.url], timeout=60).returncode == 0
+
+
+def test_closed_clients_are_let_go(emulator: Emulator) -> None:
+    chat = ChatPollinations(**emulator.connection())
+    clients = []
+    for _ in range(3):
+        with chat:
+            chat.invoke("Hello")
+            clients.append(weakref.ref(chat._pool.client()))
+    gc.collect()
+    assert [client for client in clients if client() is not None] == []
 
 
 def test_closing_leaves_a_model_usable(chat: ChatPollinations) -> None:
@@ -338,6 +389,8 @@ def test_a_key_shows_nowhere(emulator: Emulator, ask: Ask, caplog: pytest.LogCap
     with caplog.at_level(logging.DEBUG), pytest.raises(errors.AuthenticationError) as caught:
         ask(chat, "Hello")
     shown = [repr(chat), str(chat), dumps(chat), str(chat._identifying_params), str(chat._get_ls_params())]
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown += [str(frame.locals) for frame in frames if "langchain_pollinations/_http" in frame.filename]
     shown += [str(caught.value), repr(caught.value.__dict__), pickle.dumps(caught.value).decode("latin-1")]
     shown += [record.getMessage() for record in caplog.records if not record.name.startswith(("httpcore", "hpack"))]
     assert not [text for text in shown if secret in text]
@@ -350,19 +403,30 @@ def test_a_key_that_no_header_can_carry_is_not_shown(key: str, ask: Ask) -> None
     assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["apikey", "openai_api_key", "key", "token", "extra_headers", "Authorization"])
+def test_a_secret_under_a_wrong_name_is_not_sent(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask, name: str
+) -> None:
+    for use in (lambda: ChatPollinations(**{name: "sk_secret"}), lambda: ask(chat, "Hello", **{name: "sk_secret"})):
+        with pytest.raises(ValueError, match=f"'{name}' looks like a secret") as caught:
+            use()
+        assert "sk_secret" not in str(caught.value)
+    assert emulator.requests == []
+
+
 class _Redirect(http.server.BaseHTTPRequestHandler):
-    """Sends everybody on to `target` and remembers what it was asked."""
+    """Sends everybody on to the same path at `target`."""
 
     target = ""
-    seen: list[str] = []
 
-    def do_POST(self) -> None:
+    def _redirect(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.seen.append(self.requestline)
         self.send_response(307)
-        self.send_header("location", self.target)
+        self.send_header("location", self.target + self.path)
         self.send_header("content-length", "0")
         self.end_headers()
+
+    do_GET = do_POST = _redirect
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -370,7 +434,7 @@ class _Redirect(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def redirect(emulator: Emulator) -> Iterator[str]:
-    handler = type("Handler", (_Redirect,), {"target": f"{emulator.url}/v1/chat/completions", "seen": []})
+    handler = type("Handler", (_Redirect,), {"target": emulator.url})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -380,10 +444,21 @@ def redirect(emulator: Emulator) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect: str, ask: Ask) -> None:
-    with pytest.raises(errors.AuthenticationError):
+def test_a_body_does_not_follow_a_redirect(emulator: Emulator, redirect: str, ask: Ask) -> None:
+    with pytest.raises(errors.InvalidResponseError, match=f"redirects to {emulator.url}.*set base_url") as caught:
         ask(ChatPollinations(base_url=redirect, api_key="sk_emulator"), "Hello")
-    assert "authorization" not in emulator.requests[-1].headers
+    assert not caught.value.is_retryable
+    assert emulator.requests == []
+
+
+def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect: str) -> None:
+    from langchain_pollinations import PollinationsImage
+
+    painter = PollinationsImage(base_url=redirect, api_key="sk_emulator")
+    for draw in (painter.generate, lambda prompt: asyncio.run(painter.agenerate(prompt))):
+        with pytest.raises(errors.AuthenticationError):
+            draw("a cat")
+        assert "authorization" not in emulator.requests[-1].headers
 
 
 def test_proxies_from_the_environment_are_honoured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from PIL import Image
 from langchain_pollinations import (
     AuthenticationError,
     ChatPollinations,
+    InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
     Media,
@@ -200,7 +202,7 @@ def test_the_type_is_found_from_the_bytes(painter: PollinationsImage, emulator: 
 
 NO_PICTURES = {
     "a page": (b"<!DOCTYPE html><html><body>Moved to a new home</body></html>", "text/html"),
-    "JSON": (b'{"error": "queue full"}', "application/json"),
+    "JSON": (b'{"status": "queue full"}', "application/json"),
     "nothing": (b"", "image/jpeg"),
     "half a JPEG": (picture_bytes("JPEG")[:-200], "image/jpeg"),
     "half a PNG": (picture_bytes("PNG")[:-100], "image/png"),
@@ -217,7 +219,7 @@ def test_a_body_that_is_no_picture_is_an_error(
 ) -> None:
     content, content_type = NO_PICTURES[body]
     emulator.reply(body=content, content_type=content_type, on="/image")
-    with pytest.raises(InvalidResponseError, match="no picture"):
+    with pytest.raises(InvalidResponseError, match="no (whole )?picture"):
         draw(painter, "a cat")
 
 
@@ -228,7 +230,7 @@ def test_a_body_that_is_no_picture_is_an_error(
 )
 def test_json_without_a_picture_is_an_error(painter: PollinationsImage, emulator: Emulator, body: Any) -> None:
     emulator.reply(body=body, on="/v1/images")
-    with pytest.raises(InvalidResponseError, match="no picture"):
+    with pytest.raises(InvalidResponseError, match="no (whole )?picture"):
         painter.generate("50% off")
 
 
@@ -357,6 +359,29 @@ def test_what_a_model_cannot_correct_travels_to_the_developer(emulator: Emulator
     emulator.reply(body="<html>", on="/image")
     with pytest.raises(InvalidResponseError):
         run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat"})
+
+
+def test_a_model_is_told_of_a_wrong_model_only_where_it_chose_one(emulator: Emulator, run: Any) -> None:
+    with pytest.raises(UnknownModelError):
+        run(PollinationsImageTool(**emulator.connection(), model="flxu"), {"prompt": "a cat"})
+    choosing = PollinationsImageTool(**emulator.connection(), models=["flxu"])
+    assert "Did you mean 'flux'" in run(choosing, {"prompt": "a cat", "model": "flxu"}).content
+
+
+def test_an_error_in_place_of_a_picture_is_that_error(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw
+) -> None:
+    for prompt in ("a cat", "50% off"):
+        emulator.reply(body={"error": {"code": "INSUFFICIENT_BALANCE", "message": "No pollen"}}, on="/")
+        with pytest.raises(InsufficientBalanceError, match="No pollen"):
+            draw(painter, prompt)
+
+
+def test_tools_pickle(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    tool = pickle.loads(pickle.dumps(PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])))
+    assert "model" in tool.args
+    assert RUNS["invoke"](tool, {"prompt": "a cat", "model": "zimage"}).status == "success"
 
 
 def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:

@@ -68,7 +68,7 @@ def test_saving_replaces_a_file_whole_or_not_at_all(picture: Media, tmp_path: Pa
     with pytest.raises(OSError, match="nowhere"):
         picture.save(tmp_path / "nowhere" / "dot.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError, match="name of a file"):
         picture.save(tmp_path / "folder.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dot.png", "folder.png"]
 

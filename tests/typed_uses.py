@@ -1,0 +1,26 @@
+"""How people write it, for the type checker; nothing here is run."""
+
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel, SecretStr
+
+from langchain_pollinations import ChatPollinations, Media, PollinationsImage, PollinationsImageTool
+from langchain_pollinations.emulator import Emulator
+
+
+class Sea(BaseModel):
+    name: str
+
+
+def uses() -> None:
+    chat = ChatPollinations(model="openai", api_key=SecretStr("sk_x"), temperature=0.1, seed=-1, stop=["x"])
+    answer: AIMessage = chat.invoke("Hello", temperature=0)
+    print(answer.text)
+    chat.bind_tools([Sea], tool_choice="any").invoke("Hello")
+    chat.with_structured_output(Sea).invoke("Hello")
+    painter = PollinationsImage(model="flux", width=64, api_key=SecretStr("sk_x"))
+    picture: Media = painter.generate("a cat", seed=7)
+    print(picture.save("cat"), painter.invoke("a dog").url)
+    PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
+    PollinationsImageTool(image=painter, models=["flux"])
+    with Emulator() as emulator:
+        print(emulator.url, emulator.requests[-1].json)
