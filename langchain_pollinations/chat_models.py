@@ -16,7 +16,6 @@ from langchain_core.language_models import LangSmithParams, LanguageModelInput, 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
@@ -30,6 +29,7 @@ from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
+from langchain_pollinations._parsers import JsonAnswerParser, PydanticAnswerParser
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
@@ -473,12 +473,13 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         self, schema: Any, method: Method, strict: bool | None, kwargs: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], Runnable[Any, Any]]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+        answer_parser = PydanticAnswerParser(pydantic_object=schema) if is_pydantic else JsonAnswerParser()
         if method == "json_schema" and not _is_pydantic_v1(schema):
             bound = self.bind(response_format=_response_format(schema, strict), **kwargs)
-            return bound, PydanticOutputParser(pydantic_object=schema) if is_pydantic else JsonOutputParser()
+            return bound, answer_parser
         if method == "json_mode":
             bound = self.bind(response_format={"type": "json_object"}, **kwargs)
-            return bound, PydanticOutputParser(pydantic_object=schema) if is_pydantic else JsonOutputParser()
+            return bound, answer_parser
         name = _encode.encode_tool(schema)["function"]["name"]
         forced = self.bind_tools([schema], tool_choice=name, strict=strict, parallel_tool_calls=False, **kwargs)
         if is_pydantic:

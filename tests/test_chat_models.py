@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import jsonschema
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
+from langchain_core.exceptions import OutputParserException
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
@@ -513,6 +514,33 @@ def test_strict_is_passed_on(chat: ChatPollinations, emulator: Emulator, method:
     body = sent(emulator)
     holder = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
     assert holder["strict"] is strict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"setup": "a", "punchline": "b"}',
+        '```json\n{"setup": "a", "punchline": "b"}\n```',
+        'Here you are:\n\n{"setup": "a", "punchline": "b"}\n\nEnjoy!',
+        'A set {x} first. Then: {"setup": "a", "punchline": "b"}',
+    ],
+    ids=["alone", "fenced", "in prose", "after braces"],
+)
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+def test_json_is_found_wherever_it_stands(emulator: Emulator, chat: ChatPollinations, text: str, method: Any) -> None:
+    emulator.reply(text, text)
+    assert chat.with_structured_output(Joke, method=method).invoke("Joke") == Joke(setup="a", punchline="b")
+    parsed = chat.with_structured_output(JokeDict, method=method).invoke("Joke")
+    assert parsed == {"setup": "a", "punchline": "b"}
+
+
+def test_half_an_answer_is_no_answer(emulator: Emulator, chat: ChatPollinations) -> None:
+    emulator.reply(message={"content": '{"setup": "a", "punchline": "b'}, finish_reason="length", times=2)
+    with pytest.raises(OutputParserException, match="raise max_tokens"):
+        chat.with_structured_output(Joke, method="json_schema").invoke("Joke")
+    result: Any = chat.with_structured_output(Joke, method="json_schema", include_raw=True).invoke("Joke")
+    assert result["parsed"] is None
+    assert "max_tokens" in str(result["parsing_error"])
 
 
 def test_raw_answers_carry_the_parsing_error(emulator: Emulator, chat: ChatPollinations) -> None:

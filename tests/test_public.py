@@ -47,6 +47,7 @@ ALLOWED = {
     "errors": set(),
     "media": set(),
     "_options": set(),
+    "_parsers": set(),
     "_http": {"errors"},
     "_encode": {"errors", "media"},
     "_decode": {"errors", "_encode"},
