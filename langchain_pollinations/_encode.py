@@ -169,6 +169,9 @@ def _give_back(message: AIMessage, wire: Json) -> None:
     for key in ("reasoning_content", "reasoning_details", "content_blocks"):
         if value := message.additional_kwargs.get(key):
             wire[key] = value
+    audio = message.additional_kwargs.get("audio")
+    if isinstance(audio, dict) and audio.get("id"):
+        wire["audio"] = {"id": audio["id"]}  # the sound itself stays with the provider
     signatures = message.additional_kwargs.get("thought_signatures", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import subprocess
 import sys
@@ -283,6 +284,49 @@ def test_reasoning_text_and_calls_keep_apart(emulator: Emulator, ask: Ask, versi
     ]
     assert [(call["id"], call["args"]) for call in answer.tool_calls] == [("a", {"x": 1}), ("b", {"x": 2})]
     assert answer.response_metadata["finish_reason"] == "tool_calls"
+
+
+ONE_DELTA = {
+    "reasoning_content": "Hm.",
+    "content": "Text.",
+    "tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x": 1}'}}],
+}
+
+
+@pytest.mark.parametrize("version", ["v0", "v1", "v3"])
+def test_text_and_call_in_one_chunk_keep_apart(emulator: Emulator, version: str) -> None:
+    emulator.reply(chunks=[{"choices": [{"delta": ONE_DELTA}]}, "data: [DONE]\n\n"])
+    chat = ChatPollinations(**emulator.connection(), output_version="v0" if version == "v3" else version)
+    answer = chat.stream_events("Go", version="v3").output if version == "v3" else WAYS["stream"](chat, "Go")
+    assert [block["type"] for block in answer.content_blocks] == ["reasoning", "text", "tool_call"]
+    assert answer.tool_calls[0]["args"] == {"x": 1}
+
+
+def test_a_refusal_is_a_block(emulator: Emulator, ask: Ask) -> None:
+    emulator.reply(message={"role": "assistant", "content": None, "refusal": "I will not."})
+    answer = ask(ChatPollinations(**emulator.connection()), "Go")
+    assert answer.content_blocks == [{"type": "refusal", "refusal": "I will not."}]
+    assert answer.text == ""
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_spoken_answer_is_one_audio_block(emulator: Emulator, way: str, version: str) -> None:
+    chat = ChatPollinations(**emulator.connection(), model="openai/gpt-audio-mini", output_version=version)
+    speech = {"voice": "alloy", "format": "pcm16" if way in STREAMS else "wav"}
+    blocks = WAYS[way](chat, "Say hello", modalities=["text", "audio"], audio=speech).content_blocks
+    (audio,) = [block for block in blocks if block["type"] == "audio"]
+    assert len(base64.b64decode(audio["base64"], validate=True)) > 1000
+    assert audio["mime_type"] == ("audio/pcm" if way in STREAMS else "audio/wav")
+    assert audio["extras"]["transcript"]
+
+
+def test_a_drawn_answer_is_an_image_block(emulator: Emulator, ask: Ask) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
+    emulator.reply(message={"role": "assistant", "content": "Here.", "content_blocks": parts})
+    text, image = ask(ChatPollinations(**emulator.connection()), "Draw").content_blocks
+    assert text["text"] == "Here."
+    assert (image["type"], image["base64"], image["mime_type"]) == ("image", "iVBORw0KGgo=", "image/png")
 
 
 @pytest.mark.parametrize("is_async", [False, True])
