@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_pollinations import ChatPollinations
@@ -17,6 +18,11 @@ from langchain_pollinations.emulator import Emulator
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 
 Ask = Callable[..., AIMessage]
+
+# What a random search finds at home is worth having; on somebody else's change it would only confuse.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)

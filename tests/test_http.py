@@ -152,15 +152,15 @@ def test_the_time_limit_of_a_stream_runs_between_its_events_only(
     chat: ChatPollinations, emulator: Emulator, way: str
 ) -> None:
     pieces = [{"choices": [{"delta": {"content": str(n)}}]} for n in range(6)]
-    emulator.reply(chunks=[*pieces, "data: [DONE]\n\n"], chunk_delay=0.1)
-    assert WAYS[way](chat.model_copy(update={"stream_chunk_timeout": 0.4}), "Hello").text == "012345"
+    emulator.reply(chunks=[*pieces, "data: [DONE]\n\n"], chunk_delay=0.25)
+    assert WAYS[way](chat.model_copy(update={"stream_chunk_timeout": 1}), "Hello").text == "012345"
 
 
 def test_a_slow_consumer_is_no_stalled_stream(chat: ChatPollinations, emulator: Emulator) -> None:
     emulator.reply("A rather long answer that comes in several pieces, one after another.")
-    for chunk in chat.model_copy(update={"stream_chunk_timeout": 0.2}).stream("Hello"):
+    for chunk in chat.model_copy(update={"stream_chunk_timeout": 1}).stream("Hello"):
         if chunk.text:
-            time.sleep(0.1)
+            time.sleep(0.4)
 
 
 def test_no_answer_in_time_is_a_timeout(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
