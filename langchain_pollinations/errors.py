@@ -444,7 +444,7 @@ def _from_httpx(error: httpx.HTTPError) -> PollinationsError:
     if isinstance(error, httpx.TimeoutException) and not misnamed:
         kind = type(error).__name__.removesuffix("Timeout").lower()
         return RequestTimeoutError(f"No answer{where} within the time limit ({kind}); raise `timeout` if it is short")
-    if isinstance(error, httpx.TransportError):
+    if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
         return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}")
     found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
     found.is_retryable = False
