@@ -125,11 +125,11 @@ class ChatReader:
         self._facts: Json = {}
         self._usage: UsageMetadata | None = None
         self._finish_reason: Any = None
-        self._text = ""
+        self._pieces: list[str] = []
         self._calls = _Calls()
         self._extras = _Extras()
         # What may be the notice of an empty balance is held back until it is known to be none.
-        self._held: list[ChatGenerationChunk] = []
+        self._held: list[ChatGenerationChunk] | None = []
 
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
         if self.done:
@@ -151,7 +151,7 @@ class ChatReader:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
         """
         if self._usage is None:
-            told = f"The stream stopped before its end, after {len(self._text)} characters of text"
+            told = f"The stream stopped before its end, after {len(self._text())} characters of text"
             raise self._with_partial(errors.IncompleteStreamError(told, request_id=self._request_id))
         yield from self._close()
 
@@ -167,8 +167,11 @@ class ChatReader:
         request_id: str | None = self._response.headers.get("x-request-id")
         return request_id
 
+    def _text(self) -> str:
+        return "".join(self._pieces)
+
     def _with_partial(self, error: errors.PollinationsError) -> errors.PollinationsError:
-        error.partial = self._text  # type: ignore[attr-defined]
+        error.partial = self._text()  # type: ignore[attr-defined]
         return error
 
     def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
@@ -185,17 +188,22 @@ class ChatReader:
         chunk = self._chunk(delta, choice.get("logprobs")) if isinstance(delta, dict) else None
         if chunk is None:
             return
+        if self._held is None:
+            yield chunk
+            return
         self._held.append(chunk)
-        if not _may_be_notice(self._text):
+        if not _may_be_notice(self._text()):
             yield from self._release()
+            if any(self._pieces):
+                self._held = None
 
     def _release(self) -> Iterator[ChatGenerationChunk]:
-        held, self._held = self._held, []
+        held, self._held = self._held or [], []
         yield from held
 
     def _chunk(self, delta: Json, logprobs: Any) -> ChatGenerationChunk | None:
         text = read_text(delta)
-        self._text += text
+        self._pieces.append(text)
         self._extras.add(delta)
         extra = {"reasoning_content": reasoning} if (reasoning := read_reasoning(delta)) else {}
         if refusal := delta.get("refusal"):
@@ -213,8 +221,9 @@ class ChatReader:
 
     def _close(self) -> Iterator[ChatGenerationChunk]:
         self.done = True
-        if _is_balance_notice(self._text, self._usage, bool(self._calls)):
-            raise _balance_error(self._text, self._response.headers)
+        text = self._text()
+        if _is_balance_notice(text, self._usage, bool(self._calls)):
+            raise _balance_error(text, self._response.headers)
         yield from self._release()
         metadata = _metadata(self._asked, self._response.headers, self._facts)
         metadata["finish_reason"] = read_finish_reason(self._finish_reason, bool(self._calls))
