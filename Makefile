@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test demo notebooks record record-live wheel clean
+.PHONY: help install format check test test-pythons demo notebooks record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -28,6 +28,18 @@ check: $(READY)  ## Lint and type-check
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+PYTHONS ?= python3.11 python3.12 python3.13
+
+test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names others
+	@set -e; for python in $(PYTHONS); do \
+	  $$python --version; \
+	  home=build/$$($$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	  $$python -m venv $$home; \
+	  $$home/bin/python -m pip install --quiet --constraint constraints.txt pip; \
+	  $$home/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp,emulator]' --group dev; \
+	  $$home/bin/python -m pytest; \
+	done
 
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
