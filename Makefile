@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-pythons demo notebooks record record-live wheel clean
+.PHONY: help install format check test test-live test-pythons demo notebooks record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -28,6 +28,10 @@ check: $(READY)  ## Lint and type-check
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
+	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }
+	POLLINATIONS_LIVE_KEY=$$POLLINATIONS_API_KEY $(BIN)/python -m pytest tests/live --force-enable-socket
 
 PYTHONS ?= python3.11 python3.12 python3.13
 

@@ -17,6 +17,9 @@ from langchain_pollinations import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 
+# The live tests ask the service, and are there only for those who asked for them.
+collect_ignore = [] if os.environ.get("POLLINATIONS_LIVE_KEY") else ["live"]
+
 Ask = Callable[..., AIMessage]
 
 # What a random search finds at home is worth having; on somebody else's change it would only confuse.

@@ -1,0 +1,67 @@
+"""The few tests that ask the service itself. They cost a little pollen: `make test-live`, with POLLINATIONS_API_KEY set.
+
+POLLINATIONS_LIVE_URL may name another server that speaks for the service.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from langchain_pollinations import ChatPollinations, PollinationsImage, UnknownModelError
+from tests.conftest import Ask
+
+URL = os.environ.get("POLLINATIONS_LIVE_URL", "https://gen.pollinations.ai")
+
+
+class Sea(BaseModel):
+    """A sea of this planet."""
+
+    name: str
+
+
+@pytest.fixture
+def service() -> dict[str, Any]:
+    return {"base_url": URL, "api_key": os.environ["POLLINATIONS_LIVE_KEY"]}
+
+
+def test_it_answers(service: dict[str, Any], ask: Ask) -> None:
+    answer = ask(ChatPollinations(**service, seed=-1), "Answer with the name of one sea.")
+    assert answer.text
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["total_tokens"] > 0
+    assert answer.response_metadata["finish_reason"] == "stop"
+
+
+def test_it_calls_tools(service: dict[str, Any], ask: Ask) -> None:
+    def depth(sea: str) -> int:
+        """Depth of a sea, in metres."""
+        return 459
+
+    model = ChatPollinations(**service).bind_tools([depth], tool_choice="any")
+    (call,) = ask(model, "How deep is the Baltic?").tool_calls
+    assert call["name"] == "depth"
+    assert "Baltic" in call["args"]["sea"]
+
+
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+def test_it_fills_schemas(service: dict[str, Any], method: Any) -> None:
+    sea = ChatPollinations(**service).with_structured_output(Sea, method=method).invoke("Describe the sea 'Baltic'.")
+    assert isinstance(sea, Sea)
+    assert "Baltic" in sea.name
+
+
+@pytest.mark.parametrize("prompt", ["a red kite over the sea", "a kite, 100% red"], ids=["GET", "POST"])
+def test_it_draws(service: dict[str, Any], prompt: str) -> None:
+    picture = PollinationsImage(**service, width=256, height=256, seed=7).generate(prompt)
+    assert picture.mime_type.startswith("image/")
+    assert picture.url
+    assert picture.url.startswith("http")
+
+
+def test_it_knows_its_models(service: dict[str, Any]) -> None:
+    with pytest.raises(UnknownModelError):
+        ChatPollinations(**service, model="no-such-model").invoke("Hello")
