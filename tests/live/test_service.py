@@ -1,4 +1,4 @@
-"""The few tests that ask the service itself. They cost a little pollen: `make test-live`, with POLLINATIONS_API_KEY set.
+"""The few tests that ask the service itself, for a little pollen: `make test-live` with POLLINATIONS_API_KEY set.
 
 POLLINATIONS_LIVE_URL may name another server that speaks for the service.
 """
