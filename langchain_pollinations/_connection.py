@@ -154,6 +154,12 @@ class Connection(BaseModel):
             )
         return key
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy with connections of its own; clients of yours are shared, since they cannot be copied."""
+        memo = {} if memo is None else memo
+        memo.update({id(client): client for client in (self.http_client, self.http_async_client)})
+        return super().__deepcopy__(memo)
+
     def __getstate__(self) -> dict[Any, Any]:
         """Everything but the key, which is not written down: whoever unpickles takes it from the environment."""
         state = super().__getstate__()

@@ -346,7 +346,7 @@ def test_a_forgotten_model_leaves_no_open_socket(emulator: Emulator, recwarn: py
 def test_your_own_clients_are_used_and_never_closed(emulator: Emulator) -> None:
     with httpx.Client(headers={"x-mine": "sync"}) as mine:
         chat = ChatPollinations(**emulator.connection(), http_client=mine)
-        chat.invoke("Hello")
+        copy.deepcopy(chat).invoke("Hello")
         chat.close()
         assert not mine.is_closed
         assert emulator.requests[-1].headers["x-mine"] == "sync"
