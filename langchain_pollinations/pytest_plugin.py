@@ -13,15 +13,13 @@ import pytest
 if TYPE_CHECKING:
     from langchain_pollinations.emulator import Emulator
 
-MISSING = "The pollinations_emulator fixture needs the extra: pip install 'langchain-pollinations-ai[emulator]'"
-
 
 @pytest.fixture(scope="session")
 def _pollinations_emulator_server() -> Iterator[Emulator]:
     try:
         from langchain_pollinations.emulator import Emulator
     except ModuleNotFoundError as error:
-        raise pytest.UsageError(f"{MISSING} ({error})") from error
+        raise pytest.UsageError(str(error)) from error
     with Emulator() as emulator:
         yield emulator
 

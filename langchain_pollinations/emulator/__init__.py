@@ -16,7 +16,11 @@ comes from `answers`, what a picture shows from `pictures`, what a test scripted
 
 from __future__ import annotations
 
-from .server import Emulator
-from .world import Asked
+try:
+    from .server import Emulator
+    from .world import Asked
+except ModuleNotFoundError as error:
+    needed = "The emulator needs its extra: pip install 'langchain-pollinations-ai[emulator]'"
+    raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error
 
 __all__ = ["Asked", "Emulator"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import threading
@@ -22,15 +23,21 @@ Stop it with Ctrl-C."""
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port: take a number from 0 to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is no time: take a number of seconds")
+    return float(text)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m langchain_pollinations.emulator", description=__doc__)
     parser.add_argument("--port", type=_port, default=8787, help="port on 127.0.0.1; 0 takes a free one (default 8787)")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds that a generation takes")
+    parser.add_argument("--latency", type=_seconds, default=0.0, help="seconds that a generation takes")
     chosen = parser.parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         emulator = Emulator(chosen.port, latency=chosen.latency).start()
     except OSError as error:
-        print(f"Port {chosen.port} cannot be used: {error.strerror}", file=sys.stderr)
+        print(error.strerror, file=sys.stderr)
         return 1
     print(HELLO.format(url=emulator.url, key=DEFAULT_KEY), flush=True)
     ended.wait()

@@ -59,8 +59,10 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-    except OSError:
+    except BaseException as error:
         listener.close()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
         raise
     return listener
 
@@ -71,6 +73,9 @@ class Emulator:
     `keys` maps keys to accounts, for instance `{"sk_x": {"balance": 0}}`; by default `sk_emulator` has plenty. With
     `strict_keys=False` any key is good. `latency` is how many seconds a generation takes; `models` adds entries to the
     catalogue.
+
+    It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
+    the newest 10,000 requests, stored answers and pictures, and of each about 256 MiB at most.
     """
 
     def __init__(
@@ -97,7 +102,8 @@ class Emulator:
         if self._thread is not None:
             return self
         listener = _bound(HOST, self._port)
-        self.world.url = f"http://{HOST}:{listener.getsockname()[1]}"
+        self._port = listener.getsockname()[1]  # which a later start takes again
+        self.world.url = f"http://{HOST}:{self._port}"
         self._server = self._configured()
         self._thread = threading.Thread(
             target=self._run, args=(self._server, listener), name="pollinations-emulator", daemon=True
@@ -162,7 +168,7 @@ class Emulator:
 
     @property
     def requests(self) -> list[Asked]:
-        """What was asked, newest last."""
+        """What was asked, newest last; a long run forgets the oldest."""
         return self.world.requests
 
     @property
