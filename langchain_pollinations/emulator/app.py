@@ -87,6 +87,7 @@ class Application:
         self._count = 0
         handlers = {Refusal: _refuse, 404: _absent, 405: _absent, Exception: _broken}
         self._routes = Starlette(routes=self._table(), exception_handlers=handlers)
+        self._routes.router.redirect_slashes = False  # the service has no such courtesy
 
     def _table(self) -> list[Route]:
         lists = [Route(path, self._simple(_models)) for path in catalog.LIST_CATEGORIES]
@@ -148,11 +149,11 @@ class Application:
         try:
             body = await _body(receive)
         except Refusal as refusal:
-            self.world.requests.append(asked)
+            self.world.remember(asked)
             await refused(refusal)(scope, receive, send)
             return
         asked = replace(asked, body=body)
-        self.world.requests.append(asked)
+        self.world.remember(asked)
         entry = self.world.script.take(asked.path, messages=False)
         if isinstance(entry, Damage):
             if entry.delay:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from .memory import Newest
 from .refusals import Refusal, now
 
 NOT_IDENTITY = ("key", "no-cache")
@@ -19,6 +20,7 @@ class Stored:
     """The result of one generation: what the answer is made of, and the headers that go with it."""
 
     value: Any
+    weight: int  # about the bytes that it takes
     headers: Mapping[str, str] = field(default_factory=dict)
     date: str = field(default_factory=now)
 
@@ -36,7 +38,7 @@ class Cache:
     """Stored answers, and the generations that run at this moment."""
 
     def __init__(self) -> None:
-        self._stored: dict[str, Stored] = {}
+        self._stored: Newest[Stored] = Newest()
         self._running: dict[str, asyncio.Task[Stored]] = {}
 
     def clear(self) -> None:
@@ -44,7 +46,7 @@ class Cache:
         self._running.clear()
 
     def find(self, key: str) -> Stored | None:
-        return self._stored.get(key)
+        return self._stored.find(key)
 
     async def join(self, key: str, make: Callable[[], Awaitable[Stored]]) -> tuple[Stored, str]:
         """The result for a key and how it came about; it is made even when the one who asked goes away."""
@@ -69,7 +71,8 @@ class Cache:
             return
         del self._running[key]
         if not task.cancelled() and task.exception() is None:
-            self._stored[key] = task.result()
+            stored = task.result()
+            self._stored.put(key, stored, stored.weight)
 
 
 def headers(key: str, kind: str, date: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -366,7 +367,8 @@ class Request:
 
     async def _make(self) -> tuple[Stored, Mapping[str, int]]:
         body = natural(self.world, self.model, self.talk)
-        return Stored(body, _headers(self.model, {} if self.streams else body)), usage.units(body.get("usage") or {})
+        stored = Stored(body, len(json.dumps(body)), _headers(self.model, {} if self.streams else body))
+        return stored, usage.units(body.get("usage") or {})
 
 
 # Routes.
@@ -394,7 +396,7 @@ def _clamped(low: float, high: float | None = None) -> Any:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"-?\d+", text.strip()) else None
+    return int(text) if re.fullmatch(r"\s*-?\d{1,18}\s*", text) else None
 
 
 def _truth(text: str) -> bool:

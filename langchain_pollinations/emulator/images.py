@@ -171,7 +171,7 @@ def _stored(world: World, order: Order, picture: Picture) -> Stored:
         "link": f'<{world.link(picture)}>; rel="enclosure"',
         **usage.headers(_units(order)),
     }
-    return Stored(picture, headers)
+    return Stored(picture, len(picture.data), headers)
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
@@ -182,7 +182,7 @@ async def draw(world: World, asked: Asked, order: Order, key: str) -> generation
             pictures.draw, order.prompt, order.width, order.height, order.seed, order.name, order.transparent
         )
         picture = Picture(key[:32] or sha256(data).hexdigest()[:32], data, mime_type)
-        world.media[picture.id] = picture
+        world.media.put(picture.id, picture, len(data))
         return _stored(world, order, picture), _units(order)
 
     job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
@@ -231,7 +231,8 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
 def _pair(size: str) -> tuple[int | None, int | None]:
     """Width and height of `WIDTHxHEIGHT`; parts that are no numbers are left to the model."""
     wide, _, high = size.partition("x")
-    return int(wide) if wide.isdigit() else None, int(high) if high.isdigit() else None
+    first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
+    return first, second
 
 
 def _body_images(value: Any) -> tuple[str, ...]:
@@ -281,7 +282,7 @@ async def generations(world: World, asked: Asked) -> Response:
 
 
 async def get_media(world: World, asked: Asked, name: str) -> Response:
-    picture = world.media.get(name)
+    picture = world.media.find(name)
     if picture is None:
         return JSONResponse({"error": "Not found"}, status_code=404)
     headers = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +14,7 @@ from .talk import Talk, text_of
 Json = dict[str, Any]
 
 PREFIX = 4000  # characters, about the 1,000 tokens from which providers keep a prefix
+MOST_MARKS = 100_000  # then all are forgotten, as providers do after a while
 
 
 def tokens(text: str) -> int:
@@ -34,19 +35,27 @@ class Prefixes:
         """Tokens read from and written to the provider's cache for a prefix that a mark ends."""
         mark = sha256(f"marked {text}".encode()).hexdigest()
         known = mark in self._seen
-        self._seen.add(mark)
+        self._add([mark])
         count = tokens(text)
         return (count, 0) if known else (0, count)
 
     def cached(self, text: str) -> int:
         """How many tokens of the text began an earlier request too; remembers the text."""
-        marks = [sha256(text[:end].encode()).hexdigest() for end in range(PREFIX, len(text) + 1, PREFIX)]
+        marks, so_far = [], sha256()
+        for end in range(PREFIX, len(text) + 1, PREFIX):
+            so_far.update(text[end - PREFIX : end].encode())
+            marks.append(so_far.hexdigest())
         known = 0
         for place, mark in enumerate(marks, 1):
             if mark in self._seen:
                 known = place * PREFIX // 4
-        self._seen.update(marks)
+        self._add(marks)
         return known
+
+    def _add(self, marks: Iterable[str]) -> None:
+        if len(self._seen) > MOST_MARKS:
+            self._seen.clear()
+        self._seen.update(marks)
 
 
 def _marked(talk: Talk) -> str:

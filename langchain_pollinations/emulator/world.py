@@ -12,6 +12,7 @@ from . import accounts
 from .accounts import Account, Rates
 from .cache import Cache
 from .catalog import Catalog, Model
+from .memory import HEAVIEST, MOST, Newest
 from .replies import Script
 from .usage import Prefixes
 
@@ -59,7 +60,7 @@ class World:
     script: Script = field(default_factory=Script)
     requests: list[Asked] = field(default_factory=list)
     cache: Cache = field(default_factory=Cache)
-    media: dict[str, Picture] = field(default_factory=dict)
+    media: Newest[Picture] = field(default_factory=Newest)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
 
@@ -70,6 +71,14 @@ class World:
     def clear(self) -> None:
         for store in (self.script, self.requests, self.cache, self.media, self.rates, self.prefixes):
             store.clear()
+
+    def remember(self, asked: Asked) -> None:
+        """Add a request, and forget the oldest where they become too many or too heavy."""
+        self.requests.append(asked)
+        weight, over = sum(len(each.body) for each in self.requests), len(self.requests) - MOST
+        while weight > HEAVIEST and len(self.requests) > 1 or over > 0:
+            weight, over = weight - len(self.requests[0].body), over - 1
+            del self.requests[:1]
 
     def link(self, picture: Picture) -> str:
         return f"{self.url}/media/{picture.id}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator import Asked, Emulator
+from langchain_pollinations.emulator.memory import HEAVIEST, MOST, Newest
+from langchain_pollinations.emulator.world import World
 
 from .conftest import KEY, events
 
@@ -130,7 +133,7 @@ def test_a_stored_answer_needs_no_money(emulator: Emulator, say: Say) -> None:
 
 
 async def test_equal_requests_at_the_same_time_share_one_generation(emulator: Emulator) -> None:
-    emulator.latency = 0.1
+    emulator.latency = 0.5
     before = emulator.keys["sk_emulator"]["balance"]
     async with httpx.AsyncClient(base_url=emulator.url, headers=KEY) as http:
         answers = await asyncio.gather(*(http.post(CHAT, json=body()) for _ in range(4)))
@@ -141,22 +144,24 @@ async def test_equal_requests_at_the_same_time_share_one_generation(emulator: Em
 
 
 def test_a_generation_goes_on_when_the_client_leaves(emulator: Emulator, say: Say) -> None:
-    emulator.latency = 0.15
-    with httpx.Client(base_url=emulator.url, headers=KEY, timeout=0.05) as hasty, pytest.raises(httpx.ReadTimeout):
-        hasty.post(CHAT, json=body())
-    assert kind(say("hi")) == "COALESCED"
+    emulator.latency = 0.3
+    hasty = httpx.Timeout(10, read=0.05)
+    with httpx.Client(base_url=emulator.url, headers=KEY) as http, pytest.raises(httpx.ReadTimeout):
+        http.post(CHAT, json=body(), timeout=hasty)
+    assert kind(say("hi")) in ("COALESCED", "EXACT")
     assert kind(say("hi")) == "EXACT"
 
 
 async def test_a_shared_failure_is_told_to_all(emulator: Emulator) -> None:
-    emulator.latency = 0.1
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    sent = {"messages": [{"role": "user", "content": [picture]}]}
+    emulator.latency = 0.5
+    broken = {"type": "json_schema", "json_schema": {"schema": {"type": "array", "minItems": "many"}}}
+    sent = body(response_format=broken)
     async with httpx.AsyncClient(base_url=emulator.url, headers=KEY) as http:
         answers = await asyncio.gather(*(http.post(CHAT, json=sent) for _ in range(2)))
         again = await http.post(CHAT, json=sent)
     assert {answer.status_code for answer in (*answers, again)} == {400}
-    assert again.json()["error"]["code"] == "unsupported_image_media_type"
+    assert [a.headers.get("x-cache-type") for a in answers].count("COALESCED-ERROR") == 1
+    assert "x-cache-type" not in again.headers  # a failure is not stored
 
 
 def test_lists_are_filtered(http: httpx.Client) -> None:
@@ -175,3 +180,30 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
     assert http.get("/models", headers={"Pollinations-Model-Source": "x"}).status_code == 400
     assert http.get("/v1/models/black-forest-labs/flux.1-schnell").json()["id"] == "black-forest-labs/flux.1-schnell"
     assert http.get("/v1/models/nope").status_code == 404
+    assert http.get("/models/").status_code == 404  # and no redirect
+
+
+def test_the_oldest_things_are_forgotten() -> None:
+    kept: Newest[str] = Newest(most=3, heaviest=10)
+    for name in "abcd":
+        kept.put(name, name.upper(), 1)
+    assert [kept.find(name) for name in "abcd"] == [None, "B", "C", "D"]
+    kept.put("b", "new", 9)
+    assert [kept.find(name) for name in "bcd"] == ["new", None, "D"]
+    kept.put("e", "larger than all", 99)
+    assert kept.find("b") is None and kept.find("e") == "larger than all"
+    kept.clear()
+    assert kept.find("e") is None
+
+
+def test_the_oldest_requests_are_forgotten() -> None:
+    world = World()
+    small = Asked("GET", "/models", "/models", {}, {})
+    world.requests.extend([small] * MOST)
+    world.remember(large := replace(small, body=bytes(HEAVIEST // 3)))
+    assert len(world.requests) == MOST and world.requests[-1] is large
+    for _ in range(3):
+        world.remember(large)
+    assert world.requests == [large] * 3
+    world.remember(largest := replace(small, body=bytes(HEAVIEST + 1)))
+    assert world.requests == [largest]

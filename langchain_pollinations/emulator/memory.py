@@ -1,0 +1,41 @@
+"""How much the emulator remembers: the newest things, as many as fit, so that a long run does not fill the memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+MOST = 10_000
+HEAVIEST = 256 * 1024 * 1024  # bytes
+
+T = TypeVar("T")
+
+
+class Newest(Generic[T]):
+    """Things by name; the oldest go where they become too many or too heavy. Safe to clear from any thread."""
+
+    def __init__(self, most: int = MOST, heaviest: int = HEAVIEST) -> None:
+        self._most, self._heaviest = most, heaviest
+        self._lock = threading.Lock()
+        self._things: dict[str, tuple[T, int]] = {}
+        self._weight = 0
+
+    def clear(self) -> None:
+        with self._lock:
+            self._things.clear()
+            self._weight = 0
+
+    def find(self, name: str) -> T | None:
+        found = self._things.get(name)
+        return found and found[0]
+
+    def put(self, name: str, thing: T, weight: int) -> None:
+        with self._lock:
+            self._drop(name)
+            self._things[name] = thing, weight
+            self._weight += weight
+            while len(self._things) > 1 and (len(self._things) > self._most or self._weight > self._heaviest):
+                self._drop(next(iter(self._things)))
+
+    def _drop(self, name: str) -> None:
+        self._weight -= self._things.pop(name, (None, 0))[1]
