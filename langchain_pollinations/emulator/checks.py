@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ def _expected(wanted: str, value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def number(low: float | None = None, high: float | None = None, *, whole: bool = False) -> Check:
@@ -413,13 +414,21 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
+def _well_formed(body: bytes, value: Any) -> Any:
+    """The value with halves of surrogate pairs replaced, which JSON can escape but no text can be sent with."""
+    if b"\\ud" not in body.lower():
+        return value
+    text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.loads(text)
+
+
 def json_body(body: bytes, content_type: str, table: Table) -> dict[str, Any]:
     """The JSON object of a request; without a JSON content type the service sees an empty one."""
     value: Any = {}
     if JSON_TYPE.match(content_type.strip().lower()):
         try:
-            value = json.loads(body, parse_constant=_no_constant)
-        except ValueError:
+            value = _well_formed(body, json.loads(body, parse_constant=_no_constant))
+        except (ValueError, RecursionError):
             raise Refusal(400, "Malformed JSON in request body") from None
     if not isinstance(value, dict):
         raise invalid("JSON body", {}, [_expected("object", value)])

@@ -425,3 +425,33 @@ def test_an_image_model_on_the_chat_route_answers_with_a_link() -> None:
         assert "usage" not in response.json() and http.get(url).headers["content-type"] == "image/jpeg"
         chunks = events(http.post("/v1/chat/completions", json=body | {"stream": True}).text)
         assert all(chunk["usage"] is None for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "1" * 300_000,
+        "(" * 300_000,
+        "(\n" * 150_000,
+        "tell a story about" + " " * 300_000 + "a fox",
+    ],
+    ids=["digits", "brackets", "lines", "blanks"],
+)
+def test_long_texts_are_answered_soon(say: Say, words: str) -> None:
+    assert say(words).status_code == 200  # within the client's timeout
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (r'{"messages": [{"role": "user", "content": "half a \ud83e fox"}]}', 200),
+        (r'{"messages": [{"role": "user", "content": "a \ud83e\udd8a"}]}', 200),
+        ('{"messages": [{"role": "user", "content": "x"}], "temperature": %s}' % ("9" * 400), 400),
+        ('{"messages": [{"role": "user", "content": "x"}], "more": %s}' % ("[" * 9999 + "]" * 9999), 400),
+        ('{"messages": [{"role": "user", "content": "json %s"}], "json": true}' % (r"{\"a\":" * 9999), 200),
+    ],
+    ids=["half a character", "both halves", "a huge number", "nested deeply", "nested in words"],
+)
+def test_odd_json_is_answered_or_refused(http: httpx.Client, sent: str, status: int) -> None:
+    answer = http.post("/v1/chat/completions", content=sent, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text

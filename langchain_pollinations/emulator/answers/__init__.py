@@ -18,7 +18,9 @@ Json = dict[str, Any]
 
 URL = re.compile(r"https?://[^\s\"'<>\\\])}]+|data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")
 GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.IGNORECASE)
-SUM = re.compile(r"(-?\d+(?:\.\d+)?)\s*(plus|minus|times|divided by|[-+*/×x÷])\s*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+SUM = re.compile(
+    r"(?<![\d.])(-?\d+(?:\.\d+)?)\s*(plus|minus|times|divided by|[-+*/×x÷])\s*(-?\d+(?:\.\d+)?)", re.IGNORECASE
+)
 SUMS: Mapping[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
@@ -123,7 +125,7 @@ def _embedded_schema(text: str) -> Mapping[str, Any] | None:
     for match in re.finditer(r"\{", text):
         try:
             value, _ = decoder.raw_decode(text, match.start())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict) and isinstance(value.get("properties"), dict):
             return value
@@ -232,9 +234,11 @@ def _nearest(text: str, question: str) -> str | None:
     return next(sentence for number, sentence in rated if number == best) if best else None
 
 
-LABEL = re.compile(r"^\W*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M)
+LABEL = re.compile(
+    r"^[^\w\n]*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M
+)
 MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
-QUESTION = re.compile(r"^\W*question\s*:\s*(.+?)\s*$", re.IGNORECASE | re.M)
+QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.M)
 
 
 def _context(talk: Talk) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from .words import NUMBER_WORDS, subject
+from .words import LONGEST_REQUEST, NUMBER_WORDS, subject
 
 MOST_SCENES = 8
 DEFAULT_SCENES = 3
@@ -317,7 +317,7 @@ class Story:
 
 def count_of(text: str, default: int = DEFAULT_SCENES) -> int:
     """How many scenes or pictures the words ask for."""
-    match = COUNTED.search(text)
+    match = COUNTED.search(text[:LONGEST_REQUEST])
     if match is None:
         return default
     word = match[1].lower()

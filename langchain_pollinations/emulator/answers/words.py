@@ -13,14 +13,14 @@ NUMBER_WORDS = {
     )
 }
 QUOTED = re.compile(
-    r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|`([^`]+)`"
+    r"\"([^\"]+)\"|“([^“”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|`([^`]+)`"
     r"|(?<!\w)'([^']+)'(?!\w)|‘([^’]+)’"
 )
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 URL = re.compile(r"https?://[^\s\"'<>\])}]+")
-EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
-EXPRESSION = re.compile(r"[-(]*\d[\d.\s()]*(?:(?:\*\*|[-+*/×÷^])[-\d.\s()]+)+")
+EXPRESSION = re.compile(r"[-(]{0,9}\d[\d.\s()]{0,99}(?:(?:\*\*|[-+*/×÷^])[-\d.\s()]{1,99})+")
 CAPITALISED = r"[A-Z][\w'’.-]*(?:(?:, | )[A-Z][\w'’.-]*)*"
 PLACE = re.compile(rf"\b(?:in|at|near|for|from|to|of|visit|over)\s+(?:the\s+)?({CAPITALISED})")
 NAME = re.compile(CAPITALISED)
@@ -64,6 +64,8 @@ FOR_WHOM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+LONGEST_REQUEST = 1000  # characters in which a request says what it is about
+
 
 def stem(word: str) -> str:
     """A word without its usual English endings, long enough to be recognised."""
@@ -87,7 +89,7 @@ def sentences(text: str) -> list[str]:
 
 def subject(text: str) -> str:
     """What a request is about: after `about` or `a picture of`, else all of it without the instruction."""
-    first = text.strip().split("\n\n")[0]
+    first = " ".join(text.strip().split("\n\n")[0][:LONGEST_REQUEST].split())
     match = ABOUT.search(first) or OF_PICTURE.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
     found = re.split(r"(?<=\w)[.!?](?:\s|$)", found)[0]
