@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
@@ -19,6 +20,11 @@ INK: Colour = (52, 48, 58)
 FAINT: Colour = (150, 142, 140)
 SMALLEST_CAPTION = 48  # below this many pixels a caption would only be noise
 MOST_LINES = 3
+LONGEST_CAPTION = 600  # characters, more than the lines can hold
+PLAIN_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "—": "-", "–": "-"}
+)
+OTHER_SCRIPT = "[a prompt in letters that this font lacks]"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -125,7 +131,7 @@ def _line_height(font: Font) -> int:
 
 def _caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
     """The prompt in as few lines as it needs, in the largest letters that fit."""
-    text = " ".join(prompt.split()) or "untitled"
+    text = _legible(prompt[:LONGEST_CAPTION])
     largest = max(10, min(width // 24, height // 20))
     for size in range(largest, max(8, largest // 2) - 1, -2):
         font = _font(size)
@@ -137,6 +143,21 @@ def _caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], _cut(lines[MOST_LINES - 1] + " …", font, width)]
     return lines, font
+
+
+@lru_cache(maxsize=4096)
+def _has(letter: str) -> bool:
+    """Whether the font has a form for a letter; it draws the same box for all those that it lacks."""
+    font = _font(24)
+    return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
+
+
+def _legible(prompt: str) -> str:
+    """The prompt in letters that the font has: without accents, and with dots for other scripts and emoji."""
+    plain = unicodedata.normalize("NFKD", " ".join(prompt.split()).translate(PLAIN_LETTERS))
+    shown = "".join(c if _has(c) else "…" for c in plain if not unicodedata.combining(c))
+    found = re.sub(r"…[… ]*", "… ", shown).strip()
+    return found if found.strip(" …") else OTHER_SCRIPT if found else "untitled"
 
 
 def _wrapped(text: str, font: Font, width: int) -> list[str]:
