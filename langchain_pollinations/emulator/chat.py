@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from . import answers, cache, checks, faults, generation, images, replies, talk, usage
 from .cache import Stored
 from .catalog import Model
-from .generation import Job, Made
+from .generation import Job
 from .refusals import Refusal, upstream
 from .talk import Talk
 from .wire import Pieces, played
@@ -286,8 +286,7 @@ class Request:
 
     def __init__(self, world: World, asked: Asked, body: Json, *, plain: bool) -> None:
         self.world, self.asked, self.plain = world, asked, plain
-        endpoint, kind = (TEXT_ROUTE, "text") if plain else (ROUTE, "text")
-        self.model = world.catalog.resolve(body.get("model"), "text", endpoint, kind)
+        self.model = world.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
         self.raw = body
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
         self.talk = talk.read(self.body)
@@ -362,7 +361,7 @@ class Request:
         return self.render(body, headers, entry.chunk_delay, entry.style)
 
     async def _natural(self) -> Response:
-        made: Made = await generation.run(self.world, self.asked, self.job(), self._make)
+        made = await generation.run(self.world, self.asked, self.job(), self._make)
         return self.render(made.stored.value, made.headers)
 
     async def _make(self) -> tuple[Stored, Mapping[str, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from . import accounts, cache, catalog
 from .accounts import Account
@@ -42,10 +41,8 @@ def admit(world: World, asked: Asked, job: Job) -> Account:
     return account
 
 
-def bill(account: Account, model: Model, units: Mapping[str, int]) -> Decimal:
-    price = catalog.cost(model, units)
-    accounts.charge(account, price)
-    return price
+def bill(account: Account, model: Model, units: Mapping[str, int]) -> None:
+    accounts.charge(account, catalog.cost(model, units))
 
 
 async def run(

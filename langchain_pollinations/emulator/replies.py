@@ -99,9 +99,6 @@ class Script:
         with self._lock:
             self._entries.clear()
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def take(self, path: str, *, messages: bool) -> Entry | None:
         """The first line that suits the path; without `messages` one that needs no checks before it."""
         with self._lock:

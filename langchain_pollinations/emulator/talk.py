@@ -111,10 +111,6 @@ class Talk:
         return [_result(m, calls.get(m.get("tool_call_id", ""), {})) for m in answers]
 
     @cached_property
-    def waits_for_user(self) -> bool:
-        return bool(self.messages) and self.messages[-1]["role"] in ("tool", "function")
-
-    @cached_property
     def parts(self) -> list[Part]:
         return parts_of(self.messages)
 

@@ -355,10 +355,10 @@ HINTS: Sequence[tuple[str, Reader]] = (
 )
 
 
-def instance(schema: Schema, text: str, *, name: str = "") -> Any:
+def instance(schema: Schema, text: str) -> Any:
     """A value that fits the schema, made of the words of the text; a schema that is none is refused."""
     try:
-        return Maker(Words(text), schema).make(schema, name)
+        return Maker(Words(text), schema).make(schema)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         message = f"400 Bad Request: Invalid schema: {type(error).__name__}: {error}"
         raise upstream(400, message, 400) from error
