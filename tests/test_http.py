@@ -158,9 +158,11 @@ def test_the_time_limit_of_a_stream_runs_between_its_events_only(
 
 def test_a_slow_consumer_is_no_stalled_stream(chat: ChatPollinations, emulator: Emulator) -> None:
     emulator.reply("A rather long answer that comes in several pieces, one after another.")
+    text = ""
     for chunk in chat.model_copy(update={"stream_chunk_timeout": 1}).stream("Hello"):
-        if chunk.text:
-            time.sleep(0.4)
+        text += chunk.text
+        time.sleep(0.4)
+    assert text.endswith("one after another.")
 
 
 def test_no_answer_in_time_is_a_timeout(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
