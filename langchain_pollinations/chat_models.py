@@ -30,6 +30,7 @@ from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations._parsers import JsonAnswerParser, PydanticAnswerParser
+from langchain_pollinations._stream import ChatReader
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
@@ -514,7 +515,7 @@ def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:
 
 
 def _stream_call(body: Json, asked: _decode.Asked) -> Call[EventReader[ChatGenerationChunk]]:
-    return Call("POST", _PATH, partial(_decode.ChatReader, asked=asked), {"json": body})
+    return Call("POST", _PATH, partial(ChatReader, asked=asked), {"json": body})
 
 
 def _checked(given: Json) -> Json:

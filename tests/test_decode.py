@@ -15,7 +15,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations import ChatPollinations, errors
-from langchain_pollinations._decode import Asked, ChatReader, read_answer, read_finish_reason, read_usage
+from langchain_pollinations._decode import Asked, read_answer, read_finish_reason, read_usage
+from langchain_pollinations._stream import ChatReader
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS
 

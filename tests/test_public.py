@@ -51,6 +51,7 @@ ALLOWED = {
     "_http": {"errors"},
     "_encode": {"errors", "media"},
     "_decode": {"errors", "_encode"},
+    "_stream": {"errors", "_decode", "_encode"},
     "_blocks": {"_encode", "media"},
     "_connection": {"_http", "_options", "errors"},
     "catalog": {"errors"},
