@@ -54,7 +54,7 @@ class Connection(BaseModel):
     ever."""
 
     max_retries: int = Field(default=2, ge=0)
-    """Repeats after the first attempt, before the first byte of an answer only; 0 turns them off."""
+    """Repeats after the first attempt; 0 turns them off. A stream that has begun is never begun again."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers for every request; they win over ours, whatever their case."""

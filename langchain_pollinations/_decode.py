@@ -280,8 +280,8 @@ def may_be_notice(text: str) -> bool:
 
 def is_balance_notice(text: str, usage: UsageMetadata | None, has_calls: bool) -> bool:
     """The service answers an empty balance with a friendly message, status 200 and a usage of zeros."""
-    spent = usage is not None and usage["total_tokens"] > 0
-    return not spent and not has_calls and usage is not None and "https://enter.pollinations.ai" in text
+    unspent = usage is not None and usage["total_tokens"] == 0
+    return unspent and not has_calls and "https://enter.pollinations.ai" in text
 
 
 def balance_error(text: str, headers: httpx.Headers) -> errors.InsufficientBalanceError:

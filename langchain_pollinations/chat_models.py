@@ -524,10 +524,9 @@ def _checked(given: Json) -> Json:
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
         checked = ChatOptions.model_validate(known).model_dump(include=set(known))
+        check_no_secret(unknown)
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
-    try:
-        check_no_secret(unknown)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
     for name in unknown.keys() - _PASSED_ON:

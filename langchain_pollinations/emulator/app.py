@@ -130,6 +130,7 @@ class Application:
             pass
         except Exception:  # a mistake of the emulator's own: `_broken` told the client, the log tells where
             logger.exception("The emulator failed at %s %s", scope["method"], scope["path"])
+            raise
 
     def _stamped(self, send: Send) -> Send:
         self._count += 1

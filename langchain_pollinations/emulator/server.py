@@ -59,10 +59,11 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-    except BaseException as error:
+    except OSError as error:
         listener.close()
-        if isinstance(error, OSError):
-            raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
+        raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
+    except OverflowError:  # no port has such a number
+        listener.close()
         raise
     return listener
 
