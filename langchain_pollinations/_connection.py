@@ -35,6 +35,9 @@ class Connection(BaseModel):
     _SYNONYMS: ClassVar[Mapping[str, str]] = {"pollinations_api_key": "api_key", "request_timeout": "timeout"}
     """Other names that LangChain's users know a field by."""
 
+    _KEY_REQUIRED: ClassVar[bool] = True
+    """Whether a call without a key is refused before it is sent. The service's lists need none."""
+
     api_key: SecretStr | None = Field(default_factory=secret_from_env("POLLINATIONS_API_KEY", default=None), repr=False)
     """Key of the service; `POLLINATIONS_API_KEY` in the environment where it is not given. Travels only in the
     `Authorization` header."""
@@ -137,14 +140,14 @@ class Connection(BaseModel):
             own = httpx.Headers(dict(self.default_headers or {}))
         except (UnicodeEncodeError, TypeError, AttributeError) as error:
             raise InvalidRequestError("default_headers must be a mapping from names to ASCII values") from error
-        if "authorization" not in own:
-            headers["Authorization"] = f"Bearer {self._key()}"
+        if "authorization" not in own and (key := self._key()):
+            headers["Authorization"] = f"Bearer {key}"
         headers.update(own)
         return headers
 
     def _key(self) -> str:
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
-        if not key:
+        if not key and self._KEY_REQUIRED:
             raise AuthenticationError(
                 "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)", fix_url=KEYS_PAGE
             )
