@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_pollinations.catalog import Model, alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
     from langchain_pollinations.errors import (
         APIConnectionError,
@@ -55,6 +56,7 @@ __all__ = [
     "KeyBudgetExhaustedError",
     "Media",
     "MediaInputError",
+    "Model",
     "NotFoundError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
@@ -72,14 +74,19 @@ __all__ = [
     "UnsupportedRequestError",
     "UpstreamError",
     "__version__",
+    "alist_models",
+    "list_models",
 ]
 
 _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
+    "Model": "catalog",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
     "__version__": "_connection",
+    "alist_models": "catalog",
+    "list_models": "catalog",
 }
 
 

@@ -51,10 +51,14 @@ ALLOWED = {
     "_http": {"errors"},
     "_encode": {"errors", "media"},
     "_decode": {"errors", "_encode"},
-    "_stream": {"errors", "_decode", "_encode"},
-    "_blocks": {"_encode", "media"},
+    "_running": {"_decode", "_encode"},
+    "_kept": {"_decode", "_encode"},
+    "_citations": {"_decode", "_encode"},
+    "_answer": {"errors", "media", "_decode", "_encode", "_running", "_kept", "_citations"},
+    "_stream": {"errors", "_answer", "_decode", "_encode"},
+    "_blocks": {"_encode"},
     "_connection": {"_http", "_options", "errors"},
-    "catalog": {"errors"},
+    "catalog": {"errors", "_connection", "_http", "_options"},
 }
 
 
