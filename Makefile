@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-live test-pythons demo notebooks record record-live wheel clean
+.PHONY: help install format check test test-live test-pythons demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -50,6 +50,9 @@ demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illus
 
 notebooks: $(READY)  ## Execute every notebook and write its page to build/
 	$(BIN)/python scripts/notebooks.py notebooks/*.ipynb
+
+models: $(READY)  ## Rewrite the snapshot of the models from the service's list; FILE=answer.json from a saved one
+	$(BIN)/python scripts/refresh_models.py $(FILE)
 
 # The benchmark among the recorded tests does not run while it records, and says so.
 RECORD := -m vcr --record-mode=rewrite -W "ignore:Benchmark fixture was not used"

@@ -577,3 +577,101 @@ def test_every_model_of_the_official_lists_has_a_profile(contract: Path) -> None
 def test_importing_the_catalogue_reads_no_data() -> None:
     code = "from langchain_pollinations import catalog; print(catalog.snapshot.cache_info().currsize)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+# --- The script that writes the snapshot ------------------------------------------------------------------------------
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "refresh_models.py"
+SNAPSHOT = Path(catalog.__file__).parent / "data" / "models.json"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    copy = tmp_path / "models.json"
+    copy.write_bytes(SNAPSHOT.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[[Any], str]:
+    def save(answer: Any) -> str:
+        file = tmp_path / "answer.json"
+        file.write_text(answer if isinstance(answer, str) else json.dumps(answer), encoding="utf-8")
+        return str(file)
+
+    return save
+
+
+def refresh(*arguments: str, target: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *arguments, "--to", str(target)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_the_snapshot_is_what_the_script_makes_of_the_list(emulator: Emulator, target: Path) -> None:
+    done = refresh("--base-url", emulator.url, target=target)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{len(IDS)} models, {len(IDS)} before\n"
+    assert target.read_bytes() == SNAPSHOT.read_bytes()
+    request = emulator.requests[-1]
+    assert (request.path, request.query) == ("/models", {"source": "official", "reliability": "all"})
+    assert "authorization" not in request.headers
+
+
+def test_a_saved_answer_does_as_well(target: Path, saved: Callable[[Any], str]) -> None:
+    kept = [{**entry, "health": {"status": "ok"}, "description": "Good."} for entry in ENTRIES[1:]]
+    kept[0] = {**kept[0], "title": "Renamed", "pricing": {"currency": "pollen", "promptTextTokens": "0.5"}}
+    new = {**ENTRY, "supported_parameters": [{"name": "seed", "type": "integer"}], "zeta": 1, "alpha": True}
+    scout = next(entry for entry in kept if entry["name"] == "meta/llama-4-scout")
+    del scout["max_completion_tokens"], scout["supports_structured_output"], scout["tools"]
+    community = {**ENTRY, "name": "community/somebody/model", "aliases": [], "community": True}
+    done = refresh(saved([new, *kept, community]), target=target)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "added    lab/one",
+        f"removed  {IDS[0]}",
+        *[line for line in done.stdout.splitlines() if line.startswith("changed")],
+        f"{len(IDS)} models, {len(IDS)} before",
+    ]
+    assert f'changed  {IDS[1]}: title: "{ENTRIES[1]["title"]}" -> "Renamed"; pricing: ' in done.stdout
+    assert "changed  meta/llama-4-scout: tools: false -> null\n" in done.stdout
+    after = json.loads(target.read_text("utf-8"))
+    assert [entry["name"] for entry in after] == ["lab/one", *IDS[1:]]
+    assert list(after[0]) == [*list(ENTRY)[:7], "capabilities", "supported_parameters", "alpha", "zeta"]
+    assert after[0]["supported_parameters"] == ["seed"]
+    assert not any({"health", "description"} & entry.keys() for entry in after)
+    scout = next(entry for entry in after if entry["name"] == "meta/llama-4-scout")
+    assert (scout["max_completion_tokens"], scout["supports_structured_output"]) == (16384, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param([], f"0 models where there were {len(IDS)}", id="empty"),
+        pytest.param(ENTRIES[:100], f"100 models where there were {len(IDS)}", id="less than half"),
+        pytest.param([*ENTRIES, {**ENTRY, "aliases": ["openai"]}], "names of more than one model: openai", id="twice"),
+        pytest.param([{**ENTRY, "title": None}], "lab/one: without title", id="a title missing"),
+        pytest.param([{**ENTRY, "aliases": "one"}], "lab/one: aliases:", id="damaged"),
+        pytest.param(["openai"], "openai: ", id="names alone"),
+        pytest.param({"object": "list", "data": []}, "GET /models is a bare list", id="another list"),
+        pytest.param("<html>", "Expecting value", id="a page"),
+    ],
+)
+def test_a_list_to_doubt_changes_nothing(target: Path, saved: Callable[[Any], str], answer: Any, told: str) -> None:
+    done = refresh(saved(answer), target=target)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+    assert target.read_bytes() == SNAPSHOT.read_bytes()
+
+
+def test_force_takes_a_short_list(target: Path, saved: Callable[[Any], str]) -> None:
+    done = refresh(saved(ENTRIES[:1]), "--force", target=target)
+    assert done.returncode == 0
+    assert [entry["name"] for entry in json.loads(target.read_text("utf-8"))] == IDS[:1]
+
+
+def test_a_service_that_fails_changes_nothing(emulator: Emulator, target: Path) -> None:
+    emulator.fail(500, on="/models")
+    done = refresh("--base-url", emulator.url, target=target)
+    assert done.returncode == 1
+    assert "500" in done.stderr
+    assert target.read_bytes() == SNAPSHOT.read_bytes()
