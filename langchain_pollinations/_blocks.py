@@ -6,7 +6,7 @@ text block and the first tool call share index 0, and LangChain's merging makes 
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -14,72 +14,128 @@ from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_pollinations._encode import PROVIDER
-from langchain_pollinations.media import sniff
 
 Block = dict[str, Any]
 
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
-    """Blocks of a whole message: reasoning, refusal, text and media, then tool calls."""
-    blocks = [*_said(message), *_media(message)]
-    blocks += [_call("tool_call", call) for call in message.tool_calls]
-    blocks += [_call("invalid_tool_call", call) for call in message.invalid_tool_calls]
-    return blocks  # type: ignore[return-value]  # dicts in the shape of core's TypedDicts
+    """Blocks of a whole message: reasoning, refusal, text, tool calls, then media and what the server did by itself."""
+    calls = [_call("tool_call", call) for call in message.tool_calls]
+    calls += [_call("invalid_tool_call", call) for call in message.invalid_tool_calls]
+    return [*_said(message), *calls, *_media(message), *_server_side(message)]  # type: ignore[list-item]
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
     """Blocks of one chunk, or of chunks added up; calls stay in pieces until the last chunk is among them."""
     pieces = message.tool_call_chunks
-    if message.chunk_position == "last" and (not pieces or any(piece["name"] for piece in pieces)):
+    if message.chunk_position == "last" and (_has_words(message) or any(piece["name"] for piece in pieces)):
         return translate(message)
-    blocks = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _said(message)]
-    blocks += _media(message)
-    blocks += [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
-    return blocks  # type: ignore[return-value]
+    said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _said(message)]
+    calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
+    return [*said, *calls, *_media(message), *_server_side(message)]  # type: ignore[list-item]
 
 
 _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}
 
 
+def _has_words(message: AIMessage) -> bool:
+    """Whether words were said: the last chunk of a stream brings none itself."""
+    kwargs = message.additional_kwargs
+    return bool(message.text or kwargs.get("reasoning_content") or kwargs.get("refusal"))
+
+
 def _said(message: AIMessage) -> list[Block]:
     kwargs = message.additional_kwargs
-    said = (
-        ("reasoning", kwargs.get("reasoning_content")),
-        ("refusal", kwargs.get("refusal")),
-        ("text", str(message.text)),
-    )
-    return [{"type": kind, kind: words} for kind, words in said if words]
+    reasoning: Block = {"type": "reasoning", "reasoning": kwargs.get("reasoning_content") or ""}
+    if extras := _marks(kwargs):
+        reasoning["extras"] = extras
+    text: Block = {"type": "text", "text": str(message.text)}
+    if annotations := kwargs.get("annotations"):
+        text["annotations"] = annotations
+    refusal: Block = {"type": "refusal", "refusal": kwargs.get("refusal") or ""}
+    return [block for block in (reasoning, refusal, text) if any(block[key] for key in block.keys() - {"type"})]
+
+
+def _marks(kwargs: Mapping[str, Any]) -> Block:
+    """What the provider put beside its reasoning: its signatures, and thoughts that it does not show."""
+    entries = [*_entries(kwargs, "content_blocks"), *_entries(kwargs, "reasoning_details")]
+    found = {
+        "signatures": [entry["signature"] for entry in entries if entry.get("signature")],
+        "redacted": [e["data"] for e in entries if e.get("type") in _HIDDEN and e.get("data")],
+    }
+    marks: Block = {key: values for key, values in found.items() if values}
+    if len(found["signatures"]) == 1:
+        marks["signature"] = marks.pop("signatures")[0]
+    return marks
+
+
+_HIDDEN = ("redacted_thinking", "reasoning.encrypted")
+
+
+def _entries(kwargs: Mapping[str, Any], key: str) -> list[Block]:
+    entries = kwargs.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _media(message: AIMessage) -> list[Block]:
-    """Sound and pictures of an answer. In a stream they come whole, with its last chunk."""
-    blocks: list[Block] = []
-    audio = message.additional_kwargs.get("audio")
-    if isinstance(audio, dict) and isinstance(audio.get("data"), str):
-        mime_type = _audio_type(audio["data"])
-        block = {"type": "audio", "base64": audio["data"], "mime_type": mime_type, "index": "lc_audio_0"}
-        extras = {key: audio[key] for key in ("transcript", "expires_at") if audio.get(key)}
-        blocks.append({**block, **({"id": audio["id"]} if audio.get("id") else {}), "extras": extras})
-    for number, part in enumerate(message.additional_kwargs.get("content_blocks") or []):
-        picture = part.get("image_url") if isinstance(part, dict) else None
-        if isinstance(picture, dict) and isinstance(picture.get("url"), str):
-            blocks.append({"type": "image", **_address(picture["url"]), "index": f"lc_img_{number}"})
-    return blocks
+    """Pictures, sound and film. In a stream they come whole, with its last chunk."""
+    if isinstance(message.content, str):
+        return []
+    return [dict(block) for block in message.content if isinstance(block, dict) and block.get("type") != "text"]
 
 
-def _audio_type(data: str) -> str:
-    """The answer does not say its format; what begins like no known one is the raw pcm16 of streams."""
-    try:
-        return sniff(base64.b64decode(data[:64])) or "audio/pcm"
-    except ValueError:
-        return "audio/pcm"
+# --- What the server did by itself ------------------------------------------------------------------------------------
 
 
-def _address(url: str) -> Block:
-    head, _, data = url.partition(";base64,")
-    return (
-        {"base64": data, "mime_type": head.removeprefix("data:")} if head.startswith("data:") and data else {"url": url}
-    )
+def _server_side(message: AIMessage) -> Iterator[Block]:
+    """Searches and code that ran at the provider, as pairs of call and result; blocks that nobody knows as they are."""
+    yield from _searches(message.response_metadata.get("groundingMetadata"))
+    last_call = ""
+    for number, block in enumerate(_entries(message.additional_kwargs, "content_blocks")):
+        kind = str(block.get("type"))
+        if kind in _ELSEWHERE:
+            continue
+        call_id = str(block.get("id") or block.get("tool_use_id") or f"server_tool_{number}")
+        if kind in ("server_tool_use", "mcp_tool_use"):
+            last_call = call_id
+            yield _server_call(call_id, str(block.get("name", "")), block.get("input"))
+        elif kind == "executable_code":
+            last_call = call_id
+            yield _server_call(call_id, "code_execution", block.get(kind))
+        elif kind == "code_execution_result":
+            result = block.get(kind)
+            outcome = result.get("outcome") if isinstance(result, dict) else None
+            yield _server_result(last_call or call_id, result, is_error=outcome not in (None, "OUTCOME_OK"))
+        elif kind.endswith("_tool_result"):
+            result = block.get("content")
+            is_error = bool(block.get("is_error")) or str(_get(result, "type")).endswith("_error")
+            yield _server_result(str(block.get("tool_use_id") or last_call), result, is_error=is_error)
+        else:
+            yield {"type": "non_standard", "value": block}
+
+
+# Blocks that are told in words, in the content or beside the reasoning.
+_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url"})
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _searches(grounding: Any) -> Iterator[Block]:
+    if queries := _get(grounding, "webSearchQueries"):
+        yield _server_call("google_search_0", "google_search", {"queries": queries})
+        yield _server_result("google_search_0", grounding.get("groundingChunks"))
+
+
+def _server_call(call_id: str, name: str, args: Any) -> Block:
+    args = args if isinstance(args, dict) else {} if args is None else {"input": args}
+    return {"type": "server_tool_call", "id": call_id, "name": name, "args": args}
+
+
+def _server_result(call_id: str, output: Any, *, is_error: bool = False) -> Block:
+    status = "error" if is_error else "success"
+    return {"type": "server_tool_result", "tool_call_id": call_id, "status": status, "output": output}
 
 
 def _call(kind: str, call: Any) -> Block:

@@ -1,22 +1,18 @@
-"""JSON of the service as LangChain's messages, chunks, usage and metadata. Pure: no request is made here.
+"""Single fields of the service's JSON in LangChain's terms: words, calls, usage, metadata. Pure functions.
 
-`read_answer` reads a whole chat completion; `_stream` takes deltas apart with the same functions.
+`_answer` puts answers together from them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import invalid_tool_call, tool_call
-from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import errors
 from langchain_pollinations._encode import PROVIDER, Json
@@ -39,11 +35,6 @@ FINISH_REASONS: Mapping[str, str] = {
 }
 """Words of single providers, and the standard word for each. Other words stay as they are."""
 
-# Values of a message or delta that are kept as they came, for the next turn and for the content blocks.
-KEPT_LISTS = ("reasoning_details", "content_blocks", "annotations")
-KEPT_OBJECTS = ("audio", "function_call")
-FACTS = ("id", "model", "created", "system_fingerprint", "service_tier")
-
 EXPECTED = "chat completion"
 NOTICE = "Your Pollen balance is too low"
 
@@ -56,38 +47,9 @@ class Asked:
     seed: int | None = None
     include_usage: bool = True
     include_headers: bool = False
-
-
-def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
-    """The result of a chat completion.
-
-    Raises:
-        InsufficientBalanceError: If the answer is the service's friendly notice of an empty balance.
-        InvalidResponseError: If it is no chat completion.
-    """
-    body = errors.parse_json(response, EXPECTED)
-    choice, message = read_choice(body, response)
-    usage = read_usage(body.get("usage"))
-    calls, invalid, signatures = read_tool_calls(message.get("tool_calls"))
-    text = read_text(message)
-    if is_balance_notice(text, usage, bool(calls or invalid)):
-        raise balance_error(text, response.headers)
-    metadata = read_metadata(asked, response.headers, body)
-    metadata["finish_reason"] = read_finish_reason(choice.get("finish_reason"), bool(calls))
-    if choice.get("logprobs"):
-        metadata["logprobs"] = choice["logprobs"]
-    extra = _kept(message)
-    if signatures:
-        extra["thought_signatures"] = signatures
-    answer = AIMessage(
-        content=text,
-        additional_kwargs=extra,
-        tool_calls=calls,
-        invalid_tool_calls=invalid,
-        usage_metadata=usage,
-        response_metadata=metadata,
-    )
-    return ChatResult(generations=[ChatGeneration(message=answer)], llm_output={"model_name": metadata["model_name"]})
+    audio_format: str | None = None
+    kind: str | None = None
+    """What the model makes (text, image, ...), where that is known."""
 
 
 def read_choice(body: Json, response: httpx.Response) -> tuple[Json, Json]:
@@ -108,36 +70,47 @@ def first_choice(body: Json) -> Json | None:
 # --- Parts of a message or delta --------------------------------------------------------------------------------------
 
 
-def read_text(message: Mapping[str, Any]) -> str:
-    """The text, from a string or from text parts."""
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+def words(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def read_reasoning(message: Mapping[str, Any]) -> str:
-    """The reasoning, under the name by which the route behind the model calls it; routes that use two repeat it."""
-    for key in ("reasoning_content", "reasoning"):
-        if isinstance(message.get(key), str) and message[key]:
-            return str(message[key])
-    blocks = message.get("content_blocks")
-    if not isinstance(blocks, list):
-        return ""
-    deltas = [block.get("delta", block) for block in blocks if isinstance(block, dict)]
-    thoughts = [delta.get("thinking") for delta in deltas if isinstance(delta, dict)]
-    return "".join(thought for thought in thoughts if isinstance(thought, str))
+def read_text(content: Any) -> str:
+    """The text of a content, which is a string or a list of parts."""
+    if not isinstance(content, list):
+        return words(content)
+    strings = "".join(part for part in content if isinstance(part, str))
+    return strings + "".join(text_of(part) for _, part in numbered(content))
 
 
-def _kept(message: Json) -> Json:
-    extra: Json = {key: message[key] for key in KEPT_LISTS if isinstance(message.get(key), list) and message[key]}
-    extra |= {key: message[key] for key in KEPT_OBJECTS if isinstance(message.get(key), dict) and message[key]}
-    if reasoning := read_reasoning(message):
-        extra["reasoning_content"] = reasoning
-    if refusal := message.get("refusal"):
-        extra["refusal"] = str(refusal)
-    return extra
+def text_of(part: Mapping[str, Any]) -> str:
+    return words(part.get("text")) if part.get("type", "text") == "text" else ""
+
+
+def read_thoughts(entries: Any) -> Iterator[tuple[Any, str]]:
+    """The thoughts in content blocks or reasoning details, each with the number of its block."""
+    for number, entry in numbered(entries):
+        kind = words(entry.get("type"))
+        if kind.startswith("reasoning."):
+            yield number, words(entry.get("text")) or words(entry.get("summary"))
+        elif kind in ("", "thinking"):
+            yield number, read_text(entry.get("thinking"))
+
+
+def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
+    """The entries of a list of blocks, whole ones or deltas, each with its number in the whole answer."""
+    for place, entry in enumerate(entries if isinstance(entries, list) else []):
+        if not isinstance(entry, dict):
+            continue
+        block = next((entry[key] for key in ("delta", "content_block") if isinstance(entry.get(key), dict)), entry)
+        kind = block.get("type")
+        if kind in _DELTAS:
+            block = {key: value for key, value in block.items() if key != "type"}
+        index = entry.get("index")
+        yield index if isinstance(index, int | str) else place, block
+
+
+# Anthropic's words for pieces of a block, which say nothing that their fields do not say.
+_DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
 @dataclass(frozen=True)
@@ -154,44 +127,22 @@ class RawCall:
 def read_raw_call(call: Any) -> RawCall | None:
     if not isinstance(call, dict):
         return None
-    function = call.get("function")
-    function = function if isinstance(function, dict) else {}
+    function = call["function"] if isinstance(call.get("function"), dict) else call
     arguments = function.get("arguments")
     if arguments is not None and not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
     index = call.get("index")
     return RawCall(
         index=index if isinstance(index, int | str) else None,
-        id=_word(call.get("id")),
-        name=_word(function.get("name")),
+        id=word(call.get("id")),
+        name=word(function.get("name")),
         arguments=arguments or "",
-        signature=_word(function.get("thought_signature")) or None,
+        signature=word(function.get("thought_signature")) or None,
     )
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     return str(value) if isinstance(value, str | int) else ""
-
-
-def read_tool_calls(calls: Any) -> tuple[list[ToolCall], list[InvalidToolCall], dict[str, str]]:
-    """Tool calls of a whole message: the good ones, those whose arguments are no JSON object, thought signatures."""
-    good: list[ToolCall] = []
-    bad: list[InvalidToolCall] = []
-    signatures: dict[str, str] = {}
-    for call in calls if isinstance(calls, list) else []:
-        raw = read_raw_call(call)
-        if raw is None:
-            continue
-        call_id = raw.id or f"call_{uuid.uuid4().hex[:24]}"
-        args = parse_arguments(raw.arguments or "{}")
-        if args is not None:
-            good.append(tool_call(name=raw.name, args=args, id=call_id))
-        else:
-            told = "the arguments are no JSON object"
-            bad.append(invalid_tool_call(name=raw.name, args=raw.arguments, id=call_id, error=told))
-        if raw.signature:
-            signatures[call_id] = raw.signature
-    return good, bad, signatures
 
 
 def parse_arguments(arguments: str) -> Json | None:
@@ -260,6 +211,7 @@ def read_finish_reason(reason: Any, has_calls: bool) -> str:
 
 
 def read_metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
+    """What LangChain's users look for in `response_metadata`, and what the service says in headers."""
     known: Json = {
         "model_provider": PROVIDER,
         "model_name": headers.get("x-model-used") or facts.get("model") or asked.model,
@@ -267,10 +219,16 @@ def read_metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]
         "seed": asked.seed,
         "request_id": headers.get("x-request-id"),
         "cache_type": headers.get("x-cache-type"),
+        "safety": _headers_under("x-safety-", headers),
+        "moderation": _headers_under("x-moderation-", headers),
         "headers": dict(headers) if asked.include_headers else None,
     }
-    known.update({key: facts.get(key) for key in FACTS if key != "model"})
-    return {key: value for key, value in known.items() if value is not None}
+    return {key: value for key, value in known.items() if value not in (None, {})}
+
+
+def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
+    found = {key.removeprefix(prefix): value for key, value in headers.items() if key.startswith(prefix)}
+    return {key.replace("-", "_"): value for key, value in found.items()}
 
 
 def may_be_notice(text: str) -> bool:

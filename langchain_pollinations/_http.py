@@ -44,6 +44,10 @@ class EventReader(Protocol[T_co]):
     def done(self) -> bool:
         """Whether the answer is whole, whatever may still come."""
 
+    @property
+    def partial(self) -> Any:
+        """What has arrived, for an error that ends the stream early."""
+
     def feed(self, data: str) -> Iterable[T_co]:
         """What one event amounts to."""
 
@@ -203,25 +207,26 @@ class Client:
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         response = self._retrying(tenacity.Retrying)(self._opened, call)
-        with errors.mapped(), contextlib.closing(response):
+        with contextlib.closing(response):
             reader = call.read(response)
-            if not _is_event_stream(response):
-                response.read()
-                yield from reader.whole(response.text)
-                return
-            events = self._events(response)
-            for data in events:
-                yield from reader.feed(data)
-                if reader.done:
-                    _drain(response, events)
+            with _partial_told(reader), errors.mapped():
+                if not _is_event_stream(response):
+                    response.read()
+                    yield from reader.whole(response.text)
                     return
-            yield from reader.end()
+                events = self._events(response)
+                for data in events:
+                    yield from reader.feed(data)
+                    if reader.done:
+                        _drain(response, events)
+                        return
+                yield from reader.end()
 
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
         response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call)
-        with errors.mapped():
-            async with contextlib.aclosing(response), contextlib.aclosing(self._aevents(response)) as events:
-                reader = call.read(response)
+        async with contextlib.aclosing(response), contextlib.aclosing(self._aevents(response)) as events:
+            reader = call.read(response)
+            with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     await response.aread()
                     for item in reader.whole(response.text):
@@ -309,6 +314,16 @@ class Client:
             wait=_wait,
             reraise=True,
         )
+
+
+@contextlib.contextmanager
+def _partial_told(reader: EventReader[Any]) -> Iterator[None]:
+    """Let the error that ends a stream carry what had arrived."""
+    try:
+        yield
+    except errors.PollinationsError as error:
+        error.partial = reader.partial
+        raise
 
 
 # After the answer's end the body is read to its own, so that the connection can be used again. Whatever goes wrong

@@ -24,7 +24,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _blocks, _decode, _encode, catalog
+from langchain_pollinations import _answer, _blocks, _decode, _encode, catalog
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
@@ -365,6 +365,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
             seed=body.get("seed"),
             include_usage=usage,
             include_headers=self.include_response_headers,
+            audio_format=(body.get("audio") or {}).get("format"),
+            kind=catalog.snapshot().get(body["model"], {}).get("category"),
         )
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
@@ -511,7 +513,7 @@ _PATH = "/v1/chat/completions"
 
 
 def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:
-    return Call("POST", _PATH, partial(_decode.read_answer, asked=asked), {"json": body})
+    return Call("POST", _PATH, partial(_answer.read_answer, asked=asked), {"json": body})
 
 
 def _stream_call(body: Json, asked: _decode.Asked) -> Call[EventReader[ChatGenerationChunk]]:

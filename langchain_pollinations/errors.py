@@ -60,6 +60,9 @@ class PollinationsError(core.ModelError):
         fix_url: Page on which the user can mend the cause.
     """
 
+    partial: Any = None
+    """What had arrived of a stream before the error: the text of a chat. None where nothing was streamed."""
+
     def __init__(
         self,
         message: str,
@@ -186,7 +189,6 @@ class IncompleteStreamError(InvalidResponseError):
     """A stream stopped before its end. `partial` holds the text that had arrived."""
 
     is_retryable = True
-    partial: str = ""
 
 
 class APIConnectionError(PollinationsError, core.ModelConnectionError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import uuid
+import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +60,19 @@ def sniff(data: bytes) -> str | None:
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:4096]):
         return "image/svg+xml"
     return None
+
+
+PCM16_RATE = 24_000
+"""Samples a second of the raw sound that spoken answers stream, one channel of 16 bits."""
+
+
+def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
+    """Raw sound of one channel and 16 bits as a file that players know."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, rate, 0, "NONE", ""))
+        sound.writeframes(samples[: len(samples) // 2 * 2])
+    return file.getvalue()
 
 
 def is_whole(data: bytes, mime_type: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations import ChatPollinations, errors
-from langchain_pollinations._decode import Asked, read_answer, read_finish_reason, read_usage
+from langchain_pollinations._answer import read_answer
+from langchain_pollinations._decode import Asked, read_finish_reason, read_usage
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS
@@ -262,7 +264,8 @@ def test_what_goes_back_is_put_together_whole() -> None:
         {"text": "Yes.", "type": "text"},
     ]
     assert message.additional_kwargs["reasoning_details"] == [{"type": "reasoning.text", "text": "Hm", "format": "f"}]
-    assert message.additional_kwargs["audio"] == {"id": "au", "data": "QUJDRA==", "transcript": "AB", "expires_at": 9}
+    assert message.additional_kwargs["audio"] == {"id": "au", "transcript": "AB", "expires_at": 9}
+    assert base64.b64decode(message.content[-1]["base64"]).endswith(b"ABCD")
     assert message.text == "Yes."
 
 
@@ -290,9 +293,10 @@ MESSAGE = st.fixed_dictionaries(
         "reasoning_content": JSON,
         "content_blocks": JSON | st.lists(st.fixed_dictionaries({"index": JSON, "delta": JSON}), max_size=2),
         "reasoning_details": JSON,
-        "audio": JSON,
+        "audio": JSON | st.fixed_dictionaries({}, optional={"data": JSON, "id": JSON, "transcript": JSON}),
+        "images": JSON | st.lists(st.fixed_dictionaries({"image_url": JSON}), max_size=2),
+        "annotations": JSON | st.lists(st.fixed_dictionaries({"type": JSON, "url_citation": JSON}), max_size=2),
         "refusal": JSON,
-        "annotations": JSON,
     },
 )
 BODY = st.fixed_dictionaries(
@@ -300,7 +304,25 @@ BODY = st.fixed_dictionaries(
     optional={
         "choices": JSON
         | st.lists(
-            st.fixed_dictionaries({}, optional={"message": MESSAGE, "delta": MESSAGE, "finish_reason": JSON}),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "message": MESSAGE,
+                    "delta": MESSAGE,
+                    "finish_reason": JSON,
+                    "logprobs": JSON,
+                    "groundingMetadata": JSON
+                    | st.fixed_dictionaries(
+                        {},
+                        optional={
+                            "webSearchQueries": JSON,
+                            "groundingChunks": JSON | st.lists(st.fixed_dictionaries({"web": JSON}), max_size=2),
+                            "groundingSupports": JSON
+                            | st.lists(st.fixed_dictionaries({"segment": JSON, "groundingChunkIndices": JSON})),
+                        },
+                    ),
+                },
+            ),
             max_size=2,
         ),
         "usage": JSON
@@ -309,10 +331,13 @@ BODY = st.fixed_dictionaries(
         "model": JSON,
         "id": JSON,
         "created": JSON,
+        "citations": JSON,
+        "search_results": JSON | st.lists(st.fixed_dictionaries({"url": JSON}), max_size=2),
     },
 )
 
 
+@pytest.mark.filterwarnings("ignore:The model answered with nothing")
 @settings(max_examples=300, deadline=None)
 @given(BODY, st.lists(BODY, max_size=3), st.integers(200, 599))
 def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(

@@ -1,0 +1,246 @@
+"""One answer of the service, put together from its events. Pure: no request is made here.
+
+A whole answer is a single event, a stream is many, and both are read by the same rules: what runs on (text, reasoning,
+refusal, tool calls) comes out event by event, the rest once, when the answer is closed.
+"""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from langchain_pollinations import _citations, _decode, errors
+from langchain_pollinations._decode import EXPECTED, Asked
+from langchain_pollinations._encode import Json
+from langchain_pollinations._kept import Kept
+from langchain_pollinations._running import Calls, Paragraphs, Thinking, Told
+from langchain_pollinations.media import pcm16_to_wav, sniff
+
+
+def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
+    """The result of a chat completion.
+
+    Raises:
+        InsufficientBalanceError: If the answer is the service's friendly notice of an empty balance.
+        InvalidResponseError: If it is no chat completion.
+    """
+    body = errors.parse_json(response, EXPECTED)
+    answer = Answer(asked, response)
+    pieces = [answer.add(body), answer.close()]
+    _decode.read_choice(body, response)
+    answer.check()
+    text, media = answer.text, answer.media()
+    good, bad = answer.calls.finished()
+    metadata = answer.metadata()
+    message = AIMessage(
+        content=[*([text] if text else []), *media] if media else text,
+        additional_kwargs={**joined(pieces), **answer.kwargs()},
+        tool_calls=good,
+        invalid_tool_calls=bad,
+        usage_metadata=answer.usage,
+        response_metadata=metadata,
+    )
+    return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"model_name": metadata["model_name"]})
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one event adds to the running parts of an answer."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    calls: list[ToolCallChunk] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.reasoning or self.refusal or self.calls)
+
+    @property
+    def kwargs(self) -> dict[str, str]:
+        """The running parts that LangChain's messages keep in `additional_kwargs`."""
+        said = {"reasoning_content": self.reasoning, "refusal": self.refusal}
+        return {key: words for key, words in said.items() if words}
+
+
+def joined(pieces: list[Piece]) -> dict[str, str]:
+    keys = dict.fromkeys(key for piece in pieces for key in piece.kwargs)
+    return {key: "".join(piece.kwargs.get(key, "") for piece in pieces) for key in keys}
+
+
+class Answer:
+    """An answer on its way: `add` each event, `close` it, and take the rest."""
+
+    def __init__(self, asked: Asked, response: httpx.Response) -> None:
+        self.usage: UsageMetadata | None = None
+        self.calls = Calls()
+        self._asked = asked
+        self._response = response
+        self._raw_usage: Json = {}
+        self._finish_reason: Any = None
+        self._facts: Json = {}
+        self._written: list[str] = []
+        self._told = Told()
+        self._thinking = Thinking()
+        self._thoughts = Told()
+        self._paragraphs = {name: Paragraphs() for name in ("reasoning_details", "content_blocks", "content")}
+        self._kept = Kept()
+        self._is_refusal = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self._written)
+
+    def add(self, event: Json) -> Piece:
+        """Take in one event.
+
+        Raises:
+            PollinationsError: If the event is an error, or holds one in the place of an answer.
+        """
+        choice = _decode.first_choice(event) or {}
+        for place in (event, choice):
+            if place.get("error"):
+                raise errors.from_event(place, request_id=self._response.headers.get("x-request-id"))
+        usage = _decode.read_usage(event.get("usage"))
+        if usage is not None:
+            self.usage, self._raw_usage = usage, event["usage"]
+        _note(self._facts, event, read_elsewhere=_BODY_FIELDS)
+        _note(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
+        if choice.get("finish_reason") is not None:
+            self._finish_reason = choice["finish_reason"]
+        message = choice.get("delta") or choice.get("message")
+        return self._read(message) if isinstance(message, dict) else Piece()
+
+    def _read(self, message: Json) -> Piece:
+        self._kept.add(message)
+        refusal = message.get("refusal")
+        self._is_refusal = self._is_refusal or bool(refusal)
+        said = self._told.add(
+            content=_decode.read_text(message.get("content")),
+            content_blocks=_decode.read_text(message.get("content_blocks") or []),
+        )
+        thought, text = self._thinking.split(said)
+        self._written.append(text)
+        reasoning = self._thoughts.add(
+            reasoning_content=_decode.words(message.get("reasoning_content")),
+            reasoning=_decode.words(message.get("reasoning")),
+            **{name: told.join(_decode.read_thoughts(message.get(name))) for name, told in self._paragraphs.items()},
+            think=thought,
+        )
+        calls = self.calls.read(message.get("tool_calls"))
+        return Piece(text, reasoning, str(refusal) if refusal else "", calls)
+
+    def close(self) -> Piece:
+        """The end of the running parts: what was held back, and what only another form of the answer said."""
+        thought, text = self._thinking.split(self._told.rest())
+        held_thought, held_text = self._thinking.end()
+        self._written.append(text + held_text)
+        reasoning = self._thoughts.add(think=thought + held_thought)
+        return Piece(text + held_text, reasoning + self._thoughts.rest())
+
+    def check(self) -> None:
+        """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
+
+        Raises:
+            InsufficientBalanceError: If it is the service's friendly notice of an empty balance.
+        """
+        if _decode.is_balance_notice(self.text, self.usage, bool(self.calls)):
+            raise _decode.balance_error(self.text, self._response.headers)
+        if not (self.text or self.calls or self._thoughts or self._kept or self._is_refusal):
+            reason = _decode.read_finish_reason(self._finish_reason, False)
+            told = f"The model answered with nothing (finish_reason {reason!r})"
+            warnings.warn(f"{told}{_EMPTY_HINTS.get(reason, '')}", UserWarning, stacklevel=2)
+
+    def media(self) -> list[Json]:
+        """Pictures, sound and film of the answer, as standard content blocks."""
+        return [*self._kept.pictures(), *_sound(self._kept.values().get("audio"), self._asked), *self._linked()]
+
+    def _linked(self) -> Iterator[Json]:
+        """What a media model made: its text speaks of it in Markdown, a `Link` header says where it is."""
+        url = self._response.links.get("enclosure", {}).get("url")
+        if url and url in self.text:
+            kind = "image" if f"]({url})" in self.text and "![" in self.text else self._asked.kind
+            yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
+
+    def kwargs(self) -> Json:
+        """`additional_kwargs` of the message, beside the running ones: what the service wants back, and what nobody
+        reads here."""
+        fields = self._kept.values()
+        extra = self._kept.extra()
+        extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
+        if annotations := _citations.collect(self.text, fields, self._facts):
+            extra["annotations"] = annotations
+        if signatures := self.calls.signatures():
+            extra["thought_signatures"] = signatures
+        return extra
+
+    def metadata(self) -> Json:
+        """`response_metadata` of the message."""
+        known = _decode.read_metadata(self._asked, self._response.headers, self._facts)
+        known["finish_reason"] = _decode.read_finish_reason(self._finish_reason, bool(self.calls))
+        if self._raw_usage and self._asked.include_usage:
+            known["token_usage"] = self._raw_usage
+        if (field_name := self._thoughts.followed) is not None:
+            known["reasoning_field"] = field_name
+        return {**{key: self._facts[key] for key in self._facts.keys() - {"model", *_MESSAGE_FACTS}}, **known}
+
+
+_BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
+_CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
+# Facts that stand beside the message and that LangChain's users look for on it.
+_MESSAGE_FACTS = ("citations", "search_results")
+_EMPTY_HINTS = {
+    "length": "; raise max_tokens",
+    "content_filter": "; the provider's filter took it back",
+}
+
+
+def _note(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
+    """Keep the facts of an event that nobody reads: no field is lost, and none is added up but log probabilities."""
+    for key, value in source.items():
+        if key not in read_elsewhere and value not in (None, "", [], {}):
+            facts[key] = _newer(facts.get(key), value)
+
+
+def _newer(old: Any, new: Any) -> Any:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    merged = dict(old)
+    for key, value in new.items():
+        known = old.get(key)
+        if key in ("content", "refusal") and isinstance(known, list) and isinstance(value, list):
+            merged[key] = known + value  # the tokens of logprobs run on
+        elif value not in (None, "", [], {}):
+            merged[key] = _newer(known, value)
+    return merged
+
+
+# --- Media ------------------------------------------------------------------------------------------------------------
+
+_SOUNDS: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}
+
+
+def _sound(audio: Any, asked: Asked) -> Iterator[Json]:
+    """A spoken answer as one block that can be played: the raw pcm16 of streams gets a WAV header."""
+    if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
+        return
+    data, mime_type = audio["data"], _SOUNDS.get(asked.audio_format or "", "application/octet-stream")
+    try:
+        sound = base64.b64decode(data, validate=True)
+    except ValueError:
+        sound = b""
+    if sound and (found := sniff(sound)):
+        mime_type = found
+    elif sound and asked.audio_format not in _SOUNDS:
+        data, mime_type = base64.b64encode(pcm16_to_wav(sound)).decode("ascii"), "audio/wav"
+    block = {"type": "audio", "base64": data, "mime_type": mime_type}
+    extras = {key: value for key, value in audio.items() if key not in ("data", "id")}
+    yield {**block, **({"id": audio["id"]} if audio.get("id") else {}), **({"extras": extras} if extras else {})}

@@ -1,0 +1,131 @@
+"""Sources of an answer as LangChain's standard citations, whatever the provider behind the service calls them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from langchain_pollinations._decode import text_of
+from langchain_pollinations._encode import Json
+
+
+def collect(text: str, message: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Json]:
+    """The annotations of an answer's text, each source or passage once.
+
+    Args:
+        text: The whole text of the answer, to which the indices of citations refer.
+        message: Fields of the message: `annotations`, `content_blocks`.
+        facts: Fields beside the message: `groundingMetadata`, `search_results`, `citations`.
+    """
+    everything = {**facts, **message}
+    placed = [
+        *_from_annotations(_list(everything.get("annotations"))),
+        *_from_blocks(_list(everything.get("content_blocks"))),
+        *_from_grounding(everything.get("groundingMetadata"), text),
+    ]
+    listed = [
+        *_from_results(_list(everything.get("search_results"))),
+        *({"url": url} for url in _list(everything.get("citations")) if isinstance(url, str)),
+        *_from_results(_list(everything.get("citations"))),
+    ]
+    return [*_once(placed), *_unplaced(listed, known={found.get("url") for found in placed})]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _once(found: Iterable[Json]) -> Iterator[Json]:
+    seen: list[Json] = []
+    for citation in found:
+        if citation not in seen:
+            seen.append(citation)
+            yield citation
+
+
+def _unplaced(found: Iterable[Json], known: set[Any]) -> Iterator[Json]:
+    """Sources of the whole answer; one that is cited at a place already says nothing new."""
+    for source in found:
+        if source["url"] not in known:
+            known.add(source["url"])
+            yield _citation(source)
+
+
+_STANDARD = {"url": str, "title": str, "start_index": int, "end_index": int, "cited_text": str}
+
+
+def _citation(fields: Mapping[str, Any]) -> Json:
+    """A standard citation; what the standard has no name for stands in its extras."""
+    given = {key: value for key, value in fields.items() if value is not None and key != "type"}
+    standard = {key: given[key] for key, kind in _STANDARD.items() if isinstance(given.get(key), kind)}
+    extras = {key: value for key, value in given.items() if key not in standard}
+    citation = {"type": "citation", **standard}
+    return {**citation, "extras": extras} if extras else citation
+
+
+def _from_annotations(annotations: list[Any]) -> Iterator[Json]:
+    """OpenAI's form, in which the facts stand beside the type or one level below."""
+    for annotation in annotations:
+        if isinstance(annotation, dict) and annotation.get("type") == "url_citation":
+            facts = annotation.get("url_citation")
+            facts = dict(facts if isinstance(facts, dict) else annotation)
+            yield _citation({"cited_text": facts.pop("content", None), **facts})
+        else:
+            yield {"type": "non_standard_annotation", "value": annotation}
+
+
+def _from_blocks(blocks: list[Any]) -> Iterator[Json]:
+    """Anthropic's form: each passage of text is a block, and names the sources of that passage."""
+    start = 0
+    for block in blocks:
+        if not isinstance(block, dict):
+            continue
+        end = start + len(text_of(block))
+        for source in _list(block.get("citations")):
+            if isinstance(source, dict):
+                title = source.get("title") or source.get("document_title")
+                yield _citation({**source, "title": title, "start_index": start, "end_index": end})
+        start = end
+
+
+def _from_grounding(grounding: Any, text: str) -> Iterator[Json]:
+    """Google's form: a list of sources, and passages that point into it. Places are counted in bytes of UTF-8."""
+    if not isinstance(grounding, dict):
+        return
+    sources = [_web(chunk) for chunk in _list(grounding.get("groundingChunks"))]
+    supported: set[int] = set()
+    for support in _list(grounding.get("groundingSupports")):
+        segment = support.get("segment") if isinstance(support, dict) else None
+        if not isinstance(segment, dict):
+            continue
+        data = text.encode()
+        place = {
+            "start_index": len(data[: _count(segment.get("startIndex"), 0)].decode(errors="ignore")),
+            "end_index": len(data[: _count(segment.get("endIndex"), len(data))].decode(errors="ignore")),
+            "cited_text": segment.get("text"),
+        }
+        for number in _list(support.get("groundingChunkIndices")):
+            if isinstance(number, int) and 0 <= number < len(sources):
+                supported.add(number)
+                yield _citation({**sources[number], **place})
+    for number, source in enumerate(sources):
+        if number not in supported:
+            yield _citation(source)
+
+
+def _count(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
+def _web(chunk: Any) -> Json:
+    """A source: `{"web": {"uri", "title"}}`, or the same under another name."""
+    inner = next((value for value in chunk.values() if isinstance(value, dict)), {}) if isinstance(chunk, dict) else {}
+    return {"url": inner.get("uri"), **{key: value for key, value in inner.items() if key != "uri"}}
+
+
+def _from_results(results: list[Any]) -> Iterator[Json]:
+    """A list of what a search found."""
+    for result in results:
+        if isinstance(result, dict) and isinstance(result.get("url"), str):
+            found = dict(result)
+            yield {"cited_text": found.pop("snippet", None), **found}

@@ -1,0 +1,195 @@
+"""What of an answer is kept as it came: for the next turn, for the content blocks, or because nobody here reads it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from langchain_pollinations._decode import numbered
+from langchain_pollinations._encode import Json
+
+# These run on from event to event and come out of the answer one by one.
+_RUNNING = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
+# Fields of which the deltas of a stream hold pieces; of other fields the newest value counts.
+_IN_PIECES = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
+
+
+class Kept:
+    """Fields of a message, collected from its deltas by rules of their own.
+
+    They are given out once, at the end: LangChain's adding would run the words of equal fields together.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entries] = {}
+        self._objects: dict[str, _Fields] = {}
+        self._others: Json = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._entries or self._objects or self._others)
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        for key, value in message.items():
+            if key not in _RUNNING and value not in (None, "", [], {}):
+                self._keep(key, value)
+        parts = message.get("content")
+        if isinstance(parts, list) and not all(_is_text(part) for part in parts):
+            self._keep("content_blocks", parts)
+
+    def _keep(self, key: str, value: Any) -> None:
+        if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
+            self._entries.setdefault(key, _Entries(is_typed=key == "reasoning_details")).add(value)
+        elif isinstance(value, list):
+            known = self._others.get(key)
+            known = known if isinstance(known, list) else []
+            # Some routes repeat the whole list with each event.
+            self._others[key] = known + [entry for entry in value if entry not in known]
+        elif isinstance(value, dict):
+            self._objects.setdefault(key, _Fields()).add(value)
+        else:
+            self._others[key] = value
+
+    def values(self) -> Json:
+        """Each field, whole."""
+        built: dict[str, _Fields | _Entries] = {**self._objects, **self._entries}
+        return {**self._others, **{key: value.whole() for key, value in built.items()}}
+
+    def pictures(self) -> list[Json]:
+        """The pictures in the answer, as standard content blocks."""
+        values = self.values()
+        entries = [*_blocks(values, "content_blocks"), *_blocks(values, "images")]
+        return [{"type": "image", **address(url)} for url in map(_picture_url, entries) if url]
+
+    def extra(self) -> Json:
+        """The fields for `additional_kwargs`. What stands in the message's content already is left out of them: sound,
+        pictures, and content blocks that only repeat the text."""
+        values = self.values()
+        extra = {key: value for key, value in values.items() if key not in ("annotations", "images", "content_blocks")}
+        if isinstance(audio := extra.get("audio"), dict):
+            extra["audio"] = {key: value for key, value in audio.items() if key != "data"}
+        blocks = _blocks(values, "content_blocks")
+        if not all(block.keys() <= {"type", "text"} or _picture_url(block) for block in blocks):
+            extra["content_blocks"] = [_blanked(block) for block in blocks]
+        return extra
+
+
+class _Fields:
+    """One object out of pieces."""
+
+    def __init__(self) -> None:
+        self._values: Json = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def add(self, piece: Mapping[str, Any]) -> None:
+        for key, value in piece.items():
+            if value is None or key == "index":
+                continue
+            if key in _IN_PIECES and isinstance(value, str):
+                self._values.setdefault(key, _Pieces()).append(value)
+            elif isinstance(value, dict) and isinstance(self._values.get(key), dict):
+                self._values[key] = {**self._values[key], **value}
+            else:
+                self._values[key] = value
+
+    def whole(self) -> Json:
+        return {key: value.joined(key) if isinstance(value, _Pieces) else value for key, value in self._values.items()}
+
+
+class _Pieces(list[str]):
+    def joined(self, key: str) -> str:
+        return join_base64(self) if key == "data" else "".join(self)
+
+
+def join_base64(pieces: Iterable[str]) -> str:
+    """Pieces of base64 as one: cut anywhere, or each encoded by itself."""
+    *first, last = pieces
+    if not any(piece.endswith("=") for piece in first):
+        return "".join((*first, last))
+    try:
+        return base64.b64encode(b"".join(base64.b64decode(piece) for piece in (*first, last))).decode("ascii")
+    except ValueError:
+        return "".join((*first, last))
+
+
+class _Entries:
+    """A list of objects out of pieces: deltas say by their index which object they belong to."""
+
+    def __init__(self, *, is_typed: bool) -> None:
+        self._is_typed = is_typed
+        self._entries: dict[tuple[Any, str], _Fields] = {}
+
+    def add(self, entries: list[Any]) -> None:
+        for number, piece in numbered(entries):
+            self._entries.setdefault(self._place(number, piece), _Fields()).add(piece)
+
+    def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
+        kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")
+        if not kind:  # a signature, or the input of a call: it belongs to what stands there already
+            return next((place for place in reversed(self._entries) if place[0] == number), (number, ""))
+        return number, str(kind)
+
+    def whole(self) -> list[Json]:
+        found = []
+        for (_, kind), fields in self._entries.items():
+            entry = {"type": kind, **fields.whole()} if kind else fields.whole()
+            if "partial_json" in entry:
+                entry["input"] = _parsed(entry.pop("partial_json"))
+            found.append(entry)
+        return found
+
+
+# Deltas of content blocks do not say what they are deltas of; what they hold does.
+_TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "text"), ("image_url", "image_url"))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and part.keys() <= {"type", "text", "index"})
+
+
+def _blocks(values: Mapping[str, Any], key: str) -> list[Json]:
+    found = values.get(key)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _picture_url(block: Mapping[str, Any]) -> str | None:
+    image = block.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else image
+    return url if isinstance(url, str) else None
+
+
+def address(url: str) -> Json:
+    """Where a picture is, in the words of a standard block: its bytes where the URL holds them."""
+    head, _, data = url.partition(";base64,")
+    is_data = head.startswith("data:") and data
+    return {"base64": data, "mime_type": head.removeprefix("data:")} if is_data else {"url": url}
+
+
+def _blanked(block: Json) -> Json:
+    """A block without the bytes of its picture; `fill_in` brings them back."""
+    url = _picture_url(block)
+    return {"type": "image_url"} if url and "base64" in address(url) else block
+
+
+def fill_in(blocks: list[Json], content: Any) -> list[Json]:
+    """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
+    shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
+    return [_with_picture(block, pictures) if block == {"type": "image_url"} else block for block in blocks]
+
+
+def _with_picture(block: Json, pictures: Iterator[Json]) -> Json:
+    picture = next(pictures, None)
+    if picture is None:
+        return block
+    return {**block, "image_url": {"url": f"data:{picture['mime_type']};base64,{picture['base64']}"}}
