@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+from .dialects import DIALECTS
 from .server import DEFAULT_KEY, Emulator
 
 HELLO = """\
@@ -38,12 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m langchain_pollinations.emulator", description=__doc__)
     parser.add_argument("--port", type=_port, default=8787, help="port on 127.0.0.1; 0 takes a free one (default 8787)")
     parser.add_argument("--latency", type=_seconds, default=0.0, help="seconds that a generation takes")
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, help="the form of every answer (default: each model has its own)"
+    )
     chosen = parser.parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        emulator = Emulator(chosen.port, latency=chosen.latency).start()
+        emulator = Emulator(chosen.port, latency=chosen.latency, dialect=chosen.dialect).start()
     except OSError as error:
         print(error.strerror, file=sys.stderr)
         return 1

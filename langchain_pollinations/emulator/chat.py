@@ -6,14 +6,15 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from . import answers, cache, checks, faults, generation, images, replies, talk, usage
+from . import answers, cache, catalog, checks, dialects, faults, generation, images, replies, signatures, talk, usage
 from .cache import Stored
 from .catalog import Model
+from .dialects import Completion, Dialect
 from .generation import Job
 from .refusals import Refusal, upstream
 from .talk import Talk
@@ -163,17 +164,19 @@ ABILITIES = (
 )  # fmt: skip
 
 
-def _check_abilities(model: Model, asked: Talk, plain: bool) -> None:
+def _check_abilities(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
     # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
     for check in ABILITIES if plain else (*ABILITIES, _mentions_json):
         check(model, asked)
+    if dialect.signs:
+        signatures.check(asked.messages)
 
 
 # Answers.
 
 
-def _notice(model: str) -> Json:
-    return replies.completion({"content": faults.NOTICE}, model=model, usage=usage.NONE)
+def _notice(model: str) -> Completion:
+    return Completion({"content": faults.NOTICE}, model, usage.NONE)
 
 
 def _stop_strings(body: Json) -> list[str]:
@@ -216,43 +219,59 @@ def provider_name(model: Model) -> str:
     return str(model["name"]).partition("/")[2] or str(model["name"])
 
 
-SOURCES = ("https://example.org/encyclopedia", "https://example.org/almanac")
+def _cost(model: Model, counted: Mapping[str, Any]) -> float:
+    return float(catalog.cost(model, usage.units(counted)))
 
 
-def _extra(model: Model) -> Json:
-    """What a model adds to its answers beside the message: search models name their sources."""
-    return {"citations": list(SOURCES)} if model["name"].startswith("perplexity/") else {}
+def _reasons(model: Model, body: Json) -> bool:
+    """Whether a model thinks first: where it was asked to, and by itself if that is its way."""
+    effort = body.get("reasoning_effort")
+    able = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
+    return able and effort != "none" and bool(effort or model.get("reasoning"))
 
 
-def natural(world: World, model: Model, asked: Talk) -> Json:
+def _uses(model: Model, body: Json, tool: str) -> bool:
+    """Whether Google runs one of its own tools for a request."""
+    return model["name"].startswith("google/") and {"type": tool} in (body.get("tools") or [])
+
+
+def _searches(model: Model, body: Json) -> bool:
+    name = str(model["name"])
+    return name.startswith("perplexity/") or name.endswith(":search") or _uses(model, body, "google_search")
+
+
+def natural(world: World, model: Model, asked: Talk) -> Completion:
     """The completion that the answerer makes."""
-    prompt = usage.of_prompt(asked, world.prefixes)
-    message, ended = _limited(answers.answer(asked), asked.body)
-    return replies.completion(
+    message = answers.answer(
+        asked,
+        reasons=_reasons(model, asked.body),
+        searches=_searches(model, asked.body),
+        runs=_uses(model, asked.body, "code_execution"),
+    )
+    message, ended = _limited(message, asked.body)
+    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), message)
+    return Completion(
         message,
-        model=provider_name(model),
-        usage=usage.of_answer(prompt, message),
+        provider_name(model),
+        counted,
         finish_reason=ended,
+        cost=_cost(model, counted),
         logprobs=_logprobs(asked.body, message.get("content")),
-        extra=_extra(model),
     )
 
 
-def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Json:
+def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Completion:
     """The completion that a test wrote."""
-    prompt = usage.of_prompt(asked, world.prefixes)
-    return replies.completion(
+    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), entry.message)
+    return Completion(
         entry.message,
-        model=entry.model or provider_name(model),
-        usage=usage.of_answer(prompt, entry.message) if entry.usage is None else entry.usage,
+        entry.model or provider_name(model),
+        counted if entry.usage is None else entry.usage,
         finish_reason=entry.finish_reason,
+        exact_usage=entry.usage is not None,
+        cost=_cost(model, counted),
         extra=entry.extra,
     )
-
-
-def _headers(model: Model, body: Json) -> dict[str, str]:
-    counted = body.get("usage") or {}
-    return {"x-model-used": model["name"]} | usage.headers(usage.units(counted), counted.get("total_tokens"))
 
 
 def as_completion(body: Json, headers: Mapping[str, str]) -> Response:
@@ -276,6 +295,12 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
     return JSONResponse(message, headers={**FOREVER, **headers})
 
 
+def streamed(said: Completion, dialect: Dialect) -> Iterator[bytes]:
+    """An answer as a stream, event by event."""
+    yield from map(replies.event, dialect.chunks(said))
+    yield replies.DONE
+
+
 def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
     head = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **headers}
     return Pieces(events, headers=head, chunk_delay=chunk_delay)
@@ -291,13 +316,21 @@ class Request:
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
         self.talk = talk.read(self.body)
         self.streams = bool(self.body.get("stream"))
+        self.dialect = dialects.named(world.dialect) if world.dialect else dialects.of_model(self.model["name"])
 
-    def render(
-        self, body: Json, headers: Mapping[str, str], chunk_delay: float = 0.0, style: str = "plain"
-    ) -> Response:
+    def render(self, said: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
         if self.streams:
-            return as_stream(replies.streamed(body, style), headers, chunk_delay)
+            return as_stream(streamed(said, self.dialect), headers, chunk_delay)
+        body = self.dialect.whole(said)
         return as_text(body, headers) if self.plain else as_completion(body, headers)
+
+    def headers(self, body: Json) -> dict[str, str]:
+        """The headers of a new answer; those of a stream count nothing."""
+        found = {"x-model-used": str(self.model["name"])}
+        if self.streams:
+            return found
+        counted = body.get("usage") or {}
+        return found | usage.headers(usage.units(counted), counted.get("total_tokens"))
 
     def job(self) -> Job:
         stored = not self.streams
@@ -306,7 +339,11 @@ class Request:
             "promptTextTokens": sum(usage.tokens(talk.text_of(m.get("content"))) for m in self.talk.messages),
             "completionTextTokens": ESTIMATED_ANSWER,
         }
-        return Job(self.model, key, estimate, lambda: _check_abilities(self.model, self.talk, self.plain))
+
+        def able() -> None:
+            _check_abilities(self.model, self.talk, self.dialect, self.plain)
+
+        return Job(self.model, key, estimate, able)
 
     async def answer(self) -> Response:
         try:
@@ -326,6 +363,7 @@ class Request:
     def notice(self) -> Response:
         """The friendly answer that stands for 402 on text routes."""
         asked_name = self.raw.get("model") or self.model["name"]
+        self.dialect = dialects.named("plain")  # the service itself says it
         return self.render(_notice(str(asked_name)), {"x-model-used": self.model["name"], **NO_STORE})
 
     async def _drawn(self) -> Response:
@@ -333,41 +371,42 @@ class Request:
         order = images.order_for(self.model, self.talk.asked, self.body.get("seed"))
         made = await images.draw(self.world, self.asked, order, self.job().key)
         url = self.world.link(made.stored.value)
-        body = replies.completion(
-            {"content": f"![{self.talk.asked}]({url})\n\n{url}"}, model=provider_name(self.model), usage=None
-        )
-        return self.render(body, images.json_headers(made))
+        message = {"content": f"![{self.talk.asked}]({url})\n\n{url}"}
+        return self.render(Completion(message, provider_name(self.model)), images.json_headers(made))
 
     def _soft(self, entry: replies.Soft) -> Response:
         if entry.kind == "balance notice":
             return self.notice()
-        body = natural(self.world, self.model, self.talk)
-        events = list(replies.streamed(body)) if self.streams else []
-        after = 2 if entry.after is None else entry.after
-        headers = {"x-cache": "MISS"} | _headers(self.model, {} if self.streams else body)
+        said = natural(self.world, self.model, self.talk)
+        headers = {"x-cache": "MISS"} | self.headers(self.dialect.whole(said))
         if not self.streams:
-            return self.render(body, headers)
+            return self.render(said, headers)
+        events = list(streamed(said, self.dialect))
         if entry.kind == "stream error":
+            after = 2 if entry.after is None else entry.after
             return as_stream([*events[:after], replies.event(faults.STREAM_ERROR)], headers)
         return as_stream([piece for e in events for piece in (faults.COMMENT, e)], headers)
 
     async def _scripted(self, entry: replies.Message) -> Response:
+        if entry.dialect is not None:
+            self.dialect = dialects.named(entry.dialect)
         account = generation.admit(self.world, self.asked, self.job())
         if entry.delay:
             await asyncio.sleep(entry.delay)
-        body = scripted(self.world, self.model, self.talk, entry)
+        said = scripted(self.world, self.model, self.talk, entry)
+        body = self.dialect.whole(said)
         generation.bill(account, self.model, usage.units(body.get("usage") or {}))
-        headers = {"x-cache": "MISS"} | _headers(self.model, {} if self.streams else body) | dict(entry.headers)
-        return self.render(body, headers, entry.chunk_delay, entry.style)
+        headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
+        return self.render(said, headers, entry.chunk_delay)
 
     async def _natural(self) -> Response:
         made = await generation.run(self.world, self.asked, self.job(), self._make)
         return self.render(made.stored.value, made.headers)
 
     async def _make(self) -> tuple[Stored, Mapping[str, int]]:
-        body = natural(self.world, self.model, self.talk)
-        stored = Stored(body, len(json.dumps(body)), _headers(self.model, {} if self.streams else body))
-        return stored, usage.units(body.get("usage") or {})
+        said = natural(self.world, self.model, self.talk)
+        body = self.dialect.whole(said)
+        return Stored(said, len(json.dumps(body)), self.headers(body)), usage.units(body.get("usage") or {})
 
 
 # Routes.

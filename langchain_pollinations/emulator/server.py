@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import faults, replies
+from . import dialects, faults, replies
 from .accounts import Account
 from .app import Application
 from .refusals import Refusal
@@ -73,7 +73,8 @@ class Emulator:
 
     `keys` maps keys to accounts, for instance `{"sk_x": {"balance": 0}}`; by default `sk_emulator` has plenty. With
     `strict_keys=False` any key is good. `latency` is how many seconds a generation takes; `models` adds entries to the
-    catalogue.
+    catalogue. `dialect` is the form in which every model answers, one of "plain", "responses", "openrouter", "bedrock",
+    "vertex", "perplexity" and "simulated"; by default each model has the form of its own provider.
 
     It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
     the newest 10,000 requests, stored answers and pictures, and of each about 256 MiB at most.
@@ -87,13 +88,15 @@ class Emulator:
         *,
         latency: float = 0.0,
         models: Iterable[dict[str, Any]] = (),
+        dialect: str | None = None,
     ) -> None:
         self._port = port
         self.world = World(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
+        self.dialect = dialect
         if keys is not None:
             self.world.keys = {key: dict(account) for key, account in keys.items()}
         self._first_keys = {key: dict(account) for key, account in self.world.keys.items()}
-        self._first_latency = latency
+        self._first_latency, self._first_dialect = latency, dialect
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -184,12 +187,23 @@ class Emulator:
     def latency(self, seconds: float) -> None:
         self.world.latency = seconds
 
+    @property
+    def dialect(self) -> str | None:
+        return self.world.dialect
+
+    @dialect.setter
+    def dialect(self, name: str | None) -> None:
+        if name is not None:
+            dialects.named(name)
+        self.world.dialect = name
+
     def reset(self) -> None:
-        """Forget everything, and give keys and latency back the values of the start."""
+        """Forget everything, and give keys, latency and dialect back the values of the start."""
         self.clear()
         self.world.keys.clear()
         self.world.keys.update({key: dict(account) for key, account in self._first_keys.items()})
         self.world.latency = self._first_latency
+        self.world.dialect = self._first_dialect
 
     def clear(self) -> None:
         """Forget requests, scripted replies, stored answers and pictures."""
@@ -210,7 +224,7 @@ class Emulator:
         finish_reason: str | None = None,
         usage: Mapping[str, Any] | None = None,
         model: str | None = None,
-        style: str = "plain",
+        dialect: str | None = None,
         on: str | None = None,
         delay: float = 0.0,
         chunk_delay: float = 0.0,
@@ -219,10 +233,12 @@ class Emulator:
     ) -> None:
         """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream.
 
-        `style` is the form of a streamed message: "plain", "simulated" (one chunk for all) or "bedrock".
+        A message may say in neutral keys what each `dialect` renders in its own form: `content`, `reasoning_content`,
+        `tool_calls`, `refusal`, `audio`, `images` (addresses), `sources` (of `url`, `title` and the `text` that rests
+        on it), `searches` (queries) and `code` (of `code` and `output`). All other keys are sent as they are.
         """
-        if style not in replies.STYLES:
-            raise ValueError(f"Unknown style {style!r}; known are: {', '.join(replies.STYLES)}")
+        if dialect is not None:
+            dialects.named(dialect)
         line: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
         given = dict(headers or {})
         if body is not None:
@@ -236,7 +252,7 @@ class Emulator:
             self.world.script.add(replies.Chunks(**line, status=status, headers=head, pieces=pieces))
             return
         said: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
-        said |= {"model": model, "style": style, "extra": extra}
+        said |= {"model": model, "dialect": dialect, "extra": extra}
         for each in _messages(texts, tool_calls, message):
             self.world.script.add(replies.Message(**line, **said, message=each))
 

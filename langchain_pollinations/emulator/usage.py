@@ -129,6 +129,7 @@ def units(usage: Mapping[str, Any]) -> dict[str, int]:
     """The usage of a chat answer in the catalogue's units, each token counted once."""
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
+    written = written or _count(usage, "cache_creation_input_tokens")
     sound = _count(usage, "prompt_tokens_details", "audio_tokens")
     pictures = _count(usage, "prompt_tokens_details", "image_tokens")
     reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")

@@ -57,6 +57,7 @@ class World:
     keys: dict[str, Account] = field(default_factory=accounts.default_keys)
     strict_keys: bool = True
     latency: float = 0.0
+    dialect: str | None = None  # in which every model answers; by default each has its own
     script: Script = field(default_factory=Script)
     requests: list[Asked] = field(default_factory=list)
     cache: Cache = field(default_factory=Cache)

@@ -361,7 +361,7 @@ def test_a_marked_beginning_is_written_once_and_then_read(say: Say) -> None:
     details = []
     for words in ("one", "two"):
         talk = [{"role": "system", "content": [part]}, {"role": "user", "content": words}]
-        details.append(say(talk, model="claude").json()["usage"]["prompt_tokens_details"])
+        details.append(say(talk, model="deepseek").json()["usage"]["prompt_tokens_details"])
     assert details[0]["cached_tokens"] == 0 and details[0]["cache_write_tokens"] > 200
     assert details[1]["cached_tokens"] > 200 and details[1]["cache_write_tokens"] == 0
 

@@ -136,7 +136,10 @@ def test_chat_answers_fit_the_schema(say: Callable[..., httpx.Response], fits: F
 
 
 @pytest.mark.parametrize("fields", CHATS[:5])
-def test_plain_streams_fit_the_schema(say: Callable[..., httpx.Response], fits: Fits, fields: dict[str, Any]) -> None:
+def test_plain_streams_fit_the_schema(
+    emulator: Emulator, say: Callable[..., httpx.Response], fits: Fits, fields: dict[str, Any]
+) -> None:
+    emulator.dialect = "plain"
     chunks = events(say("Say hello to everyone", stream=True, **fields).text)
     for chunk in chunks:
         fits("chat_completions.chunk", chunk)

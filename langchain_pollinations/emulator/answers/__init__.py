@@ -10,7 +10,7 @@ from typing import Any
 
 from ..replies import tool_call
 from ..talk import Result, Talk, text_of
-from . import planning, sound, story, words
+from . import planning, research, sound, story, words
 from .instances import instance
 from .planning import Plan
 
@@ -47,15 +47,16 @@ HAIKU = "Old pond of electrons,\na frog of a question jumps in:\nthe sound of an
 LONGEST_QUOTE = 400
 
 
-def answer(talk: Talk) -> Json:
-    """The assistant message for a talk."""
+def answer(talk: Talk, *, reasons: bool = False, searches: bool = False, runs: bool = False) -> Json:
+    """The assistant message for a talk, of a model that reasons, searches the web or runs code for it, or does not."""
     planned = planning.plan(talk)
     calls = planning.due(talk, planned)
     if calls:
         message = _calling(talk, planned, [tool_call(c.name, c.arguments) for c in calls])
     else:
         message = {"content": content(talk, planned)}
-    return _reasoned(talk, _spoken(talk, message))
+        message |= _researched(talk, message["content"], searches=searches, runs=runs)
+    return (_thought(talk, message) if reasons else {}) | _spoken(talk, message)
 
 
 def content(talk: Talk, planned: Plan) -> str:
@@ -79,14 +80,18 @@ def _calling(talk: Talk, planned: Plan, calls: list[Json]) -> Json:
 # Thought and voice.
 
 
-def _reasoned(talk: Talk, message: Json) -> Json:
-    """The message with the thought before it, where reasoning was asked for."""
-    if talk.body.get("reasoning_effort") in (None, "none"):
-        return message
+def _thought(talk: Talk, message: Json) -> Json:
+    """What the model thinks before it answers."""
     about = words.subject(talk.asked)
     names = [call["function"]["name"] for call in message.get("tool_calls") or []]
     step = f"The tools that help here: {', '.join(sorted(set(names)))}." if names else "I can answer this directly."
-    return message | {"reasoning_content": f"The user is interested in {about}. {step}"}
+    return {"reasoning_content": f"The user is interested in {about}. {step}"}
+
+
+def _researched(talk: Talk, said: str, *, searches: bool, runs: bool) -> Json:
+    form = (talk.body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
+    found = research.found(talk, said, form=form) if searches else {}
+    return found | (research.ran(talk, said) if runs else {})
 
 
 def _spoken(talk: Talk, message: Json) -> Json:
