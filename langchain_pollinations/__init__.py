@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from langchain_pollinations.images import PollinationsImage
     from langchain_pollinations.media import Media
+    from langchain_pollinations.registration import register
     from langchain_pollinations.tools import PollinationsImageTool
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "__version__",
     "alist_models",
     "list_models",
+    "register",
 ]
 
 _MODULES = {
@@ -85,6 +87,7 @@ _MODULES = {
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
     "__version__": "_connection",
+    "register": "registration",
     "alist_models": "catalog",
     "list_models": "catalog",
 }

@@ -10,6 +10,7 @@ import base64
 import binascii
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,8 +59,18 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 # --- Messages ---------------------------------------------------------------------------------------------------------
 
 
-def encode_messages(messages: Sequence[BaseMessage]) -> list[Json]:
+def is_ours(message: AIMessage) -> bool:
+    """Whether the service made a message."""
+    return message.response_metadata.get("model_provider") == PROVIDER
+
+
+def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_ours) -> list[Json]:
     """Messages of a chat request.
+
+    Args:
+        messages: What was said so far.
+        is_own: Whether the provider that is asked made a message: only then it sees its own reasoning and signatures
+            again.
 
     Raises:
         InvalidRequestError: If there is no message, or one holds something that cannot be sent.
@@ -73,7 +84,7 @@ def encode_messages(messages: Sequence[BaseMessage]) -> list[Json]:
             if not isinstance(message, ToolMessage) and shown:
                 wire.append({"role": "user", "content": shown})
                 shown = []
-            wire += _encode_message(message, shown)
+            wire += _encode_message(message, shown, is_own)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if shown:
@@ -81,18 +92,18 @@ def encode_messages(messages: Sequence[BaseMessage]) -> list[Json]:
     return wire
 
 
-def _encode_message(message: BaseMessage, shown: list[Json]) -> list[Json]:
+def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[AIMessage], bool]) -> list[Json]:
     match message:
         case HumanMessage():
             return _user(message)
         case SystemMessage():
             return [_plain(message.additional_kwargs.get("__openai_role__", "system"), message)]
         case AIMessage():
-            return [_assistant(message)]
+            return [_assistant(message, is_own(message))]
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, shown)]
         case FunctionMessage():
-            return [{"role": "function", "name": message.name, "content": message.text}]
+            return [{"role": "function", "name": _name(message.name), "content": message.text}]
         case ChatMessage() if message.role in ROLES:
             return [_plain(message.role, message)]
         case ChatMessage():
@@ -120,8 +131,13 @@ def _user(message: HumanMessage) -> list[Json]:
 def _plain(role: str, message: BaseMessage) -> Json:
     wire: Json = {"role": role, "content": _content(message)}
     if message.name:
-        wire["name"] = message.name
+        wire["name"] = _name(message.name)
     return wire
+
+
+def _name(name: str) -> str:
+    """A name in the letters that the service takes; it would drop one that has others without a word."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
 
 
 def _content(message: BaseMessage) -> str | list[Json]:
@@ -132,19 +148,21 @@ def _content(message: BaseMessage) -> str | list[Json]:
     return [encode_block(block) for block in message.content]
 
 
-def _assistant(message: AIMessage) -> Json:
+def _assistant(message: AIMessage, is_own: bool) -> Json:
     wire: Json = {"role": "assistant"}
     content = _replayed(message)
     calls = [_tool_call(call) for call in message.tool_calls]
     calls += [_invalid_tool_call(call) for call in message.invalid_tool_calls]
     calls += _anthropic_calls(message, known={call["id"] for call in calls})
-    wire["content"] = content or (None if calls else "")
     if calls:
         wire["tool_calls"] = calls
     if message.name:
-        wire["name"] = message.name
-    if message.response_metadata.get("model_provider") == PROVIDER:
+        wire["name"] = _name(message.name)
+    if is_own:
         _give_back(message, wire)
+    if not content and "audio" not in wire:
+        content = _spoken(message)
+    wire["content"] = content or (None if calls else "")
     return wire
 
 
@@ -155,7 +173,8 @@ def _replayed(message: AIMessage) -> str | list[Json]:
     """
     if isinstance(message.content, str):
         return message.content
-    parts = [encode_block(b) for b in message.content if isinstance(b, str) or b.get("type") in _REPLAYED]
+    kept = [block for block in message.content if isinstance(block, str) or block.get("type") in _REPLAYED]
+    parts = [part for part in map(encode_block, kept) if part != {"type": "text", "text": ""}]
     if all(part.keys() == {"type", "text"} for part in parts):
         return "".join(part["text"] for part in parts)
     return parts
@@ -164,18 +183,55 @@ def _replayed(message: AIMessage) -> str | list[Json]:
 _REPLAYED = frozenset({"text", "text-plain", "image", "image_url", "video", "video_url", "file"})
 
 
+def _spoken(message: AIMessage) -> str:
+    """The words of a spoken answer whose sound does not go back."""
+    if isinstance(message.content, str):
+        return ""
+    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "audio"]
+    return "\n".join(str((block.get("extras") or {}).get("transcript") or "") for block in blocks)
+
+
 def _give_back(message: AIMessage, wire: Json) -> None:
-    """What the service wants to see again, as it came: providers check signatures of earlier reasoning."""
-    for key in ("reasoning_content", "reasoning_details", "content_blocks"):
-        if value := message.additional_kwargs.get(key):
-            wire[key] = value
-    audio = message.additional_kwargs.get("audio")
+    """What the provider wants to see again, as it came and under its own names: it checks signatures of reasoning."""
+    kept = message.additional_kwargs
+    field = message.response_metadata.get("reasoning_field", "reasoning_content")
+    if field in ("reasoning_content", "reasoning") and kept.get("reasoning_content"):
+        wire[field] = kept["reasoning_content"]
+    if details := kept.get("reasoning_details"):
+        wire["reasoning_details"] = details
+    if (blocks := kept.get("content_blocks")) and _says(blocks, str(message.text)):
+        wire["content_blocks"] = fill_in(blocks, message.content)
+    audio = kept.get("audio")
     if isinstance(audio, dict) and audio.get("id"):
         wire["audio"] = {"id": audio["id"]}  # the sound itself stays with the provider
-    signatures = message.additional_kwargs.get("thought_signatures", {})
+    signatures = kept.get("thought_signatures", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
             call["function"]["thought_signature"] = signature
+
+
+def _says(blocks: Sequence[Any], text: str) -> bool:
+    """Whether content blocks still say what the message says: a text that was changed since then, by a filter of
+    personal data for instance, must not go out unchanged beside it."""
+    said = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+    return not said or said.split() == text.split()
+
+
+def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
+    """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
+    shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
+    return [_with_picture(block, next(pictures, None)) if block == BLANK else block for block in blocks]
+
+
+BLANK: Json = {"type": "image_url"}
+"""What stands for a picture in kept content blocks: its bytes are in the content already."""
+
+
+def _with_picture(block: Json, picture: Json | None) -> Json:
+    if picture is None:
+        return block
+    return {**block, "image_url": {"url": f"data:{picture['mime_type']};base64,{picture['base64']}"}}
 
 
 def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:
@@ -272,8 +328,9 @@ def encode_block(block: Any) -> Json:
 
 
 def _base64(data: Any) -> str:
+    """Data of a block as base64 text, which it may be already."""
     if isinstance(data, bytes | bytearray):
-        raise InvalidRequestError("the data of a content block must be base64 text, not bytes: b64encode(...).decode()")
+        return base64.b64encode(data).decode("ascii")
     return "".join(str(data).split())  # encoders like to break lines
 
 
@@ -304,13 +361,24 @@ def _image(block: Mapping[str, Any]) -> Json:
     detail = block.get("detail") or (block.get("extras") or {}).get("detail")
     extra = {"detail": detail} if detail else {}
     if url := block.get("url"):
-        return {"type": "image_url", "image_url": {"url": url, **extra}}
+        return {"type": "image_url", "image_url": {"url": _reachable(url), **extra}}
     if data := block.get("base64") or block.get("data"):
         mime_type = block.get("mime_type") or _sniffed(data, "image")
         return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}", **extra}}
     if file_id := block.get("file_id"):
         return {"type": "file", "file": {"file_id": file_id}}
     raise InvalidRequestError("an image block needs 'url', 'base64' (with 'mime_type') or 'file_id'")
+
+
+def _reachable(url: Any) -> str:
+    """An address that the service can read: a file of this machine is none."""
+    if isinstance(url, str) and url.startswith(("http://", "https://", "data:", "gs://")):
+        return url
+    told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
+    raise InvalidRequestError(
+        f"{told} is no http(s) or data URL: the service cannot read a local file; give its bytes instead, as in "
+        "{'type': 'image', 'base64': Path(...).read_bytes()}"
+    )
 
 
 def _from_source(source: Mapping[str, Any]) -> Json:
@@ -334,7 +402,7 @@ def _image_url(block: Mapping[str, Any]) -> Json:
         image = {"url": image}
     if not isinstance(image, Mapping) or not image.get("url"):
         raise InvalidRequestError("an image_url block needs 'image_url': {'url': ...}")
-    return {"type": "image_url", "image_url": dict(image)}
+    return {"type": "image_url", "image_url": {**image, "url": _reachable(image["url"])}}
 
 
 def _audio(block: Mapping[str, Any]) -> Json:
@@ -358,7 +426,7 @@ def _input_audio(block: Mapping[str, Any]) -> Json:
 
 def _video(block: Mapping[str, Any]) -> Json:
     if url := block.get("url"):
-        video = {"url": url}
+        video = {"url": _reachable(url)}
     elif data := block.get("base64") or block.get("data"):
         video = {"url": f"data:{block.get('mime_type') or _sniffed(data, 'video')};base64,{data}"}
     else:
@@ -374,7 +442,7 @@ def _video_url(block: Mapping[str, Any]) -> Json:
         video = {"url": video}
     if not isinstance(video, Mapping) or not video.get("url"):
         raise InvalidRequestError("a video_url block needs 'video_url': {'url': ...}")
-    return {"type": "video_url", "video_url": dict(video)}
+    return {"type": "video_url", "video_url": {**video, "url": _reachable(video["url"])}}
 
 
 def _file(block: Mapping[str, Any]) -> Json:
@@ -390,7 +458,7 @@ def _file(block: Mapping[str, Any]) -> Json:
     file: Json = {}
     mime_type = block.get("mime_type")
     if url := block.get("url"):
-        file["file_url"] = url
+        file["file_url"] = _reachable(url)
     elif data := block.get("base64") or block.get("data"):
         mime_type = mime_type or _sniffed(data, "file")
         file["file_data"] = f"data:{mime_type};base64,{data}"

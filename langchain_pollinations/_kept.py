@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_pollinations._decode import numbered
-from langchain_pollinations._encode import Json
+from langchain_pollinations._encode import BLANK, Json
 
 # These run on from event to event and come out of the answer one by one.
 _RUNNING = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
@@ -176,20 +176,6 @@ def address(url: str) -> Json:
 
 
 def _blanked(block: Json) -> Json:
-    """A block without the bytes of its picture; `fill_in` brings them back."""
+    """A block without the bytes of its picture, which `_encode` puts back into it."""
     url = _picture_url(block)
-    return {"type": "image_url"} if url and "base64" in address(url) else block
-
-
-def fill_in(blocks: list[Json], content: Any) -> list[Json]:
-    """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
-    shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    return [_with_picture(block, pictures) if block == {"type": "image_url"} else block for block in blocks]
-
-
-def _with_picture(block: Json, pictures: Iterator[Json]) -> Json:
-    picture = next(pictures, None)
-    if picture is None:
-        return block
-    return {**block, "image_url": {"url": f"data:{picture['mime_type']};base64,{picture['base64']}"}}
+    return BLANK if url and "base64" in address(url) else block

@@ -1,46 +1,169 @@
-"""Parsers of structured answers: LangChain's own, which also find JSON in prose and take no half of an answer."""
+"""The parser of structured answers: finds the answer wherever the model put it, and takes no half of one."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.utils.json import parse_partial_json
+
+# langchain-core has this one since 1.7.5.
+_REFUSAL: type[Exception] = getattr(exceptions, "ModelRefusalError", OutputParserException)
 
 
-class JsonAnswerParser(JsonOutputParser):
-    """JSON of a whole answer, in fences, in prose, or alone.
+class AnswerParser(JsonOutputParser):
+    """A dict, or an instance of `pydantic_object`, from a tool call or from JSON in the text.
 
-    LangChain completes JSON that was cut off, which is right while it streams and wrong at its end.
+    Models answer with a call where text was asked for, with text where a call was, and with prose, fences or thoughts
+    around their JSON. LangChain's own parsers complete JSON that was cut off, which is right while it streams and wrong
+    at its end.
     """
 
+    tool_name: str | None = None
+    """The tool that the model was told to call."""
+    required: tuple[str, ...] = ()
+    """Keys of the schema that an answer must have: of several objects in a text they tell which is meant."""
+
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        if partial:
-            return super().parse_result(result, partial=True)
-        answer, *_ = result
-        if isinstance(answer, ChatGeneration) and answer.message.response_metadata.get("finish_reason") == "length":
-            told = "The answer was cut off at the limit of its tokens: raise max_tokens"
-            raise OutputParserException(told, llm_output=answer.text)
-        return super().parse_result([Generation(text=find_json(answer.text))])
+        answer = result[0]
+        message = answer.message if isinstance(answer, ChatGeneration) else AIMessage(answer.text)
+        return self._so_far(message) if partial else self._whole(message)
 
+    def _so_far(self, message: BaseMessage) -> Any:
+        calls = getattr(message, "tool_calls", [])
+        try:
+            value = calls[0]["args"] if calls else _begun(str(message.text))
+            return value if value is None else self._typed(value)
+        except (ValueError, RecursionError):
+            return None
 
-class PydanticAnswerParser(JsonAnswerParser, PydanticOutputParser[Any]):
-    """As `JsonAnswerParser`, with an instance of a Pydantic class as the result."""
+    def _whole(self, message: BaseMessage) -> Any:
+        _raise_refusal(message)
+        text = str(message.text)
+        called, cut = getattr(message, "tool_calls", []), getattr(message, "invalid_tool_calls", [])
+        found = [call["args"] for call in sorted(called, key=lambda call: call["name"] != self.tool_name)]
+        if not found and message.response_metadata.get("finish_reason") == "length":
+            raise OutputParserException(
+                "The answer was cut off at the limit of its tokens: raise max_tokens", llm_output=text
+            )
+        # The last one in a text counts: what stands before it are drafts.
+        found += reversed(json_values(text))
+        if not found:
+            told = f"a call with broken arguments: {cut[0]['args']}" if cut else f"no JSON: {text[:500]!r}"
+            raise OutputParserException(f"The model answered with {told}", llm_output=text)
+        return self._best(found, text)
 
-
-def find_json(text: str) -> str:
-    """The first JSON object or list in a text that has prose around it; the text itself where there is none."""
-    stripped = text.strip()
-    if stripped.startswith(("{", "[", "```")):
-        return stripped
-    decoder = json.JSONDecoder(strict=False)
-    for start, char in enumerate(text):
-        if char in "{[":
+    def _best(self, found: list[Any], text: str) -> Any:
+        """The first that fits; the error for the first where none does."""
+        missing = [_missing(value, self.required) for value in found]
+        in_order = [value for _, value in sorted(zip(missing, found, strict=True), key=lambda pair: pair[0])]
+        if self.required and min(missing) == len(self.required):
+            told = f"The JSON of the answer has none of {', '.join(self.required)}"
+            raise OutputParserException(told, llm_output=text)
+        failures = []
+        for value in in_order:
             try:
-                _, end = decoder.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                continue
-            return text[start:end]
-    return text
+                return self._typed(value)
+            except OutputParserException as error:
+                failures.append(error)
+        raise failures[0]
+
+    def _typed(self, value: Any) -> Any:
+        if self.pydantic_object is None:
+            return value
+        return PydanticOutputParser(pydantic_object=self.pydantic_object)._parse_obj(value)
+
+    # LangChain's streams of parsed answers end with the last partial one. The whole answer has the last word here: it
+    # may be an error.
+
+    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
+        seen: list[Any] = []
+        last = None
+        for last in super()._transform(_remembered(input, seen)):
+            yield last
+        whole = self.parse_result([_added(seen)])
+        if whole != last and not self.diff:
+            yield whole
+
+    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
+        seen: list[Any] = []
+        last = None
+        async for last in super()._atransform(_aremembered(input, seen)):
+            yield last
+        whole = self.parse_result([_added(seen)])
+        if whole != last and not self.diff:
+            yield whole
+
+
+def _remembered(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        seen.append(chunk)
+        yield chunk
+
+
+async def _aremembered(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        seen.append(chunk)
+        yield chunk
+
+
+def _added(chunks: list[Any]) -> Generation:
+    if not chunks or isinstance(chunks[0], str):
+        return Generation(text="".join(chunks))
+    whole = chunks[0] + chunks[1:] if isinstance(chunks[0], AIMessageChunk) else chunks[-1]
+    return ChatGeneration(message=whole)
+
+
+def _raise_refusal(message: BaseMessage) -> None:
+    refusal = message.additional_kwargs.get("refusal")
+    if not refusal and message.response_metadata.get("finish_reason") == "content_filter":
+        refusal = "the provider's filter stopped the answer"
+    if refusal:
+        raise _REFUSAL(f"The model refused: {refusal}")
+
+
+def _missing(value: Any, required: tuple[str, ...]) -> int:
+    """How many of the required keys an object lacks."""
+    return sum(key not in value for key in required) if isinstance(value, dict) else len(required)
+
+
+def _begun(text: str) -> Any:
+    """JSON that is still on its way, with what may stand before it."""
+    start = text.find("{") if not text.lstrip().startswith("[") else text.find("[")
+    return None if start < 0 else parse_partial_json(text[start:])
+
+
+_FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)
+
+
+def json_values(text: str) -> list[Any]:
+    """Objects and lists in a text: the text itself, its fenced blocks, or whatever stands in its prose."""
+    for parts in ([text], _FENCED.findall(text)):
+        whole = [value for part in parts if (value := _loaded(part)) is not None]
+        if whole:
+            return whole
+    decoder = json.JSONDecoder(strict=False)
+    found, place = [], 0
+    while (match := re.compile(r"[{\[]").search(text, place)) is not None:
+        try:
+            value, place = decoder.raw_decode(text, match.start())
+            found.append(value)
+        except (ValueError, RecursionError):
+            place = match.start() + 1
+    objects = [value for value in found if isinstance(value, dict)]
+    return objects or found  # a list beside objects is rather a mark of a source, such as [1]
+
+
+def _loaded(text: str) -> Any:
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None

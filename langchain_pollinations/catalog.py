@@ -312,8 +312,21 @@ def _data(name: str) -> list[Json]:
 def find(model: str) -> Model | None:
     """What the snapshot knows of a model, by id or alias. None for a model that it does not know: a newer one, or one
     of the community."""
-    entry = snapshot().get(model) or _unlisted().get(model)
-    return None if entry is None else _from_snapshot(entry)
+    entry = known(model)
+    return _from_snapshot(entry) if entry else None
+
+
+def known(model: Any) -> Mapping[str, Any]:
+    """The snapshot's entry of a model, as the service writes it; empty for one that it does not know."""
+    if not isinstance(model, str):
+        return {}
+    return snapshot().get(model) or _unlisted().get(model) or {}
+
+
+def maker(model: str) -> str:
+    """Who makes a model, `openai` for instance: models of one maker understand each other's signed reasoning."""
+    canonical = str(known(model).get("name", model))
+    return canonical.rpartition("/")[0] or canonical
 
 
 def profile(model: str) -> ModelProfile | None:

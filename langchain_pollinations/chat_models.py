@@ -16,7 +16,6 @@ from langchain_core.language_models import LangSmithParams, LanguageModelInput, 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
@@ -29,7 +28,7 @@ from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
-from langchain_pollinations._parsers import JsonAnswerParser, PydanticAnswerParser
+from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -247,6 +246,15 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return catalog.profile(self.model)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("_serialized", None)  # LangChain keeps it, and finds cached answers by it
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("_serialized", None)
+        return copied
+
     @property
     def model_name(self) -> str:
         return self.model
@@ -353,20 +361,23 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if json_mode and "response_format" not in given and "tools" not in options:
             # With tools the model must be free to call them, and the last answer is theirs to shape.
             options.setdefault("response_format", {"type": "json_object"})
-        wire = _encode.encode_messages(messages)
+        model = extra_body.get("model", options["model"])
+        wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(str(model))))
         if options.get("response_format", {}).get("type") == "json_object" and not _encode.mentions_json(wire):
             wire = _encode.ask_for_json(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
+        _check_tools(body)
+        audio = body.get("audio")
         return body, _decode.Asked(
-            model=body["model"],
+            model=str(body["model"]),
             seed=body.get("seed"),
             include_usage=usage,
             include_headers=self.include_response_headers,
-            audio_format=(body.get("audio") or {}).get("format"),
-            kind=catalog.snapshot().get(body["model"], {}).get("category"),
+            audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
+            kind=catalog.known(body["model"]).get("category"),
         )
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
@@ -474,20 +485,17 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
     def _structured(
         self, schema: Any, method: Method, strict: bool | None, kwargs: Json
-    ) -> tuple[Runnable[LanguageModelInput, AIMessage], Runnable[Any, Any]]:
+    ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-        answer_parser = PydanticAnswerParser(pydantic_object=schema) if is_pydantic else JsonAnswerParser()
-        if method == "json_schema" and not _is_pydantic_v1(schema):
-            bound = self.bind(response_format=_response_format(schema, strict), **kwargs)
-            return bound, answer_parser
+        required = () if schema is None else tuple(convert_to_json_schema(schema).get("required", ()))
+        parser = AnswerParser(pydantic_object=schema if is_pydantic else None, required=required)
         if method == "json_mode":
-            bound = self.bind(response_format={"type": "json_object"}, **kwargs)
-            return bound, answer_parser
-        name = _encode.encode_tool(schema)["function"]["name"]
+            return self.bind(response_format={"type": "json_object"}, **kwargs), parser
+        if method == "json_schema" and not _is_pydantic_v1(schema):
+            return self.bind(response_format=_response_format(schema, strict), **kwargs), parser
+        parser.tool_name = name = _encode.encode_tool(schema)["function"]["name"]
         forced = self.bind_tools([schema], tool_choice=name, strict=strict, parallel_tool_calls=False, **kwargs)
-        if is_pydantic:
-            return forced, PydanticToolsParser(tools=[schema], first_tool_only=True)
-        return forced, JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+        return forced, parser
 
     # --- Token counts, without a tokenizer that would have to be downloaded ---
 
@@ -510,6 +518,29 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 _blocks.register()
 
 _PATH = "/v1/chat/completions"
+
+
+def _is_made_by(maker: str, message: AIMessage) -> bool:
+    """Whether a message is an answer of a model by this maker: others do not know its reasoning and its signatures."""
+    said = message.response_metadata
+    model = said.get("requested_model") or said.get("model_name")
+    return _encode.is_ours(message) and catalog.maker(str(model)) == maker
+
+
+def _check_tools(body: Json) -> None:
+    """Models without tools refuse a conversation that speaks of any, long after it was begun with another model."""
+    if catalog.known(body["model"]).get("tools") is not False:
+        return
+    given = [name for name in ("tools", "functions") if body.get(name)]
+    given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
+    given += [
+        f"messages[{place}]"
+        for place, message in enumerate(body["messages"])
+        if message["role"] in ("tool", "function") or message.get("tool_calls")
+    ]
+    if given:
+        told = f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
+        raise InvalidRequestError(f"{told}; list_models('text', 'tool_calling') names models that take them")
 
 
 def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:
