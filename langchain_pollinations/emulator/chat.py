@@ -11,12 +11,28 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from . import answers, cache, catalog, checks, dialects, faults, generation, images, replies, signatures, talk, usage
+from . import (
+    answers,
+    cache,
+    catalog,
+    checks,
+    dialects,
+    faults,
+    generation,
+    images,
+    moderation,
+    replies,
+    safety,
+    signatures,
+    talk,
+    usage,
+)
 from .cache import Stored
 from .catalog import Model
 from .dialects import Completion, Dialect
 from .generation import Job
 from .refusals import Refusal, upstream
+from .safety import Safety
 from .talk import Talk
 from .wire import Pieces, played
 from .world import Asked, World
@@ -164,10 +180,22 @@ ABILITIES = (
 )  # fmt: skip
 
 
+def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
+    """What does not fit into the context, its provider refuses in its own words."""
+    most, given = model.get("context_length"), usage.estimated(asked)
+    if most is None or given <= most:
+        return
+    words = dialect.overflow.format(given=given, most=most)
+    error = {"message": words} | ({"code": dialect.overflow_code} if dialect.overflow_code else {})
+    by = f"{dialect.provider or 'provider'} error: {words}"
+    raise upstream(400, f"400 Bad Request: {by}", 400, json.dumps({"error": error}))
+
+
 def _check_abilities(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
     # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
     for check in ABILITIES if plain else (*ABILITIES, _mentions_json):
         check(model, asked)
+    _context(model, asked, dialect)
     if dialect.signs:
         signatures.check(asked.messages)
 
@@ -313,34 +341,49 @@ class Request:
         self.world, self.asked, self.plain = world, asked, plain
         self.model = world.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
         self.raw = body
+        self.safe = safety.asked_for(body, asked.query, asked.headers)
+        self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
+        self.body["messages"] = self.safety.redact(self.body["messages"])
         self.talk = talk.read(self.body)
         self.streams = bool(self.body.get("stream"))
+        self.is_served = moderation.is_served(self.model["name"])
         self.dialect = dialects.named(world.dialect) if world.dialect else dialects.of_model(self.model["name"])
 
     def render(self, said: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
         if self.streams:
             return as_stream(streamed(said, self.dialect), headers, chunk_delay)
-        body = self.dialect.whole(said)
+        body = self.whole(said)
         return as_text(body, headers) if self.plain else as_completion(body, headers)
 
+    @property
+    def is_moderated(self) -> bool:
+        return self.is_served and self.dialect.provider is None
+
+    def whole(self, said: Completion) -> Json:
+        body = self.dialect.whole(said)
+        return moderation.judged(body) if self.is_moderated else body
+
     def headers(self, body: Json) -> dict[str, str]:
-        """The headers of a new answer; those of a stream count nothing."""
-        found = {"x-model-used": str(self.model["name"])}
+        """The headers of a new answer; those of a stream neither count nor judge."""
+        found = {"x-model-used": str(self.model["name"]), **self.safety.headers()}
         if self.streams:
             return found
         counted = body.get("usage") or {}
-        return found | usage.headers(usage.units(counted), counted.get("total_tokens"))
+        judged = moderation.headers() if self.is_moderated else {}
+        return found | judged | usage.headers(usage.units(counted), counted.get("total_tokens"))
 
     def job(self) -> Job:
         stored = not self.streams
-        key = cache.identity(self.asked.method, self.asked.path, self.asked.query, self.raw) if stored else ""
+        asked, identified = self.asked, self.raw | ({} if self.safe is None else {"safe": self.safe})
+        key = cache.identity(asked.method, asked.path, asked.query, identified) if stored else ""
         estimate = {
             "promptTextTokens": sum(usage.tokens(talk.text_of(m.get("content"))) for m in self.talk.messages),
             "completionTextTokens": ESTIMATED_ANSWER,
         }
 
         def able() -> None:
+            self.safety.block(self.talk.messages)
             _check_abilities(self.model, self.talk, self.dialect, self.plain)
 
         return Job(self.model, key, estimate, able)
@@ -363,7 +406,7 @@ class Request:
     def notice(self) -> Response:
         """The friendly answer that stands for 402 on text routes."""
         asked_name = self.raw.get("model") or self.model["name"]
-        self.dialect = dialects.named("plain")  # the service itself says it
+        self.dialect, self.is_served = dialects.named("plain"), False  # the service itself says it
         return self.render(_notice(str(asked_name)), {"x-model-used": self.model["name"], **NO_STORE})
 
     async def _drawn(self) -> Response:
@@ -378,7 +421,7 @@ class Request:
         if entry.kind == "balance notice":
             return self.notice()
         said = natural(self.world, self.model, self.talk)
-        headers = {"x-cache": "MISS"} | self.headers(self.dialect.whole(said))
+        headers = {"x-cache": "MISS"} | self.headers(self.whole(said))
         if not self.streams:
             return self.render(said, headers)
         events = list(streamed(said, self.dialect))
@@ -394,7 +437,7 @@ class Request:
         if entry.delay:
             await asyncio.sleep(entry.delay)
         said = scripted(self.world, self.model, self.talk, entry)
-        body = self.dialect.whole(said)
+        body = self.whole(said)
         generation.bill(account, self.model, usage.units(body.get("usage") or {}))
         headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
         return self.render(said, headers, entry.chunk_delay)
@@ -405,7 +448,7 @@ class Request:
 
     async def _make(self) -> tuple[Stored, Mapping[str, int]]:
         said = natural(self.world, self.model, self.talk)
-        body = self.dialect.whole(said)
+        body = self.whole(said)
         return Stored(said, len(json.dumps(body)), self.headers(body)), usage.units(body.get("usage") or {})
 
 

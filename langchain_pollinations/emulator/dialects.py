@@ -166,6 +166,8 @@ class Dialect:
     name = "plain"
     prefix = "pllns_"
     provider: str | None = None
+    overflow = "This model's maximum context length is {most} tokens. However, your messages have {given} tokens."
+    overflow_code: str | None = "context_length_exceeded"
     signs = False  # whether thoughts are signed and have to come back unchanged
     repeats_role = False  # on every delta
     usage_apart = True  # in a chunk of its own behind the one that says why the answer ended
@@ -378,6 +380,8 @@ class Bedrock(Blocks):
 
     name = "bedrock"
     provider = "bedrock"
+    overflow = "prompt is too long: {given} tokens > {most} maximum"
+    overflow_code = None
     signs = True
     endings = {
         "stop": "end_turn",
@@ -445,6 +449,8 @@ class Vertex(Blocks):
 
     name = "vertex"
     provider = "vertex-ai"
+    overflow = "The input token count ({given}) exceeds the maximum number of tokens allowed ({most})."
+    overflow_code = None
     signs = True
     endings = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
     streamed_endings = {"tool_calls": "STOP"}

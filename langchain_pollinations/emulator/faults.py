@@ -126,6 +126,11 @@ CASES: Mapping[str, Callable[[], Case]] = {
     ),
     "content blocked": _http(400, "Content blocked: violence", code="content_blocked"),
     "content blocked, older shape": _plain(400, SAFETY),
+    "safety service down": lambda: Refusal(
+        503,
+        "Safety service temporarily unavailable",
+        headers={"x-safety-applied": "privacy", "x-safety-status": "unavailable"},
+    ),
     "image download failed": _image_input("failed_to_download_image", "Failed to download image"),
     "invalid image url": _image_input("invalid_image_url", "Invalid image URL"),
     "image too large": _image_input("image_too_large", "Image too large"),

@@ -81,21 +81,28 @@ def _sum(parts: list[Part], kind: str) -> int:
     return sum(p.tokens for p in parts if p.kind == kind)
 
 
+def _text(talk: Talk) -> int:
+    tools = talk.body.get("tools")
+    return 3 * len(talk.messages) + tokens(_whole(talk)) + (tokens(json.dumps(tools)) if tools else 0)
+
+
+def estimated(talk: Talk) -> int:
+    """About how many tokens a prompt has."""
+    return _text(talk) + sum(p.tokens for p in talk.parts)
+
+
 def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
     """The prompt's share of a usage object."""
-    said = _whole(talk)
-    tools = talk.body.get("tools")
-    text = 3 * len(talk.messages) + tokens(said) + (tokens(json.dumps(tools)) if tools else 0)
+    text = _text(talk)
     read, written = prefixes.marked(_marked(talk))
-    total = text + sum(p.tokens for p in talk.parts)
-    cached = min(text, max(prefixes.cached(said), read))
+    cached = min(text, max(prefixes.cached(_whole(talk)), read))
     details = {
         "cached_tokens": cached,
         "cache_write_tokens": min(text - cached, written),
         "audio_tokens": _sum(talk.parts, "audio"),
         "image_tokens": _sum(talk.parts, "image"),
     }
-    return {"prompt_tokens": total, "prompt_tokens_details": details}
+    return {"prompt_tokens": estimated(talk), "prompt_tokens_details": details}
 
 
 def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
