@@ -86,7 +86,7 @@ class _Fields:
 
     def add(self, piece: Mapping[str, Any]) -> None:
         for key, value in piece.items():
-            if value is None or key == "index":
+            if value is None:
                 continue
             if key in _IN_PIECES and isinstance(value, str):
                 self._values.setdefault(key, _Pieces()).append(value)
@@ -124,7 +124,9 @@ class _Entries:
 
     def add(self, entries: list[Any]) -> None:
         for number, piece in numbered(entries):
-            self._entries.setdefault(self._place(number, piece), _Fields()).add(piece)
+            # The index of a content block is a matter of the stream; that of a detail is a part of it.
+            fields = piece if self._is_typed else {key: value for key, value in piece.items() if key != "index"}
+            self._entries.setdefault(self._place(number, piece), _Fields()).add(fields)
 
     def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
         kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")

@@ -74,6 +74,44 @@ def _added(chunks: list[AIMessageChunk]) -> AIMessage:
 WAYS = {"invoke": _invoke, "ainvoke": _ainvoke, "stream": _stream, "astream": _astream}
 
 
+def _events(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    return model.stream_events(*args, version="v3", **kwargs).output
+
+
+def _aevents(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+    async def run() -> AIMessage:
+        return await (await model.astream_events(*args, version="v3", **kwargs)).output
+
+    return asyncio.run(run())
+
+
+def _as_v1(way: Ask) -> Ask:
+    def ask(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
+        return way(model.model_copy(update={"output_version": "v1"}), *args, **kwargs)
+
+    return ask
+
+
+FORMS: dict[str, Ask] = {
+    **WAYS,
+    **{f"{name}-v1": _as_v1(way) for name, way in WAYS.items()},
+    "events": _events,
+    "aevents": _aevents,
+}
+"""Every form in which LangChain hands out an answer: four ways of asking, the content as v0 and v1, v3 events."""
+
+
+@pytest.fixture(params=FORMS)
+def ask_in_any_form(request: pytest.FixtureRequest) -> Ask:
+    """As `ask`, in every form there is; compare with `blocks(answer)`, since only v0 keeps text as a string."""
+    return FORMS[request.param]
+
+
+def blocks(message: AIMessage) -> list[dict[str, Any]]:
+    """The content blocks of an answer, without what only tells places in a stream."""
+    return [{key: value for key, value in block.items() if key != "index"} for block in message.content_blocks]
+
+
 @pytest.fixture(params=WAYS)
 def ask(request: pytest.FixtureRequest) -> Ask:
     """`ask(model, input, **options)`: the same question, asked in the four ways there are."""

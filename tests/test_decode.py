@@ -263,7 +263,9 @@ def test_what_goes_back_is_put_together_whole() -> None:
         {"thinking": "Hm", "signature": "c2ln", "type": "thinking"},
         {"text": "Yes.", "type": "text"},
     ]
-    assert message.additional_kwargs["reasoning_details"] == [{"type": "reasoning.text", "text": "Hm", "format": "f"}]
+    assert message.additional_kwargs["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "Hm", "format": "f", "index": 0}
+    ]
     assert message.additional_kwargs["audio"] == {"id": "au", "transcript": "AB", "expires_at": 9}
     assert base64.b64decode(message.content[-1]["base64"]).endswith(b"ABCD")
     assert message.text == "Yes."
