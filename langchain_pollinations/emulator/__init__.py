@@ -10,8 +10,9 @@ test scripts, and remembers what it was asked. Every answer says that it is a st
 `x-emulator: langchain-pollinations`.
 
 The way of a request: `app` routes it, `checks` validates it, `generation` asks for key, money and stored answer, a
-route (`chat`, `images`, `embeddings`) makes the answer, `replies` and `wire` put it on the socket. What the answer says
-comes from `answers`, what a picture shows from `pictures`, what a test scripted from `replies` and `faults`.
+route (`chat`, `images`, `embeddings`) makes the answer, `wire` puts it on the socket. What an answer says comes from
+`answers`, what a picture shows from `pictures`, what a test scripted from `replies` and `faults`; `dialects` gives a
+chat answer the form of the provider that stands behind its model.
 """
 
 from __future__ import annotations

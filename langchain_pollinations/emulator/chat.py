@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from . import (
+    abilities,
     answers,
     cache,
     catalog,
@@ -23,15 +24,15 @@ from . import (
     moderation,
     replies,
     safety,
-    signatures,
     talk,
     usage,
 )
 from .cache import Stored
 from .catalog import Model
-from .dialects import Completion, Dialect
+from .completion import Completion
+from .dialects import Dialect
 from .generation import Job
-from .refusals import Refusal, upstream
+from .refusals import Refusal
 from .safety import Safety
 from .talk import Talk
 from .wire import Pieces, played
@@ -43,12 +44,7 @@ ROUTE = "/v1/chat/completions"
 TEXT_ROUTE = "/text/{prompt}"
 NO_STORE = {"cache-control": "private, no-store"}
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 ESTIMATED_ANSWER = 100  # tokens that an answer is expected to have, before it exists
-
-
-def wants_json(body: Json) -> bool:
-    return (body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
 
 
 def _repaired(message: Json) -> Json:
@@ -76,128 +72,6 @@ def _voiced(body: Json, model: Model) -> Json:
         return body
     voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "wav"}
     return body | {"modalities": ["text", "audio"], "audio": voice}
-
-
-# What a model can do. Each check looks at one ability and raises the service's refusal.
-
-
-def _messages_present(model: Model, asked: Talk) -> None:
-    if not asked.messages:
-        message = "400 Bad Request: Invalid 'messages': empty array. Expected an array with minimum length 1."
-        raise upstream(400, message, 400)
-
-
-def _names(model: Model, asked: Talk) -> None:
-    for message in asked.messages:
-        name = message.get("name")
-        if message["role"] in ("tool", "function") and name is not None and not NAME.fullmatch(name):
-            raise Refusal(400, f"Invalid name {name!r} on a message of role {message['role']}")
-
-
-def _tools(model: Model, asked: Talk) -> None:
-    if model.get("tools") is not False:
-        return
-    body = asked.body
-    forced = body.get("tool_choice") not in (None, "auto", "none")
-    history = any(
-        m["role"] in ("tool", "function") or m.get("tool_calls") or m.get("function_call") for m in asked.messages
-    )
-    if body.get("tools") or body.get("functions") or forced or history:
-        raise Refusal(400, "This model does not support tool calling or tool history")
-
-
-def _forced_tools(model: Model, asked: Talk) -> None:
-    if model["name"] == "anthropic/claude-fable-5.1" and asked.body.get("tool_choice") not in (None, "auto", "none"):
-        raise upstream(400, "400 Bad Request: tool_choice forces tool use, which this model does not support", 400)
-
-
-def _known_choice(model: Model, asked: Talk) -> None:
-    choice = asked.body.get("tool_choice")
-    if isinstance(choice, dict) and choice["function"]["name"] not in {t.name for t in asked.tools}:
-        raise upstream(400, f"400 Bad Request: Tool '{choice['function']['name']}' not found in 'tools'", 400)
-    if choice == "required" and not asked.body.get("tools"):
-        raise upstream(400, "400 Bad Request: 'tool_choice' is only allowed when 'tools' are specified", 400)
-
-
-def _structured(model: Model, asked: Talk) -> None:
-    if not wants_json(asked.body):
-        return
-    kind = asked.body["response_format"]["type"]
-    if model.get("supports_structured_output") is False:
-        raise Refusal(400, "This model does not support structured output; use text format")
-    if kind == "json_object" and model["name"].startswith("anthropic/claude-sonnet"):
-        raise upstream(400, "400 Bad Request: response_format json_object is not supported; use json_schema", 400)
-
-
-def _mentions_json(model: Model, asked: Talk) -> None:
-    """OpenAI's own rule for its JSON mode."""
-    if (asked.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith(
-        "openai/"
-    ):
-        return
-    if not any("json" in talk.text_of(m.get("content")).lower() for m in asked.messages):
-        message = (
-            "400 Bad Request: azure-openai error: 'messages' must contain the word 'json' in some form, "
-            "to use 'response_format' of type 'json_object'."
-        )
-        raise upstream(400, message, 400)
-
-
-def _length(model: Model, asked: Talk) -> None:
-    most = model.get("max_completion_tokens")
-    for name in ("max_tokens", "max_completion_tokens"):
-        wanted = asked.body.get(name)
-        if most is not None and isinstance(wanted, int) and wanted > most:
-            raise Refusal(400, f"This model supports at most {most} output tokens")
-
-
-def _modalities(model: Model, asked: Talk) -> None:
-    takes = model.get("input_modalities")
-    kinds = {p.kind for p in asked.parts} - {"file"}
-    for kind in sorted(kinds - set(takes or kinds)):
-        raise Refusal(400, f"This model does not support {kind} input")
-    most = model.get("max_reference_images")
-    if most is not None and sum(p.kind == "image" for p in asked.parts) > most:
-        raise Refusal(400, f"This model supports at most {most} reference images")
-
-
-def _sound(model: Model, asked: Talk) -> None:
-    if "audio" not in asked.body.get("modalities", ()):
-        return
-    if "audio" not in model.get("output_modalities", ()):
-        raise upstream(400, "400 Bad Request: This model does not support audio output", 400)
-    spec = asked.body.get("audio")
-    if spec is None:
-        raise upstream(400, "400 Bad Request: Missing required parameter: 'audio'.", 400)
-    if asked.body.get("stream") and spec["format"] != "pcm16":
-        raise upstream(400, "400 Bad Request: Streamed audio needs the format pcm16", 400)
-    if spec["format"] not in ("wav", "pcm16"):
-        raise Refusal(400, f"The emulator speaks wav and pcm16, not {spec['format']}")
-
-
-ABILITIES = (
-    _messages_present, _names, _tools, _forced_tools, _known_choice, _structured, _length, _modalities, _sound,
-)  # fmt: skip
-
-
-def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
-    """What does not fit into the context, its provider refuses in its own words."""
-    most, given = model.get("context_length"), usage.estimated(asked)
-    if most is None or given <= most:
-        return
-    words = dialect.overflow.format(given=given, most=most)
-    error = {"message": words} | ({"code": dialect.overflow_code} if dialect.overflow_code else {})
-    by = f"{dialect.provider or 'provider'} error: {words}"
-    raise upstream(400, f"400 Bad Request: {by}", 400, json.dumps({"error": error}))
-
-
-def _check_abilities(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
-    # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
-    for check in ABILITIES if plain else (*ABILITIES, _mentions_json):
-        check(model, asked)
-    _context(model, asked, dialect)
-    if dialect.signs:
-        signatures.check(asked.messages)
 
 
 # Answers.
@@ -384,7 +258,7 @@ class Request:
 
         def able() -> None:
             self.safety.block(self.talk.messages)
-            _check_abilities(self.model, self.talk, self.dialect, self.plain)
+            abilities.check(self.model, self.talk, self.dialect, self.plain)
 
         return Job(self.model, key, estimate, able)
 
@@ -399,7 +273,7 @@ class Request:
                 return self._soft(entry)
             return await self._natural() if entry is None else await played(entry)
         except Refusal as refusal:
-            if refusal.code != "INSUFFICIENT_BALANCE" or wants_json(self.body):
+            if refusal.code != "INSUFFICIENT_BALANCE" or abilities.wants_json(self.body):
                 raise
             return self.notice()
 

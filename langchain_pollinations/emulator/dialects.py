@@ -9,14 +9,13 @@ what it ran). All other keys are those of the wire already and go out as they ar
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
-from . import signatures
+from . import pieces, signatures
+from .completion import Completion
 
 Json = dict[str, Any]
 
@@ -27,95 +26,8 @@ EVERYWHERE = ("content", "refusal", "reasoning_content", "tool_calls", "audio") 
 STREAMED = frozenset(  # keys that a stream has in pieces; all others come in one delta
     "role content reasoning_content reasoning content_blocks refusal tool_calls audio".split(),
 )
-RUNNING = {"text": "text", "thinking": "thinking"}  # kinds of blocks that come in pieces, and their words
-UNTYPED = frozenset({"text", "thinking", "redacted_thinking"})  # kinds of blocks that do not say it in a stream
 DATE = "2026-01-15"  # of pages found by a search
 HARMS = ("HATE_SPEECH", "DANGEROUS_CONTENT", "HARASSMENT", "SEXUALLY_EXPLICIT")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """An answer in neutral words. `exact_usage` says that its usage is to be sent as it is."""
-
-    message: Mapping[str, Any]
-    model: str
-    usage: Mapping[str, Any] | None = None
-    finish_reason: str | None = None
-    exact_usage: bool = False
-    cost: float = 0.0
-    logprobs: Mapping[str, Any] | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    number: str = field(default_factory=lambda: uuid4().hex)
-    created: int = field(default_factory=lambda: int(time.time()))
-
-    @property
-    def content(self) -> str:
-        content = self.message.get("content")
-        return content if isinstance(content, str) else ""
-
-    @property
-    def thought(self) -> str:
-        return self.message.get("reasoning_content") or ""
-
-    @property
-    def ending(self) -> str:
-        """Why the answer ended, in OpenAI's words unless a test wrote others."""
-        return self.finish_reason or ("tool_calls" if self.message.get("tool_calls") else "stop")
-
-    def listed(self, key: str) -> Sequence[Any]:
-        found: Sequence[Any] = self.message.get(key) or ()
-        return found
-
-
-# Pieces of a message.
-
-
-def _slices(text: str, size: int) -> Iterator[str]:
-    for start in range(0, len(text), size):
-        yield text[start : start + size]
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """A text in short, uneven pieces; several of them whenever there is more than one character."""
-    return _slices(text, max(1, min(24, len(text) // 4)))
-
-
-def _block_pieces(block: Mapping[str, Any]) -> Iterator[Json]:
-    """A content block as the deltas of a stream: words in pieces, everything else whole and apart."""
-    kind = block.get("type")
-    if kind not in UNTYPED:
-        yield dict(block)
-        return
-    words = RUNNING.get(str(kind), "")
-    for piece in _pieces(block.get(words) or ""):
-        yield {words: piece}
-    for key, value in block.items():
-        if key not in ("type", words):
-            yield {key: value}
-
-
-def _numbered(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-    for number, block in enumerate(blocks):
-        for piece in _block_pieces(block):
-            yield number, piece
-
-
-def _in_block(number: int, piece: Json) -> Json:
-    return {"content_blocks": [{"index": number, "delta": piece}]}
-
-
-def _refusal_deltas(wire: Json) -> Iterator[Json]:
-    for piece in _pieces(wire.get("refusal") or ""):
-        yield {"refusal": piece}
-
-
-def _audio_deltas(audio: Mapping[str, Any]) -> Iterator[Json]:
-    head = {k: audio[k] for k in ("id", "expires_at") if k in audio}
-    for piece in _pieces(audio.get("transcript", "")):
-        yield {"audio": {**head, "transcript": piece}}
-    data = audio.get("data", "")
-    for piece in _slices(data, max(4, len(data) // 16 * 4)):
-        yield {"audio": {**head, "data": piece}}
 
 
 def _numbered_calls(calls: Sequence[Mapping[str, Any]]) -> list[Json]:
@@ -138,18 +50,11 @@ def _pictures(said: Completion) -> list[Json]:
     return [_image_block(url) for url in said.listed("images")]
 
 
-def _span(content: str, source: Mapping[str, Any]) -> tuple[int, int]:
-    """Where the content rests on a source: its text, or all of it where the source names none."""
-    text = source.get("text")
-    start = content.find(text) if text else -1
-    return (0, len(content)) if start < 0 else (start, start + len(str(text)))
-
-
 def _annotations(said: Completion) -> list[Json]:
     """Sources as OpenAI names them."""
 
     def annotation(source: Mapping[str, Any]) -> Json:
-        start, end = _span(said.content, source)
+        start, end = said.span(source)
         place = {"start_index": start, "end_index": end}
         return {"type": "url_citation", "url_citation": {"url": source["url"], "title": source["title"], **place}}
 
@@ -251,34 +156,27 @@ class Dialect:
         wire = self.message(said)
         yield {"role": "assistant", "content": ""}
         told = {key: value for key, value in wire.items() if key not in self.doubled or key in said.message}
-        for key in ("reasoning_content", "reasoning"):
-            for piece in _pieces(told.get(key) or ""):
-                yield {key: piece}
+        yield from pieces.of_key(told, "reasoning_content")
+        yield from pieces.of_key(told, "reasoning")
         yield from self.speech(said, wire)
         others = {key: value for key, value in told.items() if key not in STREAMED and value is not None}
         if others:
             yield others
         yield from self.calls(wire.get("tool_calls") or [])
         if wire.get("audio"):
-            yield from _audio_deltas(wire["audio"])
+            yield from pieces.of_audio(wire["audio"])
 
     def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
         """Content blocks and words, and thought that stands in them."""
-        for number, block in _numbered(wire.get("content_blocks") or []):
-            yield _in_block(number, block)
-        yield from self.words(wire)
-
-    def words(self, wire: Json) -> Iterator[Json]:
-        content = wire.get("content") or ""
-        for piece in _pieces(content) if isinstance(content, str) else [content]:
-            yield {"content": piece}
-        yield from _refusal_deltas(wire)
+        yield from pieces.of_given_blocks(wire.get("content_blocks"))
+        yield from pieces.of_key(wire, "content")
+        yield from pieces.of_key(wire, "refusal")
 
     def calls(self, calls: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
         for call in _numbered_calls(calls):
             function = call["function"]
             yield {"tool_calls": [{**call, "function": {**function, "arguments": ""}}]}
-            for piece in _pieces(function["arguments"]):
+            for piece in pieces.of_text(function["arguments"]):
                 yield {"tool_calls": [{"index": call["index"], "function": {"arguments": piece}}]}
 
 
@@ -331,21 +229,20 @@ class OpenRouter(Dialect):
         return {"content": ""}
 
     def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
-        for piece in _pieces(said.thought):
-            thought = {
-                "reasoning": piece,
-                "reasoning_details": [self._detail(piece)],
-                **_in_block(0, {"thinking": piece}),
-            }
-            yield {"content": "", **{key: value for key, value in thought.items() if key not in said.message}}
-        given = said.message.get("content_blocks")
-        for number, block in _numbered(given or []):
-            yield _in_block(number, block)
-        for delta in self.words(wire):
-            repeated = "content" in delta and given is None
-            yield {**delta, **(_in_block(0, {"text": delta["content"]}) if repeated else {})}
-        for picture in _pictures(said) if given is None else ():
-            yield _in_block(0, picture)
+        for piece in pieces.of_text(said.thought):
+            thought = {"reasoning": piece, "reasoning_details": [self._detail(piece)]}
+            yield {"content": "", **self._new(said, thought | pieces.in_block(0, {"thinking": piece}))}
+        yield from pieces.of_given_blocks(said.message.get("content_blocks"))
+        for delta in pieces.of_key(wire, "content"):
+            yield {**delta, **self._new(said, pieces.in_block(0, {"text": delta["content"]}))}
+        yield from pieces.of_key(wire, "refusal")
+        for picture in _pictures(said):
+            yield from filter(None, [self._new(said, pieces.in_block(0, picture))])
+
+    @staticmethod
+    def _new(said: Completion, delta: Json) -> Json:
+        """What of a delta the test has not written itself."""
+        return {key: value for key, value in delta.items() if key not in said.message}
 
 
 class Blocks(Dialect):
@@ -362,12 +259,15 @@ class Blocks(Dialect):
             yield from super().speech(said, wire)
             return
         for number, piece in self.placed(wire.get("content_blocks") or []):
-            words: Json = {"content": piece["text"]} if "text" in piece else {}
-            yield words | _in_block(number, piece)
-        yield from _refusal_deltas(wire)
+            yield self.words(piece) | pieces.in_block(number, piece)
+        yield from pieces.of_key(wire, "refusal")
+
+    def words(self, piece: Json) -> Json:
+        """The `content` that goes with a piece of a block."""
+        return {"content": piece["text"]} if "text" in piece else {}
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-        return _numbered(blocks)
+        return pieces.of_blocks(blocks)
 
 
 def _server_call(number: int, what: Any) -> str:
@@ -404,7 +304,7 @@ class Bedrock(Blocks):
     @staticmethod
     def _citations(said: Completion) -> list[Json]:
         def citation(source: Mapping[str, Any]) -> Json:
-            start, end = _span(said.content, source)
+            start, end = said.span(source)
             cited = {"url": source["url"], "title": source["title"], "cited_text": said.content[start:end]}
             return {"type": "web_search_result_location", **cited}
 
@@ -439,7 +339,7 @@ class Bedrock(Blocks):
         for call in _numbered_calls(calls):
             function = {key: value for key, value in call["function"].items() if key != "arguments"}
             yield {"tool_calls": [{**call, "function": function}]}
-            for piece in _pieces(call["function"]["arguments"]):
+            for piece in pieces.of_text(call["function"]["arguments"]):
                 part = {"index": call["index"], "type": "function", "function": {"arguments": piece}}
                 yield {"tool_calls": [part]}
 
@@ -491,7 +391,7 @@ class Vertex(Blocks):
         resting: dict[tuple[int, int], list[int]] = {}
         for number, source in enumerate(said.listed("sources")):
             if source.get("text") and source["text"] in said.content:
-                resting.setdefault(_span(said.content, source), []).append(number)
+                resting.setdefault(said.span(source), []).append(number)
 
         def support(start: int, end: int, pages: list[int]) -> Json:
             first, last = (len(said.content[:place].encode("utf-8", "surrogatepass")) for place in (start, end))
@@ -503,15 +403,13 @@ class Vertex(Blocks):
     def farewell(self) -> Json:
         return {"content": ""}
 
-    def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
-        for delta in super().speech(said, wire):
-            thinks = any("thinking" in block["delta"] for block in delta.get("content_blocks", []))
-            yield {"content": "", **delta} if thinks else delta
+    def words(self, piece: Json) -> Json:
+        return {"content": ""} if "thinking" in piece else super().words(piece)
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
         """The gateway tells thought from everything else, and nothing more: what is no thought shares one index."""
         after = int(any(block.get("type") == "thinking" for block in blocks))
-        for _, piece in _numbered(blocks):
+        for _, piece in pieces.of_blocks(blocks):
             yield (0 if "thinking" in piece else after), piece
 
     def calls(self, calls: Sequence[Mapping[str, Any]]) -> Iterator[Json]:
@@ -546,9 +444,8 @@ class Perplexity(Dialect):
         """The content with the number of each source behind the text that rests on it."""
         content = said.content
         for number, source in enumerate(said.listed("sources"), 1):
-            text, mark = source.get("text"), f"[{number}]"
-            if text and mark not in content:
-                content = content.replace(text, text + mark, 1)
+            if source.get("text") and f"[{number}]" not in said.content:
+                content = re.sub(rf"{re.escape(source['text'])}(?:\[\d+])*", rf"\g<0>[{number}]", content, count=1)
         return content
 
 

@@ -107,11 +107,12 @@ def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
 
 def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
     """The usage of a prompt and the message that answers it."""
-    reasoning = tokens(message.get("reasoning_content") or "")
+    thought = message.get("reasoning_content")
+    reasoning = tokens(thought) if isinstance(thought, str) else 0
     calls = message.get("tool_calls")
     audio = message.get("audio") or {}
     spoken = tokens(audio.get("transcript", "")) * 5
-    text = tokens(message.get("content") or "") + (tokens(json.dumps(calls)) if calls else 0)
+    text = tokens(text_of(message.get("content"))) + (tokens(json.dumps(calls)) if calls else 0)
     total = reasoning + spoken + text
     return {
         "prompt_tokens": prompt["prompt_tokens"],

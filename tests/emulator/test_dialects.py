@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -212,6 +213,55 @@ def test_given_blocks_are_streamed_in_pieces(speak: Speak) -> None:
         assert [e["delta"]["type"] for e in entries if e["index"] == 3] == ["image_url"]
 
 
+RECORDED = [
+    pytest.param("chat_claude_toolcall_tool_use", "bedrock", "calls", id="claude calls"),
+    pytest.param("chat_claude_toolresult_end_turn", "bedrock", "words", id="claude answers"),
+    pytest.param("chat_gemini3_toolcall_thought_signature", "vertex", "calls", id="gemini calls"),
+    pytest.param("chat_gemini_toolresult_finish_upper", "vertex", "words", id="gemini answers"),
+    pytest.param("chat_kimi_reasoning", "plain", "thought", id="kimi thinks"),
+]
+
+
+def keys(value: Any) -> Any:
+    """The keys of JSON and their nesting, of lists the first entry."""
+    if isinstance(value, list):
+        return [keys(entry) for entry in value[:1]]
+    return {key: keys(inner) for key, inner in value.items()} if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize(("name", "dialect", "said"), RECORDED)
+def test_messages_have_the_keys_of_recorded_ones(
+    speak: Speak, contract: Path, name: str, dialect: str, said: str
+) -> None:
+    recorded = json.loads((contract / "examples" / f"{name}.json").read_text())["response"]["body"]
+    whole, _ = speak(dialect, SAID[said])
+    (choice,), (wanted,) = whole["choices"], recorded["choices"]
+    assert keys(choice["message"]) == keys(wanted["message"])
+    assert choice["finish_reason"] == wanted["finish_reason"] and whole.get("provider") == recorded.get("provider")
+    assert set(recorded["usage"]) <= set(whole["usage"])
+    if dialect == "bedrock":
+        assert keys(whole["usage"]) == keys(recorded["usage"])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"content_blocks": None},
+        {"content_blocks": "blocks"},
+        {"content_blocks": [None, 5]},
+        {"content_blocks": [{}, {"type": "text", "text": None}, {"type": "thinking"}]},
+        {"reasoning": 5, "reasoning_content": 5},
+        {"content": [{"type": "text", "text": "part"}]},
+        {"refusal": None, "audio": None, "tool_calls": None, "images": None, "sources": None},
+    ],
+    ids=lambda odd: next(iter(odd)),
+)
+def test_odd_messages_are_sent_all_the_same(speak: Speak, dialect: str, odd: Json) -> None:
+    whole, chunks = speak(dialect, {"content": "x", **odd}, finish_reason="")
+    assert whole["choices"][0]["finish_reason"] == "" and chunks[-1]["usage"]
+
+
 # What only one of them does.
 
 
@@ -330,6 +380,9 @@ def test_perplexity_numbers_its_sources(speak: Speak) -> None:
     urls = [source["url"] for source in SOURCES]
     assert whole["choices"][0]["message"]["content"] == "Türme wachsen.[1] Whales eat krill.[2]"
     assert [whole["citations"], *(chunk["citations"] for chunk in chunks)] == [urls] * (len(chunks) + 1)
+    both = [source | {"text": "Whales eat krill."} for source in SOURCES]
+    content = speak("perplexity", {"content": CONTENT, "sources": both})[0]["choices"][0]["message"]["content"]
+    assert content == "Türme wachsen. Whales eat krill.[1][2]"
     assert whole["search_results"][0].keys() == {"title", "url", "date"}
     assert chunks[-1]["usage"] and chunks[-1]["choices"][0]["finish_reason"] == "stop"
 

@@ -127,6 +127,12 @@ def test_a_port_in_use_is_one_clear_line() -> None:
             assert errors == f"Port {port} cannot be used: Address already in use\n"
 
 
+def test_the_program_knows_the_dialects() -> None:
+    with program("--dialect", "nope") as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 2 and "vertex" in errors
+
+
 USERS_TESTS = """
 import httpx
 

@@ -1,0 +1,73 @@
+"""The parts of a message as a stream brings them: words in pieces, everything else whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+WORDS = {"text": "text", "thinking": "thinking"}  # kinds of blocks that come in pieces, and the key of their words
+UNTYPED = frozenset({"text", "thinking", "redacted_thinking"})  # kinds of blocks that do not say it in a stream
+
+
+def _slices(text: str, size: int) -> Iterator[str]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+def of_text(text: str) -> Iterator[str]:
+    """A text in short, uneven pieces; several of them whenever there is more than one character."""
+    return _slices(text, max(1, min(24, len(text) // 4)))
+
+
+def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
+    """The words under a key in pieces; what is not words comes whole."""
+    value = message.get(key)
+    if isinstance(value, str):
+        yield from ({key: piece} for piece in of_text(value))
+    elif value:
+        yield {key: value}
+
+
+def _of_block(block: Mapping[str, Any]) -> Iterator[Json]:
+    """A content block: its words in pieces, everything else of it apart; other kinds whole, with their type."""
+    kind = block.get("type")
+    if kind not in UNTYPED:
+        yield dict(block)
+        return
+    words = WORDS.get(str(kind), "")
+    yield from of_key(block, words)
+    for key, value in block.items():
+        if key not in ("type", words):
+            yield {key: value}
+
+
+def of_blocks(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
+    """The pieces of content blocks, each with the number of its block."""
+    for number, block in enumerate(blocks):
+        for piece in _of_block(block):
+            yield number, piece
+
+
+def in_block(number: int, piece: Json) -> Json:
+    """The delta that brings a piece of a content block."""
+    return {"content_blocks": [{"index": number, "delta": piece}]}
+
+
+def of_given_blocks(blocks: Any) -> Iterator[Json]:
+    """The deltas of content blocks as a test wrote them; what are none come as they are."""
+    if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks):
+        yield from (in_block(number, piece) for number, piece in of_blocks(blocks))
+    elif blocks:
+        yield {"content_blocks": blocks}
+
+
+def of_audio(audio: Mapping[str, Any]) -> Iterator[Json]:
+    """Sound: first its transcript, then its data, cut where base64 may be."""
+    head = {k: audio[k] for k in ("id", "expires_at") if k in audio}
+    for piece in of_text(audio.get("transcript", "")):
+        yield {"audio": {**head, "transcript": piece}}
+    data = audio.get("data", "")
+    for piece in _slices(data, max(4, len(data) // 16 * 4)):
+        yield {"audio": {**head, "data": piece}}
