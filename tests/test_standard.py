@@ -6,7 +6,7 @@ import importlib
 import io
 import wave
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from unittest import mock
 
 import httpx
@@ -67,6 +67,15 @@ class TestChatUnit(ChatTests, ChatModelUnitTests):
 
 
 class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
+    """Each model answers as its provider does; below, one class for each provider's dialect."""
+
+    dialect: ClassVar[str | None] = None
+
+    @pytest.fixture
+    def pollinations_emulator(self) -> Iterator[Emulator]:
+        with Emulator(dialect=self.dialect) as emulator:
+            yield emulator
+
     @pytest.fixture
     def model(self, request: pytest.FixtureRequest) -> BaseChatModel:
         """The model of a test: it asks the emulator, or its cassette where the test has one."""
@@ -130,11 +139,50 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
         return [SystemMessage([block]), HumanMessage("What is known?")]
 
     def _usage(self, asked: Any, stream: bool, **options: Any) -> AIMessage:
-        with Emulator() as emulator, ChatPollinations(**emulator.connection()) as model:
+        with Emulator(dialect=self.dialect) as emulator, ChatPollinations(**emulator.connection()) as model:
             if not stream:
                 return model.invoke(asked, **options)
             chunks = list(model.stream(asked, **options))
             return sum(chunks[1:], chunks[0])
+
+
+class DialectTests(TestChatIntegration):
+    enable_vcr_tests = False  # cassettes hold the client's requests, which no dialect changes
+    __test__ = False
+
+
+class TestPlain(DialectTests):
+    dialect, __test__ = "plain", True
+
+
+class TestResponses(DialectTests):
+    dialect, __test__ = "responses", True
+
+
+class TestOpenRouter(DialectTests):
+    dialect, __test__ = "openrouter", True
+
+
+class TestBedrock(DialectTests):
+    dialect, __test__ = "bedrock", True
+
+    @property
+    def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
+        """Its models neither hear nor speak: its usage has no counts of sound."""
+        every = super().supported_usage_metadata_details
+        return {way: [kind for kind in kinds if "audio" not in kind] for way, kinds in every.items()}
+
+
+class TestVertex(DialectTests):
+    dialect, __test__ = "vertex", True
+
+
+class TestPerplexity(DialectTests):
+    dialect, __test__ = "perplexity", True
+
+
+class TestSimulated(DialectTests):
+    dialect, __test__ = "simulated", True
 
 
 class TestToolUnit(ToolsUnitTests):
