@@ -168,9 +168,9 @@ class TestBedrock(DialectTests):
 
     @property
     def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
-        """Its models neither hear nor speak: its usage has no counts of sound."""
+        """Its usage counts what came from the cache and what went into it, neither sound nor reasoning."""
         every = super().supported_usage_metadata_details
-        return {way: [kind for kind in kinds if "audio" not in kind] for way, kinds in every.items()}
+        return {way: [kind for kind in kinds if kind.startswith("cache")] for way, kinds in every.items()}
 
 
 class TestVertex(DialectTests):
