@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.dialects import DIALECTS
 
 
 @pytest.fixture
@@ -34,6 +35,16 @@ def test_streamed_chat(client: openai.OpenAI) -> None:
     chunks = list(client.chat.completions.create(model="openai", messages=HELLO, stream=True))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert "tides" in text and chunks[-1].usage is not None
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect(client: openai.OpenAI, emulator: Emulator, dialect: str) -> None:
+    emulator.reply(message={"content": "High tide.", "reasoning_content": "Hm."}, dialect=dialect, times=2)
+    answer = client.chat.completions.create(model="openai", messages=HELLO)
+    chunks = list(client.chat.completions.create(model="openai", messages=HELLO, stream=True))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == answer.choices[0].message.content and text.endswith("High tide.")
+    assert chunks[-1].usage is not None and chunks[-1].usage == answer.usage
 
 
 def test_tools(client: openai.OpenAI) -> None:
