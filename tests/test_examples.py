@@ -43,44 +43,61 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
         assert cell.get("execution_count") is None
 
 
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that `make demo` writes, made by the script that it calls."""
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages that `make notebooks` writes, made by the script that it calls."""
     folder = tmp_path_factory.mktemp("pages")
-    source = ROOT / "notebooks" / "illustrating_agent.ipynb"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("POLLINATIONS_")}
     subprocess.run(
-        [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", folder, source],
+        [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", folder, *NOTEBOOKS],
         check=True,
         capture_output=True,
         env=environment,
     )
-    return folder / "illustrating_agent.html"
+    return {path.stem: path for path in folder.glob("*.html")}
 
 
-def test_the_page_of_the_demo_needs_nothing_from_elsewhere(page: Path) -> None:
-    html = page.read_text("utf-8")
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: dict[str, Path], name: str) -> None:
+    html = pages[name].read_text("utf-8")
     assert "asking the emulator" in html
-    assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
+    assert not re.search(r"""<(?!a )[^>]*(src|href)=["']?(https?:)?//""", html)
+    assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
+
+
+def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path: Path) -> None:
+    html = pages["illustrating_agent"].read_text("utf-8")
     assert len(set(re.findall(r"data:image/jpeg;base64,[^\"]+", html))) >= 3
+    seen = _in_a_browser(html, "[...document.images].map(image => [image.naturalWidth, image.naturalHeight])", tmp_path)
+    assert len(seen) >= 3
+    assert all(size == [768, 512] for size in seen)
 
 
-def test_a_browser_shows_the_pictures_of_the_demo(page: Path, tmp_path: Path) -> None:
+def test_the_chat_page_plays_what_was_spoken(pages: dict[str, Path], tmp_path: Path) -> None:
+    html = pages["chat"].read_text("utf-8")
+    (seconds,) = _in_a_browser(html, "[...document.querySelectorAll('audio')].map(audio => audio.duration)", tmp_path)
+    assert seconds > 0.5
+
+
+def _in_a_browser(html: str, expression: str, folder: Path) -> Any:
+    """The value of a JavaScript expression in a page, once all of the page is there."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here to open the page in")
-    # The page itself, with one more script that writes down how wide each picture came out.
-    probe = """<script>addEventListener("load", () => {
-        const seen = [...document.images].map(image => [image.naturalWidth, image.naturalHeight])
+    probe = f"""<script>addEventListener("load", () => {{
+        const seen = {expression}
         document.body.innerHTML = "<pre id=seen>" + JSON.stringify(seen) + "</pre>"
-    })</script></body>"""
-    copy = tmp_path / "page.html"
-    copy.write_text(page.read_text("utf-8").replace("</body>", probe), "utf-8")
+    }})</script></body>"""
+    page = folder / "page.html"
+    page.write_text(html.replace("</body>", probe), "utf-8")
     done = subprocess.run(
         [
             CHROMIUM,
             *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-            *("--disable-component-update", "--disable-sync", "--disable-quic", f"--user-data-dir={tmp_path / 'user'}"),
-            *("--virtual-time-budget=10000", "--dump-dom", copy.as_uri()),
+            *("--disable-component-update", "--disable-sync", "--disable-quic", f"--user-data-dir={folder / 'user'}"),
+            *("--virtual-time-budget=10000", "--dump-dom", page.as_uri()),
         ],
         capture_output=True,
         text=True,
@@ -88,9 +105,7 @@ def test_a_browser_shows_the_pictures_of_the_demo(page: Path, tmp_path: Path) ->
     )
     found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout)
     assert found, done.stderr[-2000:]
-    sizes = json.loads(found[1])
-    assert len(sizes) >= 3
-    assert all(size == [768, 512] for size in sizes)
+    return json.loads(found[1])
 
 
 def test_the_emulator_starts_from_the_command_line_as_the_readme_says() -> None:
