@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import httpx
 from langchain_core.messages import AIMessage
@@ -52,23 +51,19 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"model_name": metadata["model_name"]})
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What one event adds to the running parts of an answer."""
 
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
-    calls: list[ToolCallChunk] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.text or self.reasoning or self.refusal or self.calls)
+    calls: Sequence[ToolCallChunk] = ()
 
     @property
     def kwargs(self) -> dict[str, str]:
         """The running parts that LangChain's messages keep in `additional_kwargs`."""
-        said = {"reasoning_content": self.reasoning, "refusal": self.refusal}
-        return {key: words for key, words in said.items() if words}
+        said = {"reasoning_content": self.reasoning} if self.reasoning else {}
+        return {**said, "refusal": self.refusal} if self.refusal else said
 
 
 def joined(pieces: list[Piece]) -> dict[str, str]:
@@ -120,23 +115,30 @@ class Answer:
         return self._read(message) if isinstance(message, dict) else Piece()
 
     def _read(self, message: Json) -> Piece:
+        content = message.get("content")
+        if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
+            return self._said(content)
         self._kept.add(message)
         refusal = message.get("refusal")
         self._is_refusal = self._is_refusal or bool(refusal)
-        said = self._told.add(
-            content=_decode.read_text(message.get("content")),
-            content_blocks=_decode.read_text(message.get("content_blocks") or []),
+        text = self._told.add(
+            content=_decode.read_text(content), content_blocks=_decode.read_text(message.get("content_blocks") or [])
         )
+        thoughts = {name: _decode.words(message.get(name)) for name in ("reasoning_content", "reasoning")}
+        for name, paragraphs in self._paragraphs.items():
+            thoughts[name] = paragraphs.join(_decode.read_thoughts(message.get(name)))
+        calls = self.calls.read(message.get("tool_calls"))
+        return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
+
+    def _said(self, content: str) -> Piece:
+        return self._piece(self._told.add(content=content), {})
+
+    def _piece(
+        self, said: str, thoughts: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
+    ) -> Piece:
         thought, text = self._thinking.split(said)
         self._written.append(text)
-        reasoning = self._thoughts.add(
-            reasoning_content=_decode.words(message.get("reasoning_content")),
-            reasoning=_decode.words(message.get("reasoning")),
-            **{name: told.join(_decode.read_thoughts(message.get(name))) for name, told in self._paragraphs.items()},
-            think=thought,
-        )
-        calls = self.calls.read(message.get("tool_calls"))
-        return Piece(text, reasoning, str(refusal) if refusal else "", calls)
+        return Piece(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
 
     def close(self) -> Piece:
         """The end of the running parts: what was held back, and what only another form of the answer said."""
@@ -193,6 +195,7 @@ class Answer:
         return {**{key: self._facts[key] for key in self._facts.keys() - {"model", *_MESSAGE_FACTS}}, **known}
 
 
+_PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
 # Facts that stand beside the message and that LangChain's users look for on it.
@@ -206,7 +209,7 @@ _EMPTY_HINTS = {
 def _note(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
     """Keep the facts of an event that nobody reads: no field is lost, and none is added up but log probabilities."""
     for key, value in source.items():
-        if key not in read_elsewhere and value not in (None, "", [], {}):
+        if key not in read_elsewhere and (value or value == 0):
             facts[key] = _newer(facts.get(key), value)
 
 
@@ -218,7 +221,7 @@ def _newer(old: Any, new: Any) -> Any:
         known = old.get(key)
         if key in ("content", "refusal") and isinstance(known, list) and isinstance(value, list):
             merged[key] = known + value  # the tokens of logprobs run on
-        elif value not in (None, "", [], {}):
+        elif value or value == 0:
             merged[key] = _newer(known, value)
     return merged
 

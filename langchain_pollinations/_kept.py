@@ -32,7 +32,7 @@ class Kept:
 
     def add(self, message: Mapping[str, Any]) -> None:
         for key, value in message.items():
-            if key not in _RUNNING and value not in (None, "", [], {}):
+            if key not in _RUNNING and (value or value == 0):
                 self._keep(key, value)
         parts = message.get("content")
         if isinstance(parts, list) and not all(_is_text(part) for part in parts):
@@ -90,6 +90,8 @@ class _Fields:
                 continue
             if key in _IN_PIECES and isinstance(value, str):
                 self._values.setdefault(key, _Pieces()).append(value)
+            elif key == "citation":  # Anthropic's deltas bring them one by one
+                self._values["citations"] = [*self._values.get("citations", []), value]
             elif isinstance(value, dict) and isinstance(self._values.get(key), dict):
                 self._values[key] = {**self._values[key], **value}
             else:

@@ -68,7 +68,7 @@ class ChatReader:
 
     def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
         piece = self._answer.add(event)
-        if not piece:
+        if not any(piece):
             return
         if self._held is None:
             yield _chunk(piece)
@@ -88,7 +88,7 @@ class ChatReader:
         rest = self._answer.close()
         self._answer.check()
         yield from self._release()
-        if rest:
+        if any(rest):
             yield _chunk(rest)
         yield ChatGenerationChunk(
             message=AIMessageChunk(
@@ -106,7 +106,7 @@ def _chunk(piece: Piece) -> ChatGenerationChunk:
     message = AIMessageChunk(
         content=piece.text,
         additional_kwargs=piece.kwargs,
-        tool_call_chunks=piece.calls,
+        tool_call_chunks=list(piece.calls),
         response_metadata={"model_provider": PROVIDER},
     )
     return ChatGenerationChunk(message=message)

@@ -313,7 +313,12 @@ def find(model: str) -> Model | None:
     """What the snapshot knows of a model, by id or alias. None for a model that it does not know: a newer one, or one
     of the community."""
     entry = known(model)
-    return _from_snapshot(entry) if entry else None
+    return _record(entry["name"]) if entry else None
+
+
+@cache  # constant data as well, read when first asked for
+def _record(name: str) -> Model:
+    return _from_snapshot(known(name))
 
 
 def known(model: Any) -> Mapping[str, Any]:

@@ -175,16 +175,16 @@ THOUGHTS = [
 ]
 
 
-@pytest.mark.parametrize(("thought", "signed", "style"), THOUGHTS)
+@pytest.mark.parametrize(("thought", "signed", "dialect"), THOUGHTS)
 def test_an_agent_works_in_steps_and_gives_back_all_that_was_said(
-    chat: ChatPollinations, emulator: Emulator, run: Run, thought: dict[str, Any], signed: dict[str, Any], style: str
+    chat: ChatPollinations, emulator: Emulator, run: Run, thought: dict[str, Any], signed: dict[str, Any], dialect: str
 ) -> None:
     sums = [
         on_wire("add", "call_a", '{"a": 1, "b": 2}', **signed),
         on_wire("add", "call_b", '{"a": 3, "b": 4}', **signed),
     ]
     product = [on_wire("multiply", "call_c", '{"a": 3, "b": 7}')]
-    emulator.reply(message={"content": None, "tool_calls": sums, **thought}, style=style)
+    emulator.reply(message={"content": None, "tool_calls": sums, **thought}, dialect=dialect)
     emulator.reply(message={"content": None, "tool_calls": product})
     emulator.reply("It is 21.")
     agent = create_agent(chat, [add, multiply], system_prompt="Be exact.")
