@@ -788,9 +788,6 @@ def test_a_fault_that_passes_is_not_seen(
     assert emulator.requests[0].body == emulator.requests[1].body
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the emulator takes a second cut for the answer of the first, and fails with 500"
-)
 def test_a_connection_may_be_cut_again_and_again(emulator: Emulator, run: Run) -> None:
     emulator.fail("cut", times=3)
     with pytest.raises(APIConnectionError):

@@ -97,13 +97,13 @@ class Script:
             self._entries.clear()
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
-        """The first line that suits the path; without `messages` one that needs no checks before it."""
+        """The first line that suits the path: with `messages` what a route answers, else what needs no route to it."""
         with self._lock:
             for place, entry in enumerate(self._entries):
                 if not entry.suits(path):
                     continue
-                if isinstance(entry, Message | Soft) and not messages:
-                    return None
+                if isinstance(entry, Damage if messages else Message | Soft):
+                    return None  # a route answers naturally under a damage, and the next damage is the next request's
                 if entry.times > 1:
                     self._entries[place] = replace(entry, times=entry.times - 1)
                 else:

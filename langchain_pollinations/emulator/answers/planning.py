@@ -74,7 +74,7 @@ def score(tool: Tool, talk: Talk) -> float:
     found += _for_numbers(tool, asked) + _for_questions(tool, asked)
     if draws(tool):
         found = _for_pictures(talk)
-    return found - (1.5 if _is_structured(tool) else 0)
+    return found - (1.0 if _is_structured(tool) else 0)
 
 
 def _for_pictures(talk: Talk) -> float:
