@@ -8,14 +8,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import jsonschema
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
-from langchain_core.exceptions import OutputParserException
 from langchain_core.load import dumpd, dumps, load
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
@@ -30,13 +29,6 @@ class Joke(BaseModel):
     """A joke to tell."""
 
     setup: str = Field(description="the question")
-    punchline: str
-
-
-class JokeDict(TypedDict):
-    """A joke to tell."""
-
-    setup: str
     punchline: str
 
 
@@ -155,20 +147,6 @@ def test_a_random_seed_is_drawn_for_each_call_and_reported(emulator: Emulator, a
     assert len(set(told)) == 3
 
 
-def test_json_mode_asks_for_json_once(emulator: Emulator, ask: Ask) -> None:
-    chat = ChatPollinations(**emulator.connection(), json_mode=True)
-    assert isinstance(json.loads(ask(chat, "Name a sea and its depth").text), dict)
-    body = sent(emulator)
-    assert body["response_format"] == {"type": "json_object"}
-    assert "JSON" in body["messages"][0]["content"]
-    ask(chat, [SystemMessage("Be brief."), HumanMessage("Name a sea")])
-    assert [message["role"] for message in sent(emulator)["messages"]] == ["system", "user"]
-    ask(chat, "Answer as JSON: name a sea")
-    assert sent(emulator)["messages"] == [{"role": "user", "content": "Answer as JSON: name a sea"}]
-    ask(chat, "Name a sea", jsonMode=False)
-    assert "response_format" not in sent(emulator)
-
-
 def test_none_for_a_call_leaves_it_to_the_service(emulator: Emulator, ask: Ask) -> None:
     chat = ChatPollinations(**emulator.connection(), temperature=1, seed=3, stop=["x"])
     ask(chat, "Hello", temperature=None, seed=None, model=None)
@@ -204,23 +182,6 @@ def test_we_never_send_options_that_the_service_refuses(
         else:
             validator.validate(sent(emulator))
     assert complained > 50
-
-
-def test_json_mode_leaves_tools_and_other_formats_alone(emulator: Emulator, ask: Ask) -> None:
-    chat = ChatPollinations(**emulator.connection(), json_mode=True)
-    ask(chat.bind_tools([get_weather]), "What is the weather in Lisbon?")
-    assert "response_format" not in sent(emulator)
-    ask(chat, "Hello", response_format=None)
-    assert "response_format" not in sent(emulator)
-
-
-def test_a_picture_does_not_speak_of_json(emulator: Emulator) -> None:
-    picture = {"type": "image", "base64": "anNvbjsonJSON", "mime_type": "image/png"}
-    address = {"type": "image", "url": "https://example.com/json.png"}
-    chat = ChatPollinations(**emulator.connection(), json_mode=True)
-    emulator.reply(body={"choices": [{"message": {"content": "{}"}}]})
-    chat.invoke([HumanMessage([{"type": "text", "text": "What is this?"}, picture, address])])
-    assert "JSON" in sent(emulator)["messages"][0]["content"]
 
 
 def test_what_the_caller_sets_inside_an_option_is_sent(emulator: Emulator) -> None:
@@ -527,96 +488,6 @@ def test_binding_keeps_callbacks(emulator: Emulator) -> None:
     chat.bind_tools([get_weather]).invoke("Hello")
     chat.with_structured_output(Joke).invoke("Tell a joke")
     assert started == ["yes", "yes"]
-
-
-# --- Structured output ------------------------------------------------------------------------------------------------
-
-ASK_FOR_A_JOKE = "Tell a joke about cats, as JSON with the keys 'setup' and 'punchline'"
-
-
-@pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
-@pytest.mark.parametrize("schema", [Joke, JokeDict, Joke.model_json_schema()], ids=["pydantic", "typeddict", "schema"])
-def test_structured_output_by_every_method(chat: ChatPollinations, schema: Any, method: Any) -> None:
-    runnable = chat.with_structured_output(schema, method=method)
-    for answer in (runnable.invoke(ASK_FOR_A_JOKE), asyncio.run(runnable.ainvoke(ASK_FOR_A_JOKE))):
-        found = answer.model_dump() if schema is Joke else answer
-        assert found.keys() == {"setup", "punchline"}
-    *_, last = runnable.stream(ASK_FOR_A_JOKE)
-    assert (last.model_dump() if schema is Joke else last).keys() == {"setup", "punchline"}
-
-
-def test_a_schema_may_have_a_name_that_only_python_takes(emulator: Emulator, chat: ChatPollinations) -> None:
-    schema = {"title": "My Joke[int]!", "type": "object", "properties": {"setup": {"type": "string"}}}
-    chat.with_structured_output(schema, method="json_schema").invoke("Tell a joke")
-    assert sent(emulator)["response_format"]["json_schema"]["name"] == "My_Joke_int_"
-
-
-@pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
-def test_strict_is_passed_on(chat: ChatPollinations, emulator: Emulator, method: Any, strict: bool) -> None:
-    chat.with_structured_output(Joke, method=method, strict=strict).invoke(ASK_FOR_A_JOKE)
-    body = sent(emulator)
-    holder = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
-    assert holder["strict"] is strict
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"setup": "a", "punchline": "b"}',
-        '```json\n{"setup": "a", "punchline": "b"}\n```',
-        'Here you are:\n\n{"setup": "a", "punchline": "b"}\n\nEnjoy!',
-        'A set {x} first. Then: {"setup": "a", "punchline": "b"}',
-    ],
-    ids=["alone", "fenced", "in prose", "after braces"],
-)
-@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
-def test_json_is_found_wherever_it_stands(emulator: Emulator, chat: ChatPollinations, text: str, method: Any) -> None:
-    emulator.reply(text, text)
-    assert chat.with_structured_output(Joke, method=method).invoke("Joke") == Joke(setup="a", punchline="b")
-    parsed = chat.with_structured_output(JokeDict, method=method).invoke("Joke")
-    assert parsed == {"setup": "a", "punchline": "b"}
-
-
-def test_half_an_answer_is_no_answer(emulator: Emulator, chat: ChatPollinations) -> None:
-    emulator.reply(message={"content": '{"setup": "a", "punchline": "b'}, finish_reason="length", times=2)
-    with pytest.raises(OutputParserException, match="raise max_tokens"):
-        chat.with_structured_output(Joke, method="json_schema").invoke("Joke")
-    result: Any = chat.with_structured_output(Joke, method="json_schema", include_raw=True).invoke("Joke")
-    assert result["parsed"] is None
-    assert "max_tokens" in str(result["parsing_error"])
-
-
-def test_raw_answers_carry_the_parsing_error(emulator: Emulator, chat: ChatPollinations) -> None:
-    emulator.reply("no JSON at all")
-    result = chat.with_structured_output(Joke, method="json_schema", include_raw=True).invoke("Tell a joke")
-    assert isinstance(result, dict)
-    assert result["raw"].text == "no JSON at all"
-    assert result["parsed"] is None
-    assert result["parsing_error"] is not None
-    good: Any = chat.with_structured_output(Joke, include_raw=True).invoke("Tell a joke")
-    assert isinstance(good["parsed"], Joke)
-    assert good["parsing_error"] is None
-
-
-@pytest.mark.parametrize(
-    ("model", "sends"), [("openai", "response_format"), ("meta/llama-4-maverick", "tools"), ("community/x/y", "tools")]
-)
-def test_the_method_follows_what_the_model_declares(model: str, sends: str, emulator: Emulator) -> None:
-    emulator.reply(tool_calls=[{"name": "Joke", "args": {"setup": "a", "punchline": "b"}}])
-    chat = ChatPollinations(**emulator.connection(), model=model)
-    bound = chat.with_structured_output(Joke).first  # type: ignore[attr-defined]
-    assert sends in bound.kwargs
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"method": "xml"}, {"schema": None}, {"method": "json_mode", "strict": True}, {"tool_choice": "any"}],
-    ids=repr,
-)
-def test_structured_output_refuses_what_does_not_go_together(chat: ChatPollinations, arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="method|schema|strict|tool_choice"):
-        chat.with_structured_output(**{"schema": Joke, **arguments})
 
 
 # --- Agents -----------------------------------------------------------------------------------------------------------
