@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.load import dumpd, dumps, load
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
@@ -354,13 +354,6 @@ def test_logprobs_come_back(chat: ChatPollinations, ask: Ask) -> None:
     assert "".join(token["token"] for token in tokens) == answer.text
 
 
-def test_odd_text_survives(emulator: Emulator, ask: Ask) -> None:
-    odd = "line\u2028separator, \u0085, \r\n, é, 🌼, \x00, \ufeff"
-    emulator.reply(odd)
-    assert ask(ChatPollinations(**emulator.connection()), odd).text == odd
-    assert sent(emulator)["messages"][0]["content"] == odd
-
-
 # --- The friendly answers that are errors -----------------------------------------------------------------------------
 
 
@@ -585,12 +578,6 @@ def test_the_configurable_machinery_of_langchain_works(chat: ChatPollinations, e
     assert sent(emulator)["temperature"] == 0.3
     broken = ChatPollinations(base_url=emulator.url, api_key="sk_wrong")
     assert broken.with_fallbacks([chat]).invoke("Hello").text
-
-
-def test_histories_survive_a_round_trip_through_the_service(chat: ChatPollinations, ask: Ask) -> None:
-    answer = ask(chat, "Is 7 a prime number?", reasoning_effort="low")
-    assert isinstance(answer, AIMessage)
-    assert ask(chat, [HumanMessage("Is 7 a prime number?"), answer, HumanMessage("And 8?")]).text
 
 
 # --- Bad input --------------------------------------------------------------------------------------------------------
