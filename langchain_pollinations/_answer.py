@@ -112,6 +112,8 @@ class Answer:
         if choice.get("finish_reason") is not None:
             self._finish_reason = choice["finish_reason"]
         message = choice.get("delta") or choice.get("message")
+        if isinstance(message, dict) and message.get("error"):
+            raise errors.from_event(message, request_id=self._response.headers.get("x-request-id"))
         return self._read(message) if isinstance(message, dict) else Piece()
 
     def _read(self, message: Json) -> Piece:
@@ -156,7 +158,7 @@ class Answer:
         """
         if _decode.is_balance_notice(self.text, self.usage, bool(self.calls)):
             raise _decode.balance_error(self.text, self._response.headers)
-        if not (self.text or self.calls or self._thoughts or self._kept or self._is_refusal):
+        if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             reason = _decode.read_finish_reason(self._finish_reason, False)
             told = f"The model answered with nothing (finish_reason {reason!r})"
             warnings.warn(f"{told}{_EMPTY_HINTS.get(reason, '')}", UserWarning, stacklevel=2)

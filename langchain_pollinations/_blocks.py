@@ -32,7 +32,9 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         return translate(message)
     said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _said(message)]
     calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
-    return [*said, *calls, *_media(message), *_server_side(message)]  # type: ignore[list-item]
+    # Without an index of its own a block would be added to the one of its kind before it.
+    whole = ({**b, "index": f"lc_{b['type']}_{n}"} for n, b in enumerate([*_media(message), *_server_side(message)]))
+    return [*said, *calls, *whole]  # type: ignore[list-item]
 
 
 _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}

@@ -78,8 +78,8 @@ def read_text(content: Any) -> str:
     """The text of a content, which is a string or a list of parts."""
     if not isinstance(content, list):
         return words(content)
-    strings = "".join(part for part in content if isinstance(part, str))
-    return strings + "".join(text_of(part) for _, part in numbered(content))
+    parts = ([part] if isinstance(part, str) else [text_of(p) for _, p in numbered([part])] for part in content)
+    return "".join(text for texts in parts for text in texts)
 
 
 def text_of(part: Mapping[str, Any]) -> str:

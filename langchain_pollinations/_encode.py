@@ -161,7 +161,7 @@ def _assistant(message: AIMessage, is_own: bool) -> Json:
     if is_own:
         _give_back(message, wire)
     if not content and "audio" not in wire:
-        content = _spoken(message)
+        content = _spoken(message) or ("" if calls else str(message.additional_kwargs.get("refusal") or ""))
     wire["content"] = content or (None if calls else "")
     return wire
 
@@ -221,17 +221,19 @@ def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
     """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    return [_with_picture(block, next(pictures, None)) if block == BLANK else block for block in blocks]
+    return [_with_picture(block, next(pictures, None)) if _is_blank(block) else block for block in blocks]
 
 
-BLANK: Json = {"type": "image_url"}
-"""What stands for a picture in kept content blocks: its bytes are in the content already."""
+def _is_blank(block: Json) -> bool:
+    """Whether a kept block is a picture whose bytes are in the content already."""
+    return block.get("type") == "image_url" and "url" not in (block.get("image_url") or {})
 
 
 def _with_picture(block: Json, picture: Json | None) -> Json:
     if picture is None:
         return block
-    return {**block, "image_url": {"url": f"data:{picture['mime_type']};base64,{picture['base64']}"}}
+    url = f"data:{picture['mime_type']};base64,{picture['base64']}"
+    return {**block, "image_url": {"url": url, **(block.get("image_url") or {})}}
 
 
 def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import random
+import re
 import socket
 import ssl
 import threading
@@ -22,7 +24,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import httpx
 import tenacity
-from httpx_sse import EventSource
+from httpx_sse import EventSource, ServerSentEvent
 
 from langchain_pollinations import errors
 
@@ -54,8 +56,8 @@ class EventReader(Protocol[T_co]):
     def end(self) -> Iterable[T_co]:
         """What is left when the stream has ended; an error where it ended early."""
 
-    def whole(self, text: str) -> Iterable[T_co]:
-        """What a body amounts to that is no stream of events."""
+    def whole(self, response: httpx.Response) -> Iterable[T_co]:
+        """What an answer amounts to that is no stream of events. Its body has been read."""
 
 
 @dataclass(frozen=True)
@@ -209,36 +211,40 @@ class Client:
         response = self._retrying(tenacity.Retrying)(self._opened, call)
         with contextlib.closing(response):
             reader = call.read(response)
+            watched = _Watched(response, self.stream_chunk_timeout)
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     response.read()
-                    yield from reader.whole(response.text)
-                    return
-                events = self._events(response)
+                    if not _holds_events(response.text):
+                        yield from reader.whole(response)
+                        return
+                events = _events(watched)
                 for data in events:
                     yield from reader.feed(data)
                     if reader.done:
                         _drain(response, events)
                         return
-                yield from reader.end()
+                yield from reader.whole(watched.body()) if watched.no_events else reader.end()
 
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
         response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call)
-        async with contextlib.aclosing(response), contextlib.aclosing(self._aevents(response)) as events:
+        watched = _Watched(response, self.stream_chunk_timeout)
+        async with contextlib.aclosing(response), contextlib.aclosing(_aevents(watched)) as events:
             reader = call.read(response)
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     await response.aread()
-                    for item in reader.whole(response.text):
-                        yield item
-                    return
+                    if not _holds_events(response.text):
+                        for item in reader.whole(response):
+                            yield item
+                        return
                 async for data in events:
                     for item in reader.feed(data):
                         yield item
                     if reader.done:
                         await _adrain(events)
                         return
-                for item in reader.end():
+                for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
 
     # Opening: the only true twins. A good answer comes back unread; an error's body is read, then it is raised.
@@ -282,30 +288,6 @@ class Client:
             )
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
             raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
-
-    # Events
-
-    def _events(self, response: httpx.Response) -> Generator[str]:
-        watched = _Watched(response, self.stream_chunk_timeout)
-        for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
-            yield event.data
-            watched.restart()
-
-    async def _aevents(self, response: httpx.Response) -> AsyncGenerator[str]:
-        watched = _Watched(response, self.stream_chunk_timeout)
-        events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
-        async with contextlib.aclosing(events):
-            while True:
-                try:
-                    async with asyncio.timeout(self.stream_chunk_timeout) as limit:
-                        event = await anext(events)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError as error:
-                    if not limit.expired():
-                        raise
-                    raise _stalled(self.stream_chunk_timeout) from error
-                yield event.data
 
     def _retrying(self, loop: Callable[..., Any]) -> Any:
         return loop(
@@ -359,15 +341,17 @@ async def _adrain(events: AsyncIterator[str]) -> None:
 class _Watched:
     """What httpx-sse reads of a response, with a clock that only whole events restart.
 
-    It closes the text with an empty line, since a last event that only the end of the stream closes counts.
+    It takes a mark of UTF-8 off the text, which would cost the first event, and closes it with an empty line, since a
+    last event that only the end of the stream closes counts. A text without any event is kept.
     """
 
     headers = {"content-type": "text/event-stream"}  # as `_is_event_stream` found it, in whatever case
 
     def __init__(self, response: httpx.Response, limit: float | None) -> None:
+        self.limit = limit
         self._response = response
-        self._limit = limit
-        self.restart()
+        self._unread: list[str] | None = []
+        self._since = time.monotonic()
         if limit is not None:
             # The body's read timeout is taken from here when its reading begins: until now the limit for a
             # whole answer held, from now on that between two events does.
@@ -375,35 +359,98 @@ class _Watched:
 
     def restart(self) -> None:
         self._since = time.monotonic()
+        self._unread = None
+
+    @property
+    def no_events(self) -> bool:
+        """Whether there were words, and none of them an event: the content type was wrong."""
+        lines = "".join(self._unread or []).splitlines()
+        return any(line.strip() and not line.startswith(":") for line in lines)
+
+    def body(self) -> httpx.Response:
+        """The answer, read, where it was no stream of events."""
+        headers = {k: v for k, v in self._response.headers.items() if k not in ("content-encoding", "content-length")}
+        text = "".join(self._unread or [])
+        return httpx.Response(self._response.status_code, headers=headers, text=text, request=self._response.request)
 
     def iter_text(self) -> Iterator[str]:
         with self._silence_told():
             for text in self._response.iter_text():
-                if self._limit is not None and time.monotonic() - self._since > self._limit:
-                    raise _stalled(self._limit)
-                yield text
+                if self.limit is not None and time.monotonic() - self._since > self.limit:
+                    raise _stalled(self.limit)
+                yield self._noted(text)
         yield "\n\n"
 
     async def aiter_text(self) -> AsyncIterator[str]:
         with self._silence_told():
             async for text in self._response.aiter_text():
-                yield text
+                yield self._noted(text)
         yield "\n\n"
+
+    def _noted(self, text: str) -> str:
+        if self._unread is None:
+            return text
+        text = text if self._unread else text.removeprefix("\ufeff")
+        self._unread.append(text)
+        return text
 
     @contextlib.contextmanager
     def _silence_told(self) -> Iterator[None]:
         try:
             yield
         except httpx.ReadTimeout as error:
-            if self._limit is None:
+            if self.limit is None:
                 raise
-            raise _stalled(self._limit) from error
+            raise _stalled(self.limit) from error
+
+
+def _events(watched: _Watched) -> Generator[str]:
+    for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
+        watched.restart()
+        yield _told(event)
+        watched.restart()
+
+
+async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
+    events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
+    async with contextlib.aclosing(events):
+        while True:
+            try:
+                async with asyncio.timeout(watched.limit) as limit:
+                    event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise _stalled(watched.limit) from error
+            watched.restart()
+            yield _told(event)
+
+
+def _told(event: ServerSentEvent) -> str:
+    """The data of an event; where only its name calls it an error, in the form of one."""
+    if event.event != "error":
+        return event.data
+    try:
+        error = json.loads(event.data)
+    except ValueError:
+        error = event.data
+    return event.data if isinstance(error, dict) and "error" in error else json.dumps({"error": error})
 
 
 def _stalled(limit: float | None) -> errors.StreamTimeoutError:
     return errors.StreamTimeoutError(
         f"The stream stayed without an event for {limit} s; raise `stream_chunk_timeout` if the model needs longer"
     )
+
+
+_EVENTS = re.compile(r"\ufeff?\s*(data|event|id|retry)?:")
+
+
+def _holds_events(text: str) -> bool:
+    """Whether a body is a stream of events under the name of something else."""
+    return _EVENTS.match(text) is not None
 
 
 def _is_event_stream(response: httpx.Response) -> bool:

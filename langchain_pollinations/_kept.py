@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_pollinations._decode import numbered
-from langchain_pollinations._encode import BLANK, Json
+from langchain_pollinations._encode import Json
 
 # These run on from event to event and come out of the answer one by one.
 _RUNNING = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
@@ -30,13 +31,20 @@ class Kept:
     def __bool__(self) -> bool:
         return bool(self._entries or self._objects or self._others)
 
+    def says(self) -> bool:
+        """Whether anything in it is an answer: sound, a picture, or a block that is no empty text."""
+        values = self.values()
+        blocks = [block for block in _blocks(values, "content_blocks") if block.keys() - {"type", "text"}]
+        return bool(blocks or values.get("images") or values.get("audio") or values.get("reasoning_details"))
+
     def add(self, message: Mapping[str, Any]) -> None:
         for key, value in message.items():
             if key not in _RUNNING and (value or value == 0):
                 self._keep(key, value)
         parts = message.get("content")
         if isinstance(parts, list) and not all(_is_text(part) for part in parts):
-            self._keep("content_blocks", parts)
+            odd = [part if isinstance(part, dict | str) else {"type": "unknown", "value": part} for part in parts]
+            self._keep("content_blocks", odd)
 
     def _keep(self, key: str, value: Any) -> None:
         if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
@@ -59,18 +67,22 @@ class Kept:
     def pictures(self) -> list[Json]:
         """The pictures in the answer, as standard content blocks."""
         values = self.values()
-        entries = [*_blocks(values, "content_blocks"), *_blocks(values, "images")]
-        return [{"type": "image", **address(url)} for url in map(_picture_url, entries) if url]
+        urls = [_picture_url(block) for block in _blocks(values, "content_blocks")]
+        urls += [url for url in map(_picture_url, _blocks(values, "images")) if url not in urls]
+        return [{"type": "image", **address(url)} for url in urls if url]
 
     def extra(self) -> Json:
         """The fields for `additional_kwargs`. What stands in the message's content already is left out of them: sound,
         pictures, and content blocks that only repeat the text."""
         values = self.values()
-        extra = {key: value for key, value in values.items() if key not in ("annotations", "images", "content_blocks")}
+        extra = {key: value for key, value in values.items() if not (key in _READ and isinstance(value, list))}
+        images = values.get("images")
+        if isinstance(images, list) and (odd := [each for each in images if not _is_picture(each)]):
+            extra["images"] = odd
         if isinstance(audio := extra.get("audio"), dict):
             extra["audio"] = {key: value for key, value in audio.items() if key != "data"}
         blocks = _blocks(values, "content_blocks")
-        if not all(block.keys() <= {"type", "text"} or _picture_url(block) for block in blocks):
+        if not all(block.keys() <= {"type", "text"} or _is_bare_picture(block) for block in blocks):
             extra["content_blocks"] = [_blanked(block) for block in blocks]
         return extra
 
@@ -92,6 +104,9 @@ class _Fields:
                 self._values.setdefault(key, _Pieces()).append(value)
             elif key == "citation":  # Anthropic's deltas bring them one by one
                 self._values["citations"] = [*self._values.get("citations", []), value]
+            elif key == "citations" and isinstance(value, list):
+                known = self._values.get(key, [])
+                self._values[key] = [*known, *(each for each in value if each not in known)]
             elif isinstance(value, dict) and isinstance(self._values.get(key), dict):
                 self._values[key] = {**self._values[key], **value}
             else:
@@ -108,13 +123,14 @@ class _Pieces(list[str]):
 
 def join_base64(pieces: Iterable[str]) -> str:
     """Pieces of base64 as one: cut anywhere, or each encoded by itself."""
-    *first, last = pieces
-    if not any(piece.endswith("=") for piece in first):
-        return "".join((*first, last))
+    joined = "".join(pieces)
+    parts = re.findall("[^=]+=*", joined)  # padding ends a part, whichever piece it came in
+    if len(parts) < 2:
+        return joined
     try:
-        return base64.b64encode(b"".join(base64.b64decode(piece) for piece in (*first, last))).decode("ascii")
+        return base64.b64encode(b"".join(map(base64.b64decode, parts))).decode("ascii")
     except ValueError:
-        return "".join((*first, last))
+        return joined
 
 
 class _Entries:
@@ -128,7 +144,12 @@ class _Entries:
         for number, piece in numbered(entries):
             # The index of a content block is a matter of the stream; that of a detail is a part of it.
             fields = piece if self._is_typed else {key: value for key, value in piece.items() if key != "index"}
-            self._entries.setdefault(self._place(number, piece), _Fields()).add(fields)
+            place = self._place(number, piece)
+            if place in self._entries and not self._is_typed and _is_whole(piece):
+                if fields in self.whole():
+                    continue  # said once more
+                place = (f"{number}+{len(self._entries)}", place[1])  # some gateways let whole blocks share an index
+            self._entries.setdefault(place, _Fields()).add(fields)
 
     def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
         kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")
@@ -157,6 +178,14 @@ def _parsed(text: str) -> Any:
         return text
 
 
+def _is_whole(piece: Mapping[str, Any]) -> bool:
+    """Whether a block comes in one piece: only words, signatures and inputs come in several."""
+    return bool(piece.get("type")) and piece["type"] not in _BY_PIECES
+
+
+_BY_PIECES = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})
+
+
 def _is_text(part: Any) -> bool:
     return isinstance(part, str) or (isinstance(part, dict) and part.keys() <= {"type", "text", "index"})
 
@@ -182,4 +211,24 @@ def address(url: str) -> Json:
 def _blanked(block: Json) -> Json:
     """A block without the bytes of its picture, which `_encode` puts back into it."""
     url = _picture_url(block)
-    return BLANK if url and "base64" in address(url) else block
+    if not url or "base64" not in address(url):
+        return block
+    image = block["image_url"]
+    facts = {key: value for key, value in image.items() if key != "url"} if isinstance(image, dict) else {}
+    blank = {key: value for key, value in block.items() if key != "image_url"}
+    return {**blank, "image_url": facts} if facts else blank
+
+
+# What is read out of these lists stands elsewhere in the message.
+_READ = ("annotations", "images", "content_blocks")
+
+
+def _is_bare_picture(block: Json) -> bool:
+    return bool(_picture_url(block)) and block in (
+        {"type": "image_url", "image_url": {"url": _picture_url(block)}},
+        {"type": "image_url", "image_url": _picture_url(block)},
+    )
+
+
+def _is_picture(entry: Any) -> bool:
+    return isinstance(entry, dict) and bool(_picture_url(entry))

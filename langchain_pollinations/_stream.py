@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 from langchain_core.messages import AIMessageChunk
@@ -27,6 +28,8 @@ class ChatReader:
         self._response = response
         self._asked = asked
         self._answer = Answer(asked, response)
+        # An event that is cut off: at the end of a stream a sign that it was cut, before that a loss of words.
+        self._lost = ""
         # What may be the notice of an empty balance is held back until it is known to be none.
         self._held: list[ChatGenerationChunk] | None = []
 
@@ -38,14 +41,18 @@ class ChatReader:
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
         if self.done:
             return
-        if data.strip() == "[DONE]":
-            yield from self._close()
+        event = _parsed(data)
+        if event is _BROKEN:
+            self._lost = self._lost or data
             return
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            return  # some providers send words as keep-alive; an answer that is cut shows in `end`
-        if isinstance(event, dict):
+        if self._lost:
+            raise errors.InvalidResponseError(
+                f"An event of the stream is no whole JSON: {self._lost[:200]!r}",
+                request_id=self._response.headers.get("x-request-id"),
+            )
+        if event == _DONE:
+            yield from self._close()
+        elif isinstance(event, dict):
             yield from self._read(event)
 
     def end(self) -> Iterator[ChatGenerationChunk]:
@@ -59,10 +66,10 @@ class ChatReader:
             raise errors.IncompleteStreamError(told, request_id=self._response.headers.get("x-request-id"))
         yield from self._close()
 
-    def whole(self, text: str) -> Iterator[ChatGenerationChunk]:
+    def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
         """A plain answer where a stream was asked for, as some providers give."""
-        body = errors.parse_json(self._response, EXPECTED)
-        read_choice(body, self._response)
+        body = errors.parse_json(response, EXPECTED)
+        read_choice(body, response)
         yield from self._read(body)
         yield from self._close()
 
@@ -100,6 +107,19 @@ class ChatReader:
                 chunk_position="last",
             )
         )
+
+
+_DONE, _BROKEN = "[DONE]", object()
+
+
+def _parsed(data: str) -> Any:
+    """What the data of an event says; words that some providers send as keep-alive say nothing."""
+    if data.strip() == _DONE:
+        return _DONE
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return _BROKEN if data.lstrip().startswith("{") else None
 
 
 def _chunk(piece: Piece) -> ChatGenerationChunk:

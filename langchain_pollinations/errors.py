@@ -308,12 +308,14 @@ def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> Po
     """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
     code = _error_object(event).get("code")
     status = event.get("status")
+    if isinstance(code, str) and code.isdecimal() and len(code) == 3:
+        code = int(code)
     if isinstance(code, int) and not isinstance(code, bool):
         status = code
     return _from_body(
         dict(event),
         status=status if isinstance(status, int) else None,
-        fallback="The service reported an error inside its answer",
+        fallback=f"The service reported an error inside its answer: {json.dumps(event.get('error'))[:200]}",
         request_id=request_id,
         retry_after=None,
     )

@@ -86,23 +86,11 @@ def asked(emulator: Emulator, form: str, **options: Any) -> AIMessage:
     return FORMS[form](ChatPollinations(**emulator.connection(), max_retries=0), "Go", **options)
 
 
-def in_forms(
-    rows: Iterable[tuple[Any, ...]],
-    known: Mapping[str, tuple[Iterable[str], str]] = {},
-    forms: Iterable[str] = FORMS,
-) -> list[Any]:
-    """Each row in each form; `known` says of which rows in which forms it is known that they fail, and why."""
-    made, forms = [], tuple(forms)
-    for name, *row in rows:
-        broken, reason = known.get(name, ((), ""))
-        for form in forms:
-            marks = [pytest.mark.xfail(strict=True, reason=reason)] if form in broken else []
-            made.append(pytest.param(*row, form, marks=marks, id=f"{name}-{form}"))
-    return made
+def in_forms(rows: Iterable[tuple[Any, ...]], forms: Iterable[str] = FORMS) -> list[Any]:
+    """Each row in each form."""
+    forms = tuple(forms)
+    return [pytest.param(*row, form, id=f"{name}-{form}") for name, *row in rows for form in forms]
 
-
-RUN_TOGETHER = (V1_STREAMS, "blocks of one kind have one index in v1 streams, and LangChain adds them up")
-SAME_PLACE = (STREAMS, "of blocks that share an index in a stream only the last is kept")
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
@@ -117,13 +105,9 @@ PICTURES: list[tuple[str, str, dict[str, Any], list[dict[str, Any]]]] = [
     ("with a thought", "vertex", {"content": "Here.", "reasoning_content": "A kite?", "images": [data_uri(RED)]},
      [{"type": "reasoning", "reasoning": "A kite?"}, text("Here."), drawn(RED)]),
 ]  # fmt: skip
-BROKEN_PICTURES = {
-    **{f"two, {dialect}": RUN_TOGETHER for dialect in EVERYWHERE},
-    **{f"two, {dialect}": SAME_PLACE for dialect in ("openrouter", "vertex")},
-}
 
 
-@pytest.mark.parametrize(("dialect", "message", "expected", "form"), in_forms(PICTURES, BROKEN_PICTURES))
+@pytest.mark.parametrize(("dialect", "message", "expected", "form"), in_forms(PICTURES))
 def test_pictures_are_image_blocks(
     emulator: Emulator, dialect: str, message: dict[str, Any], expected: list[dict[str, Any]], form: str
 ) -> None:
@@ -146,10 +130,9 @@ ODD_PICTURES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("data without base64", {"content": "Here.", "images": [shown("data:image/svg+xml,%3Csvg/%3E")]},
      [text("Here."), {"type": "image", "url": "data:image/svg+xml,%3Csvg/%3E"}]),
 ]  # fmt: skip
-BROKEN_ODD_PICTURES = {"said in images and blocks": (tuple(FORMS), "the same picture is shown once for each field")}
 
 
-@pytest.mark.parametrize(("message", "expected", "form"), in_forms(ODD_PICTURES, BROKEN_ODD_PICTURES, SOME))
+@pytest.mark.parametrize(("message", "expected", "form"), in_forms(ODD_PICTURES, SOME))
 def test_pictures_in_other_places_are_image_blocks_too(
     emulator: Emulator, message: dict[str, Any], expected: list[dict[str, Any]], form: str
 ) -> None:
@@ -266,12 +249,9 @@ CUTS: list[tuple[str, list[str], bytes]] = [
     ("encoded alone, their padding apart",
      [piece for each in cut(SAMPLES, 2) for piece in (encoded(each)[:-1], "=")], SAMPLES),
 ]  # fmt: skip
-BROKEN_CUTS = {
-    "encoded alone, their padding apart": (STREAMS, "pieces are decoded one by one, although padding may come apart"),
-}
 
 
-@pytest.mark.parametrize(("pieces", "sound", "form"), in_forms(CUTS, BROKEN_CUTS, SOME_STREAMS))
+@pytest.mark.parametrize(("pieces", "sound", "form"), in_forms(CUTS, SOME_STREAMS))
 def test_streamed_sound_is_one_block_however_it_was_cut(
     emulator: Emulator, pieces: list[str], sound: bytes, form: str
 ) -> None:
@@ -365,10 +345,9 @@ SERVER_SIDE: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]] = [
      [{"type": "non_standard", "value": {"type": "puzzle", "shape": "round"}},
       {"type": "non_standard", "value": {"type": "puzzle", "shape": "square"}}]),
 ]  # fmt: skip
-BROKEN_SERVER_SIDE = {name: RUN_TOGETHER for name in ("two searches at once", "two blocks that nobody knows")}
 
 
-@pytest.mark.parametrize(("parts", "expected", "form"), in_forms(SERVER_SIDE, BROKEN_SERVER_SIDE, SOME))
+@pytest.mark.parametrize(("parts", "expected", "form"), in_forms(SERVER_SIDE, SOME))
 def test_what_the_provider_ran_is_a_call_and_its_result(
     emulator: Emulator, parts: list[dict[str, Any]], expected: list[dict[str, Any]], form: str
 ) -> None:
@@ -389,7 +368,7 @@ RAN: list[tuple[str, str, list[dict[str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("dialect", "code", "form"), in_forms(RAN, {"vertex, twice": SAME_PLACE}, SOME))
+@pytest.mark.parametrize(("dialect", "code", "form"), in_forms(RAN, SOME))
 def test_code_that_ran_is_a_call_and_its_result(
     emulator: Emulator, dialect: str, code: list[dict[str, str]], form: str
 ) -> None:
@@ -519,10 +498,9 @@ CITED_IN_PIECES: list[tuple[str, list[dict[str, Any]]]] = [
     ("a list each", [{"citations": [CITED_A]}, {"citations": [CITED_B]}]),
     ("one by one", [{"type": "citations_delta", "citation": each} for each in (CITED_A, CITED_B)]),
 ]
-BROKEN_IN_PIECES = {"a list each": (STREAMS, "a list in a delta replaces the list before it")}
 
 
-@pytest.mark.parametrize(("deltas", "form"), in_forms(CITED_IN_PIECES, BROKEN_IN_PIECES, SOME_STREAMS))
+@pytest.mark.parametrize(("deltas", "form"), in_forms(CITED_IN_PIECES, SOME_STREAMS))
 def test_citations_in_pieces_are_all_there(emulator: Emulator, deltas: list[dict[str, Any]], form: str) -> None:
     words = {"content": "Rom.", "content_blocks": [{"index": 0, "delta": {"text": "Rom."}}]}
     parts = [{"content_blocks": [{"index": 0, "delta": delta}]} for delta in deltas]
@@ -614,19 +592,6 @@ UNKNOWN: list[tuple[str, dict[str, Any], Any]] = [
     ("facts beside the address of a picture", {"content": "Yes.", "content_blocks": [
         text("Yes."), {**shown(data_uri(RED), detail="high"), "thought_signature": "c2ln"}]}, "c2ln"),
 ]  # fmt: skip
-DROPPED = "dropped without a word"
-BROKEN_UNKNOWN = {
-    name: (tuple(FORMS), DROPPED)
-    for name in (
-        "picture of another form",
-        "picture that is a string",
-        "images that are no list",
-        "blocks that are no list",
-        "annotations that are no list",
-        "number among the parts",
-        "facts beside the address of a picture",
-    )
-}
 
 
 def _holds(value: Any, wanted: Any) -> bool:
@@ -636,7 +601,7 @@ def _holds(value: Any, wanted: Any) -> bool:
     return value == wanted or any(_holds(each, wanted) for each in inner)
 
 
-@pytest.mark.parametrize(("message", "wanted", "form"), in_forms(UNKNOWN, BROKEN_UNKNOWN, SOME))
+@pytest.mark.parametrize(("message", "wanted", "form"), in_forms(UNKNOWN, SOME))
 def test_what_nobody_reads_is_kept(emulator: Emulator, message: dict[str, Any], wanted: Any, form: str) -> None:
     answers(emulator, form, message)
     answer = asked(emulator, form)
@@ -644,7 +609,6 @@ def test_what_nobody_reads_is_kept(emulator: Emulator, message: dict[str, Any], 
     assert _holds(answer.additional_kwargs, wanted) or _holds(blocks(answer), wanted)
 
 
-@pytest.mark.xfail(strict=True, reason="strings among the parts are put before all other parts")
 def test_parts_of_a_text_stay_in_their_order(emulator: Emulator, ask_in_any_form: Ask) -> None:
     emulator.reply(message={"content": [text("One, "), "two, ", text("three.")]}, dialect="simulated")
     assert ask_in_any_form(ChatPollinations(**emulator.connection()), "Count").text == "One, two, three."
@@ -693,15 +657,9 @@ GOES_BACK: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
      {"content": "Yes.", "content_blocks": SEARCHED}),
     ("a refusal", "openai", {"content": None, "refusal": "I will not."}, {"content": "I will not."}),
 ]  # fmt: skip
-BROKEN_GOING_BACK = {
-    "two pictures": RUN_TOGETHER,
-    "a picture with facts beside it": (tuple(FORMS), "of a kept picture only its address is put back"),
-    "two pictures between thoughts": RUN_TOGETHER,
-    "a refusal": (tuple(FORMS), "the words of a refusal are lost in the next turn"),
-}
 
 
-@pytest.mark.parametrize(("model", "message", "expected", "form"), in_forms(GOES_BACK, BROKEN_GOING_BACK, SOME))
+@pytest.mark.parametrize(("model", "message", "expected", "form"), in_forms(GOES_BACK, SOME))
 def test_an_answer_goes_back_as_it_came(
     emulator: Emulator, model: str, message: dict[str, Any], expected: dict[str, Any], form: str
 ) -> None:

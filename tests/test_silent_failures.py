@@ -90,14 +90,10 @@ def test_an_error_object_is_an_error_with_its_words(
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        pytest.param({"error": {"message": "Slow down", "code": "429"}}, "Slow down", id="code of digits",
-                     marks=pytest.mark.xfail(strict=True, reason="a status in quotes is not taken for one")),
-        pytest.param({"error": {"type": "overloaded_error"}}, "overloaded_error", id="no sentence",
-                     marks=pytest.mark.xfail(strict=True, reason="without a message nothing of the error is told")),
-        pytest.param({"error": [{"message": "Slow down"}]}, "Slow down", id="list",
-                     marks=pytest.mark.xfail(strict=True, reason="without a message nothing of the error is told")),
-        pytest.param(body("", "error", error={"message": "Slow down"}), "Slow down", id="on the message",
-                     marks=pytest.mark.xfail(strict=True, reason="an error in the message is a field like others")),
+        pytest.param({"error": {"message": "Slow down", "code": "429"}}, "Slow down", id="code of digits"),
+        pytest.param({"error": {"type": "overloaded_error"}}, "overloaded_error", id="no sentence"),
+        pytest.param({"error": [{"message": "Slow down"}]}, "Slow down", id="list"),
+        pytest.param(body("", "error", error={"message": "Slow down"}), "Slow down", id="on the message"),
     ],
 )  # fmt: skip
 def test_an_error_of_another_form_is_told_too(
@@ -143,17 +139,13 @@ def test_what_is_no_answer_is_an_error_that_shows_it(
     assert caught.value.request_id
 
 
-WRONG_TYPE = "the content type alone says whether a body is a stream"
-UNDER_A_WRONG_TYPE = pytest.mark.xfail(strict=True, reason=WRONG_TYPE)
-
-
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        pytest.param(json.dumps({"error": BROKE}), "The provider broke", marks=UNDER_A_WRONG_TYPE, id="error"),
-        pytest.param(PAGE, "Down for repairs", marks=UNDER_A_WRONG_TYPE, id="page"),
-        pytest.param("upstream connect error", "upstream connect error", marks=UNDER_A_WRONG_TYPE, id="words"),
+        pytest.param(json.dumps({"error": BROKE}), "The provider broke", id="error"),
+        pytest.param(PAGE, "Down for repairs", id="page"),
+        pytest.param("upstream connect error", "upstream connect error", id="words"),
     ],
 )
 def test_no_stream_under_the_type_of_one_is_an_error_that_shows_it(
@@ -183,22 +175,13 @@ WRAPPED: list[tuple[str, str, bytes]] = [
     ("stream as text", "text/plain; charset=utf-8", sse(delta("Yes."), STOP, END, DONE)),
     ("stream as bytes", "application/octet-stream", sse(": hello\n\n", delta("Yes."), STOP, END, DONE)),
 ]  # fmt: skip
-BROKEN_WRAPPINGS = {
-    "stream with a mark at its head": "the mark of UTF-8 costs the first event",
-    **dict.fromkeys(("JSON as a stream", "JSON in lines as a stream", "stream as text", "stream as bytes"), WRONG_TYPE),
-}
-
-
-def _known_to_fail(name: str) -> list[pytest.MarkDecorator]:
-    reason = BROKEN_WRAPPINGS.get(name)
-    return [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
 
 
 @pytest.mark.parametrize("is_zipped", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize(
     ("kind", "answer"),
-    [pytest.param(kind, answer, id=name, marks=_known_to_fail(name)) for name, kind, answer in WRAPPED],
+    [pytest.param(kind, answer, id=name) for name, kind, answer in WRAPPED],
 )
 def test_a_stream_is_read_in_whatever_wrapping_it_comes(
     emulator: Emulator, chat: ChatPollinations, way: str, kind: str, answer: bytes, is_zipped: bool
@@ -303,16 +286,13 @@ def test_an_empty_answer_is_returned_with_a_warning(
     assert len(told) == 1
 
 
-NOTHING_SAID = pytest.mark.xfail(strict=True, reason="whatever field is kept counts as an answer")
-
-
 @pytest.mark.parametrize(
     "more",
     [
         pytest.param({"content_blocks": []}, id="no blocks"),
         pytest.param({"tool_calls": [], "refusal": None, "reasoning_content": ""}, id="empty fields"),
-        pytest.param({"content_blocks": [{"type": "text", "text": ""}]}, id="empty block", marks=NOTHING_SAID),
-        pytest.param({"provider_specific_fields": {"region": "eu"}}, id="facts only", marks=NOTHING_SAID),
+        pytest.param({"content_blocks": [{"type": "text", "text": ""}]}, id="empty block"),
+        pytest.param({"provider_specific_fields": {"region": "eu"}}, id="facts only"),
     ],
 )
 def test_fields_without_words_are_an_empty_answer(
@@ -396,9 +376,6 @@ def test_an_error_in_a_stream_carries_the_text_before_it(
     assert len(emulator.requests) == 1
 
 
-NAMED_ONLY = pytest.mark.xfail(strict=True, reason="the name of an event is not looked at")
-
-
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize(
     "event",
@@ -408,7 +385,6 @@ NAMED_ONLY = pytest.mark.xfail(strict=True, reason="the name of an event is not 
     ],
 )
 @pytest.mark.parametrize("after", [[], [DONE]], ids=["last", "before [DONE]"])
-@NAMED_ONLY
 def test_an_event_that_only_its_name_calls_an_error_is_one(
     emulator: Emulator, chat: ChatPollinations, way: str, event: str, after: list[Any]
 ) -> None:
@@ -519,7 +495,6 @@ def test_signs_of_life_add_nothing(emulator: Emulator, chat: ChatPollinations, w
 
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize("event", ['data: {"choices":[{"delta":{"content":" mo\n\n', 'data: {"choices":[{"del\n\n'])
-@pytest.mark.xfail(strict=True, reason="half of an event is passed over as if it were a keep-alive")
 def test_half_an_event_in_the_middle_is_no_sign_of_life(
     emulator: Emulator, chat: ChatPollinations, way: str, event: str
 ) -> None:
