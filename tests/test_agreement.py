@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import product
 from typing import Any
 
 import httpx
@@ -206,24 +205,8 @@ def _ask(emulator: Emulator, form: str, message: dict[str, Any], dialect: str) -
     return FORMS[form](chat, "How deep?", audio={"voice": "ash", "format": "pcm16"})
 
 
-BROKEN = {
-    **{
-        ("pictures", dialect): "pictures share an index: LangChain makes one block of them in v1"
-        for dialect in DIALECTS
-    },
-    ("pictures", "openrouter"): "pictures share an index: the second takes the place of the first",
-    ("pictures", "vertex"): "pictures share an index: the second takes the place of the first",
-    ("code", "vertex"): "runs of code share an index: the second takes the place of the first",
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "dialect"),
-    [
-        pytest.param(*place, marks=[pytest.mark.xfail(strict=True, reason=BROKEN[place])] if place in BROKEN else [])
-        for place in product(ANSWERS, DIALECTS)
-    ],
-)
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_answer_is_the_same_whole_and_streamed(emulator: Emulator, name: str, dialect: str) -> None:
     whole = summary(_ask(emulator, "invoke", ANSWERS[name], dialect))
     assert whole["blocks"]
