@@ -297,7 +297,6 @@ CONVERSATIONS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
 }
 
 OLDER = pytest.mark.xfail(strict=True, reason="the older form of a call is left out of a replayed answer")
-LOST = pytest.mark.xfail(strict=True, reason="a refusal that is replayed goes out as an empty answer")
 UNMARKED = pytest.mark.xfail(strict=True, reason="the marker of an Anthropic result is left out in silence")
 
 MORE = [
@@ -323,7 +322,6 @@ MORE = [
         ],
         [HI, {"role": "assistant", "content": "No."}, HI],
         id="a refusal",
-        marks=LOST,
     ),
     pytest.param(
         [
