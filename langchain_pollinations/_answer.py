@@ -18,10 +18,11 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import _citations, _decode, errors
+from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
-from langchain_pollinations._running import Calls, Paragraphs, Thinking, Told
+from langchain_pollinations._running import Paragraphs, Thinking, Told
 from langchain_pollinations.media import pcm16_to_wav, sniff
 
 
@@ -148,7 +149,7 @@ class Answer:
         held_thought, held_text = self._thinking.end()
         self._written.append(text + held_text)
         reasoning = self._thoughts.add(think=thought + held_thought)
-        return Piece(text + held_text, reasoning + self._thoughts.rest())
+        return Piece(text + held_text, reasoning + self._thoughts.rest(), calls=self.calls.rest())
 
     def check(self) -> None:
         """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
@@ -182,6 +183,8 @@ class Answer:
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
         if annotations := _citations.collect(self.text, fields, self._facts):
             extra["annotations"] = annotations
+        if lost := self.calls.raw_arguments():
+            extra["invalid_arguments"] = lost
         if signatures := self.calls.signatures():
             extra["thought_signatures"] = signatures
         return extra

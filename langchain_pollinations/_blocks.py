@@ -28,7 +28,9 @@ def translate(message: AIMessage) -> list[types.ContentBlock]:
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
     """Blocks of one chunk, or of chunks added up; calls stay in pieces until the last chunk is among them."""
     pieces = message.tool_call_chunks
-    if message.chunk_position == "last" and (_has_words(message) or any(piece["name"] for piece in pieces)):
+    if message.chunk_position == "last" and (
+        _has_words(message) or any(piece["name"] or piece["id"] for piece in pieces)
+    ):
         return translate(message)
     said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _said(message)]
     calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]

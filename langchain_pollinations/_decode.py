@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -113,46 +112,6 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
 _DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
-@dataclass(frozen=True)
-class RawCall:
-    """One tool call or delta of one, as far as it makes sense."""
-
-    index: int | str | None
-    id: str
-    name: str
-    arguments: str
-    signature: str | None
-
-
-def read_raw_call(call: Any) -> RawCall | None:
-    if not isinstance(call, dict):
-        return None
-    function = call["function"] if isinstance(call.get("function"), dict) else call
-    arguments = function.get("arguments")
-    if arguments is not None and not isinstance(arguments, str):
-        arguments = json.dumps(arguments, ensure_ascii=False)
-    index = call.get("index")
-    return RawCall(
-        index=index if isinstance(index, int | str) else None,
-        id=word(call.get("id")),
-        name=word(function.get("name")),
-        arguments=arguments or "",
-        signature=word(function.get("thought_signature")) or None,
-    )
-
-
-def word(value: Any) -> str:
-    return str(value) if isinstance(value, str | int) else ""
-
-
-def parse_arguments(arguments: str) -> Json | None:
-    try:
-        args = json.loads(arguments, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return args if isinstance(args, dict) else None
-
-
 def read_usage(usage: Any) -> UsageMetadata | None:
     """Token counts, all as ints; None where the object counts none (null, or the price alone)."""
     if not isinstance(usage, Mapping) or not any(_int(usage.get(k)) is not None for k in _COUNTS):
@@ -199,8 +158,9 @@ def _first(*counts: Any) -> Any:
 
 
 def _int(value: Any) -> int | None:
-    is_count = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return int(value) if is_count else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) else int(value) if math.isfinite(value) else None
 
 
 def read_finish_reason(reason: Any, has_calls: bool) -> str:

@@ -152,7 +152,9 @@ def _assistant(message: AIMessage, is_own: bool) -> Json:
     wire: Json = {"role": "assistant"}
     content = _replayed(message)
     calls = [_tool_call(call) for call in message.tool_calls]
-    calls += [_invalid_tool_call(call) for call in message.invalid_tool_calls]
+    raw = message.additional_kwargs.get("invalid_arguments", {})
+    lost = message.invalid_tool_calls
+    calls += [_invalid_tool_call({**call, "args": raw.get(call["id"], call["args"])}) for call in lost]
     calls += _anthropic_calls(message, known={call["id"] for call in calls})
     if calls:
         wire["tool_calls"] = calls
@@ -249,9 +251,20 @@ def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:
 def _tool_call(call: Mapping[str, Any]) -> Json:
     try:
         arguments = json.dumps(call["args"], ensure_ascii=False, allow_nan=False)
+        if not _is_text(arguments):
+            arguments = json.dumps(call["args"], allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"the arguments of tool call {call['name']!r} are no JSON: {error}") from error
     return {"id": call["id"] or "", "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+
+
+def _is_text(string: str) -> bool:
+    """Whether a string has whole characters only: a model may write half of one, escaped."""
+    try:
+        string.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _invalid_tool_call(call: Mapping[str, Any]) -> Json:

@@ -101,7 +101,9 @@ class _Fields:
             if value is None:
                 continue
             if key in _IN_PIECES and isinstance(value, str):
-                self._values.setdefault(key, _Pieces()).append(value)
+                if not isinstance(self._values.get(key), _Pieces):
+                    self._values[key] = _Pieces()
+                self._values[key].append(value)
             elif key == "citation":  # Anthropic's deltas bring them one by one
                 self._values["citations"] = [*self._values.get("citations", []), value]
             elif key == "citations" and isinstance(value, list):
@@ -174,7 +176,7 @@ _TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "tex
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return text
 
 

@@ -1,18 +1,9 @@
-"""The parts of an answer that run on from event to event: words, thoughts at the head of words, tool calls. Pure."""
+"""Words of an answer that run on from event to event, under one name or several, and the thoughts among them. Pure."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
-
-from langchain_core.messages import InvalidToolCall, ToolCall
-from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.utils.json import parse_partial_json
-
-from langchain_pollinations._decode import RawCall, parse_arguments, read_raw_call
-from langchain_pollinations._encode import Json
 
 
 class Told:
@@ -127,106 +118,3 @@ class Thinking:
 def _begun(text: str, tag: str) -> int:
     """How many characters at the end of a text may be the beginning of a tag."""
     return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-n:])), 0)
-
-
-# --- Tool calls -------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Call:
-    index: Any
-    id: str = ""
-    name: str = ""
-    pieces: list[str] = field(default_factory=list)
-    signature: str | None = None
-
-    @property
-    def arguments(self) -> str:
-        return "".join(self.pieces)
-
-
-class Calls:
-    """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
-
-    def __init__(self) -> None:
-        self._calls: list[_Call] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._calls)
-
-    def read(self, deltas: Any) -> list[ToolCallChunk]:
-        chunks = []
-        for delta in [deltas] if isinstance(deltas, dict) else deltas if isinstance(deltas, list) else []:
-            raw = read_raw_call(delta)
-            if raw is None:
-                continue
-            number = self._place(raw)
-            call = self._calls[number]
-            call.pieces.append(raw.arguments)
-            call.signature = raw.signature or call.signature
-            # An id or name that comes again would be added to the first one, so each is passed on once.
-            call_id = None if call.id else raw.id or (f"call_{uuid.uuid4().hex[:24]}" if raw.name else None)
-            name = None if call.name else raw.name or None
-            call.id, call.name = call.id or call_id or "", call.name or name or ""
-            chunks.append(tool_call_chunk(name=name, args=raw.arguments, id=call_id, index=number))
-        return chunks
-
-    def _place(self, raw: RawCall) -> int:
-        """The call that a delta belongs to: by its id, else by its index, else the last; or a new one.
-
-        Some gateways send whole calls that all claim index 0: a name with another id begins another call.
-        """
-        for number, call in enumerate(self._calls):
-            if raw.id and call.id == raw.id:
-                return number
-        for number, call in reversed(list(enumerate(self._calls))):
-            if raw.index is not None and call.index == raw.index:
-                if raw.name and raw.id and call.id:
-                    break
-                return number
-        if raw.index is None and not raw.id and not raw.name and self._calls:
-            return len(self._calls) - 1
-        self._calls.append(_Call(raw.index))
-        return len(self._calls) - 1
-
-    def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-        """The good calls, and those whose arguments are no JSON object."""
-        good: list[ToolCall] = []
-        bad: list[InvalidToolCall] = []
-        for call in self._calls:
-            args = parse_arguments(call.arguments or "{}")
-            if args is not None and call.name:
-                good.append(tool_call(name=call.name, args=args, id=call.id))
-            else:
-                told = "the arguments are no JSON object" if call.name else "the call names no tool"
-                call_id = call.id or None
-                bad.append(invalid_tool_call(name=call.name, args=call.arguments, id=call_id, error=told))
-        return good, bad
-
-    def signatures(self) -> Json:
-        return {call.id: call.signature for call in self._calls if call.signature}
-
-    def spoilers(self) -> list[ToolCallChunk]:
-        """For each call that is no good, the end that keeps LangChain from making a good one of it.
-
-        Added chunks are parsed leniently: `{"path": "/home/u` would become a call with half an argument. A bracket that
-        closes nothing makes it the invalid call that it is.
-        """
-        return [
-            tool_call_chunk(name=None, args=_spoiler(call.arguments), id=None, index=number)
-            for number, call in enumerate(self._calls)
-            if not call.name or parse_arguments(call.arguments or "{}") is None
-        ]
-
-
-def _spoiler(arguments: str) -> str:
-    """What to add to arguments so that not even a lenient parser finds an object in them."""
-    ends = ("", "]", "}", '"]', '"}', '\\"]', '\\"}')
-    return next((end for end in ends if not isinstance(_leniently(arguments + end or "{}"), dict)), "]")
-
-
-def _leniently(arguments: str) -> Any:
-    try:
-        return parse_partial_json(arguments)
-    except (ValueError, RecursionError):
-        return None

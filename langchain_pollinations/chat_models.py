@@ -374,7 +374,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return body, _decode.Asked(
             model=str(body["model"]),
             seed=body.get("seed"),
-            include_usage=usage,
+            include_usage=usage or not stream,
             include_headers=self.include_response_headers,
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),

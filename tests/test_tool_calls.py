@@ -152,51 +152,35 @@ WHOLE: list[tuple[str, dict[str, Any], Expected]] = [
     ("many levels", delta(call("f", '{"x":' * 100 + "1" + "}" * 100, id="a")),
      [("a", "f", json.loads('{"x":' * 100 + "1" + "}" * 100))]),
     ("spaces around", delta(call("f", ' \n{"x" : 1}\n ', id="a")), [("a", "f", {"x": 1})]),
-]  # fmt: skip
-
-WHOLE_BUGS: list[tuple[str, str, dict[str, Any], Expected]] = [
     (
         "one id twice",
-        "calls are told apart by their ids, whatever their index",
         delta(call("f", '{"x": 1}', id="a", index=0), call("g", '{"y": 2}', id="a", index=1)),
         [("a", "f", {"x": 1}), (MADE, "g", {"y": 2})],
     ),
     (
         "one id twice, no index",
-        "entries of one list are taken for deltas of one call",
         delta(call("f", '{"x": 1}', id="a"), call("f", '{"x": 2}', id="a")),
         [("a", "f", {"x": 1}), (MADE, "f", {"x": 2})],
     ),
     (
         "all claim index 0, without id",
-        "a name for a call whose id we made does not begin another",
         delta(call("f", '{"x": 1}', index=0), call("g", '{"y": 2}', index=0)),
         [(MADE, "f", {"x": 1}), (MADE, "g", {"y": 2})],
     ),
     (
         "half a character",
-        "JSON of the next turn cannot hold it unescaped",
         delta(call("f", '{"x": "\\ud800"}', id="a")),
         [("a", "f", {"x": "\ud800"})],
     ),
-]
+]  # fmt: skip
 
 
-def _rows(rows: Iterable[tuple[Any, ...]], bugs: Iterable[tuple[Any, ...]] = ()) -> list[Any]:
-    known = [pytest.param(*row, id=name) for name, *row in rows]
-    return known + [
-        pytest.param(*row, id=name, marks=pytest.mark.xfail(strict=True, reason=cause)) for name, cause, *row in bugs
-    ]
-
-
-def _forms(broken: list[str], cause: str) -> list[Any]:
-    """All forms, of which some are known to be broken."""
-    marks = [pytest.mark.xfail(strict=True, reason=cause)]
-    return [pytest.param(form, marks=marks) if form in broken else form for form in FORMS]
+def _rows(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+    return [pytest.param(*row, id=name) for name, *row in rows]
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("message", "calls"), _rows(WHOLE, WHOLE_BUGS))
+@pytest.mark.parametrize(("message", "calls"), _rows(WHOLE))
 def test_whole_calls(emulator: Emulator, form: str, message: dict[str, Any], calls: Expected) -> None:
     play(emulator, form, [message])
     answer = ask(emulator, form)
@@ -337,18 +321,13 @@ DELTAS: list[tuple[str, list[dict[str, Any]], Expected]] = [
         [delta(call("f", '{"x"', id="a", index=0)), {"content": " "}, delta(call(None, ": 1}", index=0), content="")],
         [("a", "f", {"x": 1})],
     ),
-]
-
-DELTA_BUGS: list[tuple[str, str, list[dict[str, Any]], Expected]] = [
     (
         "the id on a later delta",
-        "an id is made with the first delta, and the real one dropped",
         [delta(call("f", "", index=0)), delta(call(None, '{"x":', id="a", index=0)), delta(call(None, " 1}", index=0))],
         [("a", "f", {"x": 1})],
     ),
     (
         "the name in pieces",
-        "only the first piece of a name counts",
         [
             delta(call("get_", "", id="a", index=0)),
             delta(call("weather", "", index=0)),
@@ -358,13 +337,11 @@ DELTA_BUGS: list[tuple[str, str, list[dict[str, Any]], Expected]] = [
     ),
     (
         "an empty object, then pieces",
-        "the empty object is put before the pieces",
         [delta(call("f", {}, id="a", index=0)), delta(call(None, '{"x": 1}', index=0))],
         [("a", "f", {"x": 1})],
     ),
     (
         "whole calls that all claim index 0, without id",
-        "a name for a call whose id we made does not begin another",
         [delta(call("f", '{"x": 1}', index=0)), delta(call("g", '{"y": 2}', index=0))],
         [(MADE, "f", {"x": 1}), (MADE, "g", {"y": 2})],
     ),
@@ -372,7 +349,7 @@ DELTA_BUGS: list[tuple[str, str, list[dict[str, Any]], Expected]] = [
 
 
 @pytest.mark.parametrize("form", STREAMED)
-@pytest.mark.parametrize(("deltas", "calls"), _rows(DELTAS, DELTA_BUGS))
+@pytest.mark.parametrize(("deltas", "calls"), _rows(DELTAS))
 def test_calls_in_deltas(emulator: Emulator, form: str, deltas: list[dict[str, Any]], calls: Expected) -> None:
     play(emulator, form, deltas)
     answer = ask(emulator, form)
@@ -380,9 +357,7 @@ def test_calls_in_deltas(emulator: Emulator, form: str, deltas: list[dict[str, A
     assert answer.response_metadata["finish_reason"] == "tool_calls"
 
 
-@pytest.mark.parametrize(
-    "form", _forms(["stream", "astream", "stream-v1", "astream-v1"], "LangChain merges no pieces within one chunk")
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_two_deltas_of_a_call_in_one_event(emulator: Emulator, form: str) -> None:
     deltas = [delta(call("f", '{"x"', id="a", index=0), call(None, ": 1}", index=0))]
     play(emulator, form, deltas)
@@ -410,16 +385,8 @@ NO_JSON = ['{"x": NaN}', '{"x": [-Infinity]}', '{"x": 1e999}']  # Python reads t
 
 
 def _lost(form: str, arguments: str) -> Any:
-    causes = {
-        ("OTHER_JSON", True): "LangChain's bridge makes a call of any JSON, and its message refuses that",
-        ("NO_JSON", True): "a good call whose arguments no request can hold, so that there is no next turn",
-        ("NO_JSON", False): "a good call whose arguments no request can hold, so that there is no next turn",
-        ("DEEP", True): "LangChain's bridge does not expect a RecursionError",
-    }
-    kind = "DEEP" if len(arguments) > 1000 else "OTHER_JSON" if arguments in OTHER_JSON else ""
-    kind = "NO_JSON" if arguments in NO_JSON else kind
-    cause = causes.get((kind, form in EVENTS))
-    marks = [pytest.mark.xfail(strict=True, reason=cause)] if cause else []
+    cause = "LangChain's bridge does not expect a RecursionError"
+    marks = [pytest.mark.xfail(strict=True, reason=cause)] if form in EVENTS and len(arguments) > 1000 else []
     return pytest.param(form, arguments, id=f"{form}-{arguments[:30]}", marks=marks)
 
 
@@ -458,7 +425,7 @@ def test_a_lost_call_takes_no_other_with_it(emulator: Emulator, form: str) -> No
         assert answer.text == "Both."
 
 
-@pytest.mark.parametrize("form", _forms(STREAMED, "the end that keeps it lost is sent as well"))
+@pytest.mark.parametrize("form", FORMS)
 def test_a_lost_call_goes_back_as_it_came(emulator: Emulator, form: str) -> None:
     play(emulator, form, [delta(call("rm", '{"path": "/home/u', id="a", index=0))])
     assert _sent_calls(sent_back(emulator, ask(emulator, form))) == [
@@ -466,7 +433,7 @@ def test_a_lost_call_goes_back_as_it_came(emulator: Emulator, form: str) -> None
     ]
 
 
-@pytest.mark.parametrize("form", _forms(["stream", "astream"], "without words and name it stays in pieces"))
+@pytest.mark.parametrize("form", FORMS)
 def test_a_call_that_names_no_tool_is_lost(emulator: Emulator, form: str) -> None:
     play(emulator, form, [delta(call(None, '{"x": 1}', id="a", index=0))])
     answer = ask(emulator, form)
@@ -476,7 +443,7 @@ def test_a_call_that_names_no_tool_is_lost(emulator: Emulator, form: str) -> Non
     assert block["type"] == ("tool_call_chunk" if form in ("stream-v1", "astream-v1") else "invalid_tool_call")
 
 
-@pytest.mark.parametrize("form", _forms(EVENTS, "LangChain's bridge reads arguments strictly"))
+@pytest.mark.parametrize("form", FORMS)
 def test_a_line_break_inside_a_string_is_read(emulator: Emulator, form: str) -> None:
     """JSON wants it escaped, and some models forget that."""
     play(emulator, form, [delta(call("f", '{"x": "one\ntwo\tthree"}', id="a", index=0))])
@@ -569,12 +536,9 @@ def test_an_answer_with_calls_ended_for_them(emulator: Emulator, form: str, told
         [None],
         ["f"],
         [[]],
-        pytest.param({}, marks=pytest.mark.xfail(strict=True, reason="nothing is taken for a call without name")),
-        pytest.param([{}], marks=pytest.mark.xfail(strict=True, reason="nothing is taken for a call without name")),
-        pytest.param(
-            [{"index": 0, "function": {}}],
-            marks=pytest.mark.xfail(strict=True, reason="nothing is taken for a call without name"),
-        ),
+        {},
+        [{}],
+        [{"index": 0, "function": {}}],
     ],
     ids=repr,
 )

@@ -236,14 +236,7 @@ def test_usage_of_streams_is_asked_for_and_told_or_neither(
     assert body.get("stream_options") == ({"include_usage": True} if is_told else None)
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        pytest.param(form, marks=pytest.mark.xfail(strict=True, reason="stream_usage takes token_usage off it as well"))
-        for form in FORMS
-        if form not in STREAMED
-    ],
-)
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in STREAMED])
 def test_a_whole_answer_tells_its_usage_whatever_streams_do(emulator: Emulator, form: str) -> None:
     play(emulator, form, COUNTS)
     answer = ask(emulator, form, stream_usage=False)

@@ -1,0 +1,251 @@
+"""Tool calls of an answer, as the providers really send them: whole, in pieces, or cut off. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import InvalidToolCall, ToolCall
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.utils.json import parse_partial_json
+
+from langchain_pollinations._encode import Json
+
+
+class Calls:
+    """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def read(self, deltas: Any) -> list[ToolCallChunk]:
+        """Take in the calls of one event, and give out what can be passed on, one chunk for a call."""
+        pieces: dict[int, str] = {}
+        for delta in [deltas] if isinstance(deltas, dict) else deltas if isinstance(deltas, list) else []:
+            raw = read_raw_call(delta)
+            number = None if raw is None else self._place(raw)
+            if raw is None or number is None:
+                continue
+            call = self._calls[number]
+            arguments = call.add(raw, taken={each.id for each in self._calls})
+            # Nothing is known to come for a call when the next one begins.
+            pieces |= {n: pieces.get(n, "") for n, each in enumerate(self._calls[:number]) if each.is_held}
+            if arguments or (call.lacks_id and call.id):
+                pieces[number] = pieces.get(number, "") + arguments
+        return [self._calls[number].chunk(number, arguments) for number, arguments in pieces.items()]
+
+    def rest(self) -> list[ToolCallChunk]:
+        """What was held back, now that no more comes, and an id for each call that came without."""
+        for call in self._calls:
+            call.id = call.id or f"call_{uuid.uuid4().hex[:24]}"
+        waiting = [(number, call) for number, call in enumerate(self._calls) if call.is_held or call.lacks_id]
+        return [call.chunk(number, "") for number, call in waiting]
+
+    def _place(self, raw: RawCall) -> int | None:
+        """The place of the call that a delta belongs to, an old one or a new one; None where it says nothing new."""
+        known = self._known(raw)
+        if known is not None and raw.name and raw.arguments and self._calls[known].is_whole:
+            # Some gateways send whole calls that all claim index 0, or one id; some send the same call twice.
+            call = self._calls[known]
+            if raw.id and (raw.id, raw.name, raw.arguments) == (call.id, call.name, call.arguments):
+                return None
+            known = None
+        if known is None:
+            self._calls.append(_Call(raw.index))
+        return len(self._calls) - 1 if known is None else known
+
+    def _known(self, raw: RawCall) -> int | None:
+        """The call that a delta goes on with: by its id, else by its index, else the last."""
+        numbered = list(enumerate(self._calls))
+        for number, call in numbered:
+            if raw.id and call.id == raw.id and (None in (raw.index, call.index) or raw.index == call.index):
+                return number
+        for number, call in reversed(numbered):
+            if raw.index is not None and call.index == raw.index:
+                return None if raw.name and raw.id and call.id else number
+        return len(self._calls) - 1 if self._calls and not (raw.id or raw.name or raw.index is not None) else None
+
+    # After the end
+
+    def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+        """The good calls, and those without a name or with arguments that are no JSON object."""
+        good = [
+            tool_call(name=c.name, args=parse_arguments(c.arguments) or {}, id=c.id) for c in self._calls if c.is_good
+        ]
+        lost = [call for call in self._calls if not call.is_good]
+        return good, [
+            invalid_tool_call(
+                name=call.name,
+                args=call.arguments,
+                id=call.id,
+                error="the arguments are no JSON object" if call.name else "the call names no tool",
+            )
+            for call in lost
+        ]
+
+    def raw_arguments(self) -> Json:
+        """The arguments of the calls that are no good, by id: in a stream `spoilers` changes them."""
+        return {call.id: call.arguments for call in self._calls if not call.is_good}
+
+    def signatures(self) -> Json:
+        return {call.id: call.signature for call in self._calls if call.signature}
+
+    def spoilers(self) -> list[ToolCallChunk]:
+        """For each call that is no good, the end that keeps LangChain from making a good one of it.
+
+        Added chunks are parsed leniently: `{"path": "/home/u` would become a call with half an argument. A bracket that
+        closes nothing makes it the invalid call that it is.
+        """
+        return [
+            tool_call_chunk(name=None, args=_spoiler(call.arguments), id=None, index=number)
+            for number, call in enumerate(self._calls)
+            if not call.is_good
+        ]
+
+
+@dataclass
+class _Call:
+    """One call on its way.
+
+    LangChain adds the names of chunks up and takes an id once, while providers repeat names, cut them into pieces and
+    send ids late. So nothing is passed on until the arguments begin.
+    """
+
+    index: int | str | None
+    id: str = ""
+    name: str = ""
+    signature: str | None = None
+    is_held: bool = True
+    lacks_id: bool = False
+    """Whether the call was passed on without an id."""
+    _pieces: list[str] = field(default_factory=list)
+    _in_string: bool = False
+    _after_backslash: bool = False
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.name) and parse_arguments(self.arguments) is not None
+
+    @property
+    def is_good(self) -> bool:
+        return bool(self.name) and parse_arguments(self.arguments or "{}") is not None
+
+    def add(self, raw: RawCall, taken: set[str]) -> str:
+        """Take in a delta, and give its arguments as they can be passed on."""
+        if self.is_held and raw.name != self.name:
+            self.name = raw.name if raw.name.startswith(self.name) else self.name + raw.name
+        if not self.id and raw.id not in taken:
+            self.id = raw.id
+        self.signature = raw.signature or self.signature
+        self._pieces.append(raw.arguments)
+        return self._escaped(raw.arguments)
+
+    def chunk(self, number: int, arguments: str) -> ToolCallChunk:
+        name = self.name or None if self.is_held else None
+        call_id = self.id or None if self.is_held or self.lacks_id else None
+        self.is_held, self.lacks_id = False, not self.id
+        return tool_call_chunk(name=name, args=arguments, id=call_id, index=number)
+
+    def _escaped(self, piece: str) -> str:
+        """A piece with the line breaks inside its strings escaped: LangChain's events read JSON strictly."""
+        before = "\\" if self._after_backslash else ""
+        self._after_backslash = False
+        return _MARKS.sub(self._mark, before + piece).removeprefix(before)
+
+    def _mark(self, found: re.Match[str]) -> str:
+        mark = found[0]
+        if mark.startswith("\\"):
+            self._after_backslash = len(mark) == 1
+        elif mark == '"':
+            self._in_string = not self._in_string
+        elif self._in_string:
+            return json.dumps(mark)[1:-1]
+        return mark
+
+
+# A backslash with what it stands before, a quote, a control character.
+_MARKS = re.compile(r'\\.?|"|[\x00-\x1f]', re.DOTALL)
+
+
+# --- Single calls -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RawCall:
+    """One tool call or delta of one, as far as it makes sense."""
+
+    index: int | str | None
+    id: str
+    name: str
+    arguments: str
+    signature: str | None
+
+
+def read_raw_call(call: Any) -> RawCall | None:
+    """What a call or delta says; None where it says nothing."""
+    if not isinstance(call, dict):
+        return None
+    function = call["function"] if isinstance(call.get("function"), dict) else call
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        # Some providers send an empty object first, and the arguments in pieces after it.
+        arguments = "" if arguments in (None, {}) else json.dumps(arguments, ensure_ascii=False)
+    index = call.get("index")
+    raw = RawCall(
+        index=index if isinstance(index, int | str) else None,
+        id=_word(call.get("id")),
+        name=_word(function.get("name")),
+        arguments=arguments,
+        signature=_word(function.get("thought_signature")) or None,
+    )
+    return raw if raw.id or raw.name or raw.arguments or raw.signature else None
+
+
+def _word(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def parse_arguments(arguments: str) -> Json | None:
+    """The arguments of a call; None where they are no JSON object."""
+    try:
+        args = json.loads(arguments, strict=False, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return args if isinstance(args, dict) else None
+
+
+def _finite(number: str) -> float:
+    """Python reads NaN, Infinity and 1e999, which no JSON can say to the service again."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
+def _spoiler(arguments: str) -> str:
+    """What to add to arguments so that they are no JSON, and not even a lenient parser finds an object in them."""
+    ends = ("", "]", "}", '"]', '"}', '\\"]', '\\"}')
+    return next((end for end in ends if not _is_read(arguments + end or "{}")), "]")
+
+
+def _is_read(arguments: str) -> bool:
+    """Whether LangChain would read arguments: as JSON at the end of events, leniently in chunks."""
+    try:
+        json.loads(arguments)
+        return True
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return isinstance(parse_partial_json(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
