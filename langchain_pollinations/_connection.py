@@ -98,6 +98,8 @@ class Connection(BaseModel):
     @field_validator("timeout")
     @classmethod
     def _positive(cls, value: Any) -> Any:
+        if isinstance(value, httpx.Timeout):  # as a tuple it can be written down, in a saved model for instance
+            value = (value.connect, value.read, value.write, value.pool)
         limits = value if isinstance(value, tuple) else [value]
         if any(isinstance(limit, int | float) and limit <= 0 for limit in limits):
             raise ValueError("a time limit must be more than 0 seconds; None waits for ever")

@@ -12,7 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from langchain_core.messages import (
     AIMessage,
@@ -59,6 +59,27 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 # --- Messages ---------------------------------------------------------------------------------------------------------
 
 
+def with_types(message: BaseMessage) -> BaseMessage:
+    """A message whose media hold base64 text and tell their type, as LangChain's tracing and caching want them."""
+    if isinstance(message.content, str) or not any(_is_bare(block) for block in message.content):
+        return message
+    content = [_with_type(block) if _is_bare(block) else block for block in message.content]
+    return message.model_copy(update={"content": content})
+
+
+def _is_bare(block: Any) -> TypeGuard[Json]:
+    """Whether a standard block of media holds bytes, or data of an untold type."""
+    if not isinstance(block, dict) or block.get("type") not in ("image", "audio", "video", "file"):
+        return False
+    data = block.get("base64")
+    return isinstance(data, bytes | bytearray | memoryview) or (isinstance(data, str) and not block.get("mime_type"))
+
+
+def _with_type(block: Json) -> Json:
+    data = _base64(block["base64"], block["type"])
+    return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniffed(data, block["type"])}
+
+
 def is_ours(message: AIMessage) -> bool:
     """Whether the service made a message."""
     return message.response_metadata.get("model_provider") == PROVIDER
@@ -97,13 +118,19 @@ def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[A
         case HumanMessage():
             return _user(message)
         case SystemMessage():
-            return [_plain(message.additional_kwargs.get("__openai_role__", "system"), message)]
+            role = message.additional_kwargs.get("__openai_role__", "system")
+            if role not in ("system", "developer"):
+                raise InvalidRequestError(f"a system message has the role 'system' or 'developer', not {role!r}")
+            return [_plain(role, message)]
         case AIMessage():
             return [_assistant(message, is_own(message))]
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, shown)]
         case FunctionMessage():
             return [{"role": "function", "name": _name(message.name), "content": message.text}]
+        case ChatMessage() if message.role in ("tool", "function"):
+            other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
+            raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
         case ChatMessage() if message.role in ROLES:
             return [_plain(message.role, message)]
         case ChatMessage():
@@ -123,7 +150,7 @@ def _user(message: HumanMessage) -> list[Json]:
     if not results:
         return [_plain("user", message)]
     shown: list[Json] = []
-    wire = [_tool_result(block.get("tool_use_id", ""), block.get("content", ""), shown) for block in results]
+    wire = [_marked(_tool_result(b.get("tool_use_id", ""), b.get("content", ""), shown), b) for b in results]
     parts = shown + [encode_block(block) for block in rest]
     return [*wire, {"role": "user", "content": parts}] if parts else wire
 
@@ -158,13 +185,15 @@ def _assistant(message: AIMessage, is_own: bool) -> Json:
     calls += _anthropic_calls(message, known={call["id"] for call in calls})
     if calls:
         wire["tool_calls"] = calls
+    elif isinstance(old := message.additional_kwargs.get("function_call"), dict):
+        wire["function_call"] = old
     if message.name:
         wire["name"] = _name(message.name)
     if is_own:
         _give_back(message, wire)
     if not content and "audio" not in wire:
         content = _spoken(message) or ("" if calls else str(message.additional_kwargs.get("refusal") or ""))
-    wire["content"] = content or (None if calls else "")
+    wire["content"] = content or (None if calls or "function_call" in wire else "")
     return wire
 
 
@@ -223,7 +252,8 @@ def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
     """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    return [_with_picture(block, next(pictures, None)) if _is_blank(block) else block for block in blocks]
+    filled = [_with_picture(block, next(pictures, None)) if _is_blank(block) else block for block in blocks]
+    return [block for block in filled if not _is_blank(block)]  # a picture that was taken out leaves no place
 
 
 def _is_blank(block: Json) -> bool:
@@ -335,18 +365,30 @@ def encode_block(block: Any) -> Json:
         close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_BLOCKS)}"
         raise InvalidRequestError(f"content block of unknown type {block['type']!r}; {hint}")
-    part = encode({**block, **{key: _base64(block[key]) for key in ("base64", "data") if block.get(key) is not None}})
-    for marker in ("cache_control", "prompt_cache_breakpoint"):
-        if value := block.get(marker) or (block.get("extras") or {}).get(marker):
-            part[marker] = value
-    return part
+    data = {key: _base64(block[key], block["type"]) for key in ("base64", "data") if block.get(key) is not None}
+    part = encode({**block, **data})
+    return _marked(part, block)
 
 
-def _base64(data: Any) -> str:
+def _marked(wire: Json, block: Mapping[str, Any]) -> Json:
+    """A part or message with the mark of a block up to which the provider is to keep the prompt."""
+    extras = block.get("extras") or {}
+    marks = {mark: block.get(mark) or extras.get(mark) for mark in ("cache_control", "prompt_cache_breakpoint")}
+    return {**wire, **{mark: value for mark, value in marks.items() if value}}
+
+
+def _base64(data: Any, kind: str) -> str:
     """Data of a block as base64 text, which it may be already."""
-    if isinstance(data, bytes | bytearray):
+    if isinstance(data, bytes | bytearray | memoryview):
         return base64.b64encode(data).decode("ascii")
-    return "".join(str(data).split())  # encoders like to break lines
+    text = "".join(data.split()) if isinstance(data, str) else ""  # encoders like to break lines
+    if not _BASE64.match(text):
+        given = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
+        raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {given}")
+    return text
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+(=|$)|[A-Za-z0-9+/_-]{1000}")
 
 
 def _shape(value: Any) -> str:
@@ -392,12 +434,14 @@ def _reachable(url: Any) -> str:
     told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
     raise InvalidRequestError(
         f"{told} is no http(s) or data URL: the service cannot read a local file; give its bytes instead, as in "
-        "{'type': 'image', 'base64': Path(...).read_bytes()}"
+        "{'type': 'image', 'base64': Path(...).read_bytes(), 'mime_type': 'image/png'}"
     )
 
 
 def _from_source(source: Mapping[str, Any]) -> Json:
-    known = {"url": source.get("url"), "base64": source.get("data"), "mime_type": source.get("media_type")}
+    data = source.get("data")
+    data = None if data is None else _base64(data, "image or document")
+    known = {"url": source.get("url"), "base64": data, "mime_type": source.get("media_type")}
     return {key: value for key, value in {**known, "file_id": source.get("file_id")}.items() if value}
 
 
@@ -463,6 +507,10 @@ def _video_url(block: Mapping[str, Any]) -> Json:
 def _file(block: Mapping[str, Any]) -> Json:
     if isinstance(block.get("file"), Mapping):  # OpenAI's shape; the service spells the name with an underscore
         given = dict(block["file"])
+        if not any(given.get(key) for key in ("file_data", "file_id", "file_url")):
+            raise InvalidRequestError("a file block needs 'file_data', 'file_url' or 'file_id' in its 'file'")
+        if url := given.get("file_url"):
+            _reachable(url)
         if "filename" in given:
             given["file_name"] = given.pop("filename")
         return {"type": "file", "file": given}

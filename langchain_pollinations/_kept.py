@@ -200,7 +200,7 @@ def _blocks(values: Mapping[str, Any], key: str) -> list[Json]:
 def _picture_url(block: Mapping[str, Any]) -> str | None:
     image = block.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    return url if isinstance(url, str) else None
+    return url if isinstance(url, str) and url.startswith(("http://", "https://", "data:")) else None
 
 
 def address(url: str) -> Json:

@@ -13,9 +13,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.utils.json import parse_partial_json
+from pydantic import BaseModel, ValidationError
 
 # langchain-core has this one since 1.7.5.
 _REFUSAL: type[Exception] = getattr(exceptions, "ModelRefusalError", OutputParserException)
+_FAILURES = (OutputParserException, _REFUSAL)
 
 
 class AnswerParser(JsonOutputParser):
@@ -37,12 +39,11 @@ class AnswerParser(JsonOutputParser):
         return self._so_far(message) if partial else self._whole(message)
 
     def _so_far(self, message: BaseMessage) -> Any:
-        calls = getattr(message, "tool_calls", [])
-        try:
-            value = calls[0]["args"] if calls else _begun(str(message.text))
-            return value if value is None else self._typed(value)
-        except (ValueError, RecursionError):
+        """The dict so far. Instances come whole: half an answer is no case for the validators of a class."""
+        if self.pydantic_object is not None:
             return None
+        calls = getattr(message, "tool_calls", [])
+        return calls[0]["args"] if calls else _begun(str(message.text))
 
     def _whole(self, message: BaseMessage) -> Any:
         _raise_refusal(message)
@@ -76,9 +77,31 @@ class AnswerParser(JsonOutputParser):
         raise failures[0]
 
     def _typed(self, value: Any) -> Any:
-        if self.pydantic_object is None:
+        form: Any = self.pydantic_object
+        if form is None:
             return value
-        return PydanticOutputParser(pydantic_object=self.pydantic_object)._parse_obj(value)
+        parser = PydanticOutputParser(pydantic_object=form)
+        if not issubclass(form, BaseModel):  # of Pydantic 1
+            return parser._parse_obj(value)
+        try:
+            return form.model_validate_json(json.dumps(value))  # where strict classes take dates
+        except ValidationError as error:
+            raise parser._parser_exception(error, value) from error
+
+    # What `include_raw` adds to the message.
+
+    def value_of(self, message: BaseMessage) -> Any:
+        try:
+            return self.invoke(message)
+        except _FAILURES:
+            return None
+
+    def error_of(self, message: BaseMessage) -> Exception | None:
+        try:
+            self.invoke(message)
+        except _FAILURES as error:
+            return error
+        return None
 
     # LangChain's streams of parsed answers end with the last partial one. The whole answer has the last word here: it
     # may be an error.
@@ -135,9 +158,13 @@ def _missing(value: Any, required: tuple[str, ...]) -> int:
 
 
 def _begun(text: str) -> Any:
-    """JSON that is still on its way, with what may stand before it."""
+    """JSON that is still on its way, with what may stand before it; None where nothing can be made of it yet."""
     start = text.find("{") if not text.lstrip().startswith("[") else text.find("[")
-    return None if start < 0 else parse_partial_json(text[start:])
+    is_deep = sum(map(text.count, "{[")) - sum(map(text.count, "}]")) > 100  # would be tried from every end
+    try:
+        return None if start < 0 or is_deep else parse_partial_json(text[start:])
+    except (ValueError, RecursionError):
+        return None
 
 
 _FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)

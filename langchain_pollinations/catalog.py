@@ -344,6 +344,12 @@ def _from_snapshot(entry: Mapping[str, Any]) -> Model:
     return Model.model_validate({**entry, "origin": "snapshot"})
 
 
+def ships(profile: ModelProfile | None) -> bool:
+    """Whether a profile is one of the snapshot's, and not one that a caller wrote."""
+    named = {entry["name"] for entry in snapshot().values() if profile and entry["title"] == profile.get("name")}
+    return any(_record(name).profile == profile for name in named)
+
+
 def close_matches(model: str, category: str | None = None) -> list[str]:
     """Names and aliases that look like `model`, best first."""
     names = [name for name, entry in snapshot().items() if category in (None, entry["category"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -189,6 +191,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         "model_name": "model",
         "stop_sequences": "stop",
         "jsonMode": "json_mode",
+        "json": "json_mode",
         "stream": "streaming",
     }
 
@@ -246,14 +249,40 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return catalog.profile(self.model)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_profile_of_another(cls, values: Any) -> Any:
+        """LangChain builds a configured model from the fields of another one, whose profile would come along."""
+        if isinstance(values, dict) and catalog.ships(values.get("profile")):
+            return {name: value for name, value in values.items() if name != "profile"}
+        return values
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        self.__dict__.pop("_serialized", None)  # LangChain keeps it, and finds cached answers by it
+        if name == "model":
+            self._follow_model()
 
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        copied.__dict__.pop("_serialized", None)
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        if "model" in (update or {}):
+            copied._follow_model()
         return copied
+
+    def _follow_model(self) -> None:
+        if catalog.ships(self.profile):
+            self.profile = self._resolve_model_profile()
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """What LangChain finds a cached answer by. It keeps how a model was written down, whatever is changed since."""
+        self.__dict__.pop("_serialized", None)
+        return super()._get_llm_string(stop, **kwargs)
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        value = super()._convert_input(model_input)
+        messages = value.to_messages()
+        typed = [_encode.with_types(message) for message in messages]
+        is_same = all(before is after for before, after in zip(messages, typed, strict=True))
+        return value if is_same else ChatPromptValue(messages=typed)
 
     @property
     def model_name(self) -> str:
@@ -353,10 +382,10 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         Precedence: argument of the call, constructor; `extra_body` over all.
         """
         given = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
-        json_mode = given.pop("json_mode", self.json_mode)
-        stream_usage = given.pop("stream_usage", None)
-        usage = self.stream_usage if stream_usage is None else stream_usage
-        extra_body = {**(self.extra_body or {}), **(given.pop("extra_body", None) or {})}
+        switches = _switches({name: given.pop(name) for name in _Switches.model_fields if name in given})
+        json_mode = switches.json_mode if "json_mode" in switches.model_fields_set else self.json_mode
+        usage = self.stream_usage if switches.stream_usage is None else switches.stream_usage
+        extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
         options = self._options(given, stop)
         if json_mode and "response_format" not in given and "tools" not in options:
             # With tools the model must be free to call them, and the last answer is theirs to shape.
@@ -389,7 +418,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         for name in given.keys() - {"model"}:
             if given[name] is None:
                 options.pop(name, None)
-        if stop:
+        if stop is not None:
             options["stop"] = _checked({"stop": stop})["stop"]
         if not options.get("stop"):
             options.pop("stop", None)  # LangChain passes an empty list for none
@@ -460,7 +489,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         Raises:
             ValueError: If the arguments do not go together.
         """
-        chosen = method or self._structured_output_method(schema)
+        chosen = method or self._structured_output_method(schema, kwargs)
         if chosen not in ("function_calling", "json_schema", "json_mode"):
             raise ValueError(f"method must be function_calling, json_schema or json_mode, not {chosen!r}")
         if schema is None and chosen != "json_mode":
@@ -475,27 +504,32 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         bound, parser = self._structured(schema, chosen, strict, {"ls_structured_output_format": traced, **kwargs})
         if not include_raw:
             return bound | parser
-        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-        failed = RunnablePassthrough.assign(parsed=lambda _: None)
-        return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+        raw = itemgetter("raw")
+        outcome = {
+            "parsed": raw | RunnableLambda(parser.value_of),
+            "parsing_error": raw | RunnableLambda(parser.error_of),
+        }
+        return RunnableMap(raw=bound) | RunnablePassthrough.assign(**outcome)
 
-    def _structured_output_method(self, schema: Any) -> Method:
-        declared = bool(self.profile and self.profile.get("structured_output"))
+    def _structured_output_method(self, schema: Any, kwargs: Json) -> Method:
+        model = kwargs.get("model") or kwargs.get("model_name")
+        profile = catalog.profile(model) if model else self.profile
+        declared = bool(profile and profile.get("structured_output"))
         return "function_calling" if not declared or _is_pydantic_v1(schema) else "json_schema"
 
     def _structured(
         self, schema: Any, method: Method, strict: bool | None, kwargs: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-        required = () if schema is None else tuple(convert_to_json_schema(schema).get("required", ()))
+        required = () if schema is None or is_pydantic else tuple(_json_schema(schema).get("required", ()))
         parser = AnswerParser(pydantic_object=schema if is_pydantic else None, required=required)
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **kwargs), parser
         if method == "json_schema" and not _is_pydantic_v1(schema):
             return self.bind(response_format=_response_format(schema, strict), **kwargs), parser
-        parser.tool_name = name = _encode.encode_tool(schema)["function"]["name"]
-        forced = self.bind_tools([schema], tool_choice=name, strict=strict, parallel_tool_calls=False, **kwargs)
-        return forced, parser
+        tool = _schema_tool(schema, strict)
+        parser.tool_name = name = tool["function"]["name"]
+        return self.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **kwargs), parser
 
     # --- Token counts, without a tokenizer that would have to be downloaded ---
 
@@ -515,15 +549,33 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
 
 
+class _Switches(BaseModel):
+    """Fields of the constructor that a call may give too, and that are not sent under their names."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    json_mode: bool | None = None
+    stream_usage: bool | None = None
+    extra_body: dict[str, Any] | None = None
+
+
 _blocks.register()
 
 _PATH = "/v1/chat/completions"
 
 
+def _switches(given: Json) -> _Switches:
+    try:
+        return _Switches.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequestError(told(error)) from None
+
+
 def _is_made_by(maker: str, message: AIMessage) -> bool:
     """Whether a message is an answer of a model by this maker: others do not know its reasoning and its signatures."""
     said = message.response_metadata
-    model = said.get("requested_model") or said.get("model_name")
+    served = said.get("model_name")  # after a fallback within the service it is not the requested one
+    model = served if catalog.known(served) else said.get("requested_model") or served
     return _encode.is_ours(message) and catalog.maker(str(model)) == maker
 
 
@@ -568,6 +620,8 @@ def _checked(given: Json) -> Json:
             found = describe_unknown(name, ChatOptions.model_fields)
             warnings.warn(f"{found} (sent to the service as it is)", UserWarning, stacklevel=4)
     tools = unknown.get("tools")
+    if not isinstance(tools, Sequence | None) or isinstance(tools, str):
+        raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")
     if tools is not None:
         unknown["tools"] = tools = [_encode.encode_tool(tool) for tool in tools]
     if "tool_choice" in unknown:
@@ -586,15 +640,53 @@ def _response_format(schema: Any, strict: bool | None) -> Json:
     """`response_format` for a schema, or the dict itself where it is one already."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
-    converted = convert_to_json_schema(schema, strict=strict)
-    # Providers take letters, digits, _ and - only; Box[int] is a good name in Python.
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(converted.get("title") or "answer"))[:64]
-    described: Json = {"name": name, "schema": converted}
+    converted = _json_schema(schema, strict)
+    described: Json = {"name": _schema_name(converted), "schema": converted}
     if description := converted.get("description"):
         described["description"] = description
     if strict is not None:
         described["strict"] = strict
     return {"type": "json_schema", "json_schema": described}
+
+
+def _schema_tool(schema: Any, strict: bool | None) -> Json:
+    """The tool that a model calls to give a structured answer."""
+    tool = _encode.encode_tool(schema, strict=strict)
+    function = {**tool["function"], "name": _schema_name({"title": tool["function"]["name"]})}
+    if (raw := _recursive(schema)) is not None:
+        function["parameters"] = {key: value for key, value in raw.items() if key not in ("title", "description")}
+    return {**tool, "function": function}
+
+
+def _json_schema(schema: Any, strict: bool | None = None) -> Json:
+    return _recursive(schema) or convert_to_json_schema(schema, strict=strict)
+
+
+def _recursive(schema: Any) -> Json | None:
+    """The JSON schema of a form that holds itself, with its definitions: LangChain, which writes references out, would
+    let anything go there. None for other forms."""
+    is_class = isinstance(schema, type) and issubclass(schema, BaseModel)
+    raw = schema.model_json_schema() if is_class else schema
+    definitions = raw.get("$defs") if isinstance(raw, dict) else None
+    if not isinstance(definitions, dict) or not any(_reaches(name, name, definitions, set()) for name in definitions):
+        return None
+    root = str(raw.get("$ref", "")).rpartition("/")[2]
+    return {**definitions.get(root, {}), **{key: value for key, value in raw.items() if key != "$ref"}}
+
+
+def _reaches(name: str, target: str, definitions: Json, seen: set[str]) -> bool:
+    """Whether a definition refers to another one, on whatever way."""
+    named = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(definitions.get(name))))
+    if target in named:
+        return True
+    new = named - seen
+    seen |= new
+    return any(_reaches(each, target, definitions, seen) for each in new)
+
+
+def _schema_name(schema: Json) -> str:
+    """Providers take letters, digits, _ and - only; Box[int] is a good name in Python."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "answer"))[:64]
 
 
 def _is_pydantic_v1(schema: Any) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import settings
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -130,3 +131,14 @@ def contract() -> Path:
 @pytest.fixture(scope="session")
 def example(contract: Path) -> Callable[[str], Any]:
     return lambda name: json.loads((contract / "examples" / f"{name}.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def validator(request: pytest.FixtureRequest) -> jsonschema.Draft202012Validator:
+    """The service's own schema of a request; where its contract is not at hand, the tables here have to do."""
+    try:
+        contract = request.getfixturevalue("contract")
+    except pytest.skip.Exception:
+        return jsonschema.Draft202012Validator({})
+    schema = json.loads((contract / "chat_completions.request.schema.json").read_text("utf-8"))
+    return jsonschema.Draft202012Validator(schema)

@@ -178,7 +178,7 @@ def test_messages(
         (HumanMessage([{"type": "input_audio", "input_audio": {"data": "x"}}]), "needs 'input_audio'"),
         (HumanMessage([{"type": "video_url", "video_url": {}}]), "needs 'video_url'"),
         (HumanMessage([{"type": "file"}]), "needs 'url', 'base64' or 'file_id'"),
-        (HumanMessage([{"type": "image", "base64": "*"}]), "cannot be|mime_type"),
+        (HumanMessage([{"type": "image", "base64": "*"}]), "must be bytes or base64 text, not '\\*'"),
         (HumanMessage([{"type": "non_standard", "value": 3}]), "a dict with a 'type'"),
         (HumanMessage([{"type": "image", "base64": b"x"}]), "cannot be told from its bytes"),
         (HumanMessage([{"type": "image_url", "image_url": "file:///cat.png"}]), "give its bytes instead"),

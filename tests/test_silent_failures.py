@@ -111,6 +111,7 @@ PAGE = "<!DOCTYPE html><html><head><title>Down for repairs</title></head></html>
 
 # name, body, content type, what the error tells
 NO_ANSWERS: list[tuple[str, Any, str, str]] = [
+    ("null", "null", "application/json", "null"),
     ("page", PAGE, "text/html; charset=utf-8", "Down for repairs"),
     ("page that claims to be JSON", PAGE, "application/json", "Down for repairs"),
     ("words", "upstream connect error", "text/plain", "upstream connect error"),
