@@ -72,9 +72,9 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
     dialect: ClassVar[str | None] = None
 
     @pytest.fixture
-    def pollinations_emulator(self) -> Iterator[Emulator]:
-        with Emulator(dialect=self.dialect) as emulator:
-            yield emulator
+    def pollinations_emulator(self, pollinations_emulator: Emulator) -> Emulator:
+        pollinations_emulator.dialect = self.dialect
+        return pollinations_emulator
 
     @pytest.fixture
     def model(self, request: pytest.FixtureRequest) -> BaseChatModel:
