@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-live test-pythons demo notebooks models record record-live wheel clean
+.PHONY: help install format check test test-live test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -12,9 +12,7 @@ install: $(READY)  ## Create .venv with the package and all tools
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp,emulator]' --group dev
+	$(call FRESH,$(PYTHON),.venv,constraints.txt)
 	@touch $(READY)
 
 format: $(READY)  ## Format the code
@@ -39,11 +37,21 @@ test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names ot
 	@set -e; for python in $(PYTHONS); do \
 	  $$python --version; \
 	  home=build/$$($$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
-	  $$python -m venv $$home; \
-	  $$home/bin/python -m pip install --quiet --constraint constraints.txt pip; \
-	  $$home/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp,emulator]' --group dev; \
+	  $(call FRESH,$$python,$$home,constraints.txt); \
 	  $$home/bin/python -m pytest; \
 	done
+
+test-lowest:  ## Run the tests with the oldest langchain-core that we allow
+	@set -e; mkdir -p build; \
+	  lowest=$$(sed -n 's/.*"langchain-core>=\([0-9.]*\).*/\1/p' pyproject.toml); \
+	  { cat constraints.txt; echo "langchain-core==$$lowest"; } > build/lowest.txt; \
+	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt); \
+	  build/lowest/bin/python -m pytest
+
+# $(call FRESH,python,folder,constraints): an environment with everything in it.
+FRESH = $(1) -m venv $(2) && \
+	  $(2)/bin/python -m pip install --quiet --constraint $(3) pip && \
+	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable '.[agents,aiohttp,emulator]' --group dev
 
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
