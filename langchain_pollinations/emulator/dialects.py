@@ -176,7 +176,7 @@ class Dialect:
         for call in _numbered_calls(calls):
             function = call["function"]
             yield {"tool_calls": [{**call, "function": {**function, "arguments": ""}}]}
-            for piece in pieces.of_text(function["arguments"]):
+            for piece in pieces.of_arguments(function):
                 yield {"tool_calls": [{"index": call["index"], "function": {"arguments": piece}}]}
 
 
@@ -339,7 +339,7 @@ class Bedrock(Blocks):
         for call in _numbered_calls(calls):
             function = {key: value for key, value in call["function"].items() if key != "arguments"}
             yield {"tool_calls": [{**call, "function": function}]}
-            for piece in pieces.of_text(call["function"]["arguments"]):
+            for piece in pieces.of_arguments(call["function"]):
                 part = {"index": call["index"], "type": "function", "function": {"arguments": piece}}
                 yield {"tool_calls": [part]}
 

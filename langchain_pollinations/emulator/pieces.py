@@ -21,6 +21,12 @@ def of_text(text: str) -> Iterator[str]:
     return _slices(text, max(1, min(24, len(text) // 4)))
 
 
+def of_arguments(function: Mapping[str, Any]) -> Iterator[Any]:
+    """The arguments of a call in pieces; those that some providers send as an object come whole."""
+    arguments = function.get("arguments", "")
+    return of_text(arguments) if isinstance(arguments, str) else iter([arguments])
+
+
 def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
     """The words under a key in pieces; what is not words comes whole."""
     value = message.get(key)
