@@ -167,6 +167,8 @@ def _begun(text: str) -> Any:
         return None
 
 
+_OPENED = re.compile(r"[{\[]")
+_MOST_READ = 1_000_000
 _FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)
 
 
@@ -177,13 +179,18 @@ def json_values(text: str) -> list[Any]:
         if whole:
             return whole
     decoder = json.JSONDecoder(strict=False)
-    found, place = [], 0
-    while (match := re.compile(r"[{\[]").search(text, place)) is not None:
+    found: list[Any] = []
+    place, spent = 0, 0
+    # A model that runs in circles opens thousands of brackets, each of which would be read to the end of the text.
+    while spent < _MOST_READ and (match := _OPENED.search(text, place)) is not None:
+        place = match.start() + 1
         try:
             value, place = decoder.raw_decode(text, match.start())
             found.append(value)
-        except (ValueError, RecursionError):
-            place = match.start() + 1
+        except json.JSONDecodeError as error:
+            spent += error.pos - match.start()
+        except RecursionError:
+            spent += len(text)
     objects = [value for value in found if isinstance(value, dict)]
     return objects or found  # a list beside objects is rather a mark of a source, such as [1]
 

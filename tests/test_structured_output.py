@@ -767,3 +767,16 @@ def test_json_mode_of_a_call_is_read_as_in_the_constructor(emulator: Emulator) -
     ):
         chat.invoke("Name a sea", **options)
         assert "response_format" not in sent(emulator)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 20_000, "{" * 50_000, "[" * 50_000, '{"a": [' * 20_000], ids=lambda text: text[:8]
+)
+@pytest.mark.parametrize("way", ANSWERS)
+def test_a_model_that_runs_in_circles_stops_nobody(
+    emulator: Emulator, chat: ChatPollinations, way: str, text: str
+) -> None:
+    """Each of its brackets could be the beginning of an answer; the test would take minutes to fail."""
+    emulator.reply(f"Well: {text}", dialect="plain")
+    with pytest.raises(OutputParserException, match="no JSON"):
+        ANSWERS[way](chat.with_structured_output({"title": "A", "type": "object", "properties": {}}), "Go")

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ..replies import tool_call
@@ -127,7 +128,7 @@ def _keys(text: str) -> list[str]:
 def _embedded_schema(text: str) -> Mapping[str, Any] | None:
     """A JSON schema that stands in the words, as some clients put it there."""
     decoder = json.JSONDecoder()
-    for match in re.finditer(r"\{", text):
+    for match in islice(re.finditer(r"\{", text), 100):  # each may be read to the end of a long text
         try:
             value, _ = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
