@@ -35,15 +35,16 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     """
     body = errors.parse_json(response, EXPECTED)
     answer = Answer(asked, response)
-    pieces = [answer.add(body), answer.close()]
-    _decode.read_choice(body, response)
+    first, rest = answer.add(body), answer.close()
+    said = Piece(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
+    _decode.check_choice(body, response)
     answer.check()
     text, media = answer.text, answer.media()
     good, bad = answer.calls.finished()
     metadata = answer.metadata()
     message = AIMessage(
         content=[*([text] if text else []), *media] if media else text,
-        additional_kwargs={**joined(pieces), **answer.kwargs()},
+        additional_kwargs={**said.kwargs, **answer.kwargs()},
         tool_calls=good,
         invalid_tool_calls=bad,
         usage_metadata=answer.usage,
@@ -65,11 +66,6 @@ class Piece(NamedTuple):
         """The running parts that LangChain's messages keep in `additional_kwargs`."""
         said = {"reasoning_content": self.reasoning} if self.reasoning else {}
         return {**said, "refusal": self.refusal} if self.refusal else said
-
-
-def joined(pieces: list[Piece]) -> dict[str, str]:
-    keys = dict.fromkeys(key for piece in pieces for key in piece.kwargs)
-    return {key: "".join(piece.kwargs.get(key, "") for piece in pieces) for key in keys}
 
 
 class Answer:
@@ -102,7 +98,9 @@ class Answer:
             PollinationsError: If the event is an error, or holds one in the place of an answer.
         """
         choice = _decode.first_choice(event) or {}
-        for place in (event, choice):
+        message = choice.get("delta") or choice.get("message")
+        message = message if isinstance(message, dict) else {}
+        for place in (event, choice, message):
             if place.get("error"):
                 raise errors.from_event(place, request_id=self._response.headers.get("x-request-id"))
         usage = _decode.read_usage(event.get("usage"))
@@ -112,15 +110,12 @@ class Answer:
         _note(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
         if choice.get("finish_reason") is not None:
             self._finish_reason = choice["finish_reason"]
-        message = choice.get("delta") or choice.get("message")
-        if isinstance(message, dict) and message.get("error"):
-            raise errors.from_event(message, request_id=self._response.headers.get("x-request-id"))
-        return self._read(message) if isinstance(message, dict) else Piece()
+        return self._read(message) if message else Piece()
 
     def _read(self, message: Json) -> Piece:
         content = message.get("content")
         if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
-            return self._said(content)
+            return self._piece(self._told.add(content=content), {})
         self._kept.add(message)
         refusal = message.get("refusal")
         self._is_refusal = self._is_refusal or bool(refusal)
@@ -132,9 +127,6 @@ class Answer:
             thoughts[name] = paragraphs.join(_decode.read_thoughts(message.get(name)))
         calls = self.calls.read(message.get("tool_calls"))
         return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
-
-    def _said(self, content: str) -> Piece:
-        return self._piece(self._told.add(content=content), {})
 
     def _piece(
         self, said: str, thoughts: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
@@ -181,7 +173,7 @@ class Answer:
         fields = self._kept.values()
         extra = self._kept.extra()
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
-        if annotations := _citations.collect(self.text, fields, self._facts):
+        if annotations := _citations.collect(self.text, {**self._facts, **fields}):
             extra["annotations"] = annotations
         if lost := self.calls.raw_arguments():
             extra["invalid_arguments"] = lost

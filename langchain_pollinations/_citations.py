@@ -9,24 +9,23 @@ from langchain_pollinations._decode import text_of
 from langchain_pollinations._encode import Json
 
 
-def collect(text: str, message: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Json]:
+def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
     """The annotations of an answer's text, each source or passage once.
 
     Args:
         text: The whole text of the answer, to which the indices of citations refer.
-        message: Fields of the message: `annotations`, `content_blocks`.
-        facts: Fields beside the message: `groundingMetadata`, `search_results`, `citations`.
+        fields: Of the message (`annotations`, `content_blocks`) and beside it (`groundingMetadata`, `search_results`,
+            `citations`).
     """
-    everything = {**facts, **message}
     placed = [
-        *_from_annotations(_list(everything.get("annotations"))),
-        *_from_blocks(_list(everything.get("content_blocks"))),
-        *_from_grounding(everything.get("groundingMetadata"), text),
+        *_from_annotations(_list(fields.get("annotations"))),
+        *_from_blocks(_list(fields.get("content_blocks"))),
+        *_from_grounding(fields.get("groundingMetadata"), text),
     ]
     listed = [
-        *_from_results(_list(everything.get("search_results"))),
-        *({"url": url} for url in _list(everything.get("citations")) if isinstance(url, str)),
-        *_from_results(_list(everything.get("citations"))),
+        *_from_results(_list(fields.get("search_results"))),
+        *({"url": url} for url in _list(fields.get("citations")) if isinstance(url, str)),
+        *_from_results(_list(fields.get("citations"))),
     ]
     return [*_once(placed), *_unplaced(listed, known={found.get("url") for found in placed})]
 

@@ -43,7 +43,8 @@ class Connection(BaseModel):
     `Authorization` header."""
 
     api: Literal["auto", "gen"] = "auto"
-    """Which generation of the service: `gen` is gen.pollinations.ai."""
+    """Which generation of the service: `gen` is gen.pollinations.ai. The older hosts are not wrapped yet: `auto` means
+    the same."""
 
     base_url: str = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN)() or GEN, validate_default=True

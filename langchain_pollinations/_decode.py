@@ -16,7 +16,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_pollinations import errors
 from langchain_pollinations._encode import PROVIDER, Json
 
-FINISH_REASONS: Mapping[str, str] = {
+_FINISH_REASONS: Mapping[str, str] = {
     "": "stop",
     "STOP": "stop",
     "end_turn": "stop",
@@ -51,12 +51,11 @@ class Asked:
     """What the model makes (text, image, ...), where that is known."""
 
 
-def read_choice(body: Json, response: httpx.Response) -> tuple[Json, Json]:
+def check_choice(body: Json, response: httpx.Response) -> None:
+    """Raise `InvalidResponseError` for a body without the message of an answer."""
     choice = first_choice(body)
-    message = choice.get("message") if choice is not None else None
-    if choice is None or not isinstance(message, dict):
+    if choice is None or not isinstance(choice.get("message"), dict):
         raise errors.not_expected(response, EXPECTED)
-    return choice, message
 
 
 def first_choice(body: Json) -> Json | None:
@@ -166,7 +165,7 @@ def _int(value: Any) -> int | None:
 def read_finish_reason(reason: Any, has_calls: bool) -> str:
     """The standard word. A finished stream of tool calls may say "stop": the calls decide."""
     reason = reason if isinstance(reason, str) else ""
-    word = FINISH_REASONS.get(reason, reason)
+    word = _FINISH_REASONS.get(reason, reason)
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 

@@ -33,7 +33,7 @@ PROVIDER = "pollinations"
 Json = dict[str, Any]
 
 BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
-"""Tools that the service runs itself; sent as `{"type": name}` and nothing else."""
+"""Tools that the service runs itself; it documents them as `{"type": name}` and nothing else."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -127,7 +127,7 @@ def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[A
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, shown)]
         case FunctionMessage():
-            return [{"role": "function", "name": _name(message.name), "content": message.text}]
+            return [{"role": "function", "name": wire_name(message.name), "content": message.text}]
         case ChatMessage() if message.role in ("tool", "function"):
             other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
@@ -158,12 +158,12 @@ def _user(message: HumanMessage) -> list[Json]:
 def _plain(role: str, message: BaseMessage) -> Json:
     wire: Json = {"role": role, "content": _content(message)}
     if message.name:
-        wire["name"] = _name(message.name)
+        wire["name"] = wire_name(message.name)
     return wire
 
 
-def _name(name: str) -> str:
-    """A name in the letters that the service takes; it would drop one that has others without a word."""
+def wire_name(name: str) -> str:
+    """A name in the letters that providers take; the service would drop one that has others without a word."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
 
 
@@ -188,7 +188,7 @@ def _assistant(message: AIMessage, is_own: bool) -> Json:
     elif isinstance(old := message.additional_kwargs.get("function_call"), dict):
         wire["function_call"] = old
     if message.name:
-        wire["name"] = _name(message.name)
+        wire["name"] = wire_name(message.name)
     if is_own:
         _give_back(message, wire)
     if not content and "audio" not in wire:
@@ -455,13 +455,15 @@ def _sniffed(data: str, kind: str) -> str:
     return mime_type
 
 
-def _image_url(block: Mapping[str, Any]) -> Json:
-    image = block.get("image_url")
-    if isinstance(image, str):
-        image = {"url": image}
-    if not isinstance(image, Mapping) or not image.get("url"):
-        raise InvalidRequestError("an image_url block needs 'image_url': {'url': ...}")
-    return {"type": "image_url", "image_url": {**image, "url": _reachable(image["url"])}}
+def _by_url(block: Mapping[str, Any]) -> Json:
+    """OpenAI's image_url, and video_url in the same form."""
+    kind = block["type"]
+    given = block.get(kind)
+    if isinstance(given, str):
+        given = {"url": given}
+    if not isinstance(given, Mapping) or not given.get("url"):
+        raise InvalidRequestError(f"a block of type {kind!r} needs {kind!r}: {{'url': ...}}")
+    return {"type": kind, kind: {**given, "url": _reachable(given["url"])}}
 
 
 def _audio(block: Mapping[str, Any]) -> Json:
@@ -493,15 +495,6 @@ def _video(block: Mapping[str, Any]) -> Json:
     if mime_type := block.get("mime_type"):
         video["mime_type"] = mime_type
     return {"type": "video_url", "video_url": video}
-
-
-def _video_url(block: Mapping[str, Any]) -> Json:
-    video = block.get("video_url")
-    if isinstance(video, str):
-        video = {"url": video}
-    if not isinstance(video, Mapping) or not video.get("url"):
-        raise InvalidRequestError("a video_url block needs 'video_url': {'url': ...}")
-    return {"type": "video_url", "video_url": {**video, "url": _reachable(video["url"])}}
 
 
 def _file(block: Mapping[str, Any]) -> Json:
@@ -548,11 +541,11 @@ _BLOCKS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
     "text": _text,
     "text-plain": _text_plain,
     "image": _image,
-    "image_url": _image_url,
+    "image_url": _by_url,
     "audio": _audio,
     "input_audio": _input_audio,
     "video": _video,
-    "video_url": _video_url,
+    "video_url": _by_url,
     "file": _file,
     "document": _file,
     "non_standard": _non_standard,

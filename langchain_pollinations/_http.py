@@ -1,7 +1,7 @@
 """All the I/O of the package: a `Call` goes out, its reader makes the answer.
 
 `Client` sends calls in four ways (send, asend, stream, astream) that share retries, time limits and errors. Sync and
-async differ here and nowhere else. `Pool` owns the connections beneath.
+async requests differ here and nowhere else. `Pool` owns the connections beneath.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ class Client:
                 for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
 
-    # Opening: the only true twins. A good answer comes back unread; an error's body is read, then it is raised.
+    # Opening. A good answer comes back unread; an error's body is read, then it is raised.
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():

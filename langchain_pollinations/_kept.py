@@ -28,9 +28,6 @@ class Kept:
         self._objects: dict[str, _Fields] = {}
         self._others: Json = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._entries or self._objects or self._others)
-
     def says(self) -> bool:
         """Whether anything in it is an answer: sound, a picture, or a block that is no empty text."""
         values = self.values()
@@ -92,9 +89,6 @@ class _Fields:
 
     def __init__(self) -> None:
         self._values: Json = {}
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
 
     def add(self, piece: Mapping[str, Any]) -> None:
         for key, value in piece.items():

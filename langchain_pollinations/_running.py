@@ -26,8 +26,7 @@ class Told:
         for name, words in said.items():
             if words:
                 self._words.setdefault(name, []).append(words)
-        followed = self.followed
-        return said.get(followed, "") if followed else ""
+        return said.get(self.followed or "", "")
 
     def rest(self) -> str:
         known, *others = ["".join(words) for words in self._words.values()] or [""]

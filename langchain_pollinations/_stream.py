@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
-from langchain_pollinations._decode import EXPECTED, Asked, may_be_notice, read_choice
+from langchain_pollinations._decode import EXPECTED, Asked, check_choice, may_be_notice
 from langchain_pollinations._encode import PROVIDER, Json
 
 
@@ -39,8 +39,6 @@ class ChatReader:
         return self._answer.text
 
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
-        if self.done:
-            return
         event = _parsed(data)
         if event is _BROKEN:
             self._lost = self._lost or data
@@ -69,8 +67,9 @@ class ChatReader:
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
         """A plain answer where a stream was asked for, as some providers give."""
         body = errors.parse_json(response, EXPECTED)
-        read_choice(body, response)
-        yield from self._read(body)
+        chunks = list(self._read(body))  # an error in it says more than its form
+        check_choice(body, response)
+        yield from chunks
         yield from self._close()
 
     def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:

@@ -124,7 +124,7 @@ class Model(_Record):
         "name": "id",
         "category": "kind",
         "brand": "publisher",
-        "publisher": "publisher",
+        "publisher": "publisher",  # wins over brand
         "max_completion_tokens": "max_output_tokens",
         "supported_endpoints": "endpoints",
     }
@@ -387,8 +387,6 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 class _Listing(Connection):
     """One question for models: of whom, which, and what the snapshot would answer."""
 
-    model_config = ConfigDict(extra="forbid")
-
     _KEY_REQUIRED: ClassVar[bool] = False
 
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 10.0
@@ -488,9 +486,9 @@ def read_list(response: httpx.Response) -> list[Any]:
     return entries
 
 
-def _asked(options: Mapping[str, Any], connection: Mapping[str, Any]) -> _Listing:
+def _asked(**fields: Any) -> _Listing:
     try:
-        return _Listing(**options, **connection)
+        return _Listing(**fields)
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
 
@@ -530,11 +528,11 @@ def list_models(
         InvalidRequestError: If an argument is wrong.
         PollinationsError: What the service says of the request, such as `AuthenticationError`.
     """
-    options = {
-        "kind": kind, "capabilities": capabilities, "query": query, "source": source, "reliability": reliability,
-        "agent": agent, "limit": limit,
-    }  # fmt: skip
-    with _asked(options, connection) as listing:
+    listing = _asked(
+        kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
+        limit=limit, **connection,
+    )  # fmt: skip
+    with listing:
         try:
             entries = listing._client.send(listing.call())
         except _FAILED as failure:
@@ -554,11 +552,11 @@ async def alist_models(
     **connection: Any,
 ) -> list[Model]:
     """As `list_models`."""
-    options = {
-        "kind": kind, "capabilities": capabilities, "query": query, "source": source, "reliability": reliability,
-        "agent": agent, "limit": limit,
-    }  # fmt: skip
-    async with _asked(options, connection) as listing:
+    listing = _asked(
+        kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
+        limit=limit, **connection,
+    )  # fmt: skip
+    async with listing:
         try:
             entries = await listing._client.asend(listing.call())
         except _FAILED as failure:

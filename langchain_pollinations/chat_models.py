@@ -9,7 +9,7 @@ import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -281,8 +281,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         value = super()._convert_input(model_input)
         messages = value.to_messages()
         typed = [_encode.with_types(message) for message in messages]
-        is_same = all(before is after for before, after in zip(messages, typed, strict=True))
-        return value if is_same else ChatPromptValue(messages=typed)
+        return value if all(map(is_, messages, typed)) else ChatPromptValue(messages=typed)
 
     @property
     def model_name(self) -> str:
@@ -505,6 +504,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if not include_raw:
             return bound | parser
         raw = itemgetter("raw")
+        # No fallback of LangChain's: it catches no error of a stream whose first value is out.
         outcome = {
             "parsed": raw | RunnableLambda(parser.value_of),
             "parsing_error": raw | RunnableLambda(parser.error_of),
@@ -532,9 +532,6 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return self.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **kwargs), parser
 
     # --- Token counts, without a tokenizer that would have to be downloaded ---
-
-    def get_num_tokens(self, text: str) -> int:
-        return len(self.get_token_ids(text))
 
     def get_token_ids(self, text: str) -> list[int]:
         """Stand-ins for token ids, one for about four characters; only their number means something."""
@@ -641,7 +638,7 @@ def _response_format(schema: Any, strict: bool | None) -> Json:
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
     converted = _json_schema(schema, strict)
-    described: Json = {"name": _schema_name(converted), "schema": converted}
+    described: Json = {"name": _encode.wire_name(str(converted.get("title") or "answer")), "schema": converted}
     if description := converted.get("description"):
         described["description"] = description
     if strict is not None:
@@ -652,7 +649,7 @@ def _response_format(schema: Any, strict: bool | None) -> Json:
 def _schema_tool(schema: Any, strict: bool | None) -> Json:
     """The tool that a model calls to give a structured answer."""
     tool = _encode.encode_tool(schema, strict=strict)
-    function = {**tool["function"], "name": _schema_name({"title": tool["function"]["name"]})}
+    function = {**tool["function"], "name": _encode.wire_name(tool["function"]["name"])}
     if (raw := _recursive(schema)) is not None:
         function["parameters"] = {key: value for key, value in raw.items() if key not in ("title", "description")}
     return {**tool, "function": function}
@@ -682,11 +679,6 @@ def _reaches(name: str, target: str, definitions: Json, seen: set[str]) -> bool:
     new = named - seen
     seen |= new
     return any(_reaches(each, target, definitions, seen) for each in new)
-
-
-def _schema_name(schema: Json) -> str:
-    """Providers take letters, digits, _ and - only; Box[int] is a good name in Python."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "answer"))[:64]
 
 
 def _is_pydantic_v1(schema: Any) -> bool:

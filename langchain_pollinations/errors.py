@@ -186,7 +186,7 @@ class InvalidResponseError(ServiceError):
 
 
 class IncompleteStreamError(InvalidResponseError):
-    """A stream stopped before its end. `partial` holds the text that had arrived."""
+    """A stream stopped before its end."""
 
     is_retryable = True
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from langchain_pollinations._encode import PROVIDER
 
-# Module of LangChain that keeps a dict of providers, and the class of ours that belongs into it.
-_CLASSES = {"langchain.chat_models.base": "ChatPollinations"}
+_MODULE = "langchain.chat_models.base"  # of LangChain, which keeps its dict of providers
 
 
 def register() -> None:
@@ -37,22 +36,21 @@ def register() -> None:
     except ModuleNotFoundError as error:
         needed = "register() needs LangChain: pip install 'langchain-pollinations-ai[agents]'"
         raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error
-    for module, class_name in _CLASSES.items():
-        _providers(module)[PROVIDER] = ("langchain_pollinations", class_name, _create)
+    _providers()[PROVIDER] = ("langchain_pollinations", "ChatPollinations", _create)
 
 
 def _create(cls: type[Any], **options: Any) -> Any:
     return cls(**options)
 
 
-def _providers(module: str) -> dict[str, tuple[str, str, Any]]:
+def _providers() -> dict[str, tuple[str, str, Any]]:
     try:
-        found = vars(import_module(module)).get("_BUILTIN_PROVIDERS")
+        found = vars(import_module(_MODULE)).get("_BUILTIN_PROVIDERS")
     except ModuleNotFoundError:
         found = None
     if isinstance(found, dict) and all(isinstance(entry, tuple) and len(entry) == 3 for entry in found.values()):
         return found
     raise RuntimeError(
-        f"langchain {version('langchain')} does not keep its providers in {module}, where register() writes; "
+        f"langchain {version('langchain')} does not keep its providers in {_MODULE}, where register() writes; "
         "pass ChatPollinations(...) itself instead of a name"
     )

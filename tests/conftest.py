@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +68,7 @@ def _astream(model: Any, /, *args: Any, **kwargs: Any) -> AIMessage:
 
 
 def _added(chunks: list[AIMessageChunk]) -> AIMessage:
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole = whole + chunk
-    return whole
+    return reduce(add, chunks)
 
 
 WAYS = {"invoke": _invoke, "ainvoke": _ainvoke, "stream": _stream, "astream": _astream}

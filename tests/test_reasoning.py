@@ -210,7 +210,6 @@ def test_the_provider_accepts_its_own_signatures(emulator: Emulator, ask_in_any_
     marks = {"bedrock": "content_blocks", "openrouter": "reasoning_details", "vertex": "tool_calls"}
     assert marks.get(dialect, "reasoning_content") in sent
     if dialect == "bedrock":
-        emulator.reply("unused", on="/nowhere")
         answer.additional_kwargs["content_blocks"][0]["thinking"] = "Something else."
         with pytest.raises(InvalidRequestError, match="signature"):
             chat.bind_tools([tool]).invoke([question, answer, ToolMessage("3", tool_call_id=call["id"])])

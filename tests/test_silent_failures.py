@@ -56,6 +56,7 @@ ERRORS: list[tuple[str, Any, type[errors.PollinationsError], int | None, str | N
     ("word", {"error": "The provider broke"}, errors.UpstreamError, None, None),
     ("word and sentence", {"error": "broken", "message": "The provider broke"}, errors.UpstreamError, None, None),
     ("true and sentence", {"error": True, "message": "The provider broke"}, errors.UpstreamError, None, None),
+    ("on the choice, no message", {"choices": [{"error": BROKE}]}, errors.UpstreamError, None, "broken"),
     ("with a type", {"type": "error", "error": {**BROKE, "type": "overloaded_error"}},
      errors.UpstreamError, None, "broken"),
     ("beside choices", {**body("Half"), "error": BROKE}, errors.UpstreamError, None, "broken"),

@@ -21,6 +21,7 @@ from PIL import Image
 from langchain_pollinations import ChatPollinations, PollinationsImageTool
 from langchain_pollinations.emulator import Emulator
 from tests.cassettes import connection
+from tests.conftest import WAYS
 
 KEY = "sk_emulator"
 SEES_AND_HEARS = "google/gemini-3-flash-preview"
@@ -91,7 +92,7 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
         """The classes fetch sample media from the internet; here they get bytes that the emulator serves."""
         if request.node.get_closest_marker("vcr"):
             return
-        emulator: Emulator = request.getfixturevalue("pollinations_emulator")
+        self.emulator = emulator = request.getfixturevalue("pollinations_emulator")
         # One test builds a model of its own, from `chat_model_params` alone.
         monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
         fetch = httpx.get
@@ -113,7 +114,7 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
         details = ["audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"]
         return {"invoke": details, "stream": details}
 
-    # The hooks of the usage tests take no fixture: a new emulator each, as a user would start one.
+    # The hooks of the usage tests take no fixture: `_samples` leaves them the emulator.
 
     def invoke_with_audio_input(self, *, stream: bool = False) -> AIMessage:
         block = {"type": "audio", "base64": _base64(_wav()), "mime_type": "audio/wav"}
@@ -139,32 +140,28 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
         return [SystemMessage([block]), HumanMessage("What is known?")]
 
     def _usage(self, asked: Any, stream: bool, **options: Any) -> AIMessage:
-        with Emulator(dialect=self.dialect) as emulator, ChatPollinations(**emulator.connection()) as model:
-            if not stream:
-                return model.invoke(asked, **options)
-            chunks = list(model.stream(asked, **options))
-            return sum(chunks[1:], chunks[0])
+        model = ChatPollinations(**self.emulator.connection())
+        return WAYS["stream" if stream else "invoke"](model, asked, **options)
 
 
-class DialectTests(TestChatIntegration):
+class DialectTests:
     enable_vcr_tests = False  # cassettes hold the client's requests, which no dialect changes
-    __test__ = False
 
 
-class TestPlain(DialectTests):
-    dialect, __test__ = "plain", True
+class TestPlain(DialectTests, TestChatIntegration):
+    dialect = "plain"
 
 
-class TestResponses(DialectTests):
-    dialect, __test__ = "responses", True
+class TestResponses(DialectTests, TestChatIntegration):
+    dialect = "responses"
 
 
-class TestOpenRouter(DialectTests):
-    dialect, __test__ = "openrouter", True
+class TestOpenRouter(DialectTests, TestChatIntegration):
+    dialect = "openrouter"
 
 
-class TestBedrock(DialectTests):
-    dialect, __test__ = "bedrock", True
+class TestBedrock(DialectTests, TestChatIntegration):
+    dialect = "bedrock"
 
     @property
     def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
@@ -173,16 +170,16 @@ class TestBedrock(DialectTests):
         return {way: [kind for kind in kinds if kind.startswith("cache")] for way, kinds in every.items()}
 
 
-class TestVertex(DialectTests):
-    dialect, __test__ = "vertex", True
+class TestVertex(DialectTests, TestChatIntegration):
+    dialect = "vertex"
 
 
-class TestPerplexity(DialectTests):
-    dialect, __test__ = "perplexity", True
+class TestPerplexity(DialectTests, TestChatIntegration):
+    dialect = "perplexity"
 
 
-class TestSimulated(DialectTests):
-    dialect, __test__ = "simulated", True
+class TestSimulated(DialectTests, TestChatIntegration):
+    dialect = "simulated"
 
 
 class TestToolUnit(ToolsUnitTests):

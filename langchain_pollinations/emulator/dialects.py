@@ -34,10 +34,6 @@ def _numbered_calls(calls: Sequence[Mapping[str, Any]]) -> list[Json]:
     return [{"index": number, **call} for number, call in enumerate(calls)]
 
 
-def _image_block(url: str) -> Json:
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
 def _thinking(said: Completion) -> list[Json]:
     return [{"type": "thinking", "thinking": said.thought}] if said.thought else []
 
@@ -47,7 +43,7 @@ def _text(said: Completion) -> list[Json]:
 
 
 def _pictures(said: Completion) -> list[Json]:
-    return [_image_block(url) for url in said.listed("images")]
+    return [{"type": "image_url", "image_url": {"url": url}} for url in said.listed("images")]
 
 
 def _annotations(said: Completion) -> list[Json]:
@@ -75,6 +71,7 @@ class Dialect:
     overflow_code: str | None = "context_length_exceeded"
     signs = False  # whether thoughts are signed and have to come back unchanged
     repeats_role = False  # on every delta
+    farewell: Json = {}  # the delta that says why the answer ended
     usage_apart = True  # in a chunk of its own behind the one that says why the answer ended
     null_usage = False  # on every chunk without one
     endings: Mapping[str, str] = {}  # the provider's words for OpenAI's finish reasons
@@ -135,7 +132,7 @@ class Dialect:
         for place, delta in enumerate(self.deltas(said)):
             yield self._chunk(head, delta, {} if place else _filled(logprobs=said.logprobs))
         ending = self.streamed_endings.get(said.ending) or self.endings.get(said.ending, said.ending)
-        last = self._chunk(head, self.farewell(), {"finish_reason": ending, **self.beside(said)})
+        last = self._chunk(head, self.farewell, {"finish_reason": ending, **self.beside(said)})
         if said.usage is None:
             yield last
         elif self.usage_apart:
@@ -147,9 +144,6 @@ class Dialect:
     def _chunk(self, head: Json, delta: Json, choice: Json) -> Json:
         role = {"role": "assistant"} if self.repeats_role else {}
         return {**head, "choices": [{"index": 0, "delta": role | delta, "finish_reason": None, **choice}]}
-
-    def farewell(self) -> Json:
-        return {}
 
     def deltas(self, said: Completion) -> Iterator[Json]:
         """The message in pieces: the role, thought and words, calls, everything else."""
@@ -208,6 +202,7 @@ class OpenRouter(Dialect):
 
     name = "openrouter"
     provider = "openrouter"
+    farewell = {"content": ""}
     repeats_role = True
     doubled = frozenset({"reasoning", "reasoning_details"})
 
@@ -224,9 +219,6 @@ class OpenRouter(Dialect):
 
     def counted(self, usage: Json, said: Completion) -> Json:
         return usage | {"cost": said.cost}
-
-    def farewell(self) -> Json:
-        return {"content": ""}
 
     def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
         for piece in pieces.of_text(said.thought):
@@ -250,9 +242,6 @@ class Blocks(Dialect):
 
     repeats_role = True
     usage_apart = False
-
-    def blocks(self, said: Completion) -> list[Json]:
-        raise NotImplementedError
 
     def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
         if "content_blocks" in said.message:
@@ -349,6 +338,7 @@ class Vertex(Blocks):
 
     name = "vertex"
     provider = "vertex-ai"
+    farewell = {"content": ""}
     overflow = "The input token count ({given}) exceeds the maximum number of tokens allowed ({most})."
     overflow_code = None
     signs = True
@@ -399,9 +389,6 @@ class Vertex(Blocks):
             return {"segment": segment, "groundingChunkIndices": pages}
 
         return [support(start, end, pages) for (start, end), pages in resting.items()]
-
-    def farewell(self) -> Json:
-        return {"content": ""}
 
     def words(self, piece: Json) -> Json:
         return {"content": ""} if "thinking" in piece else super().words(piece)

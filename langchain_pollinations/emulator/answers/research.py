@@ -20,9 +20,8 @@ PAGES = (
 def found(talk: Talk, content: str, *, form: bool) -> Json:
     """The search behind an answer, and the pages on which its first and last sentence rest; in a form, all of it."""
     sentences = [] if form else words.sentences(content)
-    ends = [sentences[0], sentences[-1]] if len(sentences) > 1 else [*sentences, ""]
-    texts: list[Json] = [{"text": text} if text else {} for text in [*ends, ""][: len(PAGES)]]
-    pages = [{**page, **text} for page, text in zip(PAGES, texts, strict=True)]
+    ends = [*sentences[:1], *sentences[1:][-1:]]
+    pages = [{**page, "text": text} for page, text in zip(PAGES, [*ends, "", ""], strict=False)]
     return {"searches": [words.subject(talk.asked)], "sources": pages}
 
 
