@@ -22,7 +22,7 @@ from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
-from langchain_pollinations._running import Paragraphs, Thinking, Told
+from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
 from langchain_pollinations.media import pcm16_to_wav, sniff
 
 
@@ -86,10 +86,17 @@ class Answer:
         self._paragraphs = {name: Paragraphs() for name in ("reasoning_details", "content_blocks", "content")}
         self._kept = Kept()
         self._is_refusal = False
+        self._is_counting = False
+        self._half = ""
 
     @property
     def text(self) -> str:
         return "".join(self._written)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether usage or a finish reason has said that the answer is whole; some providers count on the way."""
+        return self.usage is not None and (self._finish_reason is not None or not self._is_counting)
 
     def add(self, event: Json) -> Piece:
         """Take in one event.
@@ -106,6 +113,7 @@ class Answer:
         usage = _decode.read_usage(event.get("usage"))
         if usage is not None:
             self.usage, self._raw_usage = usage, event["usage"]
+            self._is_counting = bool(choice)
         _note(self._facts, event, read_elsewhere=_BODY_FIELDS)
         _note(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
         if choice.get("finish_reason") is not None:
@@ -131,13 +139,16 @@ class Answer:
     def _piece(
         self, said: str, thoughts: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
     ) -> Piece:
+        said, self._half = whole_characters(self._half + said)
         thought, text = self._thinking.split(said)
-        self._written.append(text)
+        if text:
+            self._written.append(text)
         return Piece(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
 
     def close(self) -> Piece:
         """The end of the running parts: what was held back, and what only another form of the answer said."""
-        thought, text = self._thinking.split(self._told.rest())
+        rest, half = whole_characters(self._half + self._told.rest())
+        thought, text = self._thinking.split(rest + ("\ufffd" if half else ""))
         held_thought, held_text = self._thinking.end()
         self._written.append(text + held_text)
         reasoning = self._thoughts.add(think=thought + held_thought)
@@ -151,8 +162,8 @@ class Answer:
         """
         if _decode.is_balance_notice(self.text, self.usage, bool(self.calls)):
             raise _decode.balance_error(self.text, self._response.headers)
+        reason = _decode.read_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
-            reason = _decode.read_finish_reason(self._finish_reason, False)
             told = f"The model answered with nothing (finish_reason {reason!r})"
             warnings.warn(f"{told}{_EMPTY_HINTS.get(reason, '')}", UserWarning, stacklevel=2)
 

@@ -119,7 +119,7 @@ def _server_side(message: AIMessage) -> Iterator[Block]:
 
 
 # Blocks that are told in words, in the content or beside the reasoning.
-_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url"})
+_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url", "tool_use"})
 
 
 def _get(value: Any, key: str) -> Any:

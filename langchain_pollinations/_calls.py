@@ -11,7 +11,6 @@ from typing import Any
 
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations._encode import Json
 
@@ -126,6 +125,7 @@ class _Call:
     lacks_id: bool = False
     """Whether the call was passed on without an id."""
     _pieces: list[str] = field(default_factory=list)
+    _null: str = ""
     _in_string: bool = False
     _after_backslash: bool = False
 
@@ -149,7 +149,12 @@ class _Call:
             self.id = raw.id
         self.signature = raw.signature or self.signature
         self._pieces.append(raw.arguments)
-        return self._escaped(raw.arguments)
+        held = self._null + raw.arguments
+        if len(self._pieces) < 9 and (whole := self.arguments.strip()) and "null".startswith(whole):
+            self._null = held  # no arguments, to some providers
+            return ""
+        self._null = ""
+        return self._escaped(held)
 
     def chunk(self, number: int, arguments: str) -> ToolCallChunk:
         name = self.name or None if self.is_held else None
@@ -222,7 +227,7 @@ def parse_arguments(arguments: str) -> Json | None:
         args = json.loads(arguments, strict=False, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
-    return args if isinstance(args, dict) else None
+    return {} if args is None else args if isinstance(args, dict) else None
 
 
 def _finite(number: str) -> float:
@@ -233,19 +238,22 @@ def _finite(number: str) -> float:
 
 
 def _spoiler(arguments: str) -> str:
-    """What to add to arguments so that they are no JSON, and not even a lenient parser finds an object in them."""
-    ends = ("", "]", "}", '"]', '"}', '\\"]', '\\"}')
-    return next((end for end in ends if not _is_read(arguments + end or "{}")), "]")
+    """What to add to arguments so that they are no JSON, and not even a lenient parser finds an object in them: the end
+    of a string that is open, and a bracket that closes another kind than the last one."""
+    is_open, closers = "", [""]
+    for found in _MARKS_AND_BRACKETS.finditer(arguments):
+        mark = found[0]
+        if mark == '"':
+            is_open = "" if is_open else mark
+        elif is_open or mark.startswith("\\"):
+            continue
+        elif mark in _CLOSERS:
+            closers.append(_CLOSERS[mark])
+        elif mark == closers[-1]:
+            closers.pop()
+    escaped = '"' if is_open and re.search(r"(?<!\\)(\\\\)*\\$", arguments) else ""
+    return escaped + is_open + ("}" if closers[-1] == "]" else "]")
 
 
-def _is_read(arguments: str) -> bool:
-    """Whether LangChain would read arguments: as JSON at the end of events, leniently in chunks."""
-    try:
-        json.loads(arguments)
-        return True
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return isinstance(parse_partial_json(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
+_CLOSERS = {"{": "}", "[": "]"}
+_MARKS_AND_BRACKETS = re.compile(r'\\.|[\[\]{}"]', re.DOTALL)

@@ -63,7 +63,7 @@ def with_types(message: BaseMessage) -> BaseMessage:
     """A message whose media hold base64 text and tell their type, as LangChain's tracing and caching want them."""
     if isinstance(message.content, str) or not any(_is_bare(block) for block in message.content):
         return message
-    content = [_with_type(block) if _is_bare(block) else block for block in message.content]
+    content = [_with_type(block, message) if _is_bare(block) else block for block in message.content]
     return message.model_copy(update={"content": content})
 
 
@@ -75,9 +75,14 @@ def _is_bare(block: Any) -> TypeGuard[Json]:
     return isinstance(data, bytes | bytearray | memoryview) or (isinstance(data, str) and not block.get("mime_type"))
 
 
-def _with_type(block: Json) -> Json:
-    data = _base64(block["base64"], block["type"])
-    return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniffed(data, block["type"])}
+def _with_type(block: Json, message: BaseMessage) -> Json:
+    try:
+        data = _base64(block["base64"], block["type"])
+        return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniffed(data, block["type"])}
+    except InvalidRequestError:
+        if isinstance(message, AIMessage):
+            return block  # which no caller can mend, and which is left out of what is replayed
+        raise
 
 
 def is_ours(message: AIMessage) -> bool:
@@ -205,10 +210,18 @@ def _replayed(message: AIMessage) -> str | list[Json]:
     if isinstance(message.content, str):
         return message.content
     kept = [block for block in message.content if isinstance(block, str) or block.get("type") in _REPLAYED]
-    parts = [part for part in map(encode_block, kept) if part != {"type": "text", "text": ""}]
+    parts = [part for block in kept for part in _encodable(block) if part != {"type": "text", "text": ""}]
     if all(part.keys() == {"type", "text"} for part in parts):
         return "".join(part["text"] for part in parts)
     return parts
+
+
+def _encodable(block: Any) -> list[Json]:
+    """The part for a block of an earlier answer; none where it cannot be one, since no caller could mend it."""
+    try:
+        return [encode_block(block)]
+    except InvalidRequestError:
+        return []
 
 
 _REPLAYED = frozenset({"text", "text-plain", "image", "image_url", "video", "video_url", "file"})
@@ -231,7 +244,7 @@ def _give_back(message: AIMessage, wire: Json) -> None:
     if details := kept.get("reasoning_details"):
         wire["reasoning_details"] = details
     if (blocks := kept.get("content_blocks")) and _says(blocks, str(message.text)):
-        wire["content_blocks"] = fill_in(blocks, message.content)
+        wire["content_blocks"] = _with_calls(fill_in(blocks, message.content), message)
     audio = kept.get("audio")
     if isinstance(audio, dict) and audio.get("id"):
         wire["audio"] = {"id": audio["id"]}  # the sound itself stays with the provider
@@ -239,6 +252,16 @@ def _give_back(message: AIMessage, wire: Json) -> None:
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
             call["function"]["thought_signature"] = signature
+
+
+def _with_calls(blocks: Sequence[Json], message: AIMessage) -> list[Json]:
+    """Content blocks with the calls as the message has them now: people and middleware change them."""
+    calls = {call["id"]: call["args"] for call in message.tool_calls}
+    return [
+        {**block, "input": calls[block.get("id")]} if block.get("type") == "tool_use" else block
+        for block in blocks
+        if block.get("type") != "tool_use" or block.get("id") in calls
+    ]
 
 
 def _says(blocks: Sequence[Any], text: str) -> bool:
@@ -308,7 +331,7 @@ def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> J
     wire: Json = {"role": "tool", "tool_call_id": call_id}
     if isinstance(content, str):
         return {**wire, "content": content}
-    parts = [_written_out(block) or encode_block(block) for block in content]
+    parts = [_returned(block) for block in content]
     texts = [part for part in parts if part["type"] == "text"]
     media = [part for part in parts if part["type"] != "text"]
     if media:
@@ -317,12 +340,22 @@ def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> J
     return {**wire, "content": "\n".join(part["text"] for part in texts) if plain else texts}
 
 
-def _written_out(block: Any) -> Json | None:
-    """Blocks that only tool messages hold, and that every model can read as JSON."""
-    if not isinstance(block, Mapping) or block.get("type") not in ("json", "search_result"):
-        return None
-    data = block["json"] if "json" in block else {key: block[key] for key in block if key != "type"}
-    return {"type": "text", "text": json.dumps(data, ensure_ascii=False, default=str)}
+def _returned(block: Any) -> Json:
+    """A block of a tool's result; as JSON where only tools return such blocks, or where it is broken: it stays in the
+    conversation, and an error would end all of it."""
+    if isinstance(block, Mapping) and block.get("type") in ("json", "search_result", "custom_tool_call_output"):
+        return _written_out(block)
+    try:
+        return encode_block(block)
+    except InvalidRequestError:
+        return _written_out(block)
+
+
+def _written_out(block: Any) -> Json:
+    data = block
+    if isinstance(block, Mapping):
+        data = block["json"] if "json" in block else {k: block[k] for k in block.keys() - {"type", "base64", "data"}}
+    return {"type": "text", "text": json.dumps(data, ensure_ascii=False, default=str, sort_keys=True)}
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
@@ -429,7 +462,7 @@ def _image(block: Mapping[str, Any]) -> Json:
 
 def _reachable(url: Any) -> str:
     """An address that the service can read: a file of this machine is none."""
-    if isinstance(url, str) and url.startswith(("http://", "https://", "data:", "gs://")):
+    if isinstance(url, str) and url.lower().startswith(("http://", "https://", "data:", "gs://")):
         return url
     told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
     raise InvalidRequestError(

@@ -31,7 +31,9 @@ class AnswerParser(JsonOutputParser):
     tool_name: str | None = None
     """The tool that the model was told to call."""
     required: tuple[str, ...] = ()
-    """Keys of the schema that an answer must have: of several objects in a text they tell which is meant."""
+    """Keys that an answer must have, where no class checks it."""
+    properties: tuple[str, ...] = ()
+    """Keys that the schema knows: of several objects in a text they tell which is meant."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         answer = result[0]
@@ -64,7 +66,7 @@ class AnswerParser(JsonOutputParser):
     def _best(self, found: list[Any], text: str) -> Any:
         """The first that fits; the error for the first where none does."""
         missing = [_missing(value, self.required) for value in found]
-        in_order = [value for _, value in sorted(zip(missing, found, strict=True), key=lambda pair: pair[0])]
+        in_order = sorted(found, key=lambda value: (_missing(value, self.required), _missing(value, self.properties)))
         if self.required and min(missing) == len(self.required):
             told = f"The JSON of the answer has none of {', '.join(self.required)}"
             raise OutputParserException(told, llm_output=text)
@@ -168,6 +170,7 @@ def _begun(text: str) -> Any:
 
 
 _OPENED = re.compile(r"[{\[]")
+_IS_JSON = re.compile(r'\{\s*"[^"\n]*"\s*:|\[\s*[\[{]')
 _MOST_READ = 1_000_000
 _FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)
 
@@ -181,16 +184,18 @@ def json_values(text: str) -> list[Any]:
     decoder = json.JSONDecoder(strict=False)
     found: list[Any] = []
     place, spent = 0, 0
-    # A model that runs in circles opens thousands of brackets, each of which would be read to the end of the text.
+    # A model that runs in circles opens thousands of brackets, each of which would be read to the end of the text. And
+    # what stands inside of broken JSON is no answer.
     while spent < _MOST_READ and (match := _OPENED.search(text, place)) is not None:
-        place = match.start() + 1
+        begun = match.start()
+        place = begun + 1
         try:
-            value, place = decoder.raw_decode(text, match.start())
+            value, place = decoder.raw_decode(text, begun)
             found.append(value)
-        except json.JSONDecodeError as error:
-            spent += error.pos - match.start()
-        except RecursionError:
-            spent += len(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            if _IS_JSON.match(text, begun):
+                break
+            spent += error.pos - begun if isinstance(error, json.JSONDecodeError) else len(text)
     objects = [value for value in found if isinstance(value, dict)]
     return objects or found  # a list beside objects is rather a mark of a source, such as [1]
 

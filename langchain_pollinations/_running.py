@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,9 +36,22 @@ class Told:
             said = known + more
             if words.startswith(said):
                 more += words[len(said) :]
-            elif _bare(words) not in _bare(said):
+            elif _bare(words) not in _bare(said) and not set(_WORD.findall(words)) <= set(_WORD.findall(said)):
                 more += f"\n\n{words}"
         return more
+
+
+_WORD = re.compile(r"\w+")  # one form may have marks of sources between its words, and the other none
+
+
+def whole_characters(text: str) -> tuple[str, str]:
+    """A text whose halves of characters are put together, and the half at its end that may still be completed:
+    gateways written in JavaScript cut pieces within a character."""
+    if text.isascii():
+        return text, ""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    whole = text.removesuffix(half) if half else text
+    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), half
 
 
 def _bare(words: str) -> str:

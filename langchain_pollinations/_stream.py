@@ -59,7 +59,7 @@ class ChatReader:
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
         """
-        if self._answer.usage is None:
+        if not self._answer.has_end:
             told = f"The stream stopped before its end, after {len(self.partial)} characters of text"
             raise errors.IncompleteStreamError(told, request_id=self._response.headers.get("x-request-id"))
         yield from self._close()

@@ -397,7 +397,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
-        _check_tools(body)
+        if not (self.profile or {}).get("tool_calling"):
+            _check_tools(body)
         audio = body.get("audio")
         return body, _decode.Asked(
             model=str(body["model"]),
@@ -522,7 +523,12 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
         required = () if schema is None or is_pydantic else tuple(_json_schema(schema).get("required", ()))
-        parser = AnswerParser(pydantic_object=schema if is_pydantic else None, required=required)
+        described = {} if schema is None else _schema_tool(schema, None)["function"].get("parameters") or {}
+        parser = AnswerParser(
+            pydantic_object=schema if is_pydantic else None,
+            required=required,
+            properties=tuple(described.get("properties", ())),
+        )
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **kwargs), parser
         if method == "json_schema" and not _is_pydantic_v1(schema):

@@ -206,6 +206,8 @@ _BY_CODE: Mapping[str, type[PollinationsError]] = {
     "INSUFFICIENT_BALANCE": InsufficientBalanceError,
     "KEY_BUDGET_EXHAUSTED": KeyBudgetExhaustedError,
     "community_model_rate_limit": RateLimitError,
+    "rate_limit_exceeded": RateLimitError,
+    "content_policy_violation": UnprocessableError,
 }
 
 _BY_STATUS: Mapping[int, type[PollinationsError]] = {
@@ -304,10 +306,23 @@ def not_expected(response: httpx.Response, expected: str) -> InvalidResponseErro
     )
 
 
+# What providers call an error whose status they do not tell.
+_STATUS_BY_TYPE: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "overloaded_error": 503,
+}
+
+
 def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
     """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
-    code = _error_object(event).get("code")
-    status = event.get("status")
+    error = _error_object(event)
+    code = error.get("code")
+    status = event.get("status") or _STATUS_BY_TYPE.get(str(error.get("type")))
     if isinstance(code, str) and code.isdecimal() and len(code) == 3:
         code = int(code)
     if isinstance(code, int) and not isinstance(code, bool):
@@ -349,7 +364,7 @@ def _from_body(
 def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
-    if status in (400, 413) and _mentions_overflow(body):
+    if status in (None, 400, 413) and _mentions_overflow(body):
         return ContextOverflowError
     if status == 400 and str(error.get("message", "")).startswith("Invalid model or alias"):
         return UnknownModelError

@@ -58,7 +58,7 @@ ERRORS: list[tuple[str, Any, type[errors.PollinationsError], int | None, str | N
     ("true and sentence", {"error": True, "message": "The provider broke"}, errors.UpstreamError, None, None),
     ("on the choice, no message", {"choices": [{"error": BROKE}]}, errors.UpstreamError, None, "broken"),
     ("with a type", {"type": "error", "error": {**BROKE, "type": "overloaded_error"}},
-     errors.UpstreamError, None, "broken"),
+     errors.ServiceUnavailableError, 503, "broken"),
     ("beside choices", {**body("Half"), "error": BROKE}, errors.UpstreamError, None, "broken"),
     ("on the choice", {"choices": [{"message": {"content": ""}, "finish_reason": "error",
                                     "error": {**BROKE, "code": 502}}]}, errors.UpstreamError, 502, "502"),

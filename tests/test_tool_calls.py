@@ -100,6 +100,7 @@ def check(emulator: Emulator, form: str, answer: AIMessage, calls: Expected, los
 # --- Whole calls, of an answer or in one event of a stream ------------------------------------------------------------
 
 WHOLE: list[tuple[str, dict[str, Any], Expected]] = [
+    ("null for none", delta(call("f", "null", id="a")), [("a", "f", {})]),
     ("whole", delta(call("f", '{"x": 1}', id="a", type="function")), [("a", "f", {"x": 1})]),
     (
         "two at once",
@@ -192,6 +193,11 @@ def test_whole_calls(emulator: Emulator, form: str, message: dict[str, Any], cal
 # --- Calls in deltas --------------------------------------------------------------------------------------------------
 
 DELTAS: list[tuple[str, list[dict[str, Any]], Expected]] = [
+    (
+        "null for none, in pieces",
+        [delta(call("f", "", id="a", index=0)), delta(call(None, "nu", index=0)), delta(call(None, "ll", index=0))],
+        [("a", "f", {})],
+    ),
     (
         "in pieces",
         [delta(call("f", "", id="a", index=0)), delta(call(None, '{"x":', index=0)), delta(call(None, " 1}", index=0))],
@@ -380,7 +386,7 @@ CUT = [
     '{"path": tru',
 ]
 MALFORMED = ["{}{}", '{"path": "a"} and so on', "path=a", "{path: 1}", '{"path": 1}}', "  ", "[" * 100_000]
-OTHER_JSON = ["null", "[]", "5", '"a"', '"{\\"x\\": 1}"', "true"]
+OTHER_JSON = ["[]", "5", '"a"', '"{\\"x\\": 1}"', "true"]
 NO_JSON = ['{"x": NaN}', '{"x": [-Infinity]}', '{"x": 1e999}']  # Python reads them, and nobody writes them
 
 
