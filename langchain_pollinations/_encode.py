@@ -341,13 +341,15 @@ def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> J
 
 
 def _returned(block: Any) -> Json:
-    """A block of a tool's result; as JSON where only tools return such blocks, or where it is broken: it stays in the
-    conversation, and an error would end all of it."""
+    """A block of a tool's result; as JSON where only tools return such blocks, or where it has no bytes or address that
+    the service could read: it stays in the conversation, all of which an error would end."""
     if isinstance(block, Mapping) and block.get("type") in ("json", "search_result", "custom_tool_call_output"):
         return _written_out(block)
     try:
         return encode_block(block)
     except InvalidRequestError:
+        if not isinstance(block, Mapping) or block.get("type") not in _BLOCKS:
+            raise
         return _written_out(block)
 
 

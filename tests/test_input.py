@@ -342,6 +342,37 @@ def test_what_a_provider_keeps_is_told_beside_the_messages(emulator: Emulator, a
     assert body["messages"][0]["content"] == [block]
 
 
+LOCAL = {"type": "image", "url": "file:///tmp/shot.png"}
+
+
+def test_what_stays_in_a_conversation_cannot_end_it(wire: Any) -> None:
+    """Nobody can mend what a tool returned or another maker's model answered."""
+    call = {"id": "c1", "name": "f", "args": {}}
+    sent = wire(
+        [
+            HumanMessage("Hi"),
+            AIMessage([{"type": "text", "text": "Look."}, LOCAL, {"type": "file", "id": None}], tool_calls=[call]),
+            ToolMessage([LOCAL, {"type": "custom_tool_call_output", "output": "x"}], tool_call_id="c1"),
+        ]
+    )
+    assert sent[1]["content"] == "Look."
+    assert sent[2]["content"] == '{"url": "file:///tmp/shot.png"}\n{"output": "x"}'
+
+
+def test_a_call_that_somebody_changed_goes_back_changed(emulator: Emulator) -> None:
+    used = {"type": "tool_use", "id": "c1", "name": "mail", "input": {"body": "I quit"}}
+    tool_call = {"id": "c1", "type": "function", "function": {"name": "mail", "arguments": '{"body": "I quit"}'}}
+    blocks = [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}, used]
+    emulator.reply(message={"content": None, "content_blocks": blocks, "tool_calls": [tool_call]}, dialect="simulated")
+    chat = ChatPollinations(**emulator.connection())
+    answer = chat.invoke("Go")
+    edited = answer.model_copy(update={"tool_calls": [{**answer.tool_calls[0], "args": {"body": "Hello"}}]})
+    emulator.reply("Done.")
+    chat.invoke([HumanMessage("Go"), edited, ToolMessage("sent", tool_call_id="c1")])
+    assert emulator.requests[-1].json["messages"][1]["content_blocks"][1] == {**used, "input": {"body": "Hello"}}
+    assert [block["type"] for block in answer.content_blocks] == ["reasoning", "tool_call"]
+
+
 # --- What cannot be sent ----------------------------------------------------------------------------------------------
 
 

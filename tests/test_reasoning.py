@@ -132,6 +132,12 @@ def test_words_about_the_tag_are_words(emulator: Emulator, ask: Ask, text: str) 
     assert "reasoning_content" not in answer.additional_kwargs
 
 
+def test_a_second_form_with_other_marks_is_no_second_answer(emulator: Emulator, ask: Ask) -> None:
+    parts = [{"type": "text", "text": "Paris is big"}, {"type": "text", "text": " and old"}]
+    emulator.reply(message={"content": "Paris is big[1] and old[2]", "content_blocks": parts}, dialect="simulated")
+    assert ask(ChatPollinations(**emulator.connection()), "Go").text == "Paris is big[1] and old[2]"
+
+
 @pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 def test_every_effort_is_sent(emulator: Emulator, effort: Any) -> None:
     chat = ChatPollinations(**emulator.connection())

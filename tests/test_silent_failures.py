@@ -496,6 +496,41 @@ def test_signs_of_life_add_nothing(emulator: Emulator, chat: ChatPollinations, w
 
 
 @pytest.mark.parametrize("way", STREAMS)
+def test_usage_on_the_way_is_no_end(emulator: Emulator, chat: ChatPollinations, way: str) -> None:
+    counted = [{**delta(text), "usage": USAGE} for text in ("The dose is ", "5")]
+    emulator.reply(chunks=counted)
+    with pytest.raises(errors.IncompleteStreamError) as caught:
+        WAYS[way](chat, "Hello")
+    assert caught.value.partial == "The dose is 5"
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_a_character_cut_in_two_is_put_together(emulator: Emulator, chat: ChatPollinations, way: str) -> None:
+    """As gateways written in JavaScript cut it."""
+    halves = [f"data: {json.dumps(delta(text))}\n\n" for text in ("hi \ud83d", "\ude00 ok \ud83d")]
+    emulator.reply(chunks=[*halves, STOP, END, DONE])
+    assert WAYS[way](chat, "Hello").text == "hi 😀 ok �"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"message": "prompt is too long: 9 > 8", "type": "invalid_request_error"}, errors.ContextOverflowError),
+        ({"message": "bad key", "type": "authentication_error"}, errors.AuthenticationError),
+        ({"message": "slow down", "type": "rate_limit_error"}, errors.RateLimitError),
+        ({"message": "no", "code": "content_policy_violation"}, errors.UnprocessableError),
+    ],
+)
+def test_an_error_without_a_status_tells_its_kind(
+    emulator: Emulator, chat: ChatPollinations, error: Any, kind: type[errors.PollinationsError]
+) -> None:
+    emulator.reply(chunks=[delta("Half"), {"error": error}])
+    with pytest.raises(kind) as caught:
+        list(chat.stream("Hello"))
+    assert caught.value.is_retryable is (kind is errors.RateLimitError)
+
+
+@pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize("event", ['data: {"choices":[{"delta":{"content":" mo\n\n', 'data: {"choices":[{"del\n\n'])
 def test_half_an_event_in_the_middle_is_no_sign_of_life(
     emulator: Emulator, chat: ChatPollinations, way: str, event: str

@@ -780,3 +780,33 @@ def test_a_model_that_runs_in_circles_stops_nobody(
     emulator.reply(f"Well: {text}", dialect="plain")
     with pytest.raises(OutputParserException, match="no JSON"):
         ANSWERS[way](chat.with_structured_output({"title": "A", "type": "object", "properties": {}}), "Go")
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str | None = None
+    age: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('The answer is {"name": "Ann", "age": 3}. Confidence: {"score": 0.9}', Person(name="Ann", age=3)),
+        ('```json\n{"name": "Ann"}\n```\nby\n```json\n{"type": "object"}\n```', Person(name="Ann")),
+        ('{"name": "Ann", "friends": [{"name": "Bo"}, {"name": "C', None),
+        ('It is {"name": "Ann", "friends": [{"name": "3 "big""}, {"name": "Bo"}]}', None),
+    ],
+    ids=["a note after it", "two fences", "cut off", "broken"],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_object_that_is_meant_is_the_answer(
+    emulator: Emulator, chat: ChatPollinations, method: Any, text: str, expected: Person | None
+) -> None:
+    emulator.reply(text, dialect="plain")
+    runnable = chat.with_structured_output(Person, method=method)
+    if expected is not None:
+        assert runnable.invoke("Go") == expected
+        return
+    with pytest.raises(OutputParserException, match="no JSON"):
+        runnable.invoke("Go")
