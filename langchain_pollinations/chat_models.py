@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import re
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -20,12 +18,11 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
-from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _answer, _blocks, _decode, _encode, catalog
+from langchain_pollinations import _answer, _blocks, _decode, _encode, _schemas, catalog
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
@@ -462,7 +459,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         if response_format is not None:
-            kwargs["response_format"] = _response_format(response_format, strict)
+            kwargs["response_format"] = _schemas.response_format(response_format, strict)
         return super().bind(**kwargs)
 
     def with_structured_output(
@@ -522,8 +519,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         self, schema: Any, method: Method, strict: bool | None, kwargs: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-        required = () if schema is None or is_pydantic else tuple(_json_schema(schema).get("required", ()))
-        described = {} if schema is None else _schema_tool(schema, None)["function"].get("parameters") or {}
+        required = () if schema is None or is_pydantic else tuple(_schemas.json_schema(schema).get("required", ()))
+        described = {} if schema is None else _schemas.schema_tool(schema, None)["function"].get("parameters") or {}
         parser = AnswerParser(
             pydantic_object=schema if is_pydantic else None,
             required=required,
@@ -532,8 +529,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **kwargs), parser
         if method == "json_schema" and not _is_pydantic_v1(schema):
-            return self.bind(response_format=_response_format(schema, strict), **kwargs), parser
-        tool = _schema_tool(schema, strict)
+            return self.bind(response_format=_schemas.response_format(schema, strict), **kwargs), parser
+        tool = _schemas.schema_tool(schema, strict)
         parser.tool_name = name = tool["function"]["name"]
         return self.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **kwargs), parser
 
@@ -637,54 +634,6 @@ _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOpt
 
 # Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
 _PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options"})
-
-
-def _response_format(schema: Any, strict: bool | None) -> Json:
-    """`response_format` for a schema, or the dict itself where it is one already."""
-    if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
-        return schema
-    converted = _json_schema(schema, strict)
-    described: Json = {"name": _encode.wire_name(str(converted.get("title") or "answer")), "schema": converted}
-    if description := converted.get("description"):
-        described["description"] = description
-    if strict is not None:
-        described["strict"] = strict
-    return {"type": "json_schema", "json_schema": described}
-
-
-def _schema_tool(schema: Any, strict: bool | None) -> Json:
-    """The tool that a model calls to give a structured answer."""
-    tool = _encode.encode_tool(schema, strict=strict)
-    function = {**tool["function"], "name": _encode.wire_name(tool["function"]["name"])}
-    if (raw := _recursive(schema)) is not None:
-        function["parameters"] = {key: value for key, value in raw.items() if key not in ("title", "description")}
-    return {**tool, "function": function}
-
-
-def _json_schema(schema: Any, strict: bool | None = None) -> Json:
-    return _recursive(schema) or convert_to_json_schema(schema, strict=strict)
-
-
-def _recursive(schema: Any) -> Json | None:
-    """The JSON schema of a form that holds itself, with its definitions: LangChain, which writes references out, would
-    let anything go there. None for other forms."""
-    is_class = isinstance(schema, type) and issubclass(schema, BaseModel)
-    raw = schema.model_json_schema() if is_class else schema
-    definitions = raw.get("$defs") if isinstance(raw, dict) else None
-    if not isinstance(definitions, dict) or not any(_reaches(name, name, definitions, set()) for name in definitions):
-        return None
-    root = str(raw.get("$ref", "")).rpartition("/")[2]
-    return {**definitions.get(root, {}), **{key: value for key, value in raw.items() if key != "$ref"}}
-
-
-def _reaches(name: str, target: str, definitions: Json, seen: set[str]) -> bool:
-    """Whether a definition refers to another one, on whatever way."""
-    named = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(definitions.get(name))))
-    if target in named:
-        return True
-    new = named - seen
-    seen |= new
-    return any(_reaches(each, target, definitions, seen) for each in new)
 
 
 def _is_pydantic_v1(schema: Any) -> bool:

@@ -58,6 +58,7 @@ ALLOWED = {
     "_answer": {"errors", "media", "_decode", "_encode", "_running", "_calls", "_kept", "_citations"},
     "_stream": {"errors", "_answer", "_decode", "_encode"},
     "_blocks": {"_encode"},
+    "_schemas": {"_encode"},
     "_connection": {"_http", "_options", "errors"},
     "catalog": {"errors", "_connection", "_http", "_options"},
 }
