@@ -65,9 +65,8 @@ class AnswerParser(JsonOutputParser):
 
     def _best(self, found: list[Any], text: str) -> Any:
         """The first that fits; the error for the first where none does."""
-        missing = [_missing(value, self.required) for value in found]
         in_order = sorted(found, key=lambda value: (_missing(value, self.required), _missing(value, self.properties)))
-        if self.required and min(missing) == len(self.required):
+        if self.required and _missing(in_order[0], self.required) == len(self.required):
             told = f"The JSON of the answer has none of {', '.join(self.required)}"
             raise OutputParserException(told, llm_output=text)
         failures = []
@@ -170,6 +169,7 @@ def _begun(text: str) -> Any:
 
 
 _OPENED = re.compile(r"[{\[]")
+_BRACKET = re.compile(r"[{}\[\]]")
 _IS_JSON = re.compile(r'\{\s*"[^"\n]*"\s*:|\[\s*[\[{]')
 _MOST_READ = 1_000_000
 _FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)
@@ -194,10 +194,20 @@ def json_values(text: str) -> list[Any]:
             found.append(value)
         except (json.JSONDecodeError, RecursionError) as error:
             if _IS_JSON.match(text, begun):
-                break
+                place = _closed(text, begun)
             spent += error.pos - begun if isinstance(error, json.JSONDecodeError) else len(text)
     objects = [value for value in found if isinstance(value, dict)]
     return objects or found  # a list beside objects is rather a mark of a source, such as [1]
+
+
+def _closed(text: str, begun: int) -> int:
+    """Where broken JSON ends: behind the bracket that closes it, else with the text."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text, begun):
+        depth += 1 if bracket[0] in "{[" else -1
+        if not depth:
+            return bracket.end()
+    return len(text)
 
 
 def _loaded(text: str) -> Any:

@@ -794,10 +794,11 @@ class Person(BaseModel):
     [
         ('The answer is {"name": "Ann", "age": 3}. Confidence: {"score": 0.9}', Person(name="Ann", age=3)),
         ('```json\n{"name": "Ann"}\n```\nby\n```json\n{"type": "object"}\n```', Person(name="Ann")),
+        ('In the form {"name": ..., "age": ...}: {"name": "Ann", "age": 3}', Person(name="Ann", age=3)),
         ('{"name": "Ann", "friends": [{"name": "Bo"}, {"name": "C', None),
         ('It is {"name": "Ann", "friends": [{"name": "3 "big""}, {"name": "Bo"}]}', None),
     ],
-    ids=["a note after it", "two fences", "cut off", "broken"],
+    ids=["a note after it", "two fences", "a form before it", "cut off", "broken"],
 )
 @pytest.mark.parametrize("method", METHODS)
 def test_the_object_that_is_meant_is_the_answer(
