@@ -304,9 +304,14 @@ def _unlisted() -> Mapping[str, Mapping[str, Any]]:
     return {entry["name"]: entry for entry in _data("unlisted.json")}
 
 
-def _data(name: str) -> list[Json]:
-    entries: list[Json] = json.loads(files("langchain_pollinations").joinpath("data", name).read_text("utf-8"))
-    return entries
+@cache  # constant data as well
+def _abilities() -> Mapping[str, Mapping[str, Any]]:
+    table: Mapping[str, Mapping[str, Any]] = _data("abilities.json")
+    return table
+
+
+def _data(name: str) -> Any:
+    return json.loads(files("langchain_pollinations").joinpath("data", name).read_text("utf-8"))
 
 
 def find(model: str) -> Model | None:
@@ -326,6 +331,12 @@ def known(model: Any) -> Mapping[str, Any]:
     if not isinstance(model, str):
         return {}
     return snapshot().get(model) or _unlisted().get(model) or {}
+
+
+def abilities(model: str) -> Mapping[str, Any]:
+    """What the service documents of a model, by id or alias, and tells in no list, such as how many dimensions its
+    vectors may have; empty for one that `data/abilities.json` does not know."""
+    return _abilities().get(known(model).get("name", model), {})
 
 
 def maker(model: str) -> str:

@@ -574,6 +574,18 @@ def test_every_model_of_the_official_lists_has_a_profile(contract: Path) -> None
     assert [name for name in names if catalog.profile(name) is None] == []
 
 
+def test_abilities_that_no_list_tells_are_found_by_id_and_alias() -> None:
+    assert catalog.abilities("cohere/embed-v4.0")["dimensions"] == [256, 512, 1024, 1536]
+    assert catalog.abilities("embed-v4.0") == catalog.abilities("cohere/embed-v4.0")
+    assert catalog.abilities("lab/newer") == {}
+
+
+def test_abilities_are_those_of_official_models() -> None:
+    table = json.loads((Path(catalog.__file__).parent / "data" / "abilities.json").read_text("utf-8"))
+    assert table.keys() <= set(IDS)
+    assert {entry["name"] for entry in ENTRIES if entry["category"] == "embedding"} <= table.keys()
+
+
 def test_importing_the_catalogue_reads_no_data() -> None:
     code = "from langchain_pollinations import catalog; print(catalog.snapshot.cache_info().currsize)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
