@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import catalog, chat, embeddings, images
+from . import catalog, chat, embeddings, images, media
 from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
@@ -34,13 +34,27 @@ register_url_convertor("anything", AnythingConvertor())
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 20 * 1024 * 1024
+MIB = 1024 * 1024
+BODY_LIMIT = 20 * MIB
+FORM = MIB  # what the parts of a form take beside the file
+# Routes with limits of their own, by path and the beginning of the content type: the first that fits.
+BODY_LIMITS = (
+    ("/media/upload", "application/json", 100 * MIB),
+    ("/media/upload", "multipart/form-data", media.LARGEST + FORM),
+    ("/media/upload", "", media.LARGEST),
+)
 
 Handler = Callable[[World, Asked], Awaitable[Response]]
 PromptHandler = Callable[[World, Asked, str], Awaitable[Response]]
 
 
-async def _body(receive: Receive) -> bytes:
+def _limit(asked: Asked) -> int:
+    kind = asked.headers.get("content-type", "").lower()
+    fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
+    return next(fitting, BODY_LIMIT)
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
     """The whole body; one over the limit is read to its end and then refused, so that the client can listen."""
     pieces: list[bytes] = []
     size = 0
@@ -48,11 +62,11 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         piece = message.get("body", b"")
         size += len(piece)
-        if size <= BODY_LIMIT:
+        if size <= limit:
             pieces.append(piece)
         if not message.get("more_body"):
             break
-    if size > BODY_LIMIT:
+    if size > limit:
         raise Refusal(413)
     return b"".join(pieces)
 
@@ -101,7 +115,8 @@ class Application:
             Route("/text", self._simple(chat.post_text), methods=["POST"]),
             Route("/text/{rest:anything}", self._prompted(_segment(chat.get_text), "/text/")),
             Route("/image/{rest:anything}", self._prompted(images.get_image, "/image/")),
-            Route("/media/{rest:anything}", self._prompted(images.get_media, "/media/")),
+            Route("/media/upload", self._simple(media.upload), methods=["POST"]),
+            Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
         ]
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -148,10 +163,11 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = _read_head(scope)
         try:
-            body = await _body(receive)
+            body = await _body(receive, _limit(asked))
         except Refusal as refusal:
             self.world.remember(asked)
-            await refused(refusal)(scope, receive, send)
+            shown = media.flat(refusal) if asked.path.startswith("/media/") else refusal
+            await refused(shown)(scope, receive, send)
             return
         asked = replace(asked, body=body)
         self.world.remember(asked)

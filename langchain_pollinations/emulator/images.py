@@ -1,4 +1,4 @@
-"""The picture routes: `GET /image/{prompt}`, `POST /v1/images/generations` and `GET /media/{id}`."""
+"""The picture routes: `GET /image/{prompt}` and `POST /v1/images/generations`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from . import cache, checks, generation, pictures, usage
+from . import cache, checks, generation, media, pictures, usage
 from .cache import Stored
 from .catalog import Model
 from .generation import Job
 from .refusals import Refusal
-from .world import Asked, Picture, World
+from .world import Asked, File, World
 
 Json = dict[str, Any]
 
-FOREVER = "public, max-age=31536000, immutable"
 LARGEST = 4096
 DEFAULT_SEED = 42
 # Models whose own side length is not 1024.
@@ -34,7 +33,6 @@ SIDES = {
 }
 SNAPPED = ((1024, 1024), (1536, 1024), (1024, 1536))
 MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png"}
 
 
 @dataclass(frozen=True)
@@ -156,22 +154,9 @@ def _units(order: Order) -> dict[str, int]:
     return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
 
 
-def _file_name(prompt: str, mime_type: str) -> str:
-    name = re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-") or "generated-media"
-    return f"{name}.{EXTENSIONS[mime_type]}"
-
-
-def _stored(world: World, order: Order, picture: Picture) -> Stored:
-    headers = {
-        "cache-control": FOREVER,
-        "content-disposition": f'inline; filename="{_file_name(order.prompt, picture.mime_type)}"',
-        "x-model-used": order.name,
-        "x-content-id": picture.id,
-        "x-content-size": str(len(picture.data)),
-        "link": f'<{world.link(picture)}>; rel="enclosure"',
-        **usage.headers(_units(order)),
-    }
-    return Stored(picture, len(picture.data), headers)
+def _stored(world: World, order: Order, picture: File) -> Stored:
+    used = {"x-model-used": order.name, **usage.headers(_units(order))}
+    return Stored(picture, len(picture.data), media.made_headers(world, picture) | used)
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
@@ -181,7 +166,8 @@ async def draw(world: World, asked: Asked, order: Order, key: str) -> generation
         data, mime_type = await asyncio.to_thread(
             pictures.draw, order.prompt, order.width, order.height, order.seed, order.name, order.transparent
         )
-        picture = Picture(key[:32] or sha256(data).hexdigest()[:32], data, mime_type)
+        name = media.file_name(order.prompt, mime_type)
+        picture = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
         world.media.put(picture.id, picture, len(data))
         return _stored(world, order, picture), _units(order)
 
@@ -224,7 +210,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
     )
     key = cache.identity(asked.method, f"/image/{prompt}", query, None, ("nofeed",))
     made = await draw(world, asked, order, key)
-    picture: Picture = made.stored.value
+    picture: File = made.stored.value
     return Response(picture.data, media_type=picture.mime_type, headers=dict(made.headers))
 
 
@@ -271,7 +257,7 @@ async def generations(world: World, asked: Asked) -> Response:
     )
     key = cache.identity(asked.method, asked.path, asked.query, body, ("response_format",))
     made = await draw(world, asked, order, key)
-    picture: Picture = made.stored.value
+    picture: File = made.stored.value
     item: Json = {"revised_prompt": order.prompt, "media_type": picture.mime_type}
     if body.get("response_format") == "url":
         item["url"] = world.link(picture)
@@ -279,16 +265,3 @@ async def generations(world: World, asked: Asked) -> Response:
         item["b64_json"] = base64.b64encode(picture.data).decode()
     body = {"created": int(time.time()), "data": [item], "usage": _usage(_units(order))}
     return JSONResponse(body, headers=json_headers(made))
-
-
-async def get_media(world: World, asked: Asked, name: str) -> Response:
-    picture = world.media.find(name)
-    if picture is None:
-        return JSONResponse({"error": "Not found"}, status_code=404)
-    headers = {
-        "cache-control": FOREVER,
-        "x-content-id": picture.id,
-        "x-content-size": str(len(picture.data)),
-        "link": f'<{world.link(picture)}>; rel="enclosure"',
-    }
-    return Response(picture.data, media_type=picture.mime_type, headers=headers)

@@ -90,6 +90,13 @@ class Refusal(Exception):
         return json.dumps(self.envelope(), ensure_ascii=False).encode()
 
 
+class FlatRefusal(Refusal):
+    """A refusal of the media host, which has no envelope."""
+
+    def envelope(self) -> dict[str, Any]:
+        return {"error": self.message}
+
+
 def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None = None) -> Refusal:
     """A refusal of the request's shape; `what` is "JSON body", "Query parameter" or "Header"."""
     details = {"name": "ValidationError", "formErrors": form or [], "fieldErrors": dict(fields)}

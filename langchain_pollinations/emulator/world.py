@@ -13,6 +13,7 @@ from .accounts import Account, Rates
 from .cache import Cache
 from .catalog import Catalog, Model
 from .memory import HEAVIEST, MOST, Newest
+from .refusals import now
 from .replies import Script
 from .usage import Prefixes
 
@@ -40,12 +41,16 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A stored picture, served under `/media/{id}`."""
+class File:
+    """A stored file, served under `/media/{id}`: what a model made, or what somebody uploaded."""
 
     id: str
     data: bytes
     mime_type: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    permanent: bool = True  # the address stands for these bytes and no others
+    uploaded: str = field(default_factory=now)
 
 
 @dataclass
@@ -61,7 +66,7 @@ class World:
     script: Script = field(default_factory=Script)
     requests: list[Asked] = field(default_factory=list)
     cache: Cache = field(default_factory=Cache)
-    media: Newest[Picture] = field(default_factory=Newest)
+    media: Newest[File] = field(default_factory=Newest)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
 
@@ -81,5 +86,5 @@ class World:
             weight, over = weight - len(self.requests[0].body), over - 1
             del self.requests[:1]
 
-    def link(self, picture: Picture) -> str:
-        return f"{self.url}/media/{picture.id}"
+    def link(self, file: File) -> str:
+        return f"{self.url}/media/{file.id}"
