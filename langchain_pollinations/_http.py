@@ -1,13 +1,16 @@
 """All the I/O of the package: a `Call` goes out, its reader makes the answer.
 
-`Client` sends calls in four ways (send, asend, stream, astream) that share retries, time limits and errors. Sync and
-async requests differ here and nowhere else. `Pool` owns the connections beneath.
+`Client` sends calls in four ways (send, asend, stream, astream) that share retries, time limits and errors, and several
+at once with send_all and asend_all. Sync and async requests differ here and nowhere else. `Pool` owns the connections
+beneath.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import contextvars
 import json
 import os
 import random
@@ -17,9 +20,9 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import httpx
@@ -196,9 +199,11 @@ class Client:
     stream_chunk_timeout: float | None = None
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
+    sleep: Callable[[float], object] = time.sleep
+    """How a thread waits before a repeat."""
 
     def send(self, call: Call[T]) -> T:
-        response = self._retrying(tenacity.Retrying)(self._answer, call)
+        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._answer, call)
         with errors.mapped():
             return call.read(response)
 
@@ -207,8 +212,57 @@ class Client:
         with errors.mapped():
             return call.read(response)
 
+    def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
+        """What `send` gives for each call, in their order; `at_once` of them travel at a time.
+
+        The first error is raised at once. Calls that wait are not sent any more, those on their way not repeated.
+        """
+        if len(calls) < 2 or at_once < 2:
+            return [self.send(call) for call in calls]
+        failures: list[BaseException] = []
+        given_up = threading.Event()
+        client = replace(self, sleep=partial(_sleep_unless, given_up))
+
+        def send(call: Call[T]) -> T:
+            try:
+                _sleep_unless(given_up, 0)
+                return client.send(call)
+            except BaseException as error:
+                failures.append(error)
+                given_up.set()
+                raise
+
+        threads = concurrent.futures.ThreadPoolExecutor(min(at_once, len(calls)), "pollinations")
+        try:
+            # A context of its own for each call: tracing and callbacks see whose it is.
+            running = [threads.submit(contextvars.copy_context().run, send, call) for call in calls]
+            concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_EXCEPTION)
+            if failures:
+                raise failures[0]
+            return [answer.result() for answer in running]
+        finally:
+            given_up.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def asend_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
+        """As `send_all`; on an error, or when the caller is cancelled, the calls on their way are cancelled."""
+        turns = asyncio.Semaphore(at_once)
+
+        async def send(call: Call[T]) -> T:
+            async with turns:
+                return await self.asend(call)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(send(call)) for call in calls]
+        except BaseExceptionGroup as failed:
+            first = failed.exceptions[0]
+        else:
+            return [answer.result() for answer in running]
+        raise first  # out here, where it keeps the cause that it came with
+
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
-        response = self._retrying(tenacity.Retrying)(self._opened, call)
+        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._opened, call)
         with contextlib.closing(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout)
@@ -289,13 +343,19 @@ class Client:
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
             raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
 
-    def _retrying(self, loop: Callable[..., Any]) -> Any:
+    def _retrying(self, loop: Callable[..., Any], **options: Any) -> Any:
         return loop(
+            **options,
             stop=tenacity.stop_after_attempt(self.max_retries + 1),
             retry=tenacity.retry_if_exception(_worth_repeating),
             wait=_wait,
             reraise=True,
         )
+
+
+def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
+    if given_up.wait(seconds):
+        raise concurrent.futures.CancelledError
 
 
 @contextlib.contextmanager

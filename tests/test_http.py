@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import copy
 import gc
 import http.server
@@ -17,13 +19,15 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from langchain_pollinations import ChatPollinations, errors
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Call, Client
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
@@ -362,6 +366,138 @@ def test_your_own_clients_are_used_and_never_closed(emulator: Emulator) -> None:
             assert emulator.requests[-1].headers["x-mine"] == "async"
 
     asyncio.run(use())
+
+
+# --- Several calls at once --------------------------------------------------------------------------------------------
+
+Together = Callable[..., list[Any]]
+
+
+def _send_all(client: Client, calls: list[Call[Any]], at_once: int) -> list[Any]:
+    with client.own_client or contextlib.nullcontext():
+        return client.send_all(calls, at_once)
+
+
+async def _asend_all(client: Client, calls: list[Call[Any]], at_once: int) -> list[Any]:
+    async with client.own_async_client or contextlib.nullcontext():
+        return await client.asend_all(calls, at_once)
+
+
+TOGETHER: dict[str, Together] = {"send_all": _send_all, "asend_all": lambda *args: asyncio.run(_asend_all(*args))}
+
+
+@pytest.fixture(params=TOGETHER)
+def together(request: pytest.FixtureRequest) -> Together:
+    return TOGETHER[request.param]
+
+
+def numbered(count: int) -> list[Call[Any]]:
+    """Calls that are told apart by their path."""
+    return [Call("GET", f"/image/{number}", lambda response: response.json()["number"]) for number in range(count)]
+
+
+class InFlight:
+    """How many requests are on their way at a time, seen by clients of the caller's own."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def go(self, *_: Any) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def come(self, *_: Any) -> None:
+        with self.lock:
+            self.now -= 1
+
+    async def ago(self, *_: Any) -> None:
+        self.go()
+
+    async def acome(self, *_: Any) -> None:
+        self.come()
+
+    def clients(self) -> dict[str, Any]:
+        return {
+            "http_client": httpx.Client(event_hooks={"request": [self.go], "response": [self.come]}),
+            "http_async_client": httpx.AsyncClient(event_hooks={"request": [self.ago], "response": [self.acome]}),
+        }
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(0, 4), (1, 4), (6, 1), (6, 3), (6, 100)])
+def test_calls_that_travel_together_come_back_in_their_order(
+    emulator: Emulator, together: Together, count: int, at_once: int
+) -> None:
+    for number in range(count):
+        emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.1 if number % 3 else 0.4)
+    flight = InFlight()
+    client = Connection(**emulator.connection(), **flight.clients())._client
+    assert together(client, numbered(count), at_once) == list(range(count))
+    assert flight.most <= min(count, at_once)
+    assert (flight.most > 1) == (min(count, at_once) > 1)
+
+
+def test_after_the_first_error_no_call_is_sent_that_waited(emulator: Emulator, together: Together) -> None:
+    emulator.fail(400, message="Not this one", on="/image/1")
+    for number in (0, 2, 3, 4, 5):
+        emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.5)
+    with pytest.raises(errors.InvalidRequestError, match="Not this one") as caught:
+        together(Connection(**emulator.connection())._client, numbered(6), 2)
+    assert caught.value.status_code == 400
+    assert {request.path for request in emulator.requests} == {"/image/0", "/image/1"}
+
+
+def test_after_the_first_error_no_call_is_repeated(emulator: Emulator, together: Together) -> None:
+    emulator.fail(429, headers={"retry-after": "1"}, on="/image/0")
+    emulator.fail(400, message="Not this one", on="/image/1", delay=0.3)
+    with pytest.raises(errors.InvalidRequestError, match="Not this one"):
+        together(Connection(**emulator.connection())._client, numbered(2), 2)
+    time.sleep(1.5)
+    assert len(emulator.requests) == 2
+
+
+def test_an_error_among_several_keeps_its_cause(emulator: Emulator, together: Together) -> None:
+    emulator.fail("drop", on="/image/1", times=9)
+    for number in (0, 2):
+        emulator.reply(body={"number": number}, on=f"/image/{number}")
+    with pytest.raises(errors.APIConnectionError) as caught:
+        together(Connection(**emulator.connection(), max_retries=0)._client, numbered(3), 2)
+    assert isinstance(caught.value.__cause__, httpx.HTTPError)
+
+
+def test_a_passing_fault_among_several_is_repeated(emulator: Emulator, together: Together) -> None:
+    emulator.fail(429, headers=AT_ONCE, on="/image/1")
+    for number in range(3):
+        emulator.reply(body={"number": number}, on=f"/image/{number}")
+    assert together(Connection(**emulator.connection())._client, numbered(3), 3) == [0, 1, 2]
+    assert len(emulator.requests) == 4
+
+
+def test_context_variables_are_seen_by_every_call(emulator: Emulator, together: Together) -> None:
+    caller = contextvars.ContextVar("caller", default="nobody")
+    for number in range(3):
+        emulator.reply(body={}, on=f"/image/{number}")
+    calls = [Call("GET", f"/image/{number}", lambda response: caller.get()) for number in range(3)]
+    token = caller.set("me")
+    try:
+        assert together(Connection(**emulator.connection())._client, calls, 3) == ["me"] * 3
+    finally:
+        caller.reset(token)
+
+
+async def test_cancelling_the_caller_cancels_its_calls(emulator: Emulator) -> None:
+    for number in range(6):
+        emulator.reply(body={"number": number}, on=f"/image/{number}", delay=30)
+    async with Connection(**emulator.connection()) as connection:
+        asked = asyncio.create_task(connection._client.asend_all(numbered(6), 2))
+        while len(emulator.requests) < 2:
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert len(emulator.requests) == 2
 
 
 # --- Headers, keys, proxies, redirects --------------------------------------------------------------------------------
