@@ -1,16 +1,20 @@
-"""`Media`: the bytes of a picture (or of sound and film), what they are, and how they were made."""
+"""`Media`: the bytes of a picture (or of sound, film, 3D), what they are, and how they were made."""
 
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
+import shutil
+import struct
 import uuid
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 EXTENSIONS: Mapping[str, str] = {
     "image/png": ".png",
@@ -25,8 +29,12 @@ EXTENSIONS: Mapping[str, str] = {
     "audio/wav": ".wav",
     "audio/flac": ".flac",
     "audio/ogg": ".ogg",
+    "audio/mp4": ".m4a",
+    "audio/aac": ".aac",
+    "audio/pcm": ".pcm",
     "application/pdf": ".pdf",
     "model/gltf-binary": ".glb",
+    "model/ply": ".ply",
 }
 
 # (offset, bytes, type): the first row that fits wins.
@@ -38,17 +46,32 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WEBP", "image/webp"),
     (8, b"WAVE", "audio/wav"),
     (4, b"ftypavif", "image/avif"),
+    (4, b"ftypM4A", "audio/mp4"),
     (4, b"ftyp", "video/mp4"),
     (0, b"\x1aE\xdf\xa3", "video/webm"),
     (0, b"fLaC", "audio/flac"),
     (0, b"OggS", "audio/ogg"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"\xff\xfb", "audio/mpeg"),
+    (0, b"\xff\xfa", "audio/mpeg"),
     (0, b"\xff\xf3", "audio/mpeg"),
     (0, b"\xff\xf2", "audio/mpeg"),
+    (0, b"\xff\xf1", "audio/aac"),
+    (0, b"\xff\xf9", "audio/aac"),
     (0, b"%PDF-", "application/pdf"),
     (0, b"glTF", "model/gltf-binary"),
+    (0, b"ply\n", "model/ply"),
+    (0, b"ply\r\n", "model/ply"),
 )
+
+HEAD = 4096
+"""Bytes at a file's start that are enough to sniff it."""
+
+LARGEST_SHOWN = 32 * 1024 * 1024
+"""Bytes of sound or film that a notebook takes up into its page; what is larger is shown by its address."""
+
+WIDEST_SHOWN = 480
+"""Pixels that a picture is shown at, at most. Its file is whole all the same."""
 
 
 def sniff(data: bytes) -> str | None:
@@ -76,7 +99,7 @@ def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
 
 
 def is_whole(data: bytes, mime_type: str) -> bool:
-    """Whether a picture has its end. True for types whose end cannot be told from a glance."""
+    """Whether a file has its end. True for types whose end cannot be told from a glance."""
     match mime_type:
         case "image/png":
             return b"IEND" in data[-64:]
@@ -88,20 +111,129 @@ def is_whole(data: bytes, mime_type: str) -> bool:
             return len(data) >= int.from_bytes(data[4:8], "little") + 8
         case "image/svg+xml":
             return b"</svg>" in data[-1024:]
+        case "model/gltf-binary":
+            return len(data) >= int.from_bytes(data[8:12], "little")
+        case "video/mp4" | "audio/mp4":
+            return has_all_boxes(io.BytesIO(data))
     return True
 
 
-@dataclass(frozen=True)
-class Media:
-    """A finished picture, with all that is known about how it came to be.
+def has_all_boxes(file: io.BufferedIOBase) -> bool:
+    """Whether an MP4 holds its table of contents (`moov`) and ends where its last box does. Only heads are read."""
+    end = file.seek(0, os.SEEK_END)
+    place, kinds = 0, set()
+    while place < end:
+        file.seek(place)
+        size, kind = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
+        if size == 1:  # the real size follows as 64 bits
+            (size,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
+        elif size == 0:  # this box takes the rest
+            size = end - place
+        if size < 8:
+            return False
+        kinds.add(kind)
+        place += size
+    return place == end and b"moov" in kinds
 
-    In a notebook it shows itself. `save` writes it, `to_block` makes a content block that a model can look at.
+
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels of a PNG or JPEG; None for anything else."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    place = 2
+    while data.startswith(b"\xff\xd8") and place + 9 <= len(data):
+        _, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame, not one of its tables
+            return width, height
+        place += 2 + length
+    return None
+
+
+def joined_wavs(files: Sequence[bytes]) -> bytes:
+    """WAV files one after the other as one file, without touching a sample.
+
+    Raises:
+        ValueError: If one is no WAV, or their formats (samples a second, channels, bits) differ.
+    """
+    parts = [_wav_chunks(file) for file in files]
+    formats = {form for form, _ in parts}
+    if len(formats) != 1:
+        raise ValueError("the parts differ in their format (samples a second, channels or bits)")
+    form, samples = formats.pop(), b"".join(samples for _, samples in parts)
+    body = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"data", samples)
+    return _chunk(b"RIFF", body)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
+    """Format and samples. A size that streams leave open (0 or all ones) stands for the rest of the file."""
+    if sniff(file) != "audio/wav":
+        raise ValueError("a part is no WAV")
+    form, place = b"", 12
+    while place + 8 <= len(file):
+        name, size = struct.unpack("<4sI", file[place : place + 8])
+        body = file[place + 8 : place + 8 + size]
+        if name == b"fmt ":
+            form = body
+        elif name == b"data" and form:
+            samples = file[place + 8 :] if size in (0, 0xFFFFFFFF) else body
+            frame = max(int.from_bytes(form[12:14], "little"), 1)
+            return form, samples[: len(samples) // frame * frame]
+        place += 8 + size + size % 2
+    raise ValueError("a part is a WAV without samples")
+
+
+@contextmanager
+def written(target: Path) -> Iterator[Path]:
+    """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
+    """Where a file goes: `path`, with the suffix where it has none.
+
+    Raises:
+        OSError: If that is a folder, or its folder does not exist.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent} is no folder: make it first")
+    return target if target.suffix else target.with_suffix(suffix)
+
+
+class Editor(Protocol):
+    """A wrapper that can change what it made."""
+
+    def edit(self, prompt: str, image: Media, **overrides: Any) -> Media: ...
+
+    async def aedit(self, prompt: str, image: Media, **overrides: Any) -> Media: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Media:
+    """A finished picture, film, sound or 3D object, with all that is known about how it came to be.
+
+    In a notebook it shows itself. `save` writes it, `to_block` makes a content block that a model can look at, and a
+    picture can be changed: `picture.edit("make it night")`.
 
         >>> picture = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
         >>> picture.save("lighthouse.jpg")  # doctest: +SKIP
     """
 
-    data: bytes = field(repr=False)
+    data: bytes
+    """The bytes. Those of a film that was saved while it came, and of `from_file`, are read from `path` each time."""
     mime_type: str
     """Found from the bytes, not from what a header said."""
     url: str | None = None
@@ -114,7 +246,48 @@ class Media:
     cost: str | None = None
     """Pollen, as a decimal string; None where it is not known."""
     request_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    path: Path | None = None
+    """The file that holds the bytes, where they are not in memory."""
+    maker: Editor | None = field(default=None, compare=False)
+    """The wrapper that made it, for `edit`. It is left out of pickles and artifacts."""
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], **known: Any) -> Self:
+        """The media in a file, which stays there and is read when `data` is asked for.
+
+        Args:
+            path: Where it is.
+            known: Other fields, such as `prompt` or `url`.
+
+        Raises:
+            OSError: If the file cannot be read.
+            ValueError: If its bytes are of no type that is known here.
+        """
+        path = Path(path)
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        mime_type = known.pop("mime_type", None) or sniff(head)
+        if mime_type is None:
+            raise ValueError(f"{path.name} is no picture, film, sound, 3D object or PDF")
+        return cls._in_file(path, mime_type=mime_type, **known)
+
+    @classmethod
+    def _in_file(cls, path: Path, **known: Any) -> Self:
+        media = cls(data=b"", path=path, **known)
+        del media.__dict__["data"]  # `__getattr__` reads it from now on
+        return media
+
+    def __getattr__(self, name: str) -> Any:
+        """`data`, where it is not in memory; what is in memory is never asked for here."""
+        if name == "data" and self.__dict__.get("path") is not None:
+            return self.path.read_bytes()  # type: ignore[union-attr]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size if self.path is not None and "data" not in self.__dict__ else len(self.data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return it; with no suffix the right one is added.
@@ -124,30 +297,41 @@ class Media:
         Raises:
             OSError: If the folder does not exist or cannot be written to.
         """
-        target = Path(path)
-        if target.is_dir():
-            raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
-        if not target.suffix:
-            target = target.with_suffix(EXTENSIONS.get(self.mime_type, ".bin"))
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("xb") as file:
-                file.write(self.data)
-            part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        target = target_of(path, EXTENSIONS.get(self.mime_type, ".bin"))
+        with written(target) as part:
+            if "data" in self.__dict__:
+                part.write_bytes(self.data)
+            else:
+                shutil.copyfile(self.path, part)  # type: ignore[arg-type]  # piece by piece, however long the film
         return target
+
+    def edit(self, prompt: str, **overrides: Any) -> Media:
+        """This picture, changed as `prompt` says, by the wrapper that made it. See `PollinationsImage.edit`."""
+        return self._editor().edit(prompt, self, **overrides)
+
+    async def aedit(self, prompt: str, **overrides: Any) -> Media:
+        """As `edit`."""
+        return await self._editor().aedit(prompt, self, **overrides)
+
+    def _editor(self) -> Editor:
+        if self.maker is None:
+            raise ValueError("nobody who could edit made this: PollinationsImage(...).edit(prompt, media) takes it")
+        return self.maker
 
     def to_block(self) -> dict[str, Any]:
         """LangChain's standard content block with the bytes in it, for messages and tool results."""
-        return {"type": self.mime_type.partition("/")[0], "base64": self._base64(), "mime_type": self.mime_type}
+        kind = self.mime_type.partition("/")[0]
+        kind = kind if kind in ("image", "audio", "video") else "file"
+        return {"type": kind, "base64": self._base64(), "mime_type": self.mime_type}
 
     def to_artifact(self) -> dict[str, Any]:
-        """JSON-safe form for traces and checkpoints; `from_artifact` rebuilds the media from it."""
+        """JSON-safe form for traces and checkpoints; `from_artifact` rebuilds the media from it.
+
+        Of a media in a file it holds the path, not the bytes.
+        """
         return {
             "type": "pollinations_media",
-            "base64": self._base64(),
+            **({"base64": self._base64()} if "data" in self.__dict__ else {"path": str(self.path)}),
             "mime_type": self.mime_type,
             "url": self.url,
             "model": self.model,
@@ -165,21 +349,68 @@ class Media:
         Raises:
             ValueError: If this is no artifact of a media tool.
         """
-        if artifact.get("type") != "pollinations_media":
+        if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
             raise ValueError("artifact must be what a Pollinations media tool gave, with type 'pollinations_media'")
-        known = {name: artifact[name] for name in cls.__dataclass_fields__ if name in artifact}
-        return cls(data=base64.b64decode(artifact["base64"]), **known)
+        told = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id", "metadata")
+        known = {name: artifact[name] for name in told if name in artifact}
+        if "base64" in artifact:
+            return cls(data=base64.b64decode(artifact["base64"]), **known)
+        return cls._in_file(Path(artifact["path"]), **known)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        if self.mime_type == "image/svg+xml":
-            # As a picture, where its scripts cannot run, and not as markup of the page.
-            return {"text/plain": repr(self), "text/html": f'<img src="{self._data_uri()}" alt="">'}
-        if self.mime_type.startswith("image/"):
-            return {"text/plain": repr(self), self.mime_type: self._base64()}
-        return {"text/plain": repr(self)}
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "maker": None}
+
+    def __repr__(self) -> str:
+        prompt = self.prompt if self.prompt is None or len(self.prompt) <= 60 else f"{self.prompt[:57]}..."
+        told = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": prompt}
+        known = ", ".join(f"{name}={str(value)!r}" for name, value in told.items() if value is not None)
+        return f"{type(self).__name__}({self.mime_type!r}, {known})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        kind, size = self.mime_type.partition("/")[0], None
+        if self.mime_type in ("image/png", "image/jpeg"):
+            size = picture_size(self.data)
+            shown = {"width": min(size[0], WIDEST_SHOWN)} if size else {}
+            return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
+        shows = _SHOWN.get(kind, _as_download)
+        return {"text/plain": repr(self), "text/html": shows(self)}
 
     def _base64(self) -> str:
         return base64.b64encode(self.data).decode("ascii")
 
-    def _data_uri(self) -> str:
-        return f"data:{self.mime_type};base64,{self._base64()}"
+    def _source(self) -> str | None:
+        """What an element of a page shows it from: the bytes themselves, else the address; None where both fail."""
+        if self.size <= LARGEST_SHOWN:
+            return f"data:{self.mime_type};base64,{self._base64()}"
+        return self.url
+
+
+# How a page shows each kind. Everything is an attribute of one element: markup of a file, or words of a prompt, cannot
+# become markup of the page.
+
+
+def _as_picture(media: Media) -> str:
+    """An SVG too: inside `img` its scripts do not run."""
+    return f'<img src="{_escaped(media._source())}" alt="{_escaped(media.prompt)}" style="max-width: {WIDEST_SHOWN}px">'
+
+
+def _as_sound(media: Media) -> str:
+    return f'<audio controls src="{_escaped(media._source())}"></audio>'
+
+
+def _as_film(media: Media) -> str:
+    source = _escaped(media._source())
+    return f'<video controls playsinline src="{source}" style="max-width: {WIDEST_SHOWN}px"></video>'
+
+
+def _as_download(media: Media) -> str:
+    name = f"{media.mime_type.partition('/')[0]}{EXTENSIONS.get(media.mime_type, '.bin')}"
+    source = _escaped(media._source())
+    return f'<a download="{_escaped(name)}" href="{source}">{_escaped(name)}</a> ({media.size:,} bytes)'
+
+
+def _escaped(text: str | None) -> str:
+    return html.escape(text or "", quote=True)
+
+
+_SHOWN = {"image": _as_picture, "audio": _as_sound, "video": _as_film}

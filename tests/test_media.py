@@ -87,9 +87,10 @@ def test_a_block_is_what_models_look_at(picture: Media) -> None:
 
 
 def test_a_notebook_shows_the_picture(picture: Media) -> None:
-    bundle = picture._repr_mimebundle_()
+    bundle, shown = picture._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]) == PNG
-    assert "data=" not in repr(picture)
+    assert shown == {"image/png": {"width": 1}}
+    assert repr(picture) == "Media('image/png', url='https://x/y', model='flux', seed='7', prompt='a dot')"
 
 
 def test_an_svg_is_shown_where_its_scripts_cannot_run() -> None:
