@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.media import Media
     from langchain_pollinations.registration import register
     from langchain_pollinations.tools import PollinationsImageTool
+    from langchain_pollinations.uploads import Upload, aupload, upload
 
 __all__ = [
     "APIConnectionError",
@@ -73,11 +74,14 @@ __all__ = [
     "UnknownModelError",
     "UnprocessableError",
     "UnsupportedRequestError",
+    "Upload",
     "UpstreamError",
     "__version__",
     "alist_models",
+    "aupload",
     "list_models",
     "register",
+    "upload",
 ]
 
 _MODULES = {
@@ -86,10 +90,13 @@ _MODULES = {
     "Model": "catalog",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
+    "Upload": "uploads",
     "__version__": "_connection",
-    "register": "registration",
     "alist_models": "catalog",
+    "aupload": "uploads",
     "list_models": "catalog",
+    "register": "registration",
+    "upload": "uploads",
 }
 
 

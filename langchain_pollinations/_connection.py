@@ -18,6 +18,7 @@ from langchain_pollinations.errors import AuthenticationError, InvalidRequestErr
 __version__ = version("langchain-pollinations-ai")
 
 GEN = "https://gen.pollinations.ai"
+MEDIA_HOST = "https://media.pollinations.ai"
 LONGEST_CONNECT = 10.0
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
 
@@ -51,6 +52,10 @@ class Connection(BaseModel):
     )
     """Origin of the service, with or without a trailing slash or `/v1`; `POLLINATIONS_BASE_URL` in the environment
     where it is not given."""
+
+    media_url: str | None = None
+    """Address of the service's media host, which takes files and keeps results; by default media.pollinations.ai, and
+    `{base_url}/media` where `base_url` is not the service's own."""
 
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
     """Seconds that the service may stay silent before or within an answer. Connecting may take 10 of them, waiting for
@@ -116,6 +121,20 @@ class Connection(BaseModel):
         if path not in ("", "/v1") or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(f"base_url must be a bare origin such as {GEN}: no path, query or user name")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("media_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"media_url must be an address such as {MEDIA_HOST}, with http:// or https://")
+        return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+    @property
+    def _media_host(self) -> str:
+        return self.media_url or (MEDIA_HOST if self.base_url == GEN else f"{self.base_url}/media")
 
     @property
     def _client(self) -> Client:

@@ -23,6 +23,8 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import httpx
@@ -38,6 +40,8 @@ FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
 DRAIN_TIME = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
+PIECE = 256 * 1024
+"""Bytes that a body is written to a file in."""
 LONGEST_WAIT = 60.0
 """Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
 
@@ -75,7 +79,39 @@ class Call(Generic[T]):
     path: str
     read: Callable[[httpx.Response], T]
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Keyword arguments of `httpx.Client.build_request`: json, params, files."""
+    """Keyword arguments of `httpx.Client.build_request`: json, params, content."""
+    origin: str | None = None
+    """Where it goes; by default the wrapper's `base_url`."""
+    anonymous: bool = False
+    """Whether it goes without the key."""
+    into: Path | None = None
+    """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
+    arrived: Callable[[int, int | None], None] | None = None
+    """Told the bytes that are in the file, and how many there will be where that is known: first when the answer
+    begins, then after each piece."""
+
+
+Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
+"""A conversation without I/O: it yields a call (or several, which may travel at once), is sent what their readers
+made of the answers, and returns its result. `Client.run` and `Client.arun` lead it. It may touch files."""
+
+AT_ONCE = 4
+"""Calls of one flow that travel at the same time."""
+
+
+def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, bytes, str]]]) -> dict[str, Any]:
+    """Options of a `Call` that sends a form. Equal forms are equal bytes: a repeat joins the running generation.
+
+    Args:
+        fields: Texts by name.
+        files: Pairs of a name and (file name, bytes, MIME type).
+    """
+    digest = sha256(repr(sorted(fields.items())).encode())
+    for name, (file_name, data, mime_type) in files:
+        digest.update(f"{name} {file_name} {mime_type} {len(data)}".encode())
+        digest.update(data)
+    headers = {"content-type": f"multipart/form-data; boundary={digest.hexdigest()[:48]}"}
+    return {"data": fields, "files": files, "headers": headers}
 
 
 Transport = Literal["httpx", "aiohttp"]
@@ -261,6 +297,31 @@ class Client:
             return [answer.result() for answer in running]
         raise first  # out here, where it keeps the cause that it came with
 
+    def run(self, flow: Flow[T]) -> T:
+        """Lead a flow to its end. Whatever goes wrong on the way, it is closed and can clean up."""
+        answer = None
+        with contextlib.closing(flow):
+            while True:
+                try:
+                    step = flow.send(answer)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                answer = self.send(step) if isinstance(step, Call) else self.send_all(step, AT_ONCE)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """As `run`. The flow itself runs in a thread: it may touch files, which would hold up the event loop."""
+        answer = None
+        try:
+            while True:
+                done, step = await _in_thread(_next_step, flow, answer)
+                if done:
+                    result: T = step
+                    return result
+                answer = await (self.asend(step) if isinstance(step, Call) else self.asend_all(step, AT_ONCE))
+        finally:
+            await _in_thread(flow.close)
+
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._opened, call)
         with contextlib.closing(response):
@@ -326,22 +387,39 @@ class Client:
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped(), contextlib.closing(self._opened(call)) as response:
-            response.read()
+            if call.into is None:
+                response.read()
+            else:
+                _save(response, call.into, call.arrived)
         return response
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             async with contextlib.aclosing(await self._aopened(call)) as response:
-                await response.aread()
+                if call.into is None:
+                    await response.aread()
+                else:
+                    await _asave(response, call.into, call.arrived)
         return response
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
         try:
             return client.build_request(
-                call.method, self.base_url + call.path, headers=self.headers, timeout=self.timeout, **call.options
+                call.method,
+                (call.origin or self.base_url) + call.path,
+                headers=self._headers(call),
+                timeout=self.timeout,
+                **{name: value for name, value in call.options.items() if name != "headers"},
             )
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
             raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
+
+    def _headers(self, call: Call[Any]) -> httpx.Headers:
+        headers = httpx.Headers(self.headers)
+        if call.anonymous:
+            headers.pop("authorization", None)
+        headers.update(call.options.get("headers"))
+        return headers
 
     def _retrying(self, loop: Callable[..., Any], **options: Any) -> Any:
         return loop(
@@ -356,6 +434,65 @@ class Client:
 def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
     if given_up.wait(seconds):
         raise concurrent.futures.CancelledError
+
+
+# Bodies that go to a file, piece by piece. In the event loop a thread writes.
+
+
+def _save(response: httpx.Response, path: Path, arrived: Callable[[int, int | None], None] | None) -> None:
+    tell = _teller(response, arrived)
+    with path.open("wb") as file:
+        for piece in response.iter_bytes(PIECE):
+            file.write(piece)
+            tell(len(piece))
+
+
+async def _asave(response: httpx.Response, path: Path, arrived: Callable[[int, int | None], None] | None) -> None:
+    tell = _teller(response, arrived)
+    file = await _in_thread(path.open, "wb")
+    try:
+        async for piece in response.aiter_bytes(PIECE):
+            await _in_thread(file.write, piece)
+            tell(len(piece))
+    finally:
+        await _in_thread(file.close)
+
+
+def _teller(response: httpx.Response, arrived: Callable[[int, int | None], None] | None) -> Callable[[int], None]:
+    """What tells `arrived` of each piece; called once at once, for the beginning."""
+    length = response.headers.get("content-length", "")
+    total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+    count = 0
+
+    def tell(more: int) -> None:
+        nonlocal count
+        count += more
+        if arrived is not None:
+            arrived(count, total)
+
+    tell(0)
+    return tell
+
+
+async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
+    """What `work` gives, run in a thread. A cancellation waits until it is finished: nobody touches the same file or
+    flow beside it."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # seen; the cancellation is what counts
+        raise
+
+
+def _next_step(flow: Flow[Any], answer: Any) -> tuple[bool, Any]:
+    """Whether a flow has ended, and its result or next step. (A StopIteration cannot leave a thread.)"""
+    try:
+        return False, flow.send(answer)
+    except StopIteration as end:
+        return True, end.value
 
 
 @contextlib.contextmanager

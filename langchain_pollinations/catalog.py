@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -359,6 +359,13 @@ def ships(profile: ModelProfile | None) -> bool:
     """Whether a profile is one of the snapshot's, and not one that a caller wrote."""
     named = {entry["name"] for entry in snapshot().values() if profile and entry["title"] == profile.get("name")}
     return any(_record(name).profile == profile for name in named)
+
+
+def able(category: str, can: Callable[[Model], bool | None], most: int = 6) -> list[str]:
+    """Ids of models of a category that can do something, those first that need no bought pollen."""
+    names = {entry["name"] for entry in snapshot().values() if entry["category"] == category}
+    found = [model for name in names if can(model := _record(name))]
+    return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:most]
 
 
 def close_matches(model: str, category: str | None = None) -> list[str]:

@@ -114,7 +114,7 @@ class MediaInputError(InvalidRequestError):
 
 
 class UnsupportedRequestError(InvalidRequestError):
-    """The service does not take this kind of request at this address."""
+    """The service or the model does not take this kind of request: another model, or another address, may."""
 
 
 class PayloadTooLargeError(InvalidRequestError):

@@ -1,44 +1,52 @@
-"""`PollinationsImage`: pictures from words."""
+"""`PollinationsImage`: pictures from words, and from pictures."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
-from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog, errors, media
-from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call
-from langchain_pollinations._options import MAX_SEED, check_safe, describe_unknown, drawn, told
-from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
-from langchain_pollinations.media import Media
-
-LONGEST_URL = 2000
-"""Characters of an address; a longer prompt goes by POST. The edge of the service takes about 16 KB, proxies less."""
-
-LONGEST_PROMPT = 32_000
+from langchain_pollinations import catalog, errors
+from langchain_pollinations._http import Call, Flow, multipart
+from langchain_pollinations._maker import (
+    LONGEST_URL,
+    Maker,
+    Options,
+    check_prompt,
+    in_path,
+    joined,
+    read_media,
+    refuse_unless,
+)
+from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._references import Reference, References, check_schemes
+from langchain_pollinations.catalog import Model
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.media import EXTENSIONS, Media
 
 DEFAULT_SIDE = 1024
+
+EDITOR = "klein"
+"""Model of `edit` where none was chosen: the cheapest that takes pictures and needs no bought pollen."""
+
+LARGEST_INSIDE = 12 * 1024 * 1024
+"""Bytes of reference pictures inside a request, which may be of 20 MiB as base64. Larger ones are uploaded."""
 
 _NO_LONGER_HONOURED = ("enhance", "negative_prompt", "nologo", "private")
 
 
-class ImageOptions(BaseModel):
+class ImageOptions(Options):
     """What can be said of a picture. None means that nothing is sent: the service decides."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
-
     model: str = Field(default="flux", min_length=1)
-    """Canonical id or alias of the model."""
+    """Canonical id or alias of the model. `edit` takes `klein` where no model was chosen, since `flux` cannot edit."""
     width: int | None = Field(default=None, ge=1)
     """Pixels."""
     height: int | None = Field(default=None, ge=1)
@@ -47,15 +55,14 @@ class ImageOptions(BaseModel):
     """Equal requests get the equal, stored picture. -1 draws a random seed for each call, since the service itself
     takes -1 for one fixed seed."""
     quality: Literal["low", "medium", "high", "hd"] | None = None
-    """For models of the GPT image family."""
+    """For models of the GPT image family, and `low` or `medium` for Grok Imagine 2.0."""
     resolution: Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"] | None = None
     """For models that offer resolutions."""
     transparent: bool | None = None
     """A transparent background, for models that can."""
-    safe: str | bool | None = None
-    """Checks of the prompt: a comma list of privacy, secrets, sexual, violence and shield, or nsfw."""
-    image: str | list[str] | None = None
-    """Addresses (http, https) of reference pictures, or data URIs."""
+    image: References | None = None
+    """Reference pictures, for models that take some: public addresses, data URIs, bytes, `Media`, or files below
+    `reference_folder`."""
     enhance: bool | None = None
     """Sent as it is, and warned of: the service no longer honours it (since summer 2026)."""
     negative_prompt: str | None = None
@@ -66,215 +73,239 @@ class ImageOptions(BaseModel):
     """Sent as it is, and warned of: the service no longer honours it, and has no feed for keys."""
 
     @model_validator(mode="after")
-    def _check_options(self) -> Self:
-        if isinstance(self.safe, str):
-            check_safe(self.safe)
-        for reference in self.references():
-            check_reference(reference)
+    def _check_references(self) -> Self:
+        check_schemes("image", self.image if isinstance(self.image, list) else [self.image])
         return self
 
-    def references(self) -> list[str]:
-        return [self.image] if isinstance(self.image, str) else self.image or []
 
-
-def check_reference(address: str) -> None:
-    """Raise a `ValueError` for a reference picture that the service would not fetch."""
-    if address.startswith("data:image/"):
-        return
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    is_address = re.fullmatch(r"[\d.]+|.*:.*", host) is not None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("image: a reference picture must be an http(s) address or a data:image/ URI")
-    if parts.username or host == "localhost" or host.endswith(".localhost") or is_address:
-        raise ValueError("image: the service fetches public addresses only: no localhost, no IP address, no user name")
-
-
-class PollinationsImage(Connection, ImageOptions, RunnableSerializable[str, Media]):
-    """Pictures from words.
+class PollinationsImage(Maker, ImageOptions):
+    """Pictures from words, and from pictures.
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
-        >>> painter.generate("a lighthouse at dusk", seed=7).save("lighthouse")  # doctest: +SKIP
-        PosixPath('lighthouse.jpg')
+        >>> picture = painter.generate("a lighthouse at dusk", seed=7)  # doctest: +SKIP
+        >>> picture.edit("make it night").save("night")  # doctest: +SKIP
+        PosixPath('night.jpg')
 
     Every field of `ImageOptions` is an option of the constructor and of each call. It is a runnable from prompt to
-    `Media`, too: `prompt_template | chat | StrOutputParser() | painter`.
+    `Media`, too: `prompt_template | chat | StrOutputParser() | painter`. A model that draws vectors, such as
+    `recraft-svg`, answers with an SVG.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
-        **Connection._SYNONYMS,
-        "model_name": "model",
+        **Maker._SYNONYMS,
         "no-logo": "nologo",
         "no_logo": "nologo",
         "no-feed": "private",
         "no_feed": "private",
         "nofeed": "private",
     }
+    _OPTIONS = ImageOptions
+    _CATEGORY = "image"
 
-    def generate(self, prompt: str, **overrides: Any) -> Media:
-        """Draw a picture.
+    def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
+        """Change a picture, or make one from several.
 
         Args:
-            prompt: What is to be seen, up to 32,000 characters.
+            prompt: What is to change, up to 32,000 characters.
+            image: One picture, or several for models that take several: public addresses, data URIs, bytes, `Media`,
+                or files below `reference_folder`.
             overrides: Options of `ImageOptions` for this picture only.
 
         Raises:
-            InvalidRequestError: If an option is wrong, or the service refuses one.
+            InvalidRequestError: If an option or a picture is wrong, or the service refuses one.
+            UnsupportedRequestError: If the model takes no pictures; it names models that do.
+            MediaInputError: If the service could not fetch or read a picture.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
             InvalidResponseError: If what came back is no whole picture.
         """
-        options = self._options(overrides)
-        with catalog.suggesting(options.model, "image"):
-            return self._client.send(image_call(prompt, options))
+        options = self._editing(image, overrides)
+        return self._run(options, self._edit(prompt, options))
 
-    async def agenerate(self, prompt: str, **overrides: Any) -> Media:
-        """As `generate`."""
-        options = self._options(overrides)
-        with catalog.suggesting(options.model, "image"):
-            return await self._client.asend(image_call(prompt, options))
+    async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
+        """As `edit`."""
+        options = self._editing(image, overrides)
+        return await self._arun(options, self._edit(prompt, options))
 
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
-        return self._call_with_config(self.generate, input, config, **kwargs)
-
-    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
-        return await self._acall_with_config(self.agenerate, input, config, **kwargs)
+    def _editing(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
+        pictures = list(image) if isinstance(image, list | tuple) else image
+        if pictures is None or pictures == []:
+            raise InvalidRequestError("image: give the picture to change")
+        chosen = "model" in self.model_fields_set or "model" in overrides or "model_name" in overrides
+        return self._options({**({} if chosen else {"model": EDITOR}), **overrides, "image": pictures})
 
     def _options(self, overrides: Mapping[str, Any]) -> ImageOptions:
-        """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
-        own = self.model_dump(include=set(ImageOptions.model_fields), exclude_none=True)
-        named = {self._SYNONYMS.get(name, name): value for name, value in overrides.items()}
-        if unknown := sorted(named.keys() - ImageOptions.model_fields.keys()):
-            raise InvalidRequestError("; ".join(describe_unknown(name, ImageOptions.model_fields) for name in unknown))
-        try:
-            options = ImageOptions.model_validate({**own, **named})
-        except ValidationError as error:
-            raise InvalidRequestError(told(error)) from None
+        options: ImageOptions = super()._options(overrides)
         ignored = [name for name in _NO_LONGER_HONOURED if getattr(options, name) is not None]
         if ignored:
             warnings.warn(
                 f"{', '.join(ignored)}: sent, but gen.pollinations.ai no longer honours it", UserWarning, stacklevel=3
             )
-        options.seed = drawn(options.seed)
         return options
+
+    def _generation(self, prompt: str, options: ImageOptions) -> Flow[Media]:
+        check_prompt(prompt)
+        pictures = self._read("image", options.image)
+        check_abilities(options, len(pictures))
+        picture: Media = yield image_call(prompt, options, (yield from self._light(pictures)), self)
+        return picture
+
+    def _edit(self, prompt: str, options: ImageOptions) -> Flow[Media]:
+        check_prompt(prompt)
+        pictures = self._read("image", options.image)
+        check_abilities(options, len(pictures))
+        picture: Media = yield edit_call(prompt, options, (yield from self._light(pictures)), self)
+        return picture
+
+    def _light(self, pictures: list[str | Media]) -> Flow[list[str | Media]]:
+        """The pictures, uploaded where they are too heavy to go with the request."""
+        if sum(len(each.data) for each in pictures if isinstance(each, Media)) <= LARGEST_INSIDE:
+            return pictures
+        return list((yield from self._addresses(pictures)))
+
+
+# --- What a model can -------------------------------------------------------------------------------------------------
+
+
+def takes_pictures(model: Model) -> bool | None:
+    return None if model.input_modalities is None else "image" in model.input_modalities
+
+
+def check_abilities(options: ImageOptions, pictures: int) -> None:
+    """Refuse what the model is known not to do, before anything is sent. Newer models and those of the community are
+    not known here, and asked.
+
+    Raises:
+        UnsupportedRequestError: If it lacks an ability; it names models that have it.
+        InvalidRequestError: If a value is not one of the model's.
+    """
+    model = catalog.find(options.model)
+    if model is None:
+        return
+    name, can = options.model, catalog.abilities(model.id)
+    refuse_unless(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image", _any)
+    if pictures:
+        refuse_unless(takes_pictures(model), name, "takes no pictures", "image", takes_pictures)
+    most, least = model.max_reference_images, can.get("min_reference_images", 0)
+    if most is not None and pictures > most or pictures < least:
+        wanted = f"at least {least}" if pictures < least else f"at most {most}"
+        raise InvalidRequestError(f"image: model {name!r} takes {wanted} reference pictures, not {pictures}")
+    if options.transparent:
+        refuse_unless(can.get("transparent"), name, "draws no transparent background", "image", _transparent)
+    if options.quality is not None and "qualities" in can:
+        refuse_unless(bool(can["qualities"]), name, "has no choice of quality", "image", _with_qualities)
+        _check_choice("quality", options.quality, can["qualities"], name)
+    if options.resolution is not None and takes_pictures(model) is not None:
+        refuse_unless(bool(model.resolutions), name, "has no choice of resolution", "image", _with_resolutions)
+        _check_choice("resolution", options.resolution, model.resolutions, name)
+    step = can.get("multiple_of", 1)
+    for side in ("width", "height"):
+        if (value := getattr(options, side)) is not None and value % step:
+            raise InvalidRequestError(f"{side}: model {name!r} draws multiples of {step} pixels, not {value}")
+
+
+def _any(model: Model) -> bool:
+    return True
+
+
+def _transparent(model: Model) -> bool:
+    return catalog.abilities(model.id).get("transparent") is True
+
+
+def _with_qualities(model: Model) -> bool:
+    return bool(catalog.abilities(model.id).get("qualities"))
+
+
+def _with_resolutions(model: Model) -> bool:
+    return bool(model.resolutions)
+
+
+def _check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
+    if value not in offered:
+        raise InvalidRequestError(f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}")
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def image_call(prompt: str, options: ImageOptions) -> Call[Media]:
-    """`GET /image/{prompt}`, or a POST where the path of an address cannot carry the prompt.
-
-    Raises:
-        InvalidRequestError: If the prompt is empty or too long.
-    """
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise InvalidRequestError("prompt must be a text that says what is to be seen, not empty")
-    if len(prompt) > LONGEST_PROMPT:
-        raise InvalidRequestError(f"prompt has {len(prompt)} characters; the service takes up to {LONGEST_PROMPT}")
-    query = _query(options)
-    if query is not None and _fits_in_a_path(prompt):
-        path = f"/image/{quote(prompt, safe='')}"
+def image_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+    """`GET /image/{prompt}`, or a POST where an address cannot carry the prompt or the reference pictures."""
+    path = in_path(prompt)
+    if path is not None and all(isinstance(each, str) for each in pictures):
+        query = _query(options, [str(each) for each in pictures])
         if len(path) + len(urlencode(query)) <= LONGEST_URL:
-            return Call("GET", path, partial(read_picture, prompt=prompt, options=options), {"params": query})
-    read = partial(read_generation, prompt=prompt, options=options)
-    return Call("POST", "/v1/images/generations", read, {"json": _body(prompt, options)})
+            read = partial(read_picture, prompt=prompt, options=options, maker=maker)
+            return Call("GET", f"/image/{path}", read, {"params": query})
+    body = _body(prompt, options)
+    if options.width or options.height:
+        body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
+    if pictures:
+        body["image"] = [_inside(each) for each in pictures]
+    read = partial(read_generation, prompt=prompt, options=options, maker=maker)
+    return Call("POST", "/v1/images/generations", read, {"json": body})
 
 
-def _fits_in_a_path(prompt: str) -> bool:
-    """The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way."""
-    try:
-        prompt.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"prompt holds half a character (a lone surrogate) at {error.start}") from error
-    return "%" not in prompt and not {".", ".."} & set(re.split(r"[/\\]", prompt))
+def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+    """`POST /v1/images/edits`: a form where all pictures are bytes and no option needs JSON, which is a third larger.
+
+    Of forms the service reads no seed.
+    """
+    read = partial(read_generation, prompt=prompt, options=options, maker=maker)
+    body = _body(prompt, options)
+    if options.width or options.height:
+        wide, high = options.width or options.height, options.height or options.width
+        body["size"] = f"{wide}x{high}"
+    files = [each for each in pictures if isinstance(each, Media)]
+    if len(files) == len(pictures) and body.keys() <= _IN_FORMS:
+        fields = {name: str(value).lower() if value is True else str(value) for name, value in body.items()}
+        name = "image" if len(files) == 1 else "image[]"
+        parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
+        return Call("POST", "/v1/images/edits", read, multipart(fields, parts))
+    body["image"] = [{"image_url": _inside(each)} for each in pictures]
+    return Call("POST", "/v1/images/edits", read, {"json": body})
 
 
-def _query(options: ImageOptions) -> dict[str, Any] | None:
-    """Parameters of the GET route; None where only a body can carry them."""
-    if any(address.startswith("data:") for address in options.references()):
-        return None
+_IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_format", "safe"}
+
+
+def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
+    """Parameters of the GET route."""
     query = options.model_dump(exclude_none=True, exclude={"image"})
     if not query.get("transparent"):
         query.pop("transparent", None)  # the server takes the text "false" for true
-    if options.references():
-        # A comma would part an address in two; the trailing bar of one address alone would make an empty second.
-        query["image"] = "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in options.references())
+    if addresses:
+        query["image"] = joined(addresses)
     return query
 
 
 def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
     body = options.model_dump(exclude_none=True, exclude={"image", "width", "height"})
-    body |= {"prompt": prompt, "response_format": "b64_json"}
-    if options.width or options.height:
-        body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
-    if options.references():
-        body["image"] = options.references()
-    return body
+    return body | {"prompt": prompt, "response_format": "b64_json"}
+
+
+def _inside(picture: str | Media) -> str:
+    """The address of a picture, or its bytes as one."""
+    if isinstance(picture, str):
+        return picture
+    return f"data:{picture.mime_type};base64,{base64.b64encode(picture.data).decode('ascii')}"
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_picture(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
-    """The picture of an answer whose body is one.
-
-    Raises:
-        PollinationsError: What an error object in the body stands for.
-        InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
-    """
-    if response.content.lstrip().startswith(b"{"):
-        errors.parse_json(response, "picture")
-    return _media(response, response.content, prompt, options)
+def read_picture(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+    """The picture of an answer whose body is one."""
+    return read_media(response, response.content, "image", prompt, options, maker=maker)
 
 
-def read_generation(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
-    """The picture inside the JSON of `/v1/images/generations`."""
+def read_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+    """The picture inside the JSON of `/v1/images/...`."""
     body = errors.parse_json(response, "picture")
     try:
         item = body["data"][0]
         data = base64.b64decode(item["b64_json"], validate=True)
     except (KeyError, IndexError, TypeError, binascii.Error) as error:
         raise errors.not_expected(response, "picture") from error
-    return _media(response, data, prompt, options, revised_prompt=item.get("revised_prompt"))
-
-
-def _media(
-    response: httpx.Response, data: bytes, prompt: str, options: ImageOptions, revised_prompt: str | None = None
-) -> Media:
-    mime_type = media.sniff(data)
-    if mime_type is None or not mime_type.startswith("image/"):
-        raise errors.not_expected(response, "picture")
-    if not media.is_whole(data, mime_type):
-        raise InvalidResponseError(
-            f"The answer is no whole picture: {len(data)} bytes of {mime_type} without their end",
-            status_code=response.status_code,
-            request_id=response.headers.get("x-request-id"),
-        )
-    headers = response.headers
-    metadata: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
-    if cache_type := headers.get("x-cache-type"):
-        metadata["cache_type"] = cache_type
-    if revised_prompt and revised_prompt != prompt:
-        metadata["revised_prompt"] = revised_prompt
-    return Media(
-        data=data,
-        mime_type=mime_type,
-        url=public_url(headers),
-        model=headers.get("x-model-used") or options.model,
-        seed=options.seed,
-        prompt=prompt,
-        request_id=headers.get("x-request-id"),
-        metadata=metadata,
-    )
-
-
-def public_url(headers: httpx.Headers) -> str | None:
-    """Address of the stored file, from the `Link` entry with rel="enclosure"."""
-    for entry in headers.get_list("link", split_commas=True):
-        address = re.match(r"\s*<([^>]*)>", entry)
-        if address and re.search(r'rel="?enclosure"?', entry):
-            return address[1]
-    return None
+    revised = item.get("revised_prompt")
+    metadata = {"revised_prompt": revised} if revised and revised != prompt else {}
+    return read_media(response, data, "image", prompt, options, maker=maker, metadata=metadata)

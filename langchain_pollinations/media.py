@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 EXTENSIONS: Mapping[str, str] = {
     "image/png": ".png",
@@ -213,14 +213,6 @@ def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
     return target if target.suffix else target.with_suffix(suffix)
 
 
-class Editor(Protocol):
-    """A wrapper that can change what it made."""
-
-    def edit(self, prompt: str, image: Media, **overrides: Any) -> Media: ...
-
-    async def aedit(self, prompt: str, image: Media, **overrides: Any) -> Media: ...
-
-
 @dataclass(frozen=True, repr=False)
 class Media:
     """A finished picture, film, sound or 3D object, with all that is known about how it came to be.
@@ -249,7 +241,7 @@ class Media:
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     path: Path | None = None
     """The file that holds the bytes, where they are not in memory."""
-    maker: Editor | None = field(default=None, compare=False)
+    maker: Any = field(default=None, compare=False)
     """The wrapper that made it, for `edit`. It is left out of pickles and artifacts."""
 
     @classmethod
@@ -307,14 +299,16 @@ class Media:
 
     def edit(self, prompt: str, **overrides: Any) -> Media:
         """This picture, changed as `prompt` says, by the wrapper that made it. See `PollinationsImage.edit`."""
-        return self._editor().edit(prompt, self, **overrides)
+        edited: Media = self._editor().edit(prompt, self, **overrides)
+        return edited
 
     async def aedit(self, prompt: str, **overrides: Any) -> Media:
         """As `edit`."""
-        return await self._editor().aedit(prompt, self, **overrides)
+        edited: Media = await self._editor().aedit(prompt, self, **overrides)
+        return edited
 
-    def _editor(self) -> Editor:
-        if self.maker is None:
+    def _editor(self) -> Any:
+        if not hasattr(self.maker, "edit"):
             raise ValueError("nobody who could edit made this: PollinationsImage(...).edit(prompt, media) takes it")
         return self.maker
 

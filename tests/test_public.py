@@ -61,6 +61,10 @@ ALLOWED = {
     "_schemas": {"_encode"},
     "_connection": {"_http", "_options", "errors"},
     "catalog": {"errors", "_connection", "_http", "_options"},
+    "_references": {"errors", "media"},
+    "uploads": {"errors", "media", "_connection", "_http", "_options"},
+    "_maker": {"errors", "media", "catalog", "uploads", "_connection", "_http", "_options", "_references"},
+    "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
 }
 
 

@@ -1,0 +1,322 @@
+"""What the wrappers of media share: options of a call over those of the constructor, and how answers are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import httpx
+from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+
+from langchain_pollinations import catalog, errors, media
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Flow
+from langchain_pollinations._options import check_safe, describe_unknown, drawn, told
+from langchain_pollinations._references import Reading, References
+from langchain_pollinations.catalog import Model
+from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
+from langchain_pollinations.media import Media
+from langchain_pollinations.uploads import upload_call
+
+LONGEST_PROMPT = 32_000
+LONGEST_URL = 2000
+"""Characters of an address; a longer prompt goes by POST. The edge of the service takes about 16 KB, proxies less."""
+
+UPLOADS_KEPT = 25 * 24 * 3600
+"""Seconds for which an upload is used again; the service keeps it for 30 days."""
+
+
+class Options(BaseModel):
+    """What can be said of every medium. None means that nothing is sent: the service decides."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    model: str = Field(min_length=1)
+    """Canonical id or alias of the model."""
+    safe: str | bool | None = None
+    """Checks of the prompt: a comma list of privacy, secrets, sexual, violence and shield, or nsfw."""
+
+    @field_validator("safe")
+    @classmethod
+    def _known_words(cls, value: str | bool | None) -> str | bool | None:
+        if isinstance(value, str):
+            check_safe(value)
+        return value
+
+
+class Maker(Connection, RunnableSerializable[str, Media]):
+    """Base of the wrappers that make media from a prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Connection._SYNONYMS, "model_name": "model"}
+    _OPTIONS: ClassVar[type[Options]]
+    """What can be said in the constructor and in each call."""
+    _CATEGORY: ClassVar[str]
+    """Its models, as the catalogue calls them."""
+
+    reference_folder: Path | None = None
+    """Below which references may be files. Without it no file is read: the words for one may come from a model."""
+
+    _uploaded: Uploaded = PrivateAttr(default_factory=lambda: Uploaded())
+
+    def generate(self, prompt: str, **overrides: Any) -> Media:
+        """Make one.
+
+        Args:
+            prompt: What it is to be, up to 32,000 characters.
+            overrides: Options of the constructor, for this call only.
+
+        Raises:
+            InvalidRequestError: If an option is wrong, or the service refuses one.
+            ContentBlockedError: If the `safe` filter blocked the prompt.
+            UnprocessableError: If the provider refused the prompt.
+            InvalidResponseError: If what came back is not whole, or something else.
+        """
+        options = self._options(overrides)
+        return self._run(options, self._generation(prompt, options))
+
+    async def agenerate(self, prompt: str, **overrides: Any) -> Media:
+        """As `generate`."""
+        options = self._options(overrides)
+        return await self._arun(options, self._generation(prompt, options))
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return self._call_with_config(self.generate, input, config, **kwargs)
+
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return await self._acall_with_config(self.agenerate, input, config, **kwargs)
+
+    def _generation(self, prompt: str, options: Any) -> Flow[Media]:
+        """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
+        raise NotImplementedError
+
+    def _run(self, options: Options, flow: Flow[Media]) -> Media:
+        with catalog.suggesting(options.model, self._CATEGORY):
+            return self._client.run(flow)
+
+    async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
+        with catalog.suggesting(options.model, self._CATEGORY):
+            return await self._client.arun(flow)
+
+    def _options(self, overrides: Mapping[str, Any]) -> Any:
+        """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
+        fields = self._OPTIONS.model_fields
+        own = {name: value for name in fields if (value := getattr(self, name)) is not None}
+        named = {self._SYNONYMS.get(name, name): value for name, value in overrides.items()}
+        if unknown := sorted(named.keys() - fields.keys()):
+            raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
+        try:
+            options = self._OPTIONS.model_validate({**own, **named})
+        except ValidationError as error:
+            raise InvalidRequestError(told(error)) from None
+        if "seed" in fields:
+            options.seed = drawn(options.seed)  # type: ignore[attr-defined]
+        return options
+
+    # References.
+
+    def _read(self, argument: str, given: References | None, family: str = "image") -> list[str | Media]:
+        """References as public addresses, or as media whose bytes are at hand."""
+        return Reading(argument, family, self.reference_folder, self._media_host).all(given)
+
+    def _addresses(self, references: Sequence[str | Media]) -> Flow[list[str]]:
+        """The address of each, for routes that take nothing else: what has none is uploaded, once."""
+        found = []
+        for each in references:
+            found.append(each if isinstance(each, str) else (yield from self._address_of(each)))
+        return found
+
+    def _address_of(self, item: Media) -> Flow[str]:
+        host = self._media_host
+        if item.url is not None and item.url.startswith(f"{host}/"):
+            return item.url
+        place = (host, sha256(item.data).hexdigest())
+        if (known := self._uploaded.find(place)) is None:
+            stored = yield upload_call(item, host)
+            known = self._uploaded.keep(place, stored.url)
+        return known
+
+
+class Uploaded:
+    """Addresses of what a wrapper has uploaded: equal references are equal requests, which the service bills once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """It holds nothing that tells two wrappers apart."""
+        return isinstance(other, Uploaded)
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[type[Uploaded], tuple[()]]:
+        return Uploaded, ()
+
+    def find(self, place: tuple[str, str]) -> str | None:
+        url, since = self._known.get(place, (None, 0.0))
+        return url if time.time() - since < UPLOADS_KEPT else None
+
+    def keep(self, place: tuple[str, str], url: str) -> str:
+        while len(self._known) >= 1000:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[place] = (url, time.time())
+        return url
+
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+
+def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt") -> str:
+    """The prompt, if it is one.
+
+    Raises:
+        InvalidRequestError: If it is empty, too long, or holds half a character.
+    """
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidRequestError(f"{name} must be a text that says what is to be made, not empty")
+    if len(prompt) > longest:
+        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{name} holds half a character (a lone surrogate) at {error.start}") from error
+    return prompt
+
+
+def in_path(prompt: str) -> str | None:
+    """A prompt for the path of an address; None for one that a path cannot carry.
+
+    The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way.
+    """
+    if "%" in prompt or {".", ".."} & set(re.split(r"[/\\]", prompt)):
+        return None
+    return quote(prompt, safe="")
+
+
+def joined(addresses: Sequence[str]) -> str:
+    """Addresses for a parameter that takes several. A comma would part one in two."""
+    return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)
+
+
+def refuse_unless(able: bool | None, model: str, what: str, category: str, can: Callable[[Model], bool | None]) -> None:
+    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to."""
+    if able is not False:
+        return
+    others = catalog.able(category, can)
+    raise UnsupportedRequestError(
+        f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else "")
+    )
+
+
+# --- Answers ----------------------------------------------------------------------------------------------------------
+
+NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
+
+
+def read_media(
+    response: httpx.Response, data: bytes | Path, family: str, prompt: str, options: Any, **known: Any
+) -> Media:
+    """The media of an answer, with all that its headers tell.
+
+    Args:
+        response: The answer; its body is looked at only where it turns out to be no media.
+        data: The bytes, or the file that holds them.
+        family: What is expected: `image`, `audio`, `video` or `model`.
+        prompt: What was asked for.
+        options: With which options.
+        known: Other fields of `Media`; `metadata` is added to that of the headers.
+
+    Raises:
+        PollinationsError: What an error object in the body stands for.
+        InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
+    """
+    head, size = _head(data)
+    if head.lstrip().startswith(b"{") or not head:
+        response = _with_body(response, data)
+        errors.parse_json(response, NOUNS[family])
+    mime_type = _mime_type(response, head, family)
+    if mime_type is None:
+        raise errors.not_expected(_with_body(response, data), NOUNS[family])
+    if not _is_whole(data, mime_type):
+        raise InvalidResponseError(
+            f"The answer is no whole {NOUNS[family]}: {size} bytes of {mime_type} without their end",
+            status_code=response.status_code,
+            request_id=response.headers.get("x-request-id"),
+        )
+    told = {
+        "mime_type": mime_type,
+        "url": public_url(response.headers),
+        "model": response.headers.get("x-model-used") or options.model,
+        "seed": getattr(options, "seed", None),
+        "prompt": prompt,
+        "request_id": response.headers.get("x-request-id"),
+        **known,
+        "metadata": {**metadata(response.headers), **known.get("metadata", {})},
+    }
+    return Media(data=data, **told) if isinstance(data, bytes) else Media.from_file(data, **told)
+
+
+def _head(data: bytes | Path) -> tuple[bytes, int]:
+    if isinstance(data, bytes):
+        return data[: media.HEAD], len(data)
+    with data.open("rb") as file:
+        return file.read(media.HEAD), os.fstat(file.fileno()).st_size
+
+
+def _with_body(response: httpx.Response, data: bytes | Path) -> httpx.Response:
+    """The answer with the beginning of its body, whichever way that went."""
+    headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+    content = data if isinstance(data, bytes) else _start(data)
+    return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1024 * 1024)
+
+
+def _mime_type(response: httpx.Response, head: bytes, family: str) -> str | None:
+    """What the bytes are, if that is of the family; raw samples of sound are known by the header alone."""
+    found = media.sniff(head)
+    if family == "audio":
+        if found == "video/mp4":
+            return "audio/mp4"  # AAC comes in such a container
+        said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if found is None and head and said in ("audio/pcm", "audio/l16"):
+            return "audio/pcm"
+    return found if found is not None and found.startswith(f"{family}/") else None
+
+
+def _is_whole(data: bytes | Path, mime_type: str) -> bool:
+    if isinstance(data, bytes):
+        return media.is_whole(data, mime_type)
+    with data.open("rb") as file:
+        return mime_type != "video/mp4" or media.has_all_boxes(file)
+
+
+_TOLD = ("x-tts-voice", "x-generation-id", "song-id", "x-elevenlabs-song-id", "x-elevenlabs-reference-song-id")
+
+
+def metadata(headers: httpx.Headers) -> dict[str, Any]:
+    """What headers tell of how a result came to be: `x-usage-*`, `cache_type`, the voice, ids of a song."""
+    found: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
+    if cache_type := headers.get("x-cache-type"):
+        found["cache_type"] = cache_type
+    return found | {name.removeprefix("x-").replace("-", "_"): headers[name] for name in _TOLD if name in headers}
+
+
+def public_url(headers: httpx.Headers) -> str | None:
+    """Address of the stored file, from the `Link` entry with rel="enclosure"."""
+    for entry in headers.get_list("link", split_commas=True):
+        address = re.match(r"\s*<([^>]*)>", entry)
+        if address and re.search(r'rel="?enclosure"?', entry):
+            return address[1]
+    return None

@@ -1,0 +1,137 @@
+"""Files on the service's media host, for references that must be addresses."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from langchain_pollinations import errors, media
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Call, multipart
+from langchain_pollinations._options import told
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.media import EXTENSIONS, Media
+
+LARGEST = 400 * 1024 * 1024
+"""Bytes of a file that the media host takes."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file on the media host: public for whoever knows its address, and kept for 30 days."""
+
+    url: str
+    id: str
+    mime_type: str
+    size: int
+    """Bytes."""
+    tags: tuple[str, ...] = ()
+    """Under which it is published in galleries; none unless asked for."""
+
+
+def upload(
+    file: Media | bytes | str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    id: str | None = None,
+    tags: Iterable[str] = (),
+    **connection: Any,
+) -> Upload:
+    """Put a file on the service's media host, where everybody who has its address can fetch it for 30 days.
+
+    The wrappers do this by themselves for references that must be addresses. A file without tags cannot be deleted.
+
+        >>> upload("portrait.png").url  # doctest: +SKIP
+        'https://media.pollinations.ai/3f9c1e2a'
+
+    Args:
+        file: Bytes, a `Media`, or the path of a file, of 400 MiB at most.
+        name: What the file is to be called; by default a name of ours.
+        id: The end of its address: up to 128 letters, digits, dots, dashes and underscores. The service sets the
+            account before it, so the address to use is the one that comes back.
+        tags: Publish it under these words in public galleries.
+        connection: The fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on.
+
+    Raises:
+        InvalidRequestError: If an argument is wrong or the id is taken already.
+        PayloadTooLargeError: If the file is larger than the service takes.
+        OSError: If the file cannot be read.
+    """
+    with _connected(connection) as host:
+        return host._client.send(upload_call(_read(file), host._media_host, name=name, id=id, tags=tuple(tags)))
+
+
+async def aupload(
+    file: Media | bytes | str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    id: str | None = None,
+    tags: Iterable[str] = (),
+    **connection: Any,
+) -> Upload:
+    """As `upload`."""
+    async with _connected(connection) as host:
+        return await host._client.asend(upload_call(_read(file), host._media_host, name=name, id=id, tags=tuple(tags)))
+
+
+def _connected(connection: dict[str, Any]) -> Connection:
+    try:
+        return Connection(**connection)
+    except ValidationError as error:
+        raise InvalidRequestError(told(error)) from None
+
+
+def _read(file: Any) -> Media:
+    if isinstance(file, Media):
+        return file
+    if isinstance(file, bytes):
+        return Media(data=file, mime_type=media.sniff(file) or "application/octet-stream")
+    if not isinstance(file, str | os.PathLike):
+        raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}")
+    return _read(Path(file).read_bytes())
+
+
+def upload_call(
+    file: Media, host: str, *, name: str | None = None, id: str | None = None, tags: tuple[str, ...] = ()
+) -> Call[Upload]:
+    """`POST /upload`: the raw bytes, or a form where an id or tags go with them."""
+    data = file.data
+    if not data:
+        raise InvalidRequestError("file is empty")
+    if len(data) > LARGEST:
+        raise errors.PayloadTooLargeError(f"file has {len(data):,} bytes; the media host takes {LARGEST:,}")
+    name = name or f"file{EXTENSIONS.get(file.mime_type, '.bin')}"
+    if id is None and not tags:
+        headers = {"content-type": file.mime_type, "x-file-name": quote(name)}
+        return Call("POST", "/upload", read_upload, {"content": data, "headers": headers}, origin=host)
+    fields = {"id": _checked_id(id), "tags": ",".join(tags)}
+    form = multipart({k: v for k, v in fields.items() if v}, [("file", (name, data, file.mime_type))])
+    return Call("POST", "/upload", read_upload, form, origin=host)
+
+
+def _checked_id(id: str | None) -> str | None:
+    if id is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", id):
+        raise InvalidRequestError("id takes up to 128 letters, digits, '.', '_' and '-', and begins with none of these")
+    return id
+
+
+def read_upload(response: httpx.Response) -> Upload:
+    """Where a file has been put."""
+    body = errors.parse_json(response, "address of an upload")
+    if not (isinstance(body.get("url"), str) and body["url"].startswith(("http://", "https://"))):
+        raise errors.not_expected(response, "address of an upload")
+    return Upload(
+        url=body["url"],
+        id=str(body.get("id") or body["url"].rpartition("/")[2]),
+        mime_type=str(body.get("contentType") or ""),
+        size=body["size"] if isinstance(body.get("size"), int) else 0,
+        tags=tuple(map(str, body.get("tags") or ())),
+    )
