@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import catalog, chat, embeddings, images, media
+from . import catalog, chat, embeddings, media, video
 from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
@@ -107,14 +107,15 @@ class Application:
         lists = [Route(path, self._simple(_models)) for path in catalog.LIST_CATEGORIES]
         return [
             Route("/v1/chat/completions", self._simple(chat.completions), methods=["POST"]),
-            Route("/v1/images/generations", self._simple(images.generations), methods=["POST"]),
+            Route("/v1/images/generations", self._simple(video.generations), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
             Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),
             *lists,
             Route("/text", self._simple(chat.post_text), methods=["POST"]),
             Route("/text/{rest:anything}", self._prompted(_segment(chat.get_text), "/text/")),
-            Route("/image/{rest:anything}", self._prompted(images.get_image, "/image/")),
+            Route("/image/{rest:anything}", self._prompted(video.get_image, "/image/")),
+            Route("/video/{rest:anything}", self._prompted(video.get_video, "/video/")),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
         ]

@@ -18,6 +18,7 @@ DEFAULTS = {
     "text": "openai/gpt-5.4-nano",
     "image": "tongyi-mai/z-image-turbo",
     "images": "black-forest-labs/flux.1-schnell",
+    "video": "google/veo-3.1-fast",
     "embedding": "openai/text-embedding-3-small",
 }
 

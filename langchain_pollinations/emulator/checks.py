@@ -325,7 +325,7 @@ EMBEDDINGS: Table = {
 # Query values arrive as text; each check below coerces as the service does, then judges.
 
 
-def _coerced(value: str) -> float:
+def coerced_number(value: str) -> float:
     """`Number(value)` of JavaScript, as far as it matters here."""
     text = value.strip()
     if not text:
@@ -337,7 +337,7 @@ NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def coerced(check: Check) -> Check:
-    return optional(lambda value: check(_coerced(value)))
+    return optional(lambda value: check(coerced_number(value)))
 
 
 TRUE_WORDS = ("true", "1", "yes", "on")

@@ -66,7 +66,7 @@ def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int
     return wide, high
 
 
-def _seed(value: Any) -> int:
+def seed_of(value: Any) -> int:
     """The seed of a picture: the fixed one for none and -1, and below the limit."""
     try:
         seed = DEFAULT_SEED if value in (None, "") else int(float(value))
@@ -75,16 +75,11 @@ def _seed(value: Any) -> int:
     return DEFAULT_SEED if seed == -1 else seed % checks.SEED_MAX if seed > checks.SEED_MAX else seed
 
 
-def _is_true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
     return str(value).lower() == "true"
 
 
 # What a model can do with an order; each check raises the service's refusal.
-
-
-def _no_video(order: Order) -> None:
-    if order.model["category"] == "video":
-        raise Refusal(400, "The emulator draws pictures; it makes no videos on this route")
 
 
 def _small_enough(order: Order) -> None:
@@ -122,13 +117,13 @@ def _references(order: Order) -> None:
     if most is not None and len(order.images) > most:
         raise Refusal(400, f"This model supports at most {most} reference images")
     for url in order.images:
-        _reference(url)
+        check_address(url)
 
 
 LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
 
 
-def _reference(url: str) -> None:
+def check_address(url: str) -> None:
     """Refuse addresses that the service would not fetch."""
     if url.startswith("data:image/"):
         return
@@ -138,7 +133,7 @@ def _reference(url: str) -> None:
         raise Refusal(400, f"Invalid image URL: {url}", code="invalid_image_url")
 
 
-ABILITIES = (_no_video, _small_enough, _sixteenths, _resolution, _transparency, _grok_quality, _references)
+ABILITIES = (_small_enough, _sixteenths, _resolution, _transparency, _grok_quality, _references)
 
 
 def _check_abilities(order: Order) -> None:
@@ -154,9 +149,11 @@ def _units(order: Order) -> dict[str, int]:
     return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
 
 
-def _stored(world: World, order: Order, picture: File) -> Stored:
-    used = {"x-model-used": order.name, **usage.headers(_units(order))}
-    return Stored(picture, len(picture.data), media.made_headers(world, picture) | used)
+def keep(world: World, file: File, model: str, units: Mapping[str, int]) -> Stored:
+    """A file that a model made, stored under its link, with the headers of its answer."""
+    world.media.put(file.id, file, len(file.data))
+    used = {"x-model-used": model, **usage.headers(units)}
+    return Stored(file, len(file.data), media.made_headers(world, file) | used)
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
@@ -168,8 +165,7 @@ async def draw(world: World, asked: Asked, order: Order, key: str) -> generation
         )
         name = media.file_name(order.prompt, mime_type)
         picture = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
-        world.media.put(picture.id, picture, len(data))
-        return _stored(world, order, picture), _units(order)
+        return keep(world, picture, order.name, _units(order)), _units(order)
 
     job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
     return await generation.run(world, asked, job, make)
@@ -177,7 +173,7 @@ async def draw(world: World, asked: Asked, order: Order, key: str) -> generation
 
 def order_for(model: Model, prompt: str, seed: Any) -> Order:
     """An order for the model's own size, from a prompt and a seed."""
-    return Order(model, prompt, *_size(model, None, None), _seed(seed))
+    return Order(model, prompt, *_size(model, None, None), seed_of(seed))
 
 
 def json_headers(made: generation.Made) -> dict[str, str]:
@@ -188,7 +184,13 @@ def json_headers(made: generation.Made) -> dict[str, str]:
 # Routes.
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def whole(made: generation.Made) -> Response:
+    """The answer that is the file itself."""
+    file: File = made.stored.value
+    return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
+
+
+def number_of(query: Mapping[str, str], name: str) -> int | None:
     return int(float(query[name] or 0)) if name in query else None
 
 
@@ -196,38 +198,38 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
     query = asked.query
     checks.against(checks.IMAGE_QUERY, query, "Query parameter")
     model = world.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
-    width, height = _size(model, _number(query, "width"), _number(query, "height"))
+    width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
     order = Order(
         model,
         prompt,
         width,
         height,
-        _seed(query.get("seed")),
-        transparent=_is_true(query.get("transparent")),
+        seed_of(query.get("seed")),
+        transparent=is_true(query.get("transparent")),
         quality=query.get("quality", "medium"),
         resolution=query.get("resolution"),
         images=tuple(checks.image_urls(query.get("image", ""))),
     )
     key = cache.identity(asked.method, f"/image/{prompt}", query, None, ("nofeed",))
     made = await draw(world, asked, order, key)
-    picture: File = made.stored.value
-    return Response(picture.data, media_type=picture.mime_type, headers=dict(made.headers))
+    return whole(made)
 
 
-def _pair(size: str) -> tuple[int | None, int | None]:
+def pair_of(size: str) -> tuple[int | None, int | None]:
     """Width and height of `WIDTHxHEIGHT`; parts that are no numbers are left to the model."""
     wide, _, high = size.partition("x")
     first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
     return first, second
 
 
-def _body_images(value: Any) -> tuple[str, ...]:
+def body_images(value: Any) -> tuple[str, ...]:
     found = checks.image_urls(value) if isinstance(value, str) else value or []
     return tuple(url for url in found if url)
 
 
 def _usage(units: Mapping[str, int]) -> Json:
-    text, drawn = units.get("promptTextTokens", 0), units.get("completionImageTokens", 0)
+    text = units.get("promptTextTokens", 0)
+    drawn = units.get("completionImageTokens", 0) + units.get("completionVideoTokens", 0)
     return {
         "input_tokens": text,
         "output_tokens": drawn,
@@ -242,26 +244,31 @@ QUALITIES = {"standard": "medium", "hd": "high"}
 async def generations(world: World, asked: Asked) -> Response:
     body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.IMAGES)
     model = world.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
-    width, height = _size(model, *_pair(body.get("size", "1024x1024")))
+    width, height = _size(model, *pair_of(body.get("size", "1024x1024")))
     quality = body.get("quality", "medium")
     order = Order(
         model,
         body["prompt"],
         width,
         height,
-        _seed(body.get("seed")),
-        transparent=_is_true(body.get("transparent")),
+        seed_of(body.get("seed")),
+        transparent=is_true(body.get("transparent")),
         quality=QUALITIES.get(quality, quality),
         resolution=body.get("resolution"),
-        images=_body_images(body.get("image")),
+        images=body_images(body.get("image")),
     )
     key = cache.identity(asked.method, asked.path, asked.query, body, ("response_format",))
     made = await draw(world, asked, order, key)
-    picture: File = made.stored.value
-    item: Json = {"revised_prompt": order.prompt, "media_type": picture.mime_type}
+    return in_json(world, made, body, _units(order))
+
+
+def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str, int]) -> Response:
+    """The answer that speaks of the file or has it inside, as the request's body asks."""
+    file: File = made.stored.value
+    item: Json = {"revised_prompt": body["prompt"], "media_type": file.mime_type}
     if body.get("response_format") == "url":
-        item["url"] = world.link(picture)
+        item["url"] = world.link(file)
     else:
-        item["b64_json"] = base64.b64encode(picture.data).decode()
-    body = {"created": int(time.time()), "data": [item], "usage": _usage(_units(order))}
-    return JSONResponse(body, headers=json_headers(made))
+        item["b64_json"] = base64.b64encode(file.data).decode()
+    answer = {"created": int(time.time()), "data": [item], "usage": _usage(units)}
+    return JSONResponse(answer, headers=json_headers(made))

@@ -209,4 +209,28 @@ async def get(world: World, asked: Asked, path: str) -> Response:
         "cache-control": FOREVER if file.permanent else "no-store",
         "content-disposition": f"inline; filename*=UTF-8''{quote(file.name, safe='')}" if file.name else "inline",
     }
-    return Response(file.data, headers=headers | _headers(world, file))
+    return _ranged(file.data, asked.headers.get("range", ""), headers | _headers(world, file))
+
+
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+def _range(wanted: str, size: int) -> range | None:
+    """The bytes that a player asks for; None for all of them, and where it asks for several ranges or nonsense."""
+    found = RANGE.fullmatch(wanted.strip())
+    first, last = found.groups() if found else ("", "")
+    if not first:
+        return range(max(0, size - int(last)), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(size, int(last) + 1) if last else size)
+
+
+def _ranged(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
+    span = _range(wanted, len(data))
+    if span is None:
+        return Response(data, headers=headers | {"accept-ranges": "bytes"})
+    if not span:
+        return Response(status_code=416, headers={"content-range": f"bytes */{len(data)}"})
+    told = {"accept-ranges": "bytes", "content-range": f"bytes {span.start}-{span.stop - 1}/{len(data)}"}
+    return Response(data[span.start : span.stop], 206, headers | told)

@@ -20,10 +20,11 @@ ROUTES = {
     "chat_completions.request": ("POST", "/v1/chat/completions"),
     "text.query": ("GET", "/text/hello"),
     "image.query": ("GET", "/image/cat"),
+    "video.query": ("GET", "/video/cat"),
     "images_generations.request": ("POST", "/v1/images/generations"),
     "embeddings.request": ("POST", "/v1/embeddings"),
 }
-ABSENT = ("/audio/", "/v1/audio/", "/v1/images/edits", "/video/")
+ABSENT = ("/audio/", "/v1/audio/", "/v1/images/edits")
 NATURAL = {
     "body not JSON",
     "no key",
