@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from langchain_pollinations.images import PollinationsImage
     from langchain_pollinations.media import Media
+    from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
     from langchain_pollinations.tools import PollinationsImageTool
     from langchain_pollinations.uploads import Upload, aupload, upload
@@ -63,6 +64,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "Pollinations3D",
     "PollinationsError",
     "PollinationsImage",
     "PollinationsImageTool",
@@ -88,6 +90,7 @@ _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
     "Model": "catalog",
+    "Pollinations3D": "models3d",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
     "Upload": "uploads",

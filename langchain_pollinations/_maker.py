@@ -196,9 +196,12 @@ def in_path(prompt: str) -> str | None:
 
     The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way.
     """
-    if "%" in prompt or {".", ".."} & set(re.split(r"[/\\]", prompt)):
-        return None
-    return quote(prompt, safe="")
+    return None if "%" in prompt or has_dot_segments(prompt) else quote(prompt, safe="")
+
+
+def has_dot_segments(prompt: str) -> bool:
+    """Whether there is a `.` or `..` between slashes, which addresses lose on the way."""
+    return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
 
 
 def joined(addresses: Sequence[str]) -> str:
@@ -222,7 +225,7 @@ NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D obj
 
 
 def read_media(
-    response: httpx.Response, data: bytes | Path, family: str, prompt: str, options: Any, **known: Any
+    response: httpx.Response, data: bytes | Path, family: str, prompt: str | None, options: Any, **known: Any
 ) -> Media:
     """The media of an answer, with all that its headers tell.
 
@@ -230,7 +233,7 @@ def read_media(
         response: The answer; its body is looked at only where it turns out to be no media.
         data: The bytes, or the file that holds them.
         family: What is expected: `image`, `audio`, `video` or `model`.
-        prompt: What was asked for.
+        prompt: What was asked for; None where that was no words.
         options: With which options.
         known: Other fields of `Media`; `metadata` is added to that of the headers.
 

@@ -112,7 +112,9 @@ def is_whole(data: bytes, mime_type: str) -> bool:
         case "image/svg+xml":
             return b"</svg>" in data[-1024:]
         case "model/gltf-binary":
-            return len(data) >= int.from_bytes(data[8:12], "little")
+            return len(data) >= max(20, int.from_bytes(data[8:12], "little"))
+        case "model/ply":
+            return _has_all_elements(data)
         case "video/mp4" | "audio/mp4":
             return has_all_boxes(io.BytesIO(data))
     return True
@@ -134,6 +136,32 @@ def has_all_boxes(file: io.BufferedIOBase) -> bool:
         kinds.add(kind)
         place += size
     return place == end and b"moov" in kinds
+
+
+_PLY_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64"), 8),
+}
+
+
+def _has_all_elements(data: bytes) -> bool:
+    """Whether a PLY holds as much as its head announces; lists, whose length that does not tell, at their shortest."""
+    head, end, rest = data.partition(b"end_header")
+    body = rest.partition(b"\n")[2]
+    elements = count = needed = 0
+    is_text = False
+    for words in map(str.split, head.decode("latin-1").splitlines()):
+        match words:
+            case ["format", kind, _]:
+                is_text = kind == "ascii"
+            case ["element", _, number] if number.isdecimal() and len(number) < 20:
+                count = int(number)
+                elements += count
+            case ["property", "list", size, *_] | ["property", size, _]:
+                needed += count * _PLY_SIZES.get(size, 1)
+    return bool(end) and (len(body.splitlines()) >= elements if is_text else len(body) >= needed)
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

@@ -65,6 +65,7 @@ ALLOWED = {
     "uploads": {"errors", "media", "_connection", "_http", "_options"},
     "_maker": {"errors", "media", "catalog", "uploads", "_connection", "_http", "_options", "_references"},
     "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
+    "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
 }
 
 
