@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_pollinations.catalog import Model, alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
+    from langchain_pollinations.embeddings import PollinationsEmbeddings
     from langchain_pollinations.errors import (
         APIConnectionError,
         AuthenticationError,
@@ -65,6 +66,7 @@ __all__ = [
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Pollinations3D",
+    "PollinationsEmbeddings",
     "PollinationsError",
     "PollinationsImage",
     "PollinationsImageTool",
@@ -91,6 +93,7 @@ _MODULES = {
     "Media": "media",
     "Model": "catalog",
     "Pollinations3D": "models3d",
+    "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
     "Upload": "uploads",

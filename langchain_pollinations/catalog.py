@@ -377,15 +377,26 @@ def close_matches(model: str, category: str | None = None) -> list[str]:
     return list(dict.fromkeys(close))[:3]
 
 
+def did_you_mean(model: str, category: str) -> str:
+    """A question with the models of a category that were perhaps meant, to end a message with; empty where none is
+    like it."""
+    close = close_matches(model, category)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def official(category: str) -> list[str]:
+    """Ids of the official models of a category, as the service calls it."""
+    return list(dict.fromkeys(entry["name"] for entry in snapshot().values() if entry["category"] == category))
+
+
 @contextmanager
 def suggesting(model: str, category: str) -> Iterator[None]:
     """Let the error for an unknown model name the models that were perhaps meant."""
     try:
         yield
     except UnknownModelError as error:
-        if close := close_matches(model, category):
-            error.message += f" Did you mean {' or '.join(map(repr, close))}?"
-            error.args = (error.message,)
+        error.message += did_you_mean(model, category)
+        error.args = (error.message,)
         raise
 
 

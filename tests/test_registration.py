@@ -11,8 +11,10 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, SummarizationMiddleware
 from langchain.chat_models import base, init_chat_model
+from langchain.embeddings import base as embeddings_base
+from langchain.embeddings import init_embeddings
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations import ChatPollinations, PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.registration import register
 
@@ -23,6 +25,9 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found = {name: entry for name, entry in base._BUILTIN_PROVIDERS.items() if name != "pollinations"}
     monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", found)
     base._get_chat_model_creator.cache_clear()
+    others = {name: entry for name, entry in embeddings_base._BUILTIN_PROVIDERS.items() if name != "pollinations"}
+    monkeypatch.setattr(embeddings_base, "_BUILTIN_PROVIDERS", others)
+    embeddings_base._get_embeddings_class_creator.cache_clear()
     return found
 
 
@@ -64,6 +69,21 @@ def test_options_of_the_model_go_along(service: Emulator) -> None:
     init_chat_model("openai", model_provider="pollinations", temperature=0, seed=7).invoke("Hello")
     assert service.requests[-1].json["temperature"] == 0
     assert service.requests[-1].json["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pollinations:openai/text-embedding-3-large", {}),
+        ("openai/text-embedding-3-large", {"provider": "pollinations"}),
+    ],
+)
+def test_a_name_becomes_embeddings(service: Emulator, name: str, options: dict[str, Any]) -> None:
+    register()
+    embeddings = init_embeddings(name, **options, dimensions=256)
+    assert isinstance(embeddings, PollinationsEmbeddings)
+    assert len(embeddings.embed_query("Hello")) == 256
+    assert asked_models(service) == ["openai/text-embedding-3-large"]
 
 
 def test_the_model_can_be_chosen_when_it_is_called(service: Emulator) -> None:
@@ -174,6 +194,16 @@ def with_a_list(patch: pytest.MonkeyPatch) -> None:
 
 def with_other_entries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(base, "_BUILTIN_PROVIDERS", {"openai": "langchain_openai:ChatOpenAI"})
+
+
+def test_where_one_kind_cannot_be_registered_none_is(
+    monkeypatch: pytest.MonkeyPatch, providers: dict[str, Any]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(embeddings_base, "_BUILTIN_PROVIDERS")
+        with pytest.raises(RuntimeError, match=r"langchain \d.* pass PollinationsEmbeddings\(\.\.\.\) itself"):
+            register()
+    assert "pollinations" not in providers
 
 
 @pytest.mark.parametrize("change", [without_the_module, without_the_dict, with_a_list, with_other_entries])

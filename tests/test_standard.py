@@ -11,14 +11,19 @@ from unittest import mock
 
 import httpx
 import pytest
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import BaseTool
-from langchain_tests.integration_tests import ChatModelIntegrationTests, ToolsIntegrationTests
-from langchain_tests.unit_tests import ChatModelUnitTests, ToolsUnitTests
+from langchain_tests.integration_tests import (
+    ChatModelIntegrationTests,
+    EmbeddingsIntegrationTests,
+    ToolsIntegrationTests,
+)
+from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, ToolsUnitTests
 from PIL import Image
 
-from langchain_pollinations import ChatPollinations, PollinationsImageTool
+from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImageTool
 from langchain_pollinations.emulator import Emulator
 from tests.cassettes import connection
 from tests.conftest import WAYS
@@ -180,6 +185,30 @@ class TestPerplexity(DialectTests, TestChatIntegration):
 
 class TestSimulated(DialectTests, TestChatIntegration):
     dialect = "simulated"
+
+
+class TestEmbeddingsUnit(EmbeddingsUnitTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return PollinationsEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {"api_key": KEY}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"POLLINATIONS_API_KEY": "sk_env"}, {}, {"api_key": "sk_env"}
+
+
+class TestEmbeddingsIntegration(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return PollinationsEmbeddings
+
+    @pytest.fixture
+    def model(self, pollinations_emulator: Emulator) -> Embeddings:
+        return PollinationsEmbeddings(**pollinations_emulator.connection())
 
 
 class TestToolUnit(ToolsUnitTests):

@@ -3,7 +3,13 @@
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
-from langchain_pollinations import ChatPollinations, Media, PollinationsImage, PollinationsImageTool
+from langchain_pollinations import (
+    ChatPollinations,
+    Media,
+    PollinationsEmbeddings,
+    PollinationsImage,
+    PollinationsImageTool,
+)
 from langchain_pollinations.emulator import Emulator
 
 
@@ -22,5 +28,8 @@ def uses() -> None:
     print(picture.save("cat"), painter.invoke("a dog").url)
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
     PollinationsImageTool(image=painter, models=["flux"])
+    embeddings = PollinationsEmbeddings(api_key=SecretStr("sk_x"), dimensions=512, batch_size=8)
+    vectors: list[list[float]] = embeddings.embed_documents(["a cat"])
+    print(vectors, embeddings.embed([picture, "a cat"]), embeddings.embed_all(["a cat", {"type": "text", "text": "x"}]))
     with Emulator() as emulator:
         print(emulator.url, emulator.requests[-1].json)
