@@ -251,7 +251,8 @@ class Client:
     def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
         """What `send` gives for each call, in their order; `at_once` of them travel at a time.
 
-        The first error is raised at once. Calls that wait are not sent any more, those on their way not repeated.
+        The first error is raised. Then calls that wait are not sent any more, and those on their way, which a thread
+        cannot break off, are waited for but not repeated.
         """
         if len(calls) < 2 or at_once < 2:
             return [self.send(call) for call in calls]
@@ -268,17 +269,16 @@ class Client:
                 given_up.set()
                 raise
 
-        threads = concurrent.futures.ThreadPoolExecutor(min(at_once, len(calls)), "pollinations")
-        try:
+        with concurrent.futures.ThreadPoolExecutor(min(at_once, len(calls)), "pollinations") as threads:
             # A context of its own for each call: tracing and callbacks see whose it is.
             running = [threads.submit(contextvars.copy_context().run, send, call) for call in calls]
-            concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_EXCEPTION)
-            if failures:
-                raise failures[0]
-            return [answer.result() for answer in running]
-        finally:
-            given_up.set()
-            threads.shutdown(wait=False, cancel_futures=True)
+            try:
+                concurrent.futures.wait(running)
+            finally:
+                given_up.set()  # for who interrupts
+        if failures:
+            raise failures[0]
+        return [answer.result() for answer in running]
 
     async def asend_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
         """As `send_all`; on an error, or when the caller is cancelled, the calls on their way are cancelled."""

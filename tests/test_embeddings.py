@@ -302,7 +302,7 @@ def test_a_passing_fault_of_one_batch_is_repeated(make: Make, emulator: Emulator
 def test_a_fault_of_one_batch_is_the_error_of_all(
     make: Make, emulator: Emulator, call: Embed, fault: dict[str, Any], error: type[PollinationsError]
 ) -> None:
-    emulator.fail(**fault)
+    emulator.fail(**fault, times=3)
     with pytest.raises(error):
         call(make(batch_size=1), "embed_documents", ["one", "two", "three"])
 
