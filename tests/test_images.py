@@ -148,8 +148,9 @@ def test_reference_pictures_by_address_and_by_bytes(painter: PollinationsImage, 
     assert emulator.requests[-1].query["image"] == "https://example.com/a%2Cb.png|https://example.com/c.png?x=1%7C2"
     painter.generate("night", model="nanobanana", image=one)
     assert emulator.requests[-1].query["image"] == "https://example.com/a%2Cb.png"
-    painter.generate("night", model="nanobanana", image=["data:image/png;base64,iVBORw0KGgo="])
-    assert emulator.requests[-1].json["image"] == ["data:image/png;base64,iVBORw0KGgo="]
+    source = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="
+    painter.generate("night", model="nanobanana", image=[source])
+    assert emulator.requests[-1].json["image"] == [source]
 
 
 def test_a_random_seed_is_drawn_once_per_picture_and_kept_by_retries(

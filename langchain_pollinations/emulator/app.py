@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import catalog, chat, embeddings, media, video
+from . import catalog, chat, embeddings, images, media, video
 from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
@@ -108,6 +108,7 @@ class Application:
         return [
             Route("/v1/chat/completions", self._simple(chat.completions), methods=["POST"]),
             Route("/v1/images/generations", self._simple(video.generations), methods=["POST"]),
+            Route("/v1/images/edits", self._simple(images.edits), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
             Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),

@@ -307,6 +307,11 @@ IMAGES: Table = {
     "safe": optional(safe),
 }
 
+EDITS: Table = {
+    **{name: check for name, check in IMAGES.items() if not name.startswith("reference_")},
+    "image": union(string(), array(shape({"image_url": string()}))),
+}
+
 EMBEDDING_PART = union(
     shape({"type": exactly("text"), "text": string()}),
     shape({"type": exactly("image_url"), "image_url": shape({"url": string()})}),

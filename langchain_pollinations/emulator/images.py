@@ -1,24 +1,26 @@
-"""The picture routes: `GET /image/{prompt}` and `POST /v1/images/generations`."""
+"""The picture routes: `GET /image/{prompt}`, `POST /v1/images/generations` and `POST /v1/images/edits`."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
+from PIL import Image
 from starlette.responses import JSONResponse, Response
 
-from . import cache, checks, generation, media, pictures, usage
+from . import cache, checks, forms, generation, media, pictures, references, safety, usage
 from .cache import Stored
 from .catalog import Model
 from .generation import Job
-from .refusals import Refusal
+from .refusals import Refusal, upstream
+from .safety import Safety
 from .world import Asked, File, World
 
 Json = dict[str, Any]
@@ -27,17 +29,26 @@ LARGEST = 4096
 DEFAULT_SEED = 42
 # Models whose own side length is not 1024.
 SIDES = {
-    "openai/gpt-image-1-mini": 1021,
-    "google/gemini-3-pro-image": 2048,
+    "alibaba/wan-2.7-image-pro": 2048,
     "bytedance/seedream-4.5": 2048,
+    "bytedance/seedream-5.0-lite": 2048,
+    "bytedance/seedream-5.0-pro": 2048,
+    "google/gemini-3-pro-image": 2048,
+    "ideogram-ai/ideogram-v4-balanced": 2048,
+    "ideogram-ai/ideogram-v4-quality": 2048,
+    "ideogram-ai/ideogram-v4-turbo": 2048,
+    "openai/gpt-image-1-mini": 1021,
 }
+RESOLVED = {"1k": 1024, "2k": 2048}  # the side of a square picture
 SNAPPED = ((1024, 1024), (1536, 1024), (1024, 1536))
+CLEAR = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # others draw a background, asked or not
+VECTOR = "recraft/recraft-v4.1-vector"
 MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A picture as a request asks for it."""
+    """A picture as a request asks for it; a side of 0 is left to the picture that is edited."""
 
     model: Model
     prompt: str
@@ -48,6 +59,7 @@ class Order:
     quality: str = "medium"
     resolution: str | None = None
     images: tuple[str, ...] = ()
+    safety: Safety = field(default_factory=lambda: Safety([]))
 
     @property
     def name(self) -> str:
@@ -61,9 +73,15 @@ def _side(model: Model, asked: int | None) -> int:
 def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
     """The size a model draws when asked for one."""
     wide, high = _side(model, width), _side(model, height)
-    if model["name"].startswith("openai/gpt-image") and (width or height):
-        return min(SNAPPED, key=lambda size: abs(size[0] / size[1] - wide / high))
-    return wide, high
+    return _snapped(wide, high) if _snaps(model) and (width or height) else (wide, high)
+
+
+def _snaps(model: Model) -> bool:
+    return str(model["name"]).startswith("openai/gpt-image")
+
+
+def _snapped(wide: int, high: int) -> tuple[int, int]:
+    return min(SNAPPED, key=lambda size: abs(size[0] / size[1] - wide / high))
 
 
 def seed_of(value: Any) -> int:
@@ -116,36 +134,28 @@ def _references(order: Order) -> None:
     most = order.model.get("max_reference_images")
     if most is not None and len(order.images) > most:
         raise Refusal(400, f"This model supports at most {most} reference images")
-    for url in order.images:
-        check_address(url)
-
-
-LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
-
-
-def check_address(url: str) -> None:
-    """Refuse addresses that the service would not fetch."""
-    if url.startswith("data:image/"):
-        return
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2].partition(":")[0] if "[" not in parts.netloc else parts.netloc
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not host or LOCAL.fullmatch(host):
-        raise Refusal(400, f"Invalid image URL: {url}", code="invalid_image_url")
 
 
 ABILITIES = (_small_enough, _sixteenths, _resolution, _transparency, _grok_quality, _references)
 
 
-def _check_abilities(order: Order) -> None:
+def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
     for check in ABILITIES:
         check(order)
+    references.check(world, order.images)
+
+
+TOKENS = {"drawn": 1056, "shown": 258}  # of a picture, where the model counts them
 
 
 def _units(order: Order) -> dict[str, int]:
-    """What a picture uses: one unit, or tokens where the model counts them."""
+    """What a picture uses: one unit for each, or tokens where the model counts them."""
     prices = order.model.get("pricing", {})
     counted = "promptTextTokens" in prices
-    found = {"completionImageTokens": 1056 if counted else 1}
+    found = {"completionImageTokens": TOKENS["drawn"] if counted else 1}
+    if order.images and "promptImageTokens" in prices:
+        found["promptImageTokens"] = len(order.images) * (TOKENS["shown"] if counted else 1)
     return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
 
 
@@ -156,19 +166,48 @@ def keep(world: World, file: File, model: str, units: Mapping[str, int]) -> Stor
     return Stored(file, len(file.data), media.made_headers(world, file) | used)
 
 
+def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
+    """A size as the model makes it: no larger than it can, in a resolution that was asked for, in its steps."""
+    area = RESOLVED.get(order.resolution or "", 0) ** 2
+    share = math.sqrt(area / (width * height)) if area else min(1.0, LARGEST / max(width, height))
+    step = 16 if order.name in MULTIPLES_OF_16 else 1
+    wide, high = (max(step, round(side * share) // step * step) for side in (width, height))
+    return wide, high
+
+
+def _like(order: Order, source: Image.Image) -> tuple[int, int]:
+    """The size of an edit: its source's own where none was asked for, its ratio where one side was."""
+    ratio = source.width / source.height
+    wide = order.width or (max(1, round(order.height * ratio)) if order.height else source.width)
+    high = order.height or (max(1, round(order.width / ratio)) if order.width else source.height)
+    return _snapped(wide, high) if _snaps(order.model) else (wide, high)
+
+
+def _drawn(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the picture of an order."""
+    sources = [references.opened(world, address) for address in order.images]
+    asked = _like(order, sources[0]) if sources else (order.width, order.height)
+    clear = order.transparent and order.name in CLEAR
+    wish = pictures.Wish(order.prompt, *_resolved(order, *asked), order.seed, order.name, clear)
+    if order.name == VECTOR:
+        return pictures.vector(wish, sources)
+    if sources:
+        return pictures.edit(wish, sources)
+    return pictures.draw(order.prompt, wish.width, wish.height, order.seed, order.name, clear)
+
+
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
     """The picture of an order, stored, drawn or joined; without a key it is drawn anew."""
 
     async def make() -> tuple[Stored, Mapping[str, int]]:
-        data, mime_type = await asyncio.to_thread(
-            pictures.draw, order.prompt, order.width, order.height, order.seed, order.name, order.transparent
-        )
+        data, mime_type = await asyncio.to_thread(_drawn, world, order)
         name = media.file_name(order.prompt, mime_type)
         picture = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
         return keep(world, picture, order.name, _units(order)), _units(order)
 
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
-    return await generation.run(world, asked, job, make)
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
+    made = await generation.run(world, asked, job, make)
+    return generation.Made(made.stored, {**made.headers, **order.safety.headers()})
 
 
 def order_for(model: Model, prompt: str, seed: Any) -> Order:
@@ -178,7 +217,8 @@ def order_for(model: Model, prompt: str, seed: Any) -> Order:
 
 def json_headers(made: generation.Made) -> dict[str, str]:
     """The headers of a picture for an answer that speaks of it in JSON."""
-    return {k: v for k, v in made.headers.items() if k not in ("cache-control", "content-disposition")}
+    of_file = ("cache-control", "content-disposition", *media.HARMLESS)
+    return {k: v for k, v in made.headers.items() if k not in of_file}
 
 
 # Routes.
@@ -194,24 +234,38 @@ def number_of(query: Mapping[str, str], name: str) -> int | None:
     return int(float(query[name] or 0)) if name in query else None
 
 
+def _checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
+    """The prompt as the model may see it, and the checks that it went through."""
+    wanted = safety.asked_for(fields, asked.query, asked.headers)
+    found = Safety(safety.features(wanted, model.get("required_safety", ())))
+    [message] = found.redact([{"content": prompt}])
+    return message["content"], found
+
+
+def _key(asked: Asked, path: str, body: Any, order: Order, without: str) -> str:
+    """The identity of a picture; checks that a header asked for are part of it too."""
+    return cache.identity(asked.method, path, asked.query, [body, order.safety.applied], (without,))
+
+
 async def get_image(world: World, asked: Asked, prompt: str) -> Response:
     query = asked.query
     checks.against(checks.IMAGE_QUERY, query, "Query parameter")
     model = world.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
     width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
+    shown, checked = _checked(model, prompt, asked, {})
     order = Order(
         model,
-        prompt,
+        shown,
         width,
         height,
         seed_of(query.get("seed")),
         transparent=is_true(query.get("transparent")),
         quality=query.get("quality", "medium"),
         resolution=query.get("resolution"),
-        images=tuple(checks.image_urls(query.get("image", ""))),
+        images=tuple(url for url in checks.image_urls(query.get("image", "")) if url),
+        safety=checked,
     )
-    key = cache.identity(asked.method, f"/image/{prompt}", query, None, ("nofeed",))
-    made = await draw(world, asked, order, key)
+    made = await draw(world, asked, order, _key(asked, f"/image/{prompt}", None, order, "nofeed"))
     return whole(made)
 
 
@@ -228,38 +282,17 @@ def body_images(value: Any) -> tuple[str, ...]:
 
 
 def _usage(units: Mapping[str, int]) -> Json:
-    text = units.get("promptTextTokens", 0)
+    text, shown = units.get("promptTextTokens", 0), units.get("promptImageTokens", 0)
     drawn = units.get("completionImageTokens", 0) + units.get("completionVideoTokens", 0)
     return {
-        "input_tokens": text,
+        "input_tokens": text + shown,
         "output_tokens": drawn,
-        "total_tokens": text + drawn,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": 0},
+        "total_tokens": text + shown + drawn,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": shown},
     }
 
 
 QUALITIES = {"standard": "medium", "hd": "high"}
-
-
-async def generations(world: World, asked: Asked) -> Response:
-    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.IMAGES)
-    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
-    width, height = _size(model, *pair_of(body.get("size", "1024x1024")))
-    quality = body.get("quality", "medium")
-    order = Order(
-        model,
-        body["prompt"],
-        width,
-        height,
-        seed_of(body.get("seed")),
-        transparent=is_true(body.get("transparent")),
-        quality=QUALITIES.get(quality, quality),
-        resolution=body.get("resolution"),
-        images=body_images(body.get("image")),
-    )
-    key = cache.identity(asked.method, asked.path, asked.query, body, ("response_format",))
-    made = await draw(world, asked, order, key)
-    return in_json(world, made, body, _units(order))
 
 
 def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str, int]) -> Response:
@@ -272,3 +305,86 @@ def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str,
         item["b64_json"] = base64.b64encode(file.data).decode()
     answer = {"created": int(time.time()), "data": [item], "usage": _usage(units)}
     return JSONResponse(answer, headers=json_headers(made))
+
+
+def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images: tuple[str, ...]) -> Order:
+    """The order in a body in the manner of OpenAI."""
+    prompt, checked = _checked(model, body["prompt"], asked, body)
+    quality: str = body.get("quality", "medium")
+    return Order(
+        model,
+        prompt,
+        *size,
+        seed_of(body.get("seed")),
+        transparent=is_true(body.get("transparent")),
+        quality=QUALITIES.get(quality, quality),
+        resolution=body.get("resolution"),
+        images=images,
+        safety=checked,
+    )
+
+
+async def _answered(world: World, asked: Asked, order: Order, body: Json) -> Response:
+    """The picture of an order in the answer of OpenAI's routes; the form of the answer is no part of its identity."""
+    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    made = await draw(world, asked, order, _key(asked, asked.path, kept, order, "nofeed"))
+    return in_json(world, made, body | {"prompt": order.prompt}, _units(order))
+
+
+async def generations(world: World, asked: Asked) -> Response:
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.IMAGES)
+    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
+    size = _size(model, *pair_of(body.get("size", "1024x1024")))
+    return await _answered(world, asked, _order(model, asked, body, size, body_images(body.get("image"))), body)
+
+
+# Edits. The service looks at their fields by hand: its refusals name no field.
+
+EDIT_FIELDS = ("prompt", "model", "size", "quality", "resolution", "response_format", "safe")  # no seed, no mask
+
+
+def _need(found: Any, what: str) -> None:
+    if not found:
+        raise upstream(400, f"Missing required field: {what}")
+
+
+def _edit_json(asked: Asked) -> tuple[Json, list[str]]:
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), {})
+    sentences = [s for name, check in checks.EDITS.items() if (s := check(body.get(name, checks.MISSING)))]
+    if sentences:
+        raise upstream(400, ", ".join(sentences))
+    image = body["image"]
+    return body, [image] if isinstance(image, str) else [each["image_url"] for each in image]
+
+
+def _as_data_uri(upload: forms.Upload) -> str:
+    return f"data:{upload.mime_type or 'image/png'};base64,{base64.b64encode(upload.data).decode()}"
+
+
+async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
+    """The fields of a form that the service reads, and its pictures; files are known by their hash."""
+    try:
+        form = await forms.read(asked)
+    except forms.BrokenForm:
+        raise upstream(400, "Invalid multipart form data") from None
+    body: Json = {name: text for name in EDIT_FIELDS if (text := form.text(name))}
+    _need(body.get("prompt"), "prompt")
+    names = ("image", "image[]")
+    files = [upload for name in names for upload in form.files.get(name, ())]
+    linked = [text for name in names for text in form.fields.get(name, ())]
+    body["image"] = [*(upload.hash for upload in files), *linked]
+    fields = {name: check for name, check in checks.EDITS.items() if name in EDIT_FIELDS}
+    sentences = [s for name, check in fields.items() if (s := check(body.get(name, checks.MISSING)))]
+    if sentences:
+        raise upstream(400, ", ".join(sentences))
+    return body, [*map(_as_data_uri, files), *linked]
+
+
+async def edits(world: World, asked: Asked) -> Response:
+    body, sources = await _edit_form(asked) if forms.is_form(asked) else _edit_json(asked)
+    _need(any(sources), "image")
+    # The default model draws only: an edit without a model is refused, by the service as here.
+    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/edits", "image")
+    wide, high = pair_of(body.get("size", ""))
+    size = _size(model, wide, high) if wide and high else (wide or 0, high or 0)
+    return await _answered(world, asked, _order(model, asked, body, size, tuple(filter(None, sources))), body)

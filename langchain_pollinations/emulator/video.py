@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from typing import Any
 from PIL import Image
 from starlette.responses import Response
 
-from . import cache, checks, film, generation, images, media, pictures, usage
+from . import cache, checks, film, generation, images, media, pictures, references, usage
 from .answers import sound
 from .cache import Stored
 from .catalog import Model
@@ -187,55 +185,19 @@ ABILITIES = (_duration, _resolution, _ratio, _rate, _frames, _references)
 def _check_abilities(world: World, order: Order) -> None:
     for check in ABILITIES:
         check(order)
-    for url in order.frames:
-        _check_address(world, url, "image/")
+    references.check(world, order.frames)
     for kind, mime_type in REFERENCES.items():
         for url in order.given(kind):
             _check_address(world, url, mime_type)
 
 
-# Files that an order names: the emulator's own are looked up, others are taken as they are and never fetched.
-
-
-def _is_own(world: World, url: str) -> bool:
-    return url.startswith(f"{world.url}/media/")
-
-
-def _own(world: World, url: str) -> File:
-    found = world.media.find(url.removeprefix(f"{world.url}/media/"))
-    if found is None:
-        raise Refusal(400, f"Failed to download image: {url}", code="failed_to_download_image")
-    return found
-
-
 def _check_address(world: World, url: str, mime_type: str) -> None:
-    if not _is_own(world, url):
-        images.check_address(url)
-    elif not (found := _own(world, url).mime_type).startswith(mime_type):
-        raise Refusal(400, f"Unsupported media type: {found}", code="unsupported_image_media_type")
-
-
-def _opened(data: bytes) -> Image.Image:
-    try:
-        image = Image.open(BytesIO(data))
-        image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all of which Pillow raises
-        raise Refusal(400, "Unsupported image media type", code="unsupported_image_media_type") from None
-    return image
-
-
-def _decoded(url: str) -> bytes:
-    try:
-        return base64.b64decode(url.partition(",")[2], validate=True)
-    except binascii.Error:
-        raise Refusal(400, "Invalid image URL", code="invalid_image_url") from None
-
-
-def _seen(world: World, url: str, size: film.Size) -> Image.Image:
-    """The picture at an address; what is elsewhere is imagined."""
-    if _is_own(world, url):
-        return _opened(_own(world, url).data)
-    return _opened(_decoded(url) if url.startswith("data:") else pictures.draw(url, *size, 0, "")[0])
+    """Refuse an address of a file that is not there, or of another kind; files elsewhere are never fetched."""
+    file = references.own(world, url)
+    if file is None:
+        references.check_address(url)
+    elif not file.mime_type.startswith(mime_type):
+        raise Refusal(400, f"Unsupported media type: {file.mime_type}", code="unsupported_image_media_type")
 
 
 # The film itself.
@@ -264,11 +226,11 @@ def film_size(order: Order, first: tuple[int, int] | None = None) -> film.Size:
 
 
 def _made(world: World, order: Order) -> bytes:
-    frames = [_seen(world, url, (640, 360)) for url in order.frames]
+    frames = [references.opened(world, url, (640, 360)) for url in order.frames]
     size = film_size(order, frames[0].size if frames else None)
     modest = film.view_size(size)
-    still = _opened(pictures.draw(order.prompt, *modest, order.seed, order.name)[0])
-    between = [_seen(world, url, modest) for url in order.given("reference_images")]
+    still = Image.open(BytesIO(pictures.draw(order.prompt, *modest, order.seed, order.name)[0]))
+    between = [references.opened(world, url, modest) for url in order.given("reference_images")]
     last = frames[1:] or ([still] if frames else [])
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # a little above the middle, where there is most to see

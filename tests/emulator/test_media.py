@@ -11,7 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from langchain_pollinations.emulator import Emulator, pictures
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.pictures import lettering
 
 WIDE = {"width": 96, "height": 64}
 
@@ -60,12 +61,12 @@ def test_transparent_pictures_have_corners_one_can_see_through(http: httpx.Clien
     [
         ("a café in Łódź", "a cafe in Lodz"),
         ("a 猫 and a 🦊", "a … and a …"),
-        ("猫が海辺を歩く", pictures.OTHER_SCRIPT),
+        ("猫が海辺を歩く", lettering.OTHER_SCRIPT),
         ("", "untitled"),
     ],
 )
 def test_a_caption_has_only_letters_that_the_font_has(prompt: str, shown: str) -> None:
-    assert pictures._legible(prompt) == shown
+    assert lettering.legible(prompt) == shown
 
 
 def test_a_picture_is_stored_under_its_link(http: httpx.Client, emulator: Emulator) -> None:

@@ -1,0 +1,86 @@
+"""Letters in pictures: what a caption says, in how many lines, and how large."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from PIL import ImageFont
+
+MOST_LINES = 3
+LONGEST_CAPTION = 600  # characters, more than the lines can hold
+PLAIN_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "—": "-", "–": "-"}
+)
+OTHER_SCRIPT = "[a prompt in letters that this font lacks]"
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@lru_cache(maxsize=32)
+def sized(size: int) -> Font:
+    """The font that Pillow brings along."""
+    return ImageFont.load_default(size=size)
+
+
+def line_height(font: Font) -> int:
+    box = font.getbbox("Ägjy")
+    return round((box[3] - box[1]) * 1.25)
+
+
+def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
+    """The prompt in as few lines as it needs, in the largest letters that fit."""
+    text = legible(prompt[:LONGEST_CAPTION])
+    largest = max(10, min(width // 24, height // 20))
+    for size in range(largest, max(8, largest // 2) - 1, -2):
+        font = sized(size)
+        lines = _wrapped(text, font, width)
+        if len(lines) <= MOST_LINES and all(font.getlength(line) <= width for line in lines):
+            return lines, font
+    font = sized(max(8, largest // 2))
+    lines = [shortened(line, font, width) for line in _wrapped(text, font, width)]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], shortened(lines[MOST_LINES - 1] + " …", font, width)]
+    return lines, font
+
+
+@lru_cache(maxsize=4096)
+def _has(letter: str) -> bool:
+    """Whether the font has a form for a letter; it draws the same box for all those that it lacks."""
+    font = sized(24)
+    return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
+
+
+def legible(prompt: str) -> str:
+    """The prompt in letters that the font has: without accents, and with dots for other scripts and emoji."""
+    plain = unicodedata.normalize("NFKD", " ".join(prompt.split()).translate(PLAIN_LETTERS))
+    shown = "".join(c if _has(c) else "…" for c in plain if not unicodedata.combining(c))
+    found = re.sub(r"…[… ]*", "… ", shown).strip()
+    return found if found.strip(" …") else OTHER_SCRIPT if found else "untitled"
+
+
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
+    """Lines of about equal length."""
+    words = text.split(" ")
+    total = font.getlength(text)
+    count = max(1, -(-int(total) // max(1, width)))
+    aim = min(width, total / count * 1.08 + font.getlength("mm"))
+    lines: list[str] = []
+    for word in words:
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= aim:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def shortened(line: str, font: Font, width: int) -> str:
+    """A line that is short enough, with an ellipsis where something is missing."""
+    if font.getlength(line) <= width:
+        return line
+    kept = line.rstrip(" …")
+    while kept and font.getlength(kept + "…") > width:
+        kept = kept[: -max(1, len(kept) // 12)]
+    return kept + "…"
