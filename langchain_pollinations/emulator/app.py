@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import catalog, chat, embeddings, images, media, video
+from . import audio, catalog, chat, embeddings, images, media, transcripts, video
 from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
@@ -39,6 +39,7 @@ BODY_LIMIT = 20 * MIB
 FORM = MIB  # what the parts of a form take beside the file
 # Routes with limits of their own, by path and the beginning of the content type: the first that fits.
 BODY_LIMITS = (
+    ("/v1/audio/transcriptions", "", 100 * MIB),
     ("/media/upload", "application/json", 100 * MIB),
     ("/media/upload", "multipart/form-data", media.LARGEST + FORM),
     ("/media/upload", "", media.LARGEST),
@@ -109,12 +110,16 @@ class Application:
             Route("/v1/chat/completions", self._simple(chat.completions), methods=["POST"]),
             Route("/v1/images/generations", self._simple(video.generations), methods=["POST"]),
             Route("/v1/images/edits", self._simple(images.edits), methods=["POST"]),
+            Route("/v1/audio/speech", self._simple(audio.speech), methods=["POST"]),
+            Route("/v1/audio/speech/with-timestamps", self._simple(audio.timed_speech), methods=["POST"]),
+            Route("/v1/audio/transcriptions", self._simple(transcripts.create), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
             Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),
             *lists,
             Route("/text", self._simple(chat.post_text), methods=["POST"]),
             Route("/text/{rest:anything}", self._prompted(_segment(chat.get_text), "/text/")),
+            Route("/audio/{rest:anything}", self._simple(audio.get_audio)),
             Route("/image/{rest:anything}", self._prompted(video.get_image, "/image/")),
             Route("/video/{rest:anything}", self._prompted(video.get_video, "/video/")),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),

@@ -19,6 +19,9 @@ DEFAULTS = {
     "image": "tongyi-mai/z-image-turbo",
     "images": "black-forest-labs/flux.1-schnell",
     "video": "google/veo-3.1-fast",
+    "speech": "openai/tts-1",
+    "timed": "elevenlabs/eleven-v3",
+    "transcription": "openai/whisper-large-v3",
     "embedding": "openai/text-embedding-3-small",
 }
 
@@ -158,11 +161,11 @@ SAME_PRICE = {
 }
 
 
-def cost(model: Model, units: Mapping[str, int]) -> Decimal:
+def cost(model: Model, units: Mapping[str, float]) -> Decimal:
     """What the units cost in pollen; a unit without a price is free."""
     prices: Mapping[str, str] = model.get("pricing", {})
 
     def price(unit: str) -> Decimal:
         return Decimal(prices.get(unit) or prices.get(SAME_PRICE.get(unit, ""), "0"))
 
-    return sum((price(unit) * count for unit, count in units.items()), Decimal(0))
+    return sum((price(unit) * Decimal(str(count)) for unit, count in units.items()), Decimal(0))

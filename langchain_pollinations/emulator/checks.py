@@ -327,6 +327,39 @@ EMBEDDINGS: Table = {
 }
 
 
+SPEECH_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+SPEECH_SEED_MAX = 4294967295
+
+
+def address(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return _expected("string", value)
+    return None if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:\S+$", value) else "Invalid URL"
+
+
+SPEECH: Table = {
+    "input": string(1, 10000),
+    "model": optional(string()),
+    "safe": optional(safe),
+    "voice": optional(string()),
+    "response_format": optional(option(*SPEECH_FORMATS)),
+    "duration": optional(number(0.5, 300)),
+    "seconds": optional(number(1, 380)),
+    "steps": optional(integer(1, 100)),
+    "negative_prompt": optional(string(0, 10000)),
+    "loop": optional(boolean),
+    "prompt_influence": optional(number(0, 1)),
+    "instrumental": optional(boolean),
+    "store_for_inpainting": optional(boolean),
+    "reference_audio": optional(address),
+    "seed": optional(integer(0, SPEECH_SEED_MAX)),
+    "instructions": optional(string()),
+}
+TIMED_SPEECH: Table = {
+    **{name: SPEECH[name] for name in ("input", "model", "safe", "voice", "seed")},
+    "response_format": optional(option(*(name for name in SPEECH_FORMATS if name != "flac"))),
+}
+
 # Query values arrive as text; each check below coerces as the service does, then judges.
 
 
@@ -386,6 +419,18 @@ IMAGE_QUERY: Table = {
     "image": optional(web_addresses),
     "resolution": optional(option(*RESOLUTIONS)),
     "duration": coerced(duration),
+}
+AUDIO_QUERY: Table = {
+    "voice": optional(string(1)),
+    "response_format": optional(option(*SPEECH_FORMATS)),
+    "duration": coerced(number(0.5, 300)),
+    "seconds": coerced(number(1, 380)),
+    "steps": coerced(integer(1, 100)),
+    "instrumental": optional(option("true", "false")),
+    "loop": optional(option("true", "false")),
+    "prompt_influence": coerced(number(0, 1)),
+    "seed": coerced(integer(-1, SPEECH_SEED_MAX)),
+    "safe": optional(safe),
 }
 CAPABILITIES = ("tool_calling", "reasoning", "web_search", "code_execution", "pollinations_models")
 

@@ -19,7 +19,7 @@ class Job:
 
     model: Model
     key: str  # of the response cache; empty where the answer is never stored
-    estimate: Mapping[str, int]
+    estimate: Mapping[str, float]
     able: Callable[[], None]  # raises where the model cannot do what is asked
 
 
@@ -41,7 +41,7 @@ def admit(world: World, asked: Asked, job: Job) -> Account:
     return account
 
 
-def bill(account: Account, model: Model, units: Mapping[str, int]) -> None:
+def bill(account: Account, model: Model, units: Mapping[str, float]) -> None:
     accounts.charge(account, catalog.cost(model, units))
 
 
@@ -49,7 +49,7 @@ async def run(
     world: World,
     asked: Asked,
     job: Job,
-    make: Callable[[], Awaitable[tuple[Stored, Mapping[str, int]]]],
+    make: Callable[[], Awaitable[tuple[Stored, Mapping[str, float]]]],
 ) -> Made:
     """The stored answer, the running one, or a new one that is billed when it is finished."""
     found = world.cache.find(job.key) if job.key else None

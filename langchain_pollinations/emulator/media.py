@@ -32,6 +32,12 @@ EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/png": "png",
     "image/svg+xml": "svg",
+    "audio/mpeg": "mp3",
+    "audio/opus": "opus",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/wav": "wav",
+    "audio/pcm": "pcm",
     "model/gltf-binary": "glb",
     "model/ply": "ply",
 }

@@ -155,7 +155,7 @@ def units(usage: Mapping[str, Any]) -> dict[str, int]:
     return {unit: number for unit, number in found.items() if number > 0}
 
 
-def headers(counted: Mapping[str, int], total: int | None = None) -> dict[str, str]:
+def headers(counted: Mapping[str, float], total: int | None = None) -> dict[str, str]:
     """The `x-usage-*` headers of what was used."""
 
     def header(unit: str) -> str:

@@ -15,6 +15,7 @@ from .catalog import Catalog, Model
 from .memory import HEAVIEST, MOST, Newest
 from .refusals import now
 from .replies import Script
+from .speeches import Speeches
 from .usage import Prefixes
 
 
@@ -67,6 +68,7 @@ class World:
     requests: list[Asked] = field(default_factory=list)
     cache: Cache = field(default_factory=Cache)
     media: Newest[File] = field(default_factory=Newest)
+    speeches: Speeches = field(default_factory=Speeches)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
 
@@ -75,7 +77,7 @@ class World:
         return Catalog(self.extra_models)
 
     def clear(self) -> None:
-        for store in (self.script, self.requests, self.cache, self.media, self.rates, self.prefixes):
+        for store in (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes):
             store.clear()
 
     def remember(self, asked: Asked) -> None:
