@@ -37,9 +37,13 @@ class Pieces(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        owed = int(dict(self.raw_headers).get(b"content-length", 0))
         for place, piece in enumerate(self.pieces):
             await asyncio.sleep(self.chunk_delay if place else 0)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            owed -= len(piece)
+        if owed > 0:
+            raise Torn  # the script promises more than it has: a body that ends early
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -364,3 +364,15 @@ def test_a_scripted_film_may_be_far_larger_than_what_the_server_holds(http: http
     finally:
         tracemalloc.stop()
     assert size == pieces * MIB and most < 20 * MIB
+
+
+def test_a_scripted_film_may_end_before_its_promised_length(http: httpx.Client, emulator: Emulator) -> None:
+    emulator.reply(
+        chunks=[b"x" * MIB] * 3, content_type="video/mp4", on="/video", headers={"content-length": "9999999"}
+    )
+    got = 0
+    with pytest.raises(httpx.RemoteProtocolError), http.stream("GET", "/video/a fox") as response:
+        for data in response.iter_raw():
+            got += len(data)
+    assert got == 3 * MIB
+    assert http.get("/video/a fox", params=SHORT).status_code == 200
