@@ -234,7 +234,7 @@ def number_of(query: Mapping[str, str], name: str) -> int | None:
     return int(float(query[name] or 0)) if name in query else None
 
 
-def _checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
+def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
     """The prompt as the model may see it, and the checks that it went through."""
     wanted = safety.asked_for(fields, asked.query, asked.headers)
     found = Safety(safety.features(wanted, model.get("required_safety", ())))
@@ -252,7 +252,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
     checks.against(checks.IMAGE_QUERY, query, "Query parameter")
     model = world.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
     width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
-    shown, checked = _checked(model, prompt, asked, {})
+    shown, safe = checked(model, prompt, asked, {})
     order = Order(
         model,
         shown,
@@ -263,7 +263,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
         quality=query.get("quality", "medium"),
         resolution=query.get("resolution"),
         images=tuple(url for url in checks.image_urls(query.get("image", "")) if url),
-        safety=checked,
+        safety=safe,
     )
     made = await draw(world, asked, order, _key(asked, f"/image/{prompt}", None, order, "nofeed"))
     return whole(made)
@@ -309,7 +309,7 @@ def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str,
 
 def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images: tuple[str, ...]) -> Order:
     """The order in a body in the manner of OpenAI."""
-    prompt, checked = _checked(model, body["prompt"], asked, body)
+    prompt, safe = checked(model, body["prompt"], asked, body)
     quality: str = body.get("quality", "medium")
     return Order(
         model,
@@ -320,7 +320,7 @@ def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images
         quality=QUALITIES.get(quality, quality),
         resolution=body.get("resolution"),
         images=images,
-        safety=checked,
+        safety=safe,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
@@ -20,6 +20,7 @@ from .cache import Stored
 from .catalog import Model
 from .generation import Job
 from .refusals import Refusal
+from .safety import Safety
 from .world import Asked, File, World
 
 Json = dict[str, Any]
@@ -76,7 +77,8 @@ class Order:
     fps: float | None = None
     audio: bool | None = None
     frames: tuple[str, ...] = ()
-    references: Mapping[str, tuple[str, ...]] | None = None
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    safety: Safety = field(default_factory=lambda: Safety([]))
 
     @property
     def name(self) -> str:
@@ -108,7 +110,7 @@ class Order:
         return self.name in ALWAYS_SOUND or (self.name not in SOUND_WHEN_ASKED if self.audio is None else self.audio)
 
     def given(self, kind: str) -> tuple[str, ...]:
-        return (self.references or {}).get(kind, ())
+        return self.references.get(kind, ())
 
     @cached_property
     def priced(self) -> Model:
@@ -183,6 +185,7 @@ ABILITIES = (_duration, _resolution, _ratio, _rate, _frames, _references)
 
 
 def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
     for check in ABILITIES:
         check(order)
     references.check(world, order.frames)
@@ -264,7 +267,8 @@ async def make(world: World, asked: Asked, order: Order, key: str) -> generation
         return images.keep(world, file, order.name, _units(order)), _units(order)
 
     job = Job(order.priced, key, _units(order), lambda: _check_abilities(world, order))
-    return await generation.run(world, asked, job, made)
+    result = await generation.run(world, asked, job, made)
+    return generation.Made(result.stored, {**result.headers, **order.safety.headers()})
 
 
 # Requests.
@@ -284,14 +288,20 @@ def _duration_of(value: Any) -> float | None:
 
 
 def _order(
-    model: Model, prompt: str, given: Mapping[str, Any], size: tuple[int | None, int | None], frames: tuple[str, ...]
+    model: Model,
+    prompt: str,
+    asked: Asked,
+    given: Mapping[str, Any],
+    size: tuple[int | None, int | None],
+    frames: tuple[str, ...],
 ) -> Order:
     """The order of a request, whose parameters have the same names in a query and in a body."""
     audio, ratio = given.get("audio"), given.get("aspectRatio")
     wide, high = size
+    shown, safety = images.checked(model, prompt, asked, given)
     return Order(
         model,
-        prompt,
+        shown,
         images.seed_of(given.get("seed")),
         duration=_duration_of(given.get("duration")),
         resolution=given.get("resolution"),
@@ -301,14 +311,15 @@ def _order(
         audio=None if audio is None else images.is_true(audio),
         frames=frames,
         references={kind: tuple(given[kind].split("|")) for kind in REFERENCES if given.get(kind)},
+        safety=safety,
     )
 
 
 async def _get(world: World, asked: Asked, prompt: str, model: Model, route: str) -> Response:
     query = asked.query
     size = images.number_of(query, "width"), images.number_of(query, "height")
-    order = _order(model, prompt, query, size, tuple(checks.image_urls(query.get("image", ""))))
-    key = cache.identity(asked.method, f"{route}{prompt}", query, None, ("nofeed",))
+    order = _order(model, prompt, asked, query, size, tuple(checks.image_urls(query.get("image", ""))))
+    key = cache.identity(asked.method, f"{route}{prompt}", query, order.safety.applied, ("nofeed",))
     return images.whole(await make(world, asked, order, key))
 
 
@@ -338,8 +349,8 @@ async def generations(world: World, asked: Asked) -> Response:
     if not _is_video(world, body.get("model")):
         return await images.generations(world, asked)
     model = world.catalog.resolve(body["model"], "images", "/v1/images/generations", "image")
-    order = _order(
-        model, body["prompt"], body, images.pair_of(body.get("size", "")), images.body_images(body.get("image"))
-    )
-    key = cache.identity(asked.method, asked.path, asked.query, body, ("response_format",))
-    return images.in_json(world, await make(world, asked, order, key), body, _units(order))
+    size, frames = images.pair_of(body.get("size", "")), images.body_images(body.get("image"))
+    order = _order(model, body["prompt"], asked, body, size, frames)
+    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    key = cache.identity(asked.method, asked.path, asked.query, [kept, order.safety.applied], ("nofeed",))
+    return images.in_json(world, await make(world, asked, order, key), body | {"prompt": order.prompt}, _units(order))

@@ -211,6 +211,16 @@ def test_a_key_and_money_are_needed(http: httpx.Client, emulator: Emulator) -> N
     assert ask(http, **SHORT).status_code == 402
 
 
+def test_a_prompt_is_checked_where_a_request_asks_for_it(http: httpx.Client) -> None:
+    blocked = ask(http, "a murder at noon", safe="nsfw", **SHORT)
+    assert blocked.status_code == 400 and blocked.json()["error"]["code"] == "content_blocked"
+    assert ask(http, "a murder at noon", **SHORT).status_code == 200
+    body = {"prompt": "a letter to me@example.org", "safe": True, "response_format": "url", **SHORT}
+    redacted = http.post("/v1/images/generations", json=body)
+    assert redacted.headers["x-safety-redacted"] == "EMAIL"
+    assert redacted.json()["data"][0]["revised_prompt"] == "a letter to {EMAIL}"
+
+
 # Money, storage, and other routes.
 
 
