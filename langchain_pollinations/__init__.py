@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import Model, alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
     from langchain_pollinations.embeddings import PollinationsEmbeddings
@@ -70,6 +71,8 @@ __all__ = [
     "PollinationsError",
     "PollinationsImage",
     "PollinationsImageTool",
+    "PollinationsMusic",
+    "PollinationsSpeech",
     "RateLimitError",
     "RequestTimeoutError",
     "ServiceError",
@@ -96,6 +99,8 @@ _MODULES = {
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
+    "PollinationsMusic": "audio",
+    "PollinationsSpeech": "audio",
     "Upload": "uploads",
     "__version__": "_connection",
     "alist_models": "catalog",

@@ -181,7 +181,7 @@ def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt
         InvalidRequestError: If it is empty, too long, or holds half a character.
     """
     if not isinstance(prompt, str) or not prompt.strip():
-        raise InvalidRequestError(f"{name} must be a text that says what is to be made, not empty")
+        raise InvalidRequestError(f"{name} must be a text that is not empty")
     if len(prompt) > longest:
         raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}")
     try:
@@ -242,7 +242,7 @@ def read_media(
         InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
     """
     head, size = _head(data)
-    if head.lstrip().startswith(b"{") or not head:
+    if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
         response = _with_body(response, data)
         errors.parse_json(response, NOUNS[family])
     mime_type = _mime_type(response, head, family)

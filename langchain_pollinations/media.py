@@ -117,7 +117,30 @@ def is_whole(data: bytes, mime_type: str) -> bool:
             return _has_all_elements(data)
         case "video/mp4" | "audio/mp4":
             return has_all_boxes(io.BytesIO(data))
+        case "audio/wav":
+            return _has_all_samples(data)
     return True
+
+
+OPEN_SIZE = 0x7FFFF000
+"""From here on a size in the head of a WAV is one that a stream could not know yet (encoders write this, 0x7FFFFFFF
+or 0xFFFFFFFF), and so is 0."""
+
+
+def _is_open(size: int) -> bool:
+    return size == 0 or size >= OPEN_SIZE
+
+
+def _has_all_samples(file: bytes) -> bool:
+    """Whether a WAV holds the samples that its head tells of, or some where that is left open."""
+    place = 12
+    while place + 8 <= len(file):
+        name, size = struct.unpack("<4sI", file[place : place + 8])
+        place += 8
+        if name == b"data":
+            return place < len(file) if _is_open(size) else place + size <= len(file)
+        place += size + size % 2
+    return False
 
 
 def has_all_boxes(file: io.BufferedIOBase) -> bool:
@@ -193,12 +216,25 @@ def joined_wavs(files: Sequence[bytes]) -> bytes:
     return _chunk(b"RIFF", body)
 
 
+def wav_seconds(file: bytes) -> float:
+    """How long a WAV lasts.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    form, samples = _wav_chunks(file)
+    rate, frame = int.from_bytes(form[4:8], "little"), int.from_bytes(form[12:14], "little")
+    if not (rate and frame):
+        raise ValueError("a part is a WAV without samples a second")
+    return len(samples) / frame / rate
+
+
 def _chunk(name: bytes, body: bytes) -> bytes:
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
-    """Format and samples. A size that streams leave open (0 or all ones) stands for the rest of the file."""
+    """Format and samples. A size that a stream left open stands for the rest of the file."""
     if sniff(file) != "audio/wav":
         raise ValueError("a part is no WAV")
     form, place = b"", 12
@@ -208,7 +244,7 @@ def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
         if name == b"fmt ":
             form = body
         elif name == b"data" and form:
-            samples = file[place + 8 :] if size in (0, 0xFFFFFFFF) else body
+            samples = file[place + 8 :] if _is_open(size) else body
             frame = max(int.from_bytes(form[12:14], "little"), 1)
             return form, samples[: len(samples) // frame * frame]
         place += 8 + size + size % 2
@@ -394,7 +430,7 @@ class Media:
             size = picture_size(self.data)
             shown = {"width": min(size[0], WIDEST_SHOWN)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
-        shows = _SHOWN.get(kind, _as_download)
+        shows = _SHOWN.get(self.mime_type) or _SHOWN.get(kind, _as_download)
         return {"text/plain": repr(self), "text/html": shows(self)}
 
     def _base64(self) -> str:
@@ -435,4 +471,5 @@ def _escaped(text: str | None) -> str:
     return html.escape(text or "", quote=True)
 
 
-_SHOWN = {"image": _as_picture, "audio": _as_sound, "video": _as_film}
+_SHOWN = {"image": _as_picture, "audio": _as_sound, "video": _as_film, "audio/pcm": _as_download}
+"""By kind; no browser plays raw samples."""

@@ -64,6 +64,8 @@ ALLOWED = {
     "_references": {"errors", "media"},
     "uploads": {"errors", "media", "_connection", "_http", "_options"},
     "_maker": {"errors", "media", "catalog", "uploads", "_connection", "_http", "_options", "_references"},
+    "_parts": {"errors"},
+    "audio": {"errors", "media", "catalog", "_http", "_maker", "_parts", "_references"},
     "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
     "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
 }

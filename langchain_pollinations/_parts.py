@@ -1,0 +1,135 @@
+"""Texts as parts of one request each, cut where a speaker would breathe, and the turns of a dialogue."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from langchain_pollinations.errors import InvalidRequestError
+
+# Where a text may be cut, best first: behind a sentence or a line, behind a clause, between two words.
+_BREAKS = tuple(
+    map(
+        re.compile,
+        (
+            r"[.!?…؟۔।॥][\"'”’»)\]]*(?=\s)|[。！？｡]+[」』）”’】》]*|(?=[\r\n])",
+            r"[,;:،؛—–)](?=\s)|[，、；：]",
+            r"(?=\s)",
+        ),
+    )
+)
+_JOINER = "\u200d"
+
+
+def size(text: str) -> int:
+    """Characters of a text as the service counts them: in UTF-16, where an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def split_text(text: str, most: int) -> list[str]:
+    """A text in parts of at most `most` characters (see `size`), at least 2.
+
+    The parts are slices of the text, in its order. None is empty, and none begins or ends with whitespace; what lies
+    between two of them, before the first and behind the last is whitespace and nothing else.
+    """
+    parts, rest = [], text.strip()
+    while size(rest) > most:
+        end = _cut(rest, most)
+        parts.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    return [*parts, rest] if rest else parts
+
+
+def _cut(text: str, most: int) -> int:
+    """Where the first part of a text ends that is too long for one."""
+    fits = _fitting(text, most)
+    for pattern in _BREAKS:
+        ends = [found.end() for found in pattern.finditer(text, 0, fits + 1) if found.end() <= fits]
+        if ends:
+            return ends[-1]
+    return _between_characters(text, fits)
+
+
+def _fitting(text: str, most: int) -> int:
+    """How many code points at the start of a text take no more than `most` characters."""
+    units = text[:most].encode("utf-16-le", "surrogatepass")
+    return max(len(units[: 2 * most].decode("utf-16-le", "ignore")), 1)
+
+
+def _between_characters(text: str, end: int) -> int:
+    """The last place up to `end` that takes no accent, joiner or skin tone off its character; `end` if all do."""
+    place = end
+    while place > 0 and _belong(text[place - 1], text[place]):
+        place -= 1
+    return place or end
+
+
+def _belong(before: str, after: str) -> bool:
+    is_tone = "\U0001f3fb" <= after <= "\U0001f3ff"
+    return is_tone or _JOINER in (before, after) or unicodedata.category(after).startswith("M")
+
+
+# --- Dialogues --------------------------------------------------------------------------------------------------------
+
+
+class Turn(NamedTuple):
+    """What one voice says before the next does."""
+
+    voice: str
+    text: str
+
+    def __str__(self) -> str:
+        """A line of a dialogue, as the service takes it."""
+        return f"{self.voice}: {self.text}"
+
+
+def read_turns(given: Any) -> list[Turn]:
+    """The turns of a dialogue: lines of `voice: words`, or pairs of a voice and its words.
+
+    Raises:
+        InvalidRequestError: If a line or a pair is none.
+    """
+    if isinstance(given, str):
+        lines = re.split(r"\r\n|\r|\n", given)
+        turns = [_of_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    else:
+        turns = [_of_pair(number, pair) for number, pair in enumerate(given, 1)]
+    if not turns:
+        raise InvalidRequestError("text must be a dialogue that is not empty")
+    return turns
+
+
+def _of_line(number: int, line: str) -> Turn:
+    voice, colon, text = map(str.strip, line.partition(":"))
+    if not (voice and colon and text):
+        raise InvalidRequestError(f"text: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'")
+    return Turn(voice, text)
+
+
+def _of_pair(number: int, pair: Any) -> Turn:
+    texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # a turn is one line
+    if len(texts) != 2 or not all(texts) or ":" in texts[0]:
+        raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words")
+    return Turn(*texts)
+
+
+def _pair(given: Any) -> Sequence[str]:
+    whole = isinstance(given, list | tuple) and all(isinstance(each, str) for each in given)
+    return given if whole else ()
+
+
+def split_turns(turns: Iterable[Turn], most: int) -> list[str]:
+    """A dialogue in parts of at most `most` characters, cut between turns; a turn that is longer becomes several."""
+    parts: list[str] = []
+    for line in (str(short) for turn in turns for short in _short(turn, most)):
+        if parts and size(parts[-1]) + 1 + size(line) <= most:
+            parts[-1] += f"\n{line}"
+        else:
+            parts.append(line)
+    return parts
+
+
+def _short(turn: Turn, most: int) -> list[Turn]:
+    return [Turn(turn.voice, text) for text in split_text(turn.text, most - size(turn.voice) - 2)]
