@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
     from langchain_pollinations.tools import PollinationsImageTool
+    from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "PollinationsImageTool",
     "PollinationsMusic",
     "PollinationsSpeech",
+    "PollinationsTranscriber",
     "RateLimitError",
     "RequestTimeoutError",
     "ServiceError",
@@ -101,6 +103,7 @@ _MODULES = {
     "PollinationsImageTool": "tools",
     "PollinationsMusic": "audio",
     "PollinationsSpeech": "audio",
+    "PollinationsTranscriber": "transcription",
     "Upload": "uploads",
     "__version__": "_connection",
     "alist_models": "catalog",

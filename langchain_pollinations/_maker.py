@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import httpx
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow
-from langchain_pollinations._options import check_safe, describe_unknown, drawn, told
+from langchain_pollinations._options import check_safe, chosen, drawn
 from langchain_pollinations._references import Reading, References
 from langchain_pollinations.catalog import Model
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
@@ -108,16 +108,8 @@ class Maker(Connection, RunnableSerializable[str, Media]):
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
-        fields = self._OPTIONS.model_fields
-        own = {name: value for name in fields if (value := getattr(self, name)) is not None}
-        named = {self._SYNONYMS.get(name, name): value for name, value in overrides.items()}
-        if unknown := sorted(named.keys() - fields.keys()):
-            raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
-        try:
-            options = self._OPTIONS.model_validate({**own, **named})
-        except ValidationError as error:
-            raise InvalidRequestError(told(error)) from None
-        if "seed" in fields:
+        options = chosen(self._OPTIONS, self, overrides, self._SYNONYMS)
+        if "seed" in self._OPTIONS.model_fields:
             options.seed = drawn(options.seed)  # type: ignore[attr-defined]
         return options
 

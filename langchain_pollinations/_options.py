@@ -6,9 +6,13 @@ import difflib
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from langchain_pollinations.errors import InvalidRequestError
+
+T = TypeVar("T", bound=BaseModel)
 
 MAX_SEED = 2**31 - 1
 
@@ -31,6 +35,29 @@ def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
     """Sentence about an argument that nobody knows, with the one that was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+
+def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:
+    """The options of one call. Precedence: argument of the call, constructor.
+
+    Args:
+        kind: What can be said in the constructor and in each call.
+        wrapper: Whose fields hold what was said in the constructor.
+        overrides: What was said in the call.
+        synonyms: Other names of options.
+
+    Raises:
+        InvalidRequestError: If an option is unknown or wrong.
+    """
+    fields = kind.model_fields
+    own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
+    named = {synonyms.get(name, name): value for name, value in overrides.items()}
+    if unknown := sorted(named.keys() - fields.keys()):
+        raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
+    try:
+        return kind.model_validate({**own, **named})
+    except ValidationError as error:
+        raise InvalidRequestError(told(error)) from None
 
 
 _SECRET = re.compile(

@@ -56,7 +56,7 @@ class Reading:
             return self._checked(given)
         if isinstance(given, bytes):
             return self._of_bytes(given)
-        if isinstance(given, Path) or (isinstance(given, str) and not _looks_like_address(given)):
+        if isinstance(given, Path) or (isinstance(given, str) and not looks_like_address(given)):
             return self._in_file(Path(given))
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
@@ -116,12 +116,13 @@ class Reading:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 
-def _looks_like_address(text: str) -> bool:
+def looks_like_address(text: str) -> bool:
+    """Whether a text is an address of whatever kind, and no path of a file."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://|data:", text) is not None
 
 
 def check_schemes(argument: str, given: Sequence[Any]) -> None:
     """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
     for each in given:
-        if isinstance(each, str) and _looks_like_address(each) and not re.match(r"(?i)https?://|data:", each):
+        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)https?://|data:", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")

@@ -25,6 +25,7 @@ EXTENSIONS: Mapping[str, str] = {
     "image/svg+xml": ".svg",
     "video/mp4": ".mp4",
     "video/webm": ".webm",
+    "video/mpeg": ".mpeg",
     "audio/mpeg": ".mp3",
     "audio/wav": ".wav",
     "audio/flac": ".flac",
@@ -36,6 +37,9 @@ EXTENSIONS: Mapping[str, str] = {
     "model/gltf-binary": ".glb",
     "model/ply": ".ply",
 }
+
+_MPEG_FRAMES = (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2, 0xFD, 0xFC, 0xF5, 0xF4)
+"""Second bytes of a frame: layer III of MPEG 1, 2 and 2.5, and layer II, each without and with a checksum."""
 
 # (offset, bytes, type): the first row that fits wins.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -49,13 +53,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypM4A", "audio/mp4"),
     (4, b"ftyp", "video/mp4"),
     (0, b"\x1aE\xdf\xa3", "video/webm"),
+    (0, b"\x00\x00\x01\xba", "video/mpeg"),
     (0, b"fLaC", "audio/flac"),
     (0, b"OggS", "audio/ogg"),
     (0, b"ID3", "audio/mpeg"),
-    (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"\xff\xfa", "audio/mpeg"),
-    (0, b"\xff\xf3", "audio/mpeg"),
-    (0, b"\xff\xf2", "audio/mpeg"),
+    *((0, bytes([0xFF, second]), "audio/mpeg") for second in _MPEG_FRAMES),
     (0, b"\xff\xf1", "audio/aac"),
     (0, b"\xff\xf9", "audio/aac"),
     (0, b"%PDF-", "application/pdf"),

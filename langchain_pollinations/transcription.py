@@ -1,0 +1,444 @@
+"""`PollinationsTranscriber`: recordings as LangChain documents."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+import httpx
+from langchain_core.document_loaders import BaseBlobParser
+from langchain_core.documents import Document
+from langchain_core.documents.base import Blob
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from langchain_pollinations import catalog, errors, media
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Call, Flow, multipart
+from langchain_pollinations._maker import refuse_unless
+from langchain_pollinations._options import chosen
+from langchain_pollinations._references import looks_like_address
+from langchain_pollinations.catalog import Model
+from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError
+from langchain_pollinations.media import EXTENSIONS, Media
+
+Json = dict[str, Any]
+
+Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
+"""A blob of LangChain's, a `Media`, bytes, or the path of a file."""
+
+Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]
+PLAIN = ("text", "srt", "vtt")
+
+LARGEST = 100 * 1024 * 1024
+"""Bytes of a recording; the edge of the service takes no more."""
+
+TAKEN: Mapping[str, tuple[str, ...]] = {
+    "audio/mpeg": (".mp3", ".mpga", ".mpeg"),
+    "audio/mp4": (".m4a", ".mp4"),
+    "audio/wav": (".wav",),
+    "video/mp4": (".mp4", ".m4a"),
+    "video/mpeg": (".mpeg",),
+    "video/webm": (".webm",),
+}
+"""What the service takes, and how such a file may be called."""
+
+_TAKES = "the service takes mp3, mp4, mpeg, mpga, m4a, wav and webm"
+_TRANSCRIPT = "transcript"
+_ADVICE = ("language", "prompt", "temperature", "speakers_expected")
+
+
+class TranscriptionOptions(BaseModel):
+    """What can be said of a transcript. None means that nothing is sent: the service decides."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    model: str = Field(default="whisper", min_length=1)
+    """Canonical id or alias of the model."""
+    language: str | None = None
+    """What is spoken, as ISO-639-1: `en`, `de`. By default the model finds out."""
+    prompt: str | None = None
+    """Names and words that are likely to come up. Some models charge for it."""
+    temperature: float | None = Field(default=None, ge=0, le=1)
+    response_format: Format | None = None
+    """How the transcript comes: `diarized_json` tells who speaks, `srt` and `vtt` are subtitles. By default
+    `verbose_json` where the model is known to give it, with times of segments and words, else `json`."""
+    speakers_expected: int | None = Field(default=None, ge=1)
+    """How many people speak. Asks for `diarized_json`."""
+
+    @field_validator("language")
+    @classmethod
+    def _is_code(cls, language: str | None) -> str | None:
+        if language is None or re.fullmatch(r"[A-Za-z]{2,3}", language):
+            return language and language.lower()
+        raise ValueError("takes the two or three letters of a language, such as 'en', with no region")
+
+    @model_validator(mode="after")
+    def _tells_speakers(self) -> Self:
+        if self.speakers_expected is not None and self.response_format not in (None, "diarized_json"):
+            raise ValueError(f"speakers_expected: only diarized_json tells speakers, not {self.response_format}")
+        return self
+
+
+class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
+    """Recordings as documents: what was said, when, and by whom.
+
+        >>> transcriber = PollinationsTranscriber(model="universal-2", speakers_expected=2)
+        >>> interview = transcriber.transcribe("interview.mp3")  # doctest: +SKIP
+        >>> interview.metadata["speakers"]  # doctest: +SKIP
+        ['A', 'B']
+
+    Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. As a blob parser of
+    LangChain's it takes the blobs of any blob loader. Each recording is one document; its metadata holds, where they
+    are known, `source`, `model`, `language`, `duration` (seconds), `segments` and `words` with their times,
+    `speakers`, `usage` and `request_id`, and under these the metadata of the blob.
+
+    Paths are read wherever they lead: those that a language model wrote must not come here.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Connection._SYNONYMS, "model_name": "model"}
+
+    def lazy_parse(self, blob: Blob) -> Iterator[Document]:
+        """One document, made when it is asked for. See `transcribe`."""
+        yield self.transcribe(blob)
+
+    async def alazy_parse(self, blob: Blob) -> AsyncIterator[Document]:
+        """As `lazy_parse`."""
+        yield await self.atranscribe(blob)
+
+    def transcribe(self, recording: Recording, **overrides: Any) -> Document:
+        """What is said in a recording.
+
+        Args:
+            recording: A `Blob`, a `Media`, bytes, or the path of a file, of 100 MiB at most: mp3, mp4, mpeg, mpga,
+                m4a, wav or webm. Nothing is fetched from an address.
+            overrides: Options of `TranscriptionOptions` for this recording only.
+
+        Raises:
+            InvalidRequestError: If an option is wrong, this is no recording, or the service refuses one.
+            UnsupportedRequestError: If the model does not transcribe, or not in this format; it names models that do.
+            PayloadTooLargeError: If the recording is larger than the service takes.
+            InvalidResponseError: If what came back is no transcript.
+            OSError: If the file cannot be read.
+        """
+        options = self._options(overrides)
+        with catalog.suggesting(options.model, "audio"):
+            return self._client.run(transcription(recording, options))
+
+    async def atranscribe(self, recording: Recording, **overrides: Any) -> Document:
+        """As `transcribe`."""
+        options = self._options(overrides)
+        with catalog.suggesting(options.model, "audio"):
+            return await self._client.arun(transcription(recording, options))
+
+    def _options(self, overrides: Mapping[str, Any]) -> TranscriptionOptions:
+        options = chosen(TranscriptionOptions, self, overrides, self._SYNONYMS)
+        options.response_format = chosen_format(options)
+        check_abilities(options)
+        if ignored := without_effect(options):
+            warnings.warn(
+                f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to heed it",
+                UserWarning,
+                stacklevel=3,
+            )
+        return options
+
+
+# --- What a model can -------------------------------------------------------------------------------------------------
+
+
+def transcribes(model: Model) -> bool | None:
+    kind = catalog.abilities(model.id).get("kind")
+    if kind is not None or model.kind != "audio":
+        return kind == "transcription"
+    return None if model.output_modalities is None else "text" in model.output_modalities
+
+
+def chosen_format(options: TranscriptionOptions) -> Format:
+    """The format that was asked for, else the richest that costs nothing more."""
+    if options.response_format is not None:
+        return options.response_format
+    if options.speakers_expected is not None:
+        return "diarized_json"
+    return "verbose_json" if "verbose_json" in _formats(options.model) else "json"
+
+
+def check_abilities(options: TranscriptionOptions) -> None:
+    """Refuse what the model is known not to do, before anything is sent. Newer models and those of the community are
+    not known here, and asked.
+
+    Raises:
+        UnsupportedRequestError: If it lacks an ability; it names models that have it.
+    """
+    model = catalog.find(options.model)
+    if model is None:
+        return
+    wanted, offered = options.response_format, _formats(model.id)
+    gives = f"gives {', '.join(offered)}, not {wanted}"
+    refuse_unless(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
+    refuse_unless(
+        wanted in offered if offered else None, options.model, gives, "audio", lambda m: wanted in _formats(m.id)
+    )
+
+
+def without_effect(options: TranscriptionOptions) -> list[str]:
+    """Names of the options that the service documents for other models, and not for this one."""
+    heeded = catalog.abilities(options.model).get("parameters", _ADVICE)
+    return [name for name in _ADVICE if getattr(options, name) is not None and name not in heeded]
+
+
+def _formats(model: str) -> list[str]:
+    """The formats that a model is known to give; empty where they are not known."""
+    formats: list[str] = catalog.abilities(model).get("response_formats", [])
+    return formats
+
+
+# --- The recording ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording as it is sent, and what its document is to tell of it."""
+
+    data: bytes = field(repr=False)
+    name: str
+    """What the part of the form is called; the service and its models go by its suffix."""
+    mime_type: str
+    """Found from the bytes."""
+    told: Mapping[str, Any]
+    """Metadata of the blob, with its source."""
+
+
+def read_recording(recording: Any) -> Sound:
+    """The bytes of a recording, if the service takes such.
+
+    Raises:
+        InvalidRequestError: If it is empty, an address, or nothing that the service takes.
+        PayloadTooLargeError: If it is larger than the service takes.
+        OSError: If the file cannot be read.
+    """
+    blob = _as_blob(recording)
+    data = _bytes(blob)
+    mime_type = media.sniff(data)
+    if mime_type is None or mime_type not in TAKEN:
+        is_what = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are no sound that is known here"
+        raise _wrong(f"{is_what}; {_TAKES}")
+    source = {} if blob.source is None else {"source": str(blob.source)}
+    return Sound(data, _file_name(blob, mime_type), mime_type, {**blob.metadata, **source})
+
+
+def _as_blob(recording: Any) -> Blob:
+    match recording:
+        case Blob():
+            return recording
+        case Media(path=Path() as path):
+            return Blob.from_path(path)
+        case Media():
+            return Blob.from_data(recording.data, metadata={"source": recording.url} if recording.url else {})
+        case bytes():
+            return Blob.from_data(recording)
+        case str() | os.PathLike():
+            return Blob.from_path(os.fspath(recording))
+    raise _wrong(f"takes a Blob, a Media, bytes or the path of a file, not {type(recording).__name__}")
+
+
+def _bytes(blob: Blob) -> bytes:
+    if blob.data is None and blob.path is not None:
+        data = _in_file(str(blob.path))
+    else:
+        data = b"" if blob.data is None else blob.as_bytes()
+        _check_size(len(data))
+    if not data:
+        raise _wrong("is empty")
+    return data
+
+
+def _in_file(path: str) -> bytes:
+    if looks_like_address(path):
+        raise _wrong("an address is not fetched, neither by the service nor here: give the bytes, or a file")
+    file = Path(path).expanduser()
+    _check_size(file.stat().st_size)
+    return file.read_bytes()
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST:
+        raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}")
+
+
+def _file_name(blob: Blob, mime_type: str) -> str:
+    """The recording's own name where its suffix is right, since the service guesses at a part called `blob`."""
+    name = PurePath(str(blob.path or blob.source or "")).name
+    fits = name.lower().endswith(TAKEN[mime_type]) and name.isprintable()
+    return name if fits else f"recording{EXTENSIONS[mime_type]}"
+
+
+def _wrong(says: str) -> InvalidRequestError:
+    return InvalidRequestError(f"recording: {says}")
+
+
+# --- The request ------------------------------------------------------------------------------------------------------
+
+
+def transcription(recording: Any, options: TranscriptionOptions) -> Flow[Document]:
+    """The conversation that transcribes one recording."""
+    document: Document = yield transcription_call(read_recording(recording), options)
+    return document
+
+
+def transcription_call(sound: Sound, options: TranscriptionOptions) -> Call[Document]:
+    """`POST /v1/audio/transcriptions`."""
+    fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
+    form = multipart(fields, [("file", (sound.name, sound.data, sound.mime_type))])
+    return Call("POST", "/v1/audio/transcriptions", partial(read_transcript, sound=sound, options=options), form)
+
+
+# --- The answer -------------------------------------------------------------------------------------------------------
+
+
+def read_transcript(response: httpx.Response, sound: Sound, options: TranscriptionOptions) -> Document:
+    """The document of an answer.
+
+    Raises:
+        PollinationsError: What an error object in the body stands for.
+        InvalidResponseError: If the body is anything else: a page, JSON without a text, no subtitles.
+    """
+    plain = options.response_format in PLAIN
+    text, told = _plain(response, options.response_format or "") if plain else _from_json(response)
+    used = _used(response.headers)
+    known = {
+        "model": response.headers.get("x-model-used") or options.model,
+        "duration": _number(response.headers.get("x-usage-prompt-audio-seconds")),
+        "usage": used or None,
+        "request_id": response.headers.get("x-request-id"),
+        **told,
+    }
+    return Document(text, metadata={**sound.told, **_without_nothing(known)})
+
+
+# What begins or ends subtitles of a kind; an empty text is good in every format, for silence.
+_MARKS: Mapping[str, Callable[[str], bool]] = {
+    "text": lambda text: True,
+    "srt": lambda text: "-->" in text,
+    "vtt": lambda text: text.startswith("WEBVTT"),
+}
+
+
+def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
+    """The text of a format that is no JSON. Some answer with JSON all the same."""
+    if _is_object(response):
+        text, told = _from_json(response)
+    else:
+        text, told = _decoded(response), {}
+    if text and not _MARKS[format](text):
+        raise errors.not_expected(response, f"{_TRANSCRIPT} as {format}")
+    return text, told
+
+
+def _is_object(response: httpx.Response) -> bool:
+    try:
+        return isinstance(response.json(), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _decoded(response: httpx.Response) -> str:
+    kind = response.headers.get("content-type", "").lower()
+    try:
+        text = response.content.decode(response.charset_encoding or "utf-8").removeprefix("\ufeff").strip()
+    except (UnicodeDecodeError, LookupError) as error:
+        raise errors.not_expected(response, _TRANSCRIPT) from error
+    if "html" in kind or "json" in kind or text[:15].lower().startswith(("<!doctype", "<html")):
+        raise errors.not_expected(response, _TRANSCRIPT)
+    return text
+
+
+def _from_json(response: httpx.Response) -> tuple[str, Json]:
+    """The text of a JSON answer and what else it tells, None where it does not."""
+    body = errors.parse_json(response, _TRANSCRIPT)
+    segments = [segment for each in _objects(body, "segments") if (segment := _segment(each))]
+    text = body.get("text")
+    if text is None and isinstance(body.get("segments"), list):
+        text = " ".join(segment["text"] for segment in segments)
+    if not isinstance(text, str):
+        raise errors.not_expected(response, _TRANSCRIPT)
+    text, usage = text.strip(), body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    seconds = (_number(told) for told in (body.get("duration"), usage.get("seconds")))
+    duration = next((told for told in seconds if told is not None), None)
+    speakers = {segment["speaker"] for segment in segments if "speaker" in segment}
+    told = {
+        "language": _name(body.get("language")),
+        "duration": duration,
+        "segments": [] if _is_placeholder(segments, text, duration) else segments,
+        "words": [word for each in _objects(body, "words") if (word := _word(each))],
+        "speakers": sorted(speakers),
+        "usage": usage,
+    }
+    return text, _without_nothing(told)
+
+
+def _objects(body: Json, name: str) -> list[Json]:
+    listed = body.get(name)
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _segment(entry: Json) -> Json:
+    """A segment with words in it; empty for silence."""
+    if not isinstance(entry.get("text"), str) or not entry["text"].strip():
+        return {}
+    return _without_nothing({**_times(entry), "text": entry["text"].strip(), "speaker": _name(entry.get("speaker"))})
+
+
+def _word(entry: Json) -> Json:
+    word = entry.get("word")
+    return _without_nothing({"word": word, **_times(entry)}) if isinstance(word, str) and word.strip() else {}
+
+
+def _times(entry: Json) -> Json:
+    return {name: _number(entry.get(name)) for name in ("start", "end")}
+
+
+def _is_placeholder(segments: list[Json], text: str, duration: float | None) -> bool:
+    """Whether the segments are the one that the service makes up where a model tells none: all of the text, from the
+    beginning to the end."""
+    if len(segments) != 1 or "speaker" in segments[0]:
+        return False
+    (only,) = segments
+    whole = only["text"] == text and not only.get("start")
+    return whole and math.isclose(only.get("end", 0.0), duration or 0.0, abs_tol=0.01)
+
+
+def _name(value: Any) -> str | None:
+    """A language or a speaker; the service says `unknown` for none. Speakers may be counted."""
+    name = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return None if name.lower() in ("", "unknown") else name
+
+
+def _number(value: Any) -> float | None:
+    """A number of seconds, for instance, whether as one or as text."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _used(headers: httpx.Headers) -> Json:
+    """What the headers tell of the usage, where the body tells nothing: `prompt_audio_seconds` and the like."""
+    prefix = "x-usage-"
+    found = {name.removeprefix(prefix): _number(value) for name, value in headers.items() if name.startswith(prefix)}
+    return {name.replace("-", "_"): value for name, value in found.items() if value is not None}
+
+
+def _without_nothing(told: Mapping[str, Any]) -> Json:
+    """Without what nobody told: None and empty lists."""
+    return {name: value for name, value in told.items() if value is not None and value != [] and value != {}}
