@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.document_loaders import BaseBlobParser, BaseLoader, BlobLoader
 from langchain_core.documents import Document
@@ -29,6 +30,7 @@ from langchain_pollinations import (
     UnknownModelError,
     UnsupportedRequestError,
     UpstreamError,
+    catalog,
 )
 from langchain_pollinations.emulator import Asked, Emulator, forms
 from langchain_pollinations.transcription import LARGEST
@@ -181,6 +183,87 @@ def test_options_that_a_model_is_not_known_to_heed_are_sent_with_a_warning(
     with pytest.warns(UserWarning, match="prompt, temperature: sent, but model 'whisper' is not known to heed"):
         transcribe(transcriber, prompt="Lübeck", temperature=0.5, language="de")
     assert form_of(emulator.requests[-1]).fields["prompt"] == ["Lübeck"]
+
+
+# --- With the emulator's own ears -------------------------------------------------------------------------------------
+
+SAID = "The tide comes in. Does it go out again?"
+
+
+def spoken(emulator: Emulator, text: str = SAID, **fields: Any) -> bytes:
+    key = emulator.connection()["api_key"]
+    response = httpx.post(
+        f"{emulator.url}/v1/audio/speech", json={"input": text, **fields}, headers={"Authorization": f"Bearer {key}"}
+    )
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+@pytest.mark.parametrize("response_format", ["mp3", "wav"])
+def test_what_was_spoken_is_written_down_with_its_times(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe, response_format: str
+) -> None:
+    document = transcribe(transcriber, spoken(emulator, response_format=response_format))
+    told = document.metadata
+    assert document.page_content == SAID
+    assert (told["model"], told["language"]) == ("openai/whisper-large-v3", "en")
+    assert [segment["text"] for segment in told["segments"]] == ["The tide comes in.", "Does it go out again?"]
+    assert " ".join(word["word"] for word in told["words"]) == SAID
+    assert 0 <= told["segments"][0]["start"] < told["segments"][1]["start"] < told["duration"]
+    assert told["usage"] == {"type": "duration", "seconds": told["duration"]}
+    assert told["request_id"]
+    assert "speakers" not in told
+    json.dumps(told, allow_nan=False)
+
+
+def test_speakers_are_told_apart(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe
+) -> None:
+    document = transcribe(transcriber, wav_bytes(30), model="universal-2", speakers_expected=2)
+    assert document.metadata["speakers"] == ["A", "B"]
+    assert {segment["speaker"] for segment in document.metadata["segments"]} == {"A", "B"}
+    assert document.page_content == " ".join(segment["text"] for segment in document.metadata["segments"])
+
+
+@pytest.mark.parametrize(("response_format", "start"), [("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n\n00:")])
+def test_subtitles_are_the_content(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe, response_format: str, start: str
+) -> None:
+    sound = spoken(emulator)
+    document = transcribe(transcriber, sound, model="universal-2", response_format=response_format)
+    assert document.page_content.startswith(start)
+    assert "The tide comes in." in document.page_content
+    assert document.metadata["duration"] > 1
+
+
+def test_silence_is_an_empty_text(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe
+) -> None:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(32000))
+    document = transcribe(transcriber, file.getvalue())
+    assert document.page_content == ""
+    assert document.metadata["duration"] == 2
+    assert not document.metadata.keys() & {"segments", "words", "speakers"}
+
+
+KNOWN = {
+    (entry["name"], response_format)
+    for entry in catalog.snapshot().values()
+    if (can := catalog.abilities(entry["name"])).get("kind") == "transcription"
+    for response_format in can.get("response_formats", ["json"])
+}
+
+
+@pytest.mark.parametrize(("model", "response_format"), sorted(KNOWN))
+def test_every_model_gives_the_formats_that_are_known_of_it(
+    transcriber: PollinationsTranscriber, emulator: Emulator, model: str, response_format: str
+) -> None:
+    document = transcriber.transcribe(spoken(emulator), model=model, response_format=response_format)
+    assert "The tide comes in." in document.page_content
+    assert document.metadata["model"] == model
 
 
 # --- Recordings -------------------------------------------------------------------------------------------------------
