@@ -62,6 +62,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "loop": (EFFECTS,),
     "prompt_influence": (EFFECTS,),
 }
+INSTRUCTED = "qwen/qwen-audio-3.0-tts-flash"
 STEPS = {STABLE_AUDIO[1]: (4, 8)}
 
 # Models that write fewer formats than the route has names for.
@@ -267,7 +268,8 @@ def _units(order: Order) -> Mapping[str, float]:
 
 
 def _samples(order: Order) -> bytes:
-    seed = f"{order.name} {order.seed} {order.options.get('instructions', '')}"
+    told = order.options.get("instructions", "") if order.name == INSTRUCTED else ""
+    seed = f"{order.name} {order.seed} {told}"
     if order.is_speech:
         return voice.speak(order.turns, seed)
     if order.name == EFFECTS:

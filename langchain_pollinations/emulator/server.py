@@ -77,7 +77,7 @@ class Emulator:
     "vertex", "perplexity" and "simulated"; by default each model has the form of its own provider.
 
     It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
-    the newest 10,000 requests, stored answers and pictures, and of each about 256 MiB at most.
+    the newest 10,000 requests, speeches, stored answers and pictures, and of each about 256 MiB at most.
     """
 
     def __init__(

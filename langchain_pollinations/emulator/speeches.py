@@ -13,6 +13,7 @@ from .sounds.waves import RATE, WIDTH
 Turns = tuple[Turn, ...]
 
 HEAD = UNIT * WIDTH  # bytes by which the beginning of a speech is recognised
+MOST_ALIKE = 200  # speeches that begin alike; of more, the oldest are forgotten
 HEARD = re.compile(rb"[^\0]")
 
 
@@ -53,7 +54,7 @@ class Speeches:
         speech = _Speech(turns, start, length, sha256(samples[start : start + length]).digest())
         head = samples[start : start + HEAD].hex()
         others = [each for each in self._heads.find(head) or () if each.mark != speech.mark]
-        self._heads.put(head, tuple(sorted([*others, speech], key=lambda each: -each.length)), 0)
+        self._heads.put(head, (*others[1 - MOST_ALIKE :], speech), 0)
 
     def find(self, file: bytes, samples: bytes) -> list[tuple[float, Turns]]:
         """The speeches in a recording, each with the second at which it begins."""
@@ -72,7 +73,8 @@ class Speeches:
 
     def _at(self, samples: bytes, place: int) -> _Speech | None:
         """The longest speech whose samples stand at a place."""
-        for speech in self._heads.find(samples[place : place + HEAD].hex()) or ():
+        alike = self._heads.find(samples[place : place + HEAD].hex()) or ()
+        for speech in sorted(alike, key=lambda each: each.length, reverse=True):
             if sha256(samples[place : place + speech.length]).digest() == speech.mark:
                 return speech
         return None

@@ -169,7 +169,10 @@ def test_voices_of_elevenlabs_may_be_ones_own(http: httpx.Client) -> None:
 
 
 def test_what_openai_knows_and_the_service_does_not_is_ignored(http: httpx.Client) -> None:
-    assert speak(http, speed=4, stream_format="sse", instrumental=False) == speak(http)
+    plain = speak(http)
+    assert speak(http, speed=4, stream_format="sse", instrumental=False, instructions="softly") == plain
+    taught = {"model": "qwen3-tts-instruct", "voice": "loongmary"}
+    assert speak(http, **taught, instructions="softly") != speak(http, **taught)
 
 
 def test_personal_data_is_not_spoken(http: httpx.Client) -> None:

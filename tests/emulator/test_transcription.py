@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from langchain_pollinations.emulator import Emulator
 
@@ -167,7 +168,13 @@ def test_what_a_model_cannot_do_is_refused(http: httpx.Client, fields: dict[str,
     assert response.status_code == 400 and words in response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("data", [b"", b"no sound at all", b"RIFF" + bytes(40)])
+def picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"no sound at all", b"RIFF" + bytes(40), wav(b""), picture()])
 def test_a_file_that_is_no_sound_is_refused(http: httpx.Client, data: bytes) -> None:
     response = post(http, data)
     assert response.status_code == 400 and "cannot be read as audio" in response.json()["error"]["message"]
