@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from . import cache, checks, generation, media, safety, usage
+from . import cache, checks, generation, media, references, safety, usage
 from .cache import Stored
 from .catalog import Model
 from .generation import Job
@@ -79,12 +79,14 @@ FORMATS_OF: Mapping[str, tuple[str, ...]] = {
     EFFECTS: ("mp3",),
 }
 ALWAYS_WAV = ("qwen/qwen3-tts-flash",)
-# ElevenLabs does not write what the names of the formats say: its AAC is an M4A file, its FLAC raw samples.
+# ElevenLabs does not write what the names of the formats say: its AAC is an M4A file, its FLAC raw samples, and those
+# are of 44.1 kHz by either name.
 ELEVEN_FORMATS: Mapping[str, Format] = FORMATS | {
     "mp3": replace(FORMATS["mp3"], rate=44100, bit_rate=128000),
     "opus": replace(FORMATS["opus"], bit_rate=128000),
     "aac": replace(FORMATS["aac"], container="ipod", rate=44100, bit_rate=128000),
     "flac": Format("audio/pcm", RAW, rate=44100),
+    "pcm": Format("audio/pcm", RAW, rate=44100),
 }
 BILLED_BY_BYTE = ("fish-audio/s2.1-pro",)
 TOKENS = 25  # of a second of speech, where a model counts them
@@ -208,10 +210,10 @@ def _duration(order: Order) -> None:
         raise Refusal(400, f"duration must be between {low} and {high} seconds for {order.name}")
 
 
-def _reference(order: Order) -> None:
-    """Refuse an address that the service would not fetch."""
+def _reference(world: World, order: Order) -> None:
+    """Refuse an address that the service would not fetch; what is on its own media host it does."""
     url = order.options.get("reference_audio")
-    if url is not None and not _is_public(url):
+    if url is not None and references.own(world, url) is None and not _is_public(url):
         raise Refusal(400, f"Invalid reference_audio URL: {url}")
 
 
@@ -231,12 +233,13 @@ def _safe(order: Order) -> None:
     order.safety.block([{"content": order.text}])
 
 
-ABILITIES = (_safe, _dialogue, _voices, _format, _options, _duration, _reference)
+ABILITIES = (_safe, _dialogue, _voices, _format, _options, _duration)
 
 
-def _check_abilities(order: Order) -> None:
+def _check_abilities(world: World, order: Order) -> None:
     for check in ABILITIES:
         check(order)
+    _reference(world, order)
 
 
 # Making it.
@@ -309,7 +312,7 @@ async def _answer(world: World, asked: Asked, order: Order, key: str) -> Respons
         headers = media.made_headers(world, file) | _headers(order) | _song(order, key[:20])
         return Stored(file, len(data), headers), _units(order)
 
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
     made = await generation.run(world, asked, job, make)
     file: File = made.stored.value
     return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
@@ -408,6 +411,6 @@ async def timed_speech(world: World, asked: Asked) -> Response:
         return Stored(said, 2 * len(data), _headers(order)), _units(order)
 
     key = cache.identity(asked.method, asked.path, asked.query, body)
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(order))
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
     made = await generation.run(world, asked, job, make)
     return JSONResponse(made.stored.value, headers=dict(made.headers))
