@@ -570,6 +570,65 @@ def test_a_part_that_is_refused_ends_it_all(speaker: PollinationsSpeech, emulato
         make(speaker, STORY, response_format="wav")
 
 
+def test_the_emulator_s_parts_are_those_that_it_speaks_alone(
+    speaker: PollinationsSpeech, emulator: Emulator, make: Make
+) -> None:
+    emulator.fail(503, headers={"retry-after": "0"}, on=ROUTE)
+    whole = make(speaker, STORY, response_format="wav", seed=1)
+    assert whole.data == joined_wavs([speaker.generate(part, response_format="wav", seed=1).data for part in PARTS])
+    assert whole.metadata["x-usage-completion-audio-tokens"] == str(sum(map(len, PARTS)))
+
+
+# --- With the emulator's own sounds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "found"),
+    [
+        ("tts-1", {"voice": "Nova", "response_format": "opus", "seed": 3}, "audio/ogg"),
+        ("eleven", {"response_format": "aac", "voice": "JBFqnCBsd6RMkjVDRZzb"}, "audio/mp4"),
+        ("eleven", {"response_format": "pcm"}, "audio/pcm"),
+        ("eleven", {"timestamps": True, "response_format": "wav"}, "audio/wav"),
+        ("qwen3-tts", {}, "audio/wav"),
+        ("kokoro", {"voice": "AF_BELLA", "response_format": "flac"}, "audio/flac"),
+        ("google/gemini-3.8-flash-tts", {"voice": "kore"}, "audio/mpeg"),
+        ("qwen3-tts-instruct", {"voice": "loongmary", "instructions": "softly"}, "audio/mpeg"),
+    ],
+)
+def test_models_of_speech_answer(
+    speaker: PollinationsSpeech, make: Make, model: str, options: dict[str, Any], found: str
+) -> None:
+    sound = make(speaker, "100% sure/unsure: a\nb", model=model, **options)
+    assert sound.mime_type == found
+    assert sound.data == speaker.generate("100% sure/unsure: a\nb", model=model, **options).data
+    assert ("alignment" in sound.metadata) == bool(options.get("timestamps"))
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("music", {"duration": 4, "instrumental": True, "store_for_inpainting": True}),
+        ("music", {"composition_plan": {"sections": []}}),
+        ("sfx", {"duration": 0.5, "loop": True, "prompt_influence": 0.3}),
+        ("lyria", {"duration": 30}),
+        ("stable-audio", {"duration": 4, "steps": 60}),
+        ("stable-audio-large", {"duration": 4, "steps": 5, "negative_prompt": "drums"}),
+    ],
+)
+def test_models_of_music_answer(band: PollinationsMusic, model: str, options: dict[str, Any]) -> None:
+    sound = band.generate("rain on a tent", model=model, **options)
+    assert sound.mime_type == "audio/mpeg"
+    assert ("song_id" in sound.metadata) == bool(options.get("store_for_inpainting"))
+
+
+def test_music_is_modelled_on_speech(emulator: Emulator, make: Make) -> None:
+    spoken = PollinationsSpeech(**emulator.connection()).generate("la la la", response_format="wav")
+    band = PollinationsMusic(**emulator.connection(), duration=3)
+    for reference in (spoken, spoken.data, spoken.url):
+        song = make(band, "a song of this", reference_audio=reference)
+        assert "elevenlabs_reference_song_id" in song.metadata
+
+
 # --- The wrappers -----------------------------------------------------------------------------------------------------
 
 
