@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import audio, catalog, chat, embeddings, images, media, transcripts, video
+from . import audio, catalog, chat, embeddings, images, media, models3d, transcripts, video
 from .refusals import Refusal
 from .replies import Damage
 from .wire import Damaged, Finished, Torn, played, refused
@@ -122,6 +122,8 @@ class Application:
             Route("/audio/{rest:anything}", self._simple(audio.get_audio)),
             Route("/image/{rest:anything}", self._prompted(video.get_image, "/image/")),
             Route("/video/{rest:anything}", self._prompted(video.get_video, "/video/")),
+            Route("/3d/{rest:anything}", self._prompted(models3d.get, "/3d/")),
+            Route("/3d/{rest:anything}", self._prompted(models3d.post, "/3d/"), methods=["POST"]),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
         ]

@@ -23,6 +23,7 @@ DEFAULTS = {
     "timed": "elevenlabs/eleven-v3",
     "transcription": "openai/whisper-large-v3",
     "embedding": "openai/text-embedding-3-small",
+    "3d": "microsoft/trellis-2",
 }
 
 # The snapshot keeps names of parameters only; the lists show objects with a type.

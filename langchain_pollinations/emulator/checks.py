@@ -432,6 +432,26 @@ AUDIO_QUERY: Table = {
     "seed": coerced(integer(-1, SPEECH_SEED_MAX)),
     "safe": optional(safe),
 }
+DETAILS = ("low", "medium", "high")
+OBJECT_QUERY: Table = {
+    "seed": coerced(integer(-1)),
+    "safe": optional(safe),
+    "image": optional(web_addresses),
+    "resolution": optional(option(*DETAILS)),
+}
+
+
+def web_address(value: Any) -> str | None:
+    good = isinstance(value, str) and value.startswith(("http://", "https://"))
+    return None if good else "Invalid image URL."
+
+
+OBJECT: Table = {
+    "model": optional(string()),
+    "image": optional(union(web_address, array(web_address))),
+    "resolution": optional(option(*DETAILS)),
+    "seed": optional(integer(-1)),
+}
 CAPABILITIES = ("tool_calling", "reasoning", "web_search", "code_execution", "pollinations_models")
 
 

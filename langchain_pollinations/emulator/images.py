@@ -242,9 +242,9 @@ def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) 
     return message["content"], found
 
 
-def _key(asked: Asked, path: str, body: Any, order: Order, without: str) -> str:
-    """The identity of a picture; checks that a header asked for are part of it too."""
-    return cache.identity(asked.method, path, asked.query, [body, order.safety.applied], (without,))
+def identity(asked: Asked, path: str, body: Any, applied: Safety) -> str:
+    """The identity of what is to be made; checks that a header asked for are part of it too."""
+    return cache.identity(asked.method, path, asked.query, [body, applied.applied], ("nofeed",))
 
 
 async def get_image(world: World, asked: Asked, prompt: str) -> Response:
@@ -265,7 +265,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
         images=tuple(url for url in checks.image_urls(query.get("image", "")) if url),
         safety=safe,
     )
-    made = await draw(world, asked, order, _key(asked, f"/image/{prompt}", None, order, "nofeed"))
+    made = await draw(world, asked, order, identity(asked, f"/image/{prompt}", None, order.safety))
     return whole(made)
 
 
@@ -327,7 +327,7 @@ def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images
 async def _answered(world: World, asked: Asked, order: Order, body: Json) -> Response:
     """The picture of an order in the answer of OpenAI's routes; the form of the answer is no part of its identity."""
     kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
-    made = await draw(world, asked, order, _key(asked, asked.path, kept, order, "nofeed"))
+    made = await draw(world, asked, order, identity(asked, asked.path, kept, order.safety))
     return in_json(world, made, body | {"prompt": order.prompt}, _units(order))
 
 

@@ -77,7 +77,7 @@ class Emulator:
     "vertex", "perplexity" and "simulated"; by default each model has the form of its own provider.
 
     It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
-    the newest 10,000 requests, speeches, stored answers and pictures, and of each about 256 MiB at most.
+    the newest 10,000 requests, speeches, stored answers and files, and of each about 256 MiB at most.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class Emulator:
         self.world.dialect = self._first_dialect
 
     def clear(self) -> None:
-        """Forget requests, scripted replies, stored answers and pictures."""
+        """Forget requests, scripted replies, stored answers and files."""
         self.world.clear()
 
     # What tests script.

@@ -1,0 +1,104 @@
+"""The routes of 3D objects: `GET` and `POST /3d/{prompt}`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from starlette.responses import Response
+
+from . import checks, generation, images, media, meshes, pictures, references
+from .cache import Stored
+from .catalog import Model
+from .generation import Job
+from .refusals import Refusal, invalid
+from .safety import Safety
+from .world import Asked, File, World
+
+GLB, PLY = "model/gltf-binary", "model/ply"
+SPLATS = "nvidia/asset-harvester"
+UNITS = {"completionImageTokens": 1}
+POINTS = {"low": 32, "medium": 64, "high": 112}  # along the longer side of a relief
+
+
+@dataclass(frozen=True)
+class Order:
+    """A 3D object as a request asks for it."""
+
+    model: Model
+    prompt: str
+    seed: int
+    resolution: str
+    images: tuple[str, ...]
+    safety: Safety
+
+    @property
+    def name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def priced(self) -> Model:
+        """The model with the prices of the resolution."""
+        variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
+        return {**self.model, "pricing": variants.get(self.resolution, self.model["pricing"])}
+
+
+def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
+    if not order.images and "text" not in order.model["input_modalities"]:
+        raise Refusal(400, f"Invalid parameters: {order.name} needs a reference image")
+    most = order.model.get("max_reference_images")
+    if most is not None and len(order.images) > most:
+        raise Refusal(400, f"This model supports at most {most} reference images")
+    references.check(world, order.images)
+
+
+def _made(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the object; where there is a picture, the prompt does not matter."""
+    if order.images:
+        mesh = meshes.of_picture(references.opened(world, order.images[0]), POINTS[order.resolution])
+    else:
+        mesh = meshes.of_words(order.prompt, pictures.Wish(order.prompt, 1, 1, order.seed, order.name).random)
+    return (meshes.ply(mesh), PLY) if order.name == SPLATS else (meshes.glb(mesh), GLB)
+
+
+async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
+    async def make() -> tuple[Stored, Mapping[str, int]]:
+        data, mime_type = await asyncio.to_thread(_made, world, order)
+        name = media.file_name(order.prompt, mime_type)
+        file = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
+        return images.keep(world, file, order.name, UNITS), UNITS
+
+    job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
+    made = await generation.run(world, asked, job, make)
+    return images.whole(generation.Made(made.stored, {**made.headers, **order.safety.headers()}))
+
+
+def _order(world: World, asked: Asked, prompt: str, said: Mapping[str, Any], urls: tuple[str, ...]) -> Order:
+    model = world.catalog.resolve(said.get("model"), "3d", "/3d/{prompt}", "3d")
+    shown, safety = images.checked(model, prompt, asked, {})
+    resolution = said.get("resolution") or "low"
+    return Order(model, shown, images.seed_of(said.get("seed")), resolution, urls, safety)
+
+
+async def get(world: World, asked: Asked, prompt: str) -> Response:
+    query = asked.query
+    checks.against(checks.OBJECT_QUERY, query, "Query parameter")
+    urls = tuple(url for url in checks.image_urls(query.get("image", "")) if url)
+    order = _order(world, asked, prompt, query, urls)
+    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", None, order.safety))
+
+
+async def post(world: World, asked: Asked, prompt: str) -> Response:
+    """The same with a body, which knows no field beside its own."""
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.OBJECT)
+    unknown = [f'"{name}"' for name in body if name not in checks.OBJECT]
+    if unknown:
+        raise invalid("JSON body", {}, [f"Unrecognized key{'s' if unknown[1:] else ''}: {', '.join(unknown)}"])
+    checks.against({"safe": checks.OBJECT_QUERY["safe"]}, asked.query, "Query parameter")
+    image = body.get("image", [])
+    order = _order(world, asked, prompt, body, (image,) if isinstance(image, str) else tuple(image))
+    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", body, order.safety))
