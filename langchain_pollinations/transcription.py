@@ -324,7 +324,7 @@ def read_transcript(response: httpx.Response, sound: Sound, options: Transcripti
     return Document(text, metadata={**sound.told, **_without_nothing(known)})
 
 
-# What begins or ends subtitles of a kind; an empty text is good in every format, for silence.
+# What shows that a text is of its format. An empty one is good in each: it stands for silence.
 _MARKS: Mapping[str, Callable[[str], bool]] = {
     "text": lambda text: True,
     "srt": lambda text: "-->" in text,
