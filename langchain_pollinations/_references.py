@@ -60,7 +60,7 @@ class Reading:
             return self._in_file(Path(given))
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
-        if given.startswith("data:"):
+        if given[:5].lower() == "data:":
             return self._of_bytes(self._uri_bytes(given))
         self._check_public(given)
         return given
@@ -89,40 +89,51 @@ class Reading:
             raise self._wrong("the data URI holds no valid base64") from error
 
     def _in_file(self, path: Path) -> Media:
+        name = repr(str(path)[:200])
         if self.folder is None:
             raise self._wrong(
-                f"{str(path)[:200]!r} is no address (http, https, data:). If it is a file, name the folder that files "
+                f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
                 "may be read from: reference_folder=..."
             )
         folder = self.folder.expanduser().resolve()
-        found = (folder / path.expanduser()).resolve()
-        if not found.is_relative_to(folder):
-            raise self._wrong(f"{str(path)!r} lies outside of reference_folder ({folder.name})")
         try:
-            return self._of_bytes(found.read_bytes())
+            found = (folder / path.expanduser()).resolve()
+            is_inside = found.is_relative_to(folder)
+            is_other = found.exists() and not found.is_file()  # a pipe would be waited for
+            data = found.read_bytes() if is_inside and not is_other else b""
         except OSError as error:
-            raise self._wrong(f"{str(path)!r} cannot be read: {error.strerror}") from error
+            raise self._wrong(f"{name} cannot be read: {error.strerror}") from error
+        except (ValueError, RuntimeError) as error:  # half a character, a home of nobody, a link to itself
+            raise self._wrong(f"{name} cannot be read: {error}") from error
+        if not is_inside:
+            raise self._wrong(f"{name} lies outside of reference_folder ({folder.name})")
+        if is_other:
+            raise self._wrong(f"{name} cannot be read: it is no file")
+        return self._of_bytes(data)
 
     def _check_public(self, address: str) -> None:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
-        parts = urlsplit(address)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(address)
+            host, _ = (parts.hostname or "").rstrip("."), parts.port
+        except ValueError:
+            host = ""
         if not host or re.search(r"[\s<>\"\x00-\x1f]", address):
             raise self._wrong(f"{address[:200]!r} is no whole http(s) address")
         if address.startswith(f"{self.own}/"):
             return
-        is_number = re.fullmatch(r"[\d.]+|0x[\da-f]+|.*:.*", host) is not None
+        is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
         if parts.username is not None or host == "localhost" or host.endswith((".localhost", ".local")) or is_number:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 
 def looks_like_address(text: str) -> bool:
     """Whether a text is an address of whatever kind, and no path of a file."""
-    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://|data:", text) is not None
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://|(?i:data):", text) is not None
 
 
 def check_schemes(argument: str, given: Sequence[Any]) -> None:
     """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
     for each in given:
-        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)https?://|data:", each):
+        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)(https?://|data:)", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")

@@ -1,0 +1,254 @@
+"""References: what may be given for a picture, and which files may be read. No text of a model reads another."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from langchain_pollinations import InvalidRequestError, Media, PollinationsImage
+from langchain_pollinations._references import Reading, check_schemes
+from langchain_pollinations.emulator import Emulator
+
+OWN = "https://media.pollinations.ai"
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+URI = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder that may be read, beside a secret that may not."""
+    (tmp_path / "secret.png").write_bytes(PNG)
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    (folder / "dot.png").write_bytes(PNG)
+    (folder / "more" / "dot.png").write_bytes(PNG)
+    (folder / "notes.png").write_text("no picture", "utf-8")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "in.png").symlink_to("more/dot.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    return folder
+
+
+def read(given: Any, folder: Path | None = None, family: str = "image") -> str | Media:
+    return Reading("image", family, folder, OWN).one(given)
+
+
+# --- Bytes, data URIs, media ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [PNG, URI, URI.replace("data:", "DATA:", 1), f"data:,{quote(PNG)}", Media(PNG, "image/png")],
+    ids=["bytes", "data URI", "DATA URI", "percent-encoded", "Media"],
+)
+def test_bytes_are_read_whatever_carries_them(given: Any) -> None:
+    found = read(given)
+    assert isinstance(found, Media)
+    assert (found.data, found.mime_type) == (PNG, "image/png")
+
+
+def test_the_bytes_tell_the_type_and_not_the_uri() -> None:
+    found = read("data:image/jpeg" + URI.removeprefix("data:image/png"))
+    assert isinstance(found, Media)
+    assert found.mime_type == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("given", "family", "says"),
+    [
+        (b"", "image", "these 0 bytes are no picture"),
+        (b"<html>", "image", "these 6 bytes are no picture"),
+        (b"<html>", "video", "are no film"),
+        (PNG, "audio", "takes a sound, and this is image/png"),
+        (Media(b"ID3", "audio/mpeg"), "image", "takes a picture, and this is audio/mpeg"),
+        ("data:image/png;base64,***", "image", "no valid base64"),
+        ("data:image/png;base64,é", "image", "no valid base64"),
+        ("data:image/png;base64", "image", "these 0 bytes"),
+        ("data:", "image", "these 0 bytes"),
+        (5, "image", "takes an address, bytes, a file or a Media, not int"),
+        (None, "image", "not NoneType"),
+        ([PNG], "image", "not list"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_is_no_reference_says_what_one_is(given: Any, family: str, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^image: .*{says}"):
+        read(given, family=family)
+
+
+def test_sound_in_a_film_container_is_sound_to_those_who_take_sound() -> None:
+    found = read(b"\0\0\0\x18ftypisom" + b"\0" * 12, family="audio")
+    assert isinstance(found, Media)
+    assert found.mime_type == "audio/mp4"
+
+
+# --- Addresses --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.com/a.png",
+        "http://example.com",
+        "HTTPS://EXAMPLE.COM/A.PNG",
+        "https://example.com:8443/a.png?x=1|2,3#top",
+        "https://fade.cafe/a.png",
+        "https://1.example.com/a.png",
+        "https://localhost.example.com/",
+        f"{OWN}/3f9c1e2a",
+    ],
+)
+def test_public_addresses_pass_as_they_are(address: str) -> None:
+    assert read(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost/x",
+        "http://LOCALHOST:80/x",
+        "http://localhost./x",
+        "http://a.localhost/x",
+        "http://printer.local/x",
+        "http://127.0.0.1/x",
+        "http://127.1/x",
+        "http://2130706433/x",
+        "http://0x7f000001/x",
+        "http://0x7F.0.0.1/x",
+        "http://0177.0.0.1/x",
+        "http://127.0.0.1./x",
+        "http://[::1]/x",
+        "http://[::ffff:127.0.0.1]:80/x",
+        "http://me:pw@example.com/x",
+        "http://me@example.com/x",
+        "https://media.pollinations.ai@127.0.0.1/x",
+        "https://media.pollinations.ai.localhost/x",
+    ],
+)
+def test_addresses_that_only_this_machine_knows_are_refused(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="public addresses only"):
+        read(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://",
+        "https:///x",
+        "http://[::1",
+        "http://[x]/",
+        "https://example.com/a b",
+        "https://example.com/\n",
+        "https://example.com/<x>",
+        'https://example.com/"',
+        "https://exam\0ple.com/",
+        "https://example.com:port/",
+        "https://example.com:99999/",
+    ],
+)
+def test_half_addresses_are_refused(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is no whole http"):
+        read(address)
+
+
+def test_the_services_own_media_host_is_as_good_as_public() -> None:
+    own = Reading("image", "image", None, "http://127.0.0.1:8787/media")
+    assert own.one("http://127.0.0.1:8787/media/1") == "http://127.0.0.1:8787/media/1"
+    for other in ("http://127.0.0.1:8787/mediated", "http://127.0.0.1:8787/other", "http://127.0.0.1:8788/media/1"):
+        with pytest.raises(InvalidRequestError, match="public addresses only"):
+            own.one(other)
+
+
+@pytest.mark.parametrize("address", ["ftp://x/y", "file:///etc/passwd", "FILE:///etc/passwd", "s3://bucket/x"])
+def test_other_schemes_are_refused_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=r"image: must be an http\(s\) address"):
+        check_schemes("image", [PNG, address])
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dot.png", "./dot.png", "more/dot.png", "more/../dot.png", "in.png"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_files_below_the_folder_are_read(folder: Path, name: str, kind: type) -> None:
+    for given in (kind(name), kind(folder / name)):
+        found = read(given, folder)
+        assert isinstance(found, Media)
+        assert (found.data, found.mime_type) == (PNG, "image/png")
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "more/../../secret.png", "out.png", "out/secret.png", "/etc/passwd"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_files_outside_the_folder_are_not(folder: Path, name: str, kind: type) -> None:
+    with pytest.raises(InvalidRequestError, match=r"lies outside of reference_folder \(pictures\)") as caught:
+        read(kind(name), folder)
+    assert str(folder.parent) not in str(caught.value)
+
+
+def test_a_folder_whose_name_begins_alike_is_another(folder: Path) -> None:
+    twin = folder.with_name("pictures2")
+    twin.mkdir()
+    (twin / "dot.png").write_bytes(PNG)
+    with pytest.raises(InvalidRequestError, match="lies outside"):
+        read("../pictures2/dot.png", folder)
+
+
+def test_the_home_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert read("~/pictures/dot.png", Path("~/pictures")) == read("dot.png", folder)
+    with pytest.raises(InvalidRequestError, match="lies outside"):
+        read("~/secret.png", folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing.png", "cannot be read: No such file"),
+        ("more", "cannot be read: it is no file"),
+        ("", "cannot be read: it is no file"),
+        ("loop.png", "cannot be read"),
+        ("a\0b.png", "cannot be read"),
+        ("half \ud800.png", "cannot be read"),
+        ("x" * 5000, "cannot be read"),
+        ("~nobody-of-this-name/x.png", "cannot be read"),
+        ("notes.png", "these 10 bytes are no picture"),
+    ],
+    ids=lambda value: str(value)[:12].encode("ascii", "replace").decode(),
+)
+def test_a_file_that_cannot_be_read_is_an_error_of_the_request(folder: Path, name: str, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says) as caught:
+        read(name, folder)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(InvalidRequestError, match="it is no file"):
+        read("pipe.png", folder)
+
+
+@pytest.mark.parametrize("given", ["dot.png", "/etc/passwd", "~/x.png", Path("dot.png"), "http:/typo", "x" * 5000, ""])
+def test_without_a_folder_no_file_is_read(
+    folder: Path, given: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(InvalidRequestError, match=r"is no address \(http, https, data:\).*reference_folder=") as caught:
+        PollinationsImage(**emulator.connection()).edit("night", given)
+    assert len(str(caught.value)) < 500
+    assert emulator.requests == []
+
+
+def test_the_folder_is_of_the_constructor_and_of_no_call(folder: Path, emulator: Emulator) -> None:
+    """Who names files must not name the folder, too."""
+    painter = PollinationsImage(**emulator.connection())
+    with pytest.raises(InvalidRequestError, match="unknown argument 'reference_folder'"):
+        painter.edit("night", "dot.png", reference_folder=folder)
