@@ -311,7 +311,7 @@ def metadata(headers: httpx.Headers) -> dict[str, Any]:
 def public_url(headers: httpx.Headers) -> str | None:
     """Address of the stored file, from the `Link` entry with rel="enclosure"."""
     for entry in headers.get_list("link", split_commas=True):
-        address = re.match(r"\s*<([^>]*)>", entry)
+        address = re.match(r"\s*<(https?://[^>]*)>", entry)
         if address and re.search(r'rel="?enclosure"?', entry):
             return address[1]
     return None

@@ -12,7 +12,7 @@ import uuid
 import wave
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -196,10 +196,12 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return width, height
     place = 2
     while data.startswith(b"\xff\xd8") and place + 9 <= len(data):
-        _, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
+        lead, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
+        if lead != 0xFF:
+            return None
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame, not one of its tables
             return width, height
-        place += 2 + length
+        place += 1 if marker == 0xFF else 2 + length  # any number of them may stand before a marker
     return None
 
 
@@ -256,7 +258,7 @@ def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
 @contextmanager
 def written(target: Path) -> Iterator[Path]:
     """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield part
         part.replace(target)
@@ -307,8 +309,12 @@ class Media:
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     path: Path | None = None
     """The file that holds the bytes, where they are not in memory."""
-    maker: Any = field(default=None, compare=False)
-    """The wrapper that made it, for `edit`. It is left out of pickles and artifacts."""
+    maker: InitVar[Any] = None
+    """The wrapper that made it, for `edit`. It is left out of pickles and artifacts, and no field: checkpoints of a
+    graph write fields down, and with this one its key."""
+
+    def __post_init__(self, maker: Any) -> None:
+        self.__dict__["maker"] = maker
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **known: Any) -> Self:
@@ -332,7 +338,7 @@ class Media:
 
     @classmethod
     def _in_file(cls, path: Path, **known: Any) -> Self:
-        media = cls(data=b"", path=path, **known)
+        media = cls(data=b"", path=path.absolute(), **known)
         del media.__dict__["data"]  # `__getattr__` reads it from now on
         return media
 
@@ -413,12 +419,15 @@ class Media:
             raise ValueError("artifact must be what a Pollinations media tool gave, with type 'pollinations_media'")
         told = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id", "metadata")
         known = {name: artifact[name] for name in told if name in artifact}
-        if "base64" in artifact:
-            return cls(data=base64.b64decode(artifact["base64"]), **known)
-        return cls._in_file(Path(artifact["path"]), **known)
+        try:
+            if "base64" in artifact:
+                return cls(data=base64.b64decode(artifact["base64"], validate=True), **known)
+            return cls._in_file(Path(artifact["path"]), **known)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"artifact of type 'pollinations_media' lacks a part: {error}") from error
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "maker": None}
+        return {name: value for name, value in self.__dict__.items() if name != "maker"}
 
     def __repr__(self) -> str:
         prompt = self.prompt if self.prompt is None or len(self.prompt) <= 60 else f"{self.prompt[:57]}..."
@@ -433,7 +442,8 @@ class Media:
             shown = {"width": min(size[0], WIDEST_SHOWN)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
         shows = _SHOWN.get(self.mime_type) or _SHOWN.get(kind, _as_download)
-        return {"text/plain": repr(self), "text/html": shows(self)}
+        page = {} if self._source() is None else {"text/html": shows(self)}
+        return {"text/plain": repr(self), **page}
 
     def _base64(self) -> str:
         return base64.b64encode(self.data).decode("ascii")
@@ -442,7 +452,7 @@ class Media:
         """What an element of a page shows it from: the bytes themselves, else the address; None where both fail."""
         if self.size <= LARGEST_SHOWN:
             return f"data:{self.mime_type};base64,{self._base64()}"
-        return self.url
+        return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
 
 
 # How a page shows each kind. Everything is an attribute of one element: markup of a file, or words of a prompt, cannot

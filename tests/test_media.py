@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
+import io
+import json
+import logging
 import pickle
+import re
+import struct
+import wave
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.load import dumpd, load
+from langchain_core.messages import ToolMessage
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from PIL import Image
 
-from langchain_pollinations import Media
-from langchain_pollinations.media import is_whole, sniff
+from langchain_pollinations import Media, PollinationsImage
+from langchain_pollinations._maker import public_url
+from langchain_pollinations.media import (
+    LARGEST_SHOWN,
+    has_all_boxes,
+    is_whole,
+    joined_wavs,
+    pcm16_to_wav,
+    picture_size,
+    sniff,
+)
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -97,3 +122,298 @@ def test_an_svg_is_shown_where_its_scripts_cannot_run() -> None:
     html = Media(data=SVG, mime_type="image/svg+xml")._repr_mimebundle_()["text/html"]
     assert html.startswith('<img src="data:image/svg+xml;base64,')
     assert "script" not in html
+
+
+# --- In files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_file(tmp_path: Path) -> Media:
+    path = tmp_path / "dot.png"
+    path.write_bytes(PNG)
+    return Media.from_file(path, prompt="a dot", url="https://x/y")
+
+
+def test_a_media_in_a_file_reads_it_when_asked(in_file: Media) -> None:
+    assert (in_file.mime_type, in_file.prompt, in_file.size, in_file.data) == ("image/png", "a dot", len(PNG), PNG)
+    assert in_file.path is not None
+    in_file.path.write_bytes(PNG + b"more")
+    assert (in_file.data, in_file.size) == (PNG + b"more", len(PNG) + 4)
+    in_file.path.unlink()
+    with pytest.raises(FileNotFoundError):
+        _ = in_file.data
+    assert "dot.png" in repr(in_file)
+
+
+def test_a_media_in_a_file_is_found_from_everywhere(in_file: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_file.path is not None
+    monkeypatch.chdir(in_file.path.parent)
+    here = Media.from_file("dot.png")
+    there = Media.from_artifact(here.to_artifact())
+    monkeypatch.chdir("/")
+    assert here.data == there.data == PNG
+
+
+def test_a_media_in_a_file_equals_copies_and_pickles(in_file: Media) -> None:
+    twins = [copy.copy(in_file), copy.deepcopy(in_file), pickle.loads(pickle.dumps(in_file))]
+    twins += [Media.from_artifact(in_file.to_artifact()), dataclasses.replace(in_file)]
+    for twin in twins:
+        assert twin == in_file
+        assert hash(twin) == hash(in_file)
+    assert in_file != Media.from_file(in_file.path, prompt="another")
+    assert PNG not in pickle.dumps(in_file)
+    assert "base64" not in in_file.to_artifact()
+
+
+def test_a_media_in_a_file_is_copied_and_its_file_left_alone(in_file: Media, tmp_path: Path) -> None:
+    assert in_file.path is not None
+    copied = in_file.save(tmp_path / "copy")
+    assert in_file.save(in_file.path) == in_file.path
+    assert copied.read_bytes() == in_file.path.read_bytes() == PNG
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.png", "dot.png"]
+
+
+def test_only_files_of_known_types_are_media(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello", "utf-8")
+    with pytest.raises(ValueError, match="notes.txt is no picture"):
+        Media.from_file(tmp_path / "notes.txt")
+    assert Media.from_file(tmp_path / "notes.txt", mime_type="text/plain").data == b"hello"
+    for missing in (tmp_path / "missing.png", tmp_path):
+        with pytest.raises(OSError, match=re.escape(str(missing))):
+            Media.from_file(missing)
+
+
+def test_a_name_may_be_as_long_as_the_disk_takes(picture: Media, tmp_path: Path) -> None:
+    name = "x" * 251 + ".png"
+    assert picture.save(tmp_path / name).read_bytes() == PNG
+
+
+# --- Traces and checkpoints -------------------------------------------------------------------------------------------
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _as_message(value: Any) -> Any:
+    written = json.dumps(dumpd(ToolMessage("x", tool_call_id="1", artifact=value)))
+    return load(json.loads(written), allowed_objects="messages").artifact
+
+
+def _as_checkpoint(value: Any) -> Any:
+    store = JsonPlusSerializer()
+    return store.loads_typed(store.dumps_typed({"artifact": value}))["artifact"]
+
+
+@pytest.mark.parametrize("kept", [_as_json, _as_message, _as_checkpoint])
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_artifacts_survive_what_agents_keep_them_in(kept: Any, where: str, picture: Media, in_file: Media) -> None:
+    media = (
+        dataclasses.replace(picture, metadata={"revised_prompt": "a \u201cdot\u201d"}) if where == "memory" else in_file
+    )
+    again = Media.from_artifact(kept(media.to_artifact()))
+    assert again == media
+    assert (again.metadata, again.data) == (media.metadata, media.data)
+
+
+def test_the_key_of_the_maker_is_nowhere_written_down(caplog: pytest.LogCaptureFixture) -> None:
+    """A media in the state of a graph is written into its checkpoints field by field."""
+    media = Media(PNG, "image/png", maker=PollinationsImage(api_key="sk_very_secret"))
+    store = JsonPlusSerializer()
+    with caplog.at_level(logging.CRITICAL):
+        kind, written = store.dumps_typed({"picture": media})
+        again = store.loads_typed((kind, written))["picture"]
+    assert again == media
+    shown = [written, pickle.dumps(media), repr(media).encode(), json.dumps(media.to_artifact()).encode()]
+    shown += [repr(dataclasses.asdict(media)).encode(), json.dumps(dumpd(media)).encode()]
+    assert not [text for text in shown if b"sk_very_secret" in text or b"PollinationsImage" in text]
+
+
+def test_copies_in_memory_know_their_maker() -> None:
+    painter = PollinationsImage(api_key="sk_x")
+    media = Media(PNG, "image/png", maker=painter)
+    assert media.maker is dataclasses.replace(media, prompt="x").maker is painter
+    assert Media(PNG, "image/png").maker is None
+    assert Media(PNG, "image/png") == media
+    with pytest.raises(ValueError, match="nobody who could edit made this"):
+        pickle.loads(pickle.dumps(media)).edit("night")
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        None,
+        {},
+        "pollinations_media",
+        {"type": "other"},
+        {"type": "pollinations_media"},
+        {"type": "pollinations_media", "mime_type": "image/png"},
+        {"type": "pollinations_media", "base64": "AAAA"},
+        {"type": "pollinations_media", "base64": "*", "mime_type": "image/png"},
+        {"type": "pollinations_media", "base64": 5, "mime_type": "image/png"},
+        {"type": "pollinations_media", "path": None, "mime_type": "image/png"},
+    ],
+    ids=str,
+)
+def test_what_is_no_artifact_says_so(artifact: Any) -> None:
+    with pytest.raises(ValueError, match="pollinations_media"):
+        Media.from_artifact(artifact)
+
+
+# --- On a page --------------------------------------------------------------------------------------------------------
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, as a browser would read them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'> ' &quot; `\n</p>"
+SHOWN = {
+    "image/webp": ("img", "src"),
+    "image/gif": ("img", "src"),
+    "image/svg+xml": ("img", "src"),
+    "audio/mpeg": ("audio", "src"),
+    "video/mp4": ("video", "src"),
+    "model/gltf-binary": ("a", "href"),
+    "application/pdf": ("a", "href"),
+}
+
+
+@pytest.mark.parametrize("mime_type", SHOWN)
+def test_each_kind_shows_as_one_element_whatever_the_prompt(mime_type: str) -> None:
+    media = Media(b"bytes", mime_type, prompt=HOSTILE, url='https://x/"><script>alert(3)</script>', model=HOSTILE)
+    bundle = media._repr_mimebundle_()
+    [(tag, attributes)] = Elements(bundle["text/html"]).found
+    name, source = SHOWN[mime_type]
+    assert tag == name
+    assert attributes[source] == f"data:{mime_type};base64,{base64.b64encode(b'bytes').decode()}"
+    assert attributes.get("alt", HOSTILE) == HOSTILE
+    assert not [key for key in attributes if key.startswith("on")]
+    assert bundle["text/plain"] == repr(media)
+
+
+@pytest.mark.parametrize("mime_type", ["image/webp", "video/mp4", "model/gltf-binary"])
+def test_what_is_too_large_for_a_page_is_shown_by_its_address(tmp_path: Path, mime_type: str) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(LARGEST_SHOWN + 1)
+    address = 'https://example.com/?a="b"&c=<d>'
+    name, source = SHOWN[mime_type]
+    media = Media.from_file(large, mime_type=mime_type, url=address)
+    [(tag, attributes)] = Elements(media._repr_mimebundle_()["text/html"]).found
+    assert (tag, attributes[source]) == (name, address)
+    for none in (None, "javascript:alert(1)", "data:text/html,<script>"):
+        unknown = Media.from_file(large, mime_type=mime_type, url=none)
+        assert unknown._repr_mimebundle_() == {"text/plain": repr(unknown)}
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ('<https://media.pollinations.ai/1>; rel="enclosure"', "https://media.pollinations.ai/1"),
+        ('<https://x/a>; rel=next, <https://x/b>; rel="enclosure"', "https://x/b"),
+        ("<https://x/b>; rel=enclosure", "https://x/b"),
+        ('<javascript:alert(1)>; rel="enclosure"', None),
+        ('<>; rel="enclosure"', None),
+        ("https://x/b", None),
+        ("", None),
+    ],
+)
+def test_only_a_web_address_is_the_address_of_a_file(link: str, url: str | None) -> None:
+    assert public_url(httpx.Headers({"link": link})) == url
+
+
+# --- Files, looked into -----------------------------------------------------------------------------------------------
+
+
+def box(kind: bytes, body: bytes = b"", size: int | None = None) -> bytes:
+    return struct.pack(">I4s", 8 + len(body) if size is None else size, kind) + body
+
+
+FTYP, MOOV = box(b"ftyp", b"isom"), box(b"moov", b"\0" * 20)
+
+
+@pytest.mark.parametrize(
+    ("film", "whole"),
+    [
+        (FTYP + MOOV + box(b"mdat", b"x" * 50), True),
+        (FTYP + box(b"mdat", b"x" * 50) + MOOV, True),
+        (FTYP + MOOV + box(b"mdat", b"x" * 50, size=0), True),
+        (FTYP + MOOV + box(b"mdat", struct.pack(">Q", 66) + b"x" * 50, size=1), True),
+        (FTYP + MOOV + box(b"mdat", struct.pack(">Q", 2**63) + b"x" * 50, size=1), False),
+        (FTYP + MOOV + box(b"mdat", b"x" * 50)[:-1], False),
+        (FTYP + box(b"mdat", b"x" * 50), False),
+        (FTYP + box(b"mdat", b"x" * 50) + MOOV[:-1], False),
+        (FTYP + MOOV + b"\0\0\0", False),
+        (FTYP + MOOV + box(b"mdat", size=7), False),
+        (FTYP + MOOV + box(b"mdat", size=1), False),
+        (FTYP, False),
+        (b"", False),
+    ],
+)
+def test_a_film_is_whole_where_its_boxes_end_with_it(film: bytes, whole: bool) -> None:
+    assert has_all_boxes(io.BytesIO(film)) is whole
+
+
+@pytest.mark.parametrize("size", [(1, 1), (640, 480), (17, 3000)])
+def test_the_size_of_a_picture_is_read_from_its_head(size: tuple[int, int]) -> None:
+    for form, options in (
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("JPEG", {"exif": b"Exif\0\0" * 99}),
+    ):
+        file = io.BytesIO()
+        Image.new("RGB", size).save(file, form, **options)
+        assert picture_size(file.getvalue()) == size
+    filled = file.getvalue()[:2] + b"\xff\xff\xff" + file.getvalue()[2:]  # which JPEG allows before every marker
+    assert picture_size(filled) == size
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"ply\n", b"glTF", b"RIFF"]))
+def test_no_bytes_are_too_odd_to_be_looked_at(data: bytes, head: bytes) -> None:
+    odd = head + data
+    assert isinstance(picture_size(odd), tuple | None)
+    assert isinstance(has_all_boxes(io.BytesIO(odd)), bool)
+    mime_type = sniff(odd)
+    assert mime_type is None or isinstance(is_whole(odd, mime_type), bool)
+    assert "text/plain" in str(Media(odd, mime_type or "image/png")._repr_mimebundle_())
+
+
+def test_joined_sounds_are_one_after_the_other() -> None:
+    one, two = b"\1\2" * 50, b"\3\4" * 31
+    with wave.open(io.BytesIO(joined_wavs([pcm16_to_wav(one), pcm16_to_wav(two)])), "rb") as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 24_000)
+        assert sound.readframes(1000) == one + two
+
+
+def test_a_sound_whose_size_was_left_open_is_joined_whole() -> None:
+    one, two = b"\1\2" * 50, b"\3\4" * 31
+    for left_open in (0, 0xFFFFFFFF):
+        streamed = pcm16_to_wav(one)[:40] + struct.pack("<I", left_open) + one + b"\x09"  # and half a sample
+        with wave.open(io.BytesIO(joined_wavs([streamed, pcm16_to_wav(two)])), "rb") as sound:
+            assert sound.readframes(1000) == one + two
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([b"ID3"], "is no WAV"),
+        ([pcm16_to_wav(b"\0\0"), b""], "is no WAV"),
+        ([pcm16_to_wav(b"\0\0"), pcm16_to_wav(b"\0\0", rate=8000)], "differ in their format"),
+        ([pcm16_to_wav(b"\0\0")[:36]], "without samples"),
+        ([pcm16_to_wav(b"\0\0")[:12] + b"data"], "without samples"),
+    ],
+)
+def test_sounds_that_cannot_be_joined_say_why(files: list[bytes], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        joined_wavs(files)
