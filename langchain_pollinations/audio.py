@@ -399,7 +399,7 @@ def _check_format(model: Model, options: SoundOptions) -> None:
 
 def _check_takes(model: Model, options: SoundOptions, arguments: Sequence[str] | set[str]) -> None:
     for argument in sorted(arguments):
-        if getattr(options, argument) is not None:
+        if (value := getattr(options, argument)) is not None and value is not False:
             can = partial(takes, parameter=argument)
             refuse_unless(can(model), options.model, f"takes no {argument}", "audio", can)
 
