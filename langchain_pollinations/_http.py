@@ -449,7 +449,7 @@ def _save(response: httpx.Response, path: Path, arrived: Callable[[int, int | No
 
 async def _asave(response: httpx.Response, path: Path, arrived: Callable[[int, int | None], None] | None) -> None:
     tell = _teller(response, arrived)
-    file = await _in_thread(path.open, "wb")
+    file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
     try:
         async for piece in response.aiter_bytes(PIECE):
             await _in_thread(file.write, piece)
@@ -475,13 +475,15 @@ def _teller(response: httpx.Response, arrived: Callable[[int, int | None], None]
 
 
 async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """What `work` gives, run in a thread. A cancellation waits until it is finished: nobody touches the same file or
-    flow beside it."""
+    """What `work` gives, run in a thread. A cancellation, and each one after it, waits until it is finished: nobody
+    touches the same file or flow beside it."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if not running.cancelled():
             running.exception()  # seen; the cancellation is what counts
         raise
