@@ -87,8 +87,8 @@ class Call(Generic[T]):
     into: Path | None = None
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
     arrived: Callable[[int, int | None], None] | None = None
-    """Told the bytes that are in the file, and how many there will be where that is known: first when the answer
-    begins, then after each piece."""
+    """Told the bytes that have come, and how many there will be where that is known: first when the answer begins,
+    then after each piece."""
 
 
 Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
@@ -387,19 +387,23 @@ class Client:
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped(), contextlib.closing(self._opened(call)) as response:
-            if call.into is None:
-                response.read()
-            else:
+            if call.into is not None:
                 _save(response, call.into, call.arrived)
+            elif call.arrived is not None:
+                return _gather(response, call.arrived)
+            else:
+                response.read()
         return response
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             async with contextlib.aclosing(await self._aopened(call)) as response:
-                if call.into is None:
-                    await response.aread()
-                else:
+                if call.into is not None:
                     await _asave(response, call.into, call.arrived)
+                elif call.arrived is not None:
+                    return await _agather(response, call.arrived)
+                else:
+                    await response.aread()
         return response
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
@@ -436,10 +440,35 @@ def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
         raise concurrent.futures.CancelledError
 
 
-# Bodies that go to a file, piece by piece. In the event loop a thread writes.
+# Bodies that come piece by piece, so that somebody can be told, and into a file where they may be large. In the event
+# loop a thread writes.
+
+Arrived = Callable[[int, int | None], None]
 
 
-def _save(response: httpx.Response, path: Path, arrived: Callable[[int, int | None], None] | None) -> None:
+def _gather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
+    tell, pieces = _teller(response, arrived), []
+    for piece in response.iter_bytes(PIECE):
+        pieces.append(piece)
+        tell(len(piece))
+    return _read(response, b"".join(pieces))
+
+
+async def _agather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
+    tell, pieces = _teller(response, arrived), []
+    async for piece in response.aiter_bytes(PIECE):
+        pieces.append(piece)
+        tell(len(piece))
+    return _read(response, b"".join(pieces))
+
+
+def _read(response: httpx.Response, body: bytes) -> httpx.Response:
+    """The answer as `read` leaves it, which has no way to tell how far it is."""
+    headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+
+
+def _save(response: httpx.Response, path: Path, arrived: Arrived | None) -> None:
     tell = _teller(response, arrived)
     with path.open("wb") as file:
         for piece in response.iter_bytes(PIECE):
@@ -447,18 +476,19 @@ def _save(response: httpx.Response, path: Path, arrived: Callable[[int, int | No
             tell(len(piece))
 
 
-async def _asave(response: httpx.Response, path: Path, arrived: Callable[[int, int | None], None] | None) -> None:
+async def _asave(response: httpx.Response, path: Path, arrived: Arrived | None) -> None:
     tell = _teller(response, arrived)
-    file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
+    files = contextlib.ExitStack()  # which knows the file even if the caller is cancelled while a thread opens it
     try:
+        file = await _in_thread(lambda: files.enter_context(path.open("wb")))
         async for piece in response.aiter_bytes(PIECE):
             await _in_thread(file.write, piece)
             tell(len(piece))
     finally:
-        await _in_thread(file.close)
+        await _in_thread(files.close)
 
 
-def _teller(response: httpx.Response, arrived: Callable[[int, int | None], None] | None) -> Callable[[int], None]:
+def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int], None]:
     """What tells `arrived` of each piece; called once at once, for the beginning."""
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
@@ -475,15 +505,13 @@ def _teller(response: httpx.Response, arrived: Callable[[int, int | None], None]
 
 
 async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """What `work` gives, run in a thread. A cancellation, and each one after it, waits until it is finished: nobody
-    touches the same file or flow beside it."""
+    """What `work` gives, run in a thread. A cancellation waits until it is finished: nobody touches the same file or
+    flow beside it."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        while not running.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([running])
+        await asyncio.wait([running])
         if not running.cancelled():
             running.exception()  # seen; the cancellation is what counts
         raise

@@ -342,6 +342,11 @@ class Media:
         del media.__dict__["data"]  # `__getattr__` reads it from now on
         return media
 
+    def moved(self, path: Path) -> Self:
+        """The same media, whose file is now elsewhere. Nothing is read."""
+        known = {name: value for name, value in self.__dict__.items() if name not in ("data", "path")}
+        return self._in_file(path, **known)
+
     def __getattr__(self, name: str) -> Any:
         """`data`, where it is not in memory; what is in memory is never asked for here."""
         if name == "data" and self.__dict__.get("path") is not None:
