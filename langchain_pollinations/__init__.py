@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_pollinations._progress import Progress
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import Model, alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.tools import PollinationsImageTool
     from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
+    from langchain_pollinations.video import PollinationsVideo
 
 __all__ = [
     "APIConnectionError",
@@ -75,6 +77,8 @@ __all__ = [
     "PollinationsMusic",
     "PollinationsSpeech",
     "PollinationsTranscriber",
+    "PollinationsVideo",
+    "Progress",
     "RateLimitError",
     "RequestTimeoutError",
     "ServiceError",
@@ -104,6 +108,8 @@ _MODULES = {
     "PollinationsMusic": "audio",
     "PollinationsSpeech": "audio",
     "PollinationsTranscriber": "transcription",
+    "PollinationsVideo": "video",
+    "Progress": "_progress",
     "Upload": "uploads",
     "__version__": "_connection",
     "alist_models": "catalog",

@@ -33,7 +33,7 @@ def test_the_python_of_the_readme_runs(
     shown = capsys.readouterr().out
     assert shown.count("![") >= 3
     assert "['reasoning', 'text']" in shown
-    for name in ("lighthouse.jpg", "tide.mp3", "dialogue.mp3", "waltz.mp3", "door.mp3"):
+    for name in ("lighthouse.jpg", "lighthouse.mp4", "tide.mp3", "dialogue.mp3", "waltz.mp3", "door.mp3"):
         assert (tmp_path / name).stat().st_size > 1000
 
 

@@ -65,9 +65,11 @@ ALLOWED = {
     "uploads": {"errors", "media", "_connection", "_http", "_options"},
     "_maker": {"errors", "media", "catalog", "uploads", "_connection", "_http", "_options", "_references"},
     "_parts": {"errors"},
+    "_progress": set(),
     "audio": {"errors", "media", "catalog", "_http", "_maker", "_parts", "_references"},
     "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
     "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
+    "video": {"errors", "media", "catalog", "_http", "_maker", "_options", "_progress", "_references"},
     "transcription": {"errors", "media", "catalog", "_connection", "_http", "_maker", "_options", "_references"},
 }
 

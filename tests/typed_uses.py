@@ -9,6 +9,7 @@ from langchain_pollinations import (
     PollinationsEmbeddings,
     PollinationsImage,
     PollinationsImageTool,
+    PollinationsVideo,
 )
 from langchain_pollinations.emulator import Emulator
 
@@ -31,5 +32,8 @@ def uses() -> None:
     embeddings = PollinationsEmbeddings(api_key=SecretStr("sk_x"), dimensions=512, batch_size=8)
     vectors: list[list[float]] = embeddings.embed_documents(["a cat"])
     print(vectors, embeddings.embed([picture, "a cat"]), embeddings.embed_all(["a cat", {"type": "text", "text": "x"}]))
+    camera = PollinationsVideo(api_key=SecretStr("sk_x"), duration=4, progress=lambda told: print(told.seconds))
+    film: Media = camera.generate("waves", "waves.mp4", progress=False, first_frame=picture)
+    print(film.path, camera.invoke("waves").size)
     with Emulator() as emulator:
         print(emulator.url, emulator.requests[-1].json)

@@ -1,0 +1,137 @@
+"""What is seen of a call that takes minutes: a bar, or a function of the caller's that is told."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal, TypeAlias
+
+TICK = 0.5
+"""Seconds between two looks at the clock of a bar."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a call is."""
+
+    stage: Literal["waiting", "receiving", "done"]
+    """`waiting` while the service works, `receiving` while bytes come, `done` once all is well."""
+    seconds: float
+    """Since the call began."""
+    received: int = 0
+    """Bytes that have come. A repeat after a lost connection begins at 0 again."""
+    total: int | None = None
+    """Bytes that there will be, where that is known."""
+
+
+Tell: TypeAlias = Callable[[Progress], None]
+Show: TypeAlias = bool | Tell | None
+"""None for a bar where somebody sees it, True for a bar in any case, False for nothing, or who is told."""
+
+Arrived: TypeAlias = Callable[[int, int | None], None]
+
+
+@contextmanager
+def watched(show: Show) -> Iterator[Arrived | None]:
+    """What is to be told of the bytes that arrive, inside of the call that it is about; None if nobody looks.
+
+    Everything is told in the thread, and between the steps of the event loop, in which the bytes come.
+
+    Raises:
+        ImportError: If a bar is asked for without tqdm.
+    """
+    if show is False or (show is None and not _is_seen()):
+        yield None
+    elif callable(show):
+        with _telling(show) as arrived:
+            yield arrived
+    else:
+        with _bar() as bar, _telling(bar.tell) as arrived:
+            yield arrived
+
+
+@contextmanager
+def _telling(tell: Tell) -> Iterator[Arrived]:
+    """The stages in their order; `done` only where no error came."""
+    since = time.monotonic()
+    count: tuple[int, int | None] = 0, None
+
+    def arrived(received: int, total: int | None) -> None:
+        nonlocal count
+        count = received, total
+        tell(Progress("receiving", time.monotonic() - since, received, total))
+
+    tell(Progress("waiting", 0.0))
+    yield arrived
+    tell(Progress("done", time.monotonic() - since, *count))
+
+
+# --- Bars -------------------------------------------------------------------------------------------------------------
+
+
+def _is_seen() -> bool:
+    """Whether there is a bar to show, and somebody who sees it."""
+    if find_spec("tqdm") is None:
+        return False
+    return _has_widgets() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def _has_widgets() -> bool:
+    """Whether this is a notebook whose bars are widgets. Without ipywidgets tqdm would warn instead of showing one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config and find_spec("ipywidgets") is not None
+
+
+@contextmanager
+def _bar() -> Iterator[_Bar]:
+    """A bar that vanishes at the end, whichever that is."""
+    try:
+        tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # which takes a while: not before
+    except ImportError as error:
+        raise ImportError("progress=True shows a bar of tqdm: pip install tqdm, or give a function to call") from error
+    own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # its thread would outlive the bar, and ours does its work
+    bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
+    try:
+        bar.start()
+        yield bar
+    finally:
+        bar.end()
+
+
+class _Bar:
+    """A bar of tqdm, and a thread that lets its clock go on while nothing comes."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="pollinations-progress", daemon=True)
+
+    def start(self) -> None:
+        self._ticker.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        if self._ticker.ident is not None:
+            self._ticker.join()
+        self._bar.close()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(TICK):
+            self._bar.refresh()
+
+    def tell(self, progress: Progress) -> None:
+        if progress.stage != "receiving":
+            return
+        self._bar.set_description("receiving", refresh=False)
+        if progress.total is not None and progress.total != self._bar.total:
+            since = self._bar.start_t
+            self._bar.reset(progress.total)  # the only way in which a widget learns of it
+            self._bar.start_t = since
+        self._bar.update(progress.received - self._bar.n)
