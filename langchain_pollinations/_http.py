@@ -478,14 +478,13 @@ def _save(response: httpx.Response, path: Path, arrived: Arrived | None) -> None
 
 async def _asave(response: httpx.Response, path: Path, arrived: Arrived | None) -> None:
     tell = _teller(response, arrived)
-    files = contextlib.ExitStack()  # which knows the file even if the caller is cancelled while a thread opens it
+    file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
     try:
-        file = await _in_thread(lambda: files.enter_context(path.open("wb")))
         async for piece in response.aiter_bytes(PIECE):
             await _in_thread(file.write, piece)
             tell(len(piece))
     finally:
-        await _in_thread(files.close)
+        await _in_thread(file.close)
 
 
 def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int], None]:
@@ -505,13 +504,15 @@ def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int]
 
 
 async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """What `work` gives, run in a thread. A cancellation waits until it is finished: nobody touches the same file or
-    flow beside it."""
+    """What `work` gives, run in a thread. A cancellation, and each one after it, waits until it is finished: nobody
+    touches the same file or flow beside it."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if not running.cancelled():
             running.exception()  # seen; the cancellation is what counts
         raise

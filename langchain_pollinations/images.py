@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -159,7 +158,7 @@ class PollinationsImage(Maker, ImageOptions):
 
     def _light(self, pictures: list[str | Media]) -> Flow[list[str | Media]]:
         """The pictures, uploaded where they are too heavy to go with the request."""
-        if sum(len(each.data) for each in pictures if isinstance(each, Media)) <= LARGEST_INSIDE:
+        if sum(each.size for each in pictures if isinstance(each, Media)) <= LARGEST_INSIDE:
             return pictures
         return list((yield from self._addresses(pictures)))
 
@@ -257,7 +256,7 @@ def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media
         body["size"] = f"{wide}x{high}"
     files = [each for each in pictures if isinstance(each, Media)]
     if len(files) == len(pictures) and body.keys() <= _IN_FORMS:
-        fields = {name: str(value).lower() if value is True else str(value) for name, value in body.items()}
+        fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}
         name = "image" if len(files) == 1 else "image[]"
         parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
         return Call("POST", "/v1/images/edits", read, multipart(fields, parts))
@@ -304,7 +303,7 @@ def read_generation(response: httpx.Response, prompt: str, options: ImageOptions
     try:
         item = body["data"][0]
         data = base64.b64decode(item["b64_json"], validate=True)
-    except (KeyError, IndexError, TypeError, binascii.Error) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
         raise errors.not_expected(response, "picture") from error
     revised = item.get("revised_prompt")
     metadata = {"revised_prompt": revised} if revised and revised != prompt else {}

@@ -15,13 +15,15 @@ from pydantic import ValidationError
 
 from langchain_pollinations import errors, media
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, multipart
+from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import told
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
 
 LARGEST = 400 * 1024 * 1024
 """Bytes of a file that the media host takes."""
+
+UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def upload(
     *,
     name: str | None = None,
     id: str | None = None,
-    tags: Iterable[str] = (),
+    tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
     """Put a file on the service's media host, where everybody who has its address can fetch it for 30 days.
@@ -66,7 +68,7 @@ def upload(
         OSError: If the file cannot be read.
     """
     with _connected(connection) as host:
-        return host._client.send(upload_call(_read(file), host._media_host, name=name, id=id, tags=tuple(tags)))
+        return host._client.run(_upload(file, host._media_host, name, id, tags))
 
 
 async def aupload(
@@ -74,12 +76,12 @@ async def aupload(
     *,
     name: str | None = None,
     id: str | None = None,
-    tags: Iterable[str] = (),
+    tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
     """As `upload`."""
     async with _connected(connection) as host:
-        return await host._client.asend(upload_call(_read(file), host._media_host, name=name, id=id, tags=tuple(tags)))
+        return await host._client.arun(_upload(file, host._media_host, name, id, tags))
 
 
 def _connected(connection: dict[str, Any]) -> Connection:
@@ -89,26 +91,38 @@ def _connected(connection: dict[str, Any]) -> Connection:
         raise InvalidRequestError(told(error)) from None
 
 
+def _upload(file: Any, host: str, name: str | None, id: str | None, tags: str | Iterable[str]) -> Flow[Upload]:
+    words = (tags,) if isinstance(tags, str) else tuple(tags)
+    stored: Upload = yield upload_call(_read(file), host, name=name, id=id, tags=words)
+    return stored
+
+
 def _read(file: Any) -> Media:
     if isinstance(file, Media):
         return file
     if isinstance(file, bytes):
-        return Media(data=file, mime_type=media.sniff(file) or "application/octet-stream")
+        return Media(data=file, mime_type=media.sniff(file) or UNKNOWN)
     if not isinstance(file, str | os.PathLike):
         raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}")
-    return _read(Path(file).read_bytes())
+    with Path(file).open("rb") as opened:
+        head = opened.read(media.HEAD)
+    return Media.from_file(file, mime_type=media.sniff(head) or UNKNOWN)
 
 
 def upload_call(
     file: Media, host: str, *, name: str | None = None, id: str | None = None, tags: tuple[str, ...] = ()
 ) -> Call[Upload]:
     """`POST /upload`: the raw bytes, or a form where an id or tags go with them."""
-    data = file.data
-    if not data:
+    if not file.size:
         raise InvalidRequestError("file is empty")
-    if len(data) > LARGEST:
-        raise errors.PayloadTooLargeError(f"file has {len(data):,} bytes; the media host takes {LARGEST:,}")
-    name = name or f"file{EXTENSIONS.get(file.mime_type, '.bin')}"
+    if file.size > LARGEST:
+        raise errors.PayloadTooLargeError(f"file has {file.size:,} bytes; the media host takes {LARGEST:,}")
+    data = file.data
+    name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
+    if not _is_text(name):
+        raise InvalidRequestError("name must be a text without half characters")
+    if not all(map(_is_text, tags)):
+        raise InvalidRequestError("tags must be texts without half characters")
     if id is None and not tags:
         headers = {"content-type": file.mime_type, "x-file-name": quote(name)}
         return Call("POST", "/upload", read_upload, {"content": data, "headers": headers}, origin=host)
@@ -117,15 +131,22 @@ def upload_call(
     return Call("POST", "/upload", read_upload, form, origin=host)
 
 
+def _is_text(value: Any) -> bool:
+    """Whether something is a text that can be written in UTF-8."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
 def _checked_id(id: str | None) -> str | None:
-    if id is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", id):
-        raise InvalidRequestError("id takes up to 128 letters, digits, '.', '_' and '-', and begins with none of these")
+    if id is not None and not (isinstance(id, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", id)):
+        raise InvalidRequestError("id takes up to 128 letters, digits, '.', '_' and '-', the first a letter or digit")
     return id
 
 
 def read_upload(response: httpx.Response) -> Upload:
     """Where a file has been put."""
     body = errors.parse_json(response, "address of an upload")
+    tags = body.get("tags")
+    words = tags if isinstance(tags, list) else [tags] if tags else []
     if not (isinstance(body.get("url"), str) and body["url"].startswith(("http://", "https://"))):
         raise errors.not_expected(response, "address of an upload")
     return Upload(
@@ -133,5 +154,5 @@ def read_upload(response: httpx.Response) -> Upload:
         id=str(body.get("id") or body["url"].rpartition("/")[2]),
         mime_type=str(body.get("contentType") or ""),
         size=body["size"] if isinstance(body.get("size"), int) else 0,
-        tags=tuple(map(str, body.get("tags") or ())),
+        tags=tuple(map(str, words)),
     )

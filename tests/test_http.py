@@ -20,6 +20,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,7 +28,7 @@ import pytest
 
 from langchain_pollinations import ChatPollinations, errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Client
+from langchain_pollinations._http import Call, Client, multipart
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
@@ -609,3 +610,211 @@ def test_proxies_from_the_environment_are_honoured(
     with pytest.raises(errors.PollinationsError):
         ask(chat.model_copy(update={"base_url": "http://service.invalid", "max_retries": 0}), "Hello")
     assert emulator.requests[-1].headers["host"] == "service.invalid"
+
+
+# --- Flows ------------------------------------------------------------------------------------------------------------
+
+Lead = Callable[[Client, Any], Any]
+
+LEADS: dict[str, Lead] = {
+    "run": lambda client, flow: client.run(flow),
+    "arun": lambda client, flow: asyncio.run(client.arun(flow)),
+}
+
+
+@pytest.fixture(params=LEADS)
+def lead(request: pytest.FixtureRequest) -> Lead:
+    return LEADS[request.param]
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Client:
+    return Connection(**emulator.connection())._client
+
+
+def one(number: int) -> Call[int]:
+    return numbered(number + 1)[number]
+
+
+def conversation(seen: list[str], steps: list[Any], last: Any = None) -> Any:
+    """A flow of some steps that notes how it ended."""
+    try:
+        answers = []
+        for step in steps:
+            answers.append((yield step))
+        if isinstance(last, Exception):
+            raise last
+        return answers
+    except GeneratorExit:
+        seen.append("closed")
+        raise
+    finally:
+        seen.append("end")
+
+
+def test_a_flow_is_led_to_its_end(client: Client, emulator: Emulator, lead: Lead) -> None:
+    for number in (0, 1, 2, 0):
+        emulator.reply(body={"number": number}, on=f"/image/{number}")
+    seen: list[str] = []
+    steps = [one(0), [], [one(0), one(1), one(2)]]
+    assert lead(client, conversation(seen, steps)) == [0, [], [0, 1, 2]]
+    assert seen == ["end"]
+    assert lead(client, conversation(seen, [])) == []
+
+
+def test_an_error_on_the_way_closes_the_flow(client: Client, emulator: Emulator, lead: Lead) -> None:
+    for steps in ([one(0), one(1)], [[one(0), one(1)]]):
+        emulator.fail(400, message="Not this one", on="/image/1")
+        emulator.reply(body={"number": 0}, on="/image/0")
+        seen: list[str] = []
+        with pytest.raises(errors.InvalidRequestError, match="Not this one"):
+            lead(client, conversation(seen, steps))
+        assert seen == ["closed", "end"]
+
+
+def test_an_error_of_the_flow_itself_is_the_callers(client: Client, lead: Lead) -> None:
+    seen: list[str] = []
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        lead(client, conversation(seen, [], ZeroDivisionError("mine")))
+    assert seen == ["end"]
+
+
+@pytest.mark.parametrize("cancellations", [1, 3])
+@pytest.mark.parametrize("phase", ["in the flow", "in a call", "in several calls", "while it closes"])
+async def test_a_cancelled_flow_is_closed_before_the_caller_goes_on(
+    client: Client, emulator: Emulator, phase: str, cancellations: int
+) -> None:
+    """Scopes of anyio cancel again and again, until the task has ended."""
+    seen: list[str] = []
+    works, go_on = threading.Event(), threading.Event()
+
+    def flow() -> Any:
+        try:
+            if phase == "in the flow":
+                works.set()
+                go_on.wait(10)
+            yield one(0) if phase in ("in a call", "while it closes") else [one(0), one(1)]
+        finally:
+            if phase == "while it closes":
+                works.set()
+                go_on.wait(10)
+            seen.append("end")
+
+    emulator.reply(body={}, on="/image", delay=30, times=9)
+    led = asyncio.create_task(client.arun(flow()))
+    while not works.is_set() and not emulator.requests:
+        await asyncio.sleep(0.01)
+    for _ in range(cancellations):
+        led.cancel()
+        await asyncio.sleep(0.1)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await led
+    assert seen == ["end"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_flows_of_one_client_run_in_several_loops_at_once(client: Client, emulator: Emulator) -> None:
+    emulator.reply(body={"number": 0}, on="/image/0", delay=0.05, times=99)
+    found: list[Any] = []
+
+    def work() -> None:
+        found.extend(asyncio.run(client.arun(conversation([], [one(0), [one(0), one(0)]]))) for _ in range(2))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[0, [0, 0]]] * 8
+
+
+# --- Bodies into files ------------------------------------------------------------------------------------------------
+
+SEND: dict[str, Callable[[Client, Call[Any]], Any]] = {
+    "send": lambda client, call: client.send(call),
+    "asend": lambda client, call: asyncio.run(client.asend(call)),
+}
+
+
+@pytest.fixture(params=SEND)
+def send(request: pytest.FixtureRequest) -> Any:
+    return SEND[request.param]
+
+
+def test_a_body_goes_to_a_file_and_a_repeat_begins_anew(
+    client: Client, emulator: Emulator, send: Any, tmp_path: Path
+) -> None:
+    body = os.urandom(700_000)
+    emulator.reply(body=body[:300_000], headers={"content-length": str(len(body))}, on="/image")
+    emulator.reply(body=body, on="/image")
+    told: list[tuple[int, int | None]] = []
+    target = tmp_path / "film"
+    call = Call("GET", "/image/0", lambda _: target.stat().st_size, into=target, arrived=lambda *n: told.append(n))
+    assert send(client, call) == len(body)
+    assert target.read_bytes() == body
+    starts = [place for place, (count, _) in enumerate(told) if count == 0]
+    assert len(starts) == 2
+    assert {total for _, total in told} == {len(body)}
+    assert [count for count, _ in told[starts[1] :]] == sorted(count for count, _ in told[starts[1] :])
+    assert told[-1] == (len(body), len(body))
+
+
+def test_an_error_does_not_go_to_the_file(client: Client, emulator: Emulator, send: Any, tmp_path: Path) -> None:
+    emulator.fail(400, message="Not this one", on="/image")
+    with pytest.raises(errors.InvalidRequestError, match="Not this one"):
+        send(client, Call("GET", "/image/0", lambda _: None, into=tmp_path / "film"))
+    assert list(tmp_path.iterdir()) == []
+    emulator.reply(body=b"x", on="/image")
+    with pytest.raises(FileNotFoundError):
+        send(client, Call("GET", "/image/0", lambda _: None, into=tmp_path / "nowhere" / "film"))
+
+
+@pytest.mark.parametrize("after", range(1, 12))
+async def test_a_cancelled_download_leaves_no_open_file(
+    client: Client, emulator: Emulator, tmp_path: Path, after: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Cancelled at each of the moments at which it waits for its thread."""
+    emulator.reply(body=os.urandom(600_000), on="/image")
+    begun = asyncio.Event()
+    call = Call("GET", "/image/0", lambda _: None, into=tmp_path / "film", arrived=lambda *_: begun.set())
+    asked = asyncio.create_task(client.asend(call))
+    await begun.wait()
+    for _ in range(after - 1):
+        await asyncio.sleep(0)
+    asked.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asked
+    del asked
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, ResourceWarning)] == []
+
+
+# --- Forms ------------------------------------------------------------------------------------------------------------
+
+
+def sent_form(fields: dict[str, str], files: list[Any]) -> tuple[str, bytes]:
+    request = httpx.Client().build_request("POST", "http://x", **multipart(fields, files))
+    return request.headers["content-type"], request.read()
+
+
+def test_equal_forms_are_equal_bytes_and_others_are_not() -> None:
+    file = ("image", ("a.png", b"bytes", "image/png"))
+    first = sent_form({"prompt": "a", "model": "b"}, [file])
+    assert first == sent_form({"prompt": "a", "model": "b"}, [file])
+    others = [
+        sent_form({"prompt": "b", "model": "a"}, [file]),
+        sent_form({"prompt": "a"}, [file]),
+        sent_form({"prompt": "a", "model": "b"}, [file, file]),
+        sent_form({"prompt": "a", "model": "b"}, [("image", ("a.png", b"bytez", "image/png"))]),
+        sent_form({"prompt": "a", "model": "b"}, [("image", ("a.png", b"bytes", "image/gif"))]),
+    ]
+    assert len({kind for kind, _ in [first, *others]}) == 6
+
+
+@pytest.mark.parametrize("name", ['a"b.png', "a\r\nx: y.png", "漢字.png", "\\", ""])
+def test_a_name_of_a_file_is_no_markup_of_a_form(emulator: Emulator, name: str) -> None:
+    kind, body = sent_form({"prompt": '"\r\n--x--'}, [("file", (name, b"bytes", "image/png"))])
+    boundary = kind.partition("boundary=")[2].encode()
+    assert body.count(b"--" + boundary) == 3
+    assert b"\r\nx: y" not in body.split(b"--" + boundary)[2]

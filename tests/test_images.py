@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import email
+import email.policy
 import io
 import json
 import pickle
@@ -19,15 +22,20 @@ from PIL import Image
 from langchain_pollinations import (
     AuthenticationError,
     ChatPollinations,
+    ContentBlockedError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
     Media,
+    MediaInputError,
     PollinationsImage,
     PollinationsImageTool,
     UnknownModelError,
+    UnsupportedRequestError,
 )
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import LARGEST_INSIDE
+from tests.test_references import PNG
 
 Draw = Callable[..., Media]
 
@@ -276,6 +284,260 @@ def test_bad_arguments_of_the_constructor_are_refused() -> None:
 def test_an_unknown_model_names_those_that_were_perhaps_meant(painter: PollinationsImage, draw: Draw) -> None:
     with pytest.raises(UnknownModelError, match="Did you mean 'flux'"):
         draw(painter, "a cat", model="flxu")
+
+
+# --- Edits ------------------------------------------------------------------------------------------------------------
+
+EDITS: dict[str, Draw] = {
+    "edit": lambda painter, *args, **options: painter.edit(*args, **options),
+    "aedit": lambda painter, *args, **options: asyncio.run(painter.aedit(*args, **options)),
+    "Media.edit": lambda painter, prompt, image, **options: _media_of(painter, image).edit(prompt, **options),
+    "Media.aedit": lambda painter, prompt, image, **options: asyncio.run(
+        _media_of(painter, image).aedit(prompt, **options)
+    ),
+}
+ADDRESS = "https://example.com/a,b.png"
+
+
+def _media_of(painter: PollinationsImage, image: bytes) -> Media:
+    return Media(image, "image/png", maker=painter)
+
+
+@pytest.fixture(params=EDITS)
+def edit(request: pytest.FixtureRequest) -> Draw:
+    return EDITS[request.param]
+
+
+@pytest.fixture(params=["edit", "aedit"])
+def edit_any(request: pytest.FixtureRequest) -> Draw:
+    return EDITS[request.param]
+
+
+@pytest.fixture(scope="session")
+def edits_schema(contract: Path) -> jsonschema.Draft202012Validator:
+    schema = json.loads((contract / "images_edits.request.schema.json").read_text("utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def form_of(request: Any) -> list[tuple[str, str, bytes]]:
+    """Name, type and content of each part of a form, as the standard library reads it."""
+    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + request.body, policy=email.policy.HTTP).iter_parts()
+    found = []
+    for part in parts:
+        is_file = part.get_filename() is not None
+        name = part.get_param("name", header="content-disposition")
+        found.append((str(name), part.get_content_type() if is_file else "", part.get_payload(decode=True)))
+    return found
+
+
+def test_an_edit_comes_with_all_that_is_known_of_it(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
+    changed = edit(painter, "make it night", picture_bytes("PNG", (64, 48)))
+    assert Image.open(io.BytesIO(changed.data)).size == (64, 48)
+    assert (changed.model, changed.prompt) == ("black-forest-labs/flux.2-klein-4b", "make it night")
+    assert changed.seed is None
+    assert changed.url is not None
+    assert changed.url.startswith(emulator.url)
+    assert changed.maker is painter
+
+
+def test_bytes_alone_travel_in_a_form(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
+    png = picture_bytes("PNG")
+    edit(painter, "50% night", png, width=64, height=48, safe=False)
+    request = emulator.requests[-1]
+    assert (request.method, request.path, request.query) == ("POST", "/v1/images/edits", {})
+    assert form_of(request) == [
+        ("model", "", b"klein"),
+        ("safe", "", b"false"),
+        ("prompt", "", b"50% night"),
+        ("response_format", "", b"b64_json"),
+        ("size", "", b"64x48"),
+        ("image", "image/png", png),
+    ]
+
+
+def test_several_pictures_are_parts_of_one_form(painter: PollinationsImage, emulator: Emulator, edit_any: Draw) -> None:
+    png, jpeg = picture_bytes("PNG"), picture_bytes("JPEG")
+    uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    for pictures in ([png, uri], (png, Media(jpeg, "image/jpeg"))):
+        edit_any(painter, "both", pictures, model="nanobanana")
+        assert form_of(emulator.requests[-1])[-2:] == [("image[]", "image/png", png), ("image[]", "image/jpeg", jpeg)]
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({"seed": 7}, {"seed": 7}),
+        ({"transparent": True, "model": "gptimage"}, {"transparent": True}),
+        ({"transparent": False, "model": "gptimage"}, {"transparent": False}),
+    ],
+)
+def test_options_that_no_form_carries_make_it_json(
+    painter: PollinationsImage,
+    emulator: Emulator,
+    edit: Draw,
+    options: dict[str, Any],
+    more: dict[str, Any],
+    edits_schema: jsonschema.Draft202012Validator,
+) -> None:
+    png = picture_bytes("PNG")
+    edit(painter, "night", png, **options)
+    body = emulator.requests[-1].json
+    uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    wire = {"model": options.get("model", "klein"), "prompt": "night", "response_format": "b64_json"}
+    assert body == {**wire, "image": [{"image_url": uri}], **more}
+    edits_schema.validate(body)
+
+
+def test_addresses_travel_in_json_beside_bytes(
+    painter: PollinationsImage,
+    emulator: Emulator,
+    edit_any: Draw,
+    edits_schema: jsonschema.Draft202012Validator,
+) -> None:
+    png = picture_bytes("PNG")
+    emulator.reply(body={"data": [{"b64_json": base64.b64encode(png).decode()}]}, on="/v1/images/edits", times=2)
+    edit_any(painter, "night", ADDRESS, quality="medium", model="gptimage", width=64, safe="privacy")
+    alone = emulator.requests[-1].json
+    assert alone["image"] == [{"image_url": ADDRESS}]
+    assert (alone["size"], alone["quality"], alone["safe"]) == ("64x64", "medium", "privacy")
+    edit_any(painter, "night", [png, ADDRESS], model="nanobanana")
+    mixed = emulator.requests[-1].json
+    assert [item["image_url"][:21] for item in mixed["image"]] == ["data:image/png;base64", ADDRESS[:21]]
+    for body in (alone, mixed):
+        edits_schema.validate(body)
+
+
+def test_heavy_pictures_are_uploaded_first(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
+    png = picture_bytes("PNG") + b"\0" * LARGEST_INSIDE + b"IEND"
+    emulator.reply(body={"data": [{"b64_json": base64.b64encode(PNG).decode()}]}, on="/v1/images/edits", times=2)
+    for _ in range(2):
+        edit(painter, "night", png)
+    paths = [request.path for request in emulator.requests]
+    assert paths == ["/media/upload", "/v1/images/edits", "/v1/images/edits"]
+    [sent] = emulator.requests[-1].json["image"]
+    assert sent["image_url"].startswith(f"{emulator.url}/media/")
+
+
+def test_reference_pictures_as_bytes_make_a_generation_a_post(
+    painter: PollinationsImage, emulator: Emulator, contract: Path, draw: Draw
+) -> None:
+    png = picture_bytes("PNG")
+    draw(painter, "night", model="nanobanana", image=[png, Media(png, "image/png")], width=64, height=48, seed=7)
+    body = emulator.requests[-1].json
+    uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    assert body["image"] == [uri, uri]
+    assert (body["size"], body["seed"]) == ("64x48", 7)
+    schema = json.loads((contract / "images_generations.request.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_a_picture_that_was_drawn_can_be_changed_again_and_again(
+    painter: PollinationsImage, emulator: Emulator, draw: Draw
+) -> None:
+    drawn = draw(painter, "a lighthouse", width=64, height=48)
+    night = drawn.edit("make it night")
+    snow = asyncio.run(night.aedit("let it snow", seed=3))
+    assert len({drawn.data, night.data, snow.data}) == 3
+    assert [request.path for request in emulator.requests] == ["/image/a lighthouse", *["/v1/images/edits"] * 2]
+
+
+def test_the_editor_is_one_that_can_edit_unless_one_was_chosen(emulator: Emulator, edit_any: Draw) -> None:
+    png, service = picture_bytes("PNG"), emulator.connection()
+    for painter, options, model in (
+        (PollinationsImage(**service), {}, "klein"),
+        (PollinationsImage(**service, width=64, height=48), {}, "klein"),
+        (PollinationsImage(**service, model="nanobanana"), {}, "nanobanana"),
+        (PollinationsImage(**service, model_name="nanobanana"), {}, "nanobanana"),
+        (PollinationsImage(**service), {"model": "kontext"}, "kontext"),
+        (PollinationsImage(**service, model="flux"), {"model_name": "kontext"}, "kontext"),
+    ):
+        edit_any(painter, "night", png, **options)
+        assert ("model", "", model.encode()) in form_of(emulator.requests[-1])
+    with pytest.raises(UnsupportedRequestError, match="'flux' takes no pictures; models that can"):
+        edit_any(PollinationsImage(**service, model="flux"), "night", png)
+
+
+def test_a_retry_of_an_edit_is_the_same_request(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
+    emulator.fail("drop")
+    emulator.fail(503, headers={"retry-after": "0"})
+    edit(painter, "night", picture_bytes("PNG"))
+    assert len(emulator.requests) == 3
+    assert len({(request.body, request.headers["content-type"]) for request in emulator.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "image", "options", "says"),
+    [
+        ("night", None, {}, "image: give the picture to change"),
+        ("night", [], {}, "image: give the picture to change"),
+        ("night", (), {}, "image: give the picture to change"),
+        ("night", [None], {}, "image"),
+        ("night", 5, {}, "image"),
+        ("night", b"words", {}, "no picture that is known here"),
+        ("night", b"ID3", {}, "takes a picture, and this is audio/mpeg"),
+        ("night", "dot.png", {}, "reference_folder="),
+        ("night", "ftp://x/y", {}, "must be an http"),
+        ("night", "http://[::1", {}, "no whole http"),
+        ("", ADDRESS, {}, "prompt must be a text"),
+        (None, ADDRESS, {}, "prompt must be a text"),
+        ("half \ud800", ADDRESS, {}, "lone surrogate"),
+        ("x" * 32_001, ADDRESS, {}, "up to 32000"),
+        ("night", ADDRESS, {"mask": ADDRESS}, "unknown argument 'mask'"),
+        ("night", ADDRESS, {"n": 2}, "unknown argument 'n'"),
+        ("night", ADDRESS, {"model": "veo"}, "makes no pictures, it is a model for video"),
+        ("night", ADDRESS, {"model": "openai"}, "makes no pictures, it is a model for text"),
+        ("night", ADDRESS, {"model": "zimage"}, "takes no pictures; models that can"),
+        ("night", [ADDRESS] * 99, {}, "takes at most"),
+        ("night", ADDRESS, {"model": "inferenceport-ai/lightning-image-turbo"}, "takes at least 2"),
+        ("night", ADDRESS, {"transparent": True}, "draws no transparent background; .*gpt-image"),
+        ("night", ADDRESS, {"quality": "high"}, "has no choice of quality; .*gpt-image"),
+        ("night", ADDRESS, {"model": "x-ai/grok-imagine-image-2.0", "quality": "high"}, "offers low, medium, not high"),
+        ("night", ADDRESS, {"resolution": "4k"}, "resolution"),
+        ("night", ADDRESS, {"model": "black-forest-labs/flux.2-pro", "width": 100}, "multiples of 16 pixels, not 100"),
+    ],
+    ids=lambda value: str(value)[:18].encode("ascii", "replace").decode(),
+)
+def test_bad_edits_are_refused_before_they_are_sent(
+    painter: PollinationsImage,
+    emulator: Emulator,
+    edit_any: Draw,
+    prompt: Any,
+    image: Any,
+    options: dict[str, Any],
+    says: str,
+) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        edit_any(painter, prompt, image, **options)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    "item", [{"b64_json": "é"}, {"b64_json": 5}, {"b64_json": None}, {"b64_json": ""}, "text", [], None], ids=str
+)
+def test_an_odd_answer_to_an_edit_is_an_error(
+    painter: PollinationsImage, emulator: Emulator, edit: Draw, item: Any
+) -> None:
+    emulator.reply(body={"data": [item]}, on="/v1/images/edits")
+    with pytest.raises(InvalidResponseError, match="no (whole )?picture"):
+        edit(painter, "night", PNG)
+
+
+def test_faults_of_an_edit_are_errors_of_their_own(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
+    for code, kind in (
+        ("failed_to_download_image", MediaInputError),
+        ("content_blocked", ContentBlockedError),
+    ):
+        emulator.fail(400, code=code, message="Not this one")
+        with pytest.raises(kind, match="Not this one"):
+            edit(painter, "night", PNG)
+
+
+def test_a_picture_that_nobody_made_says_who_could_change_it() -> None:
+    with pytest.raises(ValueError, match=r"PollinationsImage\(\.\.\.\)\.edit\(prompt, media\)"):
+        Media(PNG, "image/png").edit("night")
+    with pytest.raises(ValueError, match="nobody who could edit"):
+        asyncio.run(Media(PNG, "image/png").aedit("night"))
 
 
 # --- The tool ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from langchain_pollinations import (
     Media,
     MediaInputError,
     Pollinations3D,
+    PollinationsImage,
     UnknownModelError,
     UnsupportedRequestError,
 )
@@ -154,6 +155,22 @@ def test_a_random_seed_is_kept_by_retries(sculptor: Pollinations3D, emulator: Em
     made = make(sculptor, image=CHAIR, seed=-1)
     assert made.seed is not None
     assert [request.query["seed"] for request in emulator.requests] == [str(made.seed)] * 2
+
+
+def test_the_service_understands_what_is_sent(emulator: Emulator, make: Make) -> None:
+    sculptor = Pollinations3D(**emulator.connection())
+    picture = PollinationsImage(**emulator.connection(), width=64, height=48).generate("a chair")
+    chair = make(sculptor, image=picture, resolution="medium", seed=7)
+    assert (chair.mime_type, chair.model) == ("model/gltf-binary", "microsoft/trellis-2")
+    assert chair.url is not None
+    assert chair.url.startswith(f"{emulator.url}/media/")
+    assert [request.path for request in emulator.requests] == ["/image/a chair", "/3d/object"]
+    assert make(sculptor, image=picture.data, model="asset-harvester").mime_type == "model/ply"
+    words = make(sculptor, "50%20off: 100% oak", model="rodin")
+    assert words.prompt == "50%20off: 100% oak"
+    assert words.data != make(sculptor, "50 off: 100% oak", model="rodin").data
+    assert make(sculptor, "100% oak", image=f"{CHAIR}?{'x' * 2000}", safe="privacy").mime_type == "model/gltf-binary"
+    assert emulator.requests[-1].method == "POST"
 
 
 # --- Bad input --------------------------------------------------------------------------------------------------------

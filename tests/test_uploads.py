@@ -1,0 +1,250 @@
+"""`upload`: files on the media host, raw or in a form, and the key that goes nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_pollinations import (
+    APIConnectionError,
+    AuthenticationError,
+    InvalidRequestError,
+    InvalidResponseError,
+    Media,
+    PayloadTooLargeError,
+    PollinationsImage,
+    UnsupportedRequestError,
+    Upload,
+    aupload,
+    upload,
+)
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.uploads import LARGEST
+from tests.test_references import PNG
+
+Put = Callable[..., Upload]
+
+WAYS: dict[str, Put] = {"upload": upload, "aupload": lambda *args, **more: asyncio.run(aupload(*args, **more))}
+
+
+@pytest.fixture(params=WAYS)
+def put(request: pytest.FixtureRequest, emulator: Emulator) -> Put:
+    def put(file: Any, **more: Any) -> Upload:
+        return WAYS[request.param](file, **{**emulator.connection(), **more})
+
+    return put
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "dot.png").write_bytes(PNG)
+    return tmp_path / "dot.png"
+
+
+@pytest.mark.parametrize("kind", ["bytes", "Media", "Path", "str", "Media in a file"])
+def test_a_file_can_be_fetched_by_anybody_afterwards(put: Put, emulator: Emulator, path: Path, kind: str) -> None:
+    given = {
+        "bytes": PNG,
+        "Media": Media(PNG, "image/png"),
+        "Path": path,
+        "str": str(path),
+        "Media in a file": Media.from_file(path),
+    }[kind]
+    stored = put(given)
+    assert stored == Upload(f"{emulator.url}/media/{stored.id}", stored.id, "image/png", len(PNG))
+    request = emulator.requests[-1]
+    assert (request.method, request.path, request.body) == ("POST", "/media/upload", PNG)
+    assert (request.headers["content-type"], request.headers["x-file-name"]) == ("image/png", "file.png")
+    found = httpx.get(stored.url)
+    assert (found.content, found.headers["content-type"]) == (PNG, "image/png")
+
+
+def test_bytes_of_no_known_type_are_taken_too(put: Put, emulator: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"hello")
+    for given in (b"hello", tmp_path / "notes.txt"):
+        stored = put(given)
+        assert (stored.mime_type, stored.size) == ("application/octet-stream", 5)
+
+
+@pytest.mark.parametrize("name", ["a cat.png", "Käse/../\r\nx: y.png", "漢字", '"quoted".png', "a%20b.png"])
+def test_names_travel_whatever_is_in_them(put: Put, name: str) -> None:
+    for options in ({}, {"id": f"cat-{name.isascii()}-{len(name)}"}):
+        disposition = httpx.get(put(PNG, name=name, **options).url).headers["content-disposition"]
+        assert disposition.startswith("inline; filename*=UTF-8''")
+    assert "x" not in httpx.get(put(PNG, name=name).url).headers
+
+
+def test_an_id_and_tags_go_in_a_form(put: Put, emulator: Emulator) -> None:
+    stored = put(PNG, id="my.cat_1-A", tags=["cats", "café"], name="cat.png")
+    assert stored.id.endswith("my.cat_1-A")
+    assert stored.url.endswith(stored.id)
+    assert (stored.mime_type, stored.size, stored.tags) == ("image/png", len(PNG), ("cats", "café"))
+    assert emulator.requests[-1].headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert httpx.get(stored.url).content == PNG
+
+
+@pytest.mark.parametrize("tags", ["cats", ["cats"], ("cats",), {"cats"}])
+def test_one_tag_is_one_tag(put: Put, tags: Any) -> None:
+    assert put(PNG, tags=tags).tags == ("cats",)
+
+
+def test_nothing_is_published_unless_asked_for(put: Put, emulator: Emulator) -> None:
+    assert put(PNG, id="cat").tags == ()
+    assert b"tags" not in emulator.requests[-1].body
+
+
+def test_a_taken_id_replaces_nothing(put: Put) -> None:
+    first = put(PNG, id="cat")
+    with pytest.raises(UnsupportedRequestError, match="exists already") as caught:
+        put(b"GIF89a", id="cat")
+    assert caught.value.status_code == 409
+    assert httpx.get(first.url).content == PNG
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "says"),
+    [
+        (b"", {}, "file is empty"),
+        (5, {}, "file must be bytes, a Media or a path, not int"),
+        (None, {}, "not NoneType"),
+        (PNG, {"id": ""}, "id takes up to 128"),
+        (PNG, {"id": ".hidden"}, "id takes up to 128"),
+        (PNG, {"id": "a/b"}, "id takes up to 128"),
+        (PNG, {"id": "cat\n"}, "id takes up to 128"),
+        (PNG, {"id": "x" * 129}, "id takes up to 128"),
+        (PNG, {"id": 5}, "id takes up to 128"),
+        (PNG, {"name": "half \ud800"}, "name must be a text"),
+        (PNG, {"name": 5}, "name must be a text"),
+        (PNG, {"tags": ["half \ud800"]}, "tags must be texts"),
+        (PNG, {"tags": [5]}, "tags must be texts"),
+        (PNG, {"nmae": "x"}, "unknown argument 'nmae'"),
+        (PNG, {"base_url": "ftp://x"}, "base_url must be an origin"),
+    ],
+    ids=lambda value: str(value)[:15].encode("ascii", "replace").decode(),
+)
+def test_bad_input_is_refused_before_it_is_sent(
+    put: Put, emulator: Emulator, given: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        put(given, **options)
+    assert emulator.requests == []
+
+
+def test_a_file_that_is_too_large_is_refused_unread(put: Put, emulator: Emulator, tmp_path: Path) -> None:
+    large = tmp_path / "film.mp4"
+    with large.open("wb") as file:
+        file.truncate(LARGEST + 1)
+    for given in (large, Media.from_file(large, mime_type="video/mp4")):
+        with pytest.raises(PayloadTooLargeError, match="the media host takes 419,430,400"):
+            put(given)
+    assert emulator.requests == []
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_system(put: Put, tmp_path: Path) -> None:
+    for missing in (tmp_path / "missing.png", tmp_path, Media.from_artifact(_artifact_of(tmp_path / "missing.png"))):
+        with pytest.raises(OSError, match=str(tmp_path)):
+            put(missing)
+
+
+def _artifact_of(path: Path) -> dict[str, Any]:
+    return {"type": "pollinations_media", "path": str(path), "mime_type": "image/png"}
+
+
+# --- Faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, InvalidRequestError),
+        (401, AuthenticationError),
+        (409, UnsupportedRequestError),
+        (413, PayloadTooLargeError),
+    ],
+)
+def test_the_flat_errors_of_the_media_host_are_ours(
+    put: Put, emulator: Emulator, status: int, kind: type[Exception]
+) -> None:
+    emulator.fail(status, body={"error": "Not like this"}, on="/media/upload")
+    with pytest.raises(kind, match="Not like this"):
+        put(PNG)
+    assert len(emulator.requests) == 1
+
+
+def test_a_wrong_key_is_told_by_the_media_host_itself(put: Put) -> None:
+    with pytest.raises(AuthenticationError) as caught:
+        put(PNG, api_key="sk_wrong")
+    assert caught.value.status_code == 401
+    with pytest.raises(AuthenticationError, match="No key"):
+        put(PNG, api_key="")
+
+
+def test_a_passing_fault_is_repeated_byte_for_byte(put: Put, emulator: Emulator) -> None:
+    emulator.fail("drop")
+    emulator.fail(503, headers={"retry-after": "0"})
+    assert put(PNG, tags=["cats"]).tags == ("cats",)
+    assert len(emulator.requests) == 3
+    assert len({(request.body, request.headers["content-type"]) for request in emulator.requests}) == 1
+    emulator.fail("drop", times=9)
+    with pytest.raises(APIConnectionError):
+        put(PNG, max_retries=0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"id": "x"},
+        {"url": 5},
+        {"url": "javascript:alert(1)"},
+        {"url": "/media/x"},
+        ["x"],
+        "<html>",
+        b"",
+    ],
+    ids=str,
+)
+def test_an_answer_without_an_address_is_an_error(put: Put, emulator: Emulator, body: Any) -> None:
+    emulator.reply(body=body, on="/media/upload")
+    with pytest.raises(InvalidResponseError, match="no address of an upload"):
+        put(PNG)
+
+
+def test_odd_fields_of_an_answer_do_no_harm(put: Put, emulator: Emulator) -> None:
+    odd = {"url": "https://x/y", "id": None, "contentType": None, "size": "12", "tags": "cats"}
+    emulator.reply(body=odd, on="/media/upload")
+    assert put(PNG) == Upload("https://x/y", "y", "", 0, ("cats",))
+
+
+# --- The key ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_key_goes_to_the_media_host_in_a_header_and_nowhere_else(put: Put, emulator: Emulator) -> None:
+    with Emulator() as host:
+        stored = put(PNG, media_url=f"{host.url}/media/")
+        assert stored.url.startswith(f"{host.url}/media/")
+        assert emulator.requests == []
+        [request] = host.requests
+    assert request.headers["authorization"] == "Bearer sk_emulator"
+    assert "sk_emulator" not in request.raw_path
+    assert b"sk_emulator" not in request.body
+    assert "sk_emulator" not in repr(stored)
+
+
+def test_references_are_uploaded_once_and_anew_after_a_failure(emulator: Emulator) -> None:
+    painter = PollinationsImage(**emulator.connection(), model="nanobanana", max_retries=0)
+    heavy = PNG + b"\0" * (13 * 1024 * 1024) + PNG[-12:]
+    emulator.fail(500, on="/media/upload")
+    with pytest.raises(Exception, match="500|fail|error"):
+        painter.generate("night", image=heavy)
+    assert [request.path for request in emulator.requests] == ["/media/upload"]
+    for _ in range(2):
+        emulator.reply(body=PNG, on="/image")
+        painter.generate("night", image=heavy)
+    assert [request.path for request in emulator.requests[1:]] == ["/media/upload", "/image/night", "/image/night"]
+    assert emulator.requests[-1].query == emulator.requests[-2].query
