@@ -343,6 +343,70 @@ def test_a_long_result_is_shortened_to_what_was_asked(say: Say) -> None:
     assert message(say(talk))["content"] == "According to search: Whales eat krill."
 
 
+SOURCES = """[4] Fog signals: In fog a horn speaks for the light. Horns are loud.
+
+[7] Fog
+Source: notes/fog.md
+Fog on the coast is thickest in June. Coasts are long.
+
+[9] Paint: Towers are painted in bands."""
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        results("How does a horn help in fog?", ("search", SOURCES)),
+        f"Answer with citations.\n\nSources:\n{SOURCES}\n\nQuestion: How does a horn help in fog?",
+        [
+            {"role": "system", "content": f"Answer from the context and cite it.\n{SOURCES}"},
+            {"role": "user", "content": "How does a horn help in fog?"},
+        ],
+    ],
+)
+def test_what_numbered_sources_say_is_told_with_their_numbers(say: Say, talk: Any) -> None:
+    told = message(say(talk))["content"]
+    assert told == "In fog a horn speaks for the light. [4] Horns are loud. [4]"
+
+
+def test_numbered_sources_that_do_not_tell_are_not_cited(say: Say) -> None:
+    assert (
+        message(say(results("Who wrote Faust?", ("search", SOURCES))))["content"] == "The sources do not answer that."
+    )
+
+
+SEARCH = tool("search_lighthouses", "Searches notes about lighthouses.", query=STRING)
+QUESTION = "How does a lighthouse help in fog? Illustrate the answer."
+
+
+def test_what_is_to_be_illustrated_is_looked_up_first_and_then_drawn(say: Say) -> None:
+    tools = [PAINTER, SEARCH]
+    (first,) = calls(say(QUESTION, tools=tools))
+    assert first == ("search_lighthouses", {"query": QUESTION})
+    talk = results(QUESTION, ("search_lighthouses", SOURCES))
+    ((name, arguments),) = calls(say(talk, tools=tools))
+    assert (name, arguments["prompt"]) == ("paint_image", "In fog a horn speaks for the light.")
+    talk = results(QUESTION, ("search_lighthouses", SOURCES), ("paint_image", "Ready: http://127.0.0.1/media/1"))
+    told = message(say(talk, tools=tools))
+    assert not told.get("tool_calls")
+    assert "[4]" in told["content"] and "](http://127.0.0.1/media/1)" in told["content"]
+
+
+EDITOR = tool("edit_image", "Changes a picture.", prompt=STRING, images={"type": "array", "items": STRING})
+
+
+def test_a_picture_is_drawn_and_then_changed(say: Say) -> None:
+    words, tools = "Draw a red kite over a hill, then make it night.", [PAINTER, EDITOR]
+    ((name, arguments),) = calls(say(words, tools=tools))
+    assert (name, arguments["prompt"]) == ("paint_image", "a red kite over a hill")
+    talk = results(words, ("paint_image", "The picture is ready: http://127.0.0.1/media/1."))
+    assert calls(say(talk, tools=tools)) == [
+        ("edit_image", {"prompt": "make it night", "images": ["http://127.0.0.1/media/1"]})
+    ]
+    both = results(words, ("paint_image", "http://127.0.0.1/media/1"), ("edit_image", "http://127.0.0.1/media/2"))
+    assert calls(say(both, tools=tools)) == []
+    assert calls(say(results(words, ("paint_image", "Error: out of pollen")), tools=tools)) == []
+
+
 def test_what_was_said_before_is_remembered(say: Say) -> None:
     told = [{"role": "user", "content": "Hi! My name is Bob."}, {"role": "assistant", "content": "Hello"}]
     assert message(say([*told, {"role": "user", "content": "What is my name?"}]))["content"] == "Your name is Bob."

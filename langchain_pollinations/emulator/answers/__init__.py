@@ -193,13 +193,15 @@ def _told(result: Result, asked: str) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        return f"Here it is: {result.arguments.get('prompt', 'your picture')}.\n\n{_picture(result)}"
+        shown = str(result.arguments.get("prompt", "your picture")).rstrip(".")
+        return f"Here it is: {shown}.\n\n{_picture(result)}"
     if result.parts:
         seen = " and ".join(part.words for part in result.parts)
         said = f" It says: {planning.flat(result.text)}" if result.text.strip() else ""
         return f"The tool {result.name} returned {seen}.{said}"
     found = planning.flat(result.text)
-    return f"According to {result.name}: {(len(found) > LONGEST_QUOTE and _nearest(found, asked)) or found}"
+    short = len(found) > LONGEST_QUOTE and research.nearest(found, asked)
+    return research.cited(found, asked) or f"According to {result.name}: {short or found}"
 
 
 # Plain words.
@@ -232,14 +234,6 @@ def _remembered(talk: Talk) -> str | None:
     return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
 
 
-def _nearest(text: str, question: str) -> str | None:
-    """The sentence of a text that has most in common with a question; nothing where none has anything."""
-    asked = words.stems(question)
-    rated = [(len(asked & words.stems(sentence)), sentence) for sentence in words.sentences(text)]
-    best = max((number for number, _ in rated), default=0)
-    return next(sentence for number, sentence in rated if number == best) if best else None
-
-
 LABEL = re.compile(
     r"^[^\w\n]*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M
 )
@@ -253,16 +247,20 @@ def _context(talk: Talk) -> tuple[str, str] | None:
         found = LABEL.search(text) or MENTION.search(text)
         question = QUESTION.search(text)
         wanted = question[1] if question else asked
-        given = QUESTION.sub("", text[found.end() :]) if found else ""
+        numbered = research.SOURCE.search(text)  # sources may have labels of their own
+        start = numbered.start() if numbered else found.end() if found else 0
+        given = QUESTION.sub("", text[start:]) if found else ""
         if wanted and words.sentences(given):
             return given, wanted
     return None
 
 
 def _from_context(talk: Talk) -> str | None:
-    """The sentence of a given text that is nearest to the question."""
+    """What a given text says to the question: the nearest sentence, or those of its sources with their numbers."""
     given = _context(talk)
-    return given and (_nearest(*given) or "The given text does not answer that.")
+    if given is None:
+        return None
+    return research.cited(*given) or research.nearest(*given) or "The given text does not answer that."
 
 
 def _poem(talk: Talk) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..talk import Talk, Tool
-from . import story, words
+from . import research, story, words
 from .instances import instance
 
 Json = dict[str, Any]
@@ -22,6 +22,10 @@ VISUAL = re.compile(
 MAKING = re.compile(r"\b(?:illustrat\w*|draw|paint|sketch|generate|create|make|render|design|produce)\b", re.IGNORECASE)
 STORY = re.compile(r"\b(?:stor(?:y|ies)|tales?|fables?|picture book|fairytale|scenes|chapters)\b", re.IGNORECASE)
 QUESTION = re.compile(r"\?\s*$|^(?:what|who|when|where|which|how|why|find|look up|search)\b", re.IGNORECASE)
+CHANGED = re.compile(
+    r"[,;.]?\s+(?:and\s+)?then\s+(?!describe|tell|explain|save|show|send|give|write|say)(?P<change>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 TO_THE_MODEL = re.compile(r"\b(?:you|your|yourself)\b", re.IGNORECASE)
 SEARCHING = frozenset(words.stem(w) for w in "search retrieve retriever lookup find query wiki wikipedia docs".split())
 EMPTY_NAMES = frozenset(words.stem(w) for w in "run execute function functions tool tools call calls set".split())
@@ -49,10 +53,19 @@ class Plan:
     calls: Sequence[Call] = ()
     words: str | None = None
     told: story.Story | None = None
+    in_turn: bool = False
+    """Whether each call waits for the answer to the one before it."""
+
+
+def edits(tool: Tool) -> bool:
+    """Whether a tool changes pictures."""
+    return {"prompt", "images"} <= tool.properties.keys()
 
 
 def draws(tool: Tool) -> bool:
-    """Whether a tool makes pictures."""
+    """Whether a tool makes pictures from words."""
+    if edits(tool):
+        return False
     return "prompt" in tool.properties and bool(VISUAL.search(f"{tool.name.replace('_', ' ')} {tool.description}"))
 
 
@@ -129,6 +142,34 @@ def _arguments(tool: Tool, talk: Talk, text: str, **given: Any) -> Json:
     return arguments | {key: value for key, value in given.items() if key in tool.properties}
 
 
+def _searcher_and_painter(talk: Talk) -> tuple[Tool, Tool] | None:
+    """The tools for a question whose answer is to be drawn."""
+    searchers = [tool for tool in talk.tools if _for_questions(tool, talk.asked)]
+    painters = [tool for tool in talk.tools if draws(tool)] if _for_pictures(talk) else []
+    free = _named_choice(talk) is None and not STORY.search(talk.asked)
+    return (searchers[0], painters[0]) if free and searchers and painters else None
+
+
+def _illustrated_plan(searcher: Tool, painter: Tool, talk: Talk) -> Plan:
+    """First what there is to know, then a picture of what was found."""
+    calls = [Call(searcher.name, _arguments(searcher, talk, talk.asked))]
+    if talk.results:
+        found = research.best(talk.results[0].text, talk.asked) or words.subject(talk.asked)
+        calls.append(Call(painter.name, _arguments(painter, talk, talk.asked, prompt=found, **_seed(painter, talk, 0))))
+    return Plan(calls, in_turn=True)
+
+
+def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], talk: Talk) -> Plan:
+    """First a picture, then the change to it that the words go on to ask for."""
+    drawn = words.subject(talk.asked[: change.start()])
+    calls = [Call(painter.name, _arguments(painter, talk, talk.asked, prompt=drawn, **_seed(painter, talk, 0)))]
+    address = words.URL.search(talk.results[0].text) if talk.results else None
+    if address is not None:
+        given = {"prompt": change["change"].strip(" .!"), "images": [address[0].rstrip(".,;:")]}
+        calls.append(Call(editor.name, _arguments(editor, talk, talk.asked, **given, **_seed(editor, talk, 1))))
+    return Plan(calls, in_turn=True)
+
+
 def _picture_plan(tool: Tool, talk: Talk) -> Plan:
     if STORY.search(talk.asked):
         told = story.tell(talk.asked, story.count_of(talk.asked), talk.seed)
@@ -139,6 +180,9 @@ def _picture_plan(tool: Tool, talk: Talk) -> Plan:
         headings = "\n".join(f"{n}. {scene.heading}" for n, scene in enumerate(told.scenes, 1))
         said = f'I will tell "{told.title}" in {_counted(len(calls))} and illustrate each:\n\n{headings}'
         return Plan(calls, said, told)
+    editor, change = next(filter(edits, talk.tools), None), CHANGED.search(talk.asked)
+    if editor and change:
+        return _edited_plan(tool, editor, change, talk)
     subject = words.subject(talk.asked)
     count = story.count_of(talk.asked, 1)
     prompts = [subject if count == 1 else f"{subject}, version {n}" for n in range(1, count + 1)]
@@ -167,6 +211,9 @@ def plan(talk: Talk) -> Plan:
     tools = chosen(talk)
     if not tools:
         return Plan()
+    pair = _searcher_and_painter(talk)
+    if pair and any(tool in pair for tool in tools):
+        return _illustrated_plan(*pair, talk)
     if len(tools) == 1 and draws(tools[0]):
         return _picture_plan(tools[0], talk)
     return Plan([Call(tool.name, _arguments(tool, talk, talk.asked)) for tool in tools])
@@ -175,7 +222,7 @@ def plan(talk: Talk) -> Plan:
 def due(talk: Talk, planned: Plan) -> list[Call]:
     """The calls to make now: all at once, one after another where the request says so, none when they are done."""
     done = len(talk.results)
-    if talk.body.get("parallel_tool_calls") is False:
+    if planned.in_turn or talk.body.get("parallel_tool_calls") is False:
         waiting = list(planned.calls[done : done + 1])
     else:
         waiting = [] if done else list(planned.calls)
