@@ -77,10 +77,28 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
     assert all(size == [768, 512] for size in seen)
 
 
-def test_the_chat_page_plays_what_was_spoken(pages: dict[str, Path], tmp_path: Path) -> None:
-    html = pages["chat"].read_text("utf-8")
-    (seconds,) = _in_a_browser(html, "[...document.querySelectorAll('audio')].map(audio => audio.duration)", tmp_path)
-    assert seconds > 0.5
+@pytest.mark.parametrize(
+    ("name", "pictures", "players"),
+    [("chat", 0, 1), ("illustrated_rag", 15, 0), ("illustrating_agent", 3, 0)],
+)
+def test_what_a_page_shows_and_plays_is_whole(
+    pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, players: int
+) -> None:
+    shown = """{
+        widths: [...document.images].map(image => image.naturalWidth),
+        seconds: [...document.querySelectorAll("audio, video")].map(player => player.duration),
+    }"""
+    seen = _in_a_browser(pages[name].read_text("utf-8"), shown, tmp_path)
+    assert len(seen["widths"]) >= pictures and len(seen["seconds"]) >= players
+    assert all(width > 50 for width in seen["widths"])
+    assert all(seconds and seconds > 0.5 for seconds in seen["seconds"])
+
+
+def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:
+    html = pages["illustrated_rag"].read_text("utf-8")
+    assert re.search(r"which lighthouse it sees\. \[2\]", html)
+    assert "[2] The rhythm of a light, notes/02.md" in html
+    assert not re.search(r"\[\d+\] is none of the notes", html)
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:

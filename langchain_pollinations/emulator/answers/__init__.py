@@ -184,24 +184,25 @@ def _woven(talk: Talk, planned: Plan) -> str:
             _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
         ]
         return story.written(planned.told, pictures)
-    told = [_told(result, talk.asked) for result in talk.results]
+    told = [_told(result, talk) for result in talk.results]
     seen = "; ".join(part.words for part in talk.looked_at)
     return "\n\n".join([*told, f"I looked at what came back: {seen}."] if seen else told)
 
 
-def _told(result: Result, asked: str) -> str:
+def _told(result: Result, talk: Talk) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        shown = str(result.arguments.get("prompt", "your picture")).rstrip(".")
-        return f"Here it is: {shown}.\n\n{_picture(result)}"
+        shown = str(result.arguments.get("prompt", "your picture"))
+        known = any(shown in other.text for other in talk.results)
+        return _picture(result) if known else f"Here it is: {shown.rstrip('.')}.\n\n{_picture(result)}"
     if result.parts:
         seen = " and ".join(part.words for part in result.parts)
         said = f" It says: {planning.flat(result.text)}" if result.text.strip() else ""
         return f"The tool {result.name} returned {seen}.{said}"
     found = planning.flat(result.text)
-    short = len(found) > LONGEST_QUOTE and research.nearest(found, asked)
-    return research.cited(found, asked) or f"According to {result.name}: {short or found}"
+    short = len(found) > LONGEST_QUOTE and research.nearest(found, talk.asked)
+    return research.cited(found, talk.asked) or f"According to {result.name}: {short or found}"
 
 
 # Plain words.
