@@ -52,6 +52,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages that `make notebooks` writes, made by the script that it calls."""
     folder = tmp_path_factory.mktemp("pages")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("POLLINATIONS_")}
+    environment["PYTHONPATH"] = str(ROOT)  # this checkout, wherever an installed package may lie
     subprocess.run(
         [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", folder, *NOTEBOOKS],
         check=True,
