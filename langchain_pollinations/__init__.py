@@ -44,7 +44,15 @@ if TYPE_CHECKING:
     from langchain_pollinations.media import Media
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
-    from langchain_pollinations.tools import PollinationsImageTool
+    from langchain_pollinations.tools import (
+        PollinationsEditImageTool,
+        PollinationsImageTool,
+        PollinationsMusicTool,
+        PollinationsSpeechTool,
+        PollinationsToolkit,
+        PollinationsTranscribeTool,
+        PollinationsVideoTool,
+    )
     from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
     from langchain_pollinations.video import PollinationsVideo
@@ -70,14 +78,20 @@ __all__ = [
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Pollinations3D",
+    "PollinationsEditImageTool",
     "PollinationsEmbeddings",
     "PollinationsError",
     "PollinationsImage",
     "PollinationsImageTool",
     "PollinationsMusic",
+    "PollinationsMusicTool",
     "PollinationsSpeech",
+    "PollinationsSpeechTool",
+    "PollinationsToolkit",
+    "PollinationsTranscribeTool",
     "PollinationsTranscriber",
     "PollinationsVideo",
+    "PollinationsVideoTool",
     "Progress",
     "RateLimitError",
     "RequestTimeoutError",
@@ -102,13 +116,19 @@ _MODULES = {
     "Media": "media",
     "Model": "catalog",
     "Pollinations3D": "models3d",
+    "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
     "PollinationsImageTool": "tools",
     "PollinationsMusic": "audio",
+    "PollinationsMusicTool": "tools",
     "PollinationsSpeech": "audio",
+    "PollinationsSpeechTool": "tools",
+    "PollinationsToolkit": "tools",
+    "PollinationsTranscribeTool": "tools",
     "PollinationsTranscriber": "transcription",
     "PollinationsVideo": "video",
+    "PollinationsVideoTool": "tools",
     "Progress": "_progress",
     "Upload": "uploads",
     "__version__": "_connection",

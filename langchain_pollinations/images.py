@@ -82,7 +82,7 @@ class PollinationsImage(Maker, ImageOptions):
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
         >>> picture = painter.generate("a lighthouse at dusk", seed=7)  # doctest: +SKIP
-        >>> picture.edit("make it night").save("night")  # doctest: +SKIP
+        >>> picture.edit("make it night", model="klein").save("night")  # doctest: +SKIP
         PosixPath('night.jpg')
 
     Every field of `ImageOptions` is an option of the constructor and of each call. It is a runnable from prompt to

@@ -1,19 +1,156 @@
-"""Tools for agents: thin, over the wrappers."""
+"""Tools for agents: thin, over the wrappers, and the toolkit that gives them one connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
+import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
+from langchain_core.documents import Document
+from langchain_core.tools import BaseTool, BaseToolkit, ToolException
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Call, Flow
+from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
-from langchain_pollinations.errors import InvalidRequestError, UnknownModelError, UnsupportedRequestError
+from langchain_pollinations._references import Reading
+from langchain_pollinations._shelf import Shelf
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    UnknownModelError,
+    UnsupportedRequestError,
+)
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.video import PollinationsVideo
+
+Content = str | list[dict[str, Any]]
+
+
+class MediaTool(BaseTool):
+    """What the tools share.
+
+    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
+    sentence with an id and a public address; the `Media` travels as the artifact of the `ToolMessage` and comes back
+    with `Media.from_artifact(message.artifact)`. What the model can correct is told to it, what the developer has to
+    correct is raised.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    _WRAPPER: ClassVar[str]
+    """The field that holds the wrapper."""
+    _VERB: ClassVar[str] = "generate"
+    """What is asked of it."""
+    _NOUN: ClassVar[str]
+
+    description: str = ""
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    handle_tool_error: Any = True
+    handle_validation_error: Any = told
+
+    shelf: Shelf = Field(default_factory=Shelf, repr=False, exclude=True)
+    """Where tools find what others of the same shelf have made, by its id."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _build_wrapper(cls, values: Any) -> Any:
+        """Arguments of the wrapper that are given to the tool make the wrapper."""
+        if not isinstance(values, dict):
+            return values
+        # What a tool answers with is settled; `response_format` is that of the wrapper, such as "wav".
+        fields = cls.model_fields.keys() - {"response_format"}
+        own = {name: value for name, value in values.items() if name in fields}
+        theirs = {name: value for name, value in values.items() if name not in fields}
+        wrapper: Any = cls.model_fields[cls._WRAPPER].annotation
+        if cls._WRAPPER in own and not isinstance(own[cls._WRAPPER], wrapper):
+            theirs[cls._WRAPPER] = own.pop(cls._WRAPPER)  # an option of the same name: reference pictures are `image`
+        if cls._WRAPPER not in own:
+            own[cls._WRAPPER] = wrapper(**theirs)
+        elif theirs:
+            unknown = "; ".join(describe_unknown(name, cls.model_fields) for name in sorted(theirs))
+            raise ValueError(f"{unknown} (arguments of {wrapper.__name__} go into it where `{cls._WRAPPER}` is given)")
+        return own
+
+    def _run(
+        self, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        with self._telling(options):
+            given, chosen = self._request(_chosen(options))
+            made = getattr(getattr(self, self._WRAPPER), self._VERB)(*given, **chosen)
+        return self._result(made)
+
+    async def _arun(
+        self, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        with self._telling(options):
+            given, chosen = self._request(_chosen(options))
+            made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
+        return self._result(made)
+
+    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and named arguments for the wrapper, from what the model chose."""
+        return (options.pop("prompt"),), options
+
+    def _result(self, made: Any) -> tuple[Content, dict[str, Any]]:
+        return self._sentence(made), made.to_artifact()
+
+    def _sentence(self, made: Media) -> str:
+        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)}), made by {made.model}"
+        if made.seed is not None:
+            text += f" with seed {made.seed}"
+        return f"{text}: {made.url}" if made.url else f"{text}. It has no public address."
+
+    @contextmanager
+    def _telling(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """Tell the model what it can correct; what is the developer's to correct travels on."""
+        try:
+            yield
+        except UnsupportedRequestError:
+            raise
+        except UnknownModelError as error:
+            if not options.get("model"):
+                raise
+            raise ToolException(str(error)) from error
+        except InvalidRequestError as error:
+            raise ToolException(str(error)) from error
+
+    def _made(self, reference: str) -> Media | str:
+        """What a model names by its id or address: a media of the shelf, else words for the wrapper to read. An id
+        that the shelf has forgotten is still one of the media host."""
+        wrapper: Connection = getattr(self, self._WRAPPER)
+        found = self.shelf.find(reference)
+        if found is not None:
+            return found
+        if re.fullmatch(r"[A-Za-z0-9_-]{6,128}", reference):
+            return f"{wrapper._media_host}/{reference}"
+        return reference
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model left out must not overrule what the developer set."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
 class ImageInput(BaseModel):
@@ -30,28 +167,11 @@ class ImageInput(BaseModel):
     )
 
 
-class PollinationsImageTool(BaseTool):
-    """Lets an agent draw.
+class PictureTool(MediaTool):
+    """What drawing and editing share."""
 
-        >>> from langchain.agents import create_agent  # doctest: +SKIP
-        >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
-
-    Takes the arguments of `PollinationsImage` itself (`model`, `width`, `api_key`, ...), or a ready `image=`. The
-    model reads a sentence with the picture's public address; the `Media` travels as the artifact of the
-    `ToolMessage` and comes back with `Media.from_artifact(message.artifact)`.
-    """
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
-
-    name: str = "generate_image"
-    description: str = (
-        "Draws a picture from a description and answers with its address. "
-        "To show the picture, put the address into the answer as a Markdown image."
-    )
-    args_schema: type[BaseModel] = ImageInput
-    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
-    handle_tool_error: Any = True
-    handle_validation_error: Any = told
+    _WRAPPER = "image"
+    _NOUN = "picture"
 
     image: PollinationsImage
     """What draws the pictures."""
@@ -59,11 +179,32 @@ class PollinationsImageTool(BaseTool):
     show: bool = False
     """Put the picture itself before the model, for models that can see."""
 
+    def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
+        text = self._sentence(made)
+        return [{"type": "text", "text": text}, made.to_block()] if self.show else text, made.to_artifact()
+
+
+class PollinationsImageTool(PictureTool):
+    """Lets an agent draw.
+
+        >>> from langchain.agents import create_agent  # doctest: +SKIP
+        >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
+
+    Takes the arguments of `PollinationsImage` itself (`model`, `width`, `api_key`, ...), or a ready `image=`.
+    """
+
+    name: str = "generate_image"
+    description: str = (
+        "Draws a picture from a description and answers with its id and address. "
+        "To show the picture, put the address into the answer as a Markdown image."
+    )
+    args_schema: type[BaseModel] = ImageInput
+
     models: list[str] | None = None
     """Image models from which the model may choose; without them it has no say."""
 
     if TYPE_CHECKING:
-        # What `_build_image` makes of it, for those who read types: a painter, or the arguments of one.
+        # What `_build_wrapper` makes of it, for those who read types: a painter, or the arguments of one.
         def __init__(
             self,
             *,
@@ -75,23 +216,6 @@ class PollinationsImageTool(BaseTool):
             base_url: str | None = None,
             **options: Any,
         ) -> None: ...
-
-    @model_validator(mode="before")
-    @classmethod
-    def _build_image(cls, values: Any) -> Any:
-        """Arguments of `PollinationsImage` given to the tool make its `image`."""
-        if not isinstance(values, dict):
-            return values
-        own = {name: value for name, value in values.items() if name in cls.model_fields}
-        theirs = {name: value for name, value in values.items() if name not in cls.model_fields}
-        if "image" in own and not isinstance(own["image"], PollinationsImage):
-            theirs["image"] = own.pop("image")  # addresses of reference pictures
-        if "image" not in own:
-            own["image"] = PollinationsImage(**theirs)
-        elif theirs:
-            unknown = "; ".join(describe_unknown(name, cls.model_fields) for name in sorted(theirs))
-            raise ValueError(f"{unknown} (arguments of PollinationsImage go into it where `image` is given)")
-        return own
 
     @model_validator(mode="after")
     def _check_models(self) -> Self:
@@ -107,32 +231,6 @@ class PollinationsImageTool(BaseTool):
             chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
 
-    def _run(
-        self, prompt: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
-    ) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
-        with self._telling(options):
-            return self._result(self.image.generate(prompt, **_chosen(options)))
-
-    async def _arun(
-        self, prompt: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
-    ) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
-        with self._telling(options):
-            return self._result(await self.image.agenerate(prompt, **_chosen(options)))
-
-    @contextmanager
-    def _telling(self, options: dict[str, Any]) -> Iterator[None]:
-        """Tell the model what it can correct; what is the developer's to correct travels on."""
-        try:
-            yield
-        except UnsupportedRequestError:
-            raise
-        except UnknownModelError as error:
-            if not options.get("model"):
-                raise
-            raise ToolException(str(error)) from error
-        except InvalidRequestError as error:
-            raise ToolException(str(error)) from error
-
     def __getstate__(self) -> dict[Any, Any]:
         """Without the schema that `models` made: its class stands in no module."""
         state = super().__getstate__()
@@ -142,15 +240,281 @@ class PollinationsImageTool(BaseTool):
         super().__setstate__(state)
         self._offer_models()
 
-    def _result(self, picture: Media) -> tuple[str | list[dict[str, Any]], dict[str, Any]]:
-        made = f"The picture is ready, drawn by {picture.model}"
-        if picture.seed is not None:
-            made += f" with seed {picture.seed}"
-        text = f"{made}: {picture.url}" if picture.url else f"{made}. It has no public address."
-        content = [{"type": "text", "text": text}, picture.to_block()] if self.show else text
-        return content, picture.to_artifact()
+
+class EditImageInput(BaseModel):
+    """What a model may choose about a change."""
+
+    prompt: str = Field(description="What is to change in the picture, and what is to stay.")
+    images: list[str] = Field(
+        min_length=1,
+        description="Ids or addresses of the pictures to start from, as you were told them. Usually one.",
+    )
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Another seed gives another result.")
+
+    @field_validator("images", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
 
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """What the model left out must not overrule what the developer set."""
-    return {name: value for name, value in options.items() if value is not None}
+class PollinationsEditImageTool(PictureTool):
+    """Lets an agent change a picture: one that it drew before, by its id, or one of the web.
+
+        >>> shelf = {"shelf": draw.shelf}  # the tools of a PollinationsToolkit share one
+        >>> edit = PollinationsEditImageTool(model="klein", **shelf)  # doctest: +SKIP
+
+    Takes the arguments of `PollinationsImage` itself, or a ready `image=`. Files are read only below
+    `reference_folder`, if one is named.
+    """
+
+    _VERB = "edit"
+
+    name: str = "edit_image"
+    description: str = (
+        "Changes a picture as described, or makes one from several, and answers with the id and address of the new "
+        "one. Takes pictures by the id or address that you were told. To show the picture, put the address into the "
+        "answer as a Markdown image."
+    )
+    args_schema: type[BaseModel] = EditImageInput
+
+    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
+
+
+# --- Film -------------------------------------------------------------------------------------------------------------
+
+
+class VideoInput(BaseModel):
+    """What a model may choose about a film."""
+
+    prompt: str = Field(description="What happens in the film, in English: subject, movement, camera, light.")
+    duration: int | None = Field(default=None, ge=1, le=120, description="Seconds. Leave out for the default.")
+    aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4"] | None = Field(
+        default=None, description="Width to height. Most models know 16:9 and 9:16 only."
+    )
+    first_frame: str | None = Field(
+        default=None, description="Id or address of a picture that the film begins with, as you were told it."
+    )
+    last_frame: str | None = Field(default=None, description="Id or address of a picture that the film ends with.")
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Another seed gives another film.")
+
+
+class PollinationsVideoTool(MediaTool):
+    """Lets an agent make short films, from words and from pictures that it drew before.
+
+    Takes the arguments of `PollinationsVideo` itself (`model`, `output_folder`, ...), or a ready `video=`. With
+    `output_folder` a film goes to a file under a name of ours, and the artifact holds its path instead of its bytes.
+    """
+
+    _WRAPPER = "video"
+    _NOUN = "film"
+
+    name: str = "generate_video"
+    description: str = (
+        "Makes a film of some seconds from a description and answers with its id and address. This takes minutes and "
+        "is dear: ask for one only where a picture would not do."
+    )
+    args_schema: type[BaseModel] = VideoInput
+
+    video: PollinationsVideo
+    """What makes the films."""
+
+    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        for frame in {"first_frame", "last_frame"} & options.keys():
+            options[frame] = self._made(options[frame])
+        return (options.pop("prompt"),), options
+
+
+# --- Sound ------------------------------------------------------------------------------------------------------------
+
+
+class SpeechInput(BaseModel):
+    """What a model may choose about speech."""
+
+    text: str = Field(description="What is to be read aloud, word for word.")
+    voice: str | None = Field(default=None, description="Name of the voice. Leave out for the default.")
+
+
+class PollinationsSpeechTool(MediaTool):
+    """Lets an agent speak. Takes the arguments of `PollinationsSpeech` itself, or a ready `speech=`."""
+
+    _WRAPPER = "speech"
+    _NOUN = "recording"
+
+    name: str = "generate_speech"
+    description: str = "Reads a text aloud, word for word, and answers with the id and address of the recording."
+    args_schema: type[BaseModel] = SpeechInput
+
+    speech: PollinationsSpeech
+    """What speaks."""
+
+    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (options.pop("text"),), options
+
+
+class MusicInput(BaseModel):
+    """What a model may choose about music."""
+
+    prompt: str = Field(description="What is to be heard: style, mood, instruments, tempo, or the words of a song.")
+    duration: float | None = Field(default=None, gt=0, le=380, description="Seconds. Leave out for the default.")
+    instrumental: bool | None = Field(default=None, description="Whether nobody is to sing.")
+
+
+class PollinationsMusicTool(MediaTool):
+    """Lets an agent make music and sound effects. Takes the arguments of `PollinationsMusic` itself, or a ready
+    `music=`."""
+
+    _WRAPPER = "music"
+    _NOUN = "music"
+
+    name: str = "generate_music"
+    description: str = "Makes music or a sound from a description and answers with its id and address."
+    args_schema: type[BaseModel] = MusicInput
+
+    music: PollinationsMusic
+    """What makes the music."""
+
+
+class TranscribeInput(BaseModel):
+    """What a model may choose about a transcript."""
+
+    recording: str = Field(description="Id or address of the recording, as you were told it.")
+    language: str | None = Field(default=None, description="Language that is spoken, as two letters, where known.")
+
+
+class PollinationsTranscribeTool(MediaTool):
+    """Lets an agent listen: to what was made before, by its id, and to files below `reference_folder`.
+
+    Takes the arguments of `PollinationsTranscriber` itself, or a ready `transcriber=`. Addresses of the web are
+    refused: a model's words must not make this machine fetch things. The artifact holds the `Document`'s
+    `page_content` and `metadata`.
+    """
+
+    _WRAPPER = "transcriber"
+
+    name: str = "transcribe_audio"
+    description: str = "Writes down what is said in a recording or film."
+    args_schema: type[BaseModel] = TranscribeInput
+
+    transcriber: PollinationsTranscriber
+    """What listens."""
+    reference_folder: Path | None = None
+    """Below which recordings may be files. Without it none is read."""
+
+    def _run(
+        self, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        with self._telling(options):
+            chosen = _chosen(options)
+            with _lost_told():
+                recording = self.transcriber._client.run(self._recording(chosen.pop("recording")))
+            return self._result(self.transcriber.transcribe(recording, **chosen))
+
+    async def _arun(
+        self, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        with self._telling(options):
+            chosen = _chosen(options)
+            with _lost_told():
+                recording = await self.transcriber._client.arun(self._recording(chosen.pop("recording")))
+            return self._result(await self.transcriber.atranscribe(recording, **chosen))
+
+    def _recording(self, reference: str) -> Flow[Media]:
+        """The recording that the model named, from the shelf, a file, or the service's own media host."""
+        host = self.transcriber._media_host
+        named = self._made(reference)
+        if isinstance(named, str):
+            family = "video" if named.endswith((".mp4", ".webm")) else "audio"
+            named = Reading("recording", family, self.reference_folder, host).one(named)
+        if isinstance(named, Media):
+            return named
+        if not named.startswith(f"{host}/"):
+            raise InvalidRequestError("recording: give the id of a recording that was made here")
+        path = named.removeprefix(host)
+        fetched: Media = yield Call("GET", path, partial(read_recording, url=named), origin=host, anonymous=True)
+        return fetched
+
+    def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
+        return made.page_content or "Nothing is said in it.", {
+            "type": "pollinations_transcript",
+            "page_content": made.page_content,
+            "metadata": made.metadata,
+        }
+
+
+@contextmanager
+def _lost_told() -> Iterator[None]:
+    """An id that the media host does not know is for the model to correct."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise ToolException("recording: nothing is kept under this id (any more)") from error
+
+
+def read_recording(response: httpx.Response, url: str) -> Media:
+    """A file of the media host, as it is: who reads it looks at its bytes."""
+    return Media(data=response.content, mime_type=response.headers.get("content-type", ""), url=url)
+
+
+# --- The toolkit ------------------------------------------------------------------------------------------------------
+
+Name = Literal["image", "edit_image", "video", "speech", "music", "transcribe"]
+
+_TOOLS: Mapping[str, type[MediaTool]] = {
+    "image": PollinationsImageTool,
+    "edit_image": PollinationsEditImageTool,
+    "video": PollinationsVideoTool,
+    "speech": PollinationsSpeechTool,
+    "music": PollinationsMusicTool,
+    "transcribe": PollinationsTranscribeTool,
+}
+
+
+class PollinationsToolkit(Connection, BaseToolkit):
+    """The tools, over one connection, and with one memory for what they make.
+
+    >>> toolkit = PollinationsToolkit(
+    ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
+    ... )
+    >>> [tool.name for tool in toolkit.get_tools()]
+    ['generate_image', 'edit_image']
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    include: list[Name] | None = None
+    """Which tools; all six without it."""
+    show: bool = False
+    """Put pictures before the model, for models that can see."""
+    options: Mapping[Name, Mapping[str, Any]] = Field(default_factory=dict)
+    """Arguments of single tools, such as `{"image": {"model": "zimage"}}`."""
+
+    _shelf: Shelf = PrivateAttr(default_factory=Shelf)
+    _uploaded: Uploaded = PrivateAttr(default_factory=Uploaded)
+
+    @field_validator("include")
+    @classmethod
+    def _some(cls, value: list[Name] | None) -> list[Name] | None:
+        if value is not None and (not value or len(set(value)) < len(value)):
+            raise ValueError(f"name each tool once, at least one of {', '.join(get_args(Name))}; or leave it out")
+        return value
+
+    def get_tools(self) -> list[BaseTool]:
+        """The tools, ready for `create_agent` or `bind_tools`."""
+        return [self._tool(name) for name in self.include or get_args(Name)]
+
+    def _tool(self, name: Name) -> MediaTool:
+        kind = _TOOLS[name]
+        given = {**self._connected(), **self.options.get(name, {})}
+        if issubclass(kind, PictureTool):
+            given.setdefault("show", self.show)
+        tool = kind(**given, shelf=self._shelf)
+        wrapper = getattr(tool, kind._WRAPPER)
+        wrapper._pool = self._pool
+        if hasattr(wrapper, "_uploaded"):
+            wrapper._uploaded = self._uploaded
+        return tool
+
+    def _connected(self) -> dict[str, Any]:
+        """The connection fields that were set: each wrapper has a patience of its own."""
+        return {name: getattr(self, name) for name in Connection.model_fields if name in self.model_fields_set}

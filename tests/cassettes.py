@@ -29,9 +29,15 @@ def connection(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _one_origin(request: Any) -> Any:
-    """The emulator's port changes from run to run; in a cassette all requests go to the service."""
+    """The emulator's port changes from run to run; in a cassette all requests go to the service, and what the emulator
+    serves under /media to its media host."""
     parts = urlsplit(request.uri)
-    request.uri = urlunsplit(("https", "gen.pollinations.ai", parts.path, parts.query, ""))
+    if parts.hostname == "media.pollinations.ai":
+        return request
+    host, path = "gen.pollinations.ai", parts.path
+    if path.startswith("/media/"):
+        host, path = "media.pollinations.ai", path.removeprefix("/media")
+    request.uri = urlunsplit(("https", host, path, parts.query, ""))
     return request
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
+import wave
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from langchain_pollinations import ChatPollinations, PollinationsImage
+from langchain_pollinations import (
+    ChatPollinations,
+    Media,
+    PollinationsEmbeddings,
+    PollinationsImage,
+    PollinationsSpeech,
+    PollinationsTranscriber,
+    upload,
+)
 from tests.cassettes import connection
 from tests.conftest import WAYS
 
@@ -50,6 +61,47 @@ def test_a_picture(service: dict[str, Any]) -> None:
 @pytest.mark.vcr
 def test_a_picture_by_post(service: dict[str, Any]) -> None:
     assert PollinationsImage(**service, width=64, height=64, seed=7).generate("100% kite").url
+
+
+def _square() -> bytes:
+    """A red square of 16 pixels, the same bytes for ever."""
+    return base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mP4z8BAEmIY1TCqYfhqAACQ+f8B8u7oVwAAAABJRU5ErkJggg=="
+    )
+
+
+@pytest.mark.vcr
+@pytest.mark.parametrize("seed", [None, 7], ids=["as a form", "as JSON"])
+def test_an_edit(service: dict[str, Any], seed: int | None) -> None:
+    picture = PollinationsImage(**service, model="klein").edit("make it night", _square(), seed=seed)
+    assert picture.mime_type.startswith("image/")
+
+
+@pytest.mark.vcr
+def test_an_upload(service: dict[str, Any]) -> None:
+    assert upload(Media(data=_square(), mime_type="image/png"), name="a square.png", **service).size == len(_square())
+
+
+@pytest.mark.vcr
+def test_speech_and_its_transcript(service: dict[str, Any]) -> None:
+    speech = PollinationsSpeech(**service, voice="nova", response_format="opus", seed=7).generate("The tide is out.")
+    document = PollinationsTranscriber(**service, language="en").transcribe(_silence())
+    assert speech.mime_type == "audio/ogg"
+    assert document.metadata["model"]
+
+
+def _silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(1600))
+    return file.getvalue()
+
+
+@pytest.mark.vcr
+def test_embeddings(service: dict[str, Any]) -> None:
+    vectors = PollinationsEmbeddings(**service, dimensions=128).embed_documents(["a whale", "a seal"])
+    assert [len(vector) for vector in vectors] == [128, 128]
 
 
 @pytest.mark.parametrize("path", sorted(CASSETTES.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -8,19 +8,15 @@ import email
 import email.policy
 import io
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from langchain_core.load import dumpd
-from langchain_core.messages import HumanMessage, ToolMessage
 from PIL import Image
 
 from langchain_pollinations import (
-    AuthenticationError,
     ChatPollinations,
     ContentBlockedError,
     InsufficientBalanceError,
@@ -29,7 +25,6 @@ from langchain_pollinations import (
     Media,
     MediaInputError,
     PollinationsImage,
-    PollinationsImageTool,
     UnknownModelError,
     UnsupportedRequestError,
 )
@@ -540,97 +535,6 @@ def test_a_picture_that_nobody_made_says_who_could_change_it() -> None:
         asyncio.run(Media(PNG, "image/png").aedit("night"))
 
 
-# --- The tool ---------------------------------------------------------------------------------------------------------
-
-RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {
-    "invoke": lambda tool, args: tool.invoke(_call(args)),
-    "ainvoke": lambda tool, args: asyncio.run(tool.ainvoke(_call(args))),
-}
-
-
-def _call(args: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "tool_call", "id": "c1", "name": "generate_image", "args": args}
-
-
-@pytest.fixture(params=RUNS)
-def run(request: pytest.FixtureRequest) -> Any:
-    return RUNS[request.param]
-
-
-def test_the_tool_names_the_address_and_carries_the_picture(emulator: Emulator, run: Any) -> None:
-    tool = PollinationsImageTool(**emulator.connection(), width=64, height=48)
-    message = run(tool, {"prompt": "a lighthouse at dusk", "seed": 7})
-    picture = Media.from_artifact(message.artifact)
-    assert isinstance(message.content, str)
-    assert picture.url is not None
-    assert picture.url in message.content
-    assert Image.open(io.BytesIO(picture.data)).size == (64, 48)
-    assert picture == Media.from_artifact(json.loads(json.dumps(dumpd(message.artifact))))
-    assert emulator.requests[-1].query == {"model": "flux", "width": "64", "height": "48", "seed": "7"}
-
-
-def test_show_puts_the_picture_before_the_model(emulator: Emulator, run: Any) -> None:
-    service = emulator.connection()
-    message = run(PollinationsImageTool(**service, show=True), {"prompt": "a cat", "width": 64, "height": 48})
-    text, image = message.content
-    assert emulator.url in text["text"]
-    assert image == Media.from_artifact(message.artifact).to_block()
-    chat = ChatPollinations(**service)
-    question = HumanMessage("Draw a cat")
-    called = chat.bind_tools([PollinationsImageTool(**service)]).invoke([question])
-    answer = chat.invoke([question, called, message.model_copy(update={"tool_call_id": called.tool_calls[0]["id"]})])
-    assert answer.text
-    shown = emulator.requests[-1].json["messages"][-1]
-    assert shown["role"] == "user"
-    assert shown["content"][-1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
-
-
-def test_a_model_chooses_only_what_it_should(emulator: Emulator) -> None:
-    tool = PollinationsImageTool(**emulator.connection())
-    assert set(tool.args) == {"prompt", "width", "height", "seed"}
-    choosing = PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])
-    assert set(choosing.args) == {"prompt", "width", "height", "seed", "model"}
-    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "zimage"}).status == "success"
-    assert emulator.requests[-1].query["model"] == "zimage"
-    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "veo"}).status == "error"
-
-
-@pytest.mark.parametrize(
-    ("fault", "args", "says"),
-    [
-        ({"status": 400, "code": "content_blocked", "message": "Blocked: violence"}, {}, "Blocked: violence"),
-        ({"status": 422, "code": "content_policy_violation", "message": "Refused"}, {}, "Refused"),
-        (None, {"width": 5}, "width: Input should be greater than or equal to 16"),
-        (None, {"seed": "x"}, "seed: Input should be a valid integer"),
-        (None, {"prompt": "  "}, "prompt must be a text"),
-    ],
-    ids=str,
-)
-def test_what_a_model_can_correct_is_told_to_it(
-    emulator: Emulator, run: Any, fault: dict[str, Any] | None, args: dict[str, Any], says: str
-) -> None:
-    if fault:
-        emulator.fail(fault["status"], code=fault["code"], message=fault["message"])
-    message = run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat", **args})
-    assert message.status == "error"
-    assert says in message.content
-
-
-def test_what_a_model_cannot_correct_travels_to_the_developer(emulator: Emulator, run: Any) -> None:
-    with pytest.raises(AuthenticationError):
-        run(PollinationsImageTool(base_url=emulator.url, api_key="sk_wrong"), {"prompt": "a cat"})
-    emulator.reply(body="<html>", on="/image")
-    with pytest.raises(InvalidResponseError):
-        run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat"})
-
-
-def test_a_model_is_told_of_a_wrong_model_only_where_it_chose_one(emulator: Emulator, run: Any) -> None:
-    with pytest.raises(UnknownModelError):
-        run(PollinationsImageTool(**emulator.connection(), model="flxu"), {"prompt": "a cat"})
-    choosing = PollinationsImageTool(**emulator.connection(), models=["flxu"])
-    assert "Did you mean 'flux'" in run(choosing, {"prompt": "a cat", "model": "flxu"}).content
-
-
 def test_an_error_in_place_of_a_picture_is_that_error(
     painter: PollinationsImage, emulator: Emulator, draw: Draw
 ) -> None:
@@ -638,26 +542,3 @@ def test_an_error_in_place_of_a_picture_is_that_error(
         emulator.reply(body={"error": {"code": "INSUFFICIENT_BALANCE", "message": "No pollen"}}, on="/")
         with pytest.raises(InsufficientBalanceError, match="No pollen"):
             draw(painter, prompt)
-
-
-def test_tools_pickle(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
-    tool = pickle.loads(pickle.dumps(PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])))
-    assert "model" in tool.args
-    assert RUNS["invoke"](tool, {"prompt": "a cat", "model": "zimage"}).status == "success"
-
-
-def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
-    painter = PollinationsImage(**emulator.connection(), model="zimage")
-    assert PollinationsImageTool(image=painter).image is painter
-    with pytest.raises(ValueError, match="go into it where `image` is given"):
-        PollinationsImageTool(image=painter, width=3)
-    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
-        PollinationsImageTool(api_key="sk_x", widht=3)
-    with pytest.raises(ValueError, match="at least one model"):
-        PollinationsImageTool(api_key="sk_x", models=[])
-
-
-def test_a_tool_shows_no_key(emulator: Emulator) -> None:
-    tool = PollinationsImageTool(base_url=emulator.url, api_key="sk_secret")
-    assert "sk_secret" not in repr(tool) + str(tool.args) + str(dumpd(tool))

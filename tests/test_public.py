@@ -70,6 +70,7 @@ ALLOWED = {
     "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
     "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
     "video": {"errors", "media", "catalog", "_http", "_maker", "_options", "_progress", "_references"},
+    "_shelf": {"media"},
     "transcription": {"errors", "media", "catalog", "_connection", "_http", "_maker", "_options", "_references"},
 }
 

@@ -23,8 +23,20 @@ from langchain_tests.integration_tests import (
 from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, ToolsUnitTests
 from PIL import Image
 
-from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImageTool
+from langchain_pollinations import (
+    ChatPollinations,
+    Media,
+    PollinationsEditImageTool,
+    PollinationsEmbeddings,
+    PollinationsImageTool,
+    PollinationsMusicTool,
+    PollinationsSpeechTool,
+    PollinationsTranscribeTool,
+    PollinationsVideoTool,
+)
+from langchain_pollinations._shelf import Shelf
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.tools import MediaTool
 from tests.cassettes import connection
 from tests.conftest import WAYS
 
@@ -211,32 +223,103 @@ class TestEmbeddingsIntegration(EmbeddingsIntegrationTests):
         return PollinationsEmbeddings(**pollinations_emulator.connection())
 
 
-class TestToolUnit(ToolsUnitTests):
+class OfTool:
+    """What the standard classes are told of each tool; a subclass names one."""
+
+    kind: type[BaseTool] = PollinationsImageTool
+    params: dict[str, Any] = {"model": "flux"}
+    example: dict[str, Any] = {"prompt": "a lighthouse at dusk", "width": 64, "height": 64, "seed": 7}
+
     @property
     def tool_constructor(self) -> type[BaseTool]:
-        return PollinationsImageTool
+        return self.kind
 
     @property
     def tool_constructor_params(self) -> dict[str, Any]:
-        return {"api_key": KEY, "model": "flux"}
+        return {"api_key": KEY, **self.params}
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return {"prompt": "a lighthouse at dusk", "width": 64, "height": 64, "seed": 7}
+        return self.example
 
 
-class TestToolIntegration(ToolsIntegrationTests):
-    @property
-    def tool_constructor(self) -> type[BaseTool]:
-        return PollinationsImageTool
-
+class OfServedTool(OfTool):
     @pytest.fixture
     def tool(self, pollinations_emulator: Emulator) -> BaseTool:
-        return PollinationsImageTool(**pollinations_emulator.connection())
+        tool = self.kind(**pollinations_emulator.connection(), **self.params)
+        assert isinstance(tool, MediaTool)
+        tool.shelf.keep(RECORDING)
+        return tool
+
+
+class OfEditImageTool:
+    kind = PollinationsEditImageTool
+    params: dict[str, Any] = {"model": "klein"}
+    example = {"prompt": "make it night", "images": ["https://example.com/lighthouse.png"], "seed": 7}
+
+
+class OfVideoTool:
+    kind = PollinationsVideoTool
+    params: dict[str, Any] = {"model": "alibaba/wan-2.2-fast", "progress": False}
+    example = {"prompt": "waves roll in", "duration": 5, "aspect_ratio": "16:9"}
+
+
+class OfSpeechTool:
+    kind = PollinationsSpeechTool
+    params: dict[str, Any] = {"response_format": "wav"}
+    example = {"text": "The tide is out.", "voice": "nova"}
+
+
+class OfMusicTool:
+    kind = PollinationsMusicTool
+    params: dict[str, Any] = {"model": "music"}
+    example = {"prompt": "a slow waltz", "duration": 3, "instrumental": True}
+
+
+class OfTranscribeTool:
+    kind = PollinationsTranscribeTool
+    params: dict[str, Any] = {"model": "whisper"}
+    example: dict[str, Any] = {"language": "en"}
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return {"prompt": "a lighthouse at dusk", "width": 64, "height": 64, "seed": 7}
+        return {"recording": Shelf().keep(RECORDING), **self.example}
+
+
+class TestImageToolUnit(OfTool, ToolsUnitTests): ...
+
+
+class TestImageToolIntegration(OfServedTool, ToolsIntegrationTests): ...
+
+
+class TestEditImageToolUnit(OfEditImageTool, OfTool, ToolsUnitTests): ...
+
+
+class TestEditImageToolIntegration(OfEditImageTool, OfServedTool, ToolsIntegrationTests): ...
+
+
+class TestVideoToolUnit(OfVideoTool, OfTool, ToolsUnitTests): ...
+
+
+class TestVideoToolIntegration(OfVideoTool, OfServedTool, ToolsIntegrationTests): ...
+
+
+class TestSpeechToolUnit(OfSpeechTool, OfTool, ToolsUnitTests): ...
+
+
+class TestSpeechToolIntegration(OfSpeechTool, OfServedTool, ToolsIntegrationTests): ...
+
+
+class TestMusicToolUnit(OfMusicTool, OfTool, ToolsUnitTests): ...
+
+
+class TestMusicToolIntegration(OfMusicTool, OfServedTool, ToolsIntegrationTests): ...
+
+
+class TestTranscribeToolUnit(OfTranscribeTool, OfTool, ToolsUnitTests): ...
+
+
+class TestTranscribeToolIntegration(OfTranscribeTool, OfServedTool, ToolsIntegrationTests): ...
 
 
 def _wav() -> bytes:
@@ -260,3 +343,6 @@ def _base64(data: bytes) -> str:
 
 
 SAMPLES = {"png": lambda: _picture("PNG"), "pdf": lambda: _picture("PDF"), "wav": _wav}
+
+
+RECORDING = Media(data=_wav(), mime_type="audio/wav")

@@ -1,0 +1,55 @@
+"""Where tools find what others have made: a model names it by its id, and never sees its bytes."""
+
+from __future__ import annotations
+
+import re
+import threading
+from hashlib import sha256
+
+from langchain_pollinations.media import Media
+
+MOST = 50
+HEAVIEST = 32 * 1024 * 1024
+
+
+class Shelf:
+    """The newest media of some tools by id: 50 at most, and 32 MiB. A pickle of it is empty."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, Media] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """It holds nothing that tells two tools apart."""
+        return isinstance(other, Shelf)
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
+        return Shelf, ()
+
+    def keep(self, media: Media) -> str:
+        """The id of a media, by which it is found from now on: that of its address, so that it means the same to the
+        service's media host; a digest of the bytes where it has none."""
+        name = _id_of(media)
+        with self._lock:
+            self._kept.pop(name, None)
+            self._kept[name] = media
+            while len(self._kept) > MOST or (len(self._kept) > 1 and sum(map(_weight, self._kept.values())) > HEAVIEST):
+                del self._kept[next(iter(self._kept))]
+        return name
+
+    def find(self, reference: str) -> Media | None:
+        """The media of an id or address; None for one that is not here (any more)."""
+        with self._lock:
+            found = self._kept.get(reference) or self._kept.get(reference.rpartition("/")[2])
+        return found if found is not None and reference in (_id_of(found), found.url) else None
+
+
+def _id_of(media: Media) -> str:
+    end = (media.url or "").rpartition("/")[2]
+    return end if re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) else sha256(media.data).hexdigest()[:16]
+
+
+def _weight(media: Media) -> int:
+    return media.size if media.path is None else 0

@@ -1,0 +1,490 @@
+"""The tools and their toolkit: what a model is told, what the artifact holds, and how media are named among them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.load import dumpd
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from PIL import Image, ImageStat
+
+from langchain_pollinations import (
+    AuthenticationError,
+    ChatPollinations,
+    InvalidRequestError,
+    InvalidResponseError,
+    Media,
+    PollinationsEditImageTool,
+    PollinationsImage,
+    PollinationsImageTool,
+    PollinationsMusicTool,
+    PollinationsSpeechTool,
+    PollinationsToolkit,
+    PollinationsTranscribeTool,
+    PollinationsVideoTool,
+    UnknownModelError,
+    UnsupportedRequestError,
+)
+from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
+from langchain_pollinations.emulator import Emulator
+
+RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {
+    "invoke": lambda tool, args: tool.invoke(_call(tool, args)),
+    "ainvoke": lambda tool, args: asyncio.run(tool.ainvoke(_call(tool, args))),
+}
+
+
+def _call(tool: BaseTool, args: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_call", "id": "c1", "name": tool.name, "args": args}
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest) -> Any:
+    return RUNS[request.param]
+
+
+def test_the_tool_names_the_address_and_carries_the_picture(emulator: Emulator, run: Any) -> None:
+    tool = PollinationsImageTool(**emulator.connection(), width=64, height=48)
+    message = run(tool, {"prompt": "a lighthouse at dusk", "seed": 7})
+    picture = Media.from_artifact(message.artifact)
+    assert isinstance(message.content, str)
+    assert picture.url is not None
+    assert picture.url in message.content
+    assert Image.open(io.BytesIO(picture.data)).size == (64, 48)
+    assert picture == Media.from_artifact(json.loads(json.dumps(dumpd(message.artifact))))
+    assert emulator.requests[-1].query == {"model": "flux", "width": "64", "height": "48", "seed": "7"}
+
+
+def test_show_puts_the_picture_before_the_model(emulator: Emulator, run: Any) -> None:
+    service = emulator.connection()
+    message = run(PollinationsImageTool(**service, show=True), {"prompt": "a cat", "width": 64, "height": 48})
+    text, image = message.content
+    assert emulator.url in text["text"]
+    assert image == Media.from_artifact(message.artifact).to_block()
+    chat = ChatPollinations(**service)
+    question = HumanMessage("Draw a cat")
+    called = chat.bind_tools([PollinationsImageTool(**service)]).invoke([question])
+    answer = chat.invoke([question, called, message.model_copy(update={"tool_call_id": called.tool_calls[0]["id"]})])
+    assert answer.text
+    shown = emulator.requests[-1].json["messages"][-1]
+    assert shown["role"] == "user"
+    assert shown["content"][-1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_model_chooses_only_what_it_should(emulator: Emulator) -> None:
+    tool = PollinationsImageTool(**emulator.connection())
+    assert set(tool.args) == {"prompt", "width", "height", "seed"}
+    choosing = PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])
+    assert set(choosing.args) == {"prompt", "width", "height", "seed", "model"}
+    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "zimage"}).status == "success"
+    assert emulator.requests[-1].query["model"] == "zimage"
+    assert RUNS["invoke"](choosing, {"prompt": "a cat", "model": "veo"}).status == "error"
+
+
+@pytest.mark.parametrize(
+    ("fault", "args", "says"),
+    [
+        ({"status": 400, "code": "content_blocked", "message": "Blocked: violence"}, {}, "Blocked: violence"),
+        ({"status": 422, "code": "content_policy_violation", "message": "Refused"}, {}, "Refused"),
+        (None, {"width": 5}, "width: Input should be greater than or equal to 16"),
+        (None, {"seed": "x"}, "seed: Input should be a valid integer"),
+        (None, {"prompt": "  "}, "prompt must be a text"),
+    ],
+    ids=str,
+)
+def test_what_a_model_can_correct_is_told_to_it(
+    emulator: Emulator, run: Any, fault: dict[str, Any] | None, args: dict[str, Any], says: str
+) -> None:
+    if fault:
+        emulator.fail(fault["status"], code=fault["code"], message=fault["message"])
+    message = run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat", **args})
+    assert message.status == "error"
+    assert says in message.content
+
+
+def test_what_a_model_cannot_correct_travels_to_the_developer(emulator: Emulator, run: Any) -> None:
+    with pytest.raises(AuthenticationError):
+        run(PollinationsImageTool(base_url=emulator.url, api_key="sk_wrong"), {"prompt": "a cat"})
+    emulator.reply(body="<html>", on="/image")
+    with pytest.raises(InvalidResponseError):
+        run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat"})
+
+
+def test_a_model_is_told_of_a_wrong_model_only_where_it_chose_one(emulator: Emulator, run: Any) -> None:
+    with pytest.raises(UnknownModelError):
+        run(PollinationsImageTool(**emulator.connection(), model="flxu"), {"prompt": "a cat"})
+    choosing = PollinationsImageTool(**emulator.connection(), models=["flxu"])
+    assert "Did you mean 'flux'" in run(choosing, {"prompt": "a cat", "model": "flxu"}).content
+
+
+def test_tools_pickle(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    tool = pickle.loads(pickle.dumps(PollinationsImageTool(**emulator.connection(), models=["flux", "zimage"])))
+    assert "model" in tool.args
+    assert RUNS["invoke"](tool, {"prompt": "a cat", "model": "zimage"}).status == "success"
+
+
+def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
+    painter = PollinationsImage(**emulator.connection(), model="zimage")
+    assert PollinationsImageTool(image=painter).image is painter
+    with pytest.raises(ValueError, match="go into it where `image` is given"):
+        PollinationsImageTool(image=painter, width=3)
+    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
+        PollinationsImageTool(api_key="sk_x", widht=3)
+    with pytest.raises(ValueError, match="at least one model"):
+        PollinationsImageTool(api_key="sk_x", models=[])
+
+
+def test_a_tool_shows_no_key(emulator: Emulator) -> None:
+    tool = PollinationsImageTool(base_url=emulator.url, api_key="sk_secret")
+    assert "sk_secret" not in repr(tool) + str(tool.args) + str(dumpd(tool))
+
+
+# --- Naming what was made ---------------------------------------------------------------------------------------------
+
+PNG_URL = "https://example.com/kite.png"
+
+
+def id_in(message: ToolMessage) -> str:
+    """The id that a model is told of what was made."""
+    found = re.search(r"\(id ([^)]+)\)", message.text)
+    assert found, message.text
+    return found[1]
+
+
+@pytest.fixture
+def tools(emulator: Emulator) -> dict[str, BaseTool]:
+    toolkit = PollinationsToolkit(**emulator.connection(), options={"video": {"progress": False}})
+    return {tool.name: tool for tool in toolkit.get_tools()}
+
+
+def test_a_picture_is_edited_by_its_id_and_the_model_sees_no_bytes(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any
+) -> None:
+    drawn = run(tools["generate_image"], {"prompt": "a kite", "width": 64, "height": 48})
+    edited = run(tools["edit_image"], {"prompt": "make it night", "images": [id_in(drawn)]})
+    assert edited.status == "success"
+    assert isinstance(edited.content, str)
+    assert len(edited.content) < 400
+    before, after = (Media.from_artifact(message.artifact) for message in (drawn, edited))
+    assert Image.open(io.BytesIO(after.data)).size == (64, 48)
+    assert after.data != before.data
+    assert (emulator.requests[-1].path, before.data in emulator.requests[-1].body) == ("/v1/images/edits", True)
+
+
+def test_an_edit_can_be_edited_and_a_name_may_be_the_address_or_not_in_a_list(
+    tools: dict[str, BaseTool], run: Any
+) -> None:
+    edited = run(tools["edit_image"], {"prompt": "night", "images": PNG_URL, "seed": 3})
+    again = run(tools["edit_image"], {"prompt": "snow", "images": Media.from_artifact(edited.artifact).url})
+    assert again.status == "success"
+
+
+def test_an_id_that_is_not_known_here_is_one_of_the_media_host(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any
+) -> None:
+    """Such as one from a checkpoint that another process wrote."""
+    drawn = run(tools["generate_image"], {"prompt": "a kite", "width": 64, "height": 48})
+    stranger = PollinationsEditImageTool(**emulator.connection())
+    assert run(stranger, {"prompt": "night", "images": [id_in(drawn)]}).status == "success"
+    address = Media.from_artifact(drawn.artifact).url
+    assert emulator.requests[-1].json["image"] == [{"image_url": address}]
+    lost = run(stranger, {"prompt": "night", "images": ["0123456789abcdef"]})
+    assert lost.status == "error"
+
+
+def test_a_picture_without_an_address_has_an_id_all_the_same(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), "red").save(file, "PNG")
+    emulator.reply(body=file.getvalue(), content_type="image/png", on="/image")
+    drawn = run(tools["generate_image"], {"prompt": "red"})
+    assert "no public address" in drawn.content
+    assert run(tools["edit_image"], {"prompt": "night", "images": [id_in(drawn)]}).status == "success"
+
+
+def test_a_film_begins_with_a_picture_that_was_drawn(emulator: Emulator, tools: dict[str, BaseTool], run: Any) -> None:
+    drawn = run(tools["generate_image"], {"prompt": "a kite", "width": 64, "height": 48})
+    film = run(tools["generate_video"], {"prompt": "it flies", "duration": 4, "first_frame": id_in(drawn)})
+    assert Media.from_artifact(film.artifact).mime_type == "video/mp4"
+    assert emulator.requests[-1].query["image"] == Media.from_artifact(drawn.artifact).url
+    assert isinstance(film.content, str)
+
+
+def test_what_was_said_is_written_down_by_its_id(emulator: Emulator, tools: dict[str, BaseTool], run: Any) -> None:
+    spoken = run(tools["generate_speech"], {"text": "The tide is out.", "voice": "nova"})
+    heard = run(tools["transcribe_audio"], {"recording": id_in(spoken), "language": "en"})
+    assert heard.content == "The tide is out."
+    assert heard.artifact["metadata"]["words"]
+    json.dumps(heard.artifact)
+    stranger = PollinationsTranscribeTool(**emulator.connection())
+    assert run(stranger, {"recording": id_in(spoken)}).content == "The tide is out."
+    fetched = next(request for request in emulator.requests if request.path.startswith("/media/"))
+    assert "authorization" not in fetched.headers
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        "https://example.com/talk.mp3",
+        "http://169.254.169.254/latest/meta-data",
+        "/etc/passwd",
+        "../secret.wav",
+        "",
+        ".",
+    ],
+)
+def test_a_model_makes_nobody_fetch_or_read_what_the_developer_did_not_name(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any, recording: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.wav").write_bytes(b"RIFF....WAVEfmt ")
+    (tmp_path / "open").mkdir()
+    for tool in (
+        tools["transcribe_audio"],
+        PollinationsTranscribeTool(**emulator.connection(), reference_folder=tmp_path / "open"),
+    ):
+        assert run(tool, {"recording": recording}).status == "error"
+    assert emulator.requests == []
+
+
+def test_files_are_read_below_the_folder_that_was_named(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any, tmp_path: Path
+) -> None:
+    spoken = Media.from_artifact(run(tools["generate_speech"], {"text": "The tide is out."}).artifact)
+    spoken.save(tmp_path / "talk.mp3")
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), "red").save(file, "PNG")
+    (tmp_path / "red.png").write_bytes(file.getvalue())
+    listener = PollinationsTranscribeTool(**emulator.connection(), reference_folder=tmp_path)
+    assert run(listener, {"recording": "talk.mp3"}).content == "The tide is out."
+    editor = PollinationsEditImageTool(**emulator.connection(), reference_folder=tmp_path)
+    assert run(editor, {"prompt": "night", "images": "red.png"}).status == "success"
+
+
+def test_films_go_to_files_of_our_own_naming_where_a_folder_is_given(
+    emulator: Emulator, run: Any, tmp_path: Path
+) -> None:
+    tool = PollinationsVideoTool(**emulator.connection(), output_folder=tmp_path, progress=False)
+    message = run(tool, {"prompt": "../../waves", "duration": 4})
+    film = Media.from_artifact(json.loads(json.dumps(message.artifact)))
+    assert film.path is not None
+    assert film.path.parent == tmp_path
+    assert "base64" not in message.artifact
+    assert film.data.startswith(b"\x00\x00\x00")
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "says"),
+    [
+        ("edit_image", {"prompt": "night", "images": []}, "images: List should have at least 1 item"),
+        ("edit_image", {"prompt": "night", "images": "http://localhost/x.png"}, "public addresses only"),
+        ("edit_image", {"prompt": " ", "images": PNG_URL}, "prompt must be a text"),
+        ("generate_video", {"prompt": "waves", "duration": 5}, "duration: model 'veo' makes films of 4, 6, 8 seconds"),
+        ("generate_video", {"prompt": "waves", "aspect_ratio": "1:1"}, "aspect_ratio: model 'veo' offers 16:9, 9:16"),
+        ("generate_speech", {"text": "Hello", "voice": "nemo"}, "has no voice 'nemo'"),
+        ("generate_speech", {"text": "x" * 10_001}, "10001 characters"),
+        ("generate_music", {"prompt": "a waltz", "duration": 1}, "duration: model 'music' takes 3 to 300, not 1"),
+        ("transcribe_audio", {"recording": "abcdefgh"}, "nothing is kept under this id"),
+    ],
+)
+def test_what_a_model_chose_wrongly_is_told_to_it(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any, name: str, args: dict[str, Any], says: str
+) -> None:
+    message = run(tools[name], args)
+    assert message.status == "error"
+    assert says in message.content
+    assert [r for r in emulator.requests if r.method == "POST"] == []
+
+
+def test_what_the_developers_model_cannot_do_is_raised(emulator: Emulator, run: Any) -> None:
+    with pytest.raises(UnsupportedRequestError, match="takes no pictures; models that can: black-forest-labs"):
+        run(PollinationsEditImageTool(**emulator.connection(), model="flux"), {"prompt": "night", "images": PNG_URL})
+    with pytest.raises(UnsupportedRequestError, match="makes no speech"):
+        run(PollinationsSpeechTool(**emulator.connection(), model="flux"), {"text": "Hello"})
+
+
+# --- The shelf --------------------------------------------------------------------------------------------------------
+
+
+def _media(data: bytes, url: str | None = None) -> Media:
+    return Media(data=data, mime_type="image/png", url=url)
+
+
+def test_a_shelf_keeps_the_newest() -> None:
+    shelf = Shelf()
+    names = [shelf.keep(_media(str(number).encode())) for number in range(MOST + 2)]
+    assert [shelf.find(name) is None for name in names] == [True, True] + [False] * MOST
+    heavy = [shelf.keep(_media(bytes([number]) * (HEAVIEST // 2))) for number in range(3)]
+    assert [shelf.find(name) is None for name in heavy] == [True, False, False]
+
+
+def test_a_shelf_finds_by_id_and_by_the_whole_address_only() -> None:
+    shelf = Shelf()
+    kite = _media(b"kite", "https://media.pollinations.ai/3f9c1e2a")
+    assert shelf.keep(kite) == "3f9c1e2a"
+    assert shelf.find("3f9c1e2a") is kite
+    assert shelf.find("https://media.pollinations.ai/3f9c1e2a") is kite
+    assert shelf.find("https://evil.example/3f9c1e2a") is None
+    assert shelf.find("") is None
+
+
+# --- The toolkit ------------------------------------------------------------------------------------------------------
+
+
+def test_a_toolkit_has_all_tools_or_those_that_were_asked_for(emulator: Emulator) -> None:
+    names = [tool.name for tool in PollinationsToolkit(**emulator.connection()).get_tools()]
+    assert names == [
+        "generate_image",
+        "edit_image",
+        "generate_video",
+        "generate_speech",
+        "generate_music",
+        "transcribe_audio",
+    ]
+    some = PollinationsToolkit(**emulator.connection(), include=["speech", "image"]).get_tools()
+    assert [tool.name for tool in some] == ["generate_speech", "generate_image"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"include": []}, "at least one of image, edit_image"),
+        ({"include": ["image", "image"]}, "name each tool once"),
+        ({"include": ["images"]}, "include.0: Input should be 'image', 'edit_image'|Input should be 'image'"),
+        ({"options": {"imgae": {}}}, "Input should be 'image'"),
+        ({"modle": "flux"}, "unknown argument 'modle'"),
+    ],
+)
+def test_a_toolkit_names_what_is_wrong(emulator: Emulator, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PollinationsToolkit(**emulator.connection(), **given)
+
+
+def test_wrong_arguments_of_a_tool_are_told_with_its_name(emulator: Emulator) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), options={"image": {"widht": 3}})
+    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
+        toolkit.get_tools()
+
+
+def test_the_tools_of_a_toolkit_share_connections_and_keep_their_own_patience(emulator: Emulator) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), max_retries=1, options={"image": {"width": 64}})
+    image, edit, video, *_ = toolkit.get_tools()
+    assert isinstance(image, PollinationsImageTool)
+    assert isinstance(edit, PollinationsEditImageTool)
+    assert isinstance(video, PollinationsVideoTool)
+    assert image.image._pool is edit.image._pool is video.video._pool is toolkit._pool
+    assert (image.image.max_retries, image.image.width, edit.image.width) == (1, 64, None)
+    assert (image.image.timeout, video.video.timeout) == (300.0, 900.0)
+    assert PollinationsToolkit(**emulator.connection(), timeout=5).get_tools()[2].video.timeout == 5  # type: ignore[attr-defined]
+
+
+def test_a_toolkit_and_its_tools_pickle_without_the_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    toolkit = PollinationsToolkit(base_url=emulator.url, api_key="sk_secret")
+    stored = pickle.dumps((toolkit, toolkit.get_tools()))
+    assert b"sk_secret" not in stored
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    again, tools = pickle.loads(stored)
+    assert RUNS["invoke"](tools[0], {"prompt": "a kite", "width": 32, "height": 32}).status == "success"
+    assert RUNS["invoke"](again.get_tools()[0], {"prompt": "a kite", "width": 32, "height": 32}).status == "success"
+    assert "sk_secret" not in repr(toolkit) + str(toolkit.get_tools())
+
+
+# --- Agents -----------------------------------------------------------------------------------------------------------
+
+STEPS = ["invoke", "ainvoke"]
+
+
+def _answered(agent: Any, way: str, question: str, **config: Any) -> list[Any]:
+    asked = {"messages": [HumanMessage(question)]}
+    state = agent.invoke(asked, **config) if way == "invoke" else asyncio.run(agent.ainvoke(asked, **config))
+    messages: list[Any] = state["messages"]
+    return messages
+
+
+def _pictures_seen(emulator: Emulator) -> list[list[str]]:
+    """The pictures in each request to the chat model."""
+    chats = [request.json["messages"] for request in emulator.requests if request.path == "/v1/chat/completions"]
+    return [re.findall(r"data:(image/\w+);base64,", json.dumps(messages)) for messages in chats]
+
+
+@pytest.mark.parametrize("way", STEPS)
+def test_an_illustrator_draws_looks_criticises_and_draws_again(emulator: Emulator, way: str) -> None:
+    """The self-critical loop: with `show` the model sees its picture, edits it by its id, and looks once more."""
+    service = emulator.connection()
+    toolkit = PollinationsToolkit(**service, include=["image", "edit_image"], show=True)
+    agent = create_agent(ChatPollinations(**service, model="openai"), toolkit.get_tools(), checkpointer=InMemorySaver())
+    drawing = {"prompt": "a lighthouse by day", "width": 96, "height": 64, "seed": 7}
+
+    def named(messages: list[Any]) -> str:
+        return re.findall(r"\(id ([^)]+)\)", json.dumps(messages))[-1]
+
+    emulator.reply(tool_calls=[{"name": "generate_image", "args": drawing}], on="/v1/chat")
+    first = PollinationsImage(**service).generate(**drawing)
+    emulator.requests.clear()
+    name = str(first.url).rpartition("/")[2]
+    change = {"prompt": "make it night", "images": [name]}
+    emulator.reply("Too bright, I shall darken it.", tool_calls=[{"name": "edit_image", "args": change}], on="/v1/chat")
+    emulator.reply("Now it is right.", on="/v1/chat")
+    messages = _answered(agent, way, "Draw a lighthouse at night.", config={"configurable": {"thread_id": "1"}})
+
+    drawn, edited = (Media.from_artifact(message.artifact) for message in messages if message.type == "tool")
+    assert messages[-1].text == "Now it is right."
+    assert [len(seen) for seen in _pictures_seen(emulator)] == [0, 1, 2]
+    assert named(emulator.requests[-1].json["messages"]) == str(edited.url).rpartition("/")[2]
+    assert drawn.data == first.data
+    assert _brightness(edited) < _brightness(drawn)
+    assert Image.open(io.BytesIO(edited.data)).size == (96, 64)
+
+
+def _brightness(picture: Media) -> float:
+    """Between 0 and 255, on average."""
+    (mean,) = ImageStat.Stat(Image.open(io.BytesIO(picture.data)).convert("L")).mean
+    return mean
+
+
+@pytest.mark.parametrize("way", STEPS)
+def test_artifacts_survive_checkpoints(emulator: Emulator, way: str, tmp_path: Path) -> None:
+    service = emulator.connection()
+    toolkit = PollinationsToolkit(**service, options={"video": {"output_folder": tmp_path, "progress": False}})
+    agent = create_agent(ChatPollinations(**service), toolkit.get_tools(), checkpointer=InMemorySaver())
+    calls = [
+        {"name": "generate_image", "args": {"prompt": "a kite", "width": 64, "height": 48}},
+        {"name": "generate_video", "args": {"prompt": "a kite flies", "duration": 4}},
+        {"name": "generate_speech", "args": {"text": "A kite."}},
+    ]
+    emulator.reply(tool_calls=calls, on="/v1/chat")
+    emulator.reply("Done.", on="/v1/chat")
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    messages = _answered(agent, way, "Show me a kite.", config=thread)
+    kept = agent.get_state(thread).values["messages"]
+    serde = JsonPlusSerializer()
+    again = serde.loads_typed(serde.dumps_typed(messages))
+    traced = json.loads(json.dumps(dumpd(messages)))
+    for place, message in enumerate(messages):
+        if message.type == "tool":
+            made = Media.from_artifact(message.artifact)
+            assert Media.from_artifact(kept[place].artifact) == made
+            assert Media.from_artifact(again[place].artifact) == made
+            assert Media.from_artifact(traced[place]["kwargs"]["artifact"]) == made
+
+
+def test_a_tool_says_what_it_takes_in_place_of_its_wrapper(emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match="'voise', did you mean 'voice'"):
+        PollinationsSpeechTool(**emulator.connection(), voise="nova")
+    with pytest.raises(ValueError, match="go into it where `music` is given"):
+        PollinationsMusicTool(music=PollinationsMusicTool(**emulator.connection()).music, duration=3)
+    with pytest.raises(InvalidRequestError):
+        PollinationsSpeechTool(**emulator.connection()).speech.generate("")
