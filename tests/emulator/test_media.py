@@ -50,9 +50,12 @@ def test_no_seed_and_minus_one_are_one_seed(http: httpx.Client) -> None:
     assert get(http, "a fox") == get(http, "a fox", seed=-1) == get(http, "a fox", seed=42)
 
 
-def test_transparent_pictures_have_corners_one_can_see_through(http: httpx.Client) -> None:
-    image = opened(get(http, "a fox", transparent="true", model="gptimage"))
-    assert image.format == "PNG" and image.mode == "RGBA" and image.getpixel((0, 0))[3] == 0
+def test_a_transparent_picture_shows_what_the_prompt_names_and_nothing_around_it(http: httpx.Client) -> None:
+    image = opened(get(http, "an orange fox", transparent="true", model="gptimage", width=128, height=128))
+    assert image.format == "PNG" and image.mode == "RGBA"
+    density = image.getchannel("A").histogram()
+    assert density[0] > sum(density) / 2 and density[255] > 500
+    assert any(pixel[0] > 200 > pixel[2] + 80 for _, pixel in image.getcolors(2**14) if pixel[3] == 255)
     assert http.get("/image/x", params={"transparent": "true", "model": "openai/gpt-image-2"}).status_code == 400
 
 

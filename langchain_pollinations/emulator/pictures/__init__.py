@@ -8,7 +8,7 @@ from hashlib import sha256
 from io import BytesIO
 from random import Random
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from . import edits, lettering, styles, vectors
 from .brush import Canvas, Colour
@@ -47,7 +47,9 @@ class Wish:
 def draw(prompt: str, width: int, height: int, seed: int, model: str, transparent: bool = False) -> tuple[bytes, str]:
     """Bytes and type of the picture for a prompt: always the same for the same arguments."""
     wish = Wish(prompt, max(1, width), max(1, height), seed, model, transparent)
-    return _saved(_framed(prompt, wish.width, wish.height, wish.random, wish.note), transparent)
+    if transparent:
+        return _png(_cut_out(wish)), "image/png"
+    return _saved(_framed(prompt, wish.width, wish.height, wish.random, wish.note), transparent=False)
 
 
 def edit(wish: Wish, sources: Sequence[Image.Image]) -> tuple[bytes, str]:
@@ -68,23 +70,51 @@ def view(words: str, width: int, height: int) -> Image.Image:
 
 
 def _saved(image: Image.Image, transparent: bool) -> tuple[bytes, str]:
-    out = BytesIO()
     if transparent:
-        _rounded(image).save(out, "PNG", compress_level=3)
-        return out.getvalue(), "image/png"
+        return _png(_rounded(image)), "image/png"
+    out = BytesIO()
     image.save(out, "JPEG", quality=88)
     return out.getvalue(), "image/jpeg"
 
 
+def _png(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
 def _painted(prompt: str, width: int, height: int, random: Random) -> Image.Image:
     """The scene at twice the size or so, then made smaller, so that edges are smooth."""
-    longest = max(width, height)
-    scale = min(max(2 * longest, 256), max(2048, longest)) / longest
-    canvas = Canvas(max(2, round(width * scale)), max(2, round(height * scale)), random)
+    canvas = _canvas(width, height, random)
     scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)
-    small = canvas.image.resize((width, height), Image.Resampling.BOX if scale >= 2 else Image.Resampling.LANCZOS)
-    return styles.styled(small, prompt)
+    return styles.styled(_shrunk(canvas, width, height), prompt)
+
+
+def _canvas(width: int, height: int, random: Random) -> Canvas:
+    longest = max(width, height)
+    scale = min(max(2 * longest, 256), max(2048, longest)) / longest
+    return Canvas(max(2, round(width * scale)), max(2, round(height * scale)), random)
+
+
+def _shrunk(canvas: Canvas, width: int, height: int) -> Image.Image:
+    halved = canvas.width >= 2 * width
+    return canvas.image.resize((width, height), Image.Resampling.BOX if halved else Image.Resampling.LANCZOS)
+
+
+def _cut_out(wish: Wish) -> Image.Image:
+    """What the prompt names and nothing around it: painted on black and on white, which tells how dense it is."""
+    black, white = (_figures_on(ground, wish) for ground in ("black", "white"))
+    density = ImageChops.invert(ImageChops.difference(white, black)).getchannel("G")
+    return Image.merge("RGBa", (*black.split(), density)).convert("RGBA")
+
+
+def _figures_on(ground: str, wish: Wish) -> Image.Image:
+    canvas = _canvas(wish.width, wish.height, wish.random)
+    scene, place = landscape(canvas, wish.prompt)
+    canvas.image.paste(ground, (0, 0, canvas.width, canvas.height))
+    populate(scene, wish.prompt, place)
+    return _shrunk(canvas, wish.width, wish.height)
 
 
 def _rounded(image: Image.Image) -> Image.Image:
