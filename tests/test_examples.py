@@ -80,7 +80,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
 
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
-    [("chat", 0, 1), ("illustrated_rag", 15, 0), ("illustrating_agent", 3, 0)],
+    [("chat", 0, 1), ("illustrated_rag", 15, 0), ("illustrating_agent", 3, 0), ("media_studio", 7, 5)],
 )
 def test_what_a_page_shows_and_plays_is_whole(
     pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, players: int
@@ -93,6 +93,25 @@ def test_what_a_page_shows_and_plays_is_whole(
     assert len(seen["widths"]) >= pictures and len(seen["seconds"]) >= players
     assert all(width > 50 for width in seen["widths"])
     assert all(seconds and seconds > 0.5 for seconds in seen["seconds"])
+
+
+def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(
+    pages: dict[str, Path], tmp_path: Path
+) -> None:
+    shown = """{
+        vectors: [...document.images].filter(image => image.src.startsWith("data:image/svg+xml"))
+            .map(image => image.naturalWidth),
+        objects: [...document.querySelectorAll("a[download]")]
+            .map(link => [link.download, atob(link.href.split(",")[1]).slice(0, 4)]),
+    }"""
+    seen = _in_a_browser(pages["media_studio"].read_text("utf-8"), shown, tmp_path)
+    assert seen == {"vectors": [768], "objects": [["model.glb", "glTF"]]}
+
+
+def test_the_agent_of_the_studio_edits_what_it_drew(pages: dict[str, Path]) -> None:
+    html = pages["media_studio"].read_text("utf-8")
+    assert re.search(r"edit_image .*make it night.*images.*http://127\.0\.0\.1:\d+/media/", html)
+    assert "a JPEG of 768 by 512 pixels, mostly blue" in html
 
 
 def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:

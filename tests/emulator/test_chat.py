@@ -394,8 +394,9 @@ def test_what_is_to_be_illustrated_is_looked_up_first_and_then_drawn(say: Say) -
 EDITOR = tool("edit_image", "Changes a picture.", prompt=STRING, images={"type": "array", "items": STRING})
 
 
-def test_a_picture_is_drawn_and_then_changed(say: Say) -> None:
-    words, tools = "Draw a red kite over a hill, then make it night.", [PAINTER, EDITOR]
+@pytest.mark.parametrize("way", [", then", " and then", ", look at it, and", ". Look at it, then"])
+def test_a_picture_is_drawn_and_then_changed(say: Say, way: str) -> None:
+    words, tools = f"Draw a red kite over a hill{way} make it night.", [PAINTER, EDITOR]
     ((name, arguments),) = calls(say(words, tools=tools))
     assert (name, arguments["prompt"]) == ("paint_image", "a red kite over a hill")
     talk = results(words, ("paint_image", "The picture is ready: http://127.0.0.1/media/1."))
@@ -405,6 +406,7 @@ def test_a_picture_is_drawn_and_then_changed(say: Say) -> None:
     both = results(words, ("paint_image", "http://127.0.0.1/media/1"), ("edit_image", "http://127.0.0.1/media/2"))
     assert calls(say(both, tools=tools)) == []
     assert calls(say(results(words, ("paint_image", "Error: out of pollen")), tools=tools)) == []
+    assert calls(say(words, tools=[PAINTER]))[0][0] == "paint_image"
 
 
 def test_what_was_said_before_is_remembered(say: Say) -> None:

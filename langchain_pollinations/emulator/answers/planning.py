@@ -23,7 +23,8 @@ MAKING = re.compile(r"\b(?:illustrat\w*|draw|paint|sketch|generate|create|make|r
 STORY = re.compile(r"\b(?:stor(?:y|ies)|tales?|fables?|picture book|fairytale|scenes|chapters)\b", re.IGNORECASE)
 QUESTION = re.compile(r"\?\s*$|^(?:what|who|when|where|which|how|why|find|look up|search)\b", re.IGNORECASE)
 CHANGED = re.compile(
-    r"[,;.]?\s+(?:and\s+)?then\s+(?!describe|tell|explain|save|show|send|give|write|say)(?P<change>.+)",
+    r"[,;.]?\s+(?:(?:and\s+)?look at it[,;.]?\s+(?:and\s+)?(?:then\s+)?|(?:and\s+)?then\s+)"
+    r"(?!describe|tell|explain|save|show|send|give|write|say)(?P<change>.+)",
     re.IGNORECASE | re.DOTALL,
 )
 TO_THE_MODEL = re.compile(r"\b(?:you|your|yourself)\b", re.IGNORECASE)
@@ -180,7 +181,7 @@ def _picture_plan(tool: Tool, talk: Talk) -> Plan:
         headings = "\n".join(f"{n}. {scene.heading}" for n, scene in enumerate(told.scenes, 1))
         said = f'I will tell "{told.title}" in {_counted(len(calls))} and illustrate each:\n\n{headings}'
         return Plan(calls, said, told)
-    editor, change = next(filter(edits, talk.tools), None), CHANGED.search(talk.asked)
+    editor, change = next(filter(edits, talk.tools), None), CHANGED.search(talk.asked[: words.LONGEST_REQUEST])
     if editor and change:
         return _edited_plan(tool, editor, change, talk)
     subject = words.subject(talk.asked)
