@@ -169,16 +169,14 @@ def _frames(order: Order) -> None:
         raise _unable(order, "image takes a first and a last frame, no more,")
 
 
-MOST = {"reference_images": "max_reference_images", "reference_videos": "max_reference_videos"}
-
-
 def _references(order: Order) -> None:
     for kind in REFERENCES:
-        urls, most = order.given(kind), order.model.get(MOST.get(kind, ""))
-        if urls and kind not in order.can:
+        if order.given(kind) and kind not in order.can:
             raise _unable(order, f"{kind} is not supported")
-        if most is not None and len(urls) > most:
-            raise _unable(order, f"{kind} takes at most {most} addresses")
+    # `max_reference_images` counts the frames; how many `reference_images` there may be, no list tells.
+    most = order.model.get("max_reference_videos")
+    if most is not None and len(order.given("reference_videos")) > most:
+        raise _unable(order, f"reference_videos takes at most {most} addresses")
 
 
 ABILITIES = (_duration, _resolution, _ratio, _rate, _frames, _references)

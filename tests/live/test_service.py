@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from langchain_pollinations import ChatPollinations, PollinationsImage, UnknownModelError
+from langchain_pollinations import (
+    ChatPollinations,
+    PollinationsEmbeddings,
+    PollinationsImage,
+    PollinationsSpeech,
+    PollinationsTranscriber,
+    UnknownModelError,
+    upload,
+)
 from tests.conftest import Ask
 
 URL = os.environ.get("POLLINATIONS_LIVE_URL", "https://gen.pollinations.ai")
@@ -60,6 +68,42 @@ def test_it_draws(service: dict[str, Any], prompt: str) -> None:
     assert picture.mime_type.startswith("image/")
     assert picture.url
     assert picture.url.startswith("http")
+
+
+@pytest.mark.parametrize("seed", [None, 7], ids=["as a form", "as JSON"])
+def test_it_changes_pictures(service: dict[str, Any], seed: int | None) -> None:
+    """Both forms of the request, of which the older one is said to take no seed."""
+    painter = PollinationsImage(**service, width=256, height=256)
+    picture = painter.generate("a red kite over the sea", seed=7)
+    edited = painter.edit("make it night", picture, model="klein", seed=seed)
+    assert edited.mime_type.startswith("image/")
+    assert edited.data != picture.data
+
+
+def test_it_keeps_what_is_uploaded_and_draws_from_it(service: dict[str, Any]) -> None:
+    picture = PollinationsImage(**service, width=256, height=256, seed=7).generate("a red kite over the sea")
+    stored = upload(picture, **service)
+    assert stored.size == len(picture.data)
+    assert PollinationsImage(**service, model="klein").generate("the same kite in snow", image=stored.url).data
+
+
+def test_it_speaks_and_listens(service: dict[str, Any]) -> None:
+    speech = PollinationsSpeech(**service, response_format="wav").generate("Whales sleep upright.")
+    assert speech.mime_type == "audio/wav"
+    document = PollinationsTranscriber(**service, language="en").transcribe(speech)
+    assert "whales" in document.page_content.lower()
+    assert document.metadata["duration"] > 0.5
+
+
+def test_it_embeds(service: dict[str, Any]) -> None:
+    vectors = PollinationsEmbeddings(**service, dimensions=256).embed_documents(["a whale", "a seal", "a tax form"])
+    whale, seal, form = vectors
+    assert [len(vector) for vector in vectors] == [256] * 3
+
+    def nearness(one: list[float], other: list[float]) -> float:
+        return sum(a * b for a, b in zip(one, other, strict=True))
+
+    assert nearness(whale, seal) > nearness(whale, form)
 
 
 def test_it_knows_its_models(service: dict[str, Any]) -> None:
