@@ -7,10 +7,11 @@ import io
 import json
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from langchain.agents import create_agent
 from langchain_core.load import dumpd
@@ -150,6 +151,38 @@ def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
 def test_a_tool_shows_no_key(emulator: Emulator) -> None:
     tool = PollinationsImageTool(base_url=emulator.url, api_key="sk_secret")
     assert "sk_secret" not in repr(tool) + str(tool.args) + str(dumpd(tool))
+
+
+SCHEMAS = {
+    "/image/": "image.query",
+    "/video/": "video.query",
+    "/v1/images/generations": "images_generations.request",
+    "/v1/images/edits": "images_edits.request",
+    "/v1/audio/speech": "audio_speech.request",
+}
+
+
+@pytest.fixture(autouse=True)
+def _requests_keep_to_the_contract(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[None]:
+    """Whatever a test here lets the tools send is what the service's own validators take."""
+    try:
+        contract: Path | None = request.getfixturevalue("contract")
+    except pytest.skip.Exception:  # the test itself is worth having without it
+        contract = None
+    yield
+    if contract is None:
+        return
+    sent = [(name, each) for each in emulator.requests for path, name in SCHEMAS.items() if each.path.startswith(path)]
+    for name, each in sent:
+        schema = json.loads((contract / f"{name}.schema.json").read_text("utf-8"))
+        if not each.headers.get("content-type", "").startswith("multipart/"):
+            jsonschema.Draft202012Validator(schema).validate(_typed(each.query) if each.method == "GET" else each.json)
+
+
+def _typed(query: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters before they became texts, which is what the schemas of queries speak of."""
+    words: dict[str, Any] = {"true": True, "false": False}
+    return {name: int(text) if text.isdecimal() else words.get(text, text) for name, text in query.items()}
 
 
 # --- Naming what was made ---------------------------------------------------------------------------------------------
