@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +20,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow
 from langchain_pollinations._options import check_safe, chosen, drawn
 from langchain_pollinations._references import Reading, References
-from langchain_pollinations.catalog import Model
-from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
+from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_call
 
@@ -199,16 +198,6 @@ def has_dot_segments(prompt: str) -> bool:
 def joined(addresses: Sequence[str]) -> str:
     """Addresses for a parameter that takes several. A comma would part one in two."""
     return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)
-
-
-def refuse_unless(able: bool | None, model: str, what: str, category: str, can: Callable[[Model], bool | None]) -> None:
-    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to."""
-    if able is not False:
-        return
-    others = catalog.able(category, can)
-    raise UnsupportedRequestError(
-        f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else "")
-    )
 
 
 # --- Answers ----------------------------------------------------------------------------------------------------------

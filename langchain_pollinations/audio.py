@@ -16,10 +16,10 @@ from pydantic import Field, JsonValue, model_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._http import Call, Flow
-from langchain_pollinations._maker import Maker, Options, check_prompt, read_media, refuse_unless
+from langchain_pollinations._maker import Maker, Options, check_prompt, read_media
 from langchain_pollinations._parts import Turn, read_turns, size, split_text, split_turns
 from langchain_pollinations._references import Reference, check_schemes
-from langchain_pollinations.catalog import Model
+from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
 from langchain_pollinations.media import PCM16_RATE, Media
 

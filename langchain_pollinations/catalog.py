@@ -30,7 +30,12 @@ from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import told
-from langchain_pollinations.errors import InvalidRequestError, PollinationsError, UnknownModelError
+from langchain_pollinations.errors import (
+    InvalidRequestError,
+    PollinationsError,
+    UnknownModelError,
+    UnsupportedRequestError,
+)
 
 Json = dict[str, Any]
 
@@ -366,6 +371,29 @@ def able(category: str, can: Callable[[Model], bool | None], most: int = 6) -> l
     names = {entry["name"] for entry in snapshot().values() if entry["category"] == category}
     found = [model for name in names if can(model := _record(name))]
     return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:most]
+
+
+def refuse_unless(
+    able_to: bool | None, model: str, what: str, category: str, can: Callable[[Model], bool | None] = lambda model: True
+) -> None:
+    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to."""
+    if able_to is not False:
+        return
+    others = able(category, can)
+    raise UnsupportedRequestError(
+        f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else "")
+    )
+
+
+def check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
+    """Raise an `InvalidRequestError` for a value that a model does not offer."""
+    if value not in offered:
+        raise InvalidRequestError(f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}")
+
+
+def has_resolutions(model: Model) -> bool:
+    """Whether a model leaves the choice of a resolution."""
+    return bool(model.resolutions)
 
 
 def close_matches(model: str, category: str | None = None) -> list[str]:

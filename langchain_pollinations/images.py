@@ -22,11 +22,10 @@ from langchain_pollinations._maker import (
     in_path,
     joined,
     read_media,
-    refuse_unless,
 )
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._references import Reference, References, check_schemes
-from langchain_pollinations.catalog import Model
+from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
 
@@ -182,7 +181,7 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
     if model is None:
         return
     name, can = options.model, catalog.abilities(model.id)
-    refuse_unless(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image", _any)
+    refuse_unless(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image")
     if pictures:
         refuse_unless(takes_pictures(model), name, "takes no pictures", "image", takes_pictures)
     most, least = model.max_reference_images, can.get("min_reference_images", 0)
@@ -193,18 +192,14 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
         refuse_unless(can.get("transparent"), name, "draws no transparent background", "image", _transparent)
     if options.quality is not None and "qualities" in can:
         refuse_unless(bool(can["qualities"]), name, "has no choice of quality", "image", _with_qualities)
-        _check_choice("quality", options.quality, can["qualities"], name)
+        check_choice("quality", options.quality, can["qualities"], name)
     if options.resolution is not None and takes_pictures(model) is not None:
-        refuse_unless(bool(model.resolutions), name, "has no choice of resolution", "image", _with_resolutions)
-        _check_choice("resolution", options.resolution, model.resolutions, name)
+        refuse_unless(has_resolutions(model), name, "has no choice of resolution", "image", has_resolutions)
+        check_choice("resolution", options.resolution, model.resolutions, name)
     step = can.get("multiple_of", 1)
     for side in ("width", "height"):
         if (value := getattr(options, side)) is not None and value % step:
             raise InvalidRequestError(f"{side}: model {name!r} draws multiples of {step} pixels, not {value}")
-
-
-def _any(model: Model) -> bool:
-    return True
 
 
 def _transparent(model: Model) -> bool:
@@ -213,15 +208,6 @@ def _transparent(model: Model) -> bool:
 
 def _with_qualities(model: Model) -> bool:
     return bool(catalog.abilities(model.id).get("qualities"))
-
-
-def _with_resolutions(model: Model) -> bool:
-    return bool(model.resolutions)
-
-
-def _check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
-    if value not in offered:
-        raise InvalidRequestError(f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}")
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

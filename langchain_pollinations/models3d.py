@@ -20,11 +20,10 @@ from langchain_pollinations._maker import (
     has_dot_segments,
     joined,
     read_media,
-    refuse_unless,
 )
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._references import References, check_schemes
-from langchain_pollinations.catalog import Model
+from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -116,7 +115,7 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
     if model is None:
         return
     name = options.model
-    refuse_unless(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d", _any)
+    refuse_unless(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d")
     if not pictures:
         says = "makes objects of a picture, not of words: give it one with image=..."
         refuse_unless(_takes_words(model), name, says, "3d", _takes_words)
@@ -124,22 +123,12 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
         most = model.max_reference_images
         raise InvalidRequestError(f"image: model {name!r} takes at most {most} reference pictures, not {pictures}")
     if options.resolution is not None:
-        refuse_unless(bool(model.resolutions), name, "has no choice of resolution", "3d", _with_resolutions)
-        if options.resolution not in model.resolutions:
-            offered = ", ".join(model.resolutions)
-            raise InvalidRequestError(f"resolution: model {name!r} offers {offered}, not {options.resolution}")
-
-
-def _any(model: Model) -> bool:
-    return True
+        refuse_unless(has_resolutions(model), name, "has no choice of resolution", "3d", has_resolutions)
+        check_choice("resolution", options.resolution, model.resolutions, name)
 
 
 def _takes_words(model: Model) -> bool | None:
     return None if model.input_modalities is None else "text" in model.input_modalities
-
-
-def _with_resolutions(model: Model) -> bool:
-    return bool(model.resolutions)
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

@@ -21,10 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
-from langchain_pollinations._maker import refuse_unless
 from langchain_pollinations._options import chosen
 from langchain_pollinations._references import looks_like_address
-from langchain_pollinations.catalog import Model
+from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError
 from langchain_pollinations.media import EXTENSIONS, Media
 

@@ -26,12 +26,11 @@ from langchain_pollinations._maker import (
     metadata,
     public_url,
     read_media,
-    refuse_unless,
 )
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._progress import Show, watched
 from langchain_pollinations._references import Reference, References, check_schemes
-from langchain_pollinations.catalog import Model
+from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -226,9 +225,9 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
     if options.duration is not None:
         _check_duration(options.duration, model, name)
     if options.resolution is not None and model.resolutions:  # the one of a model without a choice is not known here
-        _check_choice("resolution", options.resolution, model.resolutions, name)
+        check_choice("resolution", options.resolution, model.resolutions, name)
     if options.aspect_ratio is not None and "aspect_ratios" in can:
-        _check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
+        check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
     if options.audio is not None:
         able, lacks = (_has_sound, "makes silent films only") if options.audio else (_is_silent, "always has sound")
         refuse_unless(able(model), name, f"{lacks} (audio={options.audio})", "video", able)
@@ -278,11 +277,6 @@ def _check_duration(seconds: int, model: Model, name: str) -> None:
         return
     right = ", ".join(map(str, allowed)) if allowed else str(least) if least == most else f"{least} to {most}"
     raise InvalidRequestError(f"duration: model {name!r} makes films of {right} seconds, not {seconds}")
-
-
-def _check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
-    if value not in offered:
-        raise InvalidRequestError(f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}")
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ ALLOWED = {
     "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
     "video": {"errors", "media", "catalog", "_http", "_maker", "_options", "_progress", "_references"},
     "_shelf": {"media"},
-    "transcription": {"errors", "media", "catalog", "_connection", "_http", "_maker", "_options", "_references"},
+    "transcription": {"errors", "media", "catalog", "_connection", "_http", "_options", "_references"},
+    "embeddings": {"errors", "media", "catalog", "_connection", "_encode", "_http", "_options"},
 }
 
 
