@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -41,9 +40,7 @@ class Reading:
 
     def all(self, given: References | None) -> list[str | Media]:
         """Each reference as a public address, or as a `Media` whose bytes are at hand."""
-        if given is None:
-            return []
-        return [self.one(each) for each in (given if isinstance(given, list) else [given])]
+        return [self.one(each) for each in _listed(given)]
 
     def one(self, given: Any) -> str | Media:
         """A public address, or a `Media` whose bytes are at hand.
@@ -127,13 +124,19 @@ class Reading:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 
+def _listed(given: References | None) -> list[Reference]:
+    if given is None:
+        return []
+    return given if isinstance(given, list) else [given]
+
+
 def looks_like_address(text: str) -> bool:
     """Whether a text is an address of whatever kind, and no path of a file."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://|(?i:data):", text) is not None
 
 
-def check_schemes(argument: str, given: Sequence[Any]) -> None:
+def check_schemes(argument: str, given: References | None) -> None:
     """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
-    for each in given:
+    for each in _listed(given):
         if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)(https?://|data:)", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")

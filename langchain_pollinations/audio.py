@@ -150,7 +150,7 @@ class MusicOptions(SoundOptions):
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
-        check_schemes("reference_audio", [self.reference_audio])
+        check_schemes("reference_audio", self.reference_audio)
         return self
 
 

@@ -72,7 +72,7 @@ class ImageOptions(Options):
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
-        check_schemes("image", self.image if isinstance(self.image, list) else [self.image])
+        check_schemes("image", self.image)
         return self
 
 

@@ -84,8 +84,7 @@ class VideoOptions(Options):
     @model_validator(mode="after")
     def _check_references(self) -> Self:
         for name in _FAMILIES:
-            given = getattr(self, name)
-            check_schemes(name, given if isinstance(given, list) else [given])
+            check_schemes(name, getattr(self, name))
         return self
 
 
