@@ -19,7 +19,7 @@ from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow
 from langchain_pollinations._options import check_safe, chosen, drawn
-from langchain_pollinations._references import Reading, References
+from langchain_pollinations._references import NOUNS, Reading, References
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_call
@@ -201,8 +201,6 @@ def joined(addresses: Sequence[str]) -> str:
 
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
-
-NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
 
 
 def read_media(

@@ -22,7 +22,8 @@ address is the path of a file. Files are read only below the folder that the dev
 
 References: TypeAlias = Reference | list[Reference]
 
-_NOUNS = {"image": "picture", "audio": "sound", "video": "film"}
+NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
+"""What each family of types is called in errors."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Reading:
 
     def _checked(self, given: Media) -> Media:
         if not given.mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {_NOUNS[self.family]}, and this is {given.mime_type}")
+            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {given.mime_type}")
         return given
 
     def _of_bytes(self, data: bytes) -> Media:
@@ -75,7 +76,7 @@ class Reading:
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the container does not tell at its head
         if mime_type is None:
-            raise self._wrong(f"these {len(data)} bytes are no {_NOUNS[self.family]} that is known here")
+            raise self._wrong(f"these {len(data)} bytes are no {NOUNS[self.family]} that is known here")
         return self._checked(Media(data=data, mime_type=mime_type))
 
     def _uri_bytes(self, uri: str) -> bytes:
