@@ -451,7 +451,7 @@ def _gather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
     for piece in response.iter_bytes(PIECE):
         pieces.append(piece)
         tell(len(piece))
-    return _read(response, b"".join(pieces))
+    return with_body(response, b"".join(pieces))
 
 
 async def _agather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
@@ -459,11 +459,11 @@ async def _agather(response: httpx.Response, arrived: Arrived) -> httpx.Response
     async for piece in response.aiter_bytes(PIECE):
         pieces.append(piece)
         tell(len(piece))
-    return _read(response, b"".join(pieces))
+    return with_body(response, b"".join(pieces))
 
 
-def _read(response: httpx.Response, body: bytes) -> httpx.Response:
-    """The answer as `read` leaves it, which has no way to tell how far it is."""
+def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    """The answer as `read` leaves it, where its body was read in another way, and decoded."""
     headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
     return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
@@ -597,9 +597,7 @@ class _Watched:
 
     def body(self) -> httpx.Response:
         """The answer, read, where it was no stream of events."""
-        headers = {k: v for k, v in self._response.headers.items() if k not in ("content-encoding", "content-length")}
-        text = "".join(self._unread or [])
-        return httpx.Response(self._response.status_code, headers=headers, text=text, request=self._response.request)
+        return with_body(self._response, "".join(self._unread or []).encode())
 
     def iter_text(self) -> Iterator[str]:
         with self._silence_told():

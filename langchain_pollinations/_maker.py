@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Flow
+from langchain_pollinations._http import Flow, with_body
 from langchain_pollinations._options import check_safe, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
@@ -222,11 +222,11 @@ def read_media(
     """
     head, size = _head(data)
     if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
-        response = _with_body(response, data)
+        response = with_body(response, _start(data))
         errors.parse_json(response, NOUNS[family])
     mime_type = _mime_type(response, head, family)
     if mime_type is None:
-        raise errors.not_expected(_with_body(response, data), NOUNS[family])
+        raise errors.not_expected(with_body(response, _start(data)), NOUNS[family])
     if not _is_whole(data, mime_type):
         raise InvalidResponseError(
             f"The answer is no whole {NOUNS[family]}: {size} bytes of {mime_type} without their end",
@@ -253,15 +253,11 @@ def _head(data: bytes | Path) -> tuple[bytes, int]:
         return file.read(media.HEAD), os.fstat(file.fileno()).st_size
 
 
-def _with_body(response: httpx.Response, data: bytes | Path) -> httpx.Response:
-    """The answer with the beginning of its body, whichever way that went."""
-    headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
-    content = data if isinstance(data, bytes) else _start(data)
-    return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _start(data: bytes | Path) -> bytes:
+    """What an error is to tell of a body: its beginning, where that is in a file."""
+    if isinstance(data, bytes):
+        return data
+    with data.open("rb") as file:
         return file.read(1024 * 1024)
 
 
