@@ -67,6 +67,10 @@ class EventReader(Protocol[T_co]):
         """What an answer amounts to that is no stream of events. Its body has been read."""
 
 
+Arrived = Callable[[int, int | None], None]
+"""Who is told the bytes that have come, and how many there will be where that is known."""
+
+
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """One request to the service, and how to read its answer.
@@ -86,9 +90,8 @@ class Call(Generic[T]):
     """Whether it goes without the key."""
     into: Path | None = None
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
-    arrived: Callable[[int, int | None], None] | None = None
-    """Told the bytes that have come, and how many there will be where that is known: first when the answer begins,
-    then after each piece."""
+    arrived: Arrived | None = None
+    """Told first when the answer begins, then after each piece."""
 
 
 Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
@@ -442,8 +445,6 @@ def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
 
 # Bodies that come piece by piece, so that somebody can be told, and into a file where they may be large. In the event
 # loop a thread writes.
-
-Arrived = Callable[[int, int | None], None]
 
 
 def _gather(response: httpx.Response, arrived: Arrived) -> httpx.Response:

@@ -12,6 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
+from langchain_pollinations._http import Arrived
+
 TICK = 0.5
 """Seconds between two looks at the clock of a bar."""
 
@@ -33,8 +35,6 @@ class Progress:
 Tell: TypeAlias = Callable[[Progress], None]
 Show: TypeAlias = bool | Tell | None
 """None for a bar where somebody sees it, True for a bar in any case, False for nothing, or who is told."""
-
-Arrived: TypeAlias = Callable[[int, int | None], None]
 
 
 @contextmanager
