@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow, with_body
-from langchain_pollinations._options import check_safe, chosen, drawn
+from langchain_pollinations._options import check_safe, check_whole, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
@@ -175,10 +175,7 @@ def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt
         raise InvalidRequestError(f"{name} must be a text that is not empty")
     if len(prompt) > longest:
         raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}")
-    try:
-        prompt.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{name} holds half a character (a lone surrogate) at {error.start}") from error
+    check_whole(prompt, name)
     return prompt
 
 

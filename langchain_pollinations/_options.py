@@ -31,6 +31,14 @@ def check_safe(safe: str) -> None:
         raise ValueError(f"safe: unknown {', '.join(map(repr, unknown))}; a comma list of {', '.join(SAFE_WORDS)}")
 
 
+def check_whole(text: str, name: str) -> None:
+    """Raise an `InvalidRequestError` for a text that cannot be written in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{name} holds half a character (a lone surrogate) at {error.start}") from error
+
+
 def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
     """Sentence about an argument that nobody knows, with the one that was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)

@@ -20,7 +20,7 @@ from langchain_pollinations import catalog, errors
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
-from langchain_pollinations._options import told
+from langchain_pollinations._options import check_whole, told
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 
@@ -184,10 +184,7 @@ def checked_text(text: Any, place: str) -> str:
         raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}")
     if not text.strip():
         raise InvalidRequestError(f"{place} is empty: there is nothing in it to embed")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{place} holds half a character (a lone surrogate) at {error.start}") from error
+    check_whole(text, place)
     return text
 
 
