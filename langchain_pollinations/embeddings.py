@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import httpx
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from langchain_pollinations import catalog, errors
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
-from langchain_pollinations._options import check_whole, told
+from langchain_pollinations._options import check_whole, chosen
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 
@@ -157,10 +157,7 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
             return plan.joined(await self._client.asend_all(plan.calls, options.max_concurrency), options)
 
     def _options(self) -> EmbeddingOptions:
-        try:
-            return EmbeddingOptions.model_validate(self.model_dump(include=set(EmbeddingOptions.model_fields)))
-        except ValidationError as error:
-            raise InvalidRequestError(told(error)) from None
+        return chosen(EmbeddingOptions, self, {}, self._SYNONYMS)
 
 
 # --- Inputs -----------------------------------------------------------------------------------------------------------
