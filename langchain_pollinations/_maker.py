@@ -288,6 +288,12 @@ def metadata(headers: httpx.Headers) -> dict[str, Any]:
     return found | {name.removeprefix("x-").replace("-", "_"): headers[name] for name in _TOLD if name in headers}
 
 
+def revision(item: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """What the JSON of `/v1/images/...` tells of a prompt that was changed on the way."""
+    revised = item.get("revised_prompt")
+    return {"revised_prompt": revised} if revised and revised != prompt else {}
+
+
 def public_url(headers: httpx.Headers) -> str | None:
     """Address of the stored file, from the `Link` entry with rel="enclosure"."""
     for entry in headers.get_list("link", split_commas=True):

@@ -22,6 +22,7 @@ from langchain_pollinations._maker import (
     in_path,
     joined,
     read_media,
+    revision,
 )
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._references import Reference, References, check_schemes
@@ -291,6 +292,4 @@ def read_generation(response: httpx.Response, prompt: str, options: ImageOptions
         data = base64.b64decode(item["b64_json"], validate=True)
     except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
         raise errors.not_expected(response, "picture") from error
-    revised = item.get("revised_prompt")
-    metadata = {"revised_prompt": revised} if revised and revised != prompt else {}
-    return read_media(response, data, "image", prompt, options, maker=maker, metadata=metadata)
+    return read_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))

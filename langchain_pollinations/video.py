@@ -26,6 +26,7 @@ from langchain_pollinations._maker import (
     metadata,
     public_url,
     read_media,
+    revision,
 )
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._progress import Show, watched
@@ -360,11 +361,10 @@ def read_stored(response: httpx.Response, prompt: str) -> Stored:
         raise errors.not_expected(response, "film") from error
     if not is_address:
         raise errors.not_expected(response, "film")
-    revised = item.get("revised_prompt")
     known = {
         "url": public_url(response.headers) or url,
         "model": response.headers.get("x-model-used"),
         "request_id": response.headers.get("x-request-id"),
-        "metadata": metadata(response.headers) | ({"revised_prompt": revised} if revised not in (None, prompt) else {}),
+        "metadata": metadata(response.headers) | revision(item, prompt),
     }
     return Stored(url, {name: value for name, value in known.items() if value is not None})
