@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from starlette.responses import JSONResponse, Response
 
@@ -213,20 +212,8 @@ def _duration(order: Order) -> None:
 def _reference(world: World, order: Order) -> None:
     """Refuse an address that the service would not fetch; what is on its own media host it does."""
     url = order.options.get("reference_audio")
-    if url is not None and references.own(world, url) is None and not _is_public(url):
+    if url is not None and references.own(world, url) is None and not references.is_public(url):
         raise Refusal(400, f"Invalid reference_audio URL: {url}")
-
-
-def _is_public(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or host.split(".")[-1] in ("", "localhost"):
-        return False
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return True
-    return False
 
 
 def _safe(order: Order) -> None:

@@ -29,15 +29,21 @@ def check(world: World, addresses: Iterable[str]) -> None:
             _read(data)
 
 
-def check_address(address: str) -> None:
-    """Refuse an address that is not on the public web."""
+def is_public(address: str) -> bool:
+    """Whether an address is on the public web."""
     try:
         parts = urlsplit(address)
-        host = parts.hostname or ""
+        host = (parts.hostname or "").rstrip(".")
     except ValueError:  # brackets that do not close
-        raise _invalid(address) from None
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not host or ":" in host or LOCAL.fullmatch(host):
-        raise _invalid(address)
+        return False
+    is_local = not host or ":" in host or LOCAL.fullmatch(host) is not None
+    return parts.scheme in ("http", "https") and "@" not in parts.netloc and not is_local
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that is not on the public web."""
+    if not is_public(address):
+        raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
 
 
 def own(world: World, address: str) -> File | None:
@@ -82,10 +88,6 @@ def _inline(address: str) -> bytes:
         return base64.b64decode(unquote(body), validate=True)
     except (binascii.Error, ValueError):
         raise _unsupported() from None
-
-
-def _invalid(address: str) -> Refusal:
-    return Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
 
 
 def _unsupported() -> Refusal:
