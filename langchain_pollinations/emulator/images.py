@@ -7,10 +7,11 @@ import base64
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 from starlette.responses import JSONResponse, Response
@@ -159,11 +160,32 @@ def _units(order: Order) -> dict[str, int]:
     return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
 
 
-def keep(world: World, file: File, model: str, units: Mapping[str, int]) -> Stored:
-    """A file that a model made, stored under its link, with the headers of its answer."""
-    world.media.put(file.id, file, len(file.data))
-    used = {"x-model-used": model, **usage.headers(units)}
-    return Stored(file, len(file.data), media.made_headers(world, file) | used)
+class Wanted(Protocol):
+    """What the orders of pictures, films and 3D objects have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def safety(self) -> Safety: ...
+
+
+async def produced(
+    world: World, asked: Asked, job: Job, order: Wanted, work: Callable[[], tuple[bytes, str]]
+) -> generation.Made:
+    """The file of an order, stored under its link, made (bytes and type) in a thread, or joined."""
+
+    async def make() -> tuple[Stored, Mapping[str, float]]:
+        data, mime_type = await asyncio.to_thread(work)
+        name = media.file_name(order.prompt, mime_type)
+        file = File(job.key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
+        world.media.put(file.id, file, len(data))
+        used = {"x-model-used": order.name, **usage.headers(job.estimate)}
+        return Stored(file, len(data), media.made_headers(world, file) | used), job.estimate
+
+    made = await generation.run(world, asked, job, make)
+    return generation.Made(made.stored, {**made.headers, **order.safety.headers()})
 
 
 def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
@@ -198,16 +220,8 @@ def _drawn(world: World, order: Order) -> tuple[bytes, str]:
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
     """The picture of an order, stored, drawn or joined; without a key it is drawn anew."""
-
-    async def make() -> tuple[Stored, Mapping[str, int]]:
-        data, mime_type = await asyncio.to_thread(_drawn, world, order)
-        name = media.file_name(order.prompt, mime_type)
-        picture = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
-        return keep(world, picture, order.name, _units(order)), _units(order)
-
     job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
-    made = await generation.run(world, asked, job, make)
-    return generation.Made(made.stored, {**made.headers, **order.safety.headers()})
+    return await produced(world, asked, job, order, partial(_drawn, world, order))
 
 
 def order_for(model: Model, prompt: str, seed: Any) -> Order:

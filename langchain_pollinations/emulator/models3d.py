@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
-from . import checks, generation, images, media, meshes, pictures, references
-from .cache import Stored
+from . import checks, images, meshes, pictures, references
 from .catalog import Model
 from .generation import Job
 from .refusals import Refusal, invalid
 from .safety import Safety
-from .world import Asked, File, World
+from .world import Asked, World
 
 GLB, PLY = "model/gltf-binary", "model/ply"
 SPLATS = "nvidia/asset-harvester"
@@ -66,15 +64,8 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
 
 
 async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
-    async def make() -> tuple[Stored, Mapping[str, int]]:
-        data, mime_type = await asyncio.to_thread(_made, world, order)
-        name = media.file_name(order.prompt, mime_type)
-        file = File(key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
-        return images.keep(world, file, order.name, UNITS), UNITS
-
     job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
-    made = await generation.run(world, asked, job, make)
-    return images.whole(generation.Made(made.stored, {**made.headers, **order.safety.headers()}))
+    return images.whole(await images.produced(world, asked, job, order, partial(_made, world, order)))
 
 
 def _order(world: World, asked: Asked, prompt: str, said: Mapping[str, Any], urls: tuple[str, ...]) -> Order:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -14,18 +13,16 @@ from typing import Any
 from PIL import Image
 from starlette.responses import Response
 
-from . import cache, checks, film, generation, images, media, pictures, references, usage
+from . import cache, checks, film, generation, images, pictures, references, usage
 from .answers import sound
-from .cache import Stored
 from .catalog import Model
 from .generation import Job
 from .refusals import Refusal
 from .safety import Safety
-from .world import Asked, File, World
+from .world import Asked, World
 
 Json = dict[str, Any]
 
-MP4 = "video/mp4"
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 ADAPTIVE = "adaptive"
 USUAL_RATIO = "16:9"
@@ -226,7 +223,8 @@ def film_size(order: Order, first: tuple[int, int] | None = None) -> film.Size:
     return _even(short * max(1, quotient)), _even(short * max(1, 1 / quotient))
 
 
-def _made(world: World, order: Order) -> bytes:
+def _made(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the film of an order."""
     frames = [references.opened(world, url, (640, 360)) for url in order.frames]
     size = film_size(order, frames[0].size if frames else None)
     modest = film.view_size(size)
@@ -236,7 +234,7 @@ def _made(world: World, order: Order) -> bytes:
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # a little above the middle, where there is most to see
     tune = sound.samples(order.prompt) if order.has_sound else None
-    return film.encode([*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, tune)
+    return film.encode([*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, tune), "video/mp4"
 
 
 def _units(order: Order) -> dict[str, int]:
@@ -258,15 +256,8 @@ def _units(order: Order) -> dict[str, int]:
 
 async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
     """The film of an order, stored, made or joined."""
-
-    async def made() -> tuple[Stored, Mapping[str, int]]:
-        data = await asyncio.to_thread(_made, world, order)
-        file = File(key[:32], data, MP4, media.file_name(order.prompt, MP4))
-        return images.keep(world, file, order.name, _units(order)), _units(order)
-
     job = Job(order.priced, key, _units(order), lambda: _check_abilities(world, order))
-    result = await generation.run(world, asked, job, made)
-    return generation.Made(result.stored, {**result.headers, **order.safety.headers()})
+    return await images.produced(world, asked, job, order, partial(_made, world, order))
 
 
 # Requests.
