@@ -211,11 +211,7 @@ def _drawn(world: World, order: Order) -> tuple[bytes, str]:
     asked = _like(order, sources[0]) if sources else (order.width, order.height)
     clear = order.transparent and order.name in CLEAR
     wish = pictures.Wish(order.prompt, *_resolved(order, *asked), order.seed, order.name, clear)
-    if order.name == VECTOR:
-        return pictures.vector(wish, sources)
-    if sources:
-        return pictures.edit(wish, sources)
-    return pictures.draw(order.prompt, wish.width, wish.height, order.seed, order.name, clear)
+    return (pictures.vector if order.name == VECTOR else pictures.draw)(wish, sources)
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:

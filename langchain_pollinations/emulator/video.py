@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from hashlib import sha256
-from io import BytesIO
 from typing import Any
 
-from PIL import Image
 from starlette.responses import Response
 
 from . import cache, checks, film, generation, images, pictures, references, usage
@@ -228,7 +226,7 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
     frames = [references.opened(world, url, (640, 360)) for url in order.frames]
     size = film_size(order, frames[0].size if frames else None)
     modest = film.view_size(size)
-    still = Image.open(BytesIO(pictures.draw(order.prompt, *modest, order.seed, order.name)[0]))
+    still = pictures.framed(pictures.Wish(order.prompt, *modest, order.seed, order.name))
     between = [references.opened(world, url, modest) for url in order.given("reference_images")]
     last = frames[1:] or ([still] if frames else [])
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()

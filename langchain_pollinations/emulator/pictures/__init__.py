@@ -44,24 +44,23 @@ class Wish:
         return f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
 
 
-def draw(prompt: str, width: int, height: int, seed: int, model: str, transparent: bool = False) -> tuple[bytes, str]:
-    """Bytes and type of the picture for a prompt: always the same for the same arguments."""
-    wish = Wish(prompt, max(1, width), max(1, height), seed, model, transparent)
-    if transparent:
-        return _png(_cut_out(wish)), "image/png"
-    return _saved(_framed(prompt, wish.width, wish.height, wish.random, wish.note), transparent=False)
-
-
-def edit(wish: Wish, sources: Sequence[Image.Image]) -> tuple[bytes, str]:
-    """Bytes and type of the first source, changed as the prompt says, with the other sources put on it."""
-    return _saved(edits.edited(wish.prompt, wish.random, (wish.width, wish.height), sources), wish.transparent)
+def draw(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
+    """Bytes and type of a picture: always the same for the same wish. Where there are sources it is the first of them,
+    changed as the prompt says, with the others put on it."""
+    if wish.transparent:
+        return _png(_rounded(_edited(wish, sources)) if sources else _cut_out(wish)), "image/png"
+    return _jpeg(_edited(wish, sources) if sources else framed(wish)), "image/jpeg"
 
 
 def vector(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
     """The same as a drawing in SVG."""
     if sources:
-        return vectors.mosaic(edits.edited(wish.prompt, wish.random, (wish.width, wish.height), sources)), SVG
+        return vectors.mosaic(_edited(wish, sources)), SVG
     return vectors.drawn(wish.prompt, wish.width, wish.height, wish.random), SVG
+
+
+def _edited(wish: Wish, sources: Sequence[Image.Image]) -> Image.Image:
+    return edits.edited(wish.prompt, wish.random, (wish.width, wish.height), sources)
 
 
 def view(words: str, width: int, height: int) -> Image.Image:
@@ -69,12 +68,10 @@ def view(words: str, width: int, height: int) -> Image.Image:
     return _painted(words, width, height, Wish(words, width, height).random)
 
 
-def _saved(image: Image.Image, transparent: bool) -> tuple[bytes, str]:
-    if transparent:
-        return _png(_rounded(image)), "image/png"
+def _jpeg(image: Image.Image) -> bytes:
     out = BytesIO()
     image.save(out, "JPEG", quality=88)
-    return out.getvalue(), "image/jpeg"
+    return out.getvalue()
 
 
 def _png(image: Image.Image) -> bytes:
@@ -127,9 +124,11 @@ def _rounded(image: Image.Image) -> Image.Image:
     return result
 
 
-def _framed(prompt: str, width: int, height: int, random: Random, note: str) -> Image.Image:
+def framed(wish: Wish) -> Image.Image:
+    """The scene for a prompt in a frame, with the prompt as its caption."""
+    prompt, width, height = wish.prompt, wish.width, wish.height
     if min(width, height) < SMALLEST_CAPTION:
-        return _painted(prompt, width, height, random)
+        return _painted(prompt, width, height, wish.random)
     mat = max(3, min(width, height) // 32)
     lines, font = lettering.caption(prompt, width - 4 * mat, height)
     band = lettering.line_height(font) * len(lines) + round(mat * 1.5)
@@ -137,7 +136,7 @@ def _framed(prompt: str, width: int, height: int, random: Random, note: str) -> 
     band += round(mat * 0.9) if noted else 0
     inner = (width - 2 * mat, max(1, height - 2 * mat - band))
     image = Image.new("RGB", (width, height), PAPER)
-    image.paste(_painted(prompt, *inner, random), (mat, mat))
+    image.paste(_painted(prompt, *inner, wish.random), (mat, mat))
     brush = ImageDraw.Draw(image)
     brush.rectangle((mat - 1, mat - 1, mat + inner[0], mat + inner[1]), outline=(196, 186, 170))
     top = mat + inner[1] + round(mat * 0.75)
@@ -145,5 +144,5 @@ def _framed(prompt: str, width: int, height: int, random: Random, note: str) -> 
         brush.text((width / 2, top + place * lettering.line_height(font)), line, font=font, fill=INK, anchor="mt")
     if noted:
         small = lettering.sized(max(9, mat // 2))
-        brush.text((width - mat, height - mat * 0.45), note, font=small, fill=FAINT, anchor="rb")
+        brush.text((width - mat, height - mat * 0.45), wish.note, font=small, fill=FAINT, anchor="rb")
     return image
