@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
-from .answers.sound import RATE
+from .sounds import files
+from .sounds.waves import RATE, WIDTH
 
 if TYPE_CHECKING:
-    from av import AudioFrame
     from av.container import OutputContainer
 
 Size = tuple[int, int]
@@ -75,18 +74,7 @@ def _write(out: OutputContainer, views: Iterator[Image.Image], size: Size, secon
         out.mux(video.encode(frame.reformat(*size, format="yuv420p")))
     out.mux(video.encode(None))
     if audio is not None and sound is not None:
-        for piece in _sound_frames(sound, seconds * RATE):
+        length = seconds * RATE * WIDTH
+        for piece in files.frames((sound * (length // len(sound) + 1))[:length], SAMPLES):
             out.mux(audio.encode(piece))
         out.mux(audio.encode(None))
-
-
-def _sound_frames(sound: bytes, count: int) -> Iterator[AudioFrame]:
-    import av
-
-    samples = (sound * (2 * count // len(sound) + 1))[: 2 * count]
-    for start in range(0, count, SAMPLES):
-        piece = samples[2 * start : 2 * (start + SAMPLES)]
-        frame = av.AudioFrame(format="s16", layout="mono", samples=len(piece) // 2)
-        frame.planes[0].update(piece)
-        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), start
-        yield frame

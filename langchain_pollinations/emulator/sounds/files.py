@@ -6,6 +6,7 @@ import io
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from .waves import RATE, WIDTH
@@ -67,14 +68,15 @@ def _wav(samples: bytes) -> bytes:
     return out.getvalue()
 
 
-def _frames(samples: bytes, size: int = RATE) -> Iterator[Any]:
+def frames(samples: bytes, size: int = RATE) -> Iterator[Any]:
+    """The samples in frames of PyAV's, `size` of them in each."""
     import av
 
     for start in range(0, len(samples), size * WIDTH):
         piece = samples[start : start + size * WIDTH]
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(piece) // WIDTH, align=1)
         frame.planes[0].update(piece)
-        frame.sample_rate, frame.pts = RATE, start // WIDTH
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), start // WIDTH
         yield frame
 
 
@@ -86,7 +88,7 @@ def _resampled(samples: bytes, rate: int) -> Iterator[bytes]:
     import av
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
-    for frame in (*_frames(samples), None):
+    for frame in (*frames(samples), None):
         for made in resampler.resample(frame):
             yield _bytes(made)
 
@@ -103,7 +105,7 @@ def _encoded(samples: bytes, form: Format) -> bytes:
             stream.options = {"compression_level": "9"}  # the quickest way, not the best sound
         if form.codec != "flac":
             stream.bit_rate = form.bit_rate
-        for frame in (*_frames(samples), None):
+        for frame in (*frames(samples), None):
             container.mux(stream.encode(frame))
     return out.getvalue()
 
