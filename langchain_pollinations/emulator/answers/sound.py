@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 import struct
-import wave
 from functools import lru_cache
 from hashlib import sha256
 
-RATE = 24000
+from ..sounds import files
+from ..sounds.waves import RATE
+
 NOTE = 0.09  # seconds
 SCALE = (220.0, 246.94, 277.18, 329.63, 369.99, 440.0)
 MOST_NOTES = 24
@@ -31,10 +31,4 @@ def samples(text: str) -> bytes:
 
 
 def wav(text: str) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples(text))
-    return out.getvalue()
+    return files.write(samples(text), files.FORMATS["wav"])

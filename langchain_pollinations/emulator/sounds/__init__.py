@@ -1,1 +1,1 @@
-"""Sound made with the standard library: speech of sorts, music, effects, and the files that hold them."""
+"""Speech of sorts, music and effects, made with the standard library, and with PyAV the files that hold them."""
