@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from starlette.responses import JSONResponse, Response
 
-from . import cache, checks, generation, media, references, safety, usage
+from . import cache, checks, generation, media, references, refusals, safety, usage
 from .cache import Stored
 from .catalog import Model
 from .generation import Job
@@ -177,11 +177,7 @@ def _voices(order: Order) -> None:
 def _format(order: Order) -> None:
     accepted = FORMATS_OF.get(order.name, tuple(FORMATS))
     if order.format not in accepted:
-        raise Refusal(
-            400,
-            f"response_format '{order.format}' is not supported by {order.name}. "
-            f"Supported formats: {', '.join(accepted)}",
-        )
+        raise refusals.format_unknown(order.format, order.name, accepted)
 
 
 def _is_given(value: Any) -> bool:

@@ -358,11 +358,15 @@ def _need(found: Any, what: str) -> None:
         raise upstream(400, f"Missing required field: {what}")
 
 
-def _edit_json(asked: Asked) -> tuple[Json, list[str]]:
-    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), {})
-    sentences = [s for name, check in checks.EDITS.items() if (s := check(body.get(name, checks.MISSING)))]
+def _check_edit(body: Json, table: checks.Table) -> None:
+    sentences = [s for name, check in table.items() if (s := check(body.get(name, checks.MISSING)))]
     if sentences:
         raise upstream(400, ", ".join(sentences))
+
+
+def _edit_json(asked: Asked) -> tuple[Json, list[str]]:
+    body = checks.json_body(asked.body, asked.headers.get("content-type", ""), {})
+    _check_edit(body, checks.EDITS)
     image = body["image"]
     return body, [image] if isinstance(image, str) else [each["image_url"] for each in image]
 
@@ -383,10 +387,7 @@ async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
     files = [upload for name in names for upload in form.files.get(name, ())]
     linked = [text for name in names for text in form.fields.get(name, ())]
     body["image"] = [*(upload.hash for upload in files), *linked]
-    fields = {name: check for name, check in checks.EDITS.items() if name in EDIT_FIELDS}
-    sentences = [s for name, check in fields.items() if (s := check(body.get(name, checks.MISSING)))]
-    if sentences:
-        raise upstream(400, ", ".join(sentences))
+    _check_edit(body, {name: check for name, check in checks.EDITS.items() if name in EDIT_FIELDS})
     return body, [*map(_as_data_uri, files), *linked]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,6 +95,12 @@ class FlatRefusal(Refusal):
 
     def envelope(self) -> dict[str, Any]:
         return {"error": self.message}
+
+
+def format_unknown(wanted: str, model: str, accepted: Iterable[str]) -> Refusal:
+    """A refusal of a form of sound or of a transcript that a model does not write."""
+    says = f"response_format '{wanted}' is not supported by {model}. Supported formats: {', '.join(accepted)}"
+    return Refusal(400, says)
 
 
 def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None = None) -> Refusal:

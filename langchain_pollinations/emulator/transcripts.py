@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from . import cache, checks, forms, generation, usage
+from . import cache, checks, forms, generation, refusals, usage
 from .audio import tidy
 from .cache import Stored
 from .catalog import Model
@@ -253,11 +253,7 @@ ANSWERS: Mapping[str, Callable[[Transcript], Json | str]] = {
 def _check_abilities(order: Order) -> None:
     accepted = FORMATS_OF.get(order.name, PLAIN)
     if order.format not in accepted:
-        raise Refusal(
-            400,
-            f"response_format '{order.format}' is not supported by {order.name}. "
-            f"Supported formats: {', '.join(accepted)}",
-        )
+        raise refusals.format_unknown(order.format, order.name, accepted)
     if order.speakers is not None and order.format != DIARIZED:
         raise Refusal(400, f"speakers_expected is only supported with response_format '{DIARIZED}'")
 
