@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations import ChatPollinations, Media
 from langchain_pollinations.emulator import Emulator
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 
@@ -116,6 +116,15 @@ def blocks(message: AIMessage) -> list[dict[str, Any]]:
 def ask(request: pytest.FixtureRequest) -> Ask:
     """`ask(model, input, **options)`: the same question, asked in the four ways there are."""
     return WAYS[request.param]
+
+
+MAKING: dict[str, Callable[..., Media]] = {
+    "generate": lambda maker, *prompt, **options: maker.generate(*prompt, **options),
+    "agenerate": lambda maker, *prompt, **options: asyncio.run(maker.agenerate(*prompt, **options)),
+    "invoke": lambda maker, prompt="", **options: maker.invoke(prompt, **options),
+    "ainvoke": lambda maker, prompt="", **options: asyncio.run(maker.ainvoke(prompt, **options)),
+}
+"""The four ways in which the wrappers of media are asked."""
 
 
 @pytest.fixture(scope="session")

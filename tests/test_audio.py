@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -30,23 +29,17 @@ from langchain_pollinations import (
 from langchain_pollinations._parts import split_text
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.media import is_whole, joined_wavs, pcm16_to_wav
+from tests.conftest import MAKING
 
 Make = Callable[..., Media]
 
 ROUTE = "/v1/audio/speech"
 MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\0" * 413
 
-WAYS: dict[str, Make] = {
-    "generate": lambda maker, words, **options: maker.generate(words, **options),
-    "agenerate": lambda maker, words, **options: asyncio.run(maker.agenerate(words, **options)),
-    "invoke": lambda maker, words, **options: maker.invoke(words, **options),
-    "ainvoke": lambda maker, words, **options: asyncio.run(maker.ainvoke(words, **options)),
-}
 
-
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=MAKING)
 def make(request: pytest.FixtureRequest) -> Make:
-    return WAYS[request.param]
+    return MAKING[request.param]
 
 
 @pytest.fixture

@@ -30,21 +30,15 @@ from langchain_pollinations import (
 )
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import LARGEST_INSIDE
+from tests.conftest import MAKING
 from tests.test_references import PNG
 
 Draw = Callable[..., Media]
 
-WAYS: dict[str, Draw] = {
-    "generate": lambda painter, prompt, **options: painter.generate(prompt, **options),
-    "agenerate": lambda painter, prompt, **options: asyncio.run(painter.agenerate(prompt, **options)),
-    "invoke": lambda painter, prompt, **options: painter.invoke(prompt, **options),
-    "ainvoke": lambda painter, prompt, **options: asyncio.run(painter.ainvoke(prompt, **options)),
-}
 
-
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=MAKING)
 def draw(request: pytest.FixtureRequest) -> Draw:
-    return WAYS[request.param]
+    return MAKING[request.param]
 
 
 @pytest.fixture

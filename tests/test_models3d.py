@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import struct
 from collections.abc import Callable
@@ -24,15 +23,9 @@ from langchain_pollinations import (
     UnsupportedRequestError,
 )
 from langchain_pollinations.emulator import Emulator
+from tests.conftest import MAKING
 
 Make = Callable[..., Media]
-
-WAYS: dict[str, Make] = {
-    "generate": lambda sculptor, *prompt, **options: sculptor.generate(*prompt, **options),
-    "agenerate": lambda sculptor, *prompt, **options: asyncio.run(sculptor.agenerate(*prompt, **options)),
-    "invoke": lambda sculptor, prompt="", **options: sculptor.invoke(prompt, **options),
-    "ainvoke": lambda sculptor, prompt="", **options: asyncio.run(sculptor.ainvoke(prompt, **options)),
-}
 
 CHAIR = "https://example.com/chair.png"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
@@ -51,9 +44,9 @@ def ply(points: int = 3, form: str = "binary_little_endian") -> bytes:
     return head.encode() + struct.pack("<fB", 0.5, 7) * points + struct.pack("<B3i", 3, 0, 1, 2)
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=MAKING)
 def make(request: pytest.FixtureRequest) -> Make:
-    return WAYS[request.param]
+    return MAKING[request.param]
 
 
 @pytest.fixture

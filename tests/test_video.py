@@ -40,15 +40,9 @@ from langchain_pollinations import (
 )
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.media import has_all_boxes
+from tests.conftest import MAKING
 
 Film = Callable[..., Media]
-
-WAYS: dict[str, Film] = {
-    "generate": lambda camera, prompt, **options: camera.generate(prompt, **options),
-    "agenerate": lambda camera, prompt, **options: asyncio.run(camera.agenerate(prompt, **options)),
-    "invoke": lambda camera, prompt, **options: camera.invoke(prompt, **options),
-    "ainvoke": lambda camera, prompt, **options: asyncio.run(camera.ainvoke(prompt, **options)),
-}
 
 PICTURE = "https://example.com/a,b.png"
 PNG = (
@@ -70,9 +64,9 @@ def mp4_chunks(pieces: int, piece: bytes = bytes(1024 * 1024)) -> list[bytes]:
 FILM = b"".join(mp4_chunks(4))
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=MAKING)
 def film(request: pytest.FixtureRequest) -> Film:
-    return WAYS[request.param]
+    return MAKING[request.param]
 
 
 @pytest.fixture
