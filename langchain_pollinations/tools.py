@@ -70,6 +70,10 @@ class MediaTool(BaseTool):
     shelf: Shelf = Field(default_factory=Shelf, repr=False, exclude=True)
     """Where tools find what others of the same shelf have made, by its id."""
 
+    if TYPE_CHECKING:
+        # For those who read types, who would else see fields only: each tool takes the arguments of its wrapper, too.
+        def __init__(self, **options: Any) -> None: ...
+
     @model_validator(mode="before")
     @classmethod
     def _build_wrapper(cls, values: Any) -> Any:
@@ -204,7 +208,7 @@ class PollinationsImageTool(PictureTool):
     """Image models from which the model may choose; without them it has no say."""
 
     if TYPE_CHECKING:
-        # What `_build_wrapper` makes of it, for those who read types: a painter, or the arguments of one.
+        # The arguments of most use by name.
         def __init__(
             self,
             *,
@@ -260,11 +264,11 @@ class EditImageInput(BaseModel):
 class PollinationsEditImageTool(PictureTool):
     """Lets an agent change a picture: one that it drew before, by its id, or one of the web.
 
-        >>> shelf = {"shelf": draw.shelf}  # the tools of a PollinationsToolkit share one
-        >>> edit = PollinationsEditImageTool(model="klein", **shelf)  # doctest: +SKIP
+        >>> draw = PollinationsImageTool()
+        >>> edit = PollinationsEditImageTool(model="klein", shelf=draw.shelf)
 
-    Takes the arguments of `PollinationsImage` itself, or a ready `image=`. Files are read only below
-    `reference_folder`, if one is named.
+    The tools of a `PollinationsToolkit` share one by themselves. Takes the arguments of `PollinationsImage` itself, or
+    a ready `image=`. Files are read only below `reference_folder`, if one is named.
     """
 
     _VERB = "edit"
@@ -276,6 +280,9 @@ class PollinationsEditImageTool(PictureTool):
         "answer as a Markdown image."
     )
     args_schema: type[BaseModel] = EditImageInput
+
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
@@ -316,6 +323,9 @@ class PollinationsVideoTool(MediaTool):
     )
     args_schema: type[BaseModel] = VideoInput
 
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
     video: PollinationsVideo
     """What makes the films."""
 
@@ -345,6 +355,9 @@ class PollinationsSpeechTool(MediaTool):
     description: str = "Reads a text aloud, word for word, and answers with the id and address of the recording."
     args_schema: type[BaseModel] = SpeechInput
 
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
     speech: PollinationsSpeech
     """What speaks."""
 
@@ -371,6 +384,9 @@ class PollinationsMusicTool(MediaTool):
     description: str = "Makes music or a sound from a description and answers with its id and address."
     args_schema: type[BaseModel] = MusicInput
 
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
     music: PollinationsMusic
     """What makes the music."""
 
@@ -395,6 +411,9 @@ class PollinationsTranscribeTool(MediaTool):
     name: str = "transcribe_audio"
     description: str = "Writes down what is said in a recording or film."
     args_schema: type[BaseModel] = TranscribeInput
+
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
 
     transcriber: PollinationsTranscriber
     """What listens."""

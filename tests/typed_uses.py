@@ -6,10 +6,12 @@ from pydantic import BaseModel, SecretStr
 from langchain_pollinations import (
     ChatPollinations,
     Media,
+    PollinationsEditImageTool,
     PollinationsEmbeddings,
     PollinationsImage,
     PollinationsImageTool,
     PollinationsVideo,
+    PollinationsVideoTool,
 )
 from langchain_pollinations.emulator import Emulator
 
@@ -28,7 +30,9 @@ def uses() -> None:
     picture: Media = painter.generate("a cat", seed=7)
     print(picture.save("cat"), painter.invoke("a dog").url)
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
-    PollinationsImageTool(image=painter, models=["flux"])
+    draw = PollinationsImageTool(image=painter, models=["flux"])
+    PollinationsEditImageTool(model="klein", shelf=draw.shelf)
+    PollinationsVideoTool(output_folder="films")
     embeddings = PollinationsEmbeddings(api_key=SecretStr("sk_x"), dimensions=512, batch_size=8)
     vectors: list[list[float]] = embeddings.embed_documents(["a cat"])
     print(vectors, embeddings.embed([picture, "a cat"]), embeddings.embed_all(["a cat", {"type": "text", "text": "x"}]))
