@@ -96,7 +96,7 @@ class Pollinations3D(Maker, Model3DOptions):
         if prompt != "" or not pictures:
             check_prompt(prompt)
         check_abilities(options, len(pictures))
-        in_path(prompt)  # before anything is uploaded
+        path_of(prompt)  # before anything is uploaded
         made: Media = yield object_call(prompt, options, (yield from self._addresses(pictures)))
         return made
 
@@ -134,8 +134,8 @@ def _takes_words(model: Model) -> bool | None:
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def in_path(prompt: str) -> str:
-    """A prompt for the path of an address, which is the only place for it here.
+def path_of(prompt: str) -> str:
+    """The path with a prompt in it, the only place for one here.
 
     The service decodes the path twice, so a `%` is encoded twice.
 
@@ -151,12 +151,12 @@ def in_path(prompt: str) -> str:
         raise InvalidRequestError(
             f"prompt: it travels in the address, where it takes {len(path)} characters; {LONGEST_PATH} fit"
         )
-    return path
+    return f"/3d/{path}"
 
 
 def object_call(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> Call[Media]:
     """`GET /3d/{prompt}`, or a POST to the same address where the rest does not fit into it."""
-    path, read = f"/3d/{in_path(prompt)}", partial(read_object, prompt=prompt, options=options)
+    path, read = path_of(prompt), partial(read_object, prompt=prompt, options=options)
     said = options.model_dump(exclude_none=True, exclude={"image"})
     query = said | ({"image": joined(addresses)} if addresses else {})
     if len(path) + len(urlencode(query)) <= LONGEST_URL:

@@ -450,7 +450,7 @@ class PollinationsTranscribeTool(MediaTool):
         if not named.startswith(f"{host}/"):
             raise InvalidRequestError("recording: give the id of a recording that was made here")
         path = named.removeprefix(host)
-        fetched: Media = yield Call("GET", path, partial(read_recording, url=named), origin=host, anonymous=True)
+        fetched: Media = yield Call("GET", path, partial(_fetched, url=named), origin=host, anonymous=True)
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
@@ -470,7 +470,7 @@ def _lost_told() -> Iterator[None]:
         raise ToolException("recording: nothing is kept under this id (any more)") from error
 
 
-def read_recording(response: httpx.Response, url: str) -> Media:
+def _fetched(response: httpx.Response, url: str) -> Media:
     """A file of the media host, as it is: who reads it looks at its bytes."""
     return Media(data=response.content, mime_type=response.headers.get("content-type", ""), url=url)
 
