@@ -366,11 +366,12 @@ def ships(profile: ModelProfile | None) -> bool:
     return any(_record(name).profile == profile for name in named)
 
 
-def able(category: str, can: Callable[[Model], bool | None], most: int = 6) -> list[str]:
-    """Ids of models of a category that can do something, those first that need no bought pollen."""
+def able(category: str, can: Callable[[Model], bool | None]) -> list[str]:
+    """Ids of models of a category that can do something, those first that need no bought pollen: as many as an error
+    should name."""
     names = {entry["name"] for entry in snapshot().values() if entry["category"] == category}
     found = [model for name in names if can(model := _record(name))]
-    return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:most]
+    return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:6]
 
 
 def refuse_unless(

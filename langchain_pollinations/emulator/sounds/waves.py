@@ -65,9 +65,9 @@ def samples(wave: Iterable[float]) -> bytes:
     return array("h", [int(LOUDEST * value) for value in wave]).tobytes()
 
 
-def levelled(wave: Wave, peak: float = 0.8) -> Wave:
-    loudest = max(max(wave), -min(wave)) or 1.0
-    factor = peak / loudest
+def levelled(wave: Wave) -> Wave:
+    """The wave as loud as the others."""
+    factor = 0.8 / (max(max(wave), -min(wave)) or 1.0)
     return [value * factor for value in wave]
 
 
