@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode
@@ -119,12 +119,12 @@ class PollinationsImage(Maker, ImageOptions):
             InvalidResponseError: If what came back is no whole picture.
         """
         options = self._editing(image, overrides)
-        return self._run(options, self._edit(prompt, options))
+        return self._run(options, self._drawing(edit_call, prompt, options))
 
     async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """As `edit`."""
         options = self._editing(image, overrides)
-        return await self._arun(options, self._edit(prompt, options))
+        return await self._arun(options, self._drawing(edit_call, prompt, options))
 
     def _editing(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
         pictures = list(image) if isinstance(image, list | tuple) else image
@@ -143,17 +143,13 @@ class PollinationsImage(Maker, ImageOptions):
         return options
 
     def _generation(self, prompt: str, options: ImageOptions) -> Flow[Media]:
-        check_prompt(prompt)
-        pictures = self._read("image", options.image)
-        check_abilities(options, len(pictures))
-        picture: Media = yield image_call(prompt, options, (yield from self._light(pictures)), self)
-        return picture
+        return self._drawing(image_call, prompt, options)
 
-    def _edit(self, prompt: str, options: ImageOptions) -> Flow[Media]:
+    def _drawing(self, call: Callable[..., Call[Media]], prompt: str, options: ImageOptions) -> Flow[Media]:
         check_prompt(prompt)
         pictures = self._read("image", options.image)
         check_abilities(options, len(pictures))
-        picture: Media = yield edit_call(prompt, options, (yield from self._light(pictures)), self)
+        picture: Media = yield call(prompt, options, (yield from self._light(pictures)), self)
         return picture
 
     def _light(self, pictures: list[str | Media]) -> Flow[list[str | Media]]:
