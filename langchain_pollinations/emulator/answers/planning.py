@@ -136,7 +136,7 @@ def chosen(talk: Talk) -> list[Tool]:
     return [next(tool for number, tool in scores if number == best)] if choice == "required" else []
 
 
-def _arguments(tool: Tool, talk: Talk, text: str, **given: Any) -> Json:
+def _arguments(tool: Tool, text: str, **given: Any) -> Json:
     """Arguments that fit a tool's parameters, the given ones where it takes them."""
     made = instance(tool.parameters, text)
     arguments: Json = made if isinstance(made, dict) else {}
@@ -153,21 +153,21 @@ def _searcher_and_painter(talk: Talk) -> tuple[Tool, Tool] | None:
 
 def _illustrated_plan(searcher: Tool, painter: Tool, talk: Talk) -> Plan:
     """First what there is to know, then a picture of what was found."""
-    calls = [Call(searcher.name, _arguments(searcher, talk, talk.asked))]
+    calls = [Call(searcher.name, _arguments(searcher, talk.asked))]
     if talk.results:
         found = research.best(talk.results[0].text, talk.asked) or words.subject(talk.asked)
-        calls.append(Call(painter.name, _arguments(painter, talk, talk.asked, prompt=found, **_seed(painter, talk, 0))))
+        calls.append(Call(painter.name, _arguments(painter, talk.asked, prompt=found, **_seed(painter, talk, 0))))
     return Plan(calls, in_turn=True)
 
 
 def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], talk: Talk) -> Plan:
     """First a picture, then the change to it that the words go on to ask for."""
     drawn = words.subject(talk.asked[: change.start()])
-    calls = [Call(painter.name, _arguments(painter, talk, talk.asked, prompt=drawn, **_seed(painter, talk, 0)))]
+    calls = [Call(painter.name, _arguments(painter, talk.asked, prompt=drawn, **_seed(painter, talk, 0)))]
     address = words.URL.search(talk.results[0].text) if talk.results else None
     if address is not None:
         given = {"prompt": change["change"].strip(" .!"), "images": [address[0].rstrip(".,;:")]}
-        calls.append(Call(editor.name, _arguments(editor, talk, talk.asked, **given, **_seed(editor, talk, 1))))
+        calls.append(Call(editor.name, _arguments(editor, talk.asked, **given, **_seed(editor, talk, 1))))
     return Plan(calls, in_turn=True)
 
 
@@ -175,7 +175,7 @@ def _picture_plan(tool: Tool, talk: Talk) -> Plan:
     if STORY.search(talk.asked):
         told = story.tell(talk.asked, story.count_of(talk.asked), talk.seed)
         calls = [
-            Call(tool.name, _arguments(tool, talk, talk.asked, prompt=scene.prompt, **_seed(tool, talk, place)))
+            Call(tool.name, _arguments(tool, talk.asked, prompt=scene.prompt, **_seed(tool, talk, place)))
             for place, scene in enumerate(told.scenes)
         ]
         headings = "\n".join(f"{n}. {scene.heading}" for n, scene in enumerate(told.scenes, 1))
@@ -189,7 +189,7 @@ def _picture_plan(tool: Tool, talk: Talk) -> Plan:
     prompts = [subject if count == 1 else f"{subject}, version {n}" for n in range(1, count + 1)]
     return Plan(
         [
-            Call(tool.name, _arguments(tool, talk, talk.asked, prompt=prompt, **_seed(tool, talk, n)))
+            Call(tool.name, _arguments(tool, talk.asked, prompt=prompt, **_seed(tool, talk, n)))
             for n, prompt in enumerate(prompts)
         ]
     )
@@ -217,7 +217,7 @@ def plan(talk: Talk) -> Plan:
         return _illustrated_plan(*pair, talk)
     if len(tools) == 1 and draws(tools[0]):
         return _picture_plan(tools[0], talk)
-    return Plan([Call(tool.name, _arguments(tool, talk, talk.asked)) for tool in tools])
+    return Plan([Call(tool.name, _arguments(tool, talk.asked)) for tool in tools])
 
 
 def due(talk: Talk, planned: Plan) -> list[Call]:
@@ -237,7 +237,7 @@ def _still_forced(talk: Talk, done: int) -> list[Call]:
     called = {result.name for result in talk.results}
     for tool in sorted(talk.tools, key=lambda t: not _is_structured(t)):
         if tool.name not in called:
-            return [Call(tool.name, _arguments(tool, talk, known(talk)))]
+            return [Call(tool.name, _arguments(tool, known(talk)))]
     return []
 
 
