@@ -484,6 +484,15 @@ def _threads_of_bars() -> list[threading.Thread]:
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: video/mp4\r\ncontent-length: 4194304\r\n\r\n"
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Shells let those that they run in the background ignore it, and such tests would wait for ever."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("begun", [b"", HEAD, HEAD + FILM[:300_000]], ids=["waiting", "begun", "within"])
 def test_ctrl_c_leaves_nothing_behind(silent_server: socket.socket, tmp_path: Path, begun: bytes) -> None:
     camera = PollinationsVideo(base_url=_url(silent_server), api_key="sk_x")
