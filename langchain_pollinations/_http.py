@@ -87,7 +87,7 @@ class Call(Generic[T]):
     origin: str | None = None
     """Where it goes; by default the wrapper's `base_url`."""
     anonymous: bool = False
-    """Whether it goes without the key."""
+    """Whether it goes without the key; to a foreign host also without other headers, cookies and credentials."""
     into: Path | None = None
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
     arrived: Arrived | None = None
@@ -370,7 +370,7 @@ class Client:
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             client = self.own_client or self.pool.client()
-            response = client.send(self._request(client, call), stream=True, follow_redirects=call.method == "GET")
+            response = client.send(self._request(client, call), stream=True, **self._sending(call))
             if response.is_success:
                 return response
             with contextlib.closing(response):
@@ -381,7 +381,7 @@ class Client:
         with errors.mapped():
             client = self.own_async_client or await self.pool.async_client(self.async_transport)
             request = self._request(client, call)
-            response = await client.send(request, stream=True, follow_redirects=call.method == "GET")
+            response = await client.send(request, stream=True, **self._sending(call))
             if response.is_success:
                 return response
             async with contextlib.aclosing(response):
@@ -410,20 +410,30 @@ class Client:
         return response
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+        options = {name: value for name, value in call.options.items() if name != "headers"}
+        options["headers"] = self._headers(call)
+        url = (call.origin or self.base_url) + call.path
         try:
-            return client.build_request(
-                call.method,
-                (call.origin or self.base_url) + call.path,
-                headers=self._headers(call),
-                timeout=self.timeout,
-                **{name: value for name, value in call.options.items() if name != "headers"},
-            )
+            if self._is_foreign(call):  # not by the client, which may have headers and cookies of its own
+                return httpx.Request(call.method, url, extensions={"timeout": self.timeout.as_dict()}, **options)
+            return client.build_request(call.method, url, timeout=self.timeout, **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
             raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
 
+    def _is_foreign(self, call: Call[Any]) -> bool:
+        """Whether it goes where an answer said, and not to a host that the developer chose."""
+        return call.anonymous and call.origin is not None and not f"{call.origin}/".startswith(f"{self.base_url}/")
+
+    def _sending(self, call: Call[Any]) -> dict[str, Any]:
+        """Redirects are followed where no body goes astray; credentials of a client of yours stay at home."""
+        own = {"auth": None} if self._is_foreign(call) else {}
+        return {"follow_redirects": call.method == "GET", **own}
+
     def _headers(self, call: Call[Any]) -> httpx.Headers:
         headers = httpx.Headers(self.headers)
-        if call.anonymous:
+        if self._is_foreign(call):
+            headers = httpx.Headers({name: value for name, value in headers.items() if name == "user-agent"})
+        elif call.anonymous:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
         return headers

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 from langchain_core.load import dumps, load
@@ -157,6 +158,34 @@ def test_a_film_whose_prompt_goes_in_a_body_is_fetched_without_the_key(
     assert made.path == tmp_path / "film.mp4"
     assert has_all_boxes(io.BytesIO(made.path.read_bytes()))
     assert made.metadata["x-usage-completion-video-seconds"] == "4"
+
+
+OWN: dict[str, Any] = {"headers": {"Authorization": "secret"}, "auth": ("me", "secret"), "cookies": {"a": "secret"}}
+
+
+def _with_own_client(service: dict[str, Any], prompt: str) -> Media:
+    with httpx.Client(**OWN) as client:
+        return PollinationsVideo(**service, http_client=client).generate(prompt)
+
+
+async def _with_own_async_client(service: dict[str, Any], prompt: str) -> Media:
+    async with httpx.AsyncClient(**OWN) as client:
+        return await PollinationsVideo(**service, http_async_client=client).agenerate(prompt)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_host_that_an_answer_names_sees_no_header_of_ours(emulator: Emulator, is_async: bool) -> None:
+    service = {**emulator.connection(), "default_headers": {"X-Api-Key": "secret"}}
+    with Emulator() as elsewhere:
+        url = PollinationsVideo(**elsewhere.connection(), duration=4).generate("waves").url
+        emulator.reply(body={"data": [{"url": url}]}, on="/v1/images/generations")
+        prompt = "100% waves"
+        made = asyncio.run(_with_own_async_client(service, prompt)) if is_async else _with_own_client(service, prompt)
+        seen = elsewhere.requests[-1]
+    assert made.mime_type == "video/mp4"
+    assert emulator.requests[-1].headers["x-api-key"] == "secret"
+    assert f"{elsewhere.url}{seen.path}" == url
+    assert seen.headers.keys() <= {"host", "user-agent"}
 
 
 @pytest.mark.parametrize(
