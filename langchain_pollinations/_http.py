@@ -515,18 +515,33 @@ def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int]
 
 
 async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """What `work` gives, run in a thread. A cancellation, and each one after it, waits until it is finished: nobody
-    touches the same file or flow beside it."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    """What `work` gives, run in a thread of its own: those of the event loop may all be busy with the long calls of
+    others, and even a cancellation would wait for them. A cancellation, and each one after it, waits until the work is
+    finished: nobody touches the same file or flow beside it."""
+    answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    context = contextvars.copy_context()
+    threading.Thread(target=_answer_with, args=(answer, context.run, work, *args), name="pollinations").start()
+    running = asyncio.wrap_future(answer)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         while not running.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # seen; the cancellation is what counts
+        running.exception()  # seen; the cancellation is what counts
         raise
+
+
+def _answer_with(answer: concurrent.futures.Future[Any], work: Callable[..., Any], *args: Any) -> None:
+    answer.set_running_or_notify_cancel()
+    try:
+        result = work(*args)
+    except BaseException as error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+    finally:
+        del answer  # it holds the error, and the error's traceback this frame
 
 
 def _next_step(flow: Flow[Any], answer: Any) -> tuple[bool, Any]:

@@ -714,6 +714,23 @@ async def test_a_cancelled_flow_is_closed_before_the_caller_goes_on(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_flow_waits_for_no_thread_of_others(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    """Tools of others may block every thread of the event loop for minutes."""
+    loop, free = asyncio.get_running_loop(), threading.Event()
+    others = [loop.run_in_executor(None, free.wait) for _ in range(64)]
+    loop.call_later(5, free.set)
+
+    def flow() -> Any:
+        yield Call("GET", "/image/0", lambda _: None, into=tmp_path / "film")
+        return "end"
+
+    emulator.reply(body=b"film", on="/image")
+    assert await client.arun(flow()) == "end"
+    assert not free.is_set()
+    free.set()
+    await asyncio.gather(*others)
+
+
 def test_flows_of_one_client_run_in_several_loops_at_once(client: Client, emulator: Emulator) -> None:
     emulator.reply(body={"number": 0}, on="/image/0", delay=0.05, times=99)
     found: list[Any] = []
