@@ -249,7 +249,10 @@ class Client:
     async def asend(self, call: Call[T]) -> T:
         response = await self._retrying(tenacity.AsyncRetrying)(self._aanswer, call)
         with errors.mapped():
-            return call.read(response)
+            if call.into is None:
+                return call.read(response)
+            read: T = await in_thread(call.read, response)  # it looks into the file
+            return read
 
     def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
         """What `send` gives for each call, in their order; `at_once` of them travel at a time.
@@ -317,13 +320,13 @@ class Client:
         answer = None
         try:
             while True:
-                done, step = await _in_thread(_next_step, flow, answer)
+                done, step = await in_thread(_next_step, flow, answer)
                 if done:
                     result: T = step
                     return result
                 answer = await (self.asend(step) if isinstance(step, Call) else self.asend_all(step, AT_ONCE))
         finally:
-            await _in_thread(flow.close)
+            await in_thread(flow.close)
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._opened, call)
@@ -492,10 +495,10 @@ async def _asave(response: httpx.Response, path: Path, arrived: Arrived | None) 
     file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
     try:
         async for piece in response.aiter_bytes(PIECE):
-            await _in_thread(file.write, piece)
+            await in_thread(file.write, piece)
             tell(len(piece))
     finally:
-        await _in_thread(file.close)
+        await in_thread(file.close)
 
 
 def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int], None]:
@@ -514,7 +517,7 @@ def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int]
     return tell
 
 
-async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
+async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
     """What `work` gives, run in a thread of its own: those of the event loop may all be busy with the long calls of
     others, and even a cancellation would wait for them. A cancellation, and each one after it, waits until the work is
     finished: nobody touches the same file or flow beside it."""

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Flow
+from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
 from langchain_pollinations._references import Reading
@@ -108,7 +108,8 @@ class MediaTool(BaseTool):
         with self._telling(options):
             given, chosen = self._request(_chosen(options))
             made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
-        return self._result(made)
+        result: tuple[Content, dict[str, Any]] = await in_thread(self._result, made)  # a film may be long
+        return result
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and named arguments for the wrapper, from what the model chose."""

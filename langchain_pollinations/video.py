@@ -137,17 +137,17 @@ class PollinationsVideo(Maker, VideoOptions):
             OSError: If the file cannot be written.
             ImportError: If a bar is asked for without tqdm.
         """
-        options, target = self._options(overrides), self._target(path)
+        options = self._options(overrides)
         with watched(self.progress if progress is None else progress) as arrived:
-            return self._run(options, self._generation(prompt, options, target, arrived))
+            return self._run(options, self._generation(prompt, options, path, arrived))
 
     async def agenerate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: Show = None, **overrides: Any
     ) -> Media:
         """As `generate`."""
-        options, target = self._options(overrides), self._target(path)
+        options = self._options(overrides)
         with watched(self.progress if progress is None else progress) as arrived:
-            return await self._arun(options, self._generation(prompt, options, target, arrived))
+            return await self._arun(options, self._generation(prompt, options, path, arrived))
 
     def __getstate__(self) -> dict[Any, Any]:
         """Without a function that is told of progress, which belongs to this process."""
@@ -161,9 +161,14 @@ class PollinationsVideo(Maker, VideoOptions):
         return None if path is None else media.target_of(path, ".mp4")
 
     def _generation(
-        self, prompt: str, options: VideoOptions, target: Path | None = None, arrived: Arrived | None = None
+        self,
+        prompt: str,
+        options: VideoOptions,
+        path: str | PathLike[str] | None = None,
+        arrived: Arrived | None = None,
     ) -> Flow[Media]:
         check_prompt(prompt)
+        target = self._target(path)
         given = {name: self._read(name, getattr(options, name), family) for name, family in _FAMILIES.items()}
         check_abilities(options, {name: len(each) for name, each in given.items()})
         way_of(prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in given.items()})

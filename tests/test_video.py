@@ -400,6 +400,29 @@ def test_a_film_is_saved_under_the_name_that_is_given(
     assert made.data == FILM
 
 
+READ_BY: list[tuple[str, threading.Thread]] = []
+
+
+def _note(event: str, args: tuple[Any, ...]) -> None:
+    if event == "open" and args[1] in ("r", "rb") and str(args[0]).endswith(".part"):
+        READ_BY.append((str(args[0]), threading.current_thread()))
+
+
+def test_files_are_looked_at_beside_the_event_loop(camera: PollinationsVideo, tmp_path: Path) -> None:
+    """LangGraph's server, for one, raises an error for whatever blocks its loop."""
+
+    class Noted:
+        def __fspath__(self) -> str:
+            READ_BY.append(("path", threading.current_thread()))
+            return str(tmp_path / "film.mp4")
+
+    sys.addaudithook(_note)
+    READ_BY.clear()
+    asyncio.run(camera.agenerate("waves", Noted()))
+    assert {Path(name).suffix for name, _ in READ_BY} == {"", ".part"}
+    assert threading.main_thread() not in {thread for _, thread in READ_BY}
+
+
 def test_a_folder_gets_films_under_names_of_ours(emulator: Emulator, film: Film, tmp_path: Path) -> None:
     camera = PollinationsVideo(**emulator.connection(), output_folder=tmp_path)
     emulator.reply(body=FILM, on="/video", times=3)
