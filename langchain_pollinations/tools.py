@@ -512,6 +512,15 @@ class PollinationsToolkit(Connection, BaseToolkit):
     _shelf: Shelf = PrivateAttr(default_factory=Shelf)
     _uploaded: Uploaded = PrivateAttr(default_factory=Uploaded)
 
+    @field_validator("options")
+    @classmethod
+    def _without_secrets(cls, value: Mapping[Name, Mapping[str, Any]]) -> Mapping[Name, Mapping[str, Any]]:
+        """What stands here is shown and pickled as it is."""
+        names = {name for options in value.values() for name in options}
+        if secret := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
+            raise ValueError(f"{', '.join(secret)}: give it to the toolkit itself, whose connection all tools share")
+        return value
+
     @field_validator("include")
     @classmethod
     def _some(cls, value: list[Name] | None) -> list[Name] | None:

@@ -424,6 +424,15 @@ def test_the_tools_of_a_toolkit_share_connections_and_keep_their_own_patience(em
     assert PollinationsToolkit(**emulator.connection(), timeout=5).get_tools()[2].video.timeout == 5  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["api_key", "pollinations_api_key", "default_headers"])
+def test_a_key_is_given_to_the_toolkit_where_it_is_not_shown(name: str) -> None:
+    secret = {"Authorization": "sk_hidden"} if name == "default_headers" else "sk_hidden"
+    with pytest.raises(ValueError, match=f"{name}: give it to the toolkit itself") as caught:
+        PollinationsToolkit(options={"image": {name: secret}})
+    assert "sk_hidden" not in str(caught.value)
+    assert "sk_hidden" not in repr(PollinationsToolkit(**{name: secret}))
+
+
 def test_a_toolkit_and_its_tools_pickle_without_the_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     toolkit = PollinationsToolkit(base_url=emulator.url, api_key="sk_secret")
     stored = pickle.dumps((toolkit, toolkit.get_tools()))
