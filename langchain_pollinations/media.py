@@ -314,7 +314,8 @@ class Media:
     graph write fields down, and with this one its key."""
 
     def __post_init__(self, maker: Any) -> None:
-        self.__dict__["maker"] = maker
+        # Tracers write down what stands in here under a public name, and would upload every film with its bytes.
+        self.__dict__.update(_data=self.__dict__.pop("data"), maker=maker)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **known: Any) -> Self:
@@ -339,24 +340,27 @@ class Media:
     @classmethod
     def _in_file(cls, path: Path, **known: Any) -> Self:
         media = cls(data=b"", path=path.absolute(), **known)
-        del media.__dict__["data"]  # `__getattr__` reads it from now on
+        del media.__dict__["_data"]  # `__getattr__` reads it from now on
         return media
 
     def moved(self, path: Path) -> Self:
         """The same media, whose file is now elsewhere. Nothing is read."""
-        known = {name: value for name, value in self.__dict__.items() if name not in ("data", "path")}
+        known = {name: value for name, value in self.__dict__.items() if name not in ("_data", "path")}
         return self._in_file(path, **known)
 
     def __getattr__(self, name: str) -> Any:
-        """`data`, where it is not in memory; what is in memory is never asked for here."""
-        if name == "data" and self.__dict__.get("path") is not None:
+        """`data`, which does not stand under this name."""
+        known = self.__dict__
+        if name == "data" and "_data" in known:
+            return known["_data"]
+        if name == "data" and known.get("path") is not None:
             return self.path.read_bytes()  # type: ignore[union-attr]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.path.stat().st_size if self.path is not None and "data" not in self.__dict__ else len(self.data)
+        return self.path.stat().st_size if self.path is not None and "_data" not in self.__dict__ else len(self.data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return it; with no suffix the right one is added.
@@ -368,7 +372,7 @@ class Media:
         """
         target = target_of(path, EXTENSIONS.get(self.mime_type, ".bin"))
         with written(target) as part:
-            if "data" in self.__dict__:
+            if "_data" in self.__dict__:
                 part.write_bytes(self.data)
             else:
                 shutil.copyfile(self.path, part)  # type: ignore[arg-type]  # piece by piece, however long the film
@@ -402,7 +406,7 @@ class Media:
         """
         return {
             "type": "pollinations_media",
-            **({"base64": self._base64()} if "data" in self.__dict__ else {"path": str(self.path)}),
+            **({"base64": self._base64()} if "_data" in self.__dict__ else {"path": str(self.path)}),
             "mime_type": self.mime_type,
             "url": self.url,
             "model": self.model,

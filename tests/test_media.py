@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -417,3 +418,13 @@ def test_a_sound_whose_size_was_left_open_is_joined_whole() -> None:
 def test_sounds_that_cannot_be_joined_say_why(files: list[bytes], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         joined_wavs(files)
+
+
+def test_a_trace_tells_of_a_media_without_its_bytes() -> None:
+    """Tracers write down whatever a runnable gives; LangSmith's does it with orjson, which does not ask."""
+    painter = PollinationsImage(api_key="sk_secret")
+    written = orjson.dumps(Media(PNG, "image/png", prompt="a cat", maker=painter), default=repr)
+    told = json.loads(written)
+    assert told["prompt"] == "a cat"
+    assert "data" not in told
+    assert b"sk_secret" not in written
