@@ -116,7 +116,7 @@ class Reading:
             host, _ = (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
             host = ""
-        if not host or re.search(r"[\s<>\"\x00-\x1f]", address):
+        if not host or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
             raise self._wrong(f"{address[:200]!r} is no whole http(s) address")
         if address.startswith(f"{self.own}/"):
             return

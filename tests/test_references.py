@@ -150,6 +150,8 @@ def test_addresses_that_only_this_machine_knows_are_refused(address: str) -> Non
         "https://example.com/<x>",
         'https://example.com/"',
         "https://exam\0ple.com/",
+        "https://example.com/\x7f",
+        "https://example.com/\ud83d.png",
         "https://example.com:port/",
         "https://example.com:99999/",
     ],
