@@ -25,6 +25,9 @@ References: TypeAlias = Reference | list[Reference]
 NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
 """What each family of types is called in errors."""
 
+LARGEST = 400 * 1024 * 1024
+"""Bytes of a file that is read, as many as the service takes anywhere. The words for its name may be a model's."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -98,7 +101,8 @@ class Reading:
             found = (folder / path.expanduser()).resolve()
             is_inside = found.is_relative_to(folder)
             is_other = found.exists() and not found.is_file()  # a pipe would be waited for
-            data = found.read_bytes() if is_inside and not is_other else b""
+            size = found.stat().st_size if is_inside else 0
+            data = found.read_bytes() if is_inside and not is_other and size <= LARGEST else b""
         except OSError as error:
             raise self._wrong(f"{name} cannot be read: {error.strerror}") from error
         except (ValueError, RuntimeError) as error:  # half a character, a home of nobody, a link to itself
@@ -107,6 +111,8 @@ class Reading:
             raise self._wrong(f"{name} lies outside of reference_folder ({folder.name})")
         if is_other:
             raise self._wrong(f"{name} cannot be read: it is no file")
+        if size > LARGEST:
+            raise self._wrong(f"{name} has {size:,} bytes; the service takes {LARGEST:,} at most")
         return self._of_bytes(data)
 
     def _check_public(self, address: str) -> None:

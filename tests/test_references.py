@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from langchain_pollinations import InvalidRequestError, Media, PollinationsImage
-from langchain_pollinations._references import Reading, check_schemes
+from langchain_pollinations._references import LARGEST, Reading, check_schemes
 from langchain_pollinations.emulator import Emulator
 
 OWN = "https://media.pollinations.ai"
@@ -236,6 +236,13 @@ def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     with pytest.raises(InvalidRequestError, match="it is no file"):
         read("pipe.png", folder)
+
+
+def test_a_file_that_nobody_takes_is_not_read(folder: Path) -> None:
+    with (folder / "huge.png").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(InvalidRequestError, match="has 419,430,401 bytes; the service takes 419,430,400 at most"):
+        read("huge.png", folder)
 
 
 @pytest.mark.parametrize("given", ["dot.png", "/etc/passwd", "~/x.png", Path("dot.png"), "http:/typo", "x" * 5000, ""])
