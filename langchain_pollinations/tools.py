@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from urllib.parse import unquote
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
@@ -26,7 +27,7 @@ from pydantic import (
 
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
-from langchain_pollinations._maker import Uploaded
+from langchain_pollinations._maker import Uploaded, has_dot_segments
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
 from langchain_pollinations._references import Reading
 from langchain_pollinations._shelf import Shelf
@@ -448,7 +449,7 @@ class PollinationsTranscribeTool(MediaTool):
             named = Reading("recording", family, self.reference_folder, host).one(named)
         if isinstance(named, Media):
             return named
-        if not named.startswith(f"{host}/"):
+        if not named.startswith(f"{host}/") or has_dot_segments(unquote(named)):
             raise InvalidRequestError("recording: give the id of a recording that was made here")
         path = named.removeprefix(host)
         fetched: Media = yield Call("GET", path, partial(_fetched, url=named), origin=host, anonymous=True)

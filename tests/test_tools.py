@@ -349,6 +349,14 @@ def test_what_the_developers_model_cannot_do_is_raised(emulator: Emulator, run: 
         run(PollinationsSpeechTool(**emulator.connection(), model="flux"), {"text": "Hello"})
 
 
+@pytest.mark.parametrize("path", ["../v1/models", "x/../../v1/models", "%2e%2e/v1/models", "..%2Fv1/models", "."])
+def test_no_words_of_a_model_lead_out_of_the_media_host(emulator: Emulator, run: Any, path: str) -> None:
+    tool = PollinationsTranscribeTool(**emulator.connection())
+    message = run(tool, {"recording": f"{emulator.url}/media/{path}"})
+    assert "give the id of a recording that was made here" in message.content
+    assert not emulator.requests
+
+
 # --- The shelf --------------------------------------------------------------------------------------------------------
 
 
