@@ -130,14 +130,22 @@ class MediaTool(BaseTool):
         """Tell the model what it can correct; what is the developer's to correct travels on."""
         try:
             yield
-        except UnsupportedRequestError:
-            raise
+        except UnsupportedRequestError as error:
+            if not self._has_chosen(options, str(error)):
+                raise
+            raise ToolException(str(error)) from error
         except UnknownModelError as error:
             if not options.get("model"):
                 raise
             raise ToolException(str(error)) from error
         except InvalidRequestError as error:
             raise ToolException(str(error)) from error
+
+    def _has_chosen(self, options: Mapping[str, Any], says: str) -> bool:
+        """Whether an error is about an argument that the model gave and may as well leave out."""
+        known: Any = self.args_schema
+        optional = {name for name, field in known.model_fields.items() if not field.is_required()}
+        return any(re.search(rf"\b{name}\b", says) for name in optional & _chosen(options).keys())
 
     def _made(self, reference: str) -> Media | str:
         """What a model names by its id or address: a media of the shelf, else words for the wrapper to read. An id

@@ -349,6 +349,24 @@ def test_what_the_developers_model_cannot_do_is_raised(emulator: Emulator, run: 
         run(PollinationsSpeechTool(**emulator.connection(), model="flux"), {"text": "Hello"})
 
 
+FRAMES = {"first_frame": PNG_URL, "last_frame": PNG_URL}
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "args", "says"),
+    [
+        (PollinationsMusicTool, "sfx", {"prompt": "a door", "instrumental": True}, "takes no instrumental"),
+        (PollinationsVideoTool, "alibaba/wan-2.6", {"prompt": "x", **FRAMES}, "takes no last frame"),
+    ],
+)
+def test_a_model_is_told_what_it_may_as_well_leave_out(
+    emulator: Emulator, run: Any, kind: Any, model: str, args: dict[str, Any], says: str
+) -> None:
+    message = run(kind(**emulator.connection(), model=model), args)
+    assert message.status == "error"
+    assert says in message.content
+
+
 @pytest.mark.parametrize("path", ["../v1/models", "x/../../v1/models", "%2e%2e/v1/models", "..%2Fv1/models", "."])
 def test_no_words_of_a_model_lead_out_of_the_media_host(emulator: Emulator, run: Any, path: str) -> None:
     tool = PollinationsTranscribeTool(**emulator.connection())
