@@ -181,6 +181,10 @@ class ImageInput(BaseModel):
     )
 
 
+_SEEN = ("image/png", "image/jpeg", "image/webp", "image/gif")
+"""What models look at. Anything else, such as an SVG, would end this conversation: each later request holds it too."""
+
+
 class PictureTool(MediaTool):
     """What drawing and editing share."""
 
@@ -195,7 +199,8 @@ class PictureTool(MediaTool):
 
     def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
         text = self._sentence(made)
-        return [{"type": "text", "text": text}, made.to_block()] if self.show else text, made.to_artifact()
+        shown = self.show and made.mime_type in _SEEN
+        return [{"type": "text", "text": text}, made.to_block()] if shown else text, made.to_artifact()
 
 
 class PollinationsImageTool(PictureTool):

@@ -349,6 +349,12 @@ def test_what_the_developers_model_cannot_do_is_raised(emulator: Emulator, run: 
         run(PollinationsSpeechTool(**emulator.connection(), model="flux"), {"text": "Hello"})
 
 
+def test_no_model_is_shown_what_none_can_see(emulator: Emulator, run: Any) -> None:
+    message = run(PollinationsImageTool(**emulator.connection(), model="recraft-svg", show=True), {"prompt": "a cat"})
+    assert isinstance(message.content, str)
+    assert Media.from_artifact(message.artifact).mime_type == "image/svg+xml"
+
+
 FRAMES = {"first_frame": PNG_URL, "last_frame": PNG_URL}
 
 
