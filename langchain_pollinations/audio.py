@@ -138,7 +138,7 @@ class MusicOptions(SoundOptions):
     """Whether the end is to lead into the beginning, for sound effects."""
     prompt_influence: float | None = Field(default=None, ge=0, le=1)
     """How closely a sound effect is to follow the prompt."""
-    reference_audio: Reference | None = None
+    reference_audio: Reference | None = Field(default=None, repr=False)
     """A sound to model it on, of 20 MiB at most: a public address, a data URI, bytes, a `Media`, or a file below
     `reference_folder`. What is no address is uploaded."""
     composition_plan: dict[str, JsonValue] | None = None

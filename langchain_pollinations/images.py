@@ -59,7 +59,7 @@ class ImageOptions(Options):
     """For models that offer resolutions."""
     transparent: bool | None = None
     """A transparent background, for models that can."""
-    image: References | None = None
+    image: References | None = Field(default=None, repr=False)
     """Reference pictures, for models that take some: public addresses, data URIs, bytes, `Media`, or files below
     `reference_folder`."""
     enhance: bool | None = None

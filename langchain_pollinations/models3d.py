@@ -40,7 +40,7 @@ class Model3DOptions(Options):
     model: str = Field(default="trellis-2", min_length=1)
     """Canonical id or alias of the model. `trellis-2` and `asset-harvester` make objects of a picture; `rodin` of
     words, a picture or both."""
-    image: References | None = None
+    image: References | None = Field(default=None, repr=False)
     """The picture of the object: a public address, a data URI, bytes, a `Media`, or a file below `reference_folder`.
     What is no address is uploaded to the service's media host first."""
     resolution: Literal["low", "medium", "high"] | None = None

@@ -70,16 +70,16 @@ class VideoOptions(Options):
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
     """Equal requests get the equal, stored film. -1 draws a random seed for each call, since the service itself takes
     -1 for one fixed seed."""
-    first_frame: Reference | None = None
+    first_frame: Reference | None = Field(default=None, repr=False)
     """Picture that the film begins with, for models that take one: a public address, a data URI, bytes, a `Media`, or a
     file below `reference_folder`. What is no address is uploaded."""
-    last_frame: Reference | None = None
+    last_frame: Reference | None = Field(default=None, repr=False)
     """Picture that it ends with, beside a `first_frame`."""
-    reference_images: References | None = None
+    reference_images: References | None = Field(default=None, repr=False)
     """Pictures of what is to be seen, for models that take some."""
-    reference_videos: References | None = None
+    reference_videos: References | None = Field(default=None, repr=False)
     """Films to follow in motion or style, for models that take some."""
-    reference_audios: References | None = None
+    reference_audios: References | None = Field(default=None, repr=False)
     """Sound that leads the film, for models that take some."""
 
     @model_validator(mode="after")

@@ -10,7 +10,14 @@ from urllib.parse import quote
 
 import pytest
 
-from langchain_pollinations import InvalidRequestError, Media, PollinationsImage
+from langchain_pollinations import (
+    InvalidRequestError,
+    Media,
+    Pollinations3D,
+    PollinationsImage,
+    PollinationsMusic,
+    PollinationsVideo,
+)
 from langchain_pollinations._references import LARGEST, Reading, check_schemes
 from langchain_pollinations.emulator import Emulator
 
@@ -261,3 +268,11 @@ def test_the_folder_is_of_the_constructor_and_of_no_call(folder: Path, emulator:
     painter = PollinationsImage(**emulator.connection())
     with pytest.raises(InvalidRequestError, match="unknown argument 'reference_folder'"):
         painter.edit("night", "dot.png", reference_folder=folder)
+
+
+def test_a_wrapper_is_shown_without_the_bytes_of_its_references() -> None:
+    """Logs and errors hold it, and a film has many bytes."""
+    references: dict[str, Any] = {"first_frame": PNG, "last_frame": PNG, "reference_images": [PNG]}
+    wrappers = [PollinationsVideo(api_key="sk_x", **references), PollinationsImage(api_key="sk_x", image=PNG)]
+    wrappers += [Pollinations3D(api_key="sk_x", image=PNG), PollinationsMusic(api_key="sk_x", reference_audio=PNG)]
+    assert "PNG" not in repr(wrappers)
