@@ -192,7 +192,7 @@ def has_dot_segments(prompt: str) -> bool:
     return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
 
 
-def joined(addresses: Sequence[str]) -> str:
+def joined_addresses(addresses: Sequence[str]) -> str:
     """Addresses for a parameter that takes several. A comma would part one in two."""
     return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)
 

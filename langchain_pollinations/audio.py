@@ -118,7 +118,7 @@ class PollinationsSpeech(Maker, SpeechOptions):
             sound: Media = yield speech_call(parts[0], options)
             return sound
         sounds = yield [speech_call(part, options) for part in parts]
-        return joined(sounds, prompt if isinstance(prompt, str) else "\n".join(parts))
+        return joined_sounds(sounds, prompt if isinstance(prompt, str) else "\n".join(parts))
 
 
 class MusicOptions(SoundOptions):
@@ -488,7 +488,7 @@ def _with_rate(sound: Media, response: httpx.Response) -> Media:
 # --- Parts joined -----------------------------------------------------------------------------------------------------
 
 
-def joined(sounds: Sequence[Media], prompt: str) -> Media:
+def joined_sounds(sounds: Sequence[Media], prompt: str) -> Media:
     """Parts of a text as one sound.
 
     Raises:

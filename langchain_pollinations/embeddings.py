@@ -149,12 +149,12 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
     def _embed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
         with catalog.suggesting(options.model, "embedding"):
-            return plan.joined(self._client.send_all(plan.calls, options.max_concurrency), options)
+            return plan.vectors(self._client.send_all(plan.calls, options.max_concurrency), options)
 
     async def _aembed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
         with catalog.suggesting(options.model, "embedding"):
-            return plan.joined(await self._client.asend_all(plan.calls, options.max_concurrency), options)
+            return plan.vectors(await self._client.asend_all(plan.calls, options.max_concurrency), options)
 
     def _options(self) -> EmbeddingOptions:
         return chosen(EmbeddingOptions, self, {}, self._SYNONYMS)
@@ -339,7 +339,7 @@ class Plan:
     calls: list[Call[Answer]]
     places: list[list[int]]
 
-    def joined(self, answers: Sequence[Answer], options: EmbeddingOptions) -> list[list[float]]:
+    def vectors(self, answers: Sequence[Answer], options: EmbeddingOptions) -> list[list[float]]:
         """The vectors in the order of the inputs.
 
         Raises:

@@ -20,7 +20,7 @@ from langchain_pollinations._maker import (
     Options,
     check_prompt,
     in_path,
-    joined,
+    joined_addresses,
     read_media,
     revision,
 )
@@ -256,7 +256,7 @@ def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
     if not query.get("transparent"):
         query.pop("transparent", None)  # the server takes the text "false" for true
     if addresses:
-        query["image"] = joined(addresses)
+        query["image"] = joined_addresses(addresses)
     return query
 
 

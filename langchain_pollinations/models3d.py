@@ -18,7 +18,7 @@ from langchain_pollinations._maker import (
     Options,
     check_prompt,
     has_dot_segments,
-    joined,
+    joined_addresses,
     read_media,
 )
 from langchain_pollinations._options import MAX_SEED
@@ -158,7 +158,7 @@ def object_call(prompt: str, options: Model3DOptions, addresses: Sequence[str]) 
     """`GET /3d/{prompt}`, or a POST to the same address where the rest does not fit into it."""
     path, read = path_of(prompt), partial(read_object, prompt=prompt, options=options)
     said = options.model_dump(exclude_none=True, exclude={"image"})
-    query = said | ({"image": joined(addresses)} if addresses else {})
+    query = said | ({"image": joined_addresses(addresses)} if addresses else {})
     if len(path) + len(urlencode(query)) <= LONGEST_URL:
         return Call("GET", path, read, {"params": query})
     safe = {"safe": said.pop("safe")} if "safe" in said else {}  # the body is strict, and does not know it

@@ -22,7 +22,7 @@ from langchain_pollinations._maker import (
     Options,
     check_prompt,
     in_path,
-    joined,
+    joined_addresses,
     metadata,
     public_url,
     read_media,
@@ -306,7 +306,7 @@ def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[st
     if path is not None:
         query = said | {name: _piped(each) for name, each in guides.items()}
         if frames:
-            query["image"] = joined(frames)
+            query["image"] = joined_addresses(frames)
         if len(path) + len(urlencode(query)) <= (LONGEST_URL_WITH_REFERENCES if guides else LONGEST_URL):
             return path, query
     if guides:
