@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
 from langchain_pollinations._http import Arrived
+from langchain_pollinations.errors import InvalidRequestError
 
 TICK = 0.5
 """Seconds between two looks at the clock of a bar."""
@@ -37,6 +39,12 @@ Show: TypeAlias = bool | Tell | None
 """None for a bar where somebody sees it, True for a bar in any case, False for nothing, or who is told."""
 
 
+def check_tells(show: Show) -> None:
+    """Raise a `ValueError` for a function whose calls would have to be awaited, which nobody does."""
+    if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
+        raise ValueError("progress: takes a plain function, not an async one: nobody would await it")
+
+
 @contextmanager
 def watched(show: Show) -> Iterator[Arrived | None]:
     """What is to be told of the bytes that arrive, inside of the call that it is about; None if nobody looks.
@@ -44,8 +52,13 @@ def watched(show: Show) -> Iterator[Arrived | None]:
     Everything is told in the thread, and between the steps of the event loop, in which the bytes come.
 
     Raises:
+        InvalidRequestError: If the function to be told is an async one.
         ImportError: If a bar is asked for without tqdm.
     """
+    try:
+        check_tells(show)
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
     if show is False or (show is None and not _is_seen()):
         yield None
     elif callable(show):

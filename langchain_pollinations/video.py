@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 import httpx
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._http import Arrived, Call, Flow
@@ -29,7 +29,7 @@ from langchain_pollinations._maker import (
     revision,
 )
 from langchain_pollinations._options import MAX_SEED
-from langchain_pollinations._progress import Show, watched
+from langchain_pollinations._progress import Show, check_tells, watched
 from langchain_pollinations._references import Reference, References, check_schemes
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -110,7 +110,13 @@ class PollinationsVideo(Maker, VideoOptions):
     """Where films are saved that no `path` is given for, under names of ours. Without it they stay in memory."""
     progress: Show = Field(default=None, exclude=True, repr=False)
     """What is seen of a call: a bar in a terminal or a notebook where tqdm is installed (None), a bar in any case
-    (True), nothing (False), or a function that is called with a `Progress`."""
+    (True), nothing (False), or a function, not an async one, that is called with a `Progress`."""
+
+    @field_validator("progress")
+    @classmethod
+    def _check_progress(cls, value: Show) -> Show:
+        check_tells(value)
+        return value
 
     def generate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: Show = None, **overrides: Any

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import jsonschema
 import pytest
 from langchain_core.load import dumps, load
 from langchain_core.runnables import RunnableLambda
+from pydantic import ValidationError
 
 from langchain_pollinations import (
     APIConnectionError,
@@ -658,6 +660,26 @@ def test_a_function_is_told_of_every_stage_where_the_call_was_made(
     assert told[-1] == Progress("done", told[-1].seconds, len(FILM), len(FILM))
     assert [each.received for each in told] == sorted(each.received for each in told)
     assert [each.seconds for each in told] == sorted(each.seconds for each in told)
+
+
+async def tell_nobody(progress: Progress) -> None:
+    raise AssertionError
+
+
+class TellsNobody:
+    async def __call__(self, progress: Progress) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("progress", [tell_nobody, partial(tell_nobody), TellsNobody()], ids=["def", "partial", "call"])
+def test_who_would_have_to_be_awaited_is_told_nothing(
+    camera: PollinationsVideo, emulator: Emulator, film: Film, progress: Any
+) -> None:
+    with pytest.raises(InvalidRequestError, match="progress: takes a plain function"):
+        film(camera, "waves", progress=progress)
+    with pytest.raises(ValidationError, match="progress: takes a plain function"):
+        PollinationsVideo(api_key="sk_x", progress=progress)
+    assert emulator.requests == []
 
 
 def test_an_error_is_not_told_as_done(camera: PollinationsVideo, emulator: Emulator, film: Film) -> None:
