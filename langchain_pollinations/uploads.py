@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from langchain_pollinations import errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import told
-from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
 
 LARGEST = 400 * 1024 * 1024
@@ -63,11 +64,12 @@ def upload(
         connection: The fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on.
 
     Raises:
-        InvalidRequestError: If an argument is wrong or the id is taken already.
+        InvalidRequestError: If an argument is wrong.
+        UnsupportedRequestError: If the id is taken already, perhaps by an earlier attempt whose answer was lost.
         PayloadTooLargeError: If the file is larger than the service takes.
         OSError: If the file cannot be read.
     """
-    with _connected(connection) as host:
+    with _connected(connection) as host, _taken_told(id):
         return host._client.run(_upload(file, host._media_host, name, id, tags))
 
 
@@ -81,7 +83,8 @@ async def aupload(
 ) -> Upload:
     """As `upload`."""
     async with _connected(connection) as host:
-        return await host._client.arun(_upload(file, host._media_host, name, id, tags))
+        with _taken_told(id):
+            return await host._client.arun(_upload(file, host._media_host, name, id, tags))
 
 
 def _connected(connection: dict[str, Any]) -> Connection:
@@ -89,6 +92,19 @@ def _connected(connection: dict[str, Any]) -> Connection:
         return Connection(**connection)
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
+
+
+@contextmanager
+def _taken_told(id: str | None) -> Iterator[None]:
+    """Say of an id that is taken by whom it may be: a repeat, after an answer that was lost, finds its own file there,
+    and the service does not tell whose it is."""
+    try:
+        yield
+    except UnsupportedRequestError as error:
+        if id is not None and error.status_code == 409:
+            error.message += " (perhaps it is this file, from an earlier attempt whose answer was lost)"
+            error.args = (error.message,)
+        raise
 
 
 def _upload(file: Any, host: str, name: str | None, id: str | None, tags: str | Iterable[str]) -> Flow[Upload]:

@@ -106,6 +106,16 @@ def test_a_taken_id_replaces_nothing(put: Put) -> None:
     assert httpx.get(first.url).content == PNG
 
 
+def test_an_id_may_be_taken_by_the_same_call(put: Put, emulator: Emulator) -> None:
+    emulator.fail("drop", on="/media/upload")
+    emulator.fail(409, body={"error": "It exists already"}, on="/media/upload")
+    with pytest.raises(
+        UnsupportedRequestError, match=r"exists already.*perhaps it is this file, from an earlier attempt"
+    ):
+        put(PNG, id="cat")
+    assert len(emulator.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("given", "options", "says"),
     [
