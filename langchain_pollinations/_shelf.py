@@ -42,8 +42,8 @@ class Shelf:
     def find(self, reference: str) -> Media | None:
         """The media of an id or address; None for one that is not here (any more)."""
         with self._lock:
-            found = self._kept.get(reference) or self._kept.get(reference.rpartition("/")[2])
-        return found if found is not None and reference in (_id_of(found), found.url) else None
+            named, at_end = self._kept.get(reference), self._kept.get(reference.rpartition("/")[2])
+        return at_end if named is None and at_end is not None and at_end.url == reference else named
 
 
 def _id_of(media: Media) -> str:

@@ -69,7 +69,8 @@ class MediaTool(BaseTool):
     handle_validation_error: Any = told
 
     shelf: Shelf = Field(default_factory=Shelf, repr=False, exclude=True)
-    """Where tools find what others of the same shelf have made, by its id."""
+    """Where a tool finds what it made, by its id. Tools that are made with `shelf=other_tool.shelf` share that of the
+    other, and so find what it made, too."""
 
     if TYPE_CHECKING:
         # For those who read types, who would else see fields only: each tool takes the arguments of its wrapper, too.
@@ -153,10 +154,17 @@ class MediaTool(BaseTool):
         wrapper: Connection = getattr(self, self._WRAPPER)
         found = self.shelf.find(reference)
         if found is not None:
-            return found
+            return found if found.path is None or found.path.is_file() else _elsewhere(found)
         if re.fullmatch(r"[A-Za-z0-9_-]{6,128}", reference):
             return f"{wrapper._media_host}/{reference}"
         return reference
+
+
+def _elsewhere(lost: Media) -> str:
+    """The address of a media whose file is gone."""
+    if lost.url is None:
+        raise InvalidRequestError("what was kept under this id has been deleted since, and has no public address")
+    return lost.url
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:

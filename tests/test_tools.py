@@ -40,6 +40,7 @@ from langchain_pollinations import (
 )
 from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
 from langchain_pollinations.emulator import Emulator
+from tests.test_references import PNG
 
 RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {
     "invoke": lambda tool, args: tool.invoke(_call(tool, args)),
@@ -379,6 +380,29 @@ def test_no_words_of_a_model_lead_out_of_the_media_host(emulator: Emulator, run:
     message = run(tool, {"recording": f"{emulator.url}/media/{path}"})
     assert "give the id of a recording that was made here" in message.content
     assert not emulator.requests
+
+
+def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, run: Any, tmp_path: Path) -> None:
+    service = emulator.connection()
+    camera = PollinationsVideoTool(**service, output_folder=tmp_path, progress=False)
+    listener = PollinationsTranscribeTool(**service, shelf=camera.shelf)
+    film = Media.from_artifact(RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4}).artifact)
+    assert film.path is not None
+    assert film.url is not None
+    film.path.unlink()
+    emulator.reply(body={"text": "The tide is out."}, on="/v1/audio/transcriptions")
+    assert run(listener, {"recording": film.url.rpartition("/")[2]}).content == "The tide is out."
+    assert emulator.requests[-2].path == film.url.removeprefix(emulator.url)
+
+
+def test_a_model_is_told_of_what_is_gone_altogether(emulator: Emulator, run: Any, tmp_path: Path) -> None:
+    editor = PollinationsEditImageTool(**emulator.connection())
+    (tmp_path / "dot.png").write_bytes(PNG)
+    name = editor.shelf.keep(Media.from_file(tmp_path / "dot.png"))
+    (tmp_path / "dot.png").unlink()
+    message = run(editor, {"prompt": "night", "images": [name]})
+    assert message.status == "error"
+    assert "has been deleted since" in message.content
 
 
 # --- The shelf --------------------------------------------------------------------------------------------------------
