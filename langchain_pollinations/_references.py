@@ -96,6 +96,8 @@ class Reading:
                 f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
                 "may be read from: reference_folder=..."
             )
+        if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # whoever resolves one asks another machine, with our password
+            raise self._wrong(f"{name} is no name of a file in reference_folder, but one of a network or device")
         folder = self.folder.expanduser().resolve()
         try:
             found = (folder / path.expanduser()).resolve()

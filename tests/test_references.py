@@ -202,6 +202,12 @@ def test_files_outside_the_folder_are_not(folder: Path, name: str, kind: type) -
     assert str(folder.parent) not in str(caught.value)
 
 
+@pytest.mark.parametrize("lead", ["//", "\\\\", "/\\", "\\/", "\\??\\", "//./", "\\\\?\\UNC\\"])
+def test_names_of_other_machines_and_devices_are_refused_unresolved(folder: Path, lead: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is no name of a file in reference_folder, but one of a network"):
+        read(f"{lead}host/share/dot.png", folder)
+
+
 def test_a_folder_whose_name_begins_alike_is_another(folder: Path) -> None:
     twin = folder.with_name("pictures2")
     twin.mkdir()
