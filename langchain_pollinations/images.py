@@ -131,7 +131,12 @@ class PollinationsImage(Maker, ImageOptions):
         if pictures is None or pictures == []:
             raise InvalidRequestError("image: give the picture to change")
         chosen = "model" in self.model_fields_set or "model" in overrides or "model_name" in overrides
-        return self._options({**({} if chosen else {"model": EDITOR}), **overrides, "image": pictures})
+        options = self._options({**({} if chosen else {"model": EDITOR}), **overrides, "image": pictures})
+        if (options.width is None) != (options.height is None):
+            raise InvalidRequestError(
+                "width, height: give both, or neither (None), which keeps the picture's own ratio"
+            )
+        return options
 
     def _options(self, overrides: Mapping[str, Any]) -> ImageOptions:
         options: ImageOptions = super()._options(overrides)
@@ -235,8 +240,7 @@ def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media
     read = partial(read_generation, prompt=prompt, options=options, maker=maker)
     body = _body(prompt, options)
     if options.width or options.height:
-        wide, high = options.width or options.height, options.height or options.width
-        body["size"] = f"{wide}x{high}"
+        body["size"] = f"{options.width}x{options.height}"
     files = [each for each in pictures if isinstance(each, Media)]
     if len(files) == len(pictures) and body.keys() <= _IN_FORMS:
         fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}

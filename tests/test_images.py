@@ -386,15 +386,24 @@ def test_addresses_travel_in_json_beside_bytes(
 ) -> None:
     png = picture_bytes("PNG")
     emulator.reply(body={"data": [{"b64_json": base64.b64encode(png).decode()}]}, on="/v1/images/edits", times=2)
-    edit_any(painter, "night", ADDRESS, quality="medium", model="gptimage", width=64, safe="privacy")
+    edit_any(painter, "night", ADDRESS, quality="medium", model="gptimage", width=64, height=48, safe="privacy")
     alone = emulator.requests[-1].json
     assert alone["image"] == [{"image_url": ADDRESS}]
-    assert (alone["size"], alone["quality"], alone["safe"]) == ("64x64", "medium", "privacy")
+    assert (alone["size"], alone["quality"], alone["safe"]) == ("64x48", "medium", "privacy")
     edit_any(painter, "night", [png, ADDRESS], model="nanobanana")
     mixed = emulator.requests[-1].json
     assert [item["image_url"][:21] for item in mixed["image"]] == ["data:image/png;base64", ADDRESS[:21]]
     for body in (alone, mixed):
         edits_schema.validate(body)
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_one_side_of_a_changed_picture_is_not_made_a_square(
+    painter: PollinationsImage, emulator: Emulator, edit: Draw, side: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match="width, height: give both, or neither"):
+        edit(painter, "night", PNG, **{side: 512})
+    assert emulator.requests == []
 
 
 def test_heavy_pictures_are_uploaded_first(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
@@ -483,7 +492,12 @@ def test_a_retry_of_an_edit_is_the_same_request(painter: PollinationsImage, emul
         ("night", ADDRESS, {"quality": "high"}, "has no choice of quality; .*gpt-image"),
         ("night", ADDRESS, {"model": "x-ai/grok-imagine-image-2.0", "quality": "high"}, "offers low, medium, not high"),
         ("night", ADDRESS, {"resolution": "4k"}, "resolution"),
-        ("night", ADDRESS, {"model": "black-forest-labs/flux.2-pro", "width": 100}, "multiples of 16 pixels, not 100"),
+        (
+            "night",
+            ADDRESS,
+            {"model": "black-forest-labs/flux.2-pro", "width": 100, "height": 96},
+            "multiples of 16 pixels",
+        ),
     ],
     ids=lambda value: str(value)[:18].encode("ascii", "replace").decode(),
 )
