@@ -304,7 +304,8 @@ class Media:
     """The seed that was sent; None where none was."""
     prompt: str | None = None
     cost: str | None = None
-    """Pollen, as a decimal string; None where it is not known."""
+    """Pollen, as a decimal string. None where it is not known, which so far is everywhere: no answer of the service
+    tells it."""
     request_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     path: Path | None = None
