@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -30,6 +32,15 @@ LONGEST_URL = 2000
 
 UPLOADS_KEPT = 25 * 24 * 3600
 """Seconds for which an upload is used again; the service keeps it for 30 days."""
+
+MOST_KEPT = 1000
+"""Uploads that are remembered."""
+
+LONGEST_TURN = 60.0
+"""Seconds to wait for somebody else's upload of the same bytes."""
+
+TURN_CHECKED = 0.25
+"""Seconds after which a cancellation ends this waiting."""
 
 
 class Options(BaseModel):
@@ -122,25 +133,24 @@ class Maker(Connection, RunnableSerializable[str, Media]):
         """The address of each, for routes that take nothing else: what has none is uploaded, once."""
         found = []
         for each in references:
-            found.append(each if isinstance(each, str) else (yield from self._address_of(each)))
+            found.append(
+                each if isinstance(each, str) else (yield from self._uploaded.address_of(each, self._media_host))
+            )
         return found
 
-    def _address_of(self, item: Media) -> Flow[str]:
-        host = self._media_host
-        if item.url is not None and item.url.startswith(f"{host}/"):
-            return item.url
-        place = (host, sha256(item.data).hexdigest())
-        if (known := self._uploaded.find(place)) is None:
-            stored = yield upload_call(item, host)
-            known = self._uploaded.keep(place, stored.url)
-        return known
+
+Place = tuple[str, str]
+"""Where something is uploaded to, and the digest of its bytes."""
 
 
 class Uploaded:
     """Addresses of what a wrapper has uploaded: equal references are equal requests, which the service bills once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self._known: dict[Place, tuple[str, float]] = {}
+        self._running: dict[Place, threading.Event] = {}
+        """What is being uploaded, and what tells those who wait that this has ended."""
 
     def __eq__(self, other: object) -> bool:
         """It holds nothing that tells two wrappers apart."""
@@ -151,15 +161,55 @@ class Uploaded:
     def __reduce__(self) -> tuple[type[Uploaded], tuple[()]]:
         return Uploaded, ()
 
-    def find(self, place: tuple[str, str]) -> str | None:
-        url, since = self._known.get(place, (None, 0.0))
+    def address_of(self, item: Media, host: str) -> Flow[str]:
+        """The address of a media, which is uploaded where it has none. Who needs it meanwhile waits, and uploads it
+        himself where the other fails, is cancelled, or takes too long."""
+        if item.url is not None and item.url.startswith(f"{host}/"):
+            return item.url
+        place, ours = (host, sha256(item.data).hexdigest()), threading.Event()
+        patience = time.monotonic() + LONGEST_TURN
+        while (turn := self._turn(place, ours)) is not ours and time.monotonic() < patience and not _in_event_loop():
+            turn.wait(TURN_CHECKED)
+            yield ()  # no call, but where a cancellation can arrive
+        try:
+            if (known := self._find(place)) is None:
+                stored = yield upload_call(item, host)
+                known = self._keep(place, stored.url)
+            return known
+        finally:
+            self._end(place, ours)
+
+    def _turn(self, place: Place, ours: threading.Event) -> threading.Event:
+        """What ends the turn of whoever may upload now: ours, where nobody else does."""
+        with self._lock:
+            return self._running.setdefault(place, ours)
+
+    def _end(self, place: Place, ours: threading.Event) -> None:
+        with self._lock:
+            if self._running.get(place) is ours:
+                del self._running[place]
+        ours.set()
+
+    def _find(self, place: Place) -> str | None:
+        with self._lock:
+            url, since = self._known.get(place, (None, 0.0))
         return url if time.time() - since < UPLOADS_KEPT else None
 
-    def keep(self, place: tuple[str, str], url: str) -> str:
-        while len(self._known) >= 1000:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[place] = (url, time.time())
+    def _keep(self, place: Place, url: str) -> str:
+        with self._lock:
+            while len(self._known) >= MOST_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[place] = (url, time.time())
         return url
+
+
+def _in_event_loop() -> bool:
+    """Whether an event loop runs in this thread: who waits here would hold up the one who is waited for."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from langchain_pollinations import (
     Media,
     PayloadTooLargeError,
     PollinationsImage,
+    PollinationsVideo,
     UnsupportedRequestError,
     Upload,
     aupload,
     upload,
 )
+from langchain_pollinations._http import Call
+from langchain_pollinations._maker import LONGEST_TURN, Uploaded
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.uploads import LARGEST
 from tests.test_references import PNG
@@ -258,3 +263,134 @@ def test_references_are_uploaded_once_and_anew_after_a_failure(emulator: Emulato
         painter.generate("night", image=heavy)
     assert [request.path for request in emulator.requests[1:]] == ["/media/upload", "/image/night", "/image/night"]
     assert emulator.requests[-1].query == emulator.requests[-2].query
+
+
+# --- Several at once --------------------------------------------------------------------------------------------------
+
+
+def _batch(camera: PollinationsVideo, prompts: list[str]) -> list[Media]:
+    return camera.batch(prompts)
+
+
+def _abatch(camera: PollinationsVideo, prompts: list[str]) -> list[Media]:
+    return asyncio.run(camera.abatch(prompts))
+
+
+def _both(camera: PollinationsVideo, prompts: list[str]) -> list[Media]:
+    """Half of them in threads, half in an event loop."""
+    half = len(prompts) // 2
+
+    async def film() -> list[Media]:
+        threads = asyncio.to_thread(camera.batch, prompts[:half])
+        return sum(await asyncio.gather(threads, camera.abatch(prompts[half:])), [])
+
+    return asyncio.run(film())
+
+
+@pytest.fixture
+def camera(emulator: Emulator) -> PollinationsVideo:
+    return PollinationsVideo(**emulator.connection(), first_frame=PNG, duration=4, progress=False, max_retries=0)
+
+
+def _slow_uploads(emulator: Emulator, delay: float) -> None:
+    url = upload(PNG, **emulator.connection()).url
+    emulator.requests.clear()
+    emulator.reply(body={"url": url}, delay=delay, on="/media/upload", times=9)
+
+
+def _uploads(emulator: Emulator) -> int:
+    return sum(request.path == "/media/upload" for request in emulator.requests)
+
+
+@pytest.mark.parametrize("at_once", [_batch, _abatch, _both])
+def test_equal_references_are_uploaded_once_however_many_need_them_at_once(
+    camera: PollinationsVideo, emulator: Emulator, at_once: Callable[..., list[Media]]
+) -> None:
+    _slow_uploads(emulator, 0.3)
+    films = at_once(camera, ["waves"] * 4)
+    assert len({film.data for film in films}) == 1
+    assert _uploads(emulator) == 1
+
+
+@pytest.mark.parametrize("at_once", [_batch, _abatch, _both])
+def test_who_waited_for_an_upload_that_failed_uploads_himself(
+    camera: PollinationsVideo, emulator: Emulator, at_once: Callable[..., list[Any]]
+) -> None:
+    emulator.fail(500, delay=0.3, on="/media/upload")
+    films = at_once(_Lenient(camera), ["waves"] * 4)
+    assert sorted(isinstance(film, Media) for film in films) == [False, True, True, True]
+    assert _uploads(emulator) == 2
+
+
+class _Lenient:
+    """Its batches give errors back."""
+
+    def __init__(self, camera: PollinationsVideo) -> None:
+        self.batch = partial(camera.batch, return_exceptions=True)
+        self.abatch = partial(camera.abatch, return_exceptions=True)
+
+
+def test_who_waited_for_an_upload_that_was_cancelled_uploads_himself(
+    camera: PollinationsVideo, emulator: Emulator
+) -> None:
+    _slow_uploads(emulator, 1.0)
+
+    async def film() -> Media:
+        first = asyncio.create_task(camera.agenerate("waves"))
+        while not _uploads(emulator):
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(camera.agenerate("waves"))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(film()).mime_type == "video/mp4"
+    assert _uploads(emulator) == 2
+
+
+def test_who_waits_for_an_upload_can_be_cancelled_before_it_ends(camera: PollinationsVideo, emulator: Emulator) -> None:
+    _slow_uploads(emulator, 3.0)
+
+    async def film() -> list[bool]:
+        first = asyncio.create_task(camera.agenerate("waves"))
+        while not _uploads(emulator):
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(camera.agenerate("waves"))
+        await asyncio.sleep(0.1)
+        second.cancel()
+        await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+        found = [first.done(), second.cancelled()]
+        first.cancel()
+        return found
+
+    assert asyncio.run(film()) == [False, True]
+    assert _uploads(emulator) == 1
+
+
+def test_a_turn_to_upload_is_waited_for_where_that_holds_up_nobody() -> None:
+    uploaded, host, kite = Uploaded(), "https://media.pollinations.ai", Media(PNG, "image/png")
+    first, second = uploaded.address_of(kite, host), uploaded.address_of(kite, host)
+    assert isinstance(next(first), Call)
+    assert next(second) == ()
+
+    async def in_event_loop() -> Any:
+        return next(uploaded.address_of(kite, host))
+
+    assert isinstance(asyncio.run(in_event_loop()), Call)
+    first.close()
+    assert isinstance(next(second), Call)
+
+
+def test_who_has_waited_too_long_uploads_himself(monkeypatch: pytest.MonkeyPatch) -> None:
+    uploaded, host, kite = Uploaded(), "https://media.pollinations.ai", Media(PNG, "image/png")
+    first = uploaded.address_of(kite, host)
+    next(first)
+    second = uploaded.address_of(kite, host)
+    assert next(second) == ()
+    now = time.monotonic() + LONGEST_TURN
+    with monkeypatch.context() as later:
+        later.setattr(time, "monotonic", lambda: now)
+        step = next(second)
+    assert isinstance(step, Call)
+    second.close()
+    assert next(uploaded.address_of(kite, host)) == (), "the turn is still that of the first"
