@@ -413,11 +413,6 @@ def did_you_mean(model: str, category: str) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-def official(category: str) -> list[str]:
-    """Ids of the official models of a category, as the service calls it."""
-    return list(dict.fromkeys(entry["name"] for entry in snapshot().values() if entry["category"] == category))
-
-
 @contextmanager
 def suggesting(model: str, category: str) -> Iterator[None]:
     """Let the error for an unknown model name the models that were perhaps meant."""

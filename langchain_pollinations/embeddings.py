@@ -7,7 +7,7 @@ import math
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
@@ -21,6 +21,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import check_whole, chosen
+from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 
@@ -104,7 +105,8 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
         """A vector for each text, in their order.
 
         Raises:
-            InvalidRequestError: If a text is empty or none, or the model cannot do what is asked.
+            InvalidRequestError: If a text is empty or none.
+            UnsupportedRequestError: If the model cannot do what is asked; it names models that can.
             InvalidResponseError: If what came back is not one vector for each text.
         """
         return self._embed(_texts(texts), self._options())
@@ -130,7 +132,8 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
             >>> vector = sees.embed(["At dusk:", lighthouse])  # doctest: +SKIP
 
         Raises:
-            InvalidRequestError: If the model does not take what the input holds.
+            InvalidRequestError: If the input is empty or none.
+            UnsupportedRequestError: If the model does not take what it holds; it names models that do.
         """
         return self._embed([encode_input(input, "input")], self._options())[0]
 
@@ -260,8 +263,13 @@ def _either(words: Iterable[object]) -> str:
 
 
 def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> None:
-    """Raise an `InvalidRequestError` for what a model of the catalogue cannot do. Newer models, and those of the
-    community, are for the service to judge."""
+    """Refuse what a model of the catalogue cannot do. Newer models, and those of the community, are for the service to
+    judge.
+
+    Raises:
+        UnsupportedRequestError: If it lacks an ability; it names models that have it.
+        InvalidRequestError: If a value is not one of the model's.
+    """
     _check_model(options.model)
     _check_dimensions(options)
     _check_hint("task_type", "task_types", options)
@@ -272,15 +280,8 @@ def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> Non
 
 
 def _check_model(model: str) -> None:
-    known = catalog.known(model)
-    if known and known["category"] != "embedding":
-        able, guess = _embedders(lambda name: True), catalog.did_you_mean(model, "embedding")
-        raise InvalidRequestError(f"model {model!r} is no embeddings model; those are {able}.{guess}")
-
-
-def _embedders(able: Callable[[str], bool]) -> str:
-    """The official embeddings models that are able to do something."""
-    return ", ".join(filter(able, catalog.official("embedding")))
+    kind = catalog.known(model).get("category")
+    refuse_unless(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
 
 
 def _check_dimensions(options: EmbeddingOptions) -> None:
@@ -290,19 +291,24 @@ def _check_dimensions(options: EmbeddingOptions) -> None:
         return
     if sizes and wanted not in sizes:
         raise InvalidRequestError(f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}")
-    if most and wanted > most:
-        others = _embedders(lambda name: catalog.abilities(name).get("max_dimensions", 0) >= wanted) or "none"
-        raise InvalidRequestError(
-            f"dimensions={wanted}: model {options.model!r} takes up to {most}; models that take so many: {others}"
-        )
+    refuse_unless(
+        not most or wanted <= most,
+        options.model,
+        f"takes up to {most} dimensions, not {wanted}",
+        "embedding",
+        lambda model: catalog.abilities(model.id).get("max_dimensions", 0) >= wanted,
+    )
 
 
 def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
     able, value = catalog.abilities(options.model), getattr(options, field)
-    if value is not None and able and value not in able.get(ability, ()):
-        others = _embedders(lambda name: value in catalog.abilities(name).get(ability, ()))
-        raise InvalidRequestError(
-            f"{field}={value!r}: model {options.model!r} takes no {field}; models that do: {others}"
+    if value is not None and able:
+        refuse_unless(
+            value in able.get(ability, ()),
+            options.model,
+            f"takes no {field}={value!r}",
+            "embedding",
+            lambda model: value in catalog.abilities(model.id).get(ability, ()),
         )
 
 
@@ -310,15 +316,18 @@ def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
     taken = catalog.known(options.model).get("input_modalities")
     if taken is None:
         return
-    unfit = next((kind for kind in media if kind not in taken), None)
-    if unfit is not None:
-        only, others = " and ".join(taken), _embedders(lambda name: unfit in catalog.known(name)["input_modalities"])
-        raise InvalidRequestError(f"model {options.model!r} embeds {only} only; models that take {unfit}: {others}")
+    for kind in media:
+        takes = partial(_takes, kind)
+        refuse_unless(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
     most, pictures = catalog.abilities(options.model).get("max_images"), media.count("image")
     if most is not None and pictures > most:
         raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")
     if options.task_type is not None and set(media) != {"text"}:
         raise InvalidRequestError(f"task_type={options.task_type!r} is for texts alone: embed media without one")
+
+
+def _takes(kind: str, model: Model) -> bool:
+    return kind in (model.input_modalities or ())
 
 
 # --- The requests -----------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from langchain_pollinations import (
     PollinationsError,
     RateLimitError,
     UnknownModelError,
+    UnsupportedRequestError,
 )
 from langchain_pollinations.emulator import Emulator
 
@@ -354,22 +355,32 @@ def test_what_is_no_text_is_refused(make: Make, emulator: Emulator, call: Embed,
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"dimensions": 1537}, "'openai/text-embedding-3-small' takes up to 1536; .*: google/gemini-embedding-2, "),
-        ({"model": "openai-3-large", "dimensions": 3073}, "up to 3072; .*: qwen/qwen3-embedding-8b$"),
-        ({"model": "qwen/qwen3-embedding-8b", "dimensions": 4097}, "up to 4096; models that take so many: none"),
-        ({"model": COHERE, "dimensions": 300}, "takes 256, 512, 1024 or 1536"),
-        ({"task_type": "CLUSTERING"}, f"takes no task_type; models that do: {GEMINI}$"),
-        ({"model": GEMINI, "input_type": "query"}, f"takes no input_type; models that do: {COHERE}$"),
-        ({"model": "openai"}, f"'openai' is no embeddings model; those are {GEMINI}, .*Did you mean 'openai-3-small'"),
-        ({"model": "flux"}, "'flux' is no embeddings model"),
+        ({"dimensions": 1537}, f"'openai/text-embedding-3-small' takes up to 1536 dimensions, not 1537; .*{GEMINI}"),
+        ({"model": "openai-3-large", "dimensions": 3073}, "up to 3072 .*; models that can: qwen/qwen3-embedding-8b$"),
+        ({"model": "qwen/qwen3-embedding-8b", "dimensions": 4097}, "up to 4096 dimensions, not 4097$"),
+        ({"task_type": "CLUSTERING"}, f"takes no task_type='CLUSTERING'; models that can: {GEMINI}$"),
+        ({"model": GEMINI, "input_type": "query"}, f"takes no input_type='query'; models that can: {COHERE}$"),
+        (
+            {"model": "openai"},
+            f"'openai' is no embeddings model, it is one for text; models that can: {COHERE}, .*{SMALL}",
+        ),
+        ({"model": "flux"}, "'flux' is no embeddings model, it is one for image"),
     ],
     ids=str,
 )
 def test_what_a_model_cannot_do_is_said_before_the_call(
     make: Make, emulator: Emulator, call: Embed, options: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(InvalidRequestError, match=says):
+    with pytest.raises(UnsupportedRequestError, match=says):
         call(make(**options), "embed_documents", ["a whale"])
+    assert emulator.requests == []
+
+
+def test_a_size_that_a_model_does_not_offer_is_refused_before_the_call(
+    make: Make, emulator: Emulator, call: Embed
+) -> None:
+    with pytest.raises(InvalidRequestError, match="takes 256, 512, 1024 or 1536"):
+        call(make(model=COHERE, dimensions=300), "embed_documents", ["a whale"])
     assert emulator.requests == []
 
 
@@ -461,11 +472,24 @@ def test_inputs_of_all_kinds_come_back_in_their_order(make: Make, emulator: Emul
 
 
 @pytest.mark.parametrize(
+    ("given", "model", "says"),
+    [
+        (SEEN, SMALL, f"embeds text only, no image; models that can: {COHERE}, {GEMINI}$"),
+        (FILMED, COHERE, f"embeds text and image only, no video; models that can: {GEMINI}$"),
+        (["a whale", HEARD], COHERE, f"no audio; models that can: {GEMINI}$"),
+    ],
+)
+def test_media_that_a_model_cannot_see_or_hear_are_not_sent_to_it(
+    make: Make, emulator: Emulator, call: Embed, given: Any, model: str, says: str
+) -> None:
+    with pytest.raises(UnsupportedRequestError, match=says):
+        call(make(model=model), "embed", given)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
     ("given", "options", "says"),
     [
-        (SEEN, {"model": SMALL}, f"embeds text only; models that take image: {GEMINI}, {COHERE}$"),
-        (FILMED, {"model": COHERE}, f"embeds text and image only; models that take video: {GEMINI}$"),
-        (["a whale", HEARD], {"model": COHERE}, "models that take audio"),
         ([SEEN, SEEN], {"model": COHERE}, "takes 1 image in one input, not 2"),
         (SEEN, {"task_type": "CLUSTERING"}, "is for texts alone"),
         ([], {}, "input is an empty list"),
