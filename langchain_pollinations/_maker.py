@@ -21,7 +21,7 @@ from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow, with_body
 from langchain_pollinations._options import check_safe, check_whole, chosen, drawn
-from langchain_pollinations._references import NOUNS, Reading, References
+from langchain_pollinations._references import NOUNS, Reading, References, in_json
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_call
@@ -122,6 +122,11 @@ class Maker(Connection, RunnableSerializable[str, Media]):
         if "seed" in self._OPTIONS.model_fields:
             options.seed = drawn(options.seed)  # type: ignore[attr-defined]
         return options
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What LangChain could not write down by itself: references and folders."""
+        return {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
 
     # References.
 

@@ -7,16 +7,28 @@ import binascii
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from pydantic import InstanceOf
+from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations import media
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
-Reference: TypeAlias = str | bytes | Path | InstanceOf[Media]
+
+def in_json(given: Any) -> Any:
+    """A reference, or a list of some, as a wrapper that is written down holds it: bytes as a data URI."""
+    if isinstance(given, list):
+        return [in_json(each) for each in given]
+    if isinstance(given, bytes):
+        return in_json(Media(given, media.sniff(given) or "application/octet-stream"))
+    if isinstance(given, Media):
+        return f"data:{given.mime_type};base64,{base64.b64encode(given.data).decode('ascii')}"
+    return str(given) if isinstance(given, Path) else given
+
+
+Reference: TypeAlias = Annotated[str | bytes | Path | InstanceOf[Media], PlainSerializer(in_json, when_used="json")]
 """A picture, film or sound: a public address (http, https), a data URI, bytes, a file, or a `Media`. A text that is no
 address is the path of a file. Files are read only below the folder that the developer named."""
 

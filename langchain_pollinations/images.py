@@ -25,7 +25,7 @@ from langchain_pollinations._maker import (
     revision,
 )
 from langchain_pollinations._options import MAX_SEED
-from langchain_pollinations._references import Reference, References, check_schemes
+from langchain_pollinations._references import Reference, References, check_schemes, in_json
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
@@ -227,7 +227,7 @@ def image_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Medi
     if options.width or options.height:
         body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
     if pictures:
-        body["image"] = [_inside(each) for each in pictures]
+        body["image"] = [in_json(each) for each in pictures]
     read = partial(read_generation, prompt=prompt, options=options, maker=maker)
     return Call("POST", "/v1/images/generations", read, {"json": body})
 
@@ -247,7 +247,7 @@ def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media
         name = "image" if len(files) == 1 else "image[]"
         parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
         return Call("POST", "/v1/images/edits", read, multipart(fields, parts))
-    body["image"] = [{"image_url": _inside(each)} for each in pictures]
+    body["image"] = [{"image_url": in_json(each)} for each in pictures]
     return Call("POST", "/v1/images/edits", read, {"json": body})
 
 
@@ -267,13 +267,6 @@ def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
 def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
     body = options.model_dump(exclude_none=True, exclude={"image", "width", "height"})
     return body | {"prompt": prompt, "response_format": "b64_json"}
-
-
-def _inside(picture: str | Media) -> str:
-    """The address of a picture, or its bytes as one."""
-    if isinstance(picture, str):
-        return picture
-    return f"data:{picture.mime_type};base64,{base64.b64encode(picture.data).decode('ascii')}"
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from langchain_core.load import dumpd, load
 
 from langchain_pollinations import (
     InvalidRequestError,
@@ -282,3 +284,28 @@ def test_a_wrapper_is_shown_without_the_bytes_of_its_references() -> None:
     wrappers = [PollinationsVideo(api_key="sk_x", **references), PollinationsImage(api_key="sk_x", image=PNG)]
     wrappers += [Pollinations3D(api_key="sk_x", image=PNG), PollinationsMusic(api_key="sk_x", reference_audio=PNG)]
     assert "PNG" not in repr(wrappers)
+
+
+@pytest.mark.parametrize("reference", [PNG, Media(PNG, "image/png"), URI], ids=["bytes", "Media", "data URI"])
+def test_a_wrapper_that_is_written_down_keeps_what_it_draws_from(folder: Path, reference: Any) -> None:
+    address = "https://example.com/a.png"
+    given: dict[str, Any] = {"first_frame": reference, "reference_images": [reference, address, Path("dot.png")]}
+    camera = PollinationsVideo(api_key="sk_secret", **given, reference_folder=folder)
+    wrappers = [camera, *(kind(api_key="sk_secret", image=reference) for kind in (PollinationsImage, Pollinations3D))]
+    wrappers.append(PollinationsMusic(api_key="sk_secret", reference_audio=b"ID3"))
+    saved = [json.loads(wrapper.model_dump_json()) for wrapper in wrappers]
+    assert [saved[0][name] for name in given] == [URI, [URI, address, "dot.png"]]
+    assert saved[0]["reference_folder"] == str(folder)
+    assert [each["image"] for each in saved[1:3]] == [URI, URI]
+    assert saved[3]["reference_audio"] == "data:audio/mpeg;base64,SUQz"
+    for wrapper, one in zip(wrappers, saved, strict=True):
+        kwargs = dumpd(wrapper)["kwargs"]
+        references = given.keys() | {"image", "reference_audio", "reference_folder"}
+        assert {k: v for k, v in kwargs.items() if k in references} == {k: one[k] for k in references if one.get(k)}
+        again = load(
+            dumpd(wrapper),
+            secrets_map={"POLLINATIONS_API_KEY": "sk_x"},
+            allowed_objects=[type(wrapper)],
+            valid_namespaces=["langchain_pollinations"],
+        )
+        assert again.model_dump_json(exclude={"api_key"}) == wrapper.model_dump_json(exclude={"api_key"})
