@@ -40,7 +40,7 @@ FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
 DRAIN_TIME = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 """Bytes that a body is written to a file in."""
 LONGEST_WAIT = 60.0
 """Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
