@@ -42,6 +42,10 @@ DRAIN_TIME = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
 PIECE = 1024 * 1024
 """Bytes that a body is written to a file in."""
+WORN = 25
+"""Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
+its 100 connections for a call that is cancelled while it gets its connection or gives it back. Nothing but closing the
+client frees that place, and when all are taken, calls wait for ever."""
 LONGEST_WAIT = 60.0
 """Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
 
@@ -124,8 +128,8 @@ class Pool:
     """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
-    async client closes with its loop. A pool pickles and copies as a new, empty one, and a forked process starts with
-    one: two processes on one connection would read each other's answers.
+    async client closes with its loop, or when it is worn and its last call is done. A pool pickles and copies as a new,
+    empty one, and a forked process starts with one: two processes on one connection would read each other's answers.
     """
 
     def __init__(self) -> None:
@@ -136,7 +140,7 @@ class Pool:
         self._lock = threading.Lock()
         self._sync: httpx.Client | None = None
         self._closer: weakref.finalize[..., Any] | None = None
-        self._async: dict[tuple[asyncio.AbstractEventLoop, Transport], _Kept] = {}
+        self._async: list[_Kept] = []
 
     def __eq__(self, other: object) -> bool:
         """Pools hold nothing that tells two wrappers apart."""
@@ -155,21 +159,32 @@ class Pool:
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    async def async_client(self, transport: Transport) -> httpx.AsyncClient:
+    def lent(self, transport: Transport) -> _Lent:
+        """The client of this event loop, for one call from its opening to its end."""
+        return _Lent(self, transport)
+
+    async def _lend(self, transport: Transport) -> _Kept:
         self._check_process()
-        place = (asyncio.get_running_loop(), transport)
+        loop = asyncio.get_running_loop()
         with self._lock:
-            for closed in [known for known in self._async if known[0].is_closed()]:
-                del self._async[closed]
-            found = self._async.get(place)
-            if found is not None and not found.client.is_closed:
-                return found.client
+            self._async = [kept for kept in self._async if not (kept.loop.is_closed() or kept.client.is_closed)]
+            for kept in self._async:
+                if (kept.loop, kept.transport) == (loop, transport) and not kept.is_worn:
+                    kept.calls += 1
+                    return kept
             client = _new_async_client(transport)
-            kept = self._async[place] = _Kept(client, _keeping(client))
+            kept = _Kept(loop, transport, client, _keeping(client), calls=1)
+            self._async.append(kept)
         # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
         # the one hook that lets connections go before their loop does.
         await anext(kept.keeper)
-        return client
+        return kept
+
+    async def _give_back(self, kept: _Kept, broken_off: bool) -> None:
+        kept.calls -= 1
+        kept.broken_off += broken_off
+        if kept.is_worn and not kept.calls:
+            await self._aclose([kept])
 
     def _check_process(self) -> None:
         if self._process != os.getpid():
@@ -189,16 +204,49 @@ class Pool:
         """Close the connections of this event loop, and those of threads."""
         self.close()
         loop = asyncio.get_running_loop()
-        with self._lock:
-            kept = [self._async.pop(place) for place in list(self._async) if place[0] is loop]
-        for each in kept:
-            await each.keeper.aclose()
+        await self._aclose([kept for kept in self._async if kept.loop is loop])
+
+    async def _aclose(self, closing: Sequence[_Kept]) -> None:
+        with self._lock:  # nobody closes what another is closing
+            mine = [kept for kept in closing if kept in self._async]
+            self._async = [kept for kept in self._async if kept not in mine]
+        for kept in mine:
+            if not kept.client.is_closed:  # by the end of its loop
+                await _finished(asyncio.ensure_future(kept.keeper.aclose()))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Kept:
+    """An async client, what closes it, and how it is used."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
     client: httpx.AsyncClient
     keeper: AsyncGenerator[httpx.AsyncClient]
+    calls: int
+    """On their way. It is counted in the client's own loop only."""
+    broken_off: int = 0
+
+    @property
+    def is_worn(self) -> bool:
+        return self.broken_off >= WORN
+
+
+class _Lent:
+    """A client as a context. No generator: a loop that shuts down would close that before the call that is in it."""
+
+    def __init__(self, pool: Pool, transport: Transport) -> None:
+        self._pool = pool
+        self._transport = transport
+
+    async def __aenter__(self) -> httpx.AsyncClient:
+        self._kept = await self._pool._lend(self._transport)
+        return self._kept.client
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Behind a silent stream is a cancellation too, by asyncio.timeout.
+        broken_off = kind is not None and issubclass(kind, (asyncio.CancelledError, errors.StreamTimeoutError))
+        await self._pool._give_back(self._kept, broken_off)
 
 
 @cache  # reading the certificates takes 20 ms, too long for each client and each event loop
@@ -348,10 +396,11 @@ class Client:
                 yield from reader.whole(watched.body()) if watched.no_events else reader.end()
 
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
-        response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call)
-        watched = _Watched(response, self.stream_chunk_timeout)
-        async with contextlib.aclosing(response), contextlib.aclosing(_aevents(watched)) as events:
+        async with contextlib.AsyncExitStack() as stack:
+            response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call, stack)
             reader = call.read(response)
+            watched = _Watched(response, self.stream_chunk_timeout)
+            events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     await response.aread()
@@ -368,7 +417,8 @@ class Client:
                 for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
 
-    # Opening. A good answer comes back unread; an error's body is read, then it is raised.
+    # Opening. A good answer comes back unread; an error's body is read, then it is raised. The async one leaves to
+    # `stack` what is to be closed and given back.
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
@@ -380,14 +430,18 @@ class Client:
                 response.read()
         raise errors.from_response(response)
 
-    async def _aopened(self, call: Call[Any]) -> httpx.Response:
+    async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         with errors.mapped():
-            client = self.own_async_client or await self.pool.async_client(self.async_transport)
-            request = self._request(client, call)
-            response = await client.send(request, stream=True, **self._sending(call))
-            if response.is_success:
-                return response
-            async with contextlib.aclosing(response):
+            async with contextlib.AsyncExitStack() as opened:
+                client = self.own_async_client
+                if client is None:
+                    client = await opened.enter_async_context(self.pool.lent(self.async_transport))
+                request = self._request(client, call)
+                response = await client.send(request, stream=True, **self._sending(call))
+                opened.push_async_callback(response.aclose)
+                if response.is_success:
+                    stack.push_async_exit(opened.pop_all())
+                    return response
                 await response.aread()
         raise errors.from_response(response)
 
@@ -403,7 +457,8 @@ class Client:
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
-            async with contextlib.aclosing(await self._aopened(call)) as response:
+            async with contextlib.AsyncExitStack() as stack:
+                response = await self._aopened(call, stack)
                 if call.into is not None:
                     await _asave(response, call.into, call.arrived)
                 elif call.arrived is not None:
@@ -524,7 +579,11 @@ async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
     answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context = contextvars.copy_context()
     threading.Thread(target=_answer_with, args=(answer, context.run, work, *args), name="pollinations").start()
-    running = asyncio.wrap_future(answer)
+    return await _finished(asyncio.wrap_future(answer))
+
+
+async def _finished(running: asyncio.Future[T]) -> T:
+    """Its result. A cancellation, and each one after it, waits until it is there."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

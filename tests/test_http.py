@@ -20,6 +20,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import pytest
 
 from langchain_pollinations import ChatPollinations, errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Client, multipart
+from langchain_pollinations._http import WORN, Call, Client, multipart
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
@@ -367,6 +368,164 @@ def test_your_own_clients_are_used_and_never_closed(emulator: Emulator) -> None:
             assert emulator.requests[-1].headers["x-mine"] == "async"
 
     asyncio.run(use())
+
+
+# --- Cancelled calls --------------------------------------------------------------------------------------------------
+
+Arrive = Callable[[Client], Any]
+
+
+async def _asent(client: Client) -> Any:
+    return await client.asend(numbered(1)[0])
+
+
+async def _astreamed(client: Client) -> Any:
+    return [number async for number in client.astream(Call("GET", "/image/0", lambda _: Whole()))][-1]
+
+
+class Whole:
+    """Reads answers that are no streams of events."""
+
+    done, partial = False, None
+
+    def feed(self, data: str) -> list[Any]:
+        return []
+
+    end = list
+
+    def whole(self, response: httpx.Response) -> list[int]:
+        return [response.json()["number"]]
+
+
+@pytest.fixture
+def lender(emulator: Emulator, chat: ChatPollinations) -> Iterator[Client]:
+    emulator.reply(body={"number": 0}, on="/image/0", times=10_000)
+    emulator.reply(body={}, on="/image/2", times=WORN, delay=20)
+    yield Connection(**emulator.connection(), async_transport=chat.async_transport)._client
+    # When this is answered, the requests of cancelled calls have come too, and surprise no other test.
+    with Connection(**emulator.connection()) as last:
+        last._client.send(numbered(1)[0])
+
+
+def clients_of(client: Client) -> list[httpx.AsyncClient]:
+    return [kept.client for kept in client.pool._async]
+
+
+async def break_off(calls: list[Any], *, after: int) -> None:
+    """Cancel calls when the event loop has gone round some times, and once more while they give way."""
+    tasks = [asyncio.create_task(call) for call in calls]
+    for _ in range(after):
+        await asyncio.sleep(0)
+    for _ in range(2):
+        for task in tasks:
+            task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def wear_out(client: Client) -> None:
+    await break_off([client.asend(numbered(3)[2]) for _ in range(WORN)], after=10)
+
+
+@pytest.mark.parametrize("arrive", [_asent, _astreamed])
+async def test_cancelled_calls_keep_no_connections_from_others(lender: Client, arrive: Arrive) -> None:
+    """httpcore has 100 connections to give, and loses one for good at some of these moments."""
+    seen: list[httpx.AsyncClient] = []
+    for moment in range(16):
+        for _ in range(4):
+            await break_off([arrive(lender) for _ in range(30)], after=moment)
+            seen += [client for client in clients_of(lender) if client not in seen]
+    async with asyncio.timeout(20):
+        assert await arrive(lender) == 0
+    assert [client for client in seen if not client.is_closed] in ([], clients_of(lender))
+    await lender.pool.aclose()
+
+
+async def test_a_worn_client_closes_with_its_last_call(lender: Client, emulator: Emulator) -> None:
+    emulator.reply(body={"number": 1}, on="/image/1", delay=1)
+    slow = asyncio.create_task(lender.asend(numbered(2)[1]))
+    while "/image/1" not in {request.path for request in emulator.requests}:
+        await asyncio.sleep(0.01)
+    (worn,) = clients_of(lender)
+    await wear_out(lender)
+    assert await _asent(lender) == 0
+    assert not worn.is_closed
+    assert clients_of(lender)[0] is worn
+    assert len(clients_of(lender)) == 2
+    assert await slow == 1
+    assert worn.is_closed
+    assert worn not in clients_of(lender)
+    assert await _asent(lender) == 0
+    assert len(clients_of(lender)) == 1
+    await lender.pool.aclose()
+    assert clients_of(lender) == []
+
+
+async def test_a_stream_goes_on_when_its_client_is_worn(
+    chat: ChatPollinations, lender: Client, emulator: Emulator
+) -> None:
+    pieces = [{"choices": [{"delta": {"content": str(n)}}]} for n in range(6)]
+    emulator.reply(chunks=[*pieces, "data: [DONE]\n\n"], chunk_delay=0.1)
+    sharing = replace(lender, pool=chat._pool)
+    async with chat:
+        text = ""
+        async for chunk in chat.astream("Hello"):
+            if not text:
+                (worn,) = clients_of(sharing)
+                await wear_out(sharing)
+            assert not worn.is_closed
+            text += chunk.text
+        assert text == "012345"
+        assert worn.is_closed
+
+
+async def test_closing_takes_worn_clients_along(lender: Client, emulator: Emulator) -> None:
+    emulator.reply(body={"number": 1}, on="/image/1", delay=20)
+    slow = asyncio.create_task(replace(lender, max_retries=0).asend(numbered(2)[1]))
+    while "/image/1" not in {request.path for request in emulator.requests}:
+        await asyncio.sleep(0.01)
+    (worn,) = clients_of(lender)
+    await wear_out(lender)
+    await lender.pool.aclose()
+    assert worn.is_closed
+    slow.cancel()
+    with contextlib.suppress(asyncio.CancelledError, errors.APIConnectionError):
+        await slow
+
+
+async def test_silent_streams_wear_a_client_out_as_well(chat: ChatPollinations, emulator: Emulator) -> None:
+    emulator.fail("stall", after=1, seconds=20, times=WORN, on="/v1/chat/completions")
+    impatient = chat.model_copy(update={"stream_chunk_timeout": 0.2, "max_retries": 0})
+
+    async def listen() -> None:
+        with pytest.raises(errors.StreamTimeoutError):
+            async for _ in impatient.astream("Hello"):
+                pass
+
+    await asyncio.gather(*(listen() for _ in range(WORN)))
+    assert chat._pool._async == []
+
+
+async def test_errors_and_callers_who_stop_early_wear_nothing_out(chat: ChatPollinations, emulator: Emulator) -> None:
+    emulator.fail(400, times=WORN)
+    async with chat:
+        for _ in range(WORN):
+            with pytest.raises(errors.InvalidRequestError):
+                await chat.ainvoke("Hello")
+        for _ in range(WORN):
+            async with contextlib.aclosing(chat.astream("A rather long answer")) as stream:
+                await anext(stream)
+        async with asyncio.timeout(10):
+            while any(kept.calls for kept in chat._pool._async):
+                await asyncio.sleep(0.01)  # LangChain leaves the closing of our stream to the event loop
+        assert [(kept.calls, kept.broken_off) for kept in chat._pool._async] == [(0, 0)]
+
+
+async def test_a_client_of_your_own_does_not_wear_out(lender: Client) -> None:
+    async with httpx.AsyncClient() as mine:
+        await wear_out(replace(lender, own_async_client=mine))
+        assert not mine.is_closed
+    assert clients_of(lender) == []
 
 
 # --- Several calls at once --------------------------------------------------------------------------------------------
