@@ -417,18 +417,21 @@ class Client:
                 for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
 
-    # Opening. A good answer comes back unread; an error's body is read, then it is raised. The async one leaves to
-    # `stack` what is to be closed and given back.
+    # Opening. A good answer comes back unread; what else comes is read and raised, but for redirects, which a GET
+    # follows. The async one leaves to `stack` what is to be closed and given back.
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             client = self.own_client or self.pool.client()
-            response = client.send(self._request(client, call), stream=True, **self._sending(call))
-            if response.is_success:
-                return response
-            with contextlib.closing(response):
-                response.read()
-        raise errors.from_response(response)
+            request, auth = self._request(client, call), self._auth(call)
+            for _ in range(client.max_redirects + 1):
+                response = client.send(request, stream=True, **auth)
+                if response.is_success:
+                    return response
+                with contextlib.closing(response):
+                    response.read()
+                request, auth = self._onward(call, response), {"auth": None}
+            raise httpx.TooManyRedirects("too many redirects", request=request)
 
     async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         with errors.mapped():
@@ -436,14 +439,17 @@ class Client:
                 client = self.own_async_client
                 if client is None:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
-                request = self._request(client, call)
-                response = await client.send(request, stream=True, **self._sending(call))
-                opened.push_async_callback(response.aclose)
-                if response.is_success:
-                    stack.push_async_exit(opened.pop_all())
-                    return response
-                await response.aread()
-        raise errors.from_response(response)
+                request, auth = self._request(client, call), self._auth(call)
+                for _ in range(client.max_redirects + 1):
+                    response = await client.send(request, stream=True, **auth)
+                    if response.is_success:
+                        opened.push_async_callback(response.aclose)
+                        stack.push_async_exit(opened.pop_all())
+                        return response
+                    async with contextlib.aclosing(response):
+                        await response.aread()
+                    request, auth = self._onward(call, response), {"auth": None}
+                raise httpx.TooManyRedirects("too many redirects", request=request)
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped(), contextlib.closing(self._opened(call)) as response:
@@ -482,10 +488,19 @@ class Client:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
         return call.anonymous and call.origin is not None and not f"{call.origin}/".startswith(f"{self.base_url}/")
 
-    def _sending(self, call: Call[Any]) -> dict[str, Any]:
-        """Redirects are followed where no body goes astray; credentials of a client of yours stay at home."""
-        own = {"auth": None} if self._is_foreign(call) else {}
-        return {"follow_redirects": call.method == "GET", **own}
+    def _auth(self, call: Call[Any]) -> dict[str, Any]:
+        """Credentials of a client of yours stay at home."""
+        return {"auth": None} if self._is_foreign(call) else {}
+
+    def _onward(self, call: Call[Any], response: httpx.Response) -> httpx.Request:
+        """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
+        holds back the key, but no other header that may be secret."""
+        onward = response.next_request
+        if onward is None or call.method != "GET":
+            raise errors.from_response(response)
+        if self._is_foreign(call) or _goes_abroad(response.request.url, onward.url):
+            onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in _TOLD_ABROAD})
+        return onward
 
     def _headers(self, call: Call[Any]) -> httpx.Headers:
         headers = httpx.Headers(self.headers)
@@ -504,6 +519,18 @@ class Client:
             wait=_wait,
             reraise=True,
         )
+
+
+_TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})
+
+
+def _goes_abroad(here: httpx.URL, there: httpx.URL) -> bool:
+    """Whether it is another origin. The same host with TLS is not, as for httpx."""
+    if here.host != there.host:
+        return True
+    ports = {"http": 80, "https": 443}
+    before, after = ((url.scheme, url.port or ports.get(url.scheme)) for url in (here, there))
+    return before != after and (before, after) != (("http", 80), ("https", 443))
 
 
 def _sleep_unless(given_up: threading.Event, seconds: float) -> None:

@@ -29,7 +29,7 @@ import pytest
 
 from langchain_pollinations import ChatPollinations, errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import WORN, Call, Client, multipart
+from langchain_pollinations._http import WORN, Call, Client, _goes_abroad, multipart
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
@@ -757,6 +757,82 @@ def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect
         with pytest.raises(errors.AuthenticationError):
             draw("a cat")
         assert "authorization" not in emulator.requests[-1].headers
+
+
+WHO_ASKS = {"host", "user-agent", "accept", "accept-encoding", "connection"}
+
+
+def secretive(emulator: Emulator) -> dict[str, Any]:
+    return {**emulator.connection(), "default_headers": {"x-api-key": "secret"}, "max_retries": 0}
+
+
+def of_their_own(kind: type[Any]) -> Any:
+    return kind(headers={"x-mine": "secret"}, cookies={"session": "secret"}, auth=("me", "secret"))
+
+
+def _get(options: dict[str, Any], own: bool) -> Any:
+    if not own:
+        return Connection(**options)._client.send(numbered(1)[0])
+    with of_their_own(httpx.Client) as mine:
+        return Connection(**options, http_client=mine)._client.send(numbered(1)[0])
+
+
+async def _aget(options: dict[str, Any], own: bool) -> Any:
+    if not own:
+        return await Connection(**options)._client.asend(numbered(1)[0])
+    async with of_their_own(httpx.AsyncClient) as mine:
+        return await Connection(**options, http_async_client=mine)._client.asend(numbered(1)[0])
+
+
+GETS: dict[str, Any] = {"send": _get, "asend": lambda *args: asyncio.run(_aget(*args))}
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["our client", "a client of your own"])
+@pytest.mark.parametrize("get", GETS)
+def test_another_origin_learns_no_header_by_a_redirect(emulator: Emulator, redirect: str, get: str, own: bool) -> None:
+    emulator.reply(body={"number": 7}, on="/image/0")
+    assert GETS[get]({**secretive(emulator), "base_url": redirect}, own) == 7
+    assert emulator.requests[-1].headers.keys() <= WHO_ASKS
+    assert emulator.requests[-1].headers["host"] == emulator.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["our client", "a client of your own"])
+@pytest.mark.parametrize("get", GETS)
+def test_a_redirect_at_home_keeps_the_headers(emulator: Emulator, get: str, own: bool) -> None:
+    emulator.fail(302, headers={"location": "/image/1"}, on="/image/0")
+    emulator.reply(body={"number": 7}, on="/image/1")
+    assert GETS[get](secretive(emulator), own) == 7
+    first, second = ({**request.headers} for request in emulator.requests)
+    assert first == second
+    assert second["x-api-key"] == "secret"
+    assert "authorization" in second
+
+
+@pytest.mark.parametrize("get", GETS)
+def test_redirects_in_a_circle_end_in_an_error(emulator: Emulator, get: str) -> None:
+    emulator.fail(302, headers={"location": "/image/0"}, on="/image/0", times=99)
+    with pytest.raises(errors.InvalidResponseError, match="too many redirects") as caught:
+        GETS[get](secretive(emulator), False)
+    assert not caught.value.is_retryable
+    assert len(emulator.requests) == 21
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "abroad"),
+    [
+        ("https://a.example/x", "https://a.example/y", False),
+        ("https://a.example/x", "https://a.example:443/y", False),
+        ("http://a.example/x", "https://a.example/x", False),
+        ("http://a.example:80/x", "https://a.example:443/x", False),
+        ("https://a.example/x", "http://a.example/x", True),
+        ("https://a.example/x", "https://a.example:8443/x", True),
+        ("http://a.example:8080/x", "https://a.example/x", True),
+        ("https://a.example/x", "https://b.example/x", True),
+        ("https://a.example/x", "https://sub.a.example/x", True),
+    ],
+)
+def test_another_origin_is_another_scheme_host_or_port(here: str, there: str, abroad: bool) -> None:
+    assert _goes_abroad(httpx.URL(here), httpx.URL(there)) == abroad
 
 
 def test_proxies_from_the_environment_are_honoured(
