@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import inspect
 import json
 import os
 import random
@@ -374,7 +375,8 @@ class Client:
                     return result
                 answer = await (self.asend(step) if isinstance(step, Call) else self.asend_all(step, AT_ONCE))
         finally:
-            await in_thread(flow.close)
+            if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # broken off: it may have to clean up
+                await in_thread(flow.close)
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._opened, call)
