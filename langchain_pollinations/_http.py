@@ -41,7 +41,7 @@ FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
 DRAIN_TIME = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
-PIECE = 1024 * 1024
+PIECE = 256 * 1024
 """Bytes that a body is written to a file in."""
 WORN = 25
 """Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
