@@ -446,13 +446,13 @@ class Media:
         return f"{type(self).__name__}({self.mime_type!r}, {known})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        kind, size = self.mime_type.partition("/")[0], None
         if self.mime_type in ("image/png", "image/jpeg"):
             size = picture_size(self.data)
             shown = {"width": min(size[0], WIDEST_SHOWN)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
-        shows = _SHOWN.get(self.mime_type) or _SHOWN.get(kind, _as_download)
-        page = {} if self._source() is None else {"text/html": shows(self)}
+        shows = _SHOWN.get(self.mime_type) or _SHOWN.get(self.mime_type.partition("/")[0], _as_download)
+        source = self._source()
+        page = {} if source is None else {"text/html": shows(self, html.escape(source))}
         return {"text/plain": repr(self), **page}
 
     def _base64(self) -> str:
@@ -466,31 +466,25 @@ class Media:
 
 
 # How a page shows each kind. Everything is an attribute of one element: markup of a file, or words of a prompt, cannot
-# become markup of the page.
+# become markup of the page. `source` comes escaped.
 
 
-def _as_picture(media: Media) -> str:
+def _as_picture(media: Media, source: str) -> str:
     """An SVG too: inside `img` its scripts do not run."""
-    return f'<img src="{_escaped(media._source())}" alt="{_escaped(media.prompt)}" style="max-width: {WIDEST_SHOWN}px">'
+    return f'<img src="{source}" alt="{html.escape(media.prompt or "")}" style="max-width: {WIDEST_SHOWN}px">'
 
 
-def _as_sound(media: Media) -> str:
-    return f'<audio controls src="{_escaped(media._source())}"></audio>'
+def _as_sound(media: Media, source: str) -> str:
+    return f'<audio controls src="{source}"></audio>'
 
 
-def _as_film(media: Media) -> str:
-    source = _escaped(media._source())
+def _as_film(media: Media, source: str) -> str:
     return f'<video controls playsinline src="{source}" style="max-width: {WIDEST_SHOWN}px"></video>'
 
 
-def _as_download(media: Media) -> str:
+def _as_download(media: Media, source: str) -> str:
     name = f"{media.mime_type.partition('/')[0]}{EXTENSIONS.get(media.mime_type, '.bin')}"
-    source = _escaped(media._source())
-    return f'<a download="{_escaped(name)}" href="{source}">{_escaped(name)}</a> ({media.size:,} bytes)'
-
-
-def _escaped(text: str | None) -> str:
-    return html.escape(text or "", quote=True)
+    return f'<a download="{html.escape(name)}" href="{source}">{html.escape(name)}</a> ({media.size:,} bytes)'
 
 
 _SHOWN = {"image": _as_picture, "audio": _as_sound, "video": _as_film, "audio/pcm": _as_download}
