@@ -2,70 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
-
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import dialects, faults, replies
 from .accounts import Account
 from .app import Application
 from .refusals import Refusal
+from .serving import Port
 from .world import Asked, World
 
-HOST = "127.0.0.1"
 DEFAULT_KEY = "sk_emulator"
-PATIENCE = 10.0  # seconds that starting and stopping may take
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listens = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
-
-
-class _Closing:
-    """Gives the application a way to close the connection of a request."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.server: uvicorn.Server | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app({**scope, "close": lambda: self._close(scope["client"])}, receive, send)
-
-    def _close(self, client: tuple[str, int]) -> None:
-        assert self.server is not None
-        for connection in list(self.server.server_state.connections):
-            if getattr(connection, "client", None) == tuple(client):
-                connection.transport.close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    # With the protocol named, asyncio turns off the delay that would hold back small writes.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
-    except OverflowError:  # no port has such a number
-        listener.close()
-        raise
-    return listener
 
 
 class Emulator:
@@ -90,63 +38,23 @@ class Emulator:
         models: Iterable[dict[str, Any]] = (),
         dialect: str | None = None,
     ) -> None:
-        self._port = port
         self.world = World(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
         self.dialect = dialect
         if keys is not None:
             self.world.keys = {key: dict(account) for key, account in keys.items()}
         self._first_keys = {key: dict(account) for key, account in self.world.keys.items()}
         self._first_latency, self._first_dialect = latency, dialect
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._port = Port(lambda: Application(self.world), port, name="pollinations-emulator")
 
     # Life.
 
     def start(self) -> Emulator:
-        if self._thread is not None:
-            return self
-        listener = _bound(HOST, self._port)
-        self._port = listener.getsockname()[1]  # which a later start takes again
-        self.world.url = f"http://{HOST}:{self._port}"
-        self._server = self._configured()
-        self._thread = threading.Thread(
-            target=self._run, args=(self._server, listener), name="pollinations-emulator", daemon=True
-        )
-        self._thread.start()
-        if not self._server.listens.wait(PATIENCE):
-            raise RuntimeError("The emulator did not start")
+        self._port.start()
+        self.world.url = self._port.url
         return self
 
-    def _configured(self) -> _Server:
-        closing = _Closing(Application(self.world))
-        config = uvicorn.Config(
-            closing,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = _Server(config)
-        closing.server = server
-        return server
-
-    @staticmethod
-    def _run(server: _Server, listener: socket.socket) -> None:
-        asyncio.run(server.serve(sockets=[listener]))
-
     def stop(self) -> None:
-        if self._server is None or self._thread is None:
-            return
-        self._server.should_exit = True
-        self._thread.join(PATIENCE)
-        self._server = self._thread = None
+        self._port.stop()
 
     def __enter__(self) -> Emulator:
         return self.start()

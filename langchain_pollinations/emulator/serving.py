@@ -1,0 +1,117 @@
+"""An application on a port of `127.0.0.1`, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+PATIENCE = 10.0  # seconds that starting and stopping may take
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+
+class _Closing:
+    """Gives the application a way to close the connection of a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.server: uvicorn.Server | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "close": lambda: self._close(scope["client"])}, receive, send)
+
+    def _close(self, client: tuple[str, int]) -> None:
+        assert self.server is not None
+        for connection in list(self.server.server_state.connections):
+            if getattr(connection, "client", None) == tuple(client):
+                connection.transport.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    # With the protocol named, asyncio turns off the delay that would hold back small writes.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
+    except OverflowError:  # no port has such a number
+        listener.close()
+        raise
+    return listener
+
+
+def _configured(app: ASGIApp) -> _Server:
+    closing = _Closing(app)
+    config = uvicorn.Config(
+        closing,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    closing.server = server
+    return server
+
+
+class Port:
+    """Serves an application from `start` to `stop`, each time a new one; a port that was free the first time stays."""
+
+    def __init__(self, make: Callable[[], ASGIApp], port: int = 0, *, name: str) -> None:
+        self._make, self._port, self._name = make, port, name
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+        self.url = ""  # known from the first start on
+
+    @property
+    def is_open(self) -> bool:
+        return self._thread is not None
+
+    def start(self) -> None:
+        if self.is_open:
+            return
+        listener = _bound(HOST, self._port)
+        self._port = listener.getsockname()[1]  # which a later start takes again
+        self.url = f"http://{HOST}:{self._port}"
+        self._server = _configured(self._make())
+        self._thread = threading.Thread(target=self._run, args=(self._server, listener), name=self._name, daemon=True)
+        self._thread.start()
+        if not self._server.listens.wait(PATIENCE):
+            raise RuntimeError("The emulator did not start")
+
+    @staticmethod
+    def _run(server: _Server, listener: socket.socket) -> None:
+        asyncio.run(server.serve(sockets=[listener]))
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(PATIENCE)
+        self._server = self._thread = None
