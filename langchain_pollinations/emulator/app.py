@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from urllib.parse import parse_qsl, unquote
+from itertools import count
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
 
-from . import audio, catalog, chat, embeddings, images, media, models3d, transcripts, video
+from . import audio, catalog, chat, embeddings, front, images, media, models3d, transcripts, video
 from .refusals import Refusal
-from .replies import Damage
-from .wire import Damaged, Finished, Torn, played, refused
+from .wire import refused
 from .world import Asked, World
 
 
@@ -32,56 +28,17 @@ class AnythingConvertor(PathConvertor):
 
 register_url_convertor("anything", AnythingConvertor())
 
-logger = logging.getLogger(__name__)
-
-MIB = 1024 * 1024
-BODY_LIMIT = 20 * MIB
-FORM = MIB  # what the parts of a form take beside the file
+FORM = front.MIB  # what the parts of a form take beside the file
 # Routes with limits of their own, by path and the beginning of the content type: the first that fits.
 BODY_LIMITS = (
-    ("/v1/audio/transcriptions", "", 100 * MIB),
-    ("/media/upload", "application/json", 100 * MIB),
+    ("/v1/audio/transcriptions", "", 100 * front.MIB),
+    ("/media/upload", "application/json", 100 * front.MIB),
     ("/media/upload", "multipart/form-data", media.LARGEST + FORM),
     ("/media/upload", "", media.LARGEST),
 )
 
 Handler = Callable[[World, Asked], Awaitable[Response]]
 PromptHandler = Callable[[World, Asked, str], Awaitable[Response]]
-
-
-def _limit(asked: Asked) -> int:
-    kind = asked.headers.get("content-type", "").lower()
-    fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
-    return next(fitting, BODY_LIMIT)
-
-
-async def _body(receive: Receive, limit: int) -> bytes:
-    """The whole body; one over the limit is read to its end and then refused, so that the client can listen."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size <= limit:
-            pieces.append(piece)
-        if not message.get("more_body"):
-            break
-    if size > limit:
-        raise Refusal(413)
-    return b"".join(pieces)
-
-
-def _read_head(scope: Scope) -> Asked:
-    raw_path = scope.get("raw_path") or scope["path"].encode()
-    return Asked(
-        method=scope["method"],
-        path=scope["path"],
-        raw_path=raw_path.decode("latin-1"),
-        query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
-        headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
-        client=tuple(scope["client"]),
-    )
 
 
 def _decoded(text: str) -> str:
@@ -94,15 +51,29 @@ def _decoded(text: str) -> str:
         return text
 
 
-class Application:
-    """The emulator behind a socket."""
+class Application(front.Front):
+    """The emulator of the unified host behind a socket."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._count = 0
+        self._count = count(1)
         handlers = {Refusal: _refuse, 404: _absent, 405: _absent, Exception: _broken}
-        self._routes = Starlette(routes=self._table(), exception_handlers=handlers)
-        self._routes.router.redirect_slashes = False  # the service has no such courtesy
+        routes = Starlette(routes=self._table(), exception_handlers=handlers)
+        routes.router.redirect_slashes = False  # the service has no such courtesy
+        super().__init__(world.requests, world.script, routes)
+
+    def limit(self, asked: Asked) -> int:
+        kind = asked.headers.get("content-type", "").lower()
+        fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
+        return next(fitting, front.BODY_LIMIT)
+
+    def too_large(self, asked: Asked, refusal: Refusal) -> Response:
+        return refused(media.flat(refusal) if asked.path.startswith("/media/") else refusal)
+
+    def stamped(self, status: int, headers: front.Headers) -> front.Headers:
+        have = {key.lower() for key, _ in headers}
+        marks = [front.MARK, (b"x-request-id", f"emulated-{next(self._count)}".encode())]
+        return [*headers, *((k, v) for k, v in marks if k not in have)]
 
     def _table(self) -> list[Route]:
         lists = [Route(path, self._simple(_models)) for path in catalog.LIST_CATEGORIES]
@@ -142,62 +113,6 @@ class Application:
             return await handler(self.world, request.scope["asked"], rest)
 
         return endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        try:
-            await self._answer(scope, receive, self._stamped(send))
-        except Torn:
-            await _close(scope, receive)
-        except Finished:
-            pass
-        except Exception:  # a mistake of the emulator's own: `_broken` told the client, the log tells where
-            logger.exception("The emulator failed at %s %s", scope["method"], scope["path"])
-            raise
-
-    def _stamped(self, send: Send) -> Send:
-        self._count += 1
-        marks = [(b"x-emulator", b"langchain-pollinations"), (b"x-request-id", f"emulated-{self._count}".encode())]
-
-        async def stamped(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message.get("headers", [])
-                have = {key.lower() for key, _ in given}
-                message = {**message, "headers": [*given, *((k, v) for k, v in marks if k not in have)]}
-            await send(message)
-
-        return stamped
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = _read_head(scope)
-        try:
-            body = await _body(receive, _limit(asked))
-        except Refusal as refusal:
-            self.world.remember(asked)
-            shown = media.flat(refusal) if asked.path.startswith("/media/") else refusal
-            await refused(shown)(scope, receive, send)
-            return
-        asked = replace(asked, body=body)
-        self.world.remember(asked)
-        entry = self.world.script.take(asked.path, messages=False)
-        if isinstance(entry, Damage):
-            if entry.delay:
-                await asyncio.sleep(entry.delay)
-            if entry.kind == "drop":
-                raise Torn
-            await self._routes({**scope, "asked": asked}, receive, Damaged(send, entry))
-        elif entry is not None:
-            await (await played(entry))(scope, receive, send)
-        else:
-            await self._routes({**scope, "asked": asked}, receive, send)
-
-
-async def _close(scope: Scope, receive: Receive) -> None:
-    """Close the connection of a request and wait until it is gone."""
-    scope["close"]()
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _refuse(request: Request, exc: Exception) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +32,8 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes = b""
     client: tuple[str, int] = ("", 0)  # where it came from: requests over one connection share it
+    host: str = "gen"  # which one it reached: "gen", or of the older ones "text" or "image"
+    at: float = field(default_factory=time.monotonic)  # when it arrived
 
     @cached_property
     def json(self) -> Any:
@@ -39,6 +43,23 @@ class Asked:
     @property
     def key(self) -> str | None:
         return accounts.given_key(self.headers, self.query)
+
+
+class Requests(list[Asked]):
+    """What was asked, oldest first, as much of it as fits. Safe to fill from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def remember(self, asked: Asked) -> None:
+        """Add a request, and forget the oldest where they become too many or too heavy."""
+        with self._lock:
+            self.append(asked)
+            weight, over = sum(len(each.body) for each in self), len(self) - MOST
+            while weight > HEAVIEST and len(self) > 1 or over > 0:
+                weight, over = weight - len(self[0].body), over - 1
+                del self[:1]
 
 
 @dataclass(frozen=True)
@@ -65,7 +86,7 @@ class World:
     latency: float = 0.0
     dialect: str | None = None  # in which every model answers; by default each has its own
     script: Script = field(default_factory=Script)
-    requests: list[Asked] = field(default_factory=list)
+    requests: Requests = field(default_factory=Requests)
     cache: Cache = field(default_factory=Cache)
     media: Newest[File] = field(default_factory=Newest)
     speeches: Speeches = field(default_factory=Speeches)
@@ -79,14 +100,6 @@ class World:
     def clear(self) -> None:
         for store in (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes):
             store.clear()
-
-    def remember(self, asked: Asked) -> None:
-        """Add a request, and forget the oldest where they become too many or too heavy."""
-        self.requests.append(asked)
-        weight, over = sum(len(each.body) for each in self.requests), len(self.requests) - MOST
-        while weight > HEAVIEST and len(self.requests) > 1 or over > 0:
-            weight, over = weight - len(self.requests[0].body), over - 1
-            del self.requests[:1]
 
     def link(self, file: File) -> str:
         return f"{self.url}/media/{file.id}"

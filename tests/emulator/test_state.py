@@ -200,10 +200,10 @@ def test_the_oldest_requests_are_forgotten() -> None:
     world = World()
     small = Asked("GET", "/models", "/models", {}, {})
     world.requests.extend([small] * MOST)
-    world.remember(large := replace(small, body=bytes(HEAVIEST // 3)))
+    world.requests.remember(large := replace(small, body=bytes(HEAVIEST // 3)))
     assert len(world.requests) == MOST and world.requests[-1] is large
     for _ in range(3):
-        world.remember(large)
+        world.requests.remember(large)
     assert world.requests == [large] * 3
-    world.remember(largest := replace(small, body=bytes(HEAVIEST + 1)))
+    world.requests.remember(largest := replace(small, body=bytes(HEAVIEST + 1)))
     assert world.requests == [largest]
