@@ -20,12 +20,36 @@ The emulator of Pollinations.AI is listening.
     from langchain_pollinations import ChatPollinations
     print(ChatPollinations(base_url="{url}", api_key="{key}").invoke("Hello").text)
 
-Stop it with Ctrl-C."""
+"""
+
+LEGACY_HELLO = """\
+The two older hosts are listening too. They need no key:
+
+    api               {api}
+    legacy_text_url   {legacy_text_url}
+    legacy_image_url  {legacy_image_url}
+
+    from langchain_pollinations import ChatPollinations
+    service = {{
+        "api": "{api}",
+        "legacy_text_url": "{legacy_text_url}",
+        "legacy_image_url": "{legacy_image_url}",
+    }}
+    print(ChatPollinations(**service).invoke("Hello").text)
+
+or, for programs that name no address:
+
+    export POLLINATIONS_LEGACY_TEXT_URL={legacy_text_url}
+    export POLLINATIONS_LEGACY_IMAGE_URL={legacy_image_url}
+
+"""
+GOODBYE = "Stop it with Ctrl-C."
+LAST_PORT = 65535
 
 
 def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: take a number from 0 to 65535")
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: take a number from 0 to {LAST_PORT}")
     return int(text)
 
 
@@ -42,16 +66,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--dialect", choices=DIALECTS, help="the form of every answer (default: each model has its own)"
     )
+    parser.add_argument(
+        "--legacy",
+        action="store_true",
+        help="the two older hosts too: text on the port behind --port, pictures on the one behind that",
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.legacy and chosen.port > LAST_PORT - 2:
+        parser.error(f"--legacy needs the two ports behind {chosen.port}, which do not exist")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    emulator = Emulator(chosen.port, latency=chosen.latency, dialect=chosen.dialect)
     try:
-        emulator = Emulator(chosen.port, latency=chosen.latency, dialect=chosen.dialect).start()
+        emulator.start()
+        older = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
     except OSError as error:
+        emulator.stop()
         print(error.strerror, file=sys.stderr)
         return 1
-    print(HELLO.format(url=emulator.url, key=DEFAULT_KEY), flush=True)
+    print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + older + GOODBYE, flush=True)
     ended.wait()
     emulator.stop()
     return 0

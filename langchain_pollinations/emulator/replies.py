@@ -96,11 +96,14 @@ class Script:
         with self._lock:
             self._entries.clear()
 
+    def suits(self, entry: Entry, path: str) -> bool:
+        return entry.suits(path)
+
     def take(self, path: str, *, messages: bool) -> Entry | None:
         """The first line that suits the path: with `messages` what a route answers, else what needs no route to it."""
         with self._lock:
             for place, entry in enumerate(self._entries):
-                if not entry.suits(path):
+                if not self.suits(entry, path):
                     continue
                 if isinstance(entry, Damage if messages else Message | Soft):
                     return None  # a route answers naturally under a damage, and the next damage is the next request's

@@ -21,7 +21,7 @@ class Scripted:
     def _named(self, case: str) -> faults.Case:
         return faults.named(case)
 
-    def _refusal(self, status: int, message: str | None, **more: Any) -> Refusal:
+    def _refusal(self, status: int, message: str | None, **more: Any) -> faults.Case:
         return Refusal(status, message, **more)
 
     def reply(

@@ -9,6 +9,7 @@ from typing import Any
 from . import dialects
 from .accounts import Account
 from .app import Application
+from .legacy import Legacy
 from .replies import Script
 from .scripting import Scripted
 from .serving import Port
@@ -27,6 +28,8 @@ class Emulator(Scripted):
 
     It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
     the newest 10,000 requests, speeches, stored answers and files, and of each about 256 MiB at most.
+
+    `legacy` are the two older hosts, on the two ports behind `port`, or on free ones where that was free to choose.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Emulator(Scripted):
             self.world.keys = {key: dict(account) for key, account in keys.items()}
         self._first_keys = {key: dict(account) for key, account in self.world.keys.items()}
         self._first_latency, self._first_dialect = latency, dialect
+        self.legacy = Legacy(self.world.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
         self._port = Port(lambda: Application(self.world), port, name="pollinations-emulator")
 
     # Life.
@@ -52,9 +56,11 @@ class Emulator(Scripted):
     def start(self) -> Emulator:
         self._port.start()
         self.world.url = self._port.url
+        self.legacy.start()
         return self
 
     def stop(self) -> None:
+        self.legacy.stop()
         self._port.stop()
 
     def __enter__(self) -> Emulator:
@@ -117,7 +123,9 @@ class Emulator(Scripted):
         self.world.keys.update({key: dict(account) for key, account in self._first_keys.items()})
         self.world.latency = self._first_latency
         self.world.dialect = self._first_dialect
+        self.legacy.reset()
 
     def clear(self) -> None:
         """Forget requests, scripted replies, stored answers and files."""
         self.world.clear()
+        self.legacy.clear()

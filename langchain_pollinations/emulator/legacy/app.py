@@ -1,0 +1,50 @@
+"""The application of one of the older hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .. import front
+from ..refusals import Refusal
+from ..world import Asked
+from . import headers, image, text
+from .hosts import Hosts, Visit, place
+from .queue import Queue
+
+ANSWERERS: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {"text": text.answer, "image": image.answer}
+
+
+class Application(front.Front):
+    """An older host behind a socket."""
+
+    def __init__(self, hosts: Hosts, name: str) -> None:
+        self.host = name
+        self.hosts, self._program, self._answerer = hosts, hosts.programs[name], ANSWERERS[name]
+        self._program.queue = Queue()  # nobody waits at a host that has just started
+        super().__init__(hosts.requests, hosts.lines, self._visited)
+
+    def too_large(self, asked: Asked, refusal: Refusal) -> Response:
+        return Visit(self.hosts, self._program, asked).refused(refusal)
+
+    def place(self, asked: Asked) -> str:
+        return place(asked)
+
+    def stamped(self, status: int, given: front.Headers) -> front.Headers:
+        return headers.stamped(given, status, self.hosts.level, self.host)
+
+    async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(self.hosts, self._program, scope["asked"])
+        try:
+            response = await self._response(visit)
+            await response(scope, receive, send)
+        finally:
+            visit.leave()
+
+    async def _response(self, visit: Visit) -> Response:
+        try:
+            return await self._answerer(visit)
+        except Refusal as refusal:
+            return visit.refused(refusal)

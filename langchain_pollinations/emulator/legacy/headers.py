@@ -1,0 +1,34 @@
+"""The headers that every answer of the older hosts carries: a hint at their successor."""
+
+from __future__ import annotations
+
+from ..front import MARK, Headers
+
+GUIDE = "https://github.com/pollinations/pollinations/blob/master/LEGACY_MIGRATION.md"
+DOCS = "https://gen.pollinations.ai/docs"
+EXPOSED = "X-Pollinations-Migration, X-Pollinations-Docs, X-Pollinations-Signup, Link"
+LOGO = "https://pollinations.ai/logo.svg"  # the service names the header; this address is the emulator's own guess
+
+
+def signup(host: str) -> str:
+    return f"https://enter.pollinations.ai/?ref={host}"
+
+
+def stamped(headers: Headers, status: int, level: str, host: str) -> Headers:
+    """The headers of an answer with those of its level; a `Link` that it has is added to."""
+    if level != "l4":
+        return [*headers, MARK]  # by what is missing a client tells the levels apart
+    links = [value for key, value in headers if key == b"link"]
+    links += [f'<{GUIDE}>; rel="deprecation"'.encode(), f'<{DOCS}>; rel="successor-version"'.encode()]
+    marks = [
+        MARK,
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", EXPOSED.encode()),
+        (b"x-pollinations-migration", GUIDE.encode()),
+        (b"x-pollinations-docs", DOCS.encode()),
+        (b"x-pollinations-signup", signup(host).encode()),
+    ]
+    if status < 400:
+        links.append(b'<https://pollinations.ai>; rel="service"')
+        marks += [(b"x-powered-by", b"Pollinations.AI"), (b"x-pollinations-logo", LOGO.encode())]
+    return [*((k, v) for k, v in headers if k != b"link"), *marks, (b"link", b", ".join(links))]

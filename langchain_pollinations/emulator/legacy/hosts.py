@@ -1,0 +1,119 @@
+"""What the older hosts know, how they are set, and one request at one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.responses import Response
+
+from .. import replies
+from ..memory import Newest
+from ..refusals import Refusal
+from ..world import Asked, Requests
+from . import edge, errors
+from .queue import Queue, Turn
+
+TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
+
+
+class Script(replies.Script):
+    """Lines for both hosts: `on` is a path of either, or a path behind the name of its host, as in "image/prompt"."""
+
+    def suits(self, entry: replies.Entry, place: str) -> bool:
+        if entry.on is None:
+            return place.startswith("text/") and place not in TEXT_LISTS
+        host, slash, path = place.partition("/")
+        return (slash + path if entry.on.startswith("/") else place).startswith(entry.on)
+
+
+@dataclass
+class Switches:
+    """How the older hosts behave; plain attributes that a test may set at any time."""
+
+    level: Literal["l4", "l5"] = "l4"  # "l5" refuses in the form of the unified host, and an unknown model with 400
+    spacing: float | None = None  # seconds from one generation of an address to its next, one at a time; None: no queue
+    queue_length: int = 1  # how many requests of an address may wait for their turn
+    payments: bool = False  # whether one that would have to wait and does not stream is asked to pay
+    notice: bool = False  # whether every answer of the text host is the notice of its migration
+    tokens: set[str] = field(default_factory=set)  # those that earn the notice; by default the emulator's keys
+    referrers: set[str] = field(default_factory=lambda: {"registered.example"})  # so do these
+    semantic_cache: bool = False  # whether the image host serves an earlier picture for a similar prompt
+    latency: float = 0.0  # seconds that a generation takes
+    max_input_chars: int | None = None  # of all messages; the service had 5,000 in 2025, today's limit is not known
+
+
+class Program:
+    """What one host keeps to itself: stored answers, and who waits for a turn."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.store: Newest[edge.Kept] = Newest()
+        self.queue = Queue()
+
+    def clear(self) -> None:
+        self.store.clear()
+        self.queue = Queue()
+
+
+class Hosts(Switches):
+    """Both hosts: their switches, what they were asked and what they shall say."""
+
+    def __init__(self, tokens: Iterable[str], latency: float) -> None:
+        super().__init__(tokens=set(tokens), latency=latency)
+        self.requests = Requests()
+        self.lines = Script()
+        self.programs = {name: Program(name) for name in ("text", "image")}
+
+    def clear(self) -> None:
+        self.requests.clear()
+        self.lines.clear()
+        for program in self.programs.values():
+            program.clear()
+
+
+class Visit:
+    """One request at one of the hosts."""
+
+    def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
+        self.hosts, self.asked = hosts, asked
+        self._program = program
+        self._turn: Turn | None = None
+
+    def scripted(self) -> replies.Entry | None:
+        """What a test wrote for this request: a message, or a fault in a good answer."""
+        return self.hosts.lines.take(place(self.asked), messages=True)
+
+    def key(self, body: Any = None, without: tuple[str, ...] = edge.NOT_IDENTITY) -> str:
+        """The name of a request in the store, without what shapes no answer."""
+        return edge.identity(self.asked, body, without)
+
+    def stored(self, key: str) -> Response | None:
+        found = self._program.store.find(key)
+        return None if found is None else edge.hit(key, found)
+
+    def kept(self, key: str, response: Response) -> Response:
+        return edge.Keeping(response, lambda answer: self._program.store.put(key, answer, len(answer.body)))
+
+    async def turn(self, *, streams: bool = False) -> None:
+        """Wait for the turn of the address that asks, and for the time that a generation takes."""
+        hosts = self.hosts
+        if hosts.spacing is not None:
+            self._turn = await self._program.queue.turn(self.asked.client[0], hosts, streams=streams)
+        if hosts.latency:
+            await asyncio.sleep(hosts.latency)
+
+    def leave(self) -> None:
+        """Give the place in the queue back."""
+        if self._turn is not None:
+            self._turn.end()
+
+    def refused(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+        return errors.response(refusal, self.hosts.level, self.asked.host, headers)
+
+
+def place(asked: Asked) -> str:
+    """Where a request goes, as the script names it."""
+    return asked.host + asked.path

@@ -1,0 +1,136 @@
+"""The two older hosts: their ports, their headers, their queue, and the words that set and script them."""
+
+from __future__ import annotations
+
+import threading
+
+import httpx
+import pytest
+
+from langchain_pollinations.emulator import Emulator, Legacy
+
+from .test_server import program
+
+HOSTS = ("text", "image")
+
+
+@pytest.fixture
+def legacy(emulator: Emulator) -> Legacy:
+    return emulator.legacy
+
+
+def url(legacy: Legacy, host: str) -> str:
+    return legacy.connection()[f"legacy_{host}_url"]
+
+
+def test_a_port_is_opened_when_its_address_is_asked_for_and_closed_with_the_emulator() -> None:
+    before = set(threading.enumerate())
+    with Emulator() as emulator:
+        running = len(threading.enumerate())
+        text_url = emulator.legacy.text_url
+        assert len(threading.enumerate()) == running + 1
+        assert httpx.get(f"{text_url}/models").status_code == 200
+        assert emulator.legacy.text_url == text_url
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{text_url}/models")
+    assert set(threading.enumerate()) <= before
+    with emulator:
+        assert httpx.get(f"{text_url}/models").status_code == 200
+
+
+def test_there_is_no_address_before_the_start() -> None:
+    with pytest.raises(RuntimeError, match="not been started"):
+        Emulator().legacy.connection()
+
+
+def test_both_hosts_share_one_log_that_tells_host_and_time(legacy: Legacy) -> None:
+    httpx.get(f"{legacy.image_url}/models")
+    httpx.get(f"{legacy.text_url}/models")
+    assert [asked.host for asked in legacy.requests] == ["image", "text"]
+    assert legacy.requests[0].at < legacy.requests[1].at
+
+
+def test_the_unified_host_keeps_a_log_of_its_own(emulator: Emulator) -> None:
+    httpx.get(f"{emulator.url}/models")
+    httpx.get(f"{emulator.legacy.text_url}/models")
+    assert [asked.host for asked in emulator.requests] == ["gen"]
+
+
+@pytest.mark.parametrize("path", ["/models", "/nothing/here"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_answer_tells_of_the_successor(legacy: Legacy, host: str, path: str) -> None:
+    answer = httpx.get(url(legacy, host) + path, headers={"origin": "https://example.org"})
+    assert answer.headers["x-emulator"] == "langchain-pollinations"
+    assert answer.headers["x-pollinations-migration"].endswith("/LEGACY_MIGRATION.md")
+    assert answer.headers["x-pollinations-docs"] == "https://gen.pollinations.ai/docs"
+    assert answer.headers["x-pollinations-signup"] == f"https://enter.pollinations.ai/?ref={host}"
+    links = answer.headers["link"]
+    assert 'rel="deprecation"' in links and 'rel="successor-version"' in links
+    assert ("x-powered-by" in answer.headers) == ('rel="service"' in links) == answer.is_success
+    assert "x-request-id" not in answer.headers
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_faults_carry_the_headers_too(legacy: Legacy, host: str) -> None:
+    legacy.fail(503, headers={"link": "<https://example.org>; rel=up"}, on=host)
+    answer = httpx.get(f"{url(legacy, host)}/models")
+    assert answer.status_code == 503 and "x-pollinations-docs" in answer.headers
+    assert answer.headers["link"].startswith("<https://example.org>; rel=up, <https://github.com/")
+
+
+def test_the_newer_level_has_no_such_headers_and_the_envelope_of_the_unified_host(legacy: Legacy) -> None:
+    legacy.level = "l5"
+    legacy.fail(429)
+    answer = httpx.get(f"{legacy.text_url}/models")
+    assert answer.json()["error"]["code"] == "RATE_LIMITED"
+    assert "x-pollinations-migration" not in answer.headers and "x-emulator" in answer.headers
+
+
+def test_a_failure_may_be_bound_to_a_host_or_a_path_of_either(legacy: Legacy) -> None:
+    legacy.fail(503, on="image/")
+    legacy.fail(502, on="/models")
+    assert [httpx.get(f"{url(legacy, host)}/models").status_code for host in ("text", "image", "text")] == [
+        502,
+        503,
+        200,
+    ]
+
+
+def test_a_connection_may_be_dropped(legacy: Legacy) -> None:
+    legacy.fail("drop")
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{legacy.text_url}/models")
+
+
+def test_an_unknown_fault_is_named(legacy: Legacy) -> None:
+    with pytest.raises(ValueError, match="Unknown fault 'nope'"):
+        legacy.fail("nope")
+
+
+def test_reset_sets_all_switches_back_and_forgets(emulator: Emulator) -> None:
+    legacy = emulator.legacy
+    httpx.get(f"{legacy.text_url}/models")
+    legacy.level, legacy.spacing, legacy.notice, legacy.tokens = "l5", 3.0, True, set()
+    legacy.referrers.clear()
+    legacy.fail(503)
+    emulator.reset()
+    assert (legacy.level, legacy.spacing, legacy.notice) == ("l4", None, False)
+    assert legacy.tokens == {"sk_emulator"} and legacy.referrers == {"registered.example"}
+    assert legacy.requests == [] and httpx.get(f"{legacy.text_url}/models").status_code == 200
+
+
+def test_the_program_serves_the_older_hosts_and_tells_how_to_connect() -> None:
+    with program("--port", "0", "--legacy") as process:
+        assert process.stdout is not None
+        told = "".join(iter(process.stdout.readline, "Stop it with Ctrl-C.\n"))
+        for host in HOSTS:
+            [address] = {
+                line.rpartition("=")[2].strip() for line in told.splitlines() if f"_{host.upper()}_URL" in line
+            }
+            assert f"legacy_{host}_url" in told and httpx.get(f"{address}/models").status_code == 200
+
+
+def test_the_program_says_when_a_port_behind_its_own_is_missing() -> None:
+    with program("--port", "65534", "--legacy") as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 2 and "the two ports behind 65534" in errors
