@@ -48,9 +48,14 @@ HARMLESS = {
 }
 
 
+def slug(prompt: str) -> str:
+    """What a file name says of a prompt: nothing where it has no Latin letters."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-")
+
+
 def file_name(prompt: str, mime_type: str) -> str:
     """The name of a file that was made from a prompt."""
-    name = re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-") or "generated-media"
+    name = slug(prompt) or "generated-media"
     extension = EXTENSIONS.get(mime_type) or (mimetypes.guess_extension(mime_type) or ".bin")[1:]
     return f"{name}.{extension}"
 

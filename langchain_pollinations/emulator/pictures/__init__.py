@@ -32,6 +32,7 @@ class Wish:
     seed: int = 42
     model: str = ""
     transparent: bool = False
+    remark: str = ""  # what the note says beside model and seed
 
     @property
     def random(self) -> Random:
@@ -41,7 +42,8 @@ class Wish:
 
     @property
     def note(self) -> str:
-        return f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
+        said = f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
+        return f"{said}, {lettering.legible(self.remark)}" if self.remark else said
 
 
 def draw(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
@@ -49,7 +51,7 @@ def draw(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
     changed as the prompt says, with the others put on it."""
     if wish.transparent:
         return _png(_rounded(_edited(wish, sources)) if sources else _cut_out(wish)), "image/png"
-    return _jpeg(_edited(wish, sources) if sources else framed(wish)), "image/jpeg"
+    return jpeg(_edited(wish, sources) if sources else framed(wish)), "image/jpeg"
 
 
 def vector(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
@@ -68,9 +70,9 @@ def view(words: str, width: int, height: int) -> Image.Image:
     return _painted(words, width, height, Wish(words, width, height).random)
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def jpeg(image: Image.Image, quality: int = 88) -> bytes:
     out = BytesIO()
-    image.save(out, "JPEG", quality=88)
+    image.save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 
@@ -144,5 +146,6 @@ def framed(wish: Wish) -> Image.Image:
         brush.text((width / 2, top + place * lettering.line_height(font)), line, font=font, fill=INK, anchor="mt")
     if noted:
         small = lettering.sized(max(9, mat // 2))
-        brush.text((width - mat, height - mat * 0.45), wish.note, font=small, fill=FAINT, anchor="rb")
+        note = lettering.shortened(wish.note, small, width - 2 * mat)
+        brush.text((width - mat, height - mat * 0.45), note, font=small, fill=FAINT, anchor="rb")
     return image

@@ -35,11 +35,11 @@ def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
     largest = max(10, min(width // 24, height // 20))
     for size in range(largest, max(8, largest // 2) - 1, -2):
         font = sized(size)
-        lines = _wrapped(text, font, width)
+        lines = wrapped(text, font, width)
         if len(lines) <= MOST_LINES and all(font.getlength(line) <= width for line in lines):
             return lines, font
     font = sized(max(8, largest // 2))
-    lines = [shortened(line, font, width) for line in _wrapped(text, font, width)]
+    lines = [shortened(line, font, width) for line in wrapped(text, font, width)]
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], shortened(lines[MOST_LINES - 1] + " …", font, width)]
     return lines, font
@@ -60,7 +60,7 @@ def legible(prompt: str) -> str:
     return found if found.strip(" …") else OTHER_SCRIPT if found else "untitled"
 
 
-def _wrapped(text: str, font: Font, width: int) -> list[str]:
+def wrapped(text: str, font: Font, width: int) -> list[str]:
     """Lines of about equal length."""
     words = text.split(" ")
     total = font.getlength(text)
