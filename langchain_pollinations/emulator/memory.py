@@ -29,6 +29,11 @@ class Newest(Generic[T]):
         found = self._things.get(name)
         return found and found[0]
 
+    def all(self) -> list[T]:
+        """All of them, the newest last."""
+        with self._lock:
+            return [thing for thing, _ in self._things.values()]
+
     def put(self, name: str, thing: T, weight: int) -> None:
         with self._lock:
             self._drop(name)

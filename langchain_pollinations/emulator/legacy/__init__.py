@@ -21,6 +21,8 @@ response; on the way out `headers` adds what every answer of these hosts carries
   refused for its form, and what comes from the store, needs no turn;
 - `visit.kept(key, response)` is the response that also fills the store once it is sent whole;
 - `visit.refused(refusal)` is a refusal in the form of the level; `app` does that for a `Refusal` that is raised.
+
+Of the host for pictures, `orders` reads a request, `gallery` remembers what was made, `placards` are its refusals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the older hosts refuse: a string and a hint where to go, or on the newer level the unified host's envelope."""
+"""How the older hosts refuse: with a string and a hint where to go, or a picture; on the newer level as `gen` does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from ..refusals import Refusal
+from . import placards
 from .headers import DOCS, GUIDE, signup
 
 NOTICE = (
@@ -35,5 +36,7 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
 
 def response(refusal: Refusal, level: str, host: str, headers: Mapping[str, str] | None = None) -> Response:
     own = type(refusal).envelope is not Refusal.envelope  # a challenge to pay looks the same on every level
+    if host == "image" and level == "l4" and not own:
+        return placards.response(refusal)
     body = refusal.envelope() if own or level == "l5" else envelope(refusal, host)
     return JSONResponse(body, refusal.status, headers={**refusal.headers, **(headers or {})})

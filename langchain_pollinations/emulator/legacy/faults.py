@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..faults import DAMAGES, Case
+from . import placards
 
-CASES: Mapping[str, Callable[[str], Case]] = {}
+CASES: Mapping[str, Callable[[str], Case]] = {**placards.CASES}
 SOFT_CASES = ()
 
 

@@ -14,6 +14,7 @@ from ..memory import Newest
 from ..refusals import Refusal
 from ..world import Asked, Requests
 from . import edge, errors
+from .gallery import Gallery
 from .queue import Queue, Turn
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
@@ -66,10 +67,12 @@ class Hosts(Switches):
         self.requests = Requests()
         self.lines = Script()
         self.programs = {name: Program(name) for name in ("text", "image")}
+        self.gallery = Gallery()
 
     def clear(self) -> None:
         self.requests.clear()
         self.lines.clear()
+        self.gallery.clear()
         for program in self.programs.values():
             program.clear()
 

@@ -1,17 +1,142 @@
-"""The older host for pictures."""
+"""The older host for pictures: one model behind an edge that keeps answers and takes any path for a prompt."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
 from starlette.responses import JSONResponse, Response
 
+from .. import media, pictures, usage
+from ..pictures import signs
+from ..refusals import Refusal
+from ..safety import Safety
+from . import orders
 from .hosts import Visit
+from .orders import MODEL, Order
 
-MODELS = ["sana"]
+ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": orders.LARGEST_SIDE}]
+MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # the names of the newer level; the older one takes any
+STRICT = ("sexual", "violence")
+LONGEST_SIDE = 65_500  # pixels: a JPEG has no more
+QUALITY = 90
+
+
+def _prompt_path(visit: Visit) -> str:
+    """The path of a prompt; the edge of the older level makes one of any path."""
+    path = visit.asked.raw_path.partition("?")[0]
+    if visit.hosts.level == "l4":
+        return orders.prompt_path(path)
+    if not path.startswith(orders.PROMPT):
+        raise Refusal(404)
+    return path
+
+
+def _check_model(visit: Visit) -> None:
+    name = visit.asked.query.get("model") or MODEL
+    if visit.hosts.level != "l4" and name not in MAPPED:
+        raise Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
+
+
+def _check_safety(order: Order, level: str) -> None:
+    try:
+        Safety(list(STRICT) if order.safe else []).block([{"content": order.prompt}])
+    except Refusal as refusal:
+        if level == "l4":
+            raise Refusal(500, refusal.message) from refusal  # its error has no status of its own
+        raise
+
+
+def _check_size(order: Order) -> None:
+    if not all(0 < side <= LONGEST_SIDE for side in (order.width, order.height)):
+        raise Refusal(500, f"A picture of {order.width}x{order.height} pixels cannot be drawn")
+
+
+def _drawn(order: Order) -> bytes:
+    wish = pictures.Wish(order.drawn, order.width, order.height, order.seed, MODEL, remark=order.remark)
+    return pictures.jpeg(signs.branded(pictures.framed(wish)), QUALITY)
+
+
+def _headers(order: Order) -> dict[str, str]:
+    name = media.slug(order.prompt) or "generated-image"
+    return {
+        "content-type": "image/jpeg",
+        "cache-control": media.FOREVER,
+        "content-disposition": f'inline; filename="{name}.jpg"',
+        "x-auth-status": "unauthenticated",
+        "x-cache": "MISS",
+        "x-model-used": MODEL,
+        **usage.headers({"completionImageTokens": 1}),
+    }
+
+
+def _event(visit: Visit, order: Order) -> dict[str, Any]:
+    """What the feed tells of a picture."""
+    home = f"http://{visit.asked.headers.get('host', '')}"
+    told = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
+    address = f"{home}{orders.PROMPT}{quote(order.prompt, safe='')}"
+    return {**told, "enhance": order.enhance, "imageURL": address, "status": "end_generating"}
+
+
+def _similar(visit: Visit, prompt: str) -> Response | None:
+    """An earlier picture for nearly the same words, which a header tells from the picture that was asked for."""
+    found = visit.hosts.gallery.similar.find(prompt, visit.asked.query) if visit.hosts.semantic_cache else None
+    stored = visit.stored(found[0]) if found is not None else None
+    if found is not None and stored is not None:
+        stored.headers.update({"x-cache-type": "SEMANTIC", "x-cache-similarity": f"{found[1]:.2f}"})
+    return stored
+
+
+async def _prompt(visit: Visit) -> Response:
+    prompt, key = orders.prompt_in(_prompt_path(visit)), visit.key()
+    _check_model(visit)
+    stored = visit.stored(key) or _similar(visit, prompt)
+    return stored or visit.kept(key, await _made(visit, orders.read(prompt, visit.asked.query), key))
+
+
+async def _made(visit: Visit, order: Order, key: str) -> Response:
+    await visit.turn()
+    _check_safety(order, visit.hosts.level)
+    _check_size(order)
+    data = await asyncio.to_thread(_drawn, order)
+    gallery = visit.hosts.gallery
+    gallery.similar.put(key, order.prompt, visit.asked.query)
+    if not order.is_private:
+        gallery.public.append(_event(visit, order))
+    return Response(data, headers=_headers(order))
+
+
+async def _models(visit: Visit) -> Response:
+    return JSONResponse([MODEL], headers={"cache-control": "no-store"})
+
+
+async def _about(visit: Visit) -> Response:
+    return JSONResponse(ABOUT)
+
+
+async def _feed(visit: Visit) -> Response:
+    """The newest public pictures; the service would go on, with those of everybody."""
+    told = [f"data: {json.dumps(event)}\n\n" for event in list(visit.hosts.gallery.public)]
+    return Response("".join(told) or ": no pictures yet\n\n", media_type="text/event-stream")
+
+
+async def _register(visit: Visit) -> Response:
+    told = {"error": "Not Found", "message": "This path is for workers of the host's own", "path": "/register"}
+    return JSONResponse(told, 404)
+
+
+UTILITIES: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {
+    "/models": _models,
+    "/about": _about,
+    "/feed": _feed,
+    "/register": _register,
+}
 
 
 async def answer(visit: Visit) -> Response:
-    asked = visit.asked
-    if asked.path == "/models":
-        return JSONResponse(MODELS)
-    told = {"error": "Not Found", "message": "The requested resource was not found", "path": asked.path}
-    return JSONResponse(told, 404)
+    if visit.asked.method not in ("GET", "HEAD"):
+        return visit.refused(Refusal(405))
+    return await UTILITIES.get(visit.asked.path, _prompt)(visit)
