@@ -33,6 +33,7 @@ import tenacity
 from httpx_sse import EventSource, ServerSentEvent
 
 from langchain_pollinations import errors
+from langchain_pollinations._progress import Arrived
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -70,10 +71,6 @@ class EventReader(Protocol[T_co]):
 
     def whole(self, response: httpx.Response) -> Iterable[T_co]:
         """What an answer amounts to that is no stream of events. Its body has been read."""
-
-
-Arrived = Callable[[int, int | None], None]
-"""Who is told the bytes that have come, and how many there will be where that is known."""
 
 
 @dataclass(frozen=True)

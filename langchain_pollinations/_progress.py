@@ -1,4 +1,4 @@
-"""What is seen of a call that takes minutes: a bar, or a function of the caller's that is told."""
+"""What is seen of a call that takes minutes: a bar, a line, or a function of the caller's that is told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
-from langchain_pollinations._http import Arrived
 from langchain_pollinations.errors import InvalidRequestError
 
 TICK = 0.5
@@ -24,15 +23,21 @@ TICK = 0.5
 class Progress:
     """How far a call is."""
 
-    stage: Literal["waiting", "receiving", "done"]
-    """`waiting` while the service works, `receiving` while bytes come, `done` once all is well."""
+    stage: Literal["queued", "waiting", "receiving", "done"]
+    """`queued` before an older host may be asked, `waiting` while the service works, `receiving` while bytes come,
+    `done` once all is well."""
     seconds: float
-    """Since the call began."""
+    """Since the call began; while `queued`, since it stands in line."""
     received: int = 0
     """Bytes that have come. A repeat after a lost connection begins at 0 again."""
     total: int | None = None
     """Bytes that there will be, where that is known."""
+    left: float | None = None
+    """While `queued`, seconds until its turn, as far as known: who is before it may take longer."""
 
+
+Arrived: TypeAlias = Callable[[int, int | None], None]
+"""Who is told the bytes that have come, and how many there will be where that is known."""
 
 Tell: TypeAlias = Callable[[Progress], None]
 Show: TypeAlias = bool | Tell | None
@@ -59,7 +64,7 @@ def watched(show: Show) -> Iterator[Arrived | None]:
         check_tells(show)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
-    if show is False or (show is None and not _is_seen()):
+    if show is False or (show is None and not _is_bar_seen()):
         yield None
     elif callable(show):
         with _telling(show) as arrived:
@@ -85,21 +90,33 @@ def _telling(tell: Tell) -> Iterator[Arrived]:
     tell(Progress("done", time.monotonic() - since, *count))
 
 
-# --- Bars -------------------------------------------------------------------------------------------------------------
+# --- What is shown ----------------------------------------------------------------------------------------------------
 
 
-def _is_seen() -> bool:
+def show_line(show: Show, words: str) -> None:
+    """Write one plain line to stderr: where somebody sees it, in any case, or never. A function is not told of it."""
+    if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
+        print(words, file=sys.stderr, flush=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _is_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def _is_bar_seen() -> bool:
     """Whether there is a bar to show, and somebody who sees it."""
-    if find_spec("tqdm") is None:
-        return False
-    return _has_widgets() or (sys.stderr is not None and sys.stderr.isatty())
+    return find_spec("tqdm") is not None and (_has_widgets() or _is_terminal())
 
 
 def _has_widgets() -> bool:
     """Whether this is a notebook whose bars are widgets. Without ipywidgets tqdm would warn instead of showing one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and "IPKernelApp" in shell.config and find_spec("ipywidgets") is not None
+    return _is_notebook() and find_spec("ipywidgets") is not None
 
 
 @contextmanager

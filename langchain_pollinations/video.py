@@ -15,7 +15,7 @@ import httpx
 from pydantic import Field, field_validator, model_validator
 
 from langchain_pollinations import catalog, errors, media
-from langchain_pollinations._http import Arrived, Call, Flow
+from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import (
     LONGEST_URL,
     Maker,
@@ -29,7 +29,7 @@ from langchain_pollinations._maker import (
     revision,
 )
 from langchain_pollinations._options import MAX_SEED
-from langchain_pollinations._progress import Show, check_tells, watched
+from langchain_pollinations._progress import Arrived, Show, check_tells, watched
 from langchain_pollinations._references import Reference, References, check_schemes
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError

@@ -1,0 +1,275 @@
+"""The line before the older hosts, which take one request in 30 s from an address, and one at a time.
+
+Whoever asks them in this process, in whatever thread or event loop, stands in one `Line`, and each request waits for
+its `Turn`. Nobody hands a turn to anybody: who waits looks for himself, when he is woken or his time has come, and
+takes it under the line's lock. So a turn cannot get lost on its way to somebody who has just given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+
+from langchain_pollinations._progress import Progress, Show, show_line
+from langchain_pollinations.errors import RateLimitError
+
+logger = logging.getLogger(__name__)
+
+KEYS_PAGE = "https://enter.pollinations.ai/keys"
+SHORT = 1.0
+"""Seconds of waiting that nobody is told of."""
+
+
+@dataclass(eq=False)
+class _Place:
+    """A place in the line."""
+
+    pace: float
+    wake: Callable[[], object]
+    """Lets it look again. It may be called from any thread, and while the garbage collector runs."""
+    hears_all: bool
+    """Whether it looks each time that the line has moved, and not only when it is the first."""
+    loop: asyncio.AbstractEventLoop | None = None
+    """The event loop that its task waits in."""
+    holds_up: asyncio.AbstractEventLoop | None = None
+    """The event loop that its thread should be running instead of waiting."""
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """How things stand for a place."""
+
+    is_turn: bool
+    left: float
+    """Seconds until its turn, if all before it take theirs in time."""
+    before: int
+    """How many go first, with the one whose request is under way."""
+
+
+class Line:
+    """A line of requests, first come, first served. The package has one, for the life of the process.
+
+    It passes over a place whose event loop cannot go on: one that is closed, that stands still, or that is held up by a
+    thread which waits here itself (somebody calls `invoke` where he should have awaited `ainvoke`). A process that is
+    forked off starts with an empty line, and remembers when the last request went out.
+    """
+
+    def __init__(self) -> None:
+        self.began = -math.inf
+        """When the last request began, on the monotonic clock."""
+        self._clear()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._clear)
+
+    def _clear(self) -> None:
+        # A lock that its own thread may take again: a coroutine that is thrown away gives its place back wherever the
+        # garbage collector happens to run, in here too. Each step below leaves things as they should be for that.
+        self._lock = threading.RLock()
+        self._places: dict[_Place, None] = {}
+        self._holder: _Place | None = None
+
+    def __len__(self) -> int:
+        """How many stand in it, with the one whose turn it is."""
+        with self._lock:
+            return len(self._places) + (self._holder is not None)
+
+    def note(self) -> None:
+        """Remember that a request begins now."""
+        self.began = time.monotonic()
+
+    def enter(self, place: _Place, longest: float) -> _Outlook:
+        """As `look`, for one that comes; it stays only if its turn comes within `longest` seconds."""
+        with self._lock:
+            outlook = self.look(place)
+            if outlook.left > longest:
+                self.leave(place)
+            return outlook
+
+    def look(self, place: _Place) -> _Outlook:
+        """How things stand for a place. If it is its turn, that is taken."""
+        with self._lock:
+            self._places.setdefault(place)
+            before = self._able(takewhile(lambda each: each is not place, list(self._places)))
+            gap, *others = [each.pace for each in (*before, place)]
+            left = max(0.0, self.began + gap - time.monotonic()) + sum(others)
+            is_busy = self._holder is not None and bool(self._able([self._holder]))
+            if before or is_busy or left:
+                return _Outlook(False, left, len(before) + is_busy)
+            del self._places[place]
+            self._holder = place
+            self.note()
+            return _Outlook(True, 0.0, 0)
+
+    def leave(self, place: _Place) -> None:
+        """Give back a place, or the turn."""
+        with self._lock:
+            self._places.pop(place, None)
+            if self._holder is place:
+                self._holder = None
+            for each in list(self._places):
+                if each.loop is not None and each.loop.is_closed():
+                    self._places.pop(each, None)
+            for number, each in enumerate(self._able(list(self._places))):
+                if number == 0 or each.hears_all:
+                    each.wake()
+
+    def _able(self, places: Iterable[_Place]) -> list[_Place]:
+        """Those that are not passed over."""
+        held_up = {each.holds_up for each in (*self._places, self._holder) if each is not None}
+        return [each for each in places if each.loop is None or (each.loop.is_running() and each.loop not in held_up)]
+
+
+LINE = Line()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one wrapper wishes of the line: `taken` (or `ataken`) is a context around each of its requests.
+
+    Whoever asks for a turn inside of a turn, in the same thread or task, waits for himself, for ever: a stream may hold
+    its turn only until it is open, so that a painter can be called while it is read.
+    """
+
+    pace: float
+    """Seconds between the beginning of the last request, whosever it was, and this one. With 0 it stands in no line;
+    others still keep their distance from it."""
+    max_wait: float | None
+    """Seconds that it waits at most; None for as long as it takes."""
+    progress: Show
+    """Who is told of a wait."""
+    line: Line = field(default=LINE, repr=False)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A turn of this thread, which waits for it.
+
+        Raises:
+            RateLimitError: If it does not come within `max_wait`; at once, where that can be foreseen.
+        """
+        if not self.pace:
+            self.line.note()
+            yield
+            return
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called while the collector runs
+        place = _Place(self.pace, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
+        try:
+            for seconds in self._waits(place):
+                with suppress(queue.Empty):
+                    woken.get(timeout=seconds)
+            yield
+        finally:
+            self.line.leave(place)
+
+    def ataken(self) -> AbstractAsyncContextManager[None]:
+        """As `taken`, of this task."""
+        return _Taken(self)
+
+    def _waits(self, place: _Place) -> Iterator[float]:
+        """Seconds to sleep, or until woken, again and again until the turn has been taken."""
+        since = time.monotonic()
+        longest = math.inf if self.max_wait is None else self.max_wait
+        outlook = self.line.enter(place, longest)
+        if outlook.left > longest:
+            raise self._refusal(outlook, "would")
+        is_long, told = False, -1
+        while not outlook.is_turn:
+            waited = time.monotonic() - since
+            if waited >= longest:
+                raise self._refusal(outlook, f"has waited {_seconds(waited)} and would still")
+            is_long = is_long or waited + outlook.left >= SHORT
+            if is_long and outlook.before != told:
+                self._tell(outlook, waited, is_first=told < 0)
+                told = outlook.before
+            # Where its time has come and others are still busy, it looks again after another gap: nobody wakes it, if
+            # they are in an event loop that was closed over them.
+            yield min(outlook.left or self.pace, longest - waited, math.inf if is_long else SHORT - waited)
+            outlook = self.line.look(place)
+
+    def _tell(self, outlook: _Outlook, waited: float, *, is_first: bool) -> None:
+        if is_first:
+            words = f"Waiting {_wait(outlook)}: {self._rule()}"
+            logger.info(words)
+            show_line(self.progress, words)
+        if callable(self.progress):
+            self.progress(Progress("queued", waited, left=outlook.left or None))
+
+    def _refusal(self, outlook: _Outlook, would: str) -> RateLimitError:
+        error = RateLimitError(
+            f"This request {would} have to wait {_wait(outlook)}, and max_wait allows {self.max_wait:g} s: "
+            f"{self._rule()}. With a key of {KEYS_PAGE} requests go to the service without this limit.",
+            retry_after=outlook.left,
+            fix_url=KEYS_PAGE,
+        )
+        error.is_retryable = False
+        return error
+
+    def _rule(self) -> str:
+        return f"without a key the service takes one request per {self.pace:g} s from an address"
+
+
+class _Taken:
+    """The turn of a task. No generator: a loop that shuts down would close that before the call that is in it."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._place: _Place | None = None
+
+    async def __aenter__(self) -> None:
+        turn = self._turn
+        if not turn.pace:
+            turn.line.note()
+            return
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        wake = partial(_set_from_anywhere, loop, woken)
+        self._place = _Place(turn.pace, wake, callable(turn.progress), loop=loop)
+        try:
+            for seconds in turn._waits(self._place):
+                await _sleep(loop, woken, seconds)
+        except BaseException:
+            turn.line.leave(self._place)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._place is not None:
+            self._turn.line.leave(self._place)
+
+
+def _set_from_anywhere(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # closed
+        loop.call_soon_threadsafe(woken.set)
+
+
+async def _sleep(loop: asyncio.AbstractEventLoop, woken: asyncio.Event, seconds: float) -> None:
+    timer = loop.call_later(seconds, woken.set)
+    try:
+        await woken.wait()
+    finally:
+        timer.cancel()
+        woken.clear()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _wait(outlook: _Outlook) -> str:
+    """The wait in words."""
+    how_long = f"about {_seconds(outlook.left)}" if outlook.left else "until the request under way is done"
+    return f"{how_long} ({outlook.before} before it)"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

@@ -1,0 +1,663 @@
+"""The line before the older hosts: who goes when, whatever happens to those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import io
+import logging
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from langchain_pollinations import Progress, RateLimitError
+from langchain_pollinations._pace import LINE, Line, Turn
+
+SLACK = 0.001
+"""Seconds that a gap may be short of the pace: what two clocks may differ by."""
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """A line that the test leaves as it found it."""
+    threads = set(threading.enumerate())
+    line = Line()
+    yield line
+    until(lambda: set(threading.enumerate()) <= threads)
+    assert len(line) == 0
+
+
+def turn(line: Line, pace: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Turn:
+    return Turn(pace, max_wait, progress, line)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that will come about; a hang ends the test."""
+    given_up = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < given_up
+        time.sleep(0.001)
+
+
+async def auntil(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.001)
+
+
+@contextlib.contextmanager
+def in_thread(work: Callable[..., object], *args: object) -> Iterator[threading.Thread]:
+    """A thread that has ended when the block has."""
+    thread = threading.Thread(target=work, args=args, daemon=True)
+    thread.start()
+    yield thread
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    with in_thread(loop.run_forever):
+        yield loop
+        loop.call_soon_threadsafe(loop.stop)
+    loop.close()
+
+
+class Starts(list[tuple[Any, float]]):
+    """Who had the turn, and when it began by the line's own record."""
+
+    def take(self, name: object, turn: Turn) -> None:
+        with turn.taken():
+            self._note(name, turn)
+
+    async def atake(self, name: object, turn: Turn) -> None:
+        async with turn.ataken():
+            self._note(name, turn)
+
+    def _note(self, name: object, turn: Turn) -> None:
+        self.append((name, turn.line.began))
+
+    @property
+    def names(self) -> list[Any]:
+        return [name for name, _ in self]
+
+    @property
+    def gaps(self) -> list[float]:
+        return [after - before for (_, before), (_, after) in pairwise(self)]
+
+
+# --- Order and distance -----------------------------------------------------------------------------------------------
+
+
+def test_threads_and_loops_go_in_the_order_of_their_coming_and_keep_their_distance(line: Line) -> None:
+    starts = Starts()
+    running: list[Any] = []
+    with loop_in_thread() as one, loop_in_thread() as two, contextlib.ExitStack() as threads:
+        with turn(line).taken():
+            for number in range(40):
+                if number % 2:
+                    threads.enter_context(in_thread(starts.take, number, turn(line)))
+                else:
+                    loop = one if number % 4 else two
+                    running.append(asyncio.run_coroutine_threadsafe(starts.atake(number, turn(line)), loop))
+                until(lambda n=number: len(line) == n + 2)
+        for each in running:
+            each.result(60)
+        threads.close()
+    assert starts.names == list(range(40))
+    assert min(starts.gaps) >= 0.02 - SLACK
+
+
+def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: Line) -> None:
+    starts, inside = Starts(), []
+    most = 0
+
+    def seen(change: int) -> None:
+        nonlocal most
+        inside.append(change)
+        most = max(most, sum(inside))
+
+    def take(name: object) -> None:
+        with turn(line, 0.005).taken():
+            seen(1)
+            starts._note(name, turn(line))
+            time.sleep(random.uniform(0, 0.01))
+            seen(-1)
+
+    async def atake(name: object) -> None:
+        async with turn(line, 0.005).ataken():
+            seen(1)
+            starts._note(name, turn(line))
+            await asyncio.sleep(random.uniform(0, 0.01))
+            seen(-1)
+
+    async def atake_all(names: range) -> None:
+        await asyncio.gather(*map(atake, names))
+
+    with contextlib.ExitStack() as running:
+        for number in range(20):
+            running.enter_context(in_thread(take, number))
+        for names in (range(20, 30), range(30, 40)):
+            running.enter_context(in_thread(asyncio.run, atake_all(names)))
+    assert sorted(starts.names) == list(range(40))
+    assert min(starts.gaps) >= 0.005 - SLACK
+    assert most == 1
+
+
+def test_each_keeps_the_distance_that_its_own_wrapper_wishes(line: Line) -> None:
+    starts = Starts()
+    with contextlib.ExitStack() as running, turn(line).taken():
+        starts._note("first", turn(line))
+        for number, pace in enumerate((0.1, 0.01, 0.06)):
+            running.enter_context(in_thread(starts.take, pace, turn(line, pace)))
+            until(lambda n=number: len(line) == n + 2)
+    assert starts.names == ["first", 0.1, 0.01, 0.06]
+    for gap, pace in zip(starts.gaps, (0.1, 0.01, 0.06), strict=True):
+        assert gap >= pace - SLACK
+
+
+def test_a_request_under_way_is_waited_for_however_long_it_takes(line: Line) -> None:
+    starts = Starts()
+    with contextlib.ExitStack() as running, turn(line).taken():
+        running.enter_context(in_thread(starts.take, "next", turn(line)))
+        until(lambda: len(line) == 2)
+        time.sleep(0.1)
+        assert starts == []
+        ended = time.monotonic()
+    assert starts[0][1] >= ended
+
+
+def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: Line) -> None:
+    starts = Starts()
+    with turn(line, 30).taken():
+        starts.take("sync", turn(line, 0))
+        asyncio.run(starts.atake("async", turn(line, 0)))
+        assert len(line) == 1
+        began = line.began
+    starts.take("paced", turn(line, 0.05))
+    assert starts.names == ["sync", "async", "paced"]
+    assert starts[1][1] == began
+    assert starts.gaps[1] >= 0.05 - SLACK
+
+
+def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: Line) -> None:
+    starts = Starts()
+    line.note()
+    with in_thread(starts.take, "paced", turn(line, 0.1)):
+        until(lambda: len(line) == 1)
+        time.sleep(0.05)
+        starts.take("unpaced", turn(line, 0))
+    assert starts.names == ["unpaced", "paced"]
+    assert starts.gaps[0] >= 0.1 - SLACK
+
+
+def test_the_first_request_of_a_process_waits_for_nothing(line: Line) -> None:
+    with turn(line, 30, max_wait=0).taken():
+        assert len(line) == 1
+
+
+def test_the_process_has_one_line() -> None:
+    assert Turn(30, None, None).line is Turn(3, 1, False).line is LINE
+
+
+# --- Those who give up ------------------------------------------------------------------------------------------------
+
+
+class OwnError(Exception):
+    pass
+
+
+async def test_an_error_inside_of_a_turn_ends_it(line: Line) -> None:
+    with pytest.raises(OwnError):
+        with turn(line).taken():
+            raise OwnError
+    assert len(line) == 0
+    with pytest.raises(OwnError):
+        async with turn(line).ataken():
+            raise OwnError
+
+
+async def test_an_error_of_who_is_told_gives_the_place_back(line: Line) -> None:
+    def fail(progress: Progress) -> None:
+        raise OwnError
+
+    line.note()
+    with pytest.raises(OwnError):
+        with turn(line, 30, progress=fail).taken():
+            raise AssertionError
+    assert len(line) == 0
+    with pytest.raises(OwnError):
+        async with turn(line, 30, progress=fail).ataken():
+            raise AssertionError
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot send a signal to a thread")
+def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: Line) -> None:
+    starts = Starts()
+    line.note()
+
+    def interrupt() -> None:
+        until(lambda: len(line) == 1)
+        with in_thread(starts.take, "next", turn(line, 0.1)):
+            until(lambda: len(line) == 2)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with in_thread(interrupt):
+        with pytest.raises(KeyboardInterrupt):
+            with turn(line, 600).taken():
+                raise AssertionError
+    assert starts.names == ["next"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("first", ["leave", "cancel"])
+async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(line: Line, first: str, steps: int) -> None:
+    starts = Starts()
+    async with turn(line).ataken():
+        one, two = (asyncio.create_task(starts.atake(name, turn(line))) for name in ("one", "two"))
+        await auntil(lambda: len(line) == 3)
+        await asyncio.sleep(0.03)  # so that nothing but this turn holds them up
+        if first == "cancel":
+            one.cancel()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+    if first == "leave":
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        one.cancel()
+    await asyncio.wait([one])
+    async with asyncio.timeout(60):
+        await two
+    assert starts.names[-1] == "two"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cancellation_just_after_the_turn_was_taken_gives_it_back(line: Line) -> None:
+    taken = asyncio.Event()
+
+    async def hold() -> None:
+        async with turn(line).ataken():
+            taken.set()
+            await asyncio.sleep(600)
+
+    task = asyncio.create_task(hold())
+    await taken.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    async with asyncio.timeout(60), turn(line).ataken():
+        assert len(line) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: Line, seed: int) -> None:
+    """Two loops whose tasks are cancelled at random, waiting or in their turn, and threads that lose patience."""
+    pace = 0.002
+    starts, counts = Starts(), {"had": 0, "cancelled": 0, "impatient": 0}
+
+    async def visit(chance: random.Random) -> None:
+        async with turn(line, pace).ataken():
+            starts._note("task", turn(line))
+            await asyncio.sleep(chance.uniform(0, 0.002))
+
+    async def storm(seed: int) -> None:
+        chance = random.Random(seed)
+        tasks = []
+        for _ in range(120):
+            tasks.append(asyncio.create_task(visit(chance)))
+            if chance.random() < 0.6:
+                asyncio.get_running_loop().call_later(chance.uniform(0, 0.2), tasks[-1].cancel)
+            if chance.random() < 0.5:
+                await asyncio.sleep(chance.uniform(0, 0.002))
+        await asyncio.wait(tasks, timeout=60)
+        for task in tasks:
+            counts["cancelled" if task.cancelled() else "had"] += 1
+            assert task.cancelled() or task.exception() is None
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    def press(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(20):
+            try:
+                with turn(line, pace, max_wait=chance.uniform(0, 0.3)).taken():
+                    starts._note("thread", turn(line))
+                    counts["had"] += 1
+            except RateLimitError:
+                counts["impatient"] += 1
+
+    with contextlib.ExitStack() as running:
+        for number in range(2):
+            running.enter_context(in_thread(asyncio.run, storm(10 * seed + number)))
+        for number in range(4):
+            running.enter_context(in_thread(press, 100 * seed + number))
+    assert sum(counts.values()) == 2 * 120 + 4 * 20
+    assert min(counts["had"], counts["cancelled"]) > 20
+    assert len(line) == 0
+    assert min(starts.gaps) >= pace - SLACK
+    starts.take("afterwards", turn(line, pace))
+    assert starts.names[-1] == "afterwards"
+
+
+def test_a_coroutine_that_is_thrown_away_gives_its_place_back_even_inside_of_the_line(line: Line) -> None:
+    """As the garbage collector does, wherever it runs."""
+    line.note()
+
+    async def begin() -> Coroutine[Any, Any, None]:
+        waiting = Starts().atake("never", turn(line, 600))
+        waiting.send(None)
+        return waiting
+
+    waiting = asyncio.run(begin())
+    assert len(line) == 1
+    with line._lock:
+        waiting.close()
+        assert len(line) == 0
+
+
+# --- Loops that do not go on ------------------------------------------------------------------------------------------
+
+
+class Left:
+    """An event loop in which tasks wait, or hold the turn, and which is not run any more."""
+
+    def __init__(self, *waiting: Coroutine[Any, Any, None]) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.tasks = [self.loop.create_task(each) for each in waiting]
+
+    def run(self, is_so: Callable[[], bool]) -> None:
+        self.loop.run_until_complete(auntil(is_so))
+
+    def end(self) -> None:
+        """As the collector would: each task says that it was pending, which is true."""
+        for task in self.tasks:
+            task.cancel()
+        if not self.loop.is_closed():
+            self.loop.run_until_complete(asyncio.wait(self.tasks))
+            self.loop.close()
+
+
+async def hold_for_ever(turn: Turn) -> None:
+    async with turn.ataken():
+        await asyncio.sleep(600)
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stopped"])
+def test_those_whose_loop_does_not_run_any_more_are_passed_over(
+    line: Line, is_closed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = Starts()
+    line.note()
+    left = Left(*(starts.atake("left", turn(line, 0.1)) for _ in range(3)))
+    left.run(lambda: len(line) == 3)
+    with in_thread(starts.take, "next", turn(line, 0.1)):
+        until(lambda: len(line) == 4)
+        if is_closed:
+            left.loop.close()
+    assert starts.names == ["next"]
+    assert len(line) == (0 if is_closed else 3)
+    if not is_closed:  # it is run again: nobody has lost his place
+        left.loop.run_until_complete(asyncio.wait(left.tasks, timeout=60))
+        assert starts.names == ["next", "left", "left", "left"]
+        left.loop.close()
+    del left
+    gc.collect()
+    caplog.clear()  # "Task was destroyed but it is pending!"
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stopped"])
+def test_a_turn_whose_loop_does_not_run_any_more_is_over(line: Line, is_closed: bool) -> None:
+    starts = Starts()
+    left = Left(hold_for_ever(turn(line)))
+    left.run(lambda: len(line) == 1)
+    if is_closed:
+        left.loop.close()
+    with in_thread(starts.take, "next", turn(line)):
+        pass
+    assert starts.names == ["next"]
+    if not is_closed:
+        left.end()
+    del left
+    gc.collect()
+
+
+def test_a_loop_that_closes_in_the_middle_of_a_turn_is_found_out_by_those_who_wait(line: Line) -> None:
+    starts = Starts()
+    left = Left(hold_for_ever(turn(line)))
+    with contextlib.ExitStack() as running:
+        with in_thread(left.loop.run_forever):
+            until(lambda: len(line) == 1)
+            running.enter_context(in_thread(starts.take, "next", turn(line, 0.05)))
+            until(lambda: len(line) == 2)
+            time.sleep(0.1)
+            assert starts == []
+            left.loop.call_soon_threadsafe(left.loop.stop)
+    assert starts.names == ["next"]
+    left.end()
+
+
+@pytest.mark.parametrize("before", ["waiting", "under way"])
+async def test_a_thread_that_holds_up_its_own_loop_does_not_wait_for_it(line: Line, before: str) -> None:
+    """`invoke` where `ainvoke` should be awaited: bad, but no reason to stand still for ever."""
+    starts = Starts()
+    if before == "waiting":
+        line.note()
+    task = asyncio.create_task(starts.atake("task", turn(line)) if before == "waiting" else hold_for_ever(turn(line)))
+    await auntil(lambda: len(line) == 1)
+    with in_thread(starts.take, "other", turn(line)):
+        until(lambda: len(line) == 2)
+        starts.take("here", turn(line))
+    assert starts.names in (["here", "other"], ["other", "here"])
+    assert min(starts.gaps) >= 0.02 - SLACK
+    if before == "under way":
+        task.cancel()
+    await asyncio.wait([task], timeout=60)
+    assert task.done()
+
+
+# --- Patience ---------------------------------------------------------------------------------------------------------
+
+
+async def refused(way: str, turn: Turn) -> RateLimitError:
+    with pytest.raises(RateLimitError) as caught:
+        if way == "sync":
+            with turn.taken():
+                raise AssertionError
+        else:
+            async with turn.ataken():
+                raise AssertionError
+    return caught.value
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_who_would_wait_too_long_is_told_so_at_once(line: Line, way: str) -> None:
+    line.note()
+    waiting = asyncio.create_task(Starts().atake("before", turn(line, 30)))
+    await auntil(lambda: len(line) == 1)
+    error = await asyncio.to_thread(asyncio.run, refused(way, turn(line, 30, max_wait=50)))
+    assert len(line) == 1  # it has taken no place
+    assert not error.is_retryable
+    assert error.fix_url == "https://enter.pollinations.ai/keys"
+    assert error.retry_after is not None
+    assert 55 < error.retry_after <= 60
+    told = str(error)
+    assert "would have to wait about 60 s (1 before it), and max_wait allows 50 s" in told
+    assert "one request per 30 s" in told
+    assert told.count("https://enter.pollinations.ai/keys") == 1
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_patience_ends_where_others_take_longer_than_foreseen(line: Line, way: str) -> None:
+    def wait() -> RateLimitError:
+        return asyncio.run(refused(way, turn(line, 0.02, max_wait=0.1)))
+
+    with turn(line).taken():
+        since = time.monotonic()
+        error = await asyncio.to_thread(wait)
+        assert time.monotonic() - since >= 0.1 - SLACK
+        assert len(line) == 1
+    assert "has waited 0.1 s and would still have to wait until the request under way is done (1 before it)" in str(
+        error
+    )
+    assert not error.is_retryable
+
+
+async def test_who_has_the_patience_waits(line: Line) -> None:
+    starts = Starts()
+    line.note()
+    starts.take("sync", turn(line, 0.05, max_wait=5))
+    await starts.atake("async", turn(line, 0.05, max_wait=5))
+    assert starts.names == ["sync", "async"]
+
+
+def test_an_impatient_one_is_served_if_it_need_not_wait(line: Line) -> None:
+    line.note()
+    time.sleep(0.03)
+    with turn(line, 0.02, max_wait=0).taken():
+        assert len(line) == 1
+
+
+# --- Being told -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
+    line: Line, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[tuple[Progress, threading.Thread]] = []
+
+    def tell(progress: Progress) -> None:
+        told.append((progress, threading.current_thread()))
+        if len(told) == 2:
+            raise OwnError  # enough: nobody waits for a minute
+
+    caplog.set_level(logging.INFO, "langchain_pollinations._pace")
+    line.note()
+    before = asyncio.create_task(Starts().atake("before", turn(line, 30)))
+    await auntil(lambda: len(line) == 1)
+    caplog.clear()
+
+    def take() -> None:
+        with pytest.raises(OwnError):
+            if way == "sync":
+                Starts().take("later", turn(line, 30, progress=tell))
+            else:
+                asyncio.run(Starts().atake("later", turn(line, 30, progress=tell)))
+
+    with in_thread(take) as thread:
+        await auntil(lambda: len(told) == 1)
+        before.cancel()
+        await asyncio.wait([before])
+    (first, one), (second, two) = told
+    assert one is two is thread
+    assert (first.stage, second.stage) == ("queued", "queued")
+    assert first.left is not None
+    assert second.left is not None
+    assert 55 < first.left <= 60
+    assert 25 < second.left <= 30
+    assert first.seconds <= second.seconds
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    expected = "Waiting about 60 s (1 before it): without a key the service takes one request per 30 s from an address"
+    assert record.getMessage() == expected
+
+
+def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: Line) -> None:
+    told: list[Progress] = []
+    with contextlib.ExitStack() as running, turn(line).taken():
+        running.enter_context(in_thread(Starts().take, "next", turn(line, progress=told.append)))
+        until(lambda: len(told) > 0)
+    assert told[0].left is None
+    assert told[0].seconds >= 1 - SLACK
+
+
+def test_a_short_wait_is_not_worth_a_word(
+    line: Line, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[Progress] = []
+    caplog.set_level(logging.INFO)
+    for progress in (told.append, True):
+        line.note()
+        Starts().take("now", turn(line, 0.1, progress=progress))
+    assert (told, caplog.records, capsys.readouterr().err) == ([], [], "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "progress", "is_shown"), [
+    (Terminal, None, True),
+    (Terminal, False, False),
+    (Terminal, lambda told: None, False),
+    (io.StringIO, None, False),
+    (io.StringIO, True, True),
+    (io.StringIO, False, False),
+])  # fmt: skip
+async def test_a_line_is_shown_where_somebody_sees_it(
+    line: Line, monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], progress: Any, is_shown: bool
+) -> None:
+    seen = stream()
+    monkeypatch.setattr(sys, "stderr", seen)
+    line.note()
+    task = asyncio.create_task(Starts().atake("never", turn(line, 30, progress=progress)))
+    await auntil(lambda: len(line) == 1)
+    task.cancel()
+    await asyncio.wait([task])
+    shown = "Waiting about 30 s (0 before it): without a key the service takes one request per 30 s from an address\n"
+    assert seen.getvalue() == (shown if is_shown else "")
+
+
+# --- Processes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_line_of_its_own_and_remembers_the_last_request() -> None:
+    code = textwrap.dedent("""
+        import os, sys, threading, time, warnings
+        warnings.simplefilter("ignore")  # Python warns of every fork beside threads
+        from langchain_pollinations._pace import LINE, Turn
+
+        def wait():
+            with Turn(600, None, False).taken():
+                pass
+
+        with Turn(0.2, None, False).taken():
+            began = LINE.began
+            for _ in range(3):
+                threading.Thread(target=wait, daemon=True).start()
+            while len(LINE) < 4:
+                time.sleep(0.001)
+            child = os.fork()
+            if not child:
+                assert len(LINE) == 0 and LINE.began == began
+                with Turn(0.2, None, False).taken():
+                    assert LINE.began - began >= 0.199, LINE.began - began
+                os._exit(0)
+            failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert len(LINE) == 4
+        sys.exit(failed)
+    """)
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_refusal_can_be_pickled(line: Line) -> None:
+    line.note()
+    error = asyncio.run(refused("sync", turn(line, 30, max_wait=1)))
+    twin = pickle.loads(pickle.dumps(error))
+    assert (str(twin), twin.retry_after, twin.is_retryable) == (str(error), error.retry_after, False)
