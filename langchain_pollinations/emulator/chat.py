@@ -86,7 +86,7 @@ def _stop_strings(body: Json) -> list[str]:
     return [s for s in ([stop] if isinstance(stop, str) else stop or []) if s]
 
 
-def _limited(message: Json, body: Json) -> tuple[Json, str | None]:
+def limited(message: Json, body: Json) -> tuple[Json, str | None]:
     """The message cut at a stop string or at the limit of tokens, and why it ended if not by itself."""
     content = message.get("content")
     if not isinstance(content, str) or message.get("tool_calls"):
@@ -99,7 +99,7 @@ def _limited(message: Json, body: Json) -> tuple[Json, str | None]:
     return message | {"content": content}, None
 
 
-def _logprobs(body: Json, content: Any) -> Json | None:
+def logprobs(body: Json, content: Any) -> Json | None:
     if not body.get("logprobs") or not isinstance(content, str):
         return None
     top = body.get("top_logprobs") or 0
@@ -150,7 +150,7 @@ def natural(world: World, model: Model, asked: Talk) -> Completion:
         searches=_searches(model, asked.body),
         runs=_uses(model, asked.body, "code_execution"),
     )
-    message, ended = _limited(message, asked.body)
+    message, ended = limited(message, asked.body)
     counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), message)
     return Completion(
         message,
@@ -158,7 +158,7 @@ def natural(world: World, model: Model, asked: Talk) -> Completion:
         counted,
         finish_reason=ended,
         cost=_cost(model, counted),
-        logprobs=_logprobs(asked.body, message.get("content")),
+        logprobs=logprobs(asked.body, message.get("content")),
     )
 
 

@@ -492,12 +492,17 @@ def _well_formed(body: bytes, value: Any) -> Any:
     return json.loads(text)
 
 
+def parsed(body: bytes) -> Any:
+    """The JSON of a body; one that is none, or too deep, raises `ValueError` or `RecursionError`."""
+    return _well_formed(body, json.loads(body, parse_constant=_no_constant))
+
+
 def json_body(body: bytes, content_type: str, table: Table) -> dict[str, Any]:
     """The JSON object of a request; without a JSON content type the service sees an empty one."""
     value: Any = {}
     if JSON_TYPE.match(content_type.strip().lower()):
         try:
-            value = _well_formed(body, json.loads(body, parse_constant=_no_constant))
+            value = parsed(body)
         except (ValueError, RecursionError):
             raise Refusal(400, "Malformed JSON in request body") from None
     if not isinstance(value, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +23,9 @@ class Completion:
     extra: Mapping[str, Any] = field(default_factory=dict)
     number: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+
+    def without_usage(self) -> Completion:
+        return replace(self, usage=None)
 
     @property
     def content(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -68,6 +69,14 @@ def _ends(piece: bytes) -> bool:
     return piece == DONE or b'"finish_reason": null' not in piece
 
 
+def _events(message: Message) -> Iterator[Message]:
+    """The events of a message one by one: a stream that was stored comes all at once."""
+    events = re.findall(rb".+?(?:\n\n|\Z)", message.get("body", b""), re.DOTALL)
+    for event in events[:-1]:
+        yield {**message, "body": event, "more_body": True}
+    yield {**message, "body": events[-1] if events else b""}
+
+
 class Damaged:
     """A `send` that lets a fault of the connection happen at its place."""
 
@@ -82,7 +91,8 @@ class Damaged:
             self._is_stream = any(k == b"content-type" and v.startswith(b"text/event-stream") for k, v in headers)
             await self._send(message)
         elif self._is_stream:
-            await self._event(message)
+            for event in _events(message):
+                await self._event(event)
         else:
             await self._whole(message)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
+import time
 
 import httpx
 import pytest
@@ -134,3 +137,91 @@ def test_the_program_says_when_a_port_behind_its_own_is_missing() -> None:
     with program("--port", "65534", "--legacy") as process:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 2 and "the two ports behind 65534" in errors
+
+
+# The queue.
+
+SPACING = 0.4
+
+
+def asked_at_once(legacy: Legacy, count: int, **query: str) -> list[httpx.Response]:
+    """Answers to so many different prompts, in the order in which they came back."""
+    done: list[httpx.Response] = []
+
+    def ask(number: int) -> None:
+        done.append(httpx.get(f"{legacy.text_url}/prompt-{number}", params=query))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def test_without_a_spacing_nobody_waits(legacy: Legacy) -> None:
+    assert [answer.status_code for answer in asked_at_once(legacy, 5)] == [200] * 5
+
+
+def test_generations_of_an_address_are_spaced(legacy: Legacy) -> None:
+    legacy.spacing, legacy.queue_length = SPACING, 2
+    begun = time.monotonic()
+    assert [answer.status_code for answer in asked_at_once(legacy, 3)] == [200] * 3
+    assert time.monotonic() - begun >= 2 * SPACING
+
+
+def test_one_request_at_a_time_however_long_it_takes(legacy: Legacy) -> None:
+    legacy.spacing, legacy.latency = 0.0, SPACING
+    begun = time.monotonic()
+    assert [answer.status_code for answer in asked_at_once(legacy, 2)] == [200] * 2
+    assert time.monotonic() - begun >= 2 * SPACING
+
+
+def test_a_place_is_held_until_a_stream_has_ended(legacy: Legacy) -> None:
+    legacy.spacing, legacy.queue_length = 0.0, 0
+    legacy.reply("a b c d", chunk_delay=SPACING / 4)
+    with httpx.stream("GET", f"{legacy.text_url}/one?stream=true") as answer:
+        assert httpx.get(f"{legacy.text_url}/two").status_code == 429
+        answer.read()
+    assert httpx.get(f"{legacy.text_url}/two").status_code == 200
+
+
+def test_who_finds_the_queue_full_is_refused_at_once(legacy: Legacy) -> None:
+    legacy.spacing = SPACING
+    answers = sorted(asked_at_once(legacy, 3), key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["error"].startswith("Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1).")
+    assert "retry-after" not in answers[-1].headers
+
+
+def test_who_would_have_to_wait_is_asked_to_pay_unless_it_streams(legacy: Legacy) -> None:
+    legacy.spacing, legacy.payments = SPACING, True
+    assert httpx.get(f"{legacy.text_url}/one").status_code == 200
+    challenge = httpx.get(f"{legacy.text_url}/two")
+    assert challenge.status_code == 402 and challenge.json()["accepts"] and "status" not in challenge.json()
+    assert json.loads(base64.b64decode(challenge.headers["payment-required"])) == challenge.json()
+    assert httpx.get(f"{legacy.text_url}/two?stream=true").status_code == 200
+
+
+def test_the_store_and_refusals_of_form_need_no_turn(legacy: Legacy) -> None:
+    legacy.spacing, legacy.queue_length = 60.0, 0
+    assert httpx.get(f"{legacy.text_url}/one").status_code == 200
+    assert httpx.get(f"{legacy.text_url}/one").headers["x-cache"] == "HIT"
+    assert httpx.get(f"{legacy.text_url}/two?model=mistral").status_code == 404
+    assert httpx.get(f"{legacy.text_url}/models").status_code == 200
+    assert httpx.get(f"{legacy.text_url}/two").status_code == 429
+
+
+def test_reset_empties_the_queue(emulator: Emulator) -> None:
+    emulator.legacy.spacing, emulator.legacy.queue_length = 60.0, 0
+    assert [httpx.get(f"{emulator.legacy.text_url}/{word}").status_code for word in ("one", "two")] == [200, 429]
+    emulator.clear()
+    assert httpx.get(f"{emulator.legacy.text_url}/two").status_code == 200
+
+
+def test_a_host_that_comes_back_has_nobody_waiting() -> None:
+    with Emulator() as emulator:
+        emulator.legacy.spacing, emulator.legacy.queue_length = 60.0, 0
+        assert httpx.get(f"{emulator.legacy.text_url}/one").status_code == 200
+    with emulator:
+        assert httpx.get(f"{emulator.legacy.text_url}/two").status_code == 200

@@ -50,6 +50,8 @@ class Keeping(Response):
     def __init__(self, response: Response, keep: Callable[[Kept], None]) -> None:
         self._response, self._keep = response, keep
         self.status_code, self.raw_headers, self.background = response.status_code, response.raw_headers, None
+        if "content-length" not in response.headers:  # a short answer says nothing of the cache
+            response.headers.setdefault("x-cache", "MISS")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         pieces: list[bytes] = []

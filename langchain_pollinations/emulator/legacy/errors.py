@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from ..faults import Case, Plain
 from ..refusals import Refusal
 from . import placards
+from .bodies import Json
 from .headers import DOCS, GUIDE, signup
 
 NOTICE = (
@@ -17,15 +19,15 @@ NOTICE = (
 )
 
 
-class Unnumbered(Refusal):
-    """A refusal that tells no status in its body."""
+class Bare(Refusal):
+    """A refusal that says what is wrong and nothing else."""
 
 
 def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
     """The body of a refusal: `error` is a string."""
-    told: dict[str, Any] = {"error": refusal.message}
-    if not isinstance(refusal, Unnumbered):
-        told["status"] = refusal.status
+    if isinstance(refusal, Bare):
+        return {"error": refusal.message}
+    told: dict[str, Any] = {"error": refusal.message, "status": refusal.status}
     if refusal.details is not None:
         told["details"] = dict(refusal.details)
     return told | {
@@ -34,9 +36,21 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
     }
 
 
+def _has_own_form(refusal: Refusal) -> bool:
+    """Whether a refusal looks the same on every level, as a challenge to pay does."""
+    return type(refusal).envelope is not Refusal.envelope
+
+
+def case(refusal: Refusal, level: str, host: str = "text") -> Case:
+    """A refusal as the script plays it."""
+    if level == "l5" or _has_own_form(refusal):
+        return refusal
+    return Plain(refusal.status, envelope(refusal, host), refusal.headers)
+
+
 def response(refusal: Refusal, level: str, host: str, headers: Mapping[str, str] | None = None) -> Response:
-    own = type(refusal).envelope is not Refusal.envelope  # a challenge to pay looks the same on every level
-    if host == "image" and level == "l4" and not own:
+    unified = level == "l5" or _has_own_form(refusal)
+    if host == "image" and not unified:
         return placards.response(refusal)
-    body = refusal.envelope() if own or level == "l5" else envelope(refusal, host)
-    return JSONResponse(body, refusal.status, headers={**refusal.headers, **(headers or {})})
+    body = refusal.envelope() if unified else envelope(refusal, host)
+    return Json(body, refusal.status, headers={**refusal.headers, **(headers or {})})

@@ -1,17 +1,14 @@
-"""What the older image host remembers of its pictures beside their bytes: for its semantic cache, and for its feed."""
+"""What the older image host remembers of its pictures beside their bytes, for its semantic cache."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..memory import Newest
 from . import orders
 
-FED = 20  # pictures that the feed tells of
 ALIKE = 0.75  # of all words of two prompts, the share that both have; the service does not tell its own measure
 
 
@@ -57,15 +54,3 @@ class Similar:
         rated = [(made.key, likeness(made.words, wanted)) for made in self._made.all() if made.frame == frame]
         near = [pair for pair in rated if pair[1] >= ALIKE]
         return max(near, key=lambda pair: pair[1], default=None)
-
-
-class Gallery:
-    """What was made: pictures that may do for a similar prompt, and what the feed tells of those that are public."""
-
-    def __init__(self) -> None:
-        self.similar = Similar()
-        self.public: deque[dict[str, Any]] = deque(maxlen=FED)
-
-    def clear(self) -> None:
-        self.similar.clear()
-        self.public.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,10 +15,13 @@ from ..memory import Newest
 from ..refusals import Refusal
 from ..world import Asked, Requests
 from . import edge, errors
-from .gallery import Gallery
+from .gallery import Similar
 from .queue import Queue, Turn
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
+
+
+SHOWN = 20  # answers in the public feed
 
 
 class Script(replies.Script):
@@ -47,15 +51,16 @@ class Switches:
 
 
 class Program:
-    """What one host keeps to itself: stored answers, and who waits for a turn."""
+    """What one host keeps to itself: stored answers, its public feed, and who waits for a turn."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.store: Newest[edge.Kept] = Newest()
-        self.queue = Queue()
+        self.clear()
 
     def clear(self) -> None:
-        self.store.clear()
+        """Begin anew; requests that are still on their way keep to what was there when they came."""
+        self.store: Newest[edge.Kept] = Newest()
+        self.feed: deque[Mapping[str, Any]] = deque(maxlen=SHOWN)
         self.queue = Queue()
 
 
@@ -67,12 +72,12 @@ class Hosts(Switches):
         self.requests = Requests()
         self.lines = Script()
         self.programs = {name: Program(name) for name in ("text", "image")}
-        self.gallery = Gallery()
+        self.similar = Similar()
 
     def clear(self) -> None:
         self.requests.clear()
         self.lines.clear()
-        self.gallery.clear()
+        self.similar.clear()
         for program in self.programs.values():
             program.clear()
 
@@ -82,7 +87,7 @@ class Visit:
 
     def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
-        self._program = program
+        self._store, self._feed, self._queue = program.store, program.feed, program.queue
         self._turn: Turn | None = None
 
     def scripted(self) -> replies.Entry | None:
@@ -94,17 +99,24 @@ class Visit:
         return edge.identity(self.asked, body, without)
 
     def stored(self, key: str) -> Response | None:
-        found = self._program.store.find(key)
+        found = self._store.find(key)
         return None if found is None else edge.hit(key, found)
 
     def kept(self, key: str, response: Response) -> Response:
-        return edge.Keeping(response, lambda answer: self._program.store.put(key, answer, len(answer.body)))
+        return edge.Keeping(response, lambda answer: self._store.put(key, answer, len(answer.body)))
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """Show an answer in the public feed of the host."""
+        self._feed.append(event)
+
+    def published(self) -> list[Mapping[str, Any]]:
+        return list(self._feed)
 
     async def turn(self, *, streams: bool = False) -> None:
         """Wait for the turn of the address that asks, and for the time that a generation takes."""
         hosts = self.hosts
         if hosts.spacing is not None:
-            self._turn = await self._program.queue.turn(self.asked.client[0], hosts, streams=streams)
+            self._turn = await self._queue.turn(self.asked.client[0], hosts, streams=streams)
         if hosts.latency:
             await asyncio.sleep(hosts.latency)
 

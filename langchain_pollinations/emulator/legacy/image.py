@@ -83,7 +83,7 @@ def _event(visit: Visit, order: Order) -> dict[str, Any]:
 
 def _similar(visit: Visit, prompt: str) -> Response | None:
     """An earlier picture for nearly the same words, which a header tells from the picture that was asked for."""
-    found = visit.hosts.gallery.similar.find(prompt, visit.asked.query) if visit.hosts.semantic_cache else None
+    found = visit.hosts.similar.find(prompt, visit.asked.query) if visit.hosts.semantic_cache else None
     stored = visit.stored(found[0]) if found is not None else None
     if found is not None and stored is not None:
         stored.headers.update({"x-cache-type": "SEMANTIC", "x-cache-similarity": f"{found[1]:.2f}"})
@@ -102,10 +102,9 @@ async def _made(visit: Visit, order: Order, key: str) -> Response:
     _check_safety(order, visit.hosts.level)
     _check_size(order)
     data = await asyncio.to_thread(_drawn, order)
-    gallery = visit.hosts.gallery
-    gallery.similar.put(key, order.prompt, visit.asked.query)
+    visit.hosts.similar.put(key, order.prompt, visit.asked.query)
     if not order.is_private:
-        gallery.public.append(_event(visit, order))
+        visit.publish(_event(visit, order))
     return Response(data, headers=_headers(order))
 
 
@@ -119,7 +118,7 @@ async def _about(visit: Visit) -> Response:
 
 async def _feed(visit: Visit) -> Response:
     """The newest public pictures; the service would go on, with those of everybody."""
-    told = [f"data: {json.dumps(event)}\n\n" for event in list(visit.hosts.gallery.public)]
+    told = [f"data: {json.dumps(event)}\n\n" for event in visit.published()]
     return Response("".join(told) or ": no pictures yet\n\n", media_type="text/event-stream")
 
 

@@ -94,5 +94,4 @@ class Legacy(Hosts, Scripted):
         return faults.named(case, self.level)
 
     def _refusal(self, status: int, message: str | None, **more: Any) -> gen_faults.Case:
-        refusal = Refusal(status, message, **more)
-        return refusal if self.level == "l5" else gen_faults.Plain(status, errors.envelope(refusal, "text"))
+        return errors.case(Refusal(status, message, **more), self.level)

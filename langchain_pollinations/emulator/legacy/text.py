@@ -1,30 +1,333 @@
-"""The older host for text."""
+"""The older host for text: one model that reasons, on many routes."""
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse, Response
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from html import escape
+from http import HTTPStatus
+from typing import Any
 
+from starlette.responses import Response
+
+from .. import abilities, answers, chat, checks, dialects, replies, talk, usage
+from ..completion import Completion
 from ..refusals import Refusal
+from ..wire import played
+from ..world import Asked
+from . import errors, notice, parameters
+from .bodies import MALFORMED, Json, page
 from .hosts import Visit
 
-MODELS = [
-    {
-        "name": "openai-fast",
-        "description": "GPT-OSS 20B Reasoning LLM (OVH)",
-        "tier": "anonymous",
-        "community": False,
-        "aliases": ["openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning"],
-        "input_modalities": ["text"],
-        "output_modalities": ["text"],
-        "tools": True,
-        "reasoning": True,
-        "vision": False,
-        "audio": False,
-    }
-]
+Fields = dict[str, Any]
+
+MODEL: Fields = {
+    "name": "openai-fast",
+    "description": "GPT-OSS 20B Reasoning LLM (OVH)",
+    "tier": "anonymous",
+    "community": False,
+    "aliases": ["openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning"],
+    "input_modalities": ["text"],
+    "output_modalities": ["text"],
+    "tools": True,
+    "reasoning": True,
+    "vision": False,
+    "audio": False,
+}
+MODELS = [MODEL]
+PROVIDER_NAME = "gpt-oss-20b"
+CREATED = 1763650000000  # in milliseconds, unlike that of an answer
+GUIDE = """\
+Text without a key: pollinations.ai, the older host.
+
+GET /{prompt}       an answer as plain text
+POST /              the same for a conversation: {"messages": [...]}
+POST /openai        an answer in the form of OpenAI
+GET /models         the models
+
+One request at a time. With a key there is more at https://gen.pollinations.ai
+"""
+
+
+class Provider(dialects.Dialect):
+    """What stands behind the host; its chunks are relayed as they are."""
+
+    prefix = "chatcmpl-"
+
+
+PROVIDER = Provider()
+HOST = dialects.Dialect()
+
+
+# Answers.
+
+
+def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
+    """The message within the limit of tokens, which the thought takes from first."""
+    most = body.get("max_tokens", body.get("max_completion_tokens"))
+    thought = message["reasoning_content"]
+    if not isinstance(most, int) or most <= 0 or message.get("tool_calls"):
+        return chat.limited(message, body)
+    left = most - usage.tokens(thought)
+    if left <= 0:
+        return {"content": "", "reasoning_content": thought[: most * 4]}, "length"
+    return chat.limited(message, {**body, "max_tokens": left})
+
+
+def _counted(asked: talk.Talk, message: Mapping[str, Any]) -> Fields:
+    """The usage of an answer, without details: thought counts as text."""
+    counted = usage.of_answer(usage.of_prompt(asked, usage.Prefixes()), message)
+    return {name: counted[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+
+
+def natural(asked: talk.Talk) -> Completion:
+    """The completion that the answerer makes."""
+    message, ended = _limited(answers.answer(asked, reasons=True), asked.body)
+    counted = _counted(asked, message)
+    logprobs = chat.logprobs(asked.body, message.get("content"))
+    return Completion(message, PROVIDER_NAME, counted, finish_reason=ended, logprobs=logprobs)
+
+
+def written(asked: talk.Talk, entry: replies.Message) -> Completion:
+    """The completion that a test wrote."""
+    return Completion(
+        entry.message,
+        entry.model or PROVIDER_NAME,
+        _counted(asked, entry.message) if entry.usage is None else entry.usage,
+        finish_reason=entry.finish_reason,
+        exact_usage=entry.usage is not None,
+        extra=entry.extra,
+    )
+
+
+def as_completion(body: Fields) -> Response:
+    counted = body.get("usage") or {}
+    headers = {"x-model-used": str(body["model"])} | usage.headers(usage.units(counted), counted.get("total_tokens"))
+    return Json({**body, "user_tier": "anonymous"}, headers=headers)
+
+
+def as_text(body: Fields) -> Response:
+    """The words alone; where there are none, the message itself: tool calls, or a thought that took all tokens."""
+    message = body["choices"][0]["message"]
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        return Response(content, headers=chat.FOREVER, media_type="text/plain")
+    return Json(message, headers=chat.FOREVER)
+
+
+def from_provider(refusal: Refusal) -> Refusal:
+    """A refusal of the provider as the host passes it on."""
+    fields = (refusal.details or {}).get("fieldErrors") or {}
+    told = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
+    error = {"message": told or refusal.message, "type": "BadRequestError", "code": refusal.status}
+    title = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
+    return Refusal(refusal.status, title, details={"error": error})
+
+
+def _reads_text(messages: Sequence[Fields]) -> None:
+    """Refuse what is no text before anybody looks at it."""
+    contents = [m["content"] for m in messages if isinstance(m.get("content"), list)]
+    kinds = sorted({part["type"] for content in contents for part in content} - {"text"})
+    if kinds:
+        raise Refusal(400, f"{PROVIDER_NAME} is not a multimodal model: {', '.join(kinds)} cannot be read")
+
+
+class Request:
+    """A request for text on its way through the host."""
+
+    def __init__(self, visit: Visit, sent: Any) -> None:
+        self.visit, self.hosts, self.asked = visit, visit.hosts, visit.asked
+        self.sent = sent
+        self.given = parameters.merged(self.asked, sent)
+        self.is_post = self.asked.method == "POST"
+        self.plain = not self.is_post or self.asked.path == "/"
+        self.body = parameters.chat(self.given, self.asked.path[1:])
+        self.streams = bool(self.body.get("stream"))
+        self.dialect: dialects.Dialect = HOST
+
+    # What may be wrong with it.
+
+    def _check_form(self) -> None:
+        if self.is_post and self.plain and not isinstance(self.given.get("messages"), list):
+            raise errors.Bare(400, "Invalid messages array")
+        name = self.given.get("model")
+        if not name or name in (MODEL["name"], *MODEL["aliases"]):
+            return
+        if self.hosts.level == "l5":
+            raise Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
+        raise Refusal(404, f"Model not found: {name}. The models of this host are listed at /models")
+
+    def _check_content(self) -> None:
+        """Refuse what the host takes for too long and what its provider cannot do."""
+        most = self.hosts.max_input_chars
+        given = sum(len(talk.text_of(m.get("content"))) for m in self.body["messages"] if isinstance(m, dict))
+        if most is not None and given > most:
+            raise too_long(given, most)
+        try:
+            checks.against(checks.CHAT, {k: v for k, v in self.body.items() if k != "seed"}, "JSON body")
+            _reads_text(self.body["messages"])
+            abilities.check(MODEL, talk.read(self.body), HOST, plain=True)
+        except Refusal as refusal:
+            raise from_provider(refusal) from refusal
+
+    def _is_sound(self) -> bool:
+        try:
+            self._check_form()
+            self._check_content()
+        except Refusal:
+            return False
+        return True
+
+    def _earns_notice(self) -> bool:
+        """Whether the host knows the caller, to whom it says where to go instead of an answer."""
+        hosts = self.hosts
+        known = parameters.token(self.asked, self.sent) in hosts.tokens
+        return hosts.notice or known or parameters.referrer(self.asked, self.sent) in hosts.referrers
+
+    # The way of an answer.
+
+    async def answer(self) -> Response:
+        """The notice, what a test wrote, what is stored, or a new answer. Neither of the first two is ever stored.
+
+        (The service might well store a notice, and hand it to the next caller without a token; that nobody has seen.)
+        """
+        if self._earns_notice():
+            return self.notice()
+        entry = self.visit.scripted() if self._is_sound() else None
+        if isinstance(entry, replies.Message):
+            return await self._written(entry)
+        if entry is not None:
+            return self.notice() if isinstance(entry, replies.Soft) else await played(entry)
+        return await _stored(self.visit, self.sent, self._natural)
+
+    def notice(self) -> Response:
+        if self.streams:
+            return chat.as_stream(notice.events(MODEL["name"]), {})
+        return self._rendered(notice.said(MODEL["name"]))
+
+    async def _written(self, entry: replies.Message) -> Response:
+        self.dialect = HOST if entry.dialect is None else dialects.named(entry.dialect)
+        await self.visit.turn(streams=self.streams)
+        if entry.delay:
+            await asyncio.sleep(entry.delay)
+        response = self._rendered(written(talk.read(self.body), entry), entry.chunk_delay)
+        response.headers.update(entry.headers)
+        return response
+
+    async def _natural(self) -> Response:
+        self._check_form()
+        await self.visit.turn(streams=self.streams)
+        self._check_content()
+        said = natural(talk.read(self._seeded()))
+        self._publish(said)
+        return self._rendered(said)
+
+    def _seeded(self) -> Fields:
+        """The body with its seed as the provider reads it: without a sign, so that -1 is a seed as any other."""
+        seed = self.body.get("seed")
+        return self.body if seed is None else {**self.body, "seed": seed % 2**64}
+
+    def _publish(self, said: Completion) -> None:
+        """Show an answer in the public feed, unless it is private, as those in the form of OpenAI always are."""
+        if self.plain and not parameters.is_on(self.given.get("private")):
+            shown = {"response": said.content, "model": MODEL["name"], "messages": self.body["messages"]}
+            self.visit.publish(shown)
+
+    def _rendered(self, said: Completion, chunk_delay: float = 0.0) -> Response:
+        if self.streams:
+            return chat.as_stream(chat.streamed(*self._relayed(said)), {}, chunk_delay)
+        body = self.dialect.whole(said)
+        return as_text(body) if self.plain else as_completion(body)
+
+    def _relayed(self, said: Completion) -> tuple[Completion, dialects.Dialect]:
+        """What the provider streams: its own name for the answer, and the usage where that was asked for."""
+        options = self.body.get("stream_options")
+        counts = isinstance(options, dict) and bool(options.get("include_usage")) or said.exact_usage
+        shown = said if counts else said.without_usage()
+        return shown, PROVIDER if self.dialect is HOST else self.dialect
+
+
+def too_long(given: int, most: int) -> Refusal:
+    """The refusal of too many words, which is no 400."""
+    name = MODEL["name"]
+    return Refusal(500, f"Input text exceeds maximum length of {most} characters for model {name} (current: {given})")
+
+
+async def _stored(visit: Visit, sent: Any, make: Callable[[], Awaitable[Response]]) -> Response:
+    """The stored answer to a request, or a new one that is stored in its turn; refusals below 401 too."""
+    key = visit.key(sent)
+    found = visit.stored(key)
+    if found is not None:
+        return found
+    try:
+        response = await make()
+    except Refusal as refusal:
+        response = visit.refused(refusal)
+    return visit.kept(key, response)
+
+
+# Routes.
+
+
+def _generates(asked: Asked) -> bool:
+    if asked.method != "POST":
+        return asked.method in ("GET", "HEAD") and asked.path not in LISTS
+    return asked.path in ("/", "/openai", "/v1/chat/completions") or asked.path.startswith("/openai/")
+
+
+async def _generated(visit: Visit) -> Response:
+    try:
+        sent = parameters.body(visit.asked)
+    except (ValueError, RecursionError):
+        return await _stored(visit, None, partial(_malformed, visit))
+    return await Request(visit, sent).answer()
+
+
+async def _malformed(visit: Visit) -> Response:
+    if visit.hosts.level == "l5":
+        raise Refusal(400, "Malformed JSON in request body")
+    return Response(MALFORMED, 400, media_type="text/html")
+
+
+def _models(visit: Visit) -> Response:
+    return Json(MODELS)
+
+
+def _openai_models(visit: Visit) -> Response:
+    model = {"id": MODEL["name"], "object": "model", "created": CREATED, "owned_by": "ovhcloud"}
+    return Json({"object": "list", "data": [model]})
+
+
+def _guide(visit: Visit) -> Response:
+    if visit.hosts.level == "l5":
+        raise Refusal(404)
+    return Response(GUIDE, headers={"cache-control": "public, max-age=3600"}, media_type="text/plain")
+
+
+def _feed(visit: Visit) -> Response:
+    return chat.as_stream([replies.event(each) for each in visit.published()], {})
+
+
+def _policy(visit: Visit) -> Response:
+    return Response('<?xml version="1.0"?>\n<cross-domain-policy/>\n', media_type="application/xml")
+
+
+LISTS: Mapping[str, Callable[[Visit], Response]] = {
+    "/": _guide,
+    "/models": _models,
+    "/openai/models": _openai_models,
+    "/feed": _feed,
+    "/crossdomain.xml": _policy,
+}
 
 
 async def answer(visit: Visit) -> Response:
-    if visit.asked.path == "/models":
-        return JSONResponse(MODELS)
-    raise Refusal(404)
+    asked = visit.asked
+    if _generates(asked):
+        return await _generated(visit)
+    if asked.method in ("GET", "HEAD"):
+        return LISTS[asked.path](visit)
+    if visit.hosts.level == "l5":
+        raise Refusal(404)
+    return Response(page(f"Cannot {asked.method} {escape(asked.path)}"), 404, media_type="text/html")

@@ -1,0 +1,32 @@
+"""The notice that stands for an answer where a caller of the text host has an account: it is to move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..completion import Completion
+from ..replies import DONE, event
+from ..usage import NONE
+
+WORDS = (
+    "⚠️ **IMPORTANT NOTICE** ⚠️\n\n"
+    "The Pollinations legacy text API is no longer there for callers with an account. "
+    "Please move to https://gen.pollinations.ai and get a key at https://enter.pollinations.ai.\n"
+    "Note: callers without a key are still answered here."
+)
+
+
+def said(model: str) -> Completion:
+    return Completion({"content": WORDS}, model, NONE)
+
+
+def events(model: str) -> Iterator[bytes]:
+    """The notice as a stream of three events."""
+    whole = said(model)
+    head: dict[str, Any] = {"id": f"pllns_{whole.number}", "object": "chat.completion.chunk"}
+    head |= {"created": whole.created, "model": model}
+    delta = {"role": "assistant", "content": WORDS}
+    yield event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield event(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    yield DONE

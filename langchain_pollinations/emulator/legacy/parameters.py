@@ -1,0 +1,125 @@
+"""What a request asks of the text host: query and body become one, in which the body wins, and one reader serves all.
+
+It reads as its JavaScript does, traps included: what cannot be read is left out, and a word can be true by being there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import checks
+from ..world import Asked
+
+Json = dict[str, Any]
+Reader = Callable[[Any], Any]
+
+INTEGER = re.compile(r"\s*([+-]?\d{1,18})")
+NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
+
+
+def _integer(value: Any) -> int | None:
+    found = INTEGER.match(str(value))
+    return int(found[1]) if found else None
+
+
+def _number(value: Any) -> float | None:
+    found = NUMBER.match(str(value))
+    return float(found[1]) if found else None
+
+
+def is_on(value: Any) -> bool:
+    """A switch that knows its words."""
+    return str(value).lower() in ("true", "1", "yes")
+
+
+def _is_true(value: Any) -> bool:
+    """A switch that knows one word."""
+    return str(value).lower() == "true"
+
+
+def _is_truthy(value: Any) -> bool:
+    """What JavaScript takes for true: any word that is not empty, "false" among them, and any array or object."""
+    return bool(value) or isinstance(value, list | dict)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+READERS: Mapping[str, Reader] = {
+    "seed": _integer,  # -1 is a seed as any other here
+    "temperature": _number,
+    "top_p": _number,
+    "presence_penalty": _number,
+    "frequency_penalty": _number,
+    "max_tokens": _integer,
+    "max_completion_tokens": _integer,
+    "n": _integer,
+    "top_logprobs": _integer,
+    "logprobs": is_on,
+    "stream": is_on,
+    **dict.fromkeys(
+        (
+            "stop", "user", "logit_bias", "stream_options", "tools", "tool_choice", "parallel_tool_calls",
+            "reasoning_effort", "modalities", "audio", "response_format",
+        ),
+        _as_it_is,
+    ),
+}  # fmt: skip
+
+
+def body(asked: Asked) -> Any:
+    """The JSON of a body, strict as Express is about its first character; nothing where no JSON was announced."""
+    if not checks.JSON_TYPE.match(asked.headers.get("content-type", "").strip().lower()) or not asked.body.strip():
+        return {}
+    value = checks.parsed(asked.body)
+    if not isinstance(value, dict | list):
+        raise ValueError("neither object nor array")
+    return value
+
+
+def merged(asked: Asked, sent: Any) -> Json:
+    return {**asked.query, **(sent if isinstance(sent, dict) else {})}
+
+
+def wants_json(given: Json) -> bool:
+    form = given.get("response_format")
+    by_form = isinstance(form, dict) and form.get("type") == "json_object"
+    return by_form or _is_true(given.get("json")) or _is_truthy(given.get("jsonMode"))
+
+
+def chat(given: Json, prompt: str) -> Json:
+    """The chat request that goes to the provider; without messages it is the path that asks."""
+    read = {name: reader(given[name]) for name, reader in READERS.items() if given.get(name) is not None}
+    ready = {name: value for name, value in read.items() if value is not None}
+    messages = given.get("messages")
+    ready["messages"] = messages if isinstance(messages, list) else [{"role": "user", "content": prompt}]
+    system = given.get("system")
+    if isinstance(system, str) and system:  # before one that is there already
+        ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]
+    if wants_json(given):
+        ready.setdefault("response_format", {"type": "json_object"})
+    return ready
+
+
+# Who asks.
+
+
+def token(asked: Asked, sent: Any) -> str:
+    """The token of a request: of its query, its header with or without a scheme, or its body."""
+    bearer = re.sub(r"^bearer\s+", "", asked.headers.get("authorization", ""), flags=re.IGNORECASE)
+    of_body = sent.get("token") if isinstance(sent, dict) else None
+    return asked.query.get("token") or bearer.strip() or str(of_body or "")
+
+
+def referrer(asked: Asked, sent: Any) -> str:
+    """The domain from which a request says that it comes."""
+    given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
+    told = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
+    return urlsplit(told).hostname or told if "//" in told else told
+
+
+NAMES = ("referrer", "referer")
