@@ -25,6 +25,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -33,6 +34,7 @@ import tenacity
 from httpx_sse import EventSource, ServerSentEvent
 
 from langchain_pollinations import errors
+from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 
 T = TypeVar("T")
@@ -94,6 +96,13 @@ class Call(Generic[T]):
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
     arrived: Arrived | None = None
     """Told first when the answer begins, then after each piece."""
+    is_answer: Callable[[httpx.Response], bool] = attrgetter("is_success")
+    """Whether an answer, whose body is not read yet, holds what was asked for."""
+    error_of: Callable[[httpx.Response], errors.PollinationsError] = errors.from_response
+    """What any other answer stands for. Its body has been read."""
+    turn: Turn | None = None
+    """The place in a line that each attempt waits for; None where there is no line. It is held while the request is
+    under way, and of a stream until that begins: who reads it may make other calls meanwhile."""
 
 
 Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
@@ -286,13 +295,17 @@ class Client:
     own_async_client: httpx.AsyncClient | None = None
     sleep: Callable[[float], object] = time.sleep
     """How a thread waits before a repeat."""
+    translate: Callable[[Call[Any]], Call[Any]] = lambda call: call
+    """How calls look to the hosts that they are for."""
 
     def send(self, call: Call[T]) -> T:
+        call = self.translate(call)
         response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._answer, call)
         with errors.mapped():
             return call.read(response)
 
     async def asend(self, call: Call[T]) -> T:
+        call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying)(self._aanswer, call)
         with errors.mapped():
             if call.into is None:
@@ -376,7 +389,8 @@ class Client:
                 await in_thread(flow.close)
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
-        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._opened, call)
+        call = self.translate(call)
+        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._begun, call)
         with contextlib.closing(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout)
@@ -395,8 +409,9 @@ class Client:
                 yield from reader.whole(watched.body()) if watched.no_events else reader.end()
 
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
+        call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
-            response = await self._retrying(tenacity.AsyncRetrying)(self._aopened, call, stack)
+            response = await self._retrying(tenacity.AsyncRetrying)(self._abegun, call, stack)
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout)
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
@@ -424,8 +439,8 @@ class Client:
             client = self.own_client or self.pool.client()
             request, auth = self._request(client, call), self._auth(call)
             for _ in range(client.max_redirects + 1):
-                response = client.send(request, stream=True, **auth)
-                if response.is_success:
+                response = _noted(client.send(request, stream=True, **auth), call)
+                if call.is_answer(response):
                     return response
                 with contextlib.closing(response):
                     response.read()
@@ -440,8 +455,8 @@ class Client:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for _ in range(client.max_redirects + 1):
-                    response = await client.send(request, stream=True, **auth)
-                    if response.is_success:
+                    response = _noted(await client.send(request, stream=True, **auth), call)
+                    if call.is_answer(response):
                         opened.push_async_callback(response.aclose)
                         stack.push_async_exit(opened.pop_all())
                         return response
@@ -450,8 +465,16 @@ class Client:
                     request, auth = self._onward(call, response), {"auth": None}
                 raise httpx.TooManyRedirects("too many redirects", request=request)
 
+    def _begun(self, call: Call[Any]) -> httpx.Response:
+        with _turn(call):
+            return self._opened(call)
+
+    async def _abegun(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
+        async with _aturn(call):
+            return await self._aopened(call, stack)
+
     def _answer(self, call: Call[Any]) -> httpx.Response:
-        with errors.mapped(), contextlib.closing(self._opened(call)) as response:
+        with _turn(call), errors.mapped(), contextlib.closing(self._opened(call)) as response:
             if call.into is not None:
                 _save(response, call.into, call.arrived)
             elif call.arrived is not None:
@@ -462,7 +485,7 @@ class Client:
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
-            async with contextlib.AsyncExitStack() as stack:
+            async with _aturn(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
                 if call.into is not None:
                     await _asave(response, call.into, call.arrived)
@@ -496,7 +519,7 @@ class Client:
         holds back the key, but no other header that may be secret."""
         onward = response.next_request
         if onward is None or call.method != "GET":
-            raise errors.from_response(response)
+            raise call.error_of(response)
         if self._is_foreign(call) or _goes_abroad(response.request.url, onward.url):
             onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in _TOLD_ABROAD})
         return onward
@@ -518,6 +541,21 @@ class Client:
             wait=_wait,
             reraise=True,
         )
+
+
+def _turn(call: Call[Any]) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if call.turn is None else call.turn.taken()
+
+
+def _aturn(call: Call[Any]) -> contextlib.AbstractAsyncContextManager[None]:
+    return contextlib.nullcontext() if call.turn is None else call.turn.ataken()
+
+
+def _noted(response: httpx.Response, call: Call[Any]) -> httpx.Response:
+    """Tell the line of an answer that has begun."""
+    if call.turn is not None:
+        call.turn.answered()
+    return response
 
 
 _TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})

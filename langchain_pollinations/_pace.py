@@ -21,11 +21,10 @@ from functools import partial
 from itertools import takewhile
 
 from langchain_pollinations._progress import Progress, Show, show_line
-from langchain_pollinations.errors import RateLimitError
+from langchain_pollinations.errors import KEYS_PAGE, RateLimitError
 
 logger = logging.getLogger(__name__)
 
-KEYS_PAGE = "https://enter.pollinations.ai/keys"
 SHORT = 1.0
 """Seconds of waiting that nobody is told of."""
 
@@ -66,7 +65,7 @@ class Line:
 
     def __init__(self) -> None:
         self.began = -math.inf
-        """When the last request began, on the monotonic clock."""
+        """When the last request began, or its answer, on the monotonic clock."""
         self._clear()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._clear)
@@ -141,13 +140,17 @@ class Turn:
     """
 
     pace: float
-    """Seconds between the beginning of the last request, whosever it was, and this one. With 0 it stands in no line;
-    others still keep their distance from it."""
+    """Seconds between the beginning of the last answer (of the last request if it got none), whosever it was, and this
+    request. With 0 it stands in no line; others still keep their distance from it."""
     max_wait: float | None
     """Seconds that it waits at most; None for as long as it takes."""
     progress: Show
     """Who is told of a wait."""
     line: Line = field(default=LINE, repr=False)
+
+    def answered(self) -> None:
+        """Count the distance from now: what is sent arrives later, and a new connection takes its time."""
+        self.line.note()
 
     @contextmanager
     def taken(self) -> Iterator[None]:

@@ -45,6 +45,9 @@ from typing import Any
 import httpx
 from langchain_core import exceptions as core
 
+KEYS_PAGE = "https://enter.pollinations.ai/keys"
+"""Where a key is to be had."""
+
 
 class PollinationsError(core.ModelError):
     """Base of all errors that this package raises.
@@ -248,14 +251,24 @@ _FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 
 
-def from_response(response: httpx.Response) -> PollinationsError:
-    """The error that an answer of 300 or more stands for. The body must have been read."""
+def from_response(
+    response: httpx.Response, meaning: type[PollinationsError] | None = None, message: str | None = None
+) -> PollinationsError:
+    """The error that an answer of 300 or more stands for. The body must have been read.
+
+    Args:
+        response: The answer.
+        meaning: Which error it is, where who calls knows better than its status.
+        message: What it says, where that is not in its body.
+    """
     if response.has_redirect_location:
         return _redirected(response)
     body = _body(response)
     return _from_body(
         body,
         status=response.status_code,
+        meaning=meaning,
+        message=message,
         fallback=f"The service answered {response.status_code} {response.reason_phrase}".strip(),
         request_id=response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers, body),
@@ -337,7 +350,14 @@ def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> Po
 
 
 def _from_body(
-    body: Any, *, status: int | None, fallback: str, request_id: str | None, retry_after: float | None
+    body: Any,
+    *,
+    status: int | None,
+    fallback: str,
+    request_id: str | None,
+    retry_after: float | None,
+    meaning: type[PollinationsError] | None = None,
+    message: str | None = None,
 ) -> PollinationsError:
     """One reading for all shapes: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
     error = _error_object(body)
@@ -346,8 +366,8 @@ def _from_body(
     code = error.get("code")
     upstream = details.get("upstreamStatus")
     upstream = upstream if isinstance(upstream, int) else None
-    found = _class(status, code if isinstance(code, str) else None, body, error)(
-        _message(body, error, details) or fallback,
+    found = (meaning or _class(status, code if isinstance(code, str) else None, body, error))(
+        message or _message(body, error, details) or fallback,
         status_code=status,
         code=None if code is None else str(code),
         request_id=request_id or _text(error.get("requestId")),

@@ -50,7 +50,7 @@ ALLOWED = {
     "_parsers": set(),
     "_progress": {"errors"},
     "_pace": {"errors", "_progress"},
-    "_http": {"errors", "_progress"},
+    "_http": {"errors", "_pace", "_progress"},
     "_encode": {"errors", "media"},
     "_decode": {"errors", "_encode"},
     "_running": set(),
