@@ -158,8 +158,11 @@ class Answer:
         """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
 
         Raises:
+            AuthenticationError: If it is the older host's notice of its successor.
             InsufficientBalanceError: If it is the service's friendly notice of an empty balance.
         """
+        if _decode.is_migration_notice(self.text, self.usage):
+            raise _decode.migration_error(self.text, self._response.headers)
         if _decode.is_balance_notice(self.text, self.usage, bool(self.calls)):
             raise _decode.balance_error(self.text, self._response.headers)
         reason = _decode.read_finish_reason(self._finish_reason, False)

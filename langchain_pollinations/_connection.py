@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx
 from langchain_core.utils import from_env, secret_from_env
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from langchain_pollinations import _legacy
 from langchain_pollinations._http import Client, Pool, Transport
 from langchain_pollinations._options import check_no_secret, describe_unknown
-from langchain_pollinations.errors import AuthenticationError, InvalidRequestError
+from langchain_pollinations._pace import Turn
+from langchain_pollinations._progress import Show, check_tells
+from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
 
 GEN = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
 LONGEST_CONNECT = 10.0
-KEYS_PAGE = "https://enter.pollinations.ai/keys"
 
 
 class Connection(BaseModel):
@@ -39,13 +52,17 @@ class Connection(BaseModel):
     _KEY_REQUIRED: ClassVar[bool] = True
     """Whether a call without a key is refused before it is sent. The service's lists need none."""
 
+    _OLDER: ClassVar[bool] = False
+    """Whether the older hosts, which need no key, do the like."""
+
     api_key: SecretStr | None = Field(default_factory=secret_from_env("POLLINATIONS_API_KEY", default=None), repr=False)
     """Key of the service; `POLLINATIONS_API_KEY` in the environment where it is not given. Travels only in the
     `Authorization` header."""
 
-    api: Literal["auto", "gen"] = "auto"
-    """Which generation of the service: `gen` is gen.pollinations.ai. The older hosts are not wrapped yet: `auto` means
-    the same."""
+    api: Literal["auto", "gen", "legacy"] = "auto"
+    """Which generation of the service: `gen` is gen.pollinations.ai, `legacy` the older hosts, text.pollinations.ai and
+    image.pollinations.ai, which need no key. `auto` is `gen` where there is a key (or a `base_url` of yours), else
+    `legacy`, with a warning. A failure never changes the host."""
 
     base_url: str = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN)() or GEN, validate_default=True
@@ -57,6 +74,30 @@ class Connection(BaseModel):
     """Address of the service's media host, which takes files and keeps results; by default media.pollinations.ai, and
     `{base_url}/media` where `base_url` is not the service's own."""
 
+    legacy_text_url: str = Field(
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=_legacy.TEXT)() or _legacy.TEXT,
+        validate_default=True,
+    )
+    """Origin of the older text host; `POLLINATIONS_LEGACY_TEXT_URL` in the environment where it is not given."""
+
+    legacy_image_url: str = Field(
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=_legacy.IMAGE)() or _legacy.IMAGE,
+        validate_default=True,
+    )
+    """Origin of the older image host; `POLLINATIONS_LEGACY_IMAGE_URL` in the environment where it is not given."""
+
+    pace: float = Field(default=_legacy.PACE, ge=0, allow_inf_nan=False)
+    """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
+    models and tools of the process wait in one line, first come, first served; 0 does not wait."""
+
+    max_wait: float | None = Field(default=None, ge=0)
+    """Seconds that a call may wait in that line; where it would be longer, it is a `RateLimitError` at once. None waits
+    as long as it takes."""
+
+    progress: Show = Field(default=None, exclude=True, repr=False)
+    """What is seen of a wait: a note in a terminal or a notebook (None), a note in any case (True), nothing (False), or
+    a function, not an async one, that is called with a `Progress`."""
+
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
     """Seconds that the service may stay silent before or within an answer. Connecting may take 10 of them, waiting for
     one of our own connections to be free as long as it takes. A tuple is (connect, read, write, pool); None waits for
@@ -66,7 +107,7 @@ class Connection(BaseModel):
     """Repeats after the first attempt; 0 turns them off. A stream that has begun is never begun again."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    """Headers for every request; they win over ours, whatever their case."""
+    """Headers for every request; they win over ours, whatever their case. The older hosts get none of them."""
 
     http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
     """Your own `httpx.Client`. It is never closed by us."""
@@ -78,6 +119,7 @@ class Connection(BaseModel):
     """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
 
     _pool: Pool = PrivateAttr(default_factory=Pool)
+    _warned: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -111,16 +153,33 @@ class Connection(BaseModel):
             raise ValueError("a time limit must be more than 0 seconds; None waits for ever")
         return value
 
-    @field_validator("base_url")
+    @field_validator("progress")
     @classmethod
-    def _origin(cls, value: str) -> str:
+    def _check_progress(cls, value: Show) -> Show:
+        check_tells(value)
+        return value
+
+    @field_validator("base_url", "legacy_text_url", "legacy_image_url")
+    @classmethod
+    def _origin(cls, value: str, info: ValidationInfo) -> str:
+        name, such_as = info.field_name, _ORIGINS[info.field_name or ""]
         parts = urlsplit(value.strip())
         path = parts.path.rstrip("/")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url must be an origin such as {GEN}, with http:// or https://")
+            raise ValueError(f"{name} must be an origin such as {such_as}, with http:// or https://")
         if path not in ("", "/v1") or parts.query or parts.fragment or "@" in parts.netloc:
-            raise ValueError(f"base_url must be a bare origin such as {GEN}: no path, query or user name")
-        return f"{parts.scheme}://{parts.netloc}"
+            raise ValueError(f"{name} must be a bare origin such as {such_as}: no path, query or user name")
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if name == "base_url" and parts.hostname in _OLDER_NAMES:
+            raise ValueError(f"base_url: {parts.hostname} is one of the older hosts; say api='legacy' instead")
+        return origin
+
+    @model_validator(mode="after")
+    def _check_api(self) -> Self:
+        if self.api == "legacy" and not self._OLDER:
+            name = type(self).__name__
+            raise ValueError(f"api: {name} works with a key and gen.pollinations.ai only, see {KEYS_PAGE}")
+        return self
 
     @field_validator("media_url")
     @classmethod
@@ -137,11 +196,22 @@ class Connection(BaseModel):
         return self.media_url or (MEDIA_HOST if self.base_url == GEN else f"{self.base_url}/media")
 
     @property
+    def _is_older(self) -> bool:
+        """Whether calls go to the older hosts. With a `base_url` of yours they go there, key or not."""
+        if self.api != "auto":
+            return self.api == "legacy"
+        needs_key = self._OLDER and self._KEY_REQUIRED and self.base_url == GEN
+        return needs_key and self.api_key is None and not self._brings_key()
+
+    def _brings_key(self) -> bool:
+        return any(name.lower() == "authorization" for name in self.default_headers or ())
+
+    @property
     def _client(self) -> Client:
         """Built anew for each call, so that a changed field counts at once; the pool beneath stays."""
-        return Client(
+        client = Client(
             base_url=self.base_url,
-            headers=self._headers(),
+            headers={} if self._is_older else self._headers(),
             timeout=self._timeout(),
             max_retries=self.max_retries,
             stream_chunk_timeout=getattr(self, "stream_chunk_timeout", None) or None,
@@ -150,6 +220,23 @@ class Connection(BaseModel):
             own_client=self.http_client,
             own_async_client=self.http_async_client,
         )
+        return self._for_older(client) if self._is_older else client
+
+    def _for_older(self, client: Client) -> Client:
+        """The client with nothing that tells who asks; at none of the hosts it is at home."""
+        if self.api == "auto" and not self._warned:
+            self._warned = True
+            warnings.warn(_NO_KEY, UserWarning, stacklevel=1)  # one place, so that Python shows it once
+        return replace(client, base_url="", headers=_user_agent(), translate=self._older_hosts().translate)
+
+    def _older_hosts(self) -> _legacy.Hosts:
+        return _legacy.Hosts(
+            self.legacy_text_url,
+            self.legacy_image_url,
+            Turn(self.pace, self.max_wait, self.progress),
+            prefer_get=getattr(self, "prefer_get", False),
+            prefer_plain=getattr(self, "prefer_plain", False),
+        )
 
     def _timeout(self) -> httpx.Timeout:
         if self.timeout is None or isinstance(self.timeout, httpx.Timeout | tuple):
@@ -157,7 +244,7 @@ class Connection(BaseModel):
         return httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT), pool=None)
 
     def _headers(self) -> httpx.Headers:
-        headers = httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})
+        headers = _user_agent()
         try:
             own = httpx.Headers(dict(self.default_headers or {}))
         except (UnicodeEncodeError, TypeError, AttributeError) as error:
@@ -170,9 +257,10 @@ class Connection(BaseModel):
     def _key(self) -> str:
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         if not key and self._KEY_REQUIRED:
-            raise AuthenticationError(
-                "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)", fix_url=KEYS_PAGE
-            )
+            told = "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)"
+            if not self._OLDER:
+                told += f"; {type(self).__name__} is nothing that the older hosts, which need none, could do"
+            raise AuthenticationError(told, fix_url=KEYS_PAGE)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AuthenticationError(
                 "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
@@ -186,9 +274,20 @@ class Connection(BaseModel):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Everything but the key, which is not written down: whoever unpickles takes it from the environment."""
+        """Everything but the key, which is not written down: whoever unpickles takes it from the environment. Neither
+        is a function that is told of progress, which belongs to this process."""
         state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "api_key": None}}
+        told = {"progress": None} if callable(self.progress) else {}
+        return {**state, "__dict__": {**state["__dict__"], "api_key": None, **told, **self._settled()}}
+
+    def _settled(self) -> dict[str, Any]:
+        """The host, where it hangs on a key that is not written down: a reader without one must not ask another."""
+        hangs = self.api == "auto" and self._OLDER and self.base_url == GEN and not self._is_older
+        return {"api": "gen"} if hangs else {}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        return self._settled()
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
@@ -221,3 +320,16 @@ class Connection(BaseModel):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+
+_ORIGINS = {"base_url": GEN, "legacy_text_url": _legacy.TEXT, "legacy_image_url": _legacy.IMAGE}
+_OLDER_NAMES = frozenset(urlsplit(origin).hostname for origin in (_legacy.TEXT, _legacy.IMAGE))
+_NO_KEY = (
+    "No key: asking the older hosts, text.pollinations.ai and image.pollinations.ai, which have one model each and "
+    f"take one request in {_legacy.PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
+    "all models; api='legacy' says that the older hosts are meant"
+)
+
+
+def _user_agent() -> httpx.Headers:
+    return httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})

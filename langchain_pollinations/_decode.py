@@ -36,6 +36,7 @@ _FINISH_REASONS: Mapping[str, str] = {
 
 EXPECTED = "chat completion"
 NOTICE = "Your Pollen balance is too low"
+MIGRATION = "⚠️ **IMPORTANT NOTICE** ⚠️"
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
 
 def may_be_notice(text: str) -> bool:
     start = text.lstrip()
-    return bool(start) and (start.startswith(NOTICE) or NOTICE.startswith(start))
+    return bool(start) and any(start.startswith(notice) or notice.startswith(start) for notice in (NOTICE, MIGRATION))
 
 
 def is_balance_notice(text: str, usage: UsageMetadata | None, has_calls: bool) -> bool:
@@ -209,4 +210,22 @@ def balance_error(text: str, headers: httpx.Headers) -> errors.InsufficientBalan
         request_id=headers.get("x-request-id"),
         body=text,
         fix_url="https://enter.pollinations.ai",
+    )
+
+
+def is_migration_notice(text: str, usage: UsageMetadata | None) -> bool:
+    """The older text host answers whoever sends a token, or comes from a registered site, with a notice that tells of
+    the new one: as text, as a completion with a usage of zeros, or as a stream of three events."""
+    unspent = usage is None or usage["total_tokens"] == 0
+    return unspent and text.lstrip().startswith(MIGRATION) and "legacy" in text.lower()
+
+
+def migration_error(text: str, headers: httpx.Headers) -> errors.AuthenticationError:
+    return errors.AuthenticationError(
+        "The older text host answered with its migration notice instead of an answer, as it does for whoever sends a "
+        "token or comes from a registered site: a proxy may add such a header. Take it away, or use "
+        "gen.pollinations.ai with a key",
+        request_id=headers.get("x-request-id"),
+        body=text,
+        fix_url=errors.KEYS_PAGE,
     )

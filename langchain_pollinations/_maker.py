@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,12 +110,16 @@ class Maker(Connection, RunnableSerializable[str, Media]):
         raise NotImplementedError
 
     def _run(self, options: Options, flow: Flow[Media]) -> Media:
-        with catalog.suggesting(options.model, self._CATEGORY):
+        with self._suggesting(options.model):
             return self._client.run(flow)
 
     async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
-        with catalog.suggesting(options.model, self._CATEGORY):
+        with self._suggesting(options.model):
             return await self._client.arun(flow)
+
+    def _suggesting(self, model: str) -> AbstractContextManager[None]:
+        """The older hosts have no models to suggest."""
+        return nullcontext() if self._is_older else catalog.suggesting(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
@@ -126,7 +131,8 @@ class Maker(Connection, RunnableSerializable[str, Media]):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What LangChain could not write down by itself: references and folders."""
-        return {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
+        media = {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
+        return {**super().lc_attributes, **media}
 
     # References.
 

@@ -441,6 +441,7 @@ class _Listing(Connection):
     """One question for models: of whom, which, and what the snapshot would answer."""
 
     _KEY_REQUIRED: ClassVar[bool] = False
+    _OLDER: ClassVar[bool] = True
 
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 10.0
     max_retries: int = Field(default=1, ge=0)
@@ -478,6 +479,8 @@ class _Listing(Connection):
         return value
 
     def call(self) -> Call[list[Any]]:
+        if self._is_older and self.kind not in ("text", "image"):
+            raise InvalidRequestError("kind: the older hosts have a list of 'text' and one of 'image': say which")
         path = f"/{self.kind}/models" if self.kind else "/models"
         return Call("GET", path, read_list, {"params": self._params()})
 
@@ -501,6 +504,8 @@ class _Listing(Connection):
 
     def fall_back(self, failure: PollinationsError) -> list[Model]:
         """The records of the snapshot that the service would have listed, and a warning that says so."""
+        if self._is_older:
+            raise failure  # of whose models there is no snapshot
         warnings.warn(
             f"These models are not the service's list but the snapshot of official models that ships with "
             f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import AbstractContextManager, aclosing, closing, nullcontext
 from functools import partial
 from operator import is_, itemgetter
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
@@ -22,7 +22,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _answer, _blocks, _decode, _encode, _schemas, catalog
+from langchain_pollinations import _answer, _blocks, _decode, _encode, _legacy, _schemas, catalog
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
@@ -179,7 +179,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         >>> chat.invoke("Name three seas.").text  # doctest: +SKIP
         'The Baltic, the Aegean and the Coral Sea.'
 
-    `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays. Every option of `ChatOptions` is a field
+    `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays; without a key the older text host answers,
+    which has one model and takes one request in 30 s. Every option of `ChatOptions` is a field
     here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`).
     """
 
@@ -192,6 +193,8 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         "stream": "streaming",
     }
 
+    _OLDER: ClassVar[bool] = True
+
     json_mode: bool = False
     """Ask for a JSON object as the answer. Where no message speaks of JSON, a short instruction is added."""
 
@@ -203,6 +206,14 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
     stream_chunk_timeout: float | None = Field(default=120.0, ge=0)
     """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off."""
+
+    prefer_get: bool = False
+    """On the older hosts: ask by `GET /{prompt}` where the input is a lone prompt (and a system message) with options
+    that an address can carry. The answer is plain text, without usage and reasoning."""
+
+    prefer_plain: bool = False
+    """On the older hosts: ask by `POST /` where the messages are text and there are no tools. The answer is plain text,
+    without usage and reasoning."""
 
     include_response_headers: bool = False
     """Put the headers of the answer into `response_metadata["headers"]`."""
@@ -244,7 +255,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return catalog.profile(self.model)
+        return _legacy.profile(self.model) if self._is_older else catalog.profile(self.model)
 
     @model_validator(mode="before")
     @classmethod
@@ -256,17 +267,17 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "model":
+        if name in _DECIDING:
             self._follow_model()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        if "model" in (update or {}):
+        if _DECIDING & (update or {}).keys():
             copied._follow_model()
         return copied
 
     def _follow_model(self) -> None:
-        if catalog.ships(self.profile):
+        if self.profile == _legacy.PROFILE or catalog.ships(self.profile):
             self.profile = self._resolve_model_profile()
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
@@ -293,7 +304,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return {
             **self._own_options(),
             "json_mode": self.json_mode,
-            "base_url": self.base_url,
+            "base_url": self.legacy_text_url if self._is_older else self.base_url,
             **self.model_kwargs,
             **(self.extra_body or {}),
         }
@@ -323,7 +334,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body, asked = self._payload(messages, stop, kwargs)
-        with catalog.suggesting(asked.model, "text"):
+        with self._suggesting(asked.model):
             return self._client.send(_answer_call(body, asked))
 
     async def _agenerate(
@@ -334,7 +345,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body, asked = self._payload(messages, stop, kwargs)
-        with catalog.suggesting(asked.model, "text"):
+        with self._suggesting(asked.model):
             return await self._client.asend(_answer_call(body, asked))
 
     def _stream(
@@ -346,7 +357,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         body, asked = self._payload(messages, stop, kwargs, stream=True)
         chunks = self._client.stream(_stream_call(body, asked))
-        with catalog.suggesting(asked.model, "text"), closing(chunks):
+        with self._suggesting(asked.model), closing(chunks):
             for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -360,12 +371,16 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, asked = self._payload(messages, stop, kwargs, stream=True)
-        with catalog.suggesting(asked.model, "text"):
+        with self._suggesting(asked.model):
             async with aclosing(self._client.astream(_stream_call(body, asked))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+
+    def _suggesting(self, model: str) -> AbstractContextManager[None]:
+        """The older host has no models to suggest."""
+        return nullcontext() if self._is_older else catalog.suggesting(model, "text")
 
     def _own_options(self) -> Json:
         return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
@@ -388,13 +403,14 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
             options.setdefault("response_format", {"type": "json_object"})
         model = extra_body.get("model", options["model"])
         wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(str(model))))
-        if options.get("response_format", {}).get("type") == "json_object" and not _encode.mentions_json(wire):
+        wants_json = options.get("response_format", {}).get("type") == "json_object"
+        if wants_json and not self._is_older and not _encode.mentions_json(wire):
             wire = _encode.ask_for_json(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
-        if not (self.profile or {}).get("tool_calling"):
+        if not self._is_older and not (self.profile or {}).get("tool_calling"):
             _check_tools(body)
         audio = body.get("audio")
         return body, _decode.Asked(
@@ -511,7 +527,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
 
     def _structured_output_method(self, schema: Any, kwargs: Json) -> Method:
         model = kwargs.get("model") or kwargs.get("model_name")
-        profile = catalog.profile(model) if model else self.profile
+        profile = catalog.profile(model) if model and not self._is_older else self.profile
         declared = bool(profile and profile.get("structured_output"))
         return "function_calling" if not declared or _is_pydantic_v1(schema) else "json_schema"
 
@@ -560,6 +576,9 @@ class _Switches(BaseModel):
 
 
 _blocks.register()
+
+_DECIDING = frozenset({"model", "api", "api_key", "base_url"})
+"""Fields that say which model answers."""
 
 _PATH = "/v1/chat/completions"
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import Field, model_validator
@@ -38,7 +38,11 @@ EDITOR = "klein"
 LARGEST_INSIDE = 12 * 1024 * 1024
 """Bytes of reference pictures inside a request, which may be of 20 MiB as base64. Larger ones are uploaded."""
 
-_NO_LONGER_HONOURED = ("enhance", "negative_prompt", "nologo", "private")
+_NO_LONGER_HONOURED = {
+    False: ("enhance", "negative_prompt", "nologo", "private"),
+    True: ("nologo",),
+}
+"""Options that the service has forgotten, and those that the older host has (which puts its logo on every picture)."""
 
 
 class ImageOptions(Options):
@@ -63,13 +67,17 @@ class ImageOptions(Options):
     """Reference pictures, for models that take some: public addresses, data URIs, bytes, `Media`, or files below
     `reference_folder`."""
     enhance: bool | None = None
-    """Sent as it is, and warned of: the service no longer honours it (since summer 2026)."""
+    """Let a language model rewrite the prompt. Older host only: sent to the service as well, and warned of, since it no
+    longer honours it (since summer 2026)."""
     negative_prompt: str | None = None
-    """Sent as it is, and warned of: the service no longer honours it (since summer 2026)."""
+    """What is not to be seen. Older host only: sent to the service as well, and warned of, since it no longer honours
+    it (since summer 2026)."""
     nologo: bool | None = None
-    """Sent as it is, and warned of: the service no longer honours it, and draws no logo for keys."""
+    """Sent as it is, and warned of: the service draws no logo for keys, and the older host draws it in any case (since
+    August 2026)."""
     private: bool | None = None
-    """Sent as it is, and warned of: the service no longer honours it, and has no feed for keys."""
+    """Keep the picture out of the public feed. Sent to the older host in any case. Sent to the service as well, and
+    warned of, since it has no feed for keys."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -100,6 +108,7 @@ class PollinationsImage(Maker, ImageOptions):
     }
     _OPTIONS = ImageOptions
     _CATEGORY = "image"
+    _OLDER = True
 
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """Change a picture, or make one from several.
@@ -140,20 +149,22 @@ class PollinationsImage(Maker, ImageOptions):
 
     def _options(self, overrides: Mapping[str, Any]) -> ImageOptions:
         options: ImageOptions = super()._options(overrides)
-        ignored = [name for name in _NO_LONGER_HONOURED if getattr(options, name) is not None]
+        ignored = [name for name in _NO_LONGER_HONOURED[self._is_older] if getattr(options, name) is not None]
+        host = "image.pollinations.ai" if self._is_older else "gen.pollinations.ai"
         if ignored:
-            warnings.warn(
-                f"{', '.join(ignored)}: sent, but gen.pollinations.ai no longer honours it", UserWarning, stacklevel=3
-            )
+            warnings.warn(f"{', '.join(ignored)}: sent, but {host} no longer honours it", UserWarning, stacklevel=3)
+        if self._is_older and options.private is False:
+            warnings.warn("private: the older host is told true in any case", UserWarning, stacklevel=3)
         return options
 
     def _generation(self, prompt: str, options: ImageOptions) -> Flow[Media]:
-        return self._drawing(image_call, prompt, options)
+        return self._drawing(picture_call if self._is_older else image_call, prompt, options)
 
     def _drawing(self, call: Callable[..., Call[Media]], prompt: str, options: ImageOptions) -> Flow[Media]:
         check_prompt(prompt)
         pictures = self._read("image", options.image)
-        check_abilities(options, len(pictures))
+        if not self._is_older:  # whose models the catalogue does not know
+            check_abilities(options, len(pictures))
         picture: Media = yield call(prompt, options, (yield from self._light(pictures)), self)
         return picture
 
@@ -217,12 +228,10 @@ def _with_qualities(model: Model) -> bool:
 
 def image_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
     """`GET /image/{prompt}`, or a POST where an address cannot carry the prompt or the reference pictures."""
-    path = in_path(prompt)
-    if path is not None and all(isinstance(each, str) for each in pictures):
-        query = _query(options, [str(each) for each in pictures])
-        if len(path) + len(urlencode(query)) <= LONGEST_URL:
-            read = partial(read_picture, prompt=prompt, options=options, maker=maker)
-            return Call("GET", f"/image/{path}", read, {"params": query})
+    if in_path(prompt) is not None and all(isinstance(each, str) for each in pictures):
+        call = picture_call(prompt, options, pictures, maker)
+        if len(call.path) + len(urlencode(call.options["params"])) <= LONGEST_URL:
+            return call
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
@@ -230,6 +239,13 @@ def image_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Medi
         body["image"] = [in_json(each) for each in pictures]
     read = partial(read_generation, prompt=prompt, options=options, maker=maker)
     return Call("POST", "/v1/images/generations", read, {"json": body})
+
+
+def picture_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+    """`GET /image/{prompt}`, the one way that the older host has, too."""
+    read = partial(read_picture, prompt=prompt, options=options, maker=maker)
+    query = _query(options, [in_json(each) for each in pictures])
+    return Call("GET", f"/image/{quote(prompt, safe='')}", read, {"params": query})
 
 
 def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:

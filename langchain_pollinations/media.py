@@ -363,6 +363,16 @@ class Media:
         """Bytes."""
         return self.path.stat().st_size if self.path is not None and "_data" not in self.__dict__ else len(self.data)
 
+    @property
+    def width(self) -> int | None:
+        """Pixels of a PNG or JPEG, which may be others than were asked for; None for anything else."""
+        return (picture_size(self.data) or (None, None))[0]
+
+    @property
+    def height(self) -> int | None:
+        """As `width`."""
+        return (picture_size(self.data) or (None, None))[1]
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return it; with no suffix the right one is added.
 

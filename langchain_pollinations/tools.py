@@ -33,6 +33,7 @@ from langchain_pollinations._references import Reading
 from langchain_pollinations._shelf import Shelf
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
+    KEYS_PAGE,
     InvalidRequestError,
     NotFoundError,
     UnknownModelError,
@@ -307,6 +308,12 @@ class PollinationsEditImageTool(PictureTool):
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
 
+    @model_validator(mode="after")
+    def _check_api(self) -> Self:
+        if self.image.api == "legacy":
+            raise ValueError(f"api: the older image host changes no pictures; see {KEYS_PAGE} for a key")
+        return self
+
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
 
@@ -524,6 +531,8 @@ class PollinationsToolkit(Connection, BaseToolkit):
 
     model_config = ConfigDict(extra="forbid")
 
+    _OLDER: ClassVar[bool] = True
+
     include: list[Name] | None = None
     """Which tools; all six without it."""
     show: bool = False
@@ -549,6 +558,13 @@ class PollinationsToolkit(Connection, BaseToolkit):
         if value is not None and (not value or len(set(value)) < len(value)):
             raise ValueError(f"name each tool once, at least one of {', '.join(get_args(Name))}; or leave it out")
         return value
+
+    @model_validator(mode="after")
+    def _check_older(self) -> Self:
+        if self.api == "legacy" and self.include != ["image"]:
+            told = "the older hosts draw, and do nothing else that a tool of ours does"
+            raise ValueError(f"include: {told}: say include=['image'], or get a key at {KEYS_PAGE}")
+        return self
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, ready for `create_agent` or `bind_tools`."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
 import httpx
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._http import Call, Flow
@@ -29,7 +29,7 @@ from langchain_pollinations._maker import (
     revision,
 )
 from langchain_pollinations._options import MAX_SEED
-from langchain_pollinations._progress import Arrived, Show, check_tells, watched
+from langchain_pollinations._progress import Arrived, Show, watched
 from langchain_pollinations._references import Reference, References, check_schemes
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -112,12 +112,6 @@ class PollinationsVideo(Maker, VideoOptions):
     """What is seen of a call: a bar in a terminal or a notebook where tqdm is installed (None), a bar in any case
     (True), nothing (False), or a function, not an async one, that is called with a `Progress`."""
 
-    @field_validator("progress")
-    @classmethod
-    def _check_progress(cls, value: Show) -> Show:
-        check_tells(value)
-        return value
-
     def generate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: Show = None, **overrides: Any
     ) -> Media:
@@ -154,12 +148,6 @@ class PollinationsVideo(Maker, VideoOptions):
         options = self._options(overrides)
         with watched(self.progress if progress is None else progress) as arrived:
             return await self._arun(options, self._generation(prompt, options, path, arrived))
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Without a function that is told of progress, which belongs to this process."""
-        state = super().__getstate__()
-        shown = None if callable(self.progress) else self.progress
-        return {**state, "__dict__": {**state["__dict__"], "progress": shown}}
 
     def _target(self, path: str | PathLike[str] | None) -> Path | None:
         if path is None and self.output_folder is not None:

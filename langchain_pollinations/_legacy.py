@@ -1,0 +1,444 @@
+"""The two older hosts, which need no key: how a `Call` looks there, and how their answers read. Pure.
+
+What they are (the service's own words of November 2026): text.pollinations.ai and image.pollinations.ai, for anonymous
+callers only, with one model each and one request in 30 seconds and address. Whoever sends a token there, or comes from
+a registered site, gets a notice instead of an answer; so nothing is sent that tells who asks.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlencode
+
+import httpx
+from langchain_core.language_models import ModelProfile
+
+from langchain_pollinations import errors
+from langchain_pollinations._encode import Json, ask_for_json, mentions_json
+from langchain_pollinations._http import Call, EventReader, with_body
+from langchain_pollinations._pace import Turn
+from langchain_pollinations.errors import (
+    KEYS_PAGE,
+    ContentBlockedError,
+    ContextOverflowError,
+    InvalidRequestError,
+    PollinationsError,
+    RateLimitError,
+    UnknownModelError,
+    UnsupportedRequestError,
+)
+
+T = TypeVar("T")
+
+TEXT = "https://text.pollinations.ai"
+IMAGE = "https://image.pollinations.ai"
+
+PACE = 30.0
+"""Seconds between two requests from one address, as the text host has it in its source since late 2025."""
+
+TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning")
+"""The one text model of today, and its other names there."""
+IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
+"""The one image model of today, and names that lead to it."""
+DOCUMENTED = ("mistral",)
+"""What the original document names beside them. It is sent as the document says; today the host knows it no more."""
+
+LONGEST_PROMPT_URL = 2000
+"""Characters of an address up to which a prompt of a chat goes by GET; a longer one can go by POST."""
+LONGEST_URL = 14_000
+"""Characters of an address at most: what the edge and Node take is 16 KB with all headers."""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The older hosts, and how one wrapper asks them."""
+
+    text_url: str
+    image_url: str
+    turn: Turn
+    prefer_get: bool = False
+    """A lone prompt goes by `GET /{prompt}`."""
+    prefer_plain: bool = False
+    """A conversation of text goes by `POST /`."""
+
+    def translate(self, call: Call[T]) -> Call[T]:
+        """A call as these hosts understand it.
+
+        Raises:
+            UnsupportedRequestError: If they cannot do it; it says where a key is to be had.
+            UnknownModelError: If they do not have the model.
+        """
+        for method, start, translation in _ROUTES:
+            if (call.method, call.origin) == (method, None) and call.path.startswith(start):
+                return translation(self, call)
+        raise unsupported("The older hosts make text and pictures only")
+
+    def _asked(self, call: Call[Any], method: Any, origin: str, path: str, **changed: Any) -> Call[Any]:
+        """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""
+        there: dict[str, Any] = {"origin": origin, "anonymous": True, "is_answer": is_answer, "error_of": error_of}
+        return replace(call, method=method, path=path, **there, **changed)
+
+
+PROFILE: ModelProfile = {
+    "name": "openai-fast on the older host",
+    "text_inputs": True,
+    "image_inputs": False,
+    "image_url_inputs": False,
+    "image_tool_message": False,
+    "audio_inputs": False,
+    "video_inputs": False,
+    "pdf_inputs": False,
+    "text_outputs": True,
+    "image_outputs": False,
+    "audio_outputs": False,
+    "video_outputs": False,
+    "reasoning_output": True,
+    "tool_calling": True,
+    "structured_output": False,
+}
+"""What the text model can do, as its list says; how long its inputs may be is not told."""
+
+
+def profile(model: str) -> ModelProfile | None:
+    """What a text model of these hosts can do, in LangChain's words."""
+    return PROFILE if model in TEXT_MODELS else None
+
+
+def unsupported(what: str) -> UnsupportedRequestError:
+    return UnsupportedRequestError(f"{what}; gen.pollinations.ai does more, with a key.", fix_url=KEYS_PAGE)
+
+
+def _unknown(model: Any, names: Sequence[str], host: str) -> UnknownModelError:
+    told = f"model: the older {host} host has {names[0]} only (also called {', '.join(names[1:])}), not {model!r}"
+    return UnknownModelError(f"{told}; gen.pollinations.ai has more, with a key.", fix_url=KEYS_PAGE)
+
+
+# --- Text: requests ---------------------------------------------------------------------------------------------------
+
+_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "max_completion_tokens")
+_READ = frozenset({
+    *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
+    *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
+    "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
+})  # fmt: skip
+"""Fields that the text host reads, whatever its route."""
+_SIMPLE = frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json"})
+"""Those that an address can carry as they are."""
+
+_ABSENT: Mapping[str, str] = {
+    "safe": "The older text host filters nothing",
+    "functions": "The older text host knows tools, not the older functions",
+    "function_call": "The older text host knows tools, not the older functions",
+    "audio": "The older text host does not speak",
+}
+"""Fields whose loss nobody would notice in the answer."""
+
+_TELLING = frozenset({"token", "referrer", "referer", "key", "api_key"})
+
+_RESERVED = frozenset(
+    {"models", "feed", "openai", "openai/models", "v1/chat/completions", "crossdomain.xml", ".", ".."}
+)
+"""Paths of the text host that are no prompts."""
+
+
+def _chat(hosts: Hosts, call: Call[T]) -> Call[T]:
+    """The route for a chat: that of OpenAI, unless a plain one is preferred and can carry it."""
+    body: Json = call.options["json"]
+    _check_chat(body)
+    for preferred, plainly in ((hosts.prefer_get, _get_prompt), (hosts.prefer_plain, _post_plain)):
+        if preferred and (found := plainly(hosts, call, body)) is not None:
+            reading: Any = _PlainReader if body.get("stream") else _read_plain
+            read: Any = partial(reading, call.read)
+            return replace(found, read=read, turn=hosts.turn)
+    asked = {**body, "private": True}
+    if _wants_json(body):
+        asked["jsonMode"] = True
+        if not mentions_json(body["messages"]):
+            asked["messages"] = ask_for_json(body["messages"])
+    return hosts._asked(call, "POST", hosts.text_url, "/openai", options={"json": asked}, turn=hosts.turn)
+
+
+def _check_chat(body: Json) -> None:
+    if body["model"] not in (*TEXT_MODELS, *DOCUMENTED):
+        raise _unknown(body["model"], TEXT_MODELS, "text")
+    if telling := sorted(body.keys() & _TELLING):
+        told = "the older hosts answer whoever tells who he is with a notice instead of an answer"
+        raise InvalidRequestError(f"{', '.join(telling)}: leave it out; {told}")
+    for name, lacks in _ABSENT.items():
+        if body.get(name):
+            raise unsupported(f"{name}: {lacks}")
+    if "audio" in (body.get("modalities") or ()):
+        raise unsupported("modalities: The older text host does not speak")
+    for place, message in enumerate(body["messages"]):
+        for part in message["content"] if isinstance(message.get("content"), list) else ():
+            if part.get("type") != "text":
+                raise unsupported(f"messages[{place}]: The older text host reads text, not {part.get('type')!r}")
+    if unread := sorted(body.keys() - _READ):
+        warnings.warn(
+            f"{', '.join(unread)}: sent, but text.pollinations.ai does not read it", UserWarning, stacklevel=2
+        )
+
+
+def _wants_json(body: Json) -> bool:
+    return bool((body.get("response_format") or {}).get("type") == "json_object")
+
+
+def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
+    """`GET /{prompt}`, for a lone prompt after one system message at most, with options that an address can carry."""
+    *before, last = [(message["role"], message.get("content")) for message in body["messages"]]
+    systems = [content for role, content in before if role == "system" and isinstance(content, str)]
+    prompt = last[1] if last[0] == "user" and isinstance(last[1], str) else ""
+    if len(systems) != len(before) or len(before) > 1 or not prompt.strip() or prompt.strip("/ ") in _RESERVED:
+        return None
+    query = _plain_options({name: value for name, value in body.items() if name != "stream_options"}, "json")
+    if query.keys() - _SIMPLE:
+        return None
+    query |= {"system": systems[0]} if before else {}
+    path, params = f"/{quote(prompt, safe='')}", {name: _in_query(value) for name, value in query.items()}
+    if len(path) + len(urlencode(params)) > LONGEST_PROMPT_URL:
+        return None
+    return hosts._asked(call, "GET", hosts.text_url, path, options={"params": params})
+
+
+def _post_plain(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
+    """`POST /`, for messages of text alone: its answer is text, and cannot tell of tools."""
+    if not all(message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in body["messages"]):
+        return None
+    if body.get("tools"):
+        return None
+    asked = {"messages": body["messages"], **_plain_options(body, "jsonMode")}
+    return hosts._asked(call, "POST", hosts.text_url, "/", options={"json": asked})
+
+
+_ROLES = ("system", "user", "assistant")
+
+
+def _plain_options(body: Json, json_mode: str) -> Json:
+    """The options of a chat as a plain route takes them: JSON mode under its older name, no instruction for it."""
+    found = {name: value for name, value in body.items() if name != "messages"}
+    if _wants_json(body):
+        del found["response_format"]
+        found[json_mode] = True
+    return {**found, "private": True}
+
+
+def _in_query(value: Any) -> str:
+    return "true" if value is True else str(value)
+
+
+# --- Text: answers ----------------------------------------------------------------------------------------------------
+
+
+def _read_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
+    """What `read`, which knows chat completions, makes of a plain answer."""
+    return read(_as_completion(response))
+
+
+class _PlainReader(EventReader[T]):
+    """Reads a stream as another reader does, and an answer that is none as the text that it is."""
+
+    def __init__(self, read: Callable[[httpx.Response], EventReader[T]], response: httpx.Response) -> None:
+        self.reader = read(response)
+
+    @property
+    def done(self) -> bool:
+        return self.reader.done
+
+    @property
+    def partial(self) -> Any:
+        return self.reader.partial
+
+    def feed(self, data: str) -> Iterable[T]:
+        return self.reader.feed(data)
+
+    def end(self) -> Iterable[T]:
+        return self.reader.end()
+
+    def whole(self, response: httpx.Response) -> Iterable[T]:
+        return self.reader.whole(_as_completion(response))
+
+
+def _as_completion(response: httpx.Response) -> httpx.Response:
+    """A plain answer in the form of a chat completion; its content type tells what it holds.
+
+    Raises:
+        InvalidResponseError: If it is a page, or anything else.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        message = errors.parse_json(response, "chat message")
+        if "choices" in message:
+            return response
+    elif kind.startswith("audio/"):
+        message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
+    elif kind == "text/plain":
+        message = {"content": response.text}
+    else:
+        raise errors.not_expected(response, "text")
+    return with_body(response, json.dumps({"choices": [{"message": {"role": "assistant", **message}}]}).encode())
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:
+    """`GET /prompt/{prompt}`."""
+    options: Mapping[str, Any] = call.options["params"]
+    if options["model"] not in IMAGE_MODELS:
+        raise _unknown(options["model"], IMAGE_MODELS, "image")
+    for name, lacks in _NOT_DRAWN.items():
+        if options.get(name):
+            raise unsupported(f"{name}: The older image host {lacks}")
+    prompt = call.path.removeprefix("/image/")
+    if unquote(prompt) in (".", ".."):
+        raise InvalidRequestError("prompt: no address can carry dots alone")
+    params = {name: _in_query(value) for name, value in options.items() if value is not False}
+    params |= {"private": "true"} | ({"safe": _strict(options["safe"])} if "safe" in params else {})
+    length = len(prompt) + len(urlencode(params))
+    if length > LONGEST_URL:
+        raise unsupported(f"prompt: takes {length} characters in an address, and the older host {LONGEST_URL} at most")
+    return hosts._asked(
+        call, "GET", hosts.image_url, f"/prompt/{prompt}",
+        options={"params": params}, read=lambda response: call.read(_with_address(response)), turn=hosts.turn,
+    )  # fmt: skip
+
+
+_NOT_DRAWN: Mapping[str, str] = {
+    "image": "takes no reference pictures",
+    "transparent": "draws no transparent background",
+    "resolution": "has no choice of resolution: give width and height",
+}
+
+
+def _strict(safe: Any) -> str:
+    """The filter here is on or off."""
+    if str(safe).lower() != "true":
+        raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}")
+    return "true"
+
+
+def _with_address(response: httpx.Response) -> httpx.Response:
+    """The answer with the address of its picture, as the new host tells it: here that of the request shows the picture
+    to everybody."""
+    found = with_body(response, response.content)
+    found.headers["link"] = f'<{response.request.url}>; rel="enclosure"'
+    return found
+
+
+# --- Lists ------------------------------------------------------------------------------------------------------------
+
+
+def _text_models(hosts: Hosts, call: Call[T]) -> Call[T]:
+    return _models(hosts, call, hosts.text_url, "text")
+
+
+def _image(hosts: Hosts, call: Call[T]) -> Call[T]:
+    """A picture, whose model is always said, or the list, under the path of a picture of "models"."""
+    if "model" in call.options["params"]:
+        return _picture(hosts, call)
+    return _models(hosts, call, hosts.image_url, "image")
+
+
+def _models(hosts: Hosts, call: Call[T], origin: str, category: str) -> Call[T]:
+    if unread := sorted(call.options["params"]):
+        raise unsupported(f"{', '.join(unread)}: The older hosts' lists cannot be searched")
+    read = partial(_read_models, call.read, category)
+    return hosts._asked(call, "GET", origin, "/models", options={}, read=read)
+
+
+def _read_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
+    """The list as the new host has it: the image host tells bare names, and neither the kind."""
+    try:
+        entries = response.json()
+    except ValueError as error:
+        raise errors.not_expected(response, "list of models") from error
+    if not isinstance(entries, list):
+        return read(response)
+    named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+    told = [{"category": category, **entry} if isinstance(entry, dict) else entry for entry in named]
+    return read(with_body(response, json.dumps(told).encode()))
+
+
+_ROUTES: Sequence[tuple[str, str, Callable[[Hosts, Call[Any]], Call[Any]]]] = (
+    ("POST", "/v1/chat/completions", _chat),
+    ("GET", "/text/models", _text_models),
+    ("GET", "/image/", _image),
+)
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+_PICTURED = ("x-error-status", "x-error-type", "x-error-message")
+_MENTIONS_LENGTH = re.compile(r"exceeds? (the )?(maximum|limit|\d+)[^.]*characters|too long", re.IGNORECASE)
+_MENTIONS_BLOCK = re.compile(r"prohibited|content policy|nsfw|unsafe content", re.IGNORECASE)
+
+
+def is_answer(response: httpx.Response) -> bool:
+    """Whether it holds what was asked for: the image host answers failures with status 200 and a picture that tells of
+    them, so that pages still show something, and names them in headers."""
+    return response.is_success and not _is_limited(response) and not any(map(response.headers.get, _PICTURED))
+
+
+def _is_limited(response: httpx.Response) -> bool:
+    return response.headers.get("x-rate-limited", "").strip().lower() not in ("", "false", "0", "no")
+
+
+def error_of(response: httpx.Response) -> PollinationsError:
+    """The error that an answer stands for, in whichever of the shapes these hosts have had.
+
+    A 402 asks for a payment since the place of this address is taken; it is a rate limit, and nothing is ever paid.
+    """
+    if response.is_success:
+        response = _told_by_headers(response)
+    details = _provider_message(response)
+    error = errors.from_response(response, _meaning(response))
+    if details and details not in error.message:
+        error.message = f"{error.message.rstrip('.')}: {details}"
+        error.args = (error.message,)
+    if isinstance(error, RateLimitError | UnknownModelError):
+        error.fix_url = KEYS_PAGE
+    return error
+
+
+def _told_by_headers(response: httpx.Response) -> httpx.Response:
+    """What headers say of a picture that stands for an error, in the form of one."""
+    says = [response.headers.get(name, "") for name in reversed(_PICTURED)]
+    status = says.pop()
+    limited = _is_limited(response)
+    status_code = int(status) if re.fullmatch(r"[45]\d\d", status) else 429 if limited else 500
+    said = next(filter(None, says), "The image host answered with a picture of an error")
+    body = {"error": said, "status": status_code}
+    return httpx.Response(status_code, headers=_kept(response.headers), json=body, request=response.request)
+
+
+def _kept(headers: httpx.Headers) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if not name.startswith("content-")}
+
+
+def _meaning(response: httpx.Response) -> type[PollinationsError] | None:
+    """What these hosts mean by a status, where that is not what it means elsewhere."""
+    if response.status_code in (402, 429) or _is_limited(response):
+        return RateLimitError
+    if response.status_code == 404 and "model" in response.text.lower():
+        return UnknownModelError
+    if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(response.text):
+        return ContextOverflowError
+    return ContentBlockedError if _MENTIONS_BLOCK.search(response.text) else None
+
+
+def _provider_message(response: httpx.Response) -> str:
+    """What the provider said, which stands in `details`: as an object, or as the text of one."""
+    try:
+        details = response.json()["details"]
+        details = json.loads(details) if isinstance(details, str) and details.startswith("{") else details
+    except (ValueError, KeyError, TypeError):
+        return ""
+    while isinstance(details, dict):
+        details = details.get("message") or details.get("error")
+    return details if isinstance(details, str) else ""

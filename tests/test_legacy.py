@@ -1,0 +1,839 @@
+"""The two older hosts: routing, requests, answers, errors; all of it over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import json
+import pickle
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from langchain_core.load import dumps, load
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
+from pydantic import BaseModel, ValidationError
+
+from langchain_pollinations import (
+    ChatPollinations,
+    Media,
+    Pollinations3D,
+    PollinationsEditImageTool,
+    PollinationsEmbeddings,
+    PollinationsImage,
+    PollinationsImageTool,
+    PollinationsMusic,
+    PollinationsSpeech,
+    PollinationsToolkit,
+    PollinationsTranscriber,
+    PollinationsVideo,
+    errors,
+    list_models,
+    upload,
+)
+from langchain_pollinations.emulator import Asked, Emulator
+from langchain_pollinations.emulator.legacy import Legacy
+from tests.conftest import MAKING, WAYS, Ask
+
+KEYS_PAGE = "https://enter.pollinations.ai/keys"
+
+
+@pytest.fixture
+def legacy(emulator: Emulator) -> Legacy:
+    return emulator.legacy
+
+
+@pytest.fixture
+def hosts(legacy: Legacy) -> dict[str, Any]:
+    """Arguments of every wrapper; no test waits in the line but those that are about it."""
+    return {**legacy.connection(), "pace": 0}
+
+
+@pytest.fixture
+def no_key(legacy: Legacy, monkeypatch: pytest.MonkeyPatch) -> Legacy:
+    """A machine without a key, whose older hosts are the emulator's."""
+    monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", legacy.text_url)
+    monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", legacy.image_url)
+    return legacy
+
+
+def asked(request: Asked) -> dict[str, Any]:
+    """What a request says, however it says it."""
+    body = request.json if request.body else {}
+    return {"host": request.host, "method": request.method, "path": request.path, **request.query, **body}
+
+
+# --- The original document --------------------------------------------------------------------------------------------
+
+SUNSET = "A beautiful sunset over the ocean"
+QUESTION = "What is artificial intelligence?"
+
+
+def test_the_documents_picture(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    """GET /prompt/A%20beautiful%20sunset%20over%20the%20ocean?model=flux&width=1280&height=720&seed=42&no-logo=true"""
+    with pytest.warns(UserWarning, match="nologo: sent, but image.pollinations.ai no longer honours it"):
+        PollinationsImage(**hosts).generate(SUNSET, model="flux", width=1280, height=720, seed=42, **{"no-logo": True})
+    [request] = legacy.requests
+    assert request.raw_path.partition("?")[0] == "/prompt/A%20beautiful%20sunset%20over%20the%20ocean"
+    options = {"model": "flux", "width": "1280", "height": "720", "seed": "42", "nologo": "true", "private": "true"}
+    assert asked(request) == {"host": "image", "method": "GET", "path": f"/prompt/{SUNSET}", **options}
+
+
+def test_the_documents_python_sample(legacy: Legacy, hosts: dict[str, Any], tmp_path: Any) -> None:
+    """`download_image(prompt, width=768, height=768, model='flux', seed=-1)`, and the call that it makes of it."""
+
+    def download_image(prompt: str, width: int = 768, height: int = 768, model: str = "flux", seed: int = -1) -> Media:
+        painter = PollinationsImage(width=width, height=height, model=model, seed=seed, **hosts)
+        picture = painter.generate(prompt, no_logo=True)
+        picture.save(tmp_path / "generated_image.jpg")
+        return picture
+
+    with pytest.warns(UserWarning, match="nologo"):
+        given = download_image(SUNSET, width=1280, height=720, model="flux", seed=42)
+        drawn = download_image(SUNSET)
+    first, second = map(asked, legacy.requests)
+    assert (first["width"], first["height"], first["seed"]) == ("1280", "720", "42")
+    # -1 repeats itself at the host: a random seed is drawn here, and told.
+    assert (second["width"], second["height"]) == ("768", "768")
+    assert int(second["seed"]) == drawn.seed >= 0
+    assert first.keys() == second.keys() == {
+        *("host", "method", "path", "model", "width", "height", "seed", "nologo", "private"),
+    }  # fmt: skip
+    assert given.seed == 42
+    assert (tmp_path / "generated_image.jpg").read_bytes() == drawn.data
+
+
+def test_the_documents_get_of_a_text(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    """GET /What%20is%20artificial%20intelligence?seed=42&json=true&model=mistral&system=You%20are%20a%20helpful%20AI...
+
+    The document left the prompt's own question mark out of its address.
+    """
+    legacy.reply(body='{"answer": 42}', on="/What")
+    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, prefer_get=True, **hosts)
+    answer = ask(chat, [SystemMessage("You are a helpful AI assistant"), HumanMessage(QUESTION)])
+    [request] = legacy.requests
+    assert request.raw_path.partition("?")[0] == "/What%20is%20artificial%20intelligence%3F"
+    said = asked(request)
+    streams = {"stream": "true"} if "stream" in said else {}
+    options = {"seed": "42", "json": "true", "model": "mistral", "system": "You are a helpful AI assistant"}
+    assert said == {"host": "text", "method": "GET", "path": f"/{QUESTION}", **options, "private": "true", **streams}
+    assert json.loads(answer.text) == {"answer": 42}
+
+
+def test_the_documents_post(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    """POST / with messages, seed, jsonMode and model."""
+    legacy.reply(body='{"answer": 42}', on="/")
+    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, prefer_plain=True, **hosts)
+    answer = ask(chat, [SystemMessage("You are a helpful assistant."), HumanMessage(QUESTION)])
+    [request] = legacy.requests
+    said = asked(request)
+    streams = {"stream": True, "stream_options": {"include_usage": True}} if "stream" in said else {}
+    messages = [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": QUESTION},
+    ]
+    body = {"messages": messages, "seed": 42, "jsonMode": True, "model": "mistral", "private": True}
+    assert said == {"host": "text", "method": "POST", "path": "/", **body, **streams}
+    assert json.loads(answer.text) == {"answer": 42}
+
+
+@pytest.mark.parametrize("route", [{"prefer_get": True}, {"prefer_plain": True}, {}])
+def test_mistral_is_asked_for_and_is_not_there_any_more(
+    legacy: Legacy, hosts: dict[str, Any], route: dict[str, Any], ask: Ask
+) -> None:
+    with pytest.raises(errors.UnknownModelError, match="mistral") as caught:
+        ask(ChatPollinations(model="mistral", **route, **hosts), QUESTION)
+    assert caught.value.fix_url == KEYS_PAGE
+    assert len(legacy.requests) == 1
+
+
+# --- Which host -------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_key_the_older_hosts_are_asked_with_a_warning(no_key: Legacy, emulator: Emulator, ask: Ask) -> None:
+    chat, painter = ChatPollinations(pace=0), PollinationsImageTool(pace=0)
+    with pytest.warns(UserWarning, match=f"No key: asking the older hosts.*{KEYS_PAGE}"):
+        assert ask(chat, "hello").text
+    with pytest.warns(UserWarning, match="No key"):
+        assert painter.invoke({"prompt": "a lighthouse"})
+    assert [request.host for request in no_key.requests] == ["text", "image"]
+    assert emulator.requests == []
+
+
+def test_the_warning_comes_once(no_key: Legacy) -> None:
+    chat = ChatPollinations(pace=0)
+    with pytest.warns(UserWarning) as caught:
+        for _ in range(3):
+            chat.invoke("hello")
+    assert len(caught) == 1
+
+
+def test_with_a_key_the_older_hosts_are_not_asked(
+    no_key: Legacy, emulator: Emulator, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    ask(ChatPollinations(base_url=emulator.url), "hello")
+    PollinationsImageTool(base_url=emulator.url).invoke({"prompt": "a lighthouse"})
+    assert len(emulator.requests) == 2
+    assert no_key.requests == []
+    # Without a base_url of its own it would ask gen.pollinations.ai, which the tests' sockets do not reach.
+    for maker in (ChatPollinations(), PollinationsImage()):
+        assert maker._client.base_url == "https://gen.pollinations.ai"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"api": "gen"}, id="gen is said"),
+        pytest.param({"base_url": "http://127.0.0.1:9"}, id="an address of one's own"),
+        pytest.param({"api_key": ""}, id="a key that is blank"),
+    ],
+)
+def test_prompts_do_not_go_to_the_older_hosts_by_accident(no_key: Legacy, options: dict[str, Any], ask: Ask) -> None:
+    with pytest.raises(errors.AuthenticationError, match="No key"):
+        ask(ChatPollinations(**options), "hello")
+    assert no_key.requests == []
+
+
+def test_a_failure_does_not_change_the_host(no_key: Legacy, emulator: Emulator, ask: Ask) -> None:
+    chat = ChatPollinations(**emulator.connection(), max_retries=0)
+    for fault in (401, 402, 403, 429, 503):
+        emulator.fail(fault)
+        with pytest.raises(errors.PollinationsError):
+            ask(chat, "hello")
+    assert no_key.requests == []
+
+
+def test_what_is_written_down_keeps_its_host(no_key: Legacy) -> None:
+    """Whoever reads a model without its key must not send prompts elsewhere."""
+    chat, tool_ = ChatPollinations(api_key="sk_emulator"), PollinationsImageTool(api_key="sk_emulator")
+    written = load(
+        json.loads(dumps(chat)), allowed_objects=[ChatPollinations], valid_namespaces=["langchain_pollinations"]
+    )
+    for twin in (pickle.loads(pickle.dumps(chat)), written):
+        with pytest.raises(errors.AuthenticationError):
+            twin.invoke("hello")
+    with pytest.raises(errors.AuthenticationError):
+        pickle.loads(pickle.dumps(tool_)).invoke({"prompt": "a lighthouse"})
+    assert no_key.requests == []
+
+
+def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: Ask) -> None:
+    chat = ChatPollinations(**hosts, progress=print)
+    for twin in (pickle.loads(pickle.dumps(chat)), copy.deepcopy(chat), chat.model_copy()):
+        assert ask(twin, "hello").text
+    assert pickle.loads(pickle.dumps(chat)).progress is None
+
+
+@pytest.mark.parametrize("url", ["https://text.pollinations.ai", "https://image.pollinations.ai/v1"])
+def test_an_older_host_is_no_base_url(url: str) -> None:
+    with pytest.raises(ValidationError, match="one of the older hosts; say api='legacy'"):
+        ChatPollinations(base_url=url, api_key="sk_x")
+
+
+# --- Nobody is told who asks ------------------------------------------------------------------------------------------
+
+TOLD = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
+SECRET = {"Referer": "https://a.example", "Origin": "https://a.example", "Authorization": "Bearer sk_x", "X-Own": "1"}
+
+
+def of_their_own(kind: type[Any]) -> Any:
+    # Nothing is kept alive: each of the ways has a loop of its own.
+    return kind(
+        headers=SECRET,
+        cookies={"session": "secret"},
+        auth=("me", "secret"),
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp", "own"])
+@pytest.mark.parametrize("way", WAYS)
+def test_no_credential_goes_to_the_older_hosts(
+    legacy: Legacy, hosts: dict[str, Any], emulator: Emulator, way: str, transport: str
+) -> None:
+    own: dict[str, Any] = {"async_transport": "aiohttp"} if transport == "aiohttp" else {}
+    if transport == "own":
+        own = {"http_client": of_their_own(httpx.Client), "http_async_client": of_their_own(httpx.AsyncClient)}
+    options = {**hosts, **own, "api_key": "sk_emulator", "default_headers": SECRET}
+    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+        WAYS[way](ChatPollinations(**options, **route), f"Hello {route}")
+    MAKING["agenerate" if way.startswith("a") else "generate"](PollinationsImage(**options), "a lighthouse")
+    assert len(legacy.requests) == 4
+    for request in legacy.requests:
+        assert request.headers.keys() <= TOLD
+        assert "sk_" not in f"{request.raw_path} {request.headers} {request.body!r}"
+        assert not request.query.keys() & {"token", "key", "referrer", "referer"}
+        assert request.query.get("private", None) == "true" or request.json["private"] is True
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["referrer", "referer", "token", "key"])
+def test_who_asks_cannot_be_said_in_the_body_either(legacy: Legacy, hosts: dict[str, Any], ask: Ask, name: str) -> None:
+    with pytest.raises(errors.InvalidRequestError, match=f"{name}: leave it out"):
+        ask(ChatPollinations(**hosts, extra_body={name: "me"}), "hello")
+    assert legacy.requests == []
+
+
+# --- Text -------------------------------------------------------------------------------------------------------------
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"Rain in {city}."
+
+
+class Sea(BaseModel):
+    """A sea."""
+
+    name: str
+
+
+def test_a_conversation_goes_by_the_route_of_openai(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    answer = ask(ChatPollinations(**hosts), "Why is the sky blue?")
+    [request] = legacy.requests
+    assert (request.host, request.path, request.json["model"]) == ("text", "/openai", "openai")
+    assert request.json["private"] is True
+    assert answer.text
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["total_tokens"] > 0
+    assert answer.response_metadata["model_provider"] == "pollinations"
+    assert answer.id
+
+
+def test_reasoning_and_tools_and_structured_output(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    chat = ChatPollinations(**hosts)
+    assert [block["type"] for block in ask(chat, "Is 91 a prime number?").content_blocks] == ["reasoning", "text"]
+    call = ask(chat.bind_tools([weather], tool_choice="any"), "The weather in Riga?")
+    assert call.tool_calls[0]["name"] == "weather"
+    history = [HumanMessage("The weather in Riga?"), call, ToolMessage("Rain.", tool_call_id=call.tool_calls[0]["id"])]
+    assert ask(chat.bind_tools([weather]), history).text
+    assert all(request.path == "/openai" for request in legacy.requests)
+    assert isinstance(chat.with_structured_output(Sea).invoke("Describe the sea 'Baltic'."), Sea)
+    assert "tools" in legacy.requests[-1].json  # what the profile says it can
+
+
+def test_json_mode_says_it_in_both_ways_and_in_words(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    answer = ask(ChatPollinations(json_mode=True, **hosts), "Name a sea")
+    body = legacy.requests[-1].json
+    assert body["jsonMode"] is True
+    assert body["response_format"] == {"type": "json_object"}
+    assert "JSON" in body["messages"][0]["content"]
+    assert isinstance(json.loads(answer.text), dict)
+
+
+PLAIN: list[Any] = [
+    pytest.param([HumanMessage("Hello")], {}, "GET", id="a lone prompt"),
+    pytest.param(
+        [SystemMessage("Be brief"), HumanMessage("Hello")], {"temperature": 0.5}, "GET", id="a system message"
+    ),
+    pytest.param([HumanMessage("a/b?c#d%e\nä 🐳")], {}, "GET", id="signs that addresses know"),
+    pytest.param([HumanMessage("models")], {}, "POST", id="a word that is a route"),
+    pytest.param([HumanMessage("..")], {}, "POST", id="dots that addresses lose"),
+    pytest.param([HumanMessage("long " * 1000)], {}, "POST", id="too long for an address"),
+    pytest.param([HumanMessage("Hi"), AIMessage("Yes?"), HumanMessage("Hello")], {}, "POST", id="a conversation"),
+    pytest.param([HumanMessage("Hello")], {"stop": ["x", "y"]}, "POST", id="an option that is a list"),
+]
+
+
+@pytest.mark.parametrize(("messages", "options", "method"), PLAIN)
+def test_a_lone_prompt_goes_by_get_where_that_is_preferred(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, messages: list[Any], options: dict[str, Any], method: str
+) -> None:
+    answer = ask(ChatPollinations(prefer_get=True, **hosts), messages, **options)
+    [request] = legacy.requests
+    assert request.method == method
+    assert answer.text
+    if method == "GET":
+        assert unquote(request.raw_path.partition("?")[0])[1:] == messages[-1].content
+
+
+@pytest.mark.parametrize(
+    ("messages", "tools", "path"),
+    [
+        ([HumanMessage("Hi"), AIMessage("Yes?"), HumanMessage("Hello")], [], "/"),
+        ([HumanMessage("Hello")], [weather], "/openai"),
+        (
+            [HumanMessage("Hi"), AIMessage("", tool_calls=[{"name": "weather", "args": {}, "id": "1"}]),
+             ToolMessage("Rain.", tool_call_id="1")], [], "/openai",
+        ),
+    ],
+)  # fmt: skip
+def test_a_conversation_of_text_goes_by_the_plain_post_where_that_is_preferred(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, messages: list[Any], tools: list[Any], path: str
+) -> None:
+    chat = ChatPollinations(prefer_plain=True, **hosts)
+    ask(chat.bind_tools(tools) if tools else chat, messages)
+    assert legacy.requests[-1].path == path
+
+
+def test_get_wins_over_the_plain_post(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(prefer_get=True, prefer_plain=True, **hosts)
+    chat.invoke("Hello")
+    chat.invoke([HumanMessage("Hi"), AIMessage("Yes?"), HumanMessage("Hello")])
+    assert [(request.method, request.path) for request in legacy.requests] == [("GET", "/Hello"), ("POST", "/")]
+
+
+MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" * 64
+PLAIN_ANSWERS: list[Any] = [
+    pytest.param({"body": "Blue."}, [("text", "Blue.")], id="text"),
+    pytest.param({"body": '{"a": 1}', "content_type": "text/plain; charset=utf-8"}, [("text", '{"a": 1}')], id="JSON"),
+    pytest.param(
+        {"body": {"role": "assistant", "content": "", "reasoning_content": "Hm."}}, [("reasoning", "Hm.")], id="message"
+    ),
+    pytest.param(
+        {"body": {"role": "assistant", "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+        ]}},
+        [("tool_call", "weather")], id="tool call",
+    ),
+    pytest.param({"body": MP3, "content_type": "audio/mpeg"}, [("audio", base64.b64encode(MP3).decode())], id="sound"),
+]  # fmt: skip
+SAID = {"text": "text", "reasoning": "reasoning", "tool_call": "name", "audio": "base64"}
+
+
+@pytest.mark.parametrize(("reply", "said"), PLAIN_ANSWERS)
+@pytest.mark.parametrize("route", ["prefer_get", "prefer_plain"])
+def test_plain_answers_are_read_by_their_content_type(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, route: str, reply: dict[str, Any], said: list[tuple[str, str]]
+) -> None:
+    legacy.reply(**reply, on="/")
+    answer = ask(ChatPollinations(**{route: True}, **hosts), "Hello")
+    assert [(block["type"], block[SAID[block["type"]]]) for block in answer.content_blocks] == said
+
+
+def test_an_empty_content_is_the_message_and_no_json_text(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    """GPT-OSS thinks first: few tokens leave nothing but thoughts, which the plain route tells as JSON."""
+    answer = ChatPollinations(prefer_get=True, max_tokens=1, **hosts).invoke("Is 91 a prime number?")
+    assert answer.text == ""
+    assert [block["type"] for block in answer.content_blocks] == ["reasoning"]
+
+
+@pytest.mark.parametrize("route", ["prefer_get", "prefer_plain"])
+def test_a_page_is_no_answer(legacy: Legacy, hosts: dict[str, Any], ask: Ask, route: str) -> None:
+    legacy.reply(body="<html><body>Hello</body></html>", on="/")
+    with pytest.raises(errors.InvalidResponseError, match="no text but text/html"):
+        ask(ChatPollinations(**{route: True}, **hosts), "Hello")
+
+
+def test_equal_requests_get_equal_answers_and_a_drawn_seed_another(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(**hosts, include_response_headers=True)
+    hits = [chat.invoke("Hello").response_metadata["headers"].get("x-cache") for _ in range(2)]
+    assert hits == [None, "HIT"]
+    drawn = [chat.invoke("Hello", seed=-1).response_metadata["seed"] for _ in range(2)]
+    assert drawn == [request.json["seed"] for request in legacy.requests[-2:]]
+    assert drawn[0] != drawn[1]
+
+
+# --- The notice, and errors -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", [{}, {"prefer_get": True}, {"prefer_plain": True}])
+def test_the_migration_notice_is_an_error(
+    legacy: Legacy, hosts: dict[str, Any], ask_in_any_form: Ask, route: dict[str, Any]
+) -> None:
+    legacy.notice = True
+    with pytest.raises(errors.AuthenticationError, match="migration notice.*gen.pollinations.ai with a key") as caught:
+        ask_in_any_form(ChatPollinations(**hosts, **route), "Hello")
+    assert caught.value.fix_url == KEYS_PAGE
+    assert not caught.value.is_retryable
+    assert len(legacy.requests) == 1
+
+
+def test_an_answer_that_begins_like_the_notice_is_one(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    for text in ("⚠️ Careful.", "⚠️ **IMPORTANT NOTICE** ⚠️ The bridge is closed."):
+        legacy.reply(text)
+        assert ask(ChatPollinations(**hosts), text).text == text
+
+
+TEXT_FAULTS: list[Any] = [
+    ("queue full", errors.RateLimitError, "Queue full", True),
+    ("payment challenge", errors.RateLimitError, "Queue full", True),
+    ("blocked address", errors.PermissionDeniedError, "403", False),
+    ("blocked address, told", errors.PermissionDeniedError, "Forbidden", False),
+    ("provider 503", errors.ServiceUnavailableError, "503", True),
+    ("input too long", errors.ContextOverflowError, "exceed", False),
+    ("worker error", errors.InternalServerError, "Worker error", True),
+    ("origin down", errors.ServiceError, "530|1033", False),
+    ("bad gateway page", errors.UpstreamError, "502", True),
+    ("malformed body", errors.InvalidRequestError, "400", False),
+    ("drop", errors.APIConnectionError, "connection", True),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind", "says", "passes"), TEXT_FAULTS, ids=[row[0] for row in TEXT_FAULTS])
+def test_faults_of_the_text_host(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, fault: str, kind: type[Exception], says: str, passes: bool
+) -> None:
+    legacy.fail(fault, times=2)
+    with pytest.raises(kind, match=says) as caught:
+        ask(ChatPollinations(**hosts, max_retries=0), "Hello")
+    assert caught.value.is_retryable is passes  # type: ignore[attr-defined]
+    if passes:
+        assert ask(ChatPollinations(**hosts, max_retries=2), "Hello").text
+    assert not any(name.startswith(("x-payment", "payment")) for r in legacy.requests for name in r.headers)
+
+
+def test_the_older_level_tells_errors_as_the_new_host_does(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    legacy.level = "l5"
+    with pytest.raises(errors.UnknownModelError):
+        ask(ChatPollinations(model="mistral", **hosts), "Hello")
+    legacy.fail("queue full")
+    with pytest.raises(errors.RateLimitError):
+        ask(ChatPollinations(**hosts, max_retries=0), "Hello")
+
+
+def test_a_provider_is_quoted(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    body = {"error": "503 Service Unavailable", "status": 503, "details": '{"error": {"message": "overloaded"}}'}
+    legacy.fail(503, body=body)
+    with pytest.raises(errors.ServiceUnavailableError, match="503 Service Unavailable: overloaded"):
+        ChatPollinations(**hosts, max_retries=0).invoke("Hello")
+
+
+@pytest.mark.parametrize("case", ["cut", "no end"])
+def test_a_stream_without_its_end_is_an_error(legacy: Legacy, hosts: dict[str, Any], case: str) -> None:
+    legacy.fail(case)
+    with pytest.raises(errors.PollinationsError) as caught:
+        list(ChatPollinations(**hosts).stream("Why is the sky blue?"))
+    assert caught.value.partial is not None
+
+
+# --- What they cannot do ----------------------------------------------------------------------------------------------
+
+CANNOT: list[Any] = [
+    ({"model": "claude"}, "Hello", errors.UnknownModelError, "model: the older text host has openai-fast only"),
+    ({"safe": "privacy"}, "Hello", errors.UnsupportedRequestError, "safe: .*filters nothing"),
+    (
+        {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, "Hello",
+        errors.UnsupportedRequestError, "audio: .*does not speak",
+    ),
+    (
+        {}, [HumanMessage([{"type": "text", "text": "Look"}, {"type": "image", "url": "https://a.example/b.png"}])],
+        errors.UnsupportedRequestError, r"messages\[0\]: .*reads text",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "input_", "kind", "says"), CANNOT)
+def test_what_the_text_host_cannot_do_is_said_before_it_is_asked(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, options: dict[str, Any], input_: Any, kind: Any, says: str
+) -> None:
+    with pytest.raises(kind, match=says) as caught:
+        ask(ChatPollinations(**hosts, **options), input_)
+    assert caught.value.fix_url == KEYS_PAGE
+    assert legacy.requests == []
+
+
+def test_an_option_that_nobody_reads_is_warned_of(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    with pytest.warns(UserWarning, match="top_k: sent, but text.pollinations.ai does not read it"):
+        ask(ChatPollinations(**hosts, top_k=5), "Hello")
+
+
+ELSEWHERE: dict[str, Callable[..., Any]] = {
+    "video": lambda **c: PollinationsVideo(**c).generate("waves"),
+    "speech": lambda **c: PollinationsSpeech(**c).generate("Hello"),
+    "music": lambda **c: PollinationsMusic(**c).generate("a waltz"),
+    "3d": lambda **c: Pollinations3D(**c).generate(image=b"\x89PNG\r\n\x1a\n"),
+    "embeddings": lambda **c: PollinationsEmbeddings(**c).embed_query("Hello"),
+    "transcripts": lambda **c: PollinationsTranscriber(**c).transcribe(MP3),
+    "upload": lambda **c: upload(b"hello", **c),
+}
+
+
+@pytest.mark.parametrize("use", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_other_media_need_a_key_and_say_so(no_key: Legacy, use: Callable[..., Any]) -> None:
+    with pytest.raises(errors.AuthenticationError, match="the older hosts") as caught:
+        use()
+    assert caught.value.fix_url == KEYS_PAGE
+    with pytest.raises(ValueError, match=f"api: .*works with a key.*{KEYS_PAGE}"):
+        use(api="legacy")
+    assert no_key.requests == []
+
+
+def test_the_older_image_host_changes_no_pictures(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    picture = PollinationsImage(**hosts).generate("a lighthouse")
+    for change in (lambda: picture.edit("make it night"), lambda: asyncio.run(picture.aedit("make it night"))):
+        with pytest.raises(errors.UnsupportedRequestError, match="with a key") as caught:
+            change()
+        assert caught.value.fix_url == KEYS_PAGE
+    with pytest.raises(ValidationError, match="changes no pictures"):
+        PollinationsEditImageTool(**hosts)
+    assert len(legacy.requests) == 1
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", MAKING.values(), ids=MAKING)
+def test_a_picture_is_what_its_bytes_are(legacy: Legacy, hosts: dict[str, Any], make: Callable[..., Media]) -> None:
+    picture = make(PollinationsImage(width=1024, height=1024, seed=7, **hosts), "a lighthouse")
+    assert (picture.mime_type, picture.width, picture.height) == ("image/jpeg", 768, 768)
+    assert (picture.seed, picture.prompt) == (7, "a lighthouse")
+    # The address of the request shows the picture to everybody.
+    assert picture.url is not None
+    assert httpx.get(picture.url).content == picture.data
+
+
+@pytest.mark.parametrize("prompt", ["50% off, 100 %41", "a/../b", "a\nb", "a?b#c&d", "prompt/prompt", "ä 🐳", "..a"])
+def test_prompts_arrive_as_they_are(legacy: Legacy, hosts: dict[str, Any], prompt: str) -> None:
+    PollinationsImage(**hosts).generate(prompt)
+    assert unquote(legacy.requests[-1].raw_path.partition("?")[0].removeprefix("/prompt/")) == prompt
+
+
+def test_a_prompt_of_dots_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidRequestError, match="prompt: no address can carry dots alone"):
+        PollinationsImage(**hosts).generate("..")
+
+
+def test_a_prompt_that_no_address_holds_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    with pytest.raises(errors.UnsupportedRequestError, match="prompt: takes 2.... characters in an address"):
+        PollinationsImage(**hosts).generate("a long story " * 1500)
+    PollinationsImage(**hosts).generate("a long story " * 500)
+    assert len(legacy.requests) == 1
+
+
+OPTIONS: list[Any] = [
+    ({"enhance": True, "negative_prompt": "fog", "quality": "high", "safe": True},
+     {"enhance": "true", "negative_prompt": "fog", "quality": "high", "safe": "true"}),
+    ({"enhance": False, "transparent": False, "safe": None}, {}),
+    ({"width": 640}, {"width": "640"}),
+    ({"no-feed": True}, {}),
+    ({"nofeed": True, "model": "turbo"}, {"model": "turbo"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "sent"), OPTIONS)
+def test_options_of_pictures(
+    legacy: Legacy, hosts: dict[str, Any], options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    PollinationsImage(**hosts).generate("a lighthouse", **options)
+    assert legacy.requests[-1].query == {"model": "flux", "private": "true", **sent}
+
+
+def test_the_feed_cannot_be_chosen(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    with pytest.warns(UserWarning, match="private: the older host is told true in any case"):
+        PollinationsImage(**hosts).generate("a lighthouse", private=False)
+    assert legacy.requests[-1].query["private"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "says"),
+    [
+        ({"model": "klein"}, errors.UnknownModelError, "model: the older image host has sana only"),
+        ({"image": "https://a.example/b.png"}, errors.UnsupportedRequestError, "image: .*no reference pictures"),
+        ({"transparent": True}, errors.UnsupportedRequestError, "transparent: "),
+        ({"resolution": "2k"}, errors.UnsupportedRequestError, "resolution: "),
+        ({"safe": "violence"}, errors.UnsupportedRequestError, "safe: .*one filter"),
+    ],
+)
+def test_what_the_image_host_cannot_do_is_said_before_it_is_asked(
+    legacy: Legacy, hosts: dict[str, Any], options: dict[str, Any], kind: Any, says: str
+) -> None:
+    with pytest.raises(kind, match=says) as caught:
+        PollinationsImage(**hosts).generate("a lighthouse", **options)
+    assert caught.value.fix_url == KEYS_PAGE
+    assert legacy.requests == []
+
+
+PICTURED: list[Any] = [
+    ("picture of an error", errors.InternalServerError, True),
+    ("picture of a limit", errors.RateLimitError, True),
+    ("picture of a block", errors.ContentBlockedError, False),
+    ("queue full", errors.RateLimitError, True),
+    ("payment challenge", errors.RateLimitError, True),
+    ("origin down", errors.ServiceError, False),
+    ("blocked address", errors.PermissionDeniedError, False),
+    ("cut", errors.PollinationsError, True),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind", "passes"), PICTURED, ids=[row[0] for row in PICTURED])
+@pytest.mark.parametrize("make", ["generate", "agenerate"])
+def test_a_picture_of_an_error_is_an_error(
+    legacy: Legacy, hosts: dict[str, Any], make: str, fault: str, kind: type[Exception], passes: bool
+) -> None:
+    legacy.fail(fault, on="/prompt", times=2)
+    with pytest.raises(kind) as caught:
+        MAKING[make](PollinationsImage(**hosts, max_retries=0), "a lighthouse")
+    assert caught.value.is_retryable is passes  # type: ignore[attr-defined]
+    assert b"\xff\xd8" not in pickle.dumps(caught.value)  # no picture in an error
+    if passes:
+        assert MAKING[make](PollinationsImage(**hosts), "a lighthouse").mime_type == "image/jpeg"
+
+
+HEADERS: list[Any] = [
+    ({"X-Error-Status": "429"}, errors.RateLimitError),
+    ({"X-Error-Type": "Internal Server Error"}, errors.InternalServerError),
+    ({"X-Error-Message": "boom"}, errors.InternalServerError),
+    ({"X-Error-Status": "403", "X-Error-Message": "blocked"}, errors.PermissionDeniedError),
+    ({"X-Error-Status": "soon", "X-Error-Type": "?"}, errors.InternalServerError),
+    ({"X-Rate-Limited": "true"}, errors.RateLimitError),
+    ({"X-Rate-Limited": "1"}, errors.RateLimitError),
+    ({"X-Rate-Limited": "false"}, None),
+    ({"X-Rate-Limited": "0"}, None),
+]
+
+
+@pytest.mark.parametrize(("headers", "kind"), HEADERS, ids=[str(row[0]) for row in HEADERS])
+def test_the_headers_of_a_picture_decide(
+    legacy: Legacy, hosts: dict[str, Any], headers: dict[str, str], kind: type[Exception] | None
+) -> None:
+    good = PollinationsImage(**hosts).generate("a lighthouse")
+    legacy.reply(body=good.data, content_type="image/jpeg", headers=headers, on="/prompt")
+    draw = PollinationsImage(**hosts, max_retries=0).generate
+    if kind is None:
+        assert draw("another").data == good.data
+    else:
+        with pytest.raises(kind):
+            draw("another")
+
+
+# --- Tools and agents -------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_without_a_key_tells_an_illustrated_story(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    from langchain.agents import create_agent
+
+    agent = create_agent(ChatPollinations(**hosts), PollinationsToolkit(include=["image"], **hosts).get_tools())
+    told = agent.invoke({"messages": "Tell me an illustrated story about a lighthouse keeper and a whale."})
+    pictures = [Media.from_artifact(message.artifact) for message in told["messages"] if message.type == "tool"]
+    assert pictures
+    assert all(picture.url in told["messages"][-1].text for picture in pictures)
+    assert {request.host for request in legacy.requests} == {"text", "image"}
+
+
+def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    painter = PollinationsImageTool(model="klein", **hosts)
+    with pytest.raises(errors.UnknownModelError, match="sana only"):
+        painter.invoke({"prompt": "a lighthouse"})
+    with pytest.raises(ValueError, match="include: the older hosts draw"):
+        PollinationsToolkit(**hosts).get_tools()
+
+
+# --- Models -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_profile_is_that_of_the_older_model(hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(**hosts)
+    assert chat.profile is not None
+    assert (chat.profile["tool_calling"], chat.profile["image_inputs"]) == (True, False)
+    assert "max_input_tokens" not in chat.profile
+    with_key = chat.model_copy(update={"api": "gen"})
+    assert with_key.profile == ChatPollinations(api_key="sk_x").profile
+    chat.api = "gen"
+    assert chat.profile == with_key.profile
+
+
+def test_the_older_lists(legacy: Legacy, hosts: dict[str, Any], no_key: Legacy) -> None:
+    [text], [image] = list_models("text", **hosts), list_models("image", **hosts)
+    assert (text.id, text.kind, text.tools, text.origin) == ("openai-fast", "text", True, "live")
+    assert "openai" in text.aliases
+    assert (image.id, image.kind) == ("sana", "image")
+    for options, says in [({}, "kind: "), ({"kind": "video"}, "kind: "), ({"kind": "text", "query": "x"}, "query: ")]:
+        with pytest.raises(errors.InvalidRequestError, match=says):
+            list_models(**options, **hosts)
+    legacy.fail(503, on="/models", times=2)
+    with pytest.raises(errors.ServiceUnavailableError):
+        list_models("text", **hosts)
+
+
+def test_lists_need_no_key_and_stay_with_the_new_host(emulator: Emulator, no_key: Legacy) -> None:
+    assert list_models("text", base_url=emulator.url)
+    assert no_key.requests == []
+
+
+# --- The line ---------------------------------------------------------------------------------------------------------
+
+SPACING = 0.05
+
+
+def test_threads_and_coroutines_keep_the_spacing_and_all_finish(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    """Twenty threads and twenty coroutines, with models and tools, at once; measured on the emulator's own log, which
+    refuses whoever comes too early."""
+    legacy.spacing, legacy.queue_length = SPACING, 0
+    service = {**hosts, "pace": SPACING + 0.02, "max_retries": 0, "progress": False}
+    chat, painter = ChatPollinations(**service), PollinationsImageTool(**service, width=64, height=64)
+    answers: list[Any] = []
+
+    def in_thread(number: int) -> None:
+        answers.append(chat.invoke(f"Hello {number}") if number % 2 else painter.invoke({"prompt": f"a cat {number}"}))
+
+    async def in_loop() -> list[Any]:
+        calls = [
+            chat.ainvoke(f"Good day {number}") if number % 2 else painter.ainvoke({"prompt": f"a dog {number}"})
+            for number in range(20)
+        ]
+        return await asyncio.gather(*calls)
+
+    threads = [threading.Thread(target=in_thread, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    answers += asyncio.run(in_loop())
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 40
+    starts = sorted(request.at for request in legacy.requests)
+    assert len(starts) == 40
+    assert min(later - earlier for earlier, later in zip(starts, starts[1:], strict=False)) >= SPACING
+
+
+@pytest.fixture
+def busy_line(hosts: dict[str, Any]) -> Iterator[None]:
+    """A request has just been made: the next one of the process waits."""
+    ChatPollinations(**hosts).invoke("first")
+    yield
+
+
+def test_who_would_wait_longer_than_he_wants_is_told_at_once(
+    legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask
+) -> None:
+    chat = ChatPollinations(**{**hosts, "pace": 600, "max_wait": 5})
+    with pytest.raises(errors.RateLimitError, match="max_wait") as caught:
+        ask(chat, "Hello")
+    assert caught.value.fix_url == KEYS_PAGE
+    assert caught.value.retry_after is not None
+    assert len(legacy.requests) == 1
+
+
+def test_a_wait_is_told(legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
+    told: list[Any] = []
+    ask(ChatPollinations(**{**hosts, "pace": 1.2, "progress": told.append}), "Hello")
+    assert told[0].stage == "queued"
+    assert 0 < told[0].left <= 1.2
+
+
+def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    """The host refuses, by status or by a picture; the repeat keeps the pace as every request does."""
+    legacy.fail("queue full")
+    began = len(legacy.requests)
+    ask(ChatPollinations(**{**hosts, "pace": 0.8, "progress": False}), "Hello")
+    refused, answered = legacy.requests[began:]
+    assert answered.at - refused.at >= 0.79
+
+
+def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    service = {**hosts, "pace": SPACING, "progress": False}
+    for _ in ChatPollinations(**service).stream("Why is the sky blue?"):
+        PollinationsImage(**service, width=64, height=64).generate("the sky")
+        break
+
+
+def test_lists_do_not_wait(legacy: Legacy, hosts: dict[str, Any], busy_line: None) -> None:
+    since = time.monotonic()
+    list_models("text", **{**hosts, "pace": 600})
+    assert time.monotonic() - since < 60
+
+
+def test_nothing_warns_where_all_is_said(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ChatPollinations(**hosts).invoke("Hello")
+        PollinationsImage(**hosts).generate("a lighthouse")
