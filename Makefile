@@ -38,7 +38,7 @@ test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names ot
 	  $$python --version; \
 	  home=build/$$($$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
 	  $(call FRESH,$$python,$$home,constraints.txt); \
-	  $$home/bin/python -m pytest; \
+	  $(call TEST,$$home); \
 	done
 
 test-lowest:  ## Run the tests with the oldest langchain-core that we allow
@@ -46,12 +46,15 @@ test-lowest:  ## Run the tests with the oldest langchain-core that we allow
 	  lowest=$$(sed -n 's/.*"langchain-core>=\([0-9.]*\).*/\1/p' pyproject.toml); \
 	  { cat constraints.txt; echo "langchain-core==$$lowest"; } > build/lowest.txt; \
 	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt); \
-	  build/lowest/bin/python -m pytest
+	  $(call TEST,build/lowest)
 
 # $(call FRESH,python,folder,constraints): an environment with everything in it.
 FRESH = $(1) -m venv $(2) && \
 	  $(2)/bin/python -m pip install --quiet --constraint $(3) pip && \
 	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable '.[agents,aiohttp,emulator]' --group dev
+
+# $(call TEST,folder): all tests in such an environment, which share no folder that they write with others.
+TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m pytest -p no:cacheprovider
 
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
