@@ -52,7 +52,8 @@ class Canvas:
         column = Image.new("RGB", (1, 64))
         for step in range(64):
             column.putpixel((0, step), mix(top, bottom, step / 63))
-        strip = column.resize((1, last - first), Image.Resampling.BILINEAR).resize((self.width, last - first))
+        strip = column.resize((1, last - first), Image.Resampling.BILINEAR)
+        strip = strip.resize((self.width, last - first), Image.Resampling.NEAREST)
         self.image.paste(strip, (0, first))
 
     def polygon(self, points: Sequence[Point], colour: Colour, alpha: int = 255) -> None:
