@@ -616,7 +616,7 @@ def saved(tmp_path: Path) -> Callable[[Any], str]:
 
 def refresh(*arguments: str, target: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *arguments, "--to", str(target)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def test_the_snapshot_is_what_the_script_makes_of_the_list(emulator: Emulator, target: Path) -> None:

@@ -158,7 +158,7 @@ def test_the_emulator_starts_from_the_command_line_as_the_readme_says() -> None:
             assert server.stdout is not None
             shown = ""
             while "api_key" not in shown:
-                shown += (await asyncio.wait_for(server.stdout.readline(), 30)).decode()
+                shown += (await asyncio.wait_for(server.stdout.readline(), 120)).decode()
             return shown
         finally:
             server.terminate()

@@ -317,7 +317,7 @@ def test_a_forked_process_has_connections_of_its_own(emulator: Emulator) -> None
             children.append(child)
         sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
     """)
-    assert subprocess.run([sys.executable, "-c", code, emulator.url], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, emulator.url], timeout=120).returncode == 0
 
 
 def test_closed_clients_are_let_go(emulator: Emulator) -> None:

@@ -466,7 +466,7 @@ def test_a_repeat_after_a_time_out_joins_the_film_that_is_being_made(
 ) -> None:
     emulator.latency = 1.2
     before = emulator.keys["sk_emulator"]["balance"]
-    camera = PollinationsVideo(**emulator.connection(), timeout=0.9, max_retries=4)
+    camera = PollinationsVideo(**emulator.connection(), timeout=0.9, max_retries=20)
     made = film(camera, "waves at dusk", path=tmp_path / "film.mp4", duration=4)
     requests = emulator.requests
     assert len(requests) > 1

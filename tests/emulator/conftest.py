@@ -29,7 +29,7 @@ def emulator(pollinations_emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def http(emulator: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=emulator.url, headers=KEY, timeout=10, verify=False) as client:  # plain http, no TLS
+    with httpx.Client(base_url=emulator.url, headers=KEY, timeout=60, verify=False) as client:  # plain http, no TLS
         yield client
 
 
