@@ -96,6 +96,11 @@ class Script:
         with self._lock:
             self._entries.clear()
 
+    def give_back(self, entry: Entry) -> None:
+        """Let the next request have an entry that was taken for one that is not answered after all."""
+        with self._lock:
+            self._entries.insert(0, replace(entry, times=1))
+
     def suits(self, entry: Entry, path: str) -> bool:
         return entry.suits(path)
 

@@ -56,7 +56,11 @@ class Emulator(Scripted):
     def start(self) -> Emulator:
         self._port.start()
         self.world.url = self._port.url
-        self.legacy.start()
+        try:
+            self.legacy.start()
+        except OSError:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 
@@ -103,6 +104,21 @@ def test_a_connection_may_be_dropped(legacy: Legacy) -> None:
     legacy.fail("drop")
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{legacy.text_url}/models")
+
+
+def test_an_unknown_level_is_named(legacy: Legacy) -> None:
+    with pytest.raises(ValueError, match="known are: l4, l5"):
+        legacy.level = "l1"  # type: ignore[assignment]
+    assert legacy.level == "l4"
+
+
+def test_a_port_that_was_taken_meanwhile_ends_the_start() -> None:
+    before = set(threading.enumerate())
+    with Emulator() as emulator:
+        port = int(emulator.legacy.text_url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(OSError, match=f"Port {port} cannot be used"):
+        emulator.start()
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_unknown_fault_is_named(legacy: Legacy) -> None:
@@ -210,6 +226,14 @@ def test_the_store_and_refusals_of_form_need_no_turn(legacy: Legacy) -> None:
     assert httpx.get(f"{legacy.text_url}/two?model=mistral").status_code == 404
     assert httpx.get(f"{legacy.text_url}/models").status_code == 200
     assert httpx.get(f"{legacy.text_url}/two").status_code == 429
+
+
+def test_who_is_refused_leaves_the_script_alone(legacy: Legacy) -> None:
+    legacy.spacing, legacy.queue_length = 60.0, 0
+    legacy.reply("one", "two")
+    assert [httpx.get(f"{legacy.text_url}/{word}").status_code for word in ("a", "b")] == [200, 429]
+    legacy.spacing = None
+    assert httpx.get(f"{legacy.text_url}/b").text == "two"
 
 
 def test_reset_empties_the_queue(emulator: Emulator) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from starlette.responses import Response
 
@@ -21,6 +21,7 @@ from .queue import Queue, Turn
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
 
 
+Level = Literal["l4", "l5"]
 SHOWN = 20  # answers in the public feed
 
 
@@ -38,7 +39,7 @@ class Script(replies.Script):
 class Switches:
     """How the older hosts behave; plain attributes that a test may set at any time."""
 
-    level: Literal["l4", "l5"] = "l4"  # "l5" refuses in the form of the unified host, and an unknown model with 400
+    level: Level = "l4"  # "l5" refuses in the form of the unified host, and an unknown model with 400
     spacing: float | None = None  # seconds from one generation of an address to its next, one at a time; None: no queue
     queue_length: int = 1  # how many requests of an address may wait for their turn
     payments: bool = False  # whether one that would have to wait and does not stream is asked to pay
@@ -48,6 +49,11 @@ class Switches:
     semantic_cache: bool = False  # whether the image host serves an earlier picture for a similar prompt
     latency: float = 0.0  # seconds that a generation takes
     max_input_chars: int | None = None  # of all messages; the service had 5,000 in 2025, today's limit is not known
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "level" and value not in get_args(Level):
+            raise ValueError(f"Unknown level {value!r}; known are: {', '.join(get_args(Level))}")
+        super().__setattr__(name, value)
 
 
 class Program:

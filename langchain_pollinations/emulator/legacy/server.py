@@ -22,6 +22,9 @@ class Legacy(Hosts, Scripted):
 
     A port is opened when its address is first asked for, and closed with the emulator. `keys` are those of the
     emulator: by default they are the `tokens` that the text host answers with a notice.
+
+    What is scripted `on` no path is for the routes of the text host that generate, a path is for both hosts, and one
+    behind the name of a host, as in "image/prompt", is for that host. A fault is for anything unless it says otherwise.
     """
 
     soft_cases = faults.SOFT_CASES

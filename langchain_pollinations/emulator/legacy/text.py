@@ -208,7 +208,11 @@ class Request:
 
     async def _written(self, entry: replies.Message) -> Response:
         self.dialect = HOST if entry.dialect is None else dialects.named(entry.dialect)
-        await self.visit.turn(streams=self.streams)
+        try:
+            await self.visit.turn(streams=self.streams)
+        except Refusal:
+            self.hosts.lines.give_back(entry)
+            raise
         if entry.delay:
             await asyncio.sleep(entry.delay)
         response = self._rendered(written(talk.read(self.body), entry), entry.chunk_delay)
