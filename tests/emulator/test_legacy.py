@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -160,12 +161,18 @@ def test_the_program_says_when_a_port_behind_its_own_is_missing() -> None:
 SPACING = 0.4
 
 
-def asked_at_once(legacy: Legacy, count: int, **query: str) -> list[httpx.Response]:
+@pytest.fixture
+def http(legacy: Legacy) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=legacy.text_url, timeout=30, verify=False) as client:  # plain http, no TLS
+        yield client
+
+
+def asked_at_once(http: httpx.Client, count: int) -> list[httpx.Response]:
     """Answers to so many different prompts, in the order in which they came back."""
     done: list[httpx.Response] = []
 
     def ask(number: int) -> None:
-        done.append(httpx.get(f"{legacy.text_url}/prompt-{number}", params=query))
+        done.append(http.get(f"/prompt-{number}"))
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -175,72 +182,72 @@ def asked_at_once(legacy: Legacy, count: int, **query: str) -> list[httpx.Respon
     return done
 
 
-def test_without_a_spacing_nobody_waits(legacy: Legacy) -> None:
-    assert [answer.status_code for answer in asked_at_once(legacy, 5)] == [200] * 5
+def test_without_a_spacing_nobody_waits(http: httpx.Client) -> None:
+    assert [answer.status_code for answer in asked_at_once(http, 5)] == [200] * 5
 
 
-def test_generations_of_an_address_are_spaced(legacy: Legacy) -> None:
+def test_generations_of_an_address_are_spaced(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.queue_length = SPACING, 2
     begun = time.monotonic()
-    assert [answer.status_code for answer in asked_at_once(legacy, 3)] == [200] * 3
+    assert [answer.status_code for answer in asked_at_once(http, 3)] == [200] * 3
     assert time.monotonic() - begun >= 2 * SPACING
 
 
-def test_one_request_at_a_time_however_long_it_takes(legacy: Legacy) -> None:
+def test_one_request_at_a_time_however_long_it_takes(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.latency = 0.0, SPACING
     begun = time.monotonic()
-    assert [answer.status_code for answer in asked_at_once(legacy, 2)] == [200] * 2
+    assert [answer.status_code for answer in asked_at_once(http, 2)] == [200] * 2
     assert time.monotonic() - begun >= 2 * SPACING
 
 
-def test_a_place_is_held_until_a_stream_has_ended(legacy: Legacy) -> None:
+def test_a_place_is_held_until_a_stream_has_ended(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.queue_length = 0.0, 0
     legacy.reply("a b c d", chunk_delay=SPACING / 4)
-    with httpx.stream("GET", f"{legacy.text_url}/one?stream=true") as answer:
-        assert httpx.get(f"{legacy.text_url}/two").status_code == 429
+    with http.stream("GET", "/one?stream=true") as answer:
+        assert http.get("/two").status_code == 429
         answer.read()
-    assert httpx.get(f"{legacy.text_url}/two").status_code == 200
+    assert http.get("/two").status_code == 200
 
 
-def test_who_finds_the_queue_full_is_refused_at_once(legacy: Legacy) -> None:
+def test_who_finds_the_queue_full_is_refused_at_once(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing = SPACING
-    answers = sorted(asked_at_once(legacy, 3), key=lambda answer: answer.status_code)
+    answers = sorted(asked_at_once(http, 3), key=lambda answer: answer.status_code)
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1].json()["error"].startswith("Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1).")
     assert "retry-after" not in answers[-1].headers
 
 
-def test_who_would_have_to_wait_is_asked_to_pay_unless_it_streams(legacy: Legacy) -> None:
+def test_who_would_have_to_wait_is_asked_to_pay_unless_it_streams(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.payments = SPACING, True
-    assert httpx.get(f"{legacy.text_url}/one").status_code == 200
-    challenge = httpx.get(f"{legacy.text_url}/two")
+    assert http.get("/one").status_code == 200
+    challenge = http.get("/two")
     assert challenge.status_code == 402 and challenge.json()["accepts"] and "status" not in challenge.json()
     assert json.loads(base64.b64decode(challenge.headers["payment-required"])) == challenge.json()
-    assert httpx.get(f"{legacy.text_url}/two?stream=true").status_code == 200
+    assert http.get("/two?stream=true").status_code == 200
 
 
-def test_the_store_and_refusals_of_form_need_no_turn(legacy: Legacy) -> None:
+def test_the_store_and_refusals_of_form_need_no_turn(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.queue_length = 60.0, 0
-    assert httpx.get(f"{legacy.text_url}/one").status_code == 200
-    assert httpx.get(f"{legacy.text_url}/one").headers["x-cache"] == "HIT"
-    assert httpx.get(f"{legacy.text_url}/two?model=mistral").status_code == 404
-    assert httpx.get(f"{legacy.text_url}/models").status_code == 200
-    assert httpx.get(f"{legacy.text_url}/two").status_code == 429
+    assert http.get("/one").status_code == 200
+    assert http.get("/one").headers["x-cache"] == "HIT"
+    assert http.get("/two?model=mistral").status_code == 404
+    assert http.get("/models").status_code == 200
+    assert http.get("/two").status_code == 429
 
 
-def test_who_is_refused_leaves_the_script_alone(legacy: Legacy) -> None:
+def test_who_is_refused_leaves_the_script_alone(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.queue_length = 60.0, 0
     legacy.reply("one", "two")
-    assert [httpx.get(f"{legacy.text_url}/{word}").status_code for word in ("a", "b")] == [200, 429]
+    assert [http.get(f"/{word}").status_code for word in ("a", "b")] == [200, 429]
     legacy.spacing = None
-    assert httpx.get(f"{legacy.text_url}/b").text == "two"
+    assert http.get("/b").text == "two"
 
 
-def test_reset_empties_the_queue(emulator: Emulator) -> None:
+def test_reset_empties_the_queue(http: httpx.Client, emulator: Emulator) -> None:
     emulator.legacy.spacing, emulator.legacy.queue_length = 60.0, 0
-    assert [httpx.get(f"{emulator.legacy.text_url}/{word}").status_code for word in ("one", "two")] == [200, 429]
+    assert [http.get(f"/{word}").status_code for word in ("one", "two")] == [200, 429]
     emulator.clear()
-    assert httpx.get(f"{emulator.legacy.text_url}/two").status_code == 200
+    assert http.get("/two").status_code == 200
 
 
 def test_a_host_that_comes_back_has_nobody_waiting() -> None:

@@ -48,7 +48,23 @@ class Line:
     free_at: float = 0.0
 
     def must_wait(self) -> bool:
-        return self.lock.locked() or time.monotonic() < self.free_at
+        return self.waiting > 0 or self.lock.locked() or time.monotonic() < self.free_at
+
+    async def wait(self) -> None:
+        self.waiting += 1
+        try:
+            await self.lock.acquire()
+            await self._spaced()
+        finally:
+            self.waiting -= 1
+
+    async def _spaced(self) -> None:
+        """Wait with the lock held; whoever stops waiting gives it back."""
+        try:
+            await asyncio.sleep(self.free_at - time.monotonic())
+        except asyncio.CancelledError:
+            self.lock.release()
+            raise
 
 
 @dataclass
@@ -71,12 +87,9 @@ class Queue:
         line = self._lines[address]
         if line.must_wait():
             _admit(address, line, rules, streams)
-        line.waiting += 1
-        try:
-            await line.lock.acquire()
-            await _spaced(line)
-        finally:
-            line.waiting -= 1
+            await line.wait()
+        else:
+            await line.lock.acquire()  # at once: it is free
         line.free_at = time.monotonic() + (rules.spacing or 0)
         return Turn(line)
 
@@ -87,12 +100,3 @@ def _admit(address: str, line: Line, rules: Rules, streams: bool) -> None:
         raise Challenge(f"{full} Pay for this request, or wait until the one before it has ended.")
     if line.waiting >= rules.queue_length:
         raise Refusal(429, f"{full} Without a key there is one request at a time; keys are at enter.pollinations.ai")
-
-
-async def _spaced(line: Line) -> None:
-    """Wait with the lock held; whoever stops waiting gives it back."""
-    try:
-        await asyncio.sleep(line.free_at - time.monotonic())
-    except asyncio.CancelledError:
-        line.lock.release()
-        raise
