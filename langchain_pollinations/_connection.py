@@ -165,14 +165,13 @@ class Connection(BaseModel):
         name, such_as = info.field_name, _ORIGINS[info.field_name or ""]
         parts = urlsplit(value.strip())
         path = parts.path.rstrip("/")
+        if name == "base_url" and parts.hostname in _OLDER_NAMES:
+            raise ValueError(f"base_url: {parts.hostname} is one of the older hosts; say api='legacy' instead")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{name} must be an origin such as {such_as}, with http:// or https://")
         if path not in ("", "/v1") or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(f"{name} must be a bare origin such as {such_as}: no path, query or user name")
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if name == "base_url" and parts.hostname in _OLDER_NAMES:
-            raise ValueError(f"base_url: {parts.hostname} is one of the older hosts; say api='legacy' instead")
-        return origin
+        return f"{parts.scheme}://{parts.netloc}"
 
     @model_validator(mode="after")
     def _check_api(self) -> Self:

@@ -232,7 +232,10 @@ def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: A
     assert pickle.loads(pickle.dumps(chat)).progress is None
 
 
-@pytest.mark.parametrize("url", ["https://text.pollinations.ai", "https://image.pollinations.ai/v1"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://text.pollinations.ai", "https://text.pollinations.ai/openai", "https://image.pollinations.ai/v1"],
+)
 def test_an_older_host_is_no_base_url(url: str) -> None:
     with pytest.raises(ValidationError, match="one of the older hosts; say api='legacy'"):
         ChatPollinations(base_url=url, api_key="sk_x")
