@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import copy
 import inspect
 import json
 import os
@@ -21,7 +22,17 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from hashlib import sha256
@@ -39,6 +50,7 @@ from langchain_pollinations._progress import Arrived
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
@@ -439,7 +451,8 @@ class Client:
             client = self.own_client or self.pool.client()
             request, auth = self._request(client, call), self._auth(call)
             for _ in range(client.max_redirects + 1):
-                response = _noted(client.send(request, stream=True, **auth), call)
+                sender = self._discreet(client, call, request)
+                response = _noted(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_answer(response):
                     return response
                 with contextlib.closing(response):
@@ -455,7 +468,8 @@ class Client:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for _ in range(client.max_redirects + 1):
-                    response = _noted(await client.send(request, stream=True, **auth), call)
+                    sender = self._discreet(client, call, request)
+                    response = _noted(await sender.send(request, stream=True, follow_redirects=False, **auth), call)
                     if call.is_answer(response):
                         opened.push_async_callback(response.aclose)
                         stack.push_async_exit(opened.pop_all())
@@ -514,6 +528,17 @@ class Client:
         """Credentials of a client of yours stay at home."""
         return {"auth": None} if self._is_foreign(call) else {}
 
+    def _discreet(self, client: AnyClient, call: Call[Any], request: httpx.Request) -> AnyClient:
+        """The client, for whom a request to somebody else is left as it is: hooks of yours run, but sign nothing."""
+        home = httpx.URL(call.origin or self.base_url)
+        if not client.event_hooks["request"] or not (self._is_foreign(call) or _goes_abroad(home, request.url)):
+            return client
+        restore = _restoring(request)
+        found = copy.copy(client)  # with the same connections
+        last = _as_async(restore) if isinstance(client, httpx.AsyncClient) else restore
+        found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
+        return found
+
     def _onward(self, call: Call[Any], response: httpx.Response) -> httpx.Request:
         """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
         holds back the key, but no other header that may be secret."""
@@ -556,6 +581,23 @@ def _noted(response: httpx.Response, call: Call[Any]) -> httpx.Response:
     if call.turn is not None:
         call.turn.answered()
     return response
+
+
+def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:
+    """What gives a request the address and the headers back that it has now."""
+    url, headers = request.url, request.headers.copy()
+
+    def restore(changed: httpx.Request) -> None:
+        changed.url, changed.headers = url, headers
+
+    return restore
+
+
+def _as_async(hook: Callable[[httpx.Request], None]) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def run(request: httpx.Request) -> None:
+        hook(request)
+
+    return run
 
 
 _TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})

@@ -749,6 +749,14 @@ def test_a_body_does_not_follow_a_redirect(emulator: Emulator, redirect: str, as
     assert emulator.requests == []
 
 
+def test_a_client_that_would_follow_redirects_sends_no_body_astray(emulator: Emulator, redirect: str, ask: Ask) -> None:
+    options = {"limits": httpx.Limits(max_keepalive_connections=0), "follow_redirects": True}
+    own = {"http_client": httpx.Client(**options), "http_async_client": httpx.AsyncClient(**options)}
+    with pytest.raises(errors.InvalidResponseError, match=f"redirects to {emulator.url}.*set base_url"):
+        ask(ChatPollinations(base_url=redirect, api_key="sk_emulator", **own), "Hello")
+    assert emulator.requests == []
+
+
 def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect: str) -> None:
     from langchain_pollinations import PollinationsImage
 
@@ -767,7 +775,22 @@ def secretive(emulator: Emulator) -> dict[str, Any]:
 
 
 def of_their_own(kind: type[Any]) -> Any:
-    return kind(headers={"x-mine": "secret"}, cookies={"session": "secret"}, auth=("me", "secret"))
+    """A client that tells who it is in each way there is, and would follow redirects by itself."""
+    return kind(
+        headers={"x-mine": "secret"},
+        cookies={"session": "secret"},
+        auth=("me", "secret"),
+        event_hooks={"request": [asign if kind is httpx.AsyncClient else sign]},
+        follow_redirects=True,
+    )
+
+
+def sign(request: httpx.Request) -> None:
+    request.headers["x-signed"] = "secret"
+
+
+async def asign(request: httpx.Request) -> None:
+    sign(request)
 
 
 def _get(options: dict[str, Any], own: bool) -> Any:
@@ -806,6 +829,7 @@ def test_a_redirect_at_home_keeps_the_headers(emulator: Emulator, get: str, own:
     assert first == second
     assert second["x-api-key"] == "secret"
     assert "authorization" in second
+    assert ("x-signed" in second) is own
 
 
 @pytest.mark.parametrize("get", GETS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import copy
 import json
 import pickle
@@ -247,13 +248,27 @@ TOLD = {"host", "user-agent", "accept", "accept-encoding", "connection", "conten
 SECRET = {"Referer": "https://a.example", "Origin": "https://a.example", "Authorization": "Bearer sk_x", "X-Own": "1"}
 
 
+def sign(request: httpx.Request) -> None:
+    """A hook that lets each request tell who makes it."""
+    request.headers.update(SECRET)
+    request.url = request.url.copy_add_param("token", "sk_x")
+
+
+async def asign(request: httpx.Request) -> None:
+    sign(request)
+
+
 def of_their_own(kind: type[Any]) -> Any:
-    # Nothing is kept alive: each of the ways has a loop of its own.
+    """A client that tells who it is in each way there is."""
     return kind(
+        base_url="http://127.0.0.1:9/mine",
+        params={"key": "sk_x"},
         headers=SECRET,
         cookies={"session": "secret"},
         auth=("me", "secret"),
-        limits=httpx.Limits(max_keepalive_connections=0),
+        event_hooks={"request": [asign if kind is httpx.AsyncClient else sign]},
+        follow_redirects=True,
+        limits=httpx.Limits(max_keepalive_connections=0),  # each of the ways has a loop of its own
     )
 
 
@@ -276,6 +291,33 @@ def test_no_credential_goes_to_the_older_hosts(
         assert not request.query.keys() & {"token", "key", "referrer", "referer"}
         assert request.query.get("private", None) == "true" or request.json["private"] is True
     assert emulator.requests == []
+
+
+@pytest.mark.parametrize("make", ["generate", "agenerate"])
+def test_a_redirect_tells_no_more(legacy: Legacy, hosts: dict[str, Any], make: str) -> None:
+    own = {"http_client": of_their_own(httpx.Client), "http_async_client": of_their_own(httpx.AsyncClient)}
+    for target in (f"{legacy.image_url}/prompt/moved", f"{legacy.text_url.replace('127.0.0.1', 'localhost')}/models"):
+        legacy.fail(302, headers={"location": target}, on="/prompt/a")
+        with contextlib.suppress(errors.InvalidResponseError):  # the second leads to something that is no picture
+            MAKING[make](PollinationsImage(**hosts, **own), "a lighthouse")
+    assert [request.path for request in legacy.requests[1::2]] == ["/prompt/moved", "/models"]
+    for request in legacy.requests:
+        assert request.headers.keys() <= TOLD
+        assert not request.query.keys() & {"token", "key"}
+
+
+def test_hooks_of_ones_own_are_heard(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    """What they change is undone; what they note is theirs."""
+    noted: list[str] = []
+    hooks = {
+        "request": [sign, lambda request: noted.append(request.headers["authorization"])],
+        "response": [lambda response: noted.append(response.url.path)],
+    }
+    with httpx.Client(event_hooks=hooks) as mine:
+        ChatPollinations(**hosts, http_client=mine).invoke("Hello")
+        assert [len(each) for each in mine.event_hooks.values()] == [2, 1]
+    assert noted == ["Bearer sk_x", "/openai"]
+    assert legacy.requests[-1].headers.keys() <= TOLD
 
 
 @pytest.mark.parametrize("name", ["referrer", "referer", "token", "key"])
