@@ -202,6 +202,14 @@ class Connection(BaseModel):
         needs_key = self._OLDER and self._KEY_REQUIRED and self.base_url == GEN
         return needs_key and self.api_key is None and not self._brings_key()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, _hidden(value) if name == "api_key" else value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        if update and "api_key" in update:
+            update = {**update, "api_key": _hidden(update["api_key"])}
+        return super().model_copy(update=update, deep=deep)
+
     def _brings_key(self) -> bool:
         return any(name.lower() == "authorization" for name in self.default_headers or ())
 
@@ -277,7 +285,10 @@ class Connection(BaseModel):
         is a function that is told of progress, which belongs to this process."""
         state = super().__getstate__()
         told = {"progress": None} if callable(self.progress) else {}
-        return {**state, "__dict__": {**state["__dict__"], "api_key": None, **told, **self._settled()}}
+        settled = self._settled()
+        fields_set = {*state["__pydantic_fields_set__"], *settled}
+        kept = {**state["__dict__"], "api_key": None, **told, **settled}
+        return {**state, "__dict__": kept, "__pydantic_fields_set__": fields_set}
 
     def _settled(self) -> dict[str, Any]:
         """The host, where it hangs on a key that is not written down: a reader without one must not ask another."""
@@ -328,6 +339,11 @@ _NO_KEY = (
     f"take one request in {_legacy.PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
     "all models; api='legacy' says that the older hosts are meant"
 )
+
+
+def _hidden(key: Any) -> Any:
+    """A key as the constructor keeps it."""
+    return SecretStr(key) if isinstance(key, str) else key
 
 
 def _user_agent() -> httpx.Headers:

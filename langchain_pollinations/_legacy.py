@@ -126,10 +126,11 @@ _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "ma
 _READ = frozenset({
     *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
     *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
+    "system",  # put before the messages
     "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
 })  # fmt: skip
 """Fields that the text host reads, whatever its route."""
-_SIMPLE = frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json"})
+_SIMPLE = frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json", "system"})
 """Those that an address can carry as they are."""
 
 _ABSENT: Mapping[str, str] = {
@@ -198,7 +199,7 @@ def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
     if len(systems) != len(before) or len(before) > 1 or not prompt.strip() or prompt.strip("/ ") in _RESERVED:
         return None
     query = _plain_options({name: value for name, value in body.items() if name != "stream_options"}, "json")
-    if query.keys() - _SIMPLE:
+    if query.keys() - _SIMPLE or (before and "system" in query):
         return None
     query |= {"system": systems[0]} if before else {}
     path, params = f"/{quote(prompt, safe='')}", {name: _in_query(value) for name, value in query.items()}

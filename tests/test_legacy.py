@@ -226,6 +226,44 @@ def test_what_is_written_down_keeps_its_host(no_key: Legacy) -> None:
     assert no_key.requests == []
 
 
+def test_the_tools_of_a_toolkit_that_was_written_down_keep_its_host(no_key: Legacy) -> None:
+    """As on a cluster whose workers have no key."""
+    toolkit = PollinationsToolkit(api_key="sk_emulator", include=["image"])
+    for twin in (pickle.loads(pickle.dumps(toolkit)), pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(toolkit))))):
+        [tool_] = twin.get_tools()
+        with pytest.raises(errors.AuthenticationError):
+            tool_.invoke({"prompt": "a lighthouse"})
+    assert no_key.requests == []
+
+
+def test_the_host_follows_a_key_that_is_set_or_taken_away_between_calls(
+    no_key: Legacy, emulator: Emulator, ask: Ask
+) -> None:
+    chat = ChatPollinations(pace=0)
+    with pytest.warns(UserWarning, match="No key"):
+        ask(chat, "hello")
+    chat.base_url = emulator.url
+    chat.api_key = "sk_emulator"  # as one writes it, though it is kept as a secret
+    assert ask(chat, "hello").text
+    assert ask(chat.model_copy(update={"api_key": "sk_emulator"}), "hello").text
+    assert "sk_emulator" not in f"{chat!r} {chat.model_dump()} {dumps(chat)}"
+    assert chat.profile == ChatPollinations(api_key="sk_emulator").profile
+    chat.api_key = None  # at an address of one's own it stays
+    with pytest.raises(errors.AuthenticationError):
+        ask(chat, "hello")
+    chat.base_url = "https://gen.pollinations.ai"
+    ask(chat, "hello")
+    assert (len(no_key.requests), len(emulator.requests)) == (2, 2)
+    assert chat.profile == ChatPollinations(api="legacy").profile
+
+
+def test_a_key_that_is_set_between_calls_is_kept_as_a_secret(emulator: Emulator) -> None:
+    tool_ = PollinationsImageTool(base_url=emulator.url, api_key="sk_old")
+    tool_.image.api_key = "sk_emulator"  # type: ignore[assignment]
+    assert tool_.invoke({"prompt": "a lighthouse"})
+    assert "sk_emulator" not in f"{tool_!r} {tool_.model_dump()}"
+
+
 def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: Ask) -> None:
     chat = ChatPollinations(**hosts, progress=print)
     for twin in (pickle.loads(pickle.dumps(chat)), copy.deepcopy(chat), chat.model_copy()):
@@ -380,6 +418,8 @@ PLAIN: list[Any] = [
     pytest.param(
         [SystemMessage("Be brief"), HumanMessage("Hello")], {"temperature": 0.5}, "GET", id="a system message"
     ),
+    pytest.param([HumanMessage("Hello")], {"system": "Be brief"}, "GET", id="a system message as an option"),
+    pytest.param([SystemMessage("Be brief"), HumanMessage("Hello")], {"system": "Be kind"}, "POST", id="both"),
     pytest.param([HumanMessage("a/b?c#d%e\nä 🐳")], {}, "GET", id="signs that addresses know"),
     pytest.param([HumanMessage("models")], {}, "POST", id="a word that is a route"),
     pytest.param([HumanMessage("..")], {}, "POST", id="dots that addresses lose"),
