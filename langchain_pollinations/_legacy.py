@@ -304,7 +304,8 @@ def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:
     params |= {"private": "true"} | ({"safe": _strict(options["safe"])} if "safe" in params else {})
     length = len(prompt) + len(urlencode(params))
     if length > LONGEST_URL:
-        raise unsupported(f"prompt: takes {length} characters in an address, and the older host {LONGEST_URL} at most")
+        told = f"takes {length} characters in an address, and the older host takes {LONGEST_URL}: make it shorter"
+        raise InvalidRequestError(f"prompt: {told}")
     return hosts._asked(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
         options={"params": params}, read=lambda response: call.read(_with_address(response)), turn=hosts.turn,

@@ -679,7 +679,7 @@ def test_a_prompt_of_dots_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> 
 
 
 def test_a_prompt_that_no_address_holds_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    with pytest.raises(errors.UnsupportedRequestError, match="prompt: takes 2.... characters in an address"):
+    with pytest.raises(errors.InvalidRequestError, match="prompt: takes 2.... characters in an address"):
         PollinationsImage(**hosts).generate("a long story " * 1500)
     PollinationsImage(**hosts).generate("a long story " * 500)
     assert len(legacy.requests) == 1
@@ -793,6 +793,17 @@ def test_an_agent_without_a_key_tells_an_illustrated_story(legacy: Legacy, hosts
     assert pictures
     assert all(picture.url in told["messages"][-1].text for picture in pictures)
     assert {request.host for request in legacy.requests} == {"text", "image"}
+
+
+@pytest.mark.parametrize("prompt", ["..", "a long story " * 1500])
+def test_a_tool_tells_the_model_what_is_wrong_with_its_prompt(
+    legacy: Legacy, hosts: dict[str, Any], prompt: str
+) -> None:
+    asked_for = {"name": "generate_image", "args": {"prompt": prompt}, "id": "call_1", "type": "tool_call"}
+    said = PollinationsImageTool(**hosts).invoke(asked_for)
+    assert said.status == "error"
+    assert said.content.startswith("prompt: ")
+    assert legacy.requests == []
 
 
 def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, hosts: dict[str, Any]) -> None:

@@ -494,7 +494,7 @@ row("`private=true` of a text")(_nothing_is_different)
 @row("`{prompt}`, URL-encoded, of a picture")
 def _(bench: Bench) -> None:
     assert all(ran.value.prompt == "cats/dogs? #1" for ran in bench.both())
-    with pytest.raises(errors.UnsupportedRequestError, match="in an address"):
+    with pytest.raises(errors.InvalidRequestError, match="in an address"):
         PollinationsImage(**bench.legacy.connection(), pace=0).generate("a long story " * 1500)
     PollinationsImage(**bench.emulator.connection()).generate("a long story " * 1500)
     assert bench.emulator.requests[-1].method == "POST"
