@@ -278,11 +278,18 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
         return httpx.AsyncClient(verify=_tls())
     # Its client, not its bare transport, which would turn off proxies from the environment.
     try:
-        from httpx_aiohttp import HttpxAiohttpClient
+        from aiohttp import DummyCookieJar
+        from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
     except ImportError as error:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
-    return HttpxAiohttpClient(verify=_tls())
+    client = HttpxAiohttpClient(verify=_tls())
+    for carrier in (client._transport, *client._mounts.values()):
+        if isinstance(carrier, AiohttpTransport):
+            # httpx keeps cookies for who wants them; aiohttp would send its own ones to whatever host had set them.
+            carrier.client = session = carrier.get_client()
+            session._cookie_jar = DummyCookieJar()
+    return client
 
 
 async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:

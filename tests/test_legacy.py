@@ -331,6 +331,18 @@ def test_no_credential_goes_to_the_older_hosts(
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+async def test_no_cookie_of_a_host_comes_back_to_it(legacy: Legacy, transport: Any) -> None:
+    # Cookies need a name: aiohttp keeps none of a bare address.
+    hosts = {name: value.replace("127.0.0.1", "localhost") for name, value in legacy.connection().items()}
+    chat = ChatPollinations(**hosts, pace=0, async_transport=transport)
+    legacy.reply("Good day", headers={"set-cookie": "__cf_bm=who; Path=/"})
+    for _ in range(2):
+        await chat.ainvoke("Hello")
+    assert len(legacy.requests) == 2
+    assert all(request.headers.keys() <= TOLD for request in legacy.requests)
+
+
 @pytest.mark.parametrize("make", ["generate", "agenerate"])
 def test_a_redirect_tells_no_more(legacy: Legacy, hosts: dict[str, Any], make: str) -> None:
     own = {"http_client": of_their_own(httpx.Client), "http_async_client": of_their_own(httpx.AsyncClient)}
