@@ -525,7 +525,9 @@ class Client:
                 return httpx.Request(call.method, url, extensions={"timeout": self.timeout.as_dict()}, **options)
             return client.build_request(call.method, url, timeout=self.timeout, **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
-            raise errors.InvalidRequestError(f"The request cannot be written as JSON: {error}") from error
+            refusal = errors.InvalidRequestError(f"The request cannot be written as JSON: {error}")
+            refusal.was_sent = False
+            raise refusal from error
 
     def _is_foreign(self, call: Call[Any]) -> bool:
         """Whether it goes where an answer said, and not to a host that the developer chose."""

@@ -21,7 +21,7 @@ from functools import partial
 from itertools import takewhile
 
 from langchain_pollinations._progress import Progress, Show, show_line
-from langchain_pollinations.errors import KEYS_PAGE, RateLimitError
+from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimitError
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ class _Place:
     """The event loop that its task waits in."""
     holds_up: asyncio.AbstractEventLoop | None = None
     """The event loop that its thread should be running instead of waiting."""
+    began: float = math.nan
+    """When its turn began."""
+    last: float = math.nan
+    """When the request before that did."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,16 @@ class Line:
                 return _Outlook(False, left, len(before) + is_busy)
             del self._places[place]
             self._holder = place
+            place.last = self.began
             self.note()
+            place.began = self.began
             return _Outlook(True, 0.0, 0)
+
+    def forget(self, place: _Place) -> None:
+        """Take back that a request began with this turn, since nothing of it was sent."""
+        with self._lock:
+            if self.began == place.began:
+                self.began = place.last
 
     def leave(self, place: _Place) -> None:
         """Give back a place, or the turn."""
@@ -170,6 +182,10 @@ class Turn:
                 with suppress(queue.Empty):
                     woken.get(timeout=seconds)
             yield
+        except PollinationsError as error:
+            if not error.was_sent:
+                self.line.forget(place)
+            raise
         finally:
             self.line.leave(place)
 
@@ -213,7 +229,7 @@ class Turn:
             retry_after=outlook.left,
             fix_url=KEYS_PAGE,
         )
-        error.is_retryable = False
+        error.is_retryable = error.was_sent = False
         return error
 
     def _rule(self) -> str:
@@ -242,9 +258,12 @@ class _Taken:
             turn.line.leave(self._place)
             raise
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._place is not None:
-            self._turn.line.leave(self._place)
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        if self._place is None:
+            return
+        if isinstance(error, PollinationsError) and not error.was_sent:
+            self._turn.line.forget(self._place)
+        self._turn.line.leave(self._place)
 
 
 def _set_from_anywhere(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:

@@ -66,6 +66,9 @@ class PollinationsError(core.ModelError):
     partial: Any = None
     """What had arrived of a stream before the error: the text of a chat. None where nothing was streamed."""
 
+    was_sent: bool = True
+    """Whether the request may have reached the service; False where it could not be written, or found no connection."""
+
     def __init__(
         self,
         message: str,
@@ -476,6 +479,21 @@ def mapped() -> Iterator[None]:
 
 
 def _from_httpx(error: httpx.HTTPError) -> PollinationsError:
+    found = _named(error)
+    found.was_sent = _was_sent(error)
+    return found
+
+
+def _was_sent(error: httpx.HTTPError) -> bool:
+    if isinstance(error.__cause__, _aiohttp_errors()):
+        return not isinstance(error.__cause__, _aiohttp_errors("ClientConnectorError", "ConnectionTimeoutError"))
+    return not isinstance(error, _UNSENT)
+
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+def _named(error: httpx.HTTPError) -> PollinationsError:
     cause = error.__cause__
     # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
     misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)
@@ -499,7 +517,7 @@ def _origin(error: httpx.HTTPError) -> str:
     return f" to {url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
 
 
-def _aiohttp_errors() -> tuple[type[BaseException], ...]:
-    """aiohttp's base error where aiohttp is in use; it is never imported for this."""
+def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:
+    """Errors of aiohttp, by default the base of all, where it is in use; it is never imported for this."""
     aiohttp = sys.modules.get("aiohttp")
-    return (aiohttp.ClientError,) if aiohttp is not None else ()
+    return tuple(getattr(aiohttp, name) for name in names or ["ClientError"]) if aiohttp is not None else ()

@@ -39,6 +39,7 @@ from langchain_pollinations import (
     list_models,
     upload,
 )
+from langchain_pollinations._pace import LINE
 from langchain_pollinations.emulator import Asked, Emulator
 from langchain_pollinations.emulator.legacy import Legacy
 from tests.conftest import MAKING, WAYS, Ask
@@ -925,6 +926,38 @@ def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask:
     ask(ChatPollinations(**{**hosts, "pace": 0.8, "progress": False}), "Hello")
     refused, answered = legacy.requests[began:]
     assert answered.at - refused.at >= 0.79
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://nowhere.invalid"])
+def test_what_finds_no_connection_keeps_nobody_waiting(
+    hosts: dict[str, Any], busy_line: None, ask: Ask, transport: Any, address: str
+) -> None:
+    began = LINE.began
+    service = {**hosts, "pace": SPACING, "async_transport": transport, "legacy_text_url": address}
+    with pytest.raises(errors.APIConnectionError) as caught:
+        ask(ChatPollinations(**service, max_retries=0), "Hello")
+    assert not caught.value.was_sent
+    assert LINE.began == began
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_what_loses_its_connection_counts(
+    legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask, transport: Any
+) -> None:
+    began = LINE.began
+    legacy.fail("drop")
+    with pytest.raises(errors.APIConnectionError) as caught:
+        ask(ChatPollinations(**{**hosts, "pace": SPACING, "async_transport": transport}, max_retries=0), "Hello")
+    assert caught.value.was_sent
+    assert LINE.began > began
+
+
+def test_what_cannot_be_written_keeps_nobody_waiting(hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
+    began = LINE.began
+    with pytest.raises(errors.InvalidRequestError, match="cannot be written"):
+        ask(ChatPollinations(**{**hosts, "pace": SPACING}), "half \ud800 a character")
+    assert LINE.began == began
 
 
 def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import Progress, RateLimitError
+from langchain_pollinations import APIConnectionError, Progress, RateLimitError
 from langchain_pollinations._pace import LINE, Line, Turn
 
 SLACK = 0.001
@@ -228,6 +228,53 @@ async def test_an_error_inside_of_a_turn_ends_it(line: Line) -> None:
     with pytest.raises(OwnError):
         async with turn(line).ataken():
             raise OwnError
+
+
+def unsent() -> APIConnectionError:
+    error = APIConnectionError("no connection")
+    error.was_sent = False
+    return error
+
+
+async def test_nobody_keeps_a_distance_from_a_request_that_was_not_sent(line: Line) -> None:
+    for _ in range(2):
+        with pytest.raises(APIConnectionError):
+            with turn(line, 600).taken():
+                raise unsent()
+        with pytest.raises(APIConnectionError):
+            async with turn(line, 600).ataken():
+                raise unsent()
+
+
+def test_who_waits_behind_a_request_that_was_not_sent_goes_at_once(line: Line) -> None:
+    starts = Starts()
+    with contextlib.ExitStack() as threads, pytest.raises(APIConnectionError):
+        with turn(line, 600).taken():
+            threads.enter_context(in_thread(starts.take, "next", turn(line, 600)))
+            until(lambda: len(line) == 2)
+            raise unsent()
+    assert starts.names == ["next"]
+
+
+def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: Line) -> None:
+    starts = Starts()
+    starts.take("first", turn(line))
+    with pytest.raises(APIConnectionError):
+        with turn(line, 0.001).taken():
+            raise unsent()
+    starts.take("second", turn(line, 0.3))
+    assert starts.gaps[0] >= 0.3 - SLACK
+
+
+def test_a_request_that_goes_out_beside_one_that_was_not_sent_counts(line: Line) -> None:
+    with pytest.raises(APIConnectionError):
+        with turn(line, 600).taken():
+            with turn(line, 0).taken():
+                pass
+            raise unsent()
+    with pytest.raises(RateLimitError):
+        with turn(line, 600, max_wait=0).taken():
+            raise AssertionError
 
 
 async def test_an_error_of_who_is_told_gives_the_place_back(line: Line) -> None:
