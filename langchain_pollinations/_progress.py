@@ -41,7 +41,8 @@ Arrived: TypeAlias = Callable[[int, int | None], None]
 
 Tell: TypeAlias = Callable[[Progress], None]
 Show: TypeAlias = bool | Tell | None
-"""None for a bar where somebody sees it, True for a bar in any case, False for nothing, or who is told."""
+"""None for a bar (while `queued`, a line) where somebody sees it, True for it in any case, False for nothing, or who is
+told."""
 
 
 def check_tells(show: Show) -> None:
