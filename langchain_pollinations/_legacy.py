@@ -29,6 +29,7 @@ from langchain_pollinations.errors import (
     ContentBlockedError,
     ContextOverflowError,
     InvalidRequestError,
+    PermissionDeniedError,
     PollinationsError,
     RateLimitError,
     UnknownModelError,
@@ -377,8 +378,16 @@ _ROUTES: Sequence[tuple[str, str, Callable[[Hosts, Call[Any]], Call[Any]]]] = (
 # --- Errors -----------------------------------------------------------------------------------------------------------
 
 _PICTURED = ("x-error-status", "x-error-type", "x-error-message")
-_MENTIONS_LENGTH = re.compile(r"exceeds? (the )?(maximum|limit|\d+)[^.]*characters|too long", re.IGNORECASE)
-_MENTIONS_BLOCK = re.compile(r"prohibited|content policy|nsfw|unsafe content", re.IGNORECASE)
+_MENTIONS_LENGTH = re.compile(
+    r"exceeds? (the )?(maximum|limit|\d+)[^.]*characters|(input|prompt|messages?|text) (is |are )?too long",
+    re.IGNORECASE,
+)
+_MENTIONS_BLOCK = re.compile(
+    r"prohibited|inappropriate|moderation|nsfw|unsafe content"
+    r"|(content|usage|safety)[ _-](management[ _-])?(policy|filter)",
+    re.IGNORECASE,
+)
+_MENTIONS_MODEL = re.compile(r"model not found|(unknown|invalid|unsupported) model", re.IGNORECASE)
 
 
 def is_answer(response: httpx.Response) -> bool:
@@ -398,14 +407,24 @@ def error_of(response: httpx.Response) -> PollinationsError:
     """
     if response.is_success:
         response = _told_by_headers(response)
-    details = _provider_message(response)
-    error = errors.from_response(response, _meaning(response))
-    if details and details not in error.message:
-        error.message = f"{error.message.rstrip('.')}: {details}"
-        error.args = (error.message,)
-    if isinstance(error, RateLimitError | UnknownModelError):
+    said = errors.from_response(response)
+    words = _joined(": ", said.message, _provider_message(response))
+    meaning = _meaning(response, words) or type(said)
+    error = errors.from_response(response, meaning, _joined("; ", words, _HINTS.get(meaning, "")))
+    if meaning in _HINTS:
         error.fix_url = KEYS_PAGE
     return error
+
+
+_HINTS: Mapping[type[PollinationsError], str] = {
+    RateLimitError: "the older hosts take few requests from an address, whoever makes them: wait, or use a key",
+    UnknownModelError: "gen.pollinations.ai has more models, with a key",
+    PermissionDeniedError: "the older hosts block the address that this comes from; gen.pollinations.ai goes by a key",
+}
+
+
+def _joined(sign: str, words: str, more: str) -> str:
+    return f"{words.rstrip('.')}{sign}{more}" if more and more not in words else words
 
 
 def _told_by_headers(response: httpx.Response) -> httpx.Response:
@@ -414,7 +433,8 @@ def _told_by_headers(response: httpx.Response) -> httpx.Response:
     status = says.pop()
     limited = _is_limited(response)
     status_code = int(status) if re.fullmatch(r"[45]\d\d", status) else 429 if limited else 500
-    said = next(filter(None, says), "The image host answered with a picture of an error")
+    shown = "its limit" if limited else "an error"
+    said = next(filter(None, says), f"The image host answered with a picture of {shown}")
     body = {"error": said, "status": status_code}
     return httpx.Response(status_code, headers=_kept(response.headers), json=body, request=response.request)
 
@@ -423,15 +443,16 @@ def _kept(headers: httpx.Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if not name.startswith("content-")}
 
 
-def _meaning(response: httpx.Response) -> type[PollinationsError] | None:
-    """What these hosts mean by a status, where that is not what it means elsewhere."""
+def _meaning(response: httpx.Response, words: str) -> type[PollinationsError] | None:
+    """What these hosts mean by a status and their words, where that is not what it means elsewhere. The rest of a body
+    is no help: it may repeat the prompt, which may speak of anything."""
     if response.status_code in (402, 429) or _is_limited(response):
         return RateLimitError
-    if response.status_code == 404 and "model" in response.text.lower():
+    if response.status_code == 404 and _MENTIONS_MODEL.search(words):
         return UnknownModelError
-    if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(response.text):
+    if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(words):
         return ContextOverflowError
-    return ContentBlockedError if _MENTIONS_BLOCK.search(response.text) else None
+    return ContentBlockedError if _MENTIONS_BLOCK.search(words) else None
 
 
 def _provider_message(response: httpx.Response) -> str:

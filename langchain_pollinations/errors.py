@@ -282,7 +282,8 @@ def _redirected(response: httpx.Response) -> PollinationsError:
     """A body is not sent on: who knows to whom, and most redirects would make a GET without it."""
     target = response.headers["location"].partition("?")[0]
     error = InvalidResponseError(
-        f"The service redirects to {target}, where a request with a body does not follow; set base_url if it should",
+        f"The service redirects to {target}, where a request with a body does not follow; if it should, set base_url "
+        "(for the older host legacy_text_url)",
         status_code=response.status_code,
     )
     error.is_retryable = False

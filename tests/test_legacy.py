@@ -596,6 +596,47 @@ def test_a_provider_is_quoted(legacy: Legacy, hosts: dict[str, Any]) -> None:
         ChatPollinations(**hosts, max_retries=0).invoke("Hello")
 
 
+WORDS: list[Any] = [
+    pytest.param(500, "Your prompt was flagged as inappropriate", {}, errors.ContentBlockedError, id="block"),
+    pytest.param(
+        400, "400 Bad Request", {"details": {"error": {"message": "Filtered by our content management policy."}}},
+        errors.ContentBlockedError, id="block by the provider",
+    ),
+    pytest.param(500, "The prompt is too long", {}, errors.ContextOverflowError, id="length"),
+    pytest.param(
+        500, "fetch failed", {"requestParameters": {"prompt": "a sign: 'nsfw prohibited', too long"}},
+        errors.InternalServerError, id="prompt that speaks of a block",
+    ),
+    pytest.param(500, "The request took too long", {}, errors.InternalServerError, id="a long time"),
+    pytest.param(404, "Not Found", {"path": "/prompt/a model"}, errors.NotFoundError, id="path that speaks of a model"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "message", "more", "kind"), WORDS)
+def test_words_of_an_error_are_its_own(
+    legacy: Legacy, hosts: dict[str, Any], status: int, message: str, more: dict[str, Any], kind: type[Exception]
+) -> None:
+    legacy.fail(status, body={"error": message, "status": status, **more})
+    with pytest.raises(errors.PollinationsError, match=message) as caught:
+        ChatPollinations(**hosts, max_retries=0).invoke("Hello")
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("queue full", "few requests from an address.*wait, or use a key"),
+        ("payment challenge", "few requests from an address.*wait, or use a key"),
+        ("blocked address", "block the address"),
+        ("blocked address, told", "Forbidden; .*block the address"),
+    ],
+)
+def test_who_is_refused_is_told_what_to_do(legacy: Legacy, hosts: dict[str, Any], fault: str, says: str) -> None:
+    legacy.fail(fault)
+    with pytest.raises(errors.PollinationsError, match=f"{says}.*{KEYS_PAGE}"):
+        ChatPollinations(**hosts, max_retries=0).invoke("Hello")
+
+
 @pytest.mark.parametrize("case", ["cut", "no end"])
 def test_a_stream_without_its_end_is_an_error(legacy: Legacy, hosts: dict[str, Any], case: str) -> None:
     legacy.fail(case)
