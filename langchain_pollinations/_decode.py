@@ -217,7 +217,9 @@ def is_migration_notice(text: str, usage: UsageMetadata | None) -> bool:
     """The older text host answers whoever sends a token, or comes from a registered site, with a notice that tells of
     the new one: as text, as a completion with a usage of zeros, or as a stream of three events."""
     unspent = usage is None or usage["total_tokens"] == 0
-    return unspent and text.lstrip().startswith(MIGRATION) and "legacy" in text.lower()
+    if not unspent or not text.lstrip().startswith(MIGRATION):
+        return False
+    return all(word in text.lower() for word in ("pollinations", "legacy"))
 
 
 def migration_error(text: str, headers: httpx.Headers) -> errors.AuthenticationError:

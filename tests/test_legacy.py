@@ -547,9 +547,10 @@ def test_the_migration_notice_is_an_error(
 
 
 def test_an_answer_that_begins_like_the_notice_is_one(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
-    for text in ("⚠️ Careful.", "⚠️ **IMPORTANT NOTICE** ⚠️ The bridge is closed."):
-        legacy.reply(text)
-        assert ask(ChatPollinations(**hosts), text).text == text
+    for text in ("⚠️ Careful.", "⚠️ **IMPORTANT NOTICE** ⚠️ Our legacy system is closed."):
+        for route in ({}, {"prefer_plain": True}):  # which tells no usage
+            legacy.reply(text)
+            assert ask(ChatPollinations(**hosts, **route), text).text == text
 
 
 TEXT_FAULTS: list[Any] = [
