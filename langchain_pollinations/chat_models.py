@@ -261,7 +261,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
     @classmethod
     def _drop_profile_of_another(cls, values: Any) -> Any:
         """LangChain builds a configured model from the fields of another one, whose profile would come along."""
-        if isinstance(values, dict) and catalog.ships(values.get("profile")):
+        if isinstance(values, dict) and _is_shipped(values.get("profile")):
             return {name: value for name, value in values.items() if name != "profile"}
         return values
 
@@ -277,7 +277,7 @@ class ChatPollinations(Connection, ChatOptions, BaseChatModel):
         return copied
 
     def _follow_model(self) -> None:
-        if self.profile == _legacy.PROFILE or catalog.ships(self.profile):
+        if _is_shipped(self.profile):
             self.profile = self._resolve_model_profile()
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
@@ -579,6 +579,12 @@ _blocks.register()
 
 _DECIDING = frozenset({"model", "api", "api_key", "base_url"})
 """Fields that say which model answers."""
+
+
+def _is_shipped(profile: ModelProfile | None) -> bool:
+    """Whether it is ours, and not the caller's own."""
+    return profile == _legacy.PROFILE or catalog.ships(profile)
+
 
 _PATH = "/v1/chat/completions"
 

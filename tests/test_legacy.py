@@ -879,6 +879,8 @@ def test_the_profile_is_that_of_the_older_model(hosts: dict[str, Any]) -> None:
     assert "max_input_tokens" not in chat.profile
     with_key = chat.model_copy(update={"api": "gen"})
     assert with_key.profile == ChatPollinations(api_key="sk_x").profile
+    twin = ChatPollinations(**{**{name: getattr(chat, name) for name in ChatPollinations.model_fields}, "api": "gen"})
+    assert twin.profile == with_key.profile
     chat.api = "gen"
     assert chat.profile == with_key.profile
 
