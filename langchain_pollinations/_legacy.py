@@ -79,7 +79,7 @@ class Hosts:
         for method, start, translation in _ROUTES:
             if (call.method, call.origin) == (method, None) and call.path.startswith(start):
                 return translation(self, call)
-        raise unsupported("The older hosts make text and pictures only")
+        raise unsupported("The older hosts answer chats and draw pictures from words, and nothing else")
 
     def _asked(self, call: Call[Any], method: Any, origin: str, path: str, **changed: Any) -> Call[Any]:
         """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""
@@ -127,6 +127,7 @@ _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "ma
 _READ = frozenset({
     *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
     *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
+    *("json", "jsonMode"),
     "system",  # put before the messages
     "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
 })  # fmt: skip
@@ -197,14 +198,18 @@ def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
     *before, last = [(message["role"], message.get("content")) for message in body["messages"]]
     systems = [content for role, content in before if role == "system" and isinstance(content, str)]
     prompt = last[1] if last[0] == "user" and isinstance(last[1], str) else ""
-    if len(systems) != len(before) or len(before) > 1 or not prompt.strip() or prompt.strip("/ ") in _RESERVED:
+    if len(systems) != len(before) or len(before) > 1 or not prompt.strip() or prompt.strip("/ ").lower() in _RESERVED:
         return None
     query = _plain_options({name: value for name, value in body.items() if name != "stream_options"}, "json")
     if query.keys() - _SIMPLE or (before and "system" in query):
         return None
     query |= {"system": systems[0]} if before else {}
-    path, params = f"/{quote(prompt, safe='')}", {name: _in_query(value) for name, value in query.items()}
-    if len(path) + len(urlencode(params)) > LONGEST_PROMPT_URL:
+    params = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
+    try:
+        path, length = f"/{quote(prompt, safe='')}", len(urlencode(params))
+    except UnicodeEncodeError:  # half a character: the other route tells of it
+        return None
+    if len(path) + length > LONGEST_PROMPT_URL:
         return None
     return hosts._asked(call, "GET", hosts.text_url, path, options={"params": params})
 
@@ -301,8 +306,8 @@ def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:
     prompt = call.path.removeprefix("/image/")
     if unquote(prompt) in (".", ".."):
         raise InvalidRequestError("prompt: no address can carry dots alone")
-    params = {name: _in_query(value) for name, value in options.items() if value is not False}
-    params |= {"private": "true"} | ({"safe": _strict(options["safe"])} if "safe" in params else {})
+    said = {name: value for name, value in options.items() if value is not False and name != "safe"}
+    params = {name: _in_query(value) for name, value in {**said, "private": True, **_strict(options)}.items()}
     length = len(prompt) + len(urlencode(params))
     if length > LONGEST_URL:
         told = f"takes {length} characters in an address, and the older host takes {LONGEST_URL}: make it shorter"
@@ -320,11 +325,12 @@ _NOT_DRAWN: Mapping[str, str] = {
 }
 
 
-def _strict(safe: Any) -> str:
+def _strict(options: Mapping[str, Any]) -> Mapping[str, bool]:
     """The filter here is on or off."""
-    if str(safe).lower() != "true":
+    safe = str(options.get("safe") or False).lower()
+    if safe not in ("true", "false", "0"):
         raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}")
-    return "true"
+    return {"safe": True} if safe == "true" else {}
 
 
 def _with_address(response: httpx.Response) -> httpx.Response:

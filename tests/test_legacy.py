@@ -435,6 +435,7 @@ PLAIN: list[Any] = [
     pytest.param([SystemMessage("Be brief"), HumanMessage("Hello")], {"system": "Be kind"}, "POST", id="both"),
     pytest.param([HumanMessage("a/b?c#d%e\nä 🐳")], {}, "GET", id="signs that addresses know"),
     pytest.param([HumanMessage("models")], {}, "POST", id="a word that is a route"),
+    pytest.param([HumanMessage("Models")], {}, "POST", id="a word that is a route in any case"),
     pytest.param([HumanMessage("..")], {}, "POST", id="dots that addresses lose"),
     pytest.param([HumanMessage("long " * 1000)], {}, "POST", id="too long for an address"),
     pytest.param([HumanMessage("Hi"), AIMessage("Yes?"), HumanMessage("Hello")], {}, "POST", id="a conversation"),
@@ -471,6 +472,20 @@ def test_a_conversation_of_text_goes_by_the_plain_post_where_that_is_preferred(
     chat = ChatPollinations(prefer_plain=True, **hosts)
     ask(chat.bind_tools(tools) if tools else chat, messages)
     assert legacy.requests[-1].path == path
+
+
+def test_half_a_character_is_told_whatever_the_route(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+        with pytest.raises(errors.InvalidRequestError, match="surrogates not allowed"):
+            ask(ChatPollinations(**hosts, **route), "half \ud800 a character")
+    assert legacy.requests == []
+
+
+def test_an_address_carries_no_option_that_is_none_or_false(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    extra = {"seed": None, "private": False, "json": False, "temperature": 0.0}
+    ChatPollinations(prefer_get=True, extra_body=extra, **hosts).invoke("Hello")
+    [request] = legacy.requests
+    assert request.query == {"model": "openai", "temperature": "0.0", "private": "true"}
 
 
 def test_get_wins_over_the_plain_post(legacy: Legacy, hosts: dict[str, Any]) -> None:
@@ -744,6 +759,8 @@ OPTIONS: list[Any] = [
     ({"enhance": True, "negative_prompt": "fog", "quality": "high", "safe": True},
      {"enhance": "true", "negative_prompt": "fog", "quality": "high", "safe": "true"}),
     ({"enhance": False, "transparent": False, "safe": None}, {}),
+    ({"safe": "false"}, {}),
+    ({"safe": False}, {}),
     ({"width": 640}, {"width": "640"}),
     ({"no-feed": True}, {}),
     ({"nofeed": True, "model": "turbo"}, {"model": "turbo"}),
