@@ -91,8 +91,9 @@ class Connection(BaseModel):
     models and tools of the process wait in one line, first come, first served; 0 does not wait."""
 
     max_wait: float | None = Field(default=None, ge=0)
-    """Seconds that a call may wait in that line; where it would be longer, it is a `RateLimitError` at once. None waits
-    as long as it takes."""
+    """Seconds that a call may wait in that line before each of its attempts. Where it would be longer, it is a
+    `RateLimitError` at once; where a repeat would wait longer, the error that it should mend. None waits as long as it
+    takes."""
 
     progress: Show = Field(default=None, exclude=True, repr=False)
     """What is seen of a wait: a note in a terminal or a notebook (None), a note in any case (True), nothing (False), or

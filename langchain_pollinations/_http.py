@@ -319,13 +319,13 @@ class Client:
 
     def send(self, call: Call[T]) -> T:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._answer, call)
+        response = self._retrying(tenacity.Retrying, call, sleep=self.sleep)(self._answer, call)
         with errors.mapped():
             return call.read(response)
 
     async def asend(self, call: Call[T]) -> T:
         call = self.translate(call)
-        response = await self._retrying(tenacity.AsyncRetrying)(self._aanswer, call)
+        response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
         with errors.mapped():
             if call.into is None:
                 return call.read(response)
@@ -409,7 +409,7 @@ class Client:
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, sleep=self.sleep)(self._begun, call)
+        response = self._retrying(tenacity.Retrying, call, sleep=self.sleep)(self._begun, call)
         with contextlib.closing(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout)
@@ -430,7 +430,7 @@ class Client:
     async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
         call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
-            response = await self._retrying(tenacity.AsyncRetrying)(self._abegun, call, stack)
+            response = await self._retrying(tenacity.AsyncRetrying, call)(self._abegun, call, stack)
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout)
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
@@ -567,10 +567,16 @@ class Client:
         headers.update(call.options.get("headers"))
         return headers
 
-    def _retrying(self, loop: Callable[..., Any], **options: Any) -> Any:
+    def _gives_up(self, call: Call[Any], state: tenacity.RetryCallState) -> bool:
+        """Whether there is no repeat any more. Nor is there one that its line would refuse: what went wrong tells more
+        than such a refusal."""
+        is_late = call.turn is not None and call.turn.is_out_of_reach(_wait(state))
+        return is_late or state.attempt_number > self.max_retries
+
+    def _retrying(self, loop: Callable[..., Any], call: Call[Any], **options: Any) -> Any:
         return loop(
             **options,
-            stop=tenacity.stop_after_attempt(self.max_retries + 1),
+            stop=partial(self._gives_up, call),
             retry=tenacity.retry_if_exception(_worth_repeating),
             wait=_wait,
             reraise=True,

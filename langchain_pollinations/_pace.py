@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,8 +103,7 @@ class Line:
         with self._lock:
             self._places.setdefault(place)
             before = self._able(takewhile(lambda each: each is not place, list(self._places)))
-            gap, *others = [each.pace for each in (*before, place)]
-            left = max(0.0, self.began + gap - time.monotonic()) + sum(others)
+            left = self._left([*before, place])
             is_busy = self._holder is not None and bool(self._able([self._holder]))
             if before or is_busy or left:
                 return _Outlook(False, left, len(before) + is_busy)
@@ -114,6 +113,17 @@ class Line:
             self.note()
             place.began = self.began
             return _Outlook(True, 0.0, 0)
+
+    def wait(self, pace: float) -> float:
+        """Seconds that one who came now would wait, if all before it take their turns in time."""
+        with self._lock:
+            newcomer = _Place(pace, lambda: None, False)
+            return self._left([*self._able(list(self._places)), newcomer])
+
+    def _left(self, places: Sequence[_Place]) -> float:
+        """Seconds until the turn of the last of them."""
+        gap, *others = [each.pace for each in places]
+        return max(0.0, self.began + gap - time.monotonic()) + sum(others)
 
     def forget(self, place: _Place) -> None:
         """Take back that a request began with this turn, since nothing of it was sent."""
@@ -155,7 +165,7 @@ class Turn:
     """Seconds between the beginning of the last answer (of the last request if it got none), whosever it was, and this
     request. With 0 it stands in no line; others still keep their distance from it."""
     max_wait: float | None
-    """Seconds that it waits at most; None for as long as it takes."""
+    """Seconds that it waits at most, for each request; None for as long as it takes."""
     progress: Show
     """Who is told of a wait."""
     line: Line = field(default=LINE, repr=False)
@@ -163,6 +173,10 @@ class Turn:
     def answered(self) -> None:
         """Count the distance from now: what is sent arrives later, and a new connection takes its time."""
         self.line.note()
+
+    def is_out_of_reach(self, seconds: float) -> bool:
+        """Whether it would wait for too long, if it came in some seconds and nobody before it."""
+        return self.max_wait is not None and self.pace > 0 and self.line.wait(self.pace) - seconds > self.max_wait
 
     @contextmanager
     def taken(self) -> Iterator[None]:

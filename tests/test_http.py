@@ -30,6 +30,7 @@ import pytest
 from langchain_pollinations import ChatPollinations, errors
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import WORN, Call, Client, _goes_abroad, multipart
+from langchain_pollinations._pace import Line, Turn
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
@@ -71,6 +72,24 @@ def test_a_502_is_repeated_by_what_the_provider_said(
     with pytest.raises(errors.UpstreamError) as caught:
         chat.model_copy(update={"max_retries": 1}).invoke("Hello")
     assert (caught.value.upstream_status, len(emulator.requests)) == (upstream, attempts)
+
+
+@pytest.mark.parametrize("way", ["send", "asend"])
+def test_a_repeat_that_would_wait_too_long_in_a_line_is_left_out(emulator: Emulator, way: str) -> None:
+    emulator.fail(503, headers=AT_ONCE)
+    client, [call] = Connection(**emulator.connection())._client, numbered(1)
+    patient = replace(call, turn=Turn(600, 5, False, Line()))
+    with pytest.raises(errors.ServiceUnavailableError):
+        client.send(patient) if way == "send" else asyncio.run(client.asend(patient))
+    assert len(emulator.requests) == 1
+
+
+def test_a_repeat_that_need_not_wait_long_in_a_line_is_made(emulator: Emulator) -> None:
+    emulator.fail(503, headers=AT_ONCE)
+    emulator.reply(body={"number": 7}, on="/image/0")
+    [call] = numbered(1)
+    impatient = replace(call, turn=Turn(0.01, 5, False, Line()))
+    assert Connection(**emulator.connection())._client.send(impatient) == 7
 
 
 def test_no_retries_means_one_attempt(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
