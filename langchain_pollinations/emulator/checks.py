@@ -484,9 +484,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
+HALF = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # of a surrogate pair, escaped or as three bytes
+
+
 def _well_formed(body: bytes, value: Any) -> Any:
-    """The value with halves of surrogate pairs replaced, which JSON can escape but no text can be sent with."""
-    if b"\\ud" not in body.lower():
+    """The value with halves of surrogate pairs replaced, which JSON can carry but no text can be sent with."""
+    if not HALF.search(body):
         return value
     text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.loads(text)

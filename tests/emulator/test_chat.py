@@ -602,13 +602,21 @@ def test_long_texts_are_answered_soon(say: Say, words: str) -> None:
     ("sent", "status"),
     [
         (r'{"messages": [{"role": "user", "content": "half a \ud83e fox"}]}', 200),
+        (b'{"messages": [{"role": "user", "content": "half a \xed\xa0\xbe fox"}]}', 200),
         (r'{"messages": [{"role": "user", "content": "a \ud83e\udd8a"}]}', 200),
         ('{"messages": [{"role": "user", "content": "x"}], "temperature": %s}' % ("9" * 400), 400),
         ('{"messages": [{"role": "user", "content": "x"}], "more": %s}' % ("[" * 9999 + "]" * 9999), 400),
         ('{"messages": [{"role": "user", "content": "json %s"}], "json": true}' % (r"{\"a\":" * 9999), 200),
     ],
-    ids=["half a character", "both halves", "a huge number", "nested deeply", "nested in words"],
+    ids=[
+        "half a character",
+        "half a character in bytes",
+        "both halves",
+        "a huge number",
+        "nested deeply",
+        "nested in words",
+    ],
 )
-def test_odd_json_is_answered_or_refused(http: httpx.Client, sent: str, status: int) -> None:
+def test_odd_json_is_answered_or_refused(http: httpx.Client, sent: str | bytes, status: int) -> None:
     answer = http.post("/v1/chat/completions", content=sent, headers={"content-type": "application/json"})
     assert answer.status_code == status, answer.text

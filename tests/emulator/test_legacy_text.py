@@ -352,6 +352,12 @@ def test_an_unknown_model_is_named(http: httpx.Client) -> None:
         assert set(body["migration"]) == {"guide", "docs", "signup"}
 
 
+def test_half_a_character_in_the_bytes_is_answered(http: httpx.Client) -> None:
+    body = b'{"messages": [{"role": "user", "content": "half a \xed\xa0\xbe fox"}]}'
+    answer = http.post("/", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200 and "\ufffd fox" in answer.text
+
+
 @pytest.mark.parametrize("body", [b"{", b"3", b'{"a": NaN}', b"[" * 100_000])
 def test_malformed_json_is_answered_with_a_page(http: httpx.Client, body: bytes) -> None:
     answer = http.post("/openai", content=body, headers={"content-type": "application/json"})
@@ -451,6 +457,13 @@ def test_whoever_is_known_gets_the_notice(http: httpx.Client, legacy: Legacy, ho
     legacy.tokens.clear()
     legacy.referrers.clear()
     assert "tides" in known(http, how).text  # an unknown one is anonymous
+
+
+@pytest.mark.parametrize("told", ["http://[registered.example", "//[", "registered", "https://registered.example:x/"])
+def test_a_referrer_that_is_no_address_is_answered_as_any_other(http: httpx.Client, told: str) -> None:
+    ways: list[dict[str, Any]] = [{"params": {"referrer": told}}, {"headers": {"referer": told}}]
+    for way in ways:
+        assert http.get("/tides", **way).status_code == 200
 
 
 def test_the_notice_comes_in_the_form_that_was_asked_for(http: httpx.Client, legacy: Legacy) -> None:

@@ -119,7 +119,10 @@ def referrer(asked: Asked, sent: Any) -> str:
     """The domain from which a request says that it comes."""
     given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
     told = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
-    return urlsplit(told).hostname or told if "//" in told else told
+    try:
+        return urlsplit(told).hostname or told
+    except ValueError:  # brackets around what is no address
+        return told
 
 
 NAMES = ("referrer", "referer")
