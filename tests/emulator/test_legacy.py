@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -187,14 +188,14 @@ def test_without_a_spacing_nobody_waits(http: httpx.Client) -> None:
 
 
 def test_generations_of_an_address_are_spaced(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.queue_length = SPACING, 2
+    legacy.spacing, legacy.queue_length = SPACING, 3
     begun = time.monotonic()
     assert [answer.status_code for answer in asked_at_once(http, 3)] == [200] * 3
     assert time.monotonic() - begun >= 2 * SPACING
 
 
 def test_one_request_at_a_time_however_long_it_takes(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.latency = 0.0, SPACING
+    legacy.spacing, legacy.latency, legacy.queue_length = 0.0, SPACING, 2
     begun = time.monotonic()
     assert [answer.status_code for answer in asked_at_once(http, 2)] == [200] * 2
     assert time.monotonic() - begun >= 2 * SPACING
@@ -210,9 +211,9 @@ def test_a_place_is_held_until_a_stream_has_ended(http: httpx.Client, legacy: Le
 
 
 def test_who_finds_the_queue_full_is_refused_at_once(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing = SPACING
-    answers = sorted(asked_at_once(http, 3), key=lambda answer: answer.status_code)
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    legacy.spacing, legacy.latency = 0.0, SPACING
+    answers = sorted(asked_at_once(http, 2), key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 429]
     assert answers[-1].json()["error"].startswith("Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1).")
     assert "retry-after" not in answers[-1].headers
 
@@ -224,6 +225,52 @@ def test_who_would_have_to_wait_is_asked_to_pay_unless_it_streams(http: httpx.Cl
     assert challenge.status_code == 402 and challenge.json()["accepts"] and "status" not in challenge.json()
     assert json.loads(base64.b64decode(challenge.headers["payment-required"])) == challenge.json()
     assert http.get("/two?stream=true").status_code == 200
+
+
+def test_one_that_comes_too_early_and_overlaps_none_may_wait(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.spacing = SPACING
+    answers = [http.get(f"/{word}") for word in ("one", "two", "three")]
+    assert [answer.status_code for answer in answers] == [200] * 3
+
+
+def free_again(http: httpx.Client, path: str) -> httpx.Response:
+    """The answer to the first request that is not refused: a server notices a little later that a client has gone."""
+    until = time.monotonic() + 5
+    while (answer := http.get(path)).status_code == 429 and time.monotonic() < until:
+        time.sleep(0.02)
+    return answer
+
+
+def test_who_goes_away_while_waiting_keeps_no_place(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.spacing, legacy.queue_length = SPACING, 1
+    legacy.reply("one", "two")
+    assert http.get("/one").text == "one"
+    legacy.spacing = 60.0
+    with pytest.raises(httpx.ReadTimeout):
+        http.get("/gone", timeout=SPACING / 4)
+    assert free_again(http, "/two").text == "two"  # the one who went away has had neither turn nor reply
+
+
+@pytest.mark.parametrize("path", ["/prompt?stream=true", "/prompt"])
+def test_who_goes_away_during_a_generation_makes_room(http: httpx.Client, legacy: Legacy, path: str) -> None:
+    legacy.spacing, legacy.queue_length = 0.0, 0
+    legacy.reply("word " * 100, chunk_delay=60)
+    if "stream" not in path:
+        legacy.script.clear()
+        legacy.latency = 60
+    with pytest.raises(httpx.ReadTimeout), http.stream("GET", path, timeout=SPACING) as answer:
+        answer.read()
+    legacy.latency = 0
+    assert free_again(http, "/other").status_code == 200
+
+
+@pytest.mark.parametrize("fault", ["cut", "no end", "stall"])
+def test_a_stream_gives_its_place_back_whatever_ends_it(http: httpx.Client, legacy: Legacy, fault: str) -> None:
+    legacy.spacing, legacy.queue_length = 0.0, 0
+    legacy.fail(fault, seconds=60)
+    with suppress(httpx.TransportError):
+        http.get("/one", params={"stream": "true"}, timeout=SPACING)
+    assert free_again(http, "/two").status_code == 200
 
 
 def test_the_store_and_refusals_of_form_need_no_turn(http: httpx.Client, legacy: Legacy) -> None:

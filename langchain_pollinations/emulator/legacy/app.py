@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -36,15 +38,33 @@ class Application(front.Front):
         return headers.stamped(given, status, self.hosts.level, self.host)
 
     async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(self.hosts, self._program, scope["asked"])
-        try:
+        await _while_there(self._served(scope, receive, send), receive)
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with Visit(self.hosts, self._program, scope["asked"]) as visit:
             response = await self._response(visit)
             await response(scope, receive, send)
-        finally:
-            visit.leave()
 
     async def _response(self, visit: Visit) -> Response:
         try:
             return await self._answerer(visit)
         except Refusal as refusal:
             return visit.refused(refusal)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Do what is done for a client as long as the client is there: who goes away keeps no place in the queue."""
+    tasks = working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -29,10 +29,10 @@ class Kept:
     date: str = field(default_factory=now)
 
 
-def identity(asked: Asked, body: Any, without: tuple[str, ...]) -> str:
+def identity(asked: Asked, body: Any) -> str:
     """The name of a request: method, path, query and body, without what names the caller."""
-    query = sorted((k, v) for k, v in asked.query.items() if k not in without)
-    told = {k: v for k, v in body.items() if k not in without} if isinstance(body, dict) else asked.body.hex()
+    query = sorted((k, v) for k, v in asked.query.items() if k not in NOT_IDENTITY)
+    told = {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
     method = "GET" if asked.method == "HEAD" else asked.method
     return sha256(
         json.dumps([method, asked.raw_path.partition("?")[0], query, told], sort_keys=True).encode()

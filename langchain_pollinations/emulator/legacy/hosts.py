@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -16,11 +17,9 @@ from ..refusals import Refusal
 from ..world import Asked, Requests
 from . import edge, errors
 from .gallery import Similar
-from .queue import Queue, Turn
+from .queue import Queue
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
-
-
 Level = Literal["l4", "l5"]
 SHOWN = 20  # answers in the public feed
 
@@ -41,7 +40,7 @@ class Switches:
 
     level: Level = "l4"  # "l5" refuses in the form of the unified host, and an unknown model with 400
     spacing: float | None = None  # seconds from one generation of an address to its next, one at a time; None: no queue
-    queue_length: int = 1  # how many requests of an address may wait for their turn
+    queue_length: int = 1  # how many requests of an address there may be; 1: the next that overlaps is refused
     payments: bool = False  # whether one that would have to wait and does not stream is asked to pay
     notice: bool = False  # whether every answer of the text host is the notice of its migration
     tokens: set[str] = field(default_factory=set)  # those that earn the notice; by default the emulator's keys
@@ -89,20 +88,26 @@ class Hosts(Switches):
 
 
 class Visit:
-    """One request at one of the hosts."""
+    """One request at one of the hosts, which ends with the place in the queue given back."""
 
     def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
         self._store, self._feed, self._queue = program.store, program.feed, program.queue
-        self._turn: Turn | None = None
+        self._place = AsyncExitStack()
+
+    async def __aenter__(self) -> Visit:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._place.aclose()
 
     def scripted(self) -> replies.Entry | None:
         """What a test wrote for this request: a message, or a fault in a good answer."""
         return self.hosts.lines.take(place(self.asked), messages=True)
 
-    def key(self, body: Any = None, without: tuple[str, ...] = edge.NOT_IDENTITY) -> str:
-        """The name of a request in the store, without what shapes no answer."""
-        return edge.identity(self.asked, body, without)
+    def key(self, body: Any = None) -> str:
+        """The name of a request in the store."""
+        return edge.identity(self.asked, body)
 
     def stored(self, key: str) -> Response | None:
         found = self._store.find(key)
@@ -122,14 +127,9 @@ class Visit:
         """Wait for the turn of the address that asks, and for the time that a generation takes."""
         hosts = self.hosts
         if hosts.spacing is not None:
-            self._turn = await self._queue.turn(self.asked.client[0], hosts, streams=streams)
+            await self._place.enter_async_context(self._queue.turn(self.asked.client[0], hosts, streams=streams))
         if hosts.latency:
             await asyncio.sleep(hosts.latency)
-
-    def leave(self) -> None:
-        """Give the place in the queue back."""
-        if self._turn is not None:
-            self._turn.end()
 
     def refused(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
         return errors.response(refusal, self.hosts.level, self.asked.host, headers)

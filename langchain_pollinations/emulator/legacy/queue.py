@@ -6,7 +6,8 @@ import asyncio
 import base64
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from ..refusals import Refusal
@@ -39,42 +40,28 @@ class Challenge(Refusal):
         return {"x402Version": 2, "error": self.message, "accepts": [offer]}
 
 
-@dataclass
 class Line:
-    """Those of one address who wait."""
+    """Those of one address who wait, and the one whose turn it is."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # first come, first served
-    waiting: int = 0
-    free_at: float = 0.0
+    def __init__(self) -> None:
+        self.queued = 0
+        self.free_at = 0.0
+        self._lock = asyncio.Lock()  # first come, first served
 
     def must_wait(self) -> bool:
-        return self.waiting > 0 or self.lock.locked() or time.monotonic() < self.free_at
+        return self.queued > 0 or time.monotonic() < self.free_at
 
-    async def wait(self) -> None:
-        self.waiting += 1
+    @asynccontextmanager
+    async def turn(self, spacing: float) -> AsyncIterator[None]:
+        """Stand in the line until it is the turn, and through it; whoever leaves early makes room as well."""
+        self.queued += 1
         try:
-            await self.lock.acquire()
-            await self._spaced()
+            async with self._lock:
+                await asyncio.sleep(self.free_at - time.monotonic())
+                self.free_at = time.monotonic() + spacing
+                yield
         finally:
-            self.waiting -= 1
-
-    async def _spaced(self) -> None:
-        """Wait with the lock held; whoever stops waiting gives it back."""
-        try:
-            await asyncio.sleep(self.free_at - time.monotonic())
-        except asyncio.CancelledError:
-            self.lock.release()
-            raise
-
-
-@dataclass
-class Turn:
-    """The right to generate, until its end."""
-
-    line: Line
-
-    def end(self) -> None:
-        self.line.lock.release()
+            self.queued -= 1
 
 
 class Queue:
@@ -83,20 +70,20 @@ class Queue:
     def __init__(self) -> None:
         self._lines: defaultdict[str, Line] = defaultdict(Line)
 
-    async def turn(self, address: str, rules: Rules, *, streams: bool) -> Turn:
+    def turn(self, address: str, rules: Rules, *, streams: bool) -> AbstractAsyncContextManager[None]:
+        """The turn of an address, or its refusal."""
         line = self._lines[address]
         if line.must_wait():
-            _admit(address, line, rules, streams)
-            await line.wait()
-        else:
-            await line.lock.acquire()  # at once: it is free
-        line.free_at = time.monotonic() + (rules.spacing or 0)
-        return Turn(line)
+            _admit(full(address, line.queued, rules.queue_length), line.queued, rules, streams)
+        return line.turn(rules.spacing or 0)
 
 
-def _admit(address: str, line: Line, rules: Rules, streams: bool) -> None:
-    full = f"Queue full for IP: {address}: {line.waiting} requests already queued (max: {rules.queue_length})."
+def full(address: str, queued: int, most: int) -> str:
+    return f"Queue full for IP: {address}: {queued} requests already queued (max: {most})."
+
+
+def _admit(told: str, queued: int, rules: Rules, streams: bool) -> None:
     if rules.payments and not streams:
-        raise Challenge(f"{full} Pay for this request, or wait until the one before it has ended.")
-    if line.waiting >= rules.queue_length:
-        raise Refusal(429, f"{full} Without a key there is one request at a time; keys are at enter.pollinations.ai")
+        raise Challenge(f"{told} Pay for this request, or wait until the one before it has ended.")
+    if queued >= rules.queue_length:
+        raise Refusal(429, f"{told} Without a key there is one request at a time; keys are at enter.pollinations.ai")

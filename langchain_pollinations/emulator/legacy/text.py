@@ -210,7 +210,7 @@ class Request:
         self.dialect = HOST if entry.dialect is None else dialects.named(entry.dialect)
         try:
             await self.visit.turn(streams=self.streams)
-        except Refusal:
+        except (Refusal, asyncio.CancelledError):
             self.hosts.lines.give_back(entry)
             raise
         if entry.delay:
