@@ -64,6 +64,7 @@ class Emulator(Scripted):
         return self
 
     def stop(self) -> None:
+        self._port.end()
         self.legacy.stop()
         self._port.stop()
 

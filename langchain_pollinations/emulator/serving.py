@@ -109,9 +109,13 @@ class Port:
     def _run(server: _Server, listener: socket.socket) -> None:
         asyncio.run(server.serve(sockets=[listener]))
 
+    def end(self) -> None:
+        """Let the server come to its end, which `stop` waits for: several take no longer than one."""
+        if self._server is not None:
+            self._server.should_exit = True
+
     def stop(self) -> None:
-        if self._server is None or self._thread is None:
-            return
-        self._server.should_exit = True
-        self._thread.join(PATIENCE)
+        self.end()
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
         self._server = self._thread = None

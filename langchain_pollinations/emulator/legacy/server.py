@@ -53,6 +53,8 @@ class Legacy(Hosts, Scripted):
         with self._lock:
             self._runs = False
             for port in self._ports.values():
+                port.end()
+            for port in self._ports.values():
                 port.stop()
 
     def _url(self, name: str) -> str:
