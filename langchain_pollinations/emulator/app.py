@@ -67,7 +67,7 @@ class Application(front.Front):
         fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
         return next(fitting, front.BODY_LIMIT)
 
-    def too_large(self, asked: Asked, refusal: Refusal) -> Response:
+    def refuse(self, asked: Asked, refusal: Refusal) -> Response:
         return refused(media.flat(refusal) if asked.path.startswith("/media/") else refusal)
 
     def stamped(self, status: int, headers: front.Headers) -> front.Headers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,9 @@ SAFETY = {
         "safety": {"applied": ["violence"], "triggered": ["violence"]},
     }
 }
+HOST = "gen.pollinations.ai"
 EDGE_PAGE = (
-    "<!DOCTYPE html><html><head><title>{status} | gen.pollinations.ai</title></head>"
+    "<!DOCTYPE html><html><head><title>{status} | {host}</title></head>"
     "<body><h1>Error {status}</h1><p>The web server is not answering.</p></body></html>"
 )
 STREAM_ERROR = {
@@ -57,11 +58,11 @@ def _provider(status: int, upstream_status: int, message: str, body: str | None 
     return lambda: upstream(status, message, upstream_status, body)
 
 
-def _http(status: int, message: str | None = None, **more: Any) -> Callable[[], Case]:
+def http(status: int, message: str | None = None, **more: Any) -> Callable[[], Case]:
     return lambda: Refusal(status, message, **more)
 
 
-def _plain(status: int, body: Any, **headers: str) -> Callable[[], Case]:
+def plain(status: int, body: Any, **headers: str) -> Callable[[], Case]:
     return lambda: Plain(status, body, headers)
 
 
@@ -70,23 +71,23 @@ def _error(value: Any) -> str:
 
 
 def _image_input(code: str, message: str) -> Callable[[], Case]:
-    return _http(400, message, code=code)
+    return http(400, message, code=code)
 
 
 CASES: Mapping[str, Callable[[], Case]] = {
-    "no key": _http(401),
-    "key not recognised": _http(401, UNKNOWN_KEY),
-    "model unknown": _http(400, 'Invalid model or alias: "nope". Must be a valid model name or alias.'),
-    "model not allowed for the key": _http(403, "Model 'openai/gpt-5.4-nano' is not allowed for this API key"),
-    "balance spent": _http(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE"),
-    "key budget spent": _http(402, "API key budget exhausted", code="KEY_BUDGET_EXHAUSTED"),
-    "publishable key limiter": _plain(429, LIMITER, **{"retry-after": "2"}),
-    "concurrency limiter": _plain(
+    "no key": http(401),
+    "key not recognised": http(401, UNKNOWN_KEY),
+    "model unknown": http(400, 'Invalid model or alias: "nope". Must be a valid model name or alias.'),
+    "model not allowed for the key": http(403, "Model 'openai/gpt-5.4-nano' is not allowed for this API key"),
+    "balance spent": http(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE"),
+    "key budget spent": http(402, "API key budget exhausted", code="KEY_BUDGET_EXHAUSTED"),
+    "publishable key limiter": plain(429, LIMITER, **{"retry-after": "2"}),
+    "concurrency limiter": plain(
         429,
         {"error": "concurrency_limit_exceeded", "message": "One generation at a time."},
         **{"retry-after": "1"},
     ),
-    "edge limiter": _http(429),
+    "edge limiter": http(429),
     "per-model limit": lambda: Refusal(
         429,
         "Per-user limit of 10 RPM exceeded for model openai/gpt-5.4-nano",
@@ -124,8 +125,8 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "content policy": lambda: Refusal(
         422, "The request was refused by the content policy.", code="content_policy_violation"
     ),
-    "content blocked": _http(400, "Content blocked: violence", code="content_blocked"),
-    "content blocked, older shape": _plain(400, SAFETY),
+    "content blocked": http(400, "Content blocked: violence", code="content_blocked"),
+    "content blocked, older shape": plain(400, SAFETY),
     "safety service down": lambda: Refusal(
         503,
         "Safety service temporarily unavailable",
@@ -135,22 +136,22 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "invalid image url": _image_input("invalid_image_url", "Invalid image URL"),
     "image too large": _image_input("image_too_large", "Image too large"),
     "unsupported image type": _image_input("unsupported_image_media_type", "Unsupported image media type"),
-    "body over 20 MiB": _http(413),
-    "coordination unavailable": _plain(503, "Generation coordination is unavailable"),
-    "cache unavailable": _plain(503, "Generation cache is temporarily unavailable"),
-    "edge page": _plain(524, EDGE_PAGE.format(status=524)),
-    "bad gateway page": _plain(502, EDGE_PAGE.format(status=502)),
-    "path unknown": _http(404),
+    "body over 20 MiB": http(413),
+    "coordination unavailable": plain(503, "Generation coordination is unavailable"),
+    "cache unavailable": plain(503, "Generation cache is temporarily unavailable"),
+    "edge page": plain(524, EDGE_PAGE.format(status=524, host=HOST)),
+    "bad gateway page": plain(502, EDGE_PAGE.format(status=502, host=HOST)),
+    "path unknown": http(404),
 }
 
 # These keep status 200; the application makes them in the form that the request asks for.
 SOFT_CASES = ("balance notice", "stream error", "comments")
 
 
-def named(name: str) -> Case:
+def named(name: str, cases: Mapping[str, Callable[[], Case]], soft_cases: Iterable[str]) -> Case:
     """The case of a name; what stands after a comma or colon of a longer name does not matter."""
-    short = name if name in CASES else name.split(":")[0].split(",")[0].strip()
-    if short not in CASES:
-        known = ", ".join(sorted((*CASES, *SOFT_CASES, *DAMAGES)))
+    short = name if name in cases else name.split(":")[0].split(",")[0].strip()
+    if short not in cases:
+        known = ", ".join(sorted((*cases, *soft_cases, *DAMAGES)))
         raise ValueError(f"Unknown fault {name!r}; known are: {known}")
-    return CASES[short]()
+    return cases[short]()

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .refusals import Refusal
-from .replies import Damage, Script
-from .wire import Damaged, Finished, Torn, played, refused
+from .replies import Damage, Entry, Script
+from .wire import Damaged, Finished, Torn, played
 from .world import Asked, Requests
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,9 @@ class Front:
         """How many bytes a body may have."""
         return BODY_LIMIT
 
-    def too_large(self, asked: Asked, refusal: Refusal) -> Response:
-        return refused(refusal)
+    def refuse(self, asked: Asked, refusal: Refusal) -> Response:
+        """A refusal in the form of the host."""
+        raise NotImplementedError
 
     def place(self, asked: Asked) -> str:
         """Where a request goes, as the script names it."""
@@ -115,7 +116,7 @@ class Front:
             body = await _body(receive, self.limit(asked))
         except Refusal as refusal:
             self._requests.remember(asked)
-            await self.too_large(asked, refusal)(scope, receive, send)
+            await self.refuse(asked, refusal)(scope, receive, send)
             return
         asked = replace(asked, body=body)
         self._requests.remember(asked)
@@ -127,6 +128,12 @@ class Front:
                 raise Torn
             await self._routes({**scope, "asked": asked}, receive, Damaged(send, entry))
         elif entry is not None:
-            await (await played(entry))(scope, receive, send)
+            await (await self._played(asked, entry))(scope, receive, send)
         else:
             await self._routes({**scope, "asked": asked}, receive, send)
+
+    async def _played(self, asked: Asked, entry: Entry) -> Response:
+        try:
+            return await played(entry)
+        except Refusal as refusal:
+            return self.refuse(asked, refusal)

@@ -10,6 +10,8 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
+from .refusals import Refusal
+
 DONE = b"data: [DONE]\n\n"
 _numbers = count(1)
 
@@ -52,6 +54,13 @@ class Raw(Entry):
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Refused(Entry):
+    """A refusal, in the form of the host that plays it."""
+
+    refusal: Refusal = field(default_factory=lambda: Refusal(500))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import dialects, faults, replies
@@ -12,17 +12,12 @@ from .refusals import Refusal
 class Scripted:
     """A host that plays what a test scripts."""
 
+    cases: Mapping[str, Callable[[], faults.Case]] = faults.CASES
     soft_cases: Sequence[str] = faults.SOFT_CASES
 
     @property
     def script(self) -> replies.Script:
         raise NotImplementedError
-
-    def _named(self, case: str) -> faults.Case:
-        return faults.named(case)
-
-    def _refusal(self, status: int, message: str | None, **more: Any) -> faults.Case:
-        return Refusal(status, message, **more)
 
     def reply(
         self,
@@ -86,7 +81,7 @@ class Scripted:
         seconds: float = 5.0,
         pings: bool = False,
     ) -> None:
-        """Queue a fault: a status in the service's envelope or with a raw body, or a named case of `faults`."""
+        """Queue a fault: a status in the form of its host or with a raw body, or a named case of `faults`."""
         line: dict[str, Any] = {"on": on, "times": times, "delay": delay}
         if case in faults.DAMAGES:
             damage = replies.Damage(**line, kind=str(case), after=after, seconds=seconds, pings=pings)
@@ -98,12 +93,12 @@ class Scripted:
             return
         found: faults.Case
         if isinstance(case, str):
-            found = self._named(case)
+            found = faults.named(case, self.cases, self.soft_cases)
         elif body is not None:
             found = faults.Plain(case, body)
         else:
-            found = self._refusal(case, message, code=code, details=details, fix_url=fix_url)
-        self.script.add(_raw(found, headers or {}, line))
+            found = Refusal(case, message, code=code, details=details, fix_url=fix_url)
+        self.script.add(_faulty(found, headers or {}, line))
 
 
 def _messages(
@@ -121,10 +116,10 @@ def _messages(
     return [{"content": text} for text in texts]
 
 
-def _raw(found: faults.Case, headers: Mapping[str, str], line: Mapping[str, Any]) -> replies.Raw:
+def _faulty(found: faults.Case, headers: Mapping[str, str], line: Mapping[str, Any]) -> replies.Entry:
     if isinstance(found, Refusal):
-        head = {"content-type": "application/json", **found.headers, **headers}
-        return replies.Raw(**line, status=found.status, headers=head, body=found.body())
+        found.headers.update((name.lower(), value) for name, value in headers.items())
+        return replies.Refused(**line, refusal=found)
     data, kind = replies.encoded(found.body)
     head = {"content-type": kind, **found.headers, **headers}
     return replies.Raw(**line, status=found.status, headers=head, body=data)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .refusals import Refusal
-from .replies import DONE, Chunks, Damage, Entry, Raw
+from .replies import DONE, Chunks, Damage, Entry, Raw, Refused
 
 
 class Torn(Exception):
@@ -54,9 +54,11 @@ def refused(refusal: Refusal) -> Response:
 
 
 async def played(entry: Entry) -> Response:
-    """The response of a line of the script that needs no checks."""
+    """The response of a line of the script that needs no checks; a refusal is raised: the host gives it its form."""
     if entry.delay:
         await asyncio.sleep(entry.delay)
+    if isinstance(entry, Refused):
+        raise entry.refusal.with_traceback(None)  # the same one each time that it is played
     if isinstance(entry, Raw):
         return Response(entry.body, entry.status, headers=dict(entry.headers))
     if isinstance(entry, Chunks):

@@ -449,6 +449,58 @@ def test_pictures_of_errors_come_by_name(http: httpx.Client, legacy: Legacy, nam
     drawn(http.get(CAT, params=SMALL))
 
 
+@pytest.mark.parametrize(
+    ("case", "kind", "status"),
+    [
+        pytest.param(429, "Too Many Requests", "429", id="429"),
+        pytest.param("queue full", "Too Many Requests", "429", id="queue full"),
+        pytest.param("blocked address, told", "Forbidden", "403", id="blocked"),
+        pytest.param("provider 503", "Internal Server Error", "503", id="provider"),
+        pytest.param(502, "Internal Server Error", "502", id="502"),
+    ],
+)
+@pytest.mark.parametrize("on", ["/", "/prompt", "image"])
+def test_a_fault_has_the_form_of_the_host_that_it_meets(
+    http: httpx.Client, legacy: Legacy, on: str, case: Any, kind: str, status: str
+) -> None:
+    legacy.fail(case, on=on, headers={"X-Note": "1"})
+    answer = http.get(CAT, params=SMALL)
+    assert picture(answer).size == (512, 384) and answer.headers["x-note"] == "1"
+    assert (answer.headers["x-error-type"], answer.headers["x-error-status"]) == (kind, status)
+    assert (answer.headers.get("x-rate-limited") == "true") is (status == "429")
+    legacy.level = "l5"
+    legacy.fail(case, on=on)
+    refused = http.get(CAT, params=SMALL)
+    assert refused.status_code == int(status) and refused.json()["success"] is False
+
+
+def test_a_list_is_refused_with_a_status_and_the_link_of_its_host(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.fail(503, on="/models")
+    answer = http.get("/models")
+    assert answer.status_code == 503 and answer.json()["migration"]["signup"].endswith("?ref=image")
+    assert http.post("/models", json={}).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [("payment challenge", 402), ("blocked address", 403), ("origin down", 530), ("bad gateway page", 502)],
+)
+def test_challenges_and_what_stands_before_the_host_have_a_real_status(
+    http: httpx.Client, legacy: Legacy, case: str, status: int
+) -> None:
+    legacy.fail(case, on="/prompt")
+    answer = http.get(CAT, params=SMALL)
+    assert answer.status_code == status and not answer.headers["content-type"].startswith("image/")
+    assert "x-error-type" not in answer.headers
+
+
+def test_a_fault_has_the_form_of_the_level_at_which_it_is_met(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.fail(429, times=2)
+    assert http.get(CAT, params=SMALL).headers["x-error-status"] == "429"
+    legacy.level = "l5"
+    assert http.get(CAT, params=SMALL).status_code == 429
+
+
 def test_the_older_artwork_is_large_and_no_header_tells_of_it(http: httpx.Client, legacy: Legacy) -> None:
     legacy.fail("moved placeholder", on="/prompt")
     answer = http.get(CAT, params=SMALL)

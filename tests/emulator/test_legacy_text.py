@@ -409,6 +409,12 @@ def test_named_faults(http: httpx.Client, legacy: Legacy, case: str, status: int
     assert chat(http).status_code == 200
 
 
+def test_pictures_of_errors_are_words_where_words_were_asked_for(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.fail("picture of a limit")
+    answer = chat(http)
+    assert answer.status_code == 429 and answer.json()["migration"]["signup"].endswith("?ref=text")
+
+
 def test_what_faults_say(http: httpx.Client, legacy: Legacy) -> None:
     def told(case: str) -> httpx.Response:
         legacy.fail(case)

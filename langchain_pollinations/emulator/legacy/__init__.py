@@ -21,11 +21,11 @@ response; on the way out `headers` adds what every answer of these hosts carries
   refused for its form, and what comes from the store, needs no turn;
 - `visit.kept(key, response)` is the response that also fills the store once it is sent whole;
 - `visit.publish(event)` shows an answer in the public feed, and `visit.published()` is what stands there;
-- `visit.refused(refusal)` is a refusal in the form of the level; `app` does that for a `Refusal` that is raised.
+- `visit.refused(refusal)` is a refusal in the form of the host and its level, as `app` makes it of one that is raised.
 
-Of the host for text, `parameters` reads a request, and `notice` is what it tells callers whom it knows. Both hosts keep
-answers in `edge`, wait in `queue` and refuse through `errors`; `faults` are refusals by name.
-Of the host for pictures, `orders` reads a request, `gallery` remembers what was made, `placards` are its refusals.
+Of the host for text, `parameters` reads a request, and `notice` is what it tells callers whom it knows. Of the host for
+pictures, `orders` reads a request, and `gallery` finds pictures for similar prompts. Both keep answers in `edge`, wait
+in `queue` and refuse through `errors`; `faults` are what a test may let go wrong, by name.
 """
 
 from __future__ import annotations

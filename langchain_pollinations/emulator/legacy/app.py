@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from .. import front
 from ..refusals import Refusal
 from ..world import Asked
-from . import headers, image, text
+from . import errors, headers, image, text
 from .hosts import Hosts, Visit, place
 from .queue import Queue
 
@@ -28,8 +28,8 @@ class Application(front.Front):
         self._program.queue = Queue()  # nobody waits at a host that has just started
         super().__init__(hosts.requests, hosts.lines, self._visited)
 
-    def too_large(self, asked: Asked, refusal: Refusal) -> Response:
-        return Visit(self.hosts, self._program, asked).refused(refusal)
+    def refuse(self, asked: Asked, refusal: Refusal) -> Response:
+        return errors.response(refusal, asked, self.hosts.level)
 
     def place(self, asked: Asked) -> str:
         return place(asked)
@@ -49,7 +49,7 @@ class Application(front.Front):
         try:
             return await self._answerer(visit)
         except Refusal as refusal:
-            return visit.refused(refusal)
+            return self.refuse(visit.asked, refusal)
 
 
 async def _gone(receive: Receive) -> None:

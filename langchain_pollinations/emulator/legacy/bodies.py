@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse
 
+JPEG = "image/jpeg"
+
 
 class Json(JSONResponse):
     """JSON with its charset, as Express labels it."""

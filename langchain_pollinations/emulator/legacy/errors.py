@@ -1,22 +1,27 @@
-"""How the older hosts refuse: with a string and a hint where to go, or a picture; on the newer level as `gen` does."""
+"""How the older hosts refuse: with a string and a hint where to go, and where a picture was asked for with a picture
+and status 200, so that pages that embed it show something. On the newer level they refuse as the unified host does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from ..faults import Case, Plain
+from .. import pictures
+from ..pictures import signs
 from ..refusals import Refusal
-from . import placards
-from .bodies import Json
+from ..world import Asked
+from .bodies import JPEG, Json
 from .headers import DOCS, GUIDE, signup
 
 NOTICE = (
     "This host is kept for callers without a key. Its successor is gen.pollinations.ai; "
     "see the guide for how to move, and sign up for a key."
 )
+WITHOUT_PICTURE = ("/models", "/about", "/feed", "/register")  # of the image host, whose other paths are prompts
+LABELS = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests"}
+OTHER = "Internal Server Error"  # which the host calls a 400, too
+LONGEST = 300  # characters of a header
 
 
 class Bare(Refusal):
@@ -36,21 +41,35 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
     }
 
 
+def _in_header(text: str) -> str:
+    """A text as a header can carry it."""
+    return " ".join(text.split()).encode("ascii", "replace").decode()[:LONGEST]
+
+
+def _pictured(refusal: Refusal) -> Response:
+    """The picture of a refusal; what is wrong stands in headers, too."""
+    label = LABELS.get(refusal.status, OTHER)
+    told = {
+        "content-type": JPEG,
+        "cache-control": "no-store",
+        "x-error-type": label,
+        "x-error-status": str(refusal.status),
+        "x-error-message": _in_header(refusal.message),
+    }
+    limited = {"x-rate-limited": "true"} if refusal.status == 429 else {}
+    picture = pictures.jpeg(signs.placard(label, refusal.message))
+    return Response(picture, headers=told | limited | refusal.headers)
+
+
 def _has_own_form(refusal: Refusal) -> bool:
     """Whether a refusal looks the same on every level, as a challenge to pay does."""
     return type(refusal).envelope is not Refusal.envelope
 
 
-def case(refusal: Refusal, level: str, host: str = "text") -> Case:
-    """A refusal as the script plays it."""
+def response(refusal: Refusal, asked: Asked, level: str) -> Response:
+    """A refusal in the form of the host that was asked, at its level."""
     if level == "l5" or _has_own_form(refusal):
-        return refusal
-    return Plain(refusal.status, envelope(refusal, host), refusal.headers)
-
-
-def response(refusal: Refusal, level: str, host: str, headers: Mapping[str, str] | None = None) -> Response:
-    unified = level == "l5" or _has_own_form(refusal)
-    if host == "image" and not unified:
-        return placards.response(refusal)
-    body = refusal.envelope() if unified else envelope(refusal, host)
-    return Json(body, refusal.status, headers={**refusal.headers, **(headers or {})})
+        return Json(refusal.envelope(), refusal.status, headers=refusal.headers)
+    if asked.host == "image" and asked.path not in WITHOUT_PICTURE:
+        return _pictured(refusal)
+    return Json(envelope(refusal, asked.host), refusal.status, headers=refusal.headers)

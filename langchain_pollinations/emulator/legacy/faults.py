@@ -1,51 +1,47 @@
-"""Named faults of the older hosts and of what stands before them."""
+"""Named faults of the older hosts and of what stands before them. Refusals among them take the form of the host
+that they meet: they are pictures where a picture was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from ..faults import DAMAGES, EDGE_PAGE, Case, Plain
+from .. import pictures
+from ..faults import EDGE_PAGE, Case, Plain, http, plain
+from ..pictures import signs
 from ..refusals import Refusal, now
-from . import errors, placards, text
-from .bodies import MALFORMED
-from .queue import Challenge
+from . import text
+from .bodies import JPEG, MALFORMED
+from .queue import Challenge, full
 
-FULL = "Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1)."
+FULL = full("127.0.0.1", 1, 1)
 OVERLOADED = {"error": {"message": "The model is overloaded", "type": "ServiceUnavailable", "code": 503}}
 PLAIN = "text/plain; charset=utf-8"
 
 
-def _refused(make: Callable[[], Refusal]) -> Callable[[str], Case]:
-    return lambda level: errors.case(make(), level)
+def _blocked() -> Refusal:
+    return Refusal(403, "Forbidden", details={"blockedIp": "127.0.0.1", "timestamp": now()})
 
 
-def _plain(status: int, body: Any, **headers: str) -> Callable[[str], Case]:
-    return lambda level: Plain(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+def _moved() -> Plain:
+    """A picture of other things than the prompt's that no header tells from a good answer, as in January 2026."""
+    return Plain(200, pictures.jpeg(signs.moved(), 90), {"content-type": JPEG})
 
 
-# Each makes its case in the form of a level.
-CASES: Mapping[str, Callable[[str], Case]] = {
-    "queue full": _refused(lambda: Refusal(429, f"{FULL} Please wait until the request before this one has ended.")),
-    "payment challenge": _refused(lambda: Challenge(FULL)),
-    "blocked address": _plain(403, b"", content_type=PLAIN),
-    "blocked address, told": _refused(
-        lambda: Refusal(403, "Forbidden", details={"blockedIp": "127.0.0.1", "timestamp": now()})
-    ),
-    "provider 503": _refused(lambda: Refusal(503, "503 Service Unavailable", details=OVERLOADED)),
-    "input too long": _refused(lambda: text.too_long(5001, 5000)),
-    "worker error": _plain(500, "Worker error: fetch failed", x_error="fetch failed"),
-    "origin down": _plain(530, "error code: 1033"),
-    "bad gateway page": _plain(502, EDGE_PAGE.format(status=502)),
-    "malformed body": _plain(400, MALFORMED),
-    **placards.CASES,
+CASES: Mapping[str, Callable[[], Case]] = {
+    "queue full": http(429, f"{FULL} Please wait until the request before this one has ended."),
+    "payment challenge": lambda: Challenge(FULL),
+    "blocked address": plain(403, b"", **{"content-type": PLAIN}),
+    "blocked address, told": _blocked,
+    "provider 503": http(503, "503 Service Unavailable", details=OVERLOADED),
+    "input too long": lambda: text.too_long(5001, 5000),
+    "worker error": plain(500, "Worker error: fetch failed", **{"x-error": "fetch failed"}),
+    "origin down": plain(530, "error code: 1033"),
+    "bad gateway page": plain(502, EDGE_PAGE.format(status=502, host="pollinations.ai")),
+    "malformed body": plain(400, MALFORMED),
+    # Those of the host for pictures.
+    "picture of an error": http(500, "Failed to generate the picture"),
+    "picture of a limit": http(429, FULL),
+    "picture of a block": http(403, "Content rejected: the prompt is prohibited by the content policy"),
+    "moved placeholder": _moved,
 }
 SOFT_CASES = ("migration notice",)
-
-
-def named(name: str, level: str) -> Case:
-    """The fault of a name, in the form of a level."""
-    if name not in CASES:
-        known = ", ".join(sorted((*CASES, *SOFT_CASES, *DAMAGES)))
-        raise ValueError(f"Unknown fault {name!r}; known are: {known}")
-    return CASES[name](level)

@@ -131,8 +131,9 @@ class Visit:
         if hosts.latency:
             await asyncio.sleep(hosts.latency)
 
-    def refused(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-        return errors.response(refusal, self.hosts.level, self.asked.host, headers)
+    def refused(self, refusal: Refusal) -> Response:
+        """A refusal in the form of the host and its level."""
+        return errors.response(refusal, self.asked, self.hosts.level)
 
 
 def place(asked: Asked) -> str:

@@ -137,5 +137,5 @@ UTILITIES: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {
 
 async def answer(visit: Visit) -> Response:
     if visit.asked.method not in ("GET", "HEAD"):
-        return visit.refused(Refusal(405))
+        raise Refusal(405)
     return await UTILITIES.get(visit.asked.path, _prompt)(visit)

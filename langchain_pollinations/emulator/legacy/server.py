@@ -8,11 +8,9 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from .. import faults as gen_faults
-from ..refusals import Refusal
 from ..scripting import Scripted
 from ..serving import Port
-from . import errors, faults
+from . import faults
 from .app import Application
 from .hosts import Hosts, Script, Switches
 
@@ -24,9 +22,11 @@ class Legacy(Hosts, Scripted):
     emulator: by default they are the `tokens` that the text host answers with a notice.
 
     What is scripted `on` no path is for the routes of the text host that generate, a path is for both hosts, and one
-    behind the name of a host, as in "image/prompt", is for that host. A fault is for anything unless it says otherwise.
+    behind the name of a host, as in "image/prompt", is for that host. A fault is for anything unless it says otherwise,
+    and takes the form of the host that it meets: where a picture was asked for it is one.
     """
 
+    cases = faults.CASES
     soft_cases = faults.SOFT_CASES
 
     def __init__(self, keys: Mapping[str, Any], ports: Mapping[str, int], latency: float) -> None:
@@ -94,9 +94,3 @@ class Legacy(Hosts, Scripted):
     @property
     def script(self) -> Script:
         return self.lines
-
-    def _named(self, case: str) -> gen_faults.Case:
-        return faults.named(case, self.level)
-
-    def _refusal(self, status: int, message: str | None, **more: Any) -> gen_faults.Case:
-        return errors.case(Refusal(status, message, **more), self.level)
