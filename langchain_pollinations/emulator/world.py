@@ -46,7 +46,7 @@ class Asked:
 
 
 class Requests(list[Asked]):
-    """What was asked, oldest first, as much of it as fits. Safe to fill from any thread."""
+    """What was asked, oldest first, as much of it as fits. Safe to fill and to clear from any thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,6 +60,10 @@ class Requests(list[Asked]):
             while weight > HEAVIEST and len(self) > 1 or over > 0:
                 weight, over = weight - len(self[0].body), over - 1
                 del self[:1]
+
+    def clear(self) -> None:
+        with self._lock:
+            super().clear()
 
 
 @dataclass(frozen=True)

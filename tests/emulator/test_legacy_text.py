@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -503,6 +504,9 @@ def test_scripted_replies_come_in_the_form_that_was_asked_for(http: httpx.Client
     legacy.reply(message={"content": "", "reasoning_content": "Hm."}, headers={"x-note": "1"})
     answer = http.get("/tides")
     assert answer.json()["reasoning_content"] == "Hm." and answer.headers["x-note"] == "1"
+    legacy.reply(message={"audio": {"data": base64.b64encode(b"ID3 sound").decode(), "transcript": "Hello"}})
+    sound = http.get("/tides")
+    assert sound.headers["content-type"] == "audio/mpeg" and sound.content == b"ID3 sound"
     legacy.reply(tool_calls=[{"name": "f", "args": {}}], usage={"prompt_tokens": 1, "total_tokens": 9})
     assert chat(http).headers["x-usage-total-tokens"] == "9"
 
@@ -512,6 +516,13 @@ def test_a_refused_request_and_a_list_leave_the_script_alone(http: httpx.Client,
     assert chat(http, temperature=9).status_code == 400
     assert chat(http, model="mistral").status_code == 404
     assert http.get("/models").status_code == 200
+    assert http.get("/tides").text == "one"
+
+
+def test_words_that_a_test_wrote_are_no_answers_of_the_image_host(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.reply("one", on="/")
+    legacy.fail(503, on="/models")
+    assert httpx.get(f"{legacy.image_url}/models").status_code == 503  # the words do not stand before the fault
     assert http.get("/tides").text == "one"
 
 

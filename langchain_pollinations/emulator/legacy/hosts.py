@@ -25,11 +25,13 @@ SHOWN = 20  # answers in the public feed
 
 
 class Script(replies.Script):
-    """Lines for both hosts: `on` is a path of either, or a path behind the name of its host, as in "image/prompt"."""
+    """Lines for both hosts: `on` is a path of either, or a path behind the name of its host, as in "image/prompt".
+    What is said is for the host for text wherever it stands."""
 
     def suits(self, entry: replies.Entry, place: str) -> bool:
-        if entry.on is None:
-            return place.startswith("text/") and place not in TEXT_LISTS
+        speaks = place.startswith("text/") and place not in TEXT_LISTS
+        if entry.on is None or not speaks and isinstance(entry, replies.Message | replies.Soft):
+            return speaks
         host, slash, path = place.partition("/")
         return (slash + path if entry.on.startswith("/") else place).startswith(entry.on)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from html import escape
@@ -108,9 +109,12 @@ def as_completion(body: Fields) -> Response:
 
 
 def as_text(body: Fields) -> Response:
-    """The words alone; where there are none, the message itself: tool calls, or a thought that took all tokens."""
+    """The sound or the words alone; where there are none, the message itself: tool calls, or a thought that took all
+    tokens."""
     message = body["choices"][0]["message"]
-    content = message.get("content")
+    content, audio = message.get("content"), message.get("audio")
+    if audio:
+        return Response(b64decode(audio["data"]), headers=chat.FOREVER, media_type="audio/mpeg")
     if isinstance(content, str) and content:
         return Response(content, headers=chat.FOREVER, media_type="text/plain")
     return Json(message, headers=chat.FOREVER)
