@@ -494,6 +494,13 @@ def test_challenges_and_what_stands_before_the_host_have_a_real_status(
     assert "x-error-type" not in answer.headers
 
 
+def test_a_redirect_is_no_error(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.fail(302, headers={"location": "/prompt/other"}, on="/prompt/a")
+    assert http.get(CAT, params=SMALL).status_code == 302
+    legacy.fail(302, headers={"location": "/prompt/other"}, on="/prompt/a")
+    assert drawn(http.get(CAT, params=SMALL, follow_redirects=True)).size == (768, 768)
+
+
 def test_a_fault_has_the_form_of_the_level_at_which_it_is_met(http: httpx.Client, legacy: Legacy) -> None:
     legacy.fail(429, times=2)
     assert http.get(CAT, params=SMALL).headers["x-error-status"] == "429"

@@ -70,6 +70,6 @@ def response(refusal: Refusal, asked: Asked, level: str) -> Response:
     """A refusal in the form of the host that was asked, at its level."""
     if level == "l5" or _has_own_form(refusal):
         return Json(refusal.envelope(), refusal.status, headers=refusal.headers)
-    if asked.host == "image" and asked.path not in WITHOUT_PICTURE:
+    if asked.host == "image" and asked.path not in WITHOUT_PICTURE and refusal.status >= 400:
         return _pictured(refusal)
     return Json(envelope(refusal, asked.host), refusal.status, headers=refusal.headers)
