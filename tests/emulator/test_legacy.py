@@ -7,8 +7,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 
 import httpx
 import pytest
@@ -159,7 +161,9 @@ def test_the_program_says_when_a_port_behind_its_own_is_missing() -> None:
 
 # The queue.
 
-SPACING = 0.4
+SPACING = 0.1
+LONG = 60.0  # longer than any test runs
+SHORT = 0.2  # as long as an impatient client waits
 
 
 @pytest.fixture
@@ -168,109 +172,111 @@ def http(legacy: Legacy) -> Iterator[httpx.Client]:
         yield client
 
 
-def asked_at_once(http: httpx.Client, count: int) -> list[httpx.Response]:
-    """Answers to so many different prompts, in the order in which they came back."""
-    done: list[httpx.Response] = []
+def asked_at_once(http: httpx.Client, count: int) -> list[int]:
+    """The statuses of answers to so many different prompts."""
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(lambda number: http.get(f"/prompt-{number}").status_code, range(count)))
 
-    def ask(number: int) -> None:
-        done.append(http.get(f"/prompt-{number}"))
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return done
+def soon(happens: Callable[[], bool]) -> bool:
+    """Whether it happens in the next seconds: a server notices a little later that a client has gone."""
+    until = time.monotonic() + 10
+    while not (happened := happens()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return happened
+
+
+def waits(http: httpx.Client, path: str) -> bool:
+    """Whether a request is let into the queue, where it soon loses its patience."""
+    try:
+        assert http.get(path, timeout=SHORT).status_code == 429
+    except httpx.ReadTimeout:
+        return True
+    return False
 
 
 def test_without_a_spacing_nobody_waits(http: httpx.Client) -> None:
-    assert [answer.status_code for answer in asked_at_once(http, 5)] == [200] * 5
+    assert asked_at_once(http, 5) == [200] * 5
 
 
 def test_generations_of_an_address_are_spaced(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.queue_length = SPACING, 3
     begun = time.monotonic()
-    assert [answer.status_code for answer in asked_at_once(http, 3)] == [200] * 3
+    assert asked_at_once(http, 3) == [200] * 3
     assert time.monotonic() - begun >= 2 * SPACING
 
 
 def test_one_request_at_a_time_however_long_it_takes(http: httpx.Client, legacy: Legacy) -> None:
     legacy.spacing, legacy.latency, legacy.queue_length = 0.0, SPACING, 2
     begun = time.monotonic()
-    assert [answer.status_code for answer in asked_at_once(http, 2)] == [200] * 2
+    assert asked_at_once(http, 2) == [200] * 2
     assert time.monotonic() - begun >= 2 * SPACING
 
 
-def test_a_place_is_held_until_a_stream_has_ended(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.queue_length = 0.0, 0
-    legacy.reply("a b c d", chunk_delay=SPACING / 4)
-    with http.stream("GET", "/one?stream=true") as answer:
-        assert http.get("/two").status_code == 429
-        answer.read()
-    assert http.get("/two").status_code == 200
+def test_a_stream_holds_its_place_to_its_end_and_who_overlaps_it_is_refused(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.spacing = 0.0
+    legacy.reply("a b c d", chunk_delay=LONG)
+    with http.stream("GET", "/one?stream=true"):
+        refused = http.get("/two")
+    assert refused.status_code == 429 and "retry-after" not in refused.headers
+    assert refused.json()["error"].startswith("Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1).")
+    assert soon(lambda: http.get("/two").status_code == 200)
+    assert "[DONE]" in http.get("/three?stream=true").text
+    assert http.get("/four").status_code == 200
 
 
-def test_who_finds_the_queue_full_is_refused_at_once(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.latency = 0.0, SPACING
-    answers = sorted(asked_at_once(http, 2), key=lambda answer: answer.status_code)
-    assert [answer.status_code for answer in answers] == [200, 429]
-    assert answers[-1].json()["error"].startswith("Queue full for IP: 127.0.0.1: 1 requests already queued (max: 1).")
-    assert "retry-after" not in answers[-1].headers
+def test_one_that_comes_too_early_and_overlaps_none_may_wait(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.spacing = LONG
+    assert http.get("/one").status_code == 200
+    assert waits(http, "/two")
 
 
 def test_who_would_have_to_wait_is_asked_to_pay_unless_it_streams(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.payments = SPACING, True
+    legacy.spacing, legacy.payments = LONG, True
     assert http.get("/one").status_code == 200
     challenge = http.get("/two")
     assert challenge.status_code == 402 and challenge.json()["accepts"] and "status" not in challenge.json()
     assert json.loads(base64.b64decode(challenge.headers["payment-required"])) == challenge.json()
-    assert http.get("/two?stream=true").status_code == 200
-
-
-def test_one_that_comes_too_early_and_overlaps_none_may_wait(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing = SPACING
-    answers = [http.get(f"/{word}") for word in ("one", "two", "three")]
-    assert [answer.status_code for answer in answers] == [200] * 3
-
-
-def free_again(http: httpx.Client, path: str) -> httpx.Response:
-    """The answer to the first request that is not refused: a server notices a little later that a client has gone."""
-    until = time.monotonic() + 5
-    while (answer := http.get(path)).status_code == 429 and time.monotonic() < until:
-        time.sleep(0.02)
-    return answer
+    assert waits(http, "/two?stream=true")
 
 
 def test_who_goes_away_while_waiting_keeps_no_place(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.spacing, legacy.queue_length = SPACING, 1
-    legacy.reply("one", "two")
-    assert http.get("/one").text == "one"
-    legacy.spacing = 60.0
-    with pytest.raises(httpx.ReadTimeout):
-        http.get("/gone", timeout=SPACING / 4)
-    assert free_again(http, "/two").text == "two"  # the one who went away has had neither turn nor reply
+    legacy.spacing = LONG
+    assert http.get("/one").status_code == 200
+    assert waits(http, "/two")
+    assert soon(lambda: waits(http, "/three"))
+
+
+def test_who_goes_away_while_waiting_leaves_the_script_alone(http: httpx.Client, legacy: Legacy) -> None:
+    legacy.spacing = LONG
+    assert http.get("/one").status_code == 200
+    legacy.reply("two")
+    assert waits(http, "/two")
+    legacy.spacing = None
+    numbers = count()
+    assert soon(lambda: http.get(f"/{next(numbers)}").text == "two")
 
 
 @pytest.mark.parametrize("path", ["/prompt?stream=true", "/prompt"])
 def test_who_goes_away_during_a_generation_makes_room(http: httpx.Client, legacy: Legacy, path: str) -> None:
-    legacy.spacing, legacy.queue_length = 0.0, 0
-    legacy.reply("word " * 100, chunk_delay=60)
-    if "stream" not in path:
-        legacy.script.clear()
-        legacy.latency = 60
-    with pytest.raises(httpx.ReadTimeout), http.stream("GET", path, timeout=SPACING) as answer:
-        answer.read()
+    legacy.spacing = 0.0
+    if "stream" in path:
+        legacy.reply("a b c d", chunk_delay=LONG)
+    else:
+        legacy.latency = LONG
+    with pytest.raises(httpx.ReadTimeout):
+        http.get(path, timeout=SHORT)
     legacy.latency = 0
-    assert free_again(http, "/other").status_code == 200
+    assert soon(lambda: http.get("/other").status_code == 200)
 
 
 @pytest.mark.parametrize("fault", ["cut", "no end", "stall"])
 def test_a_stream_gives_its_place_back_whatever_ends_it(http: httpx.Client, legacy: Legacy, fault: str) -> None:
-    legacy.spacing, legacy.queue_length = 0.0, 0
-    legacy.fail(fault, seconds=60)
+    legacy.spacing = 0.0
+    legacy.fail(fault, seconds=LONG)
     with suppress(httpx.TransportError):
-        http.get("/one", params={"stream": "true"}, timeout=SPACING)
-    assert free_again(http, "/two").status_code == 200
+        http.get("/one", params={"stream": "true"}, timeout=SHORT)
+    assert soon(lambda: http.get("/two").status_code == 200)
 
 
 def test_the_store_and_refusals_of_form_need_no_turn(http: httpx.Client, legacy: Legacy) -> None:
