@@ -271,6 +271,8 @@ def _(bench: Bench) -> None:
     theirs = openai.OpenAI(base_url=f"{bench.legacy.text_url}/openai", api_key="sk_emulator")
     notice = theirs.chat.completions.create(model="openai", messages=[{"role": "user", "content": "Hi"}])
     assert "IMPORTANT NOTICE" in str(notice.choices[0].message.content)
+    theirs = openai.OpenAI(base_url=f"{bench.emulator.url}/v1", api_key="sk_emulator")
+    assert theirs.chat.completions.create(model="openai", messages=[{"role": "user", "content": "Hi"}]).choices
     older, _ = bench.both()
     assert "NOTICE" not in older.value.text
     assert "authorization" not in older.requests[0].headers
@@ -648,7 +650,7 @@ def _(bench: Bench) -> None:
 @row("wondering why nothing comes")
 def _(bench: Bench) -> None:
     _answers(bench)
-    service, told = {**bench.legacy.connection(), "pace": 1.2}, []
+    service, told = {**bench.legacy.connection(), "pace": 1.8}, []
     for progress, shown in ((told.append, False), (True, True), (False, False)):
         with contextlib.redirect_stderr(io.StringIO()) as seen:
             ChatPollinations(**service, progress=progress).invoke("Hi")
@@ -706,6 +708,17 @@ def _(bench: Bench) -> None:
     assert new.value.text
     with pytest.raises(errors.AuthenticationError):
         list(ChatPollinations(**bench.legacy.connection(), pace=0).stream("Hi"))
+
+
+@row("no time limit")
+def _(bench: Bench) -> None:
+    _answers(bench)
+    assert ChatPollinations().timeout == PollinationsImage().timeout == 300
+    hasty = {**bench.legacy.connection(), "timeout": 1, "max_retries": 0}
+    assert ChatPollinations(**hasty, pace=1.5).invoke("Hello").text  # which waited for longer
+    bench.legacy.latency = 20
+    with pytest.raises(errors.RequestTimeoutError):
+        ChatPollinations(**hasty, pace=0).invoke("Hello again")
 
 
 @row("too much text")
