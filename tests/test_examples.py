@@ -80,7 +80,13 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
 
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
-    [("chat", 0, 1), ("illustrated_rag", 15, 0), ("illustrating_agent", 3, 0), ("media_studio", 7, 5)],
+    [
+        ("chat", 0, 1),
+        ("illustrated_rag", 15, 0),
+        ("illustrating_agent", 3, 0),
+        ("media_studio", 7, 5),
+        ("without_a_key", 4, 0),
+    ],
 )
 def test_what_a_page_shows_and_plays_is_whole(
     pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, players: int
@@ -112,6 +118,10 @@ def test_the_agent_of_the_studio_edits_what_it_drew(pages: dict[str, Path]) -> N
     html = pages["media_studio"].read_text("utf-8")
     assert re.search(r"edit_image .*make it night.*images.*http://127\.0\.0\.1:\d+/media/", html)
     assert "a JPEG of 768 by 512 pixels, mostly blue" in html
+
+
+def test_without_a_key_the_waiting_is_seen(pages: dict[str, Path]) -> None:
+    assert pages["without_a_key"].read_text("utf-8").count("In the line: about") >= 6
 
 
 def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:
