@@ -34,8 +34,8 @@ if os.environ.get("CI"):
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key or address of the person who runs the tests must not reach them."""
-    for name in ("POLLINATIONS_API_KEY", "POLLINATIONS_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("API_KEY", "BASE_URL", "LEGACY_TEXT_URL", "LEGACY_IMAGE_URL"):
+        monkeypatch.delenv(f"POLLINATIONS_{name}", raising=False)
 
 
 @pytest.fixture

@@ -23,12 +23,24 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 def test_the_python_of_the_readme_runs(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    first, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
     assert len(blocks) >= 6
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
+    monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", emulator.legacy.image_url)
     names: dict[str, Any] = {"__name__": "readme"}
+
+    def run(block: str) -> None:
+        # Nobody waits for 30 seconds here.
+        block = re.sub(r"(Pollinations\w*)\(\)", r"\1(pace=0)", block).replace("max_wait=90", "max_wait=90, pace=0")
+        block = block.replace("http://127.0.0.1:8787", emulator.url)
+        exec(compile(block, "README.md", "exec"), names)
+
+    with pytest.warns(UserWarning, match="No key: asking the older hosts"):
+        run(first)
+    assert [request.host for request in emulator.legacy.requests] == ["text", "image"]
     for block in blocks:
-        exec(compile(block.replace("http://127.0.0.1:8787", emulator.url), "README.md", "exec"), names)
+        run(block)
     names["test_my_agent"](emulator)
     shown = capsys.readouterr().out
     assert shown.count("![") >= 3
