@@ -9,7 +9,7 @@
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
     │   └── UnprocessableError        422: the provider's refusal or moderation
-    ├── AuthenticationError           401
+    ├── AuthenticationError           401, or the notice that an older host answers with
     ├── PaymentRequiredError          402
     │   ├── InsufficientBalanceError  also where the service says it in a friendly 200
     │   └── KeyBudgetExhaustedError
@@ -17,7 +17,7 @@
     ├── NotFoundError                 404
     ├── RequestTimeoutError           408, or a time limit of ours (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
-    ├── RateLimitError                429
+    ├── RateLimitError                429; of the older hosts 402 too, or a wait longer than `max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
     │   ├── UpstreamError             502: the provider behind the service failed
@@ -132,7 +132,7 @@ class UnprocessableError(InvalidRequestError):
 
 
 class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
-    """The key is missing, wrong or expired."""
+    """The key is missing, wrong or expired; or an older host, which takes none, answers with a notice."""
 
 
 class PaymentRequiredError(PollinationsError):
@@ -164,7 +164,7 @@ class StreamTimeoutError(RequestTimeoutError):
 
 
 class RateLimitError(PollinationsError, core.ModelRateLimitError):
-    """Too many requests; `retry_after` says when to come back."""
+    """Too many requests; `retry_after` says when to come back. Without a key also a wait longer than `max_wait`."""
 
 
 class ServiceError(PollinationsError, core.ModelAPIError):
