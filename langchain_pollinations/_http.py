@@ -539,8 +539,10 @@ class Client:
 
     def _discreet(self, client: AnyClient, call: Call[Any], request: httpx.Request) -> AnyClient:
         """The client, for whom a request to somebody else is left as it is: hooks of yours run, but sign nothing."""
+        if not client.event_hooks["request"]:
+            return client
         home = httpx.URL(call.origin or self.base_url)
-        if not client.event_hooks["request"] or not (self._is_foreign(call) or _goes_abroad(home, request.url)):
+        if not (self._is_foreign(call) or _goes_abroad(home, request.url)):
             return client
         restore = _restoring(request)
         found = copy.copy(client)  # with the same connections
