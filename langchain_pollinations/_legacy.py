@@ -32,6 +32,7 @@ from langchain_pollinations.errors import (
     PermissionDeniedError,
     PollinationsError,
     RateLimitError,
+    ServiceError,
     UnknownModelError,
     UnsupportedRequestError,
 )
@@ -426,6 +427,7 @@ _HINTS: Mapping[type[PollinationsError], str] = {
     RateLimitError: "the older hosts take few requests from an address, whoever makes them: wait, or use a key",
     UnknownModelError: "gen.pollinations.ai has more models, with a key",
     PermissionDeniedError: "the older hosts block the address that this comes from; gen.pollinations.ai goes by a key",
+    ServiceError: "the older host is down at present",  # as its edge says in a number
 }
 
 

@@ -645,6 +645,7 @@ def test_words_of_an_error_are_its_own(
         ("payment challenge", "few requests from an address.*wait, or use a key"),
         ("blocked address", "block the address"),
         ("blocked address, told", "Forbidden; .*block the address"),
+        ("origin down", "1033; the older host is down"),
     ],
 )
 def test_who_is_refused_is_told_what_to_do(legacy: Legacy, hosts: dict[str, Any], fault: str, says: str) -> None:
@@ -1026,6 +1027,26 @@ def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, host
     for _ in ChatPollinations(**service).stream("Why is the sky blue?"):
         PollinationsImage(**service, width=64, height=64).generate("the sky")
         break
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("way", ["chat", "stream", "picture"])
+async def test_who_is_cancelled_while_the_host_works_gives_the_turn_back(
+    legacy: Legacy, hosts: dict[str, Any], way: str, transport: Any
+) -> None:
+    service = {**hosts, "pace": SPACING, "progress": False, "async_transport": transport}
+    chat, painter = ChatPollinations(**service), PollinationsImage(**service)
+    legacy.fail(500, on="/", delay=60)
+    ask = {"chat": chat.ainvoke, "stream": lambda prompt: anext(chat.astream(prompt)), "picture": painter.agenerate}
+    running = asyncio.ensure_future(ask[way]("a lighthouse"))
+    while not legacy.requests:
+        await asyncio.sleep(0.001)
+    assert len(LINE) == 1
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(LINE) == 0
+    assert (await chat.ainvoke("Hello")).text
 
 
 def test_lists_do_not_wait(legacy: Legacy, hosts: dict[str, Any], busy_line: None) -> None:
