@@ -53,6 +53,7 @@ from langchain_pollinations import (
     UpstreamError,
 )
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.legacy import Legacy
 
 State = dict[str, Any]
 Run = Callable[..., State]
@@ -927,3 +928,155 @@ def test_one_agent_serves_many_at_once_in_any_loop(chat: ChatPollinations, emula
     assert sums == [[str(2 * number)] for number in range(10, 34)]
     assert all(answers(state)[-1].endswith(f" {2 * number}") for number, state in enumerate(states, 10))
     assert len(emulator.requests) == 48
+
+
+# --- On the older hosts, without a key --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def legacy(emulator: Emulator) -> Legacy:
+    return emulator.legacy
+
+
+def older(legacy: Legacy, **options: Any) -> dict[str, Any]:
+    """Arguments of what asks the older hosts, and does not wait for its turn."""
+    return {**legacy.connection(), "pace": 0, "max_retries": 0, **options}
+
+
+def ways(legacy: Legacy) -> list[str]:
+    return [request.path if request.host == "text" else request.host for request in legacy.requests]
+
+
+@pytest.mark.parametrize("route", [{}, {"prefer_get": True}, {"prefer_plain": True}], ids=["", "get", "plain"])
+def test_an_agent_calculates_without_a_key(legacy: Legacy, run: Run, route: dict[str, Any]) -> None:
+    """Nothing is scripted here. Tools go by the route of OpenAI, whatever is preferred."""
+    state = run(create_agent(ChatPollinations(**older(legacy, **route)), [add]), "What is 3 plus 4?")
+    assert [message.text for message in state["messages"] if isinstance(message, ToolMessage)] == ["7"]
+    assert "7" in answers(state)[-1]
+    assert ways(legacy) == ["/openai", "/openai"]
+    asked, result = legacy.requests[-1].json["messages"][-2:]
+    assert result == {"role": "tool", "tool_call_id": asked["tool_calls"][0]["id"], "content": "7"}
+
+
+class Ocean(BaseModel):
+    """An ocean."""
+
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [(Ocean, "tools"), (ToolStrategy(Ocean), "tools"), (ProviderStrategy(Ocean), "response_format")],
+    ids=["by itself", "tool", "provider"],
+)
+def test_the_older_host_fills_a_form(legacy: Legacy, run: Run, form: Any, field: str) -> None:
+    state = run(create_agent(ChatPollinations(**older(legacy)), response_format=form), "Describe the ocean 'Pacific'.")
+    assert state["structured_response"] == Ocean(name="Pacific")
+    assert field in legacy.requests[-1].json
+    assert len(legacy.requests) == 1
+
+
+def older_illustrator(legacy: Legacy, **options: Any) -> Any:
+    legacy.reply(tool_calls=[call("generate_image", prompt="a whale")], on="/openai")
+    legacy.reply("Look!", on="/openai")
+    tools = [PollinationsImageTool(**older(legacy), width=64, height=64)]
+    return create_agent(ChatPollinations(**older(legacy)), tools, **options)
+
+
+def test_an_agent_draws_without_a_key(legacy: Legacy, run: Run) -> None:
+    state = run(older_illustrator(legacy), "Draw a whale")
+    picture = Media.from_artifact(state["messages"][-2].artifact)
+    assert (picture.mime_type, picture.prompt, picture.model) == ("image/jpeg", "a whale", "sana")
+    assert picture.url is not None
+    assert picture.url in legacy.requests[-1].json["messages"][-1]["content"]
+    assert ways(legacy) == ["/openai", "image", "/openai"]
+
+
+OLDER_FAULTS: list[Any] = [
+    ("payment challenge", RateLimitError, True),
+    ("queue full", RateLimitError, True),
+    ("provider 503", ServiceUnavailableError, True),
+    ("migration notice", AuthenticationError, False),
+    ("blocked address", PermissionDeniedError, False),
+    ("input too long", ContextOverflowError, False),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "again"), OLDER_FAULTS, ids=[row[0] for row in OLDER_FAULTS])
+def test_only_what_may_pass_is_asked_of_the_older_host_again(
+    legacy: Legacy, run: Run, fault: str, error: type[Exception], again: bool
+) -> None:
+    middleware: AgentMiddleware[Any, Any, Any] = ModelRetryMiddleware(
+        max_retries=1, initial_delay=0, jitter=False, on_failure="error"
+    )
+    agent = create_agent(ChatPollinations(**older(legacy)), middleware=[middleware])
+    legacy.fail(fault)
+    if again:
+        assert answers(run(agent, "Hello"))
+        legacy.fail(fault, times=2)
+    with pytest.raises(error):
+        run(agent, "Good day")
+    assert len(legacy.requests) == (4 if again else 1)
+
+
+@pytest.mark.parametrize("fault", ["picture of a limit", "picture of an error", "payment challenge", "queue full"])
+def test_a_picture_of_a_limit_is_drawn_again(legacy: Legacy, run: Run, fault: str) -> None:
+    legacy.fail(fault, on="/prompt/")
+    middleware = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    state = run(older_illustrator(legacy, middleware=[middleware]), "Draw a whale")
+    assert Media.from_artifact(state["messages"][-2].artifact).mime_type == "image/jpeg"
+    assert ways(legacy) == ["/openai", "image", "image", "/openai"]
+
+
+def test_a_picture_of_a_block_is_told_to_the_model(legacy: Legacy, run: Run) -> None:
+    legacy.fail("picture of a block", on="/prompt/")
+    middleware = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
+    state = run(older_illustrator(legacy, middleware=[middleware]), "Draw a whale")
+    assert state["messages"][-2].status == "error"
+    assert "rejected" in legacy.requests[-1].json["messages"][-1]["content"]
+    assert ways(legacy) == ["/openai", "image", "/openai"]
+
+
+@pytest.mark.parametrize("fault", [401, 429, 503, "balance spent", "balance notice", "drop"])
+def test_an_older_host_answers_where_the_new_one_fails_if_its_user_says_so(
+    emulator: Emulator, legacy: Legacy, run: Run, fault: int | str
+) -> None:
+    first = ChatPollinations(**emulator.connection(), max_retries=0)
+    emulator.fail(fault, times=2)  # it is asked first each time
+    agent = create_agent(first, [add], middleware=[ModelFallbackMiddleware(ChatPollinations(**older(legacy)))])
+    assert "7" in answers(run(agent, "What is 3 plus 4?"))[-1]
+    assert len(emulator.requests) == len(legacy.requests) == 2
+
+
+@pytest.mark.parametrize("fault", ["payment challenge", "queue full", "migration notice", "blocked address"])
+def test_the_new_host_answers_where_an_older_one_fails(
+    emulator: Emulator, legacy: Legacy, run: Run, fault: str
+) -> None:
+    second = ChatPollinations(**emulator.connection(), max_retries=0)
+    legacy.fail(fault, times=2)
+    agent = create_agent(ChatPollinations(**older(legacy)), [add], middleware=[ModelFallbackMiddleware(second)])
+    assert "7" in answers(run(agent, "What is 3 plus 4?"))[-1]
+    assert len(emulator.requests) == len(legacy.requests) == 2
+
+
+def test_a_thread_goes_on_at_another_host(emulator: Emulator, legacy: Legacy, run: Run) -> None:
+    """A key that was not there yesterday, or is spent today."""
+    saver = InMemorySaver()
+    here, there = ChatPollinations(**older(legacy)), ChatPollinations(**emulator.connection(), model="claude")
+    for chat, question in ((here, "What is 3 plus 4?"), (there, "What is 5 plus 6?"), (here, "What is 7 plus 8?")):
+        state = run(create_agent(chat, [add], checkpointer=saver), question, thread_id="one")
+    assert [message.text for message in state["messages"] if isinstance(message, ToolMessage)] == ["7", "11", "15"]
+    roles = [message["role"] for message in legacy.requests[-1].json["messages"]]
+    assert roles == ["user", "assistant", "tool", "assistant"] * 2 + ["user", "assistant", "tool"]
+
+
+def test_one_agent_of_the_older_host_serves_many_at_once_in_any_loop(legacy: Legacy) -> None:
+    agent = create_agent(ChatPollinations(**older(legacy)), [add])
+    asked = [{"messages": f"What is {number} plus {number}?"} for number in range(10, 28)]
+
+    async def many(some: list[Any]) -> list[State]:
+        return await agent.abatch(some)
+
+    states = [*agent.batch(asked[:6]), *asyncio.run(many(asked[6:12])), *asyncio.run(many(asked[12:]))]
+    assert all(answers(state)[-1].endswith(f" {2 * number}") for number, state in enumerate(states, 10))
+    assert len(legacy.requests) == 36
