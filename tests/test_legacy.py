@@ -17,8 +17,10 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumps, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
@@ -885,6 +887,148 @@ def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, h
         painter.invoke({"prompt": "a lighthouse"})
     with pytest.raises(ValueError, match="include: the older hosts draw"):
         PollinationsToolkit(**hosts).get_tools()
+
+
+# --- What LangChain does with a model ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [401, 402, 429, 503, "balance notice", "drop"])
+def test_an_older_host_is_a_fallback_where_its_user_says_so(
+    legacy: Legacy, hosts: dict[str, Any], emulator: Emulator, ask: Ask, fault: int | str
+) -> None:
+    emulator.fail(fault)
+    first = ChatPollinations(**emulator.connection(), max_retries=0)
+    assert ask(first.with_fallbacks([ChatPollinations(**hosts)]), "Hello").text
+    assert (len(emulator.requests), len(legacy.requests)) == (1, 1)
+    assert "sk_" not in f"{legacy.requests[0].headers} {legacy.requests[0].body!r}"
+
+
+def test_what_an_older_host_cannot_read_does_not_hide_the_first_error(
+    legacy: Legacy, hosts: dict[str, Any], emulator: Emulator
+) -> None:
+    emulator.fail(503)
+    first = ChatPollinations(**emulator.connection(), max_retries=0)
+    looked_at = HumanMessage([{"type": "image", "url": "https://a.example/b.png"}])
+    with pytest.raises(errors.ServiceUnavailableError):
+        first.with_fallbacks([ChatPollinations(**hosts)]).invoke([looked_at])
+    assert legacy.requests == []
+
+
+def test_many_are_asked_at_once_in_any_loop(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat, painter = ChatPollinations(**hosts), PollinationsImage(**hosts, width=64, height=64)
+    asked_for = [f"number {number}" for number in range(8)]
+    answers = [
+        *chat.batch(asked_for[:4]),
+        *asyncio.run(chat.abatch(asked_for[4:6])),
+        *asyncio.run(chat.abatch(asked_for[6:])),
+    ]
+    assert all(question in answer.text for question, answer in zip(asked_for, answers, strict=True))
+    drawn = [*painter.batch(asked_for[:4]), *asyncio.run(painter.abatch(asked_for[4:]))]
+    assert [picture.prompt for picture in drawn] == asked_for
+    assert len(legacy.requests) == 16
+
+
+def test_events_of_a_stream(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(**hosts)
+
+    async def collect() -> list[Any]:
+        return [event async for event in chat.astream_events("Is 91 a prime number?", version="v2")]
+
+    first, *between, last = asyncio.run(collect())
+    assert (first["event"], last["event"]) == ("on_chat_model_start", "on_chat_model_end")
+    assert "".join(event["data"]["chunk"].text for event in between) == last["data"]["output"].text != ""
+    assert [block["type"] for block in last["data"]["output"].content_blocks] == ["reasoning", "text"]
+    assert last["data"]["output"].usage_metadata["total_tokens"] > 0
+
+
+def configured(new: dict[str, Any], older: dict[str, Any], **options: Any) -> Any:
+    """The new host by its fields, the older one by the configuration of a call."""
+    chat = ChatPollinations(**{**older, **new, "api": "gen"}, **options)
+    return chat.configurable_fields(api=ConfigurableField(id="api")).with_config(configurable={"api": "legacy"})
+
+
+def changed(new: dict[str, Any], older: dict[str, Any], **options: Any) -> ChatPollinations:
+    """One that has answered from the new host before."""
+    chat = ChatPollinations(**{**older, **new, "api": "gen"}, **options)
+    chat.invoke("Hello")
+    chat.api = "legacy"
+    return chat
+
+
+OLDER: dict[str, Callable[..., Any]] = {
+    "older": lambda new, older, **options: ChatPollinations(**older, **options),
+    "by GET": lambda new, older, **options: ChatPollinations(**older, prefer_get=True, **options),
+    "configured": configured,
+    "changed": changed,
+}
+
+
+@pytest.mark.parametrize("make", OLDER.values(), ids=OLDER)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])  # LangChain keeps no streams
+def test_answers_of_the_hosts_are_not_mixed_in_a_cache(
+    legacy: Legacy, hosts: dict[str, Any], emulator: Emulator, way: str, make: Callable[..., Any]
+) -> None:
+    legacy.reply("From the older host.", times=9)
+    emulator.reply("From the new host.", times=9)
+    cache = InMemoryCache()
+    for api in ("auto", "gen"):
+        new = ChatPollinations(**{**hosts, **emulator.connection(), "api": api}, cache=cache)
+        older = make(emulator.connection(), hosts, cache=cache)
+        for _ in range(2):
+            assert WAYS[way](new, "Hello").text == "From the new host."
+            assert WAYS[way](older, "Hello").text == "From the older host."
+    assert (len(emulator.requests), len(legacy.requests)) == (2, 1)
+
+
+def test_what_is_traced_tells_the_host(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(**hosts, temperature=0.5, max_tokens=99)
+    traced: dict[str, Any] = dict(chat._get_ls_params(stop=["x"]))
+    said = {"ls_temperature": 0.5, "ls_max_tokens": 99, "ls_stop": ["x"]}
+    assert traced == {"ls_provider": "pollinations", "ls_model_name": "openai", "ls_model_type": "chat", **said}
+    assert chat._get_ls_params(model="gpt-oss")["ls_model_name"] == "gpt-oss"
+    assert chat._identifying_params["base_url"] == legacy.text_url
+
+
+def test_tokens_are_counted_without_asking_anybody(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    chat = ChatPollinations(**hosts)
+    assert 1 < chat.get_num_tokens("How many tokens are this?") < 20
+    assert chat.get_num_tokens_from_messages([HumanMessage("Hello")], tools=[weather]) > 10
+    assert legacy.requests == []
+
+
+def test_a_call_configures_the_host(legacy: Legacy, hosts: dict[str, Any], emulator: Emulator, ask: Ask) -> None:
+    fields = {name: ConfigurableField(id=name) for name in ("api", "model")}
+    chat = ChatPollinations(**{**hosts, **emulator.connection(), "api": "gen"}, model="claude")
+    either = chat.configurable_fields(**fields)
+    ask(either, "Hello", {"configurable": {"api": "legacy", "model": "openai"}})
+    ask(either, "Hello")
+    ask(either.with_config(configurable={"api": "legacy", "model": "gpt-oss"}), "Hello")
+    assert [request.json["model"] for request in legacy.requests] == ["openai", "gpt-oss"]
+    assert [request.json["model"] for request in emulator.requests] == ["claude"]
+    with pytest.raises(errors.InvalidRequestError, match="api: an argument of the constructor"):
+        ask(chat, "Hello", api="legacy")
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda chat: pickle.loads(pickle.dumps(chat)),
+        lambda chat: chat.bind(seed=7),
+        lambda chat: chat.with_config(tags=["a"]),
+        lambda chat: chat.with_retry(),
+    ],
+    ids=["copy", "deepcopy", "pickle", "bind", "with_config", "with_retry"],
+)
+def test_whatever_is_made_of_a_model_without_a_key_asks_the_same_host_and_warns_no_more(
+    no_key: Legacy, ask: Ask, copied: Callable[[Any], Any]
+) -> None:
+    chat = ChatPollinations(pace=0)
+    with pytest.warns(UserWarning, match="No key"):
+        chat.invoke("Hello")
+    assert ask(copied(chat), "Good day").text
+    assert len(no_key.requests) == 2
 
 
 # --- Models -----------------------------------------------------------------------------------------------------------

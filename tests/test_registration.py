@@ -86,6 +86,22 @@ def test_a_name_becomes_embeddings(service: Emulator, name: str, options: dict[s
     assert asked_models(service) == ["openai/text-embedding-3-large"]
 
 
+def test_a_name_becomes_a_model_of_the_older_host(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    register()
+    hosts: dict[str, Any] = {**service.legacy.connection(), "pace": 0}
+    init_chat_model("pollinations:openai", **hosts).invoke("Hello")
+    either = init_chat_model("pollinations:openai", **hosts, configurable_fields=("api",))
+    either.invoke("Good day")
+    either.invoke("Good night", {"configurable": {"api": "gen"}})
+    assert [request.json["messages"][0]["content"] for request in service.legacy.requests] == ["Hello", "Good day"]
+    monkeypatch.delenv("POLLINATIONS_API_KEY")
+    monkeypatch.delenv("POLLINATIONS_BASE_URL")
+    without_key = {name: value for name, value in hosts.items() if name != "api"}
+    with pytest.warns(UserWarning, match="No key: asking the older hosts"):
+        init_chat_model("pollinations:openai", **without_key).invoke("Good evening")
+    assert (len(service.legacy.requests), len(service.requests)) == (3, 1)
+
+
 def test_the_model_can_be_chosen_when_it_is_called(service: Emulator) -> None:
     register()
     chat = init_chat_model(configurable_fields="any")
