@@ -128,8 +128,7 @@ _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "ma
 _READ = frozenset({
     *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
     *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
-    *("json", "jsonMode"),
-    "system",  # put before the messages
+    *("json", "jsonMode", "system"),
     "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
 })  # fmt: skip
 """Fields that the text host reads, whatever its route."""

@@ -577,7 +577,7 @@ class _Switches(BaseModel):
 
 _blocks.register()
 
-_DECIDING = frozenset({"model", "api", "api_key", "base_url"})
+_DECIDING = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
 """Fields that say which model answers."""
 
 

@@ -690,6 +690,16 @@ def test_what_the_text_host_cannot_do_is_said_before_it_is_asked(
     assert legacy.requests == []
 
 
+@pytest.mark.parametrize("field", ["jsonMode", "json"])
+def test_json_mode_can_be_said_as_the_host_reads_it(
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, field: str
+) -> None:
+    """Nothing is warned of: warnings are errors here."""
+    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+        answer = ask(ChatPollinations(**hosts, **route, extra_body={field: True}), "Name a sea as JSON")
+        assert isinstance(json.loads(answer.text), dict)
+
+
 def test_an_option_that_nobody_reads_is_warned_of(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
     with pytest.warns(UserWarning, match="top_k: sent, but text.pollinations.ai does not read it"):
         ask(ChatPollinations(**hosts, top_k=5), "Hello")
@@ -1045,6 +1055,10 @@ def test_the_profile_is_that_of_the_older_model(hosts: dict[str, Any]) -> None:
     assert twin.profile == with_key.profile
     chat.api = "gen"
     assert chat.profile == with_key.profile
+    bearing = ChatPollinations(default_headers={"Authorization": "Bearer sk_x"})
+    assert bearing.profile == with_key.profile
+    bearing.default_headers = None
+    assert bearing.profile == ChatPollinations(**hosts).profile
 
 
 def test_the_older_lists(legacy: Legacy, hosts: dict[str, Any], no_key: Legacy) -> None:
