@@ -179,6 +179,9 @@ def _check_chat(body: Json) -> None:
             raise unsupported(f"{name}: {lacks}")
     if "audio" in (body.get("modalities") or ()):
         raise unsupported("modalities: The older text host does not speak")
+    for tool in body.get("tools") or ():
+        if tool.get("type") != "function":
+            raise unsupported(f"tools: The older text host has none of its own, such as {tool.get('type')!r}")
     for place, message in enumerate(body["messages"]):
         for part in message["content"] if isinstance(message.get("content"), list) else ():
             if part.get("type") != "text":
@@ -195,6 +198,8 @@ def _wants_json(body: Json) -> bool:
 
 def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
     """`GET /{prompt}`, for a lone prompt after one system message at most, with options that an address can carry."""
+    if not _is_plain(body["messages"]):
+        return None
     *before, last = [(message["role"], message.get("content")) for message in body["messages"]]
     systems = [content for role, content in before if role == "system" and isinstance(content, str)]
     prompt = last[1] if last[0] == "user" and isinstance(last[1], str) else ""
@@ -216,12 +221,15 @@ def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
 
 def _post_plain(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
     """`POST /`, for messages of text alone: its answer is text, and cannot tell of tools."""
-    if not all(message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in body["messages"]):
-        return None
-    if body.get("tools"):
+    if body.get("tools") or not _is_plain(body["messages"]):
         return None
     asked = {"messages": body["messages"], **_plain_options(body, "jsonMode")}
     return hosts._asked(call, "POST", hosts.text_url, "/", options={"json": asked})
+
+
+def _is_plain(messages: Sequence[Json]) -> bool:
+    """Whether they say nothing but words: neither names nor calls of tools nor thoughts."""
+    return all(message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in messages)
 
 
 _ROLES = ("system", "user", "assistant")

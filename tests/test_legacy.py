@@ -435,6 +435,7 @@ PLAIN: list[Any] = [
     ),
     pytest.param([HumanMessage("Hello")], {"system": "Be brief"}, "GET", id="a system message as an option"),
     pytest.param([SystemMessage("Be brief"), HumanMessage("Hello")], {"system": "Be kind"}, "POST", id="both"),
+    pytest.param([HumanMessage("Hello", name="bob")], {}, "POST", id="a name, which only the route of OpenAI tells"),
     pytest.param([HumanMessage("a/b?c#d%e\nä 🐳")], {}, "GET", id="signs that addresses know"),
     pytest.param([HumanMessage("models")], {}, "POST", id="a word that is a route"),
     pytest.param([HumanMessage("Models")], {}, "POST", id="a word that is a route in any case"),
@@ -667,6 +668,10 @@ def test_a_stream_without_its_end_is_an_error(legacy: Legacy, hosts: dict[str, A
 # --- What they cannot do ----------------------------------------------------------------------------------------------
 
 CANNOT: list[Any] = [
+    (
+        {"extra_body": {"tools": [{"type": "google_search"}]}}, "Hello",
+        errors.UnsupportedRequestError, "tools: .*has none of its own, such as 'google_search'",
+    ),
     ({"model": "claude"}, "Hello", errors.UnknownModelError, "model: the older text host has openai-fast only"),
     ({"safe": "privacy"}, "Hello", errors.UnsupportedRequestError, "safe: .*filters nothing"),
     (
