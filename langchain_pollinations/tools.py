@@ -583,5 +583,10 @@ class PollinationsToolkit(Connection, BaseToolkit):
         return tool
 
     def _connected(self) -> dict[str, Any]:
-        """The connection fields that were set: each wrapper has a patience of its own."""
-        return {name: getattr(self, name) for name in Connection.model_fields if name in self.model_fields_set}
+        """The connection fields that were set, since each wrapper has a patience of its own, and those that were found
+        in the environment, which may be another one by now."""
+        shared = self.model_fields_set | _FOUND
+        return {name: getattr(self, name) for name in Connection.model_fields if name in shared}
+
+
+_FOUND = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})

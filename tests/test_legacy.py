@@ -239,6 +239,29 @@ def test_the_tools_of_a_toolkit_that_was_written_down_keep_its_host(no_key: Lega
     assert no_key.requests == []
 
 
+@pytest.mark.parametrize("written_down", [False, True])
+def test_the_tools_of_a_toolkit_share_the_connection_that_it_found_in_the_environment(
+    no_key: Legacy, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    """Whatever stands there by the time that they are made, or in another process."""
+    older = PollinationsToolkit(include=["image"], pace=0)
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
+    new = PollinationsToolkit(include=["image"])
+    if written_down:
+        new = pickle.loads(pickle.dumps(new))
+    for name in ("API_KEY", "BASE_URL", "LEGACY_TEXT_URL", "LEGACY_IMAGE_URL"):
+        monkeypatch.delenv(f"POLLINATIONS_{name}")
+    if written_down:
+        older = pickle.loads(pickle.dumps(older))
+    [draw] = new.get_tools()
+    assert draw.invoke({"prompt": "a lighthouse"})
+    [draw] = older.get_tools()
+    with pytest.warns(UserWarning, match="No key"):
+        assert draw.invoke({"prompt": "a lighthouse"})
+    assert (len(emulator.requests), len(no_key.requests)) == (1, 1)
+
+
 def test_the_host_follows_a_key_that_is_set_or_taken_away_between_calls(
     no_key: Legacy, emulator: Emulator, ask: Ask
 ) -> None:
