@@ -229,7 +229,9 @@ def _post_plain(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
 
 def _is_plain(messages: Sequence[Json]) -> bool:
     """Whether they say nothing but words: neither names nor calls of tools nor thoughts."""
-    return all(message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in messages)
+    return bool(messages) and all(
+        message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in messages
+    )
 
 
 _ROLES = ("system", "user", "assistant")

@@ -481,6 +481,12 @@ def test_a_lone_prompt_goes_by_get_where_that_is_preferred(
         assert unquote(request.raw_path.partition("?")[0])[1:] == messages[-1].content
 
 
+def test_an_address_carries_what_is_set_alone(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
+    """In an address, false and nothing would be words as others are."""
+    ask(ChatPollinations(prefer_get=True, **hosts), "Hello", extra_body={"seed": None, "json": False, "user": ""})
+    assert legacy.requests[-1].query.keys() <= {"model", "private", "stream", "user"}
+
+
 @pytest.mark.parametrize(
     ("messages", "tools", "path"),
     [
