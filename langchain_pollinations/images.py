@@ -149,7 +149,7 @@ class PollinationsImage(Maker, ImageOptions):
 
     def _options(self, overrides: Mapping[str, Any]) -> ImageOptions:
         options: ImageOptions = super()._options(overrides)
-        ignored = [name for name in _NO_LONGER_HONOURED[self._is_older] if getattr(options, name) is not None]
+        ignored = [name for name in _NO_LONGER_HONOURED[self._is_older] if getattr(options, name)]
         host = "image.pollinations.ai" if self._is_older else "gen.pollinations.ai"
         if ignored:
             warnings.warn(f"{', '.join(ignored)}: sent, but {host} no longer honours it", UserWarning, stacklevel=3)
@@ -272,9 +272,9 @@ _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_forma
 
 def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
     """Parameters of the GET route."""
-    query = options.model_dump(exclude_none=True, exclude={"image"})
-    if not query.get("transparent"):
-        query.pop("transparent", None)  # the server takes the text "false" for true
+    said = options.model_dump(exclude_none=True, exclude={"image"})
+    # The server takes the text "false" for true in some of its switches; `safe` is a word.
+    query = {name: value for name, value in said.items() if value is not False or name == "safe"}
     if addresses:
         query["image"] = joined_addresses(addresses)
     return query

@@ -177,6 +177,11 @@ def test_older_parameters_are_sent_with_a_warning(
     assert sent.items() <= emulator.requests[-1].query.items()
 
 
+def test_no_address_carries_a_switch_that_is_off(painter: PollinationsImage, emulator: Emulator) -> None:
+    painter.generate("a cat", transparent=False, enhance=False, nologo=False, private=False)
+    assert emulator.requests[-1].query == {"model": "flux"}
+
+
 def test_a_painter_is_a_runnable(emulator: Emulator) -> None:
     from langchain_core.output_parsers import StrOutputParser
 
