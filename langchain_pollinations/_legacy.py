@@ -469,7 +469,7 @@ def _meaning(response: httpx.Response, words: str) -> type[PollinationsError] | 
         return UnknownModelError
     if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(words):
         return ContextOverflowError
-    return ContentBlockedError if _MENTIONS_BLOCK.search(words) else None
+    return ContentBlockedError if response.status_code <= 500 and _MENTIONS_BLOCK.search(words) else None
 
 
 def _provider_message(response: httpx.Response) -> str:

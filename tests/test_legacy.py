@@ -656,6 +656,7 @@ WORDS: list[Any] = [
         errors.InternalServerError, id="prompt that speaks of a block",
     ),
     pytest.param(500, "The request took too long", {}, errors.InternalServerError, id="a long time"),
+    pytest.param(503, "Moderation is away", {}, errors.ServiceUnavailableError, id="a filter that does not work"),
     pytest.param(404, "Not Found", {"path": "/prompt/a model"}, errors.NotFoundError, id="path that speaks of a model"),
 ]  # fmt: skip
 
