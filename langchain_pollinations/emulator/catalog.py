@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from . import checks
-from .refusals import Refusal
+from .refusals import Refusal, model_unknown
 
 Model = dict[str, Any]
 
@@ -96,7 +96,7 @@ class Catalog:
         asked = (name or "").strip() or DEFAULTS[default]
         model = self.find(asked)
         if model is None:
-            raise Refusal(400, f'Invalid model or alias: "{asked}". Must be a valid model name or alias.')
+            raise model_unknown(asked)
         if endpoint not in model.get("supported_endpoints", ()):
             category = model["category"]
             raise Refusal(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .refusals import ENTER, UNKNOWN_KEY, Refusal, upstream
+from .refusals import ENTER, UNKNOWN_KEY, Refusal, model_unknown, upstream
 
 DAMAGES = ("drop", "cut", "no end", "stall")
 NOTICE = (
@@ -77,7 +77,7 @@ def _image_input(code: str, message: str) -> Callable[[], Case]:
 CASES: Mapping[str, Callable[[], Case]] = {
     "no key": http(401),
     "key not recognised": http(401, UNKNOWN_KEY),
-    "model unknown": http(400, 'Invalid model or alias: "nope". Must be a valid model name or alias.'),
+    "model unknown": lambda: model_unknown("nope"),
     "model not allowed for the key": http(403, "Model 'openai/gpt-5.4-nano' is not allowed for this API key"),
     "balance spent": http(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE"),
     "key budget spent": http(402, "API key budget exhausted", code="KEY_BUDGET_EXHAUSTED"),

@@ -97,6 +97,11 @@ class FlatRefusal(Refusal):
         return {"error": self.message}
 
 
+def model_unknown(name: Any) -> Refusal:
+    """A refusal of a model that the service does not have."""
+    return Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
+
+
 def format_unknown(wanted: str, model: str, accepted: Iterable[str]) -> Refusal:
     """A refusal of a form of sound or of a transcript that a model does not write."""
     says = f"response_format '{wanted}' is not supported by {model}. Supported formats: {', '.join(accepted)}"

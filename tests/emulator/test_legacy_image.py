@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from langchain_pollinations.emulator import Emulator, Legacy
-from langchain_pollinations.emulator.legacy import gallery, orders
+from langchain_pollinations.emulator.legacy import orders, similar
 from langchain_pollinations.emulator.pictures import signs
 
 CAT = "/prompt/a%20cat"
@@ -147,7 +147,7 @@ def test_a_size_is_clamped_by_its_area_and_rounded_down(asked: tuple[int, int], 
     ],
 )
 def test_likeness_is_the_share_of_words_in_common(one: str, other: str, share: float) -> None:
-    assert gallery.likeness(gallery.words(one), gallery.words(other)) == pytest.approx(share)
+    assert similar.likeness(similar.words(one), similar.words(other)) == pytest.approx(share)
 
 
 # What is drawn.

@@ -24,8 +24,8 @@ response; on the way out `headers` adds what every answer of these hosts carries
 - `visit.refused(refusal)` is a refusal in the form of the host and its level, as `app` makes it of one that is raised.
 
 Of the host for text, `parameters` reads a request, and `notice` is what it tells callers whom it knows. Of the host for
-pictures, `orders` reads a request, and `gallery` finds pictures for similar prompts. Both keep answers in `edge`, wait
-in `queue` and refuse through `errors`; `faults` are what a test may let go wrong, by name.
+pictures, `orders` reads a request, and `similar` finds pictures for similar prompts. Both read values as `javascript`
+does, keep answers in `edge`, wait in `queue` and refuse through `errors`; `faults` are what a test may let go wrong.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from ..memory import Newest
 from ..refusals import Refusal
 from ..world import Asked, Requests
 from . import edge, errors
-from .gallery import Similar
 from .queue import Queue
+from .similar import Similar
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
 Level = Literal["l4", "l5"]
@@ -108,8 +108,8 @@ class Visit:
         return self.hosts.lines.take(place(self.asked), messages=True)
 
     def key(self, body: Any = None) -> str:
-        """The name of a request in the store."""
-        return edge.identity(self.asked, body)
+        """The name of a request in the store, of which each level has its own."""
+        return f"{self.hosts.level}-{edge.identity(self.asked, body)}"
 
     def stored(self, key: str) -> Response | None:
         found = self._store.find(key)

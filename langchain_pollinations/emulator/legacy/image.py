@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from .. import media, pictures, usage
 from ..pictures import signs
-from ..refusals import Refusal
+from ..refusals import Refusal, model_unknown
 from ..safety import Safety
 from . import orders
 from .hosts import Visit
@@ -38,7 +38,7 @@ def _prompt_path(visit: Visit) -> str:
 def _check_model(visit: Visit) -> None:
     name = visit.asked.query.get("model") or MODEL
     if visit.hosts.level != "l4" and name not in MAPPED:
-        raise Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
+        raise model_unknown(name)
 
 
 def _check_safety(order: Order, level: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+from .javascript import integer, is_true, number
 
 MODEL = "sana"
 LARGEST_SIDE = 768
@@ -16,7 +17,6 @@ QUALITIES = ("low", "medium", "high", "hd")
 AVOIDED = "worst quality, blurry"
 ENHANCED = ", shown in fine detail, with depth and soft light"
 PROMPT = "/prompt/"
-DIGITS = 18  # further ones make no number that anything could be drawn with
 
 
 def prompt_path(path: str) -> str:
@@ -27,23 +27,6 @@ def prompt_path(path: str) -> str:
 def prompt_in(path: str) -> str:
     """The prompt in a path that is still encoded: what lies between the first `/prompt/` and the next."""
     return unquote(path.split(PROMPT)[1]) or EMPTY
-
-
-def integer(text: str) -> int | None:
-    """The number at the beginning of a text: 12 in `12.7` and in `12px`."""
-    found = re.match(r"\s*([+-]?[0-9]+)", text)
-    return int(found[1][:DIGITS]) if found else None
-
-
-def number(text: str) -> float | None:
-    """The same with decimals."""
-    found = re.match(r"\s*[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)", text)
-    return float(found[0]) if found else None
-
-
-def is_true(text: str) -> bool:
-    """Only the word is true: `1` and `yes` are not."""
-    return text.lower() == "true"
 
 
 def clamped(width: int, height: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What a request asks of the text host: query and body become one, in which the body wins, and one reader serves all.
 
-It reads as its JavaScript does, traps included: what cannot be read is left out, and a word can be true by being there.
+What cannot be read is left out, and a word can be true by being there.
 """
 
 from __future__ import annotations
@@ -12,37 +12,10 @@ from urllib.parse import urlsplit
 
 from .. import checks
 from ..world import Asked
+from . import javascript
 
 Json = dict[str, Any]
 Reader = Callable[[Any], Any]
-
-INTEGER = re.compile(r"\s*([+-]?\d{1,18})")
-NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
-
-
-def _integer(value: Any) -> int | None:
-    found = INTEGER.match(str(value))
-    return int(found[1]) if found else None
-
-
-def _number(value: Any) -> float | None:
-    found = NUMBER.match(str(value))
-    return float(found[1]) if found else None
-
-
-def is_on(value: Any) -> bool:
-    """A switch that knows its words."""
-    return str(value).lower() in ("true", "1", "yes")
-
-
-def _is_true(value: Any) -> bool:
-    """A switch that knows one word."""
-    return str(value).lower() == "true"
-
-
-def _is_truthy(value: Any) -> bool:
-    """What JavaScript takes for true: any word that is not empty, "false" among them, and any array or object."""
-    return bool(value) or isinstance(value, list | dict)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -50,17 +23,17 @@ def _as_it_is(value: Any) -> Any:
 
 
 READERS: Mapping[str, Reader] = {
-    "seed": _integer,  # -1 is a seed as any other here
-    "temperature": _number,
-    "top_p": _number,
-    "presence_penalty": _number,
-    "frequency_penalty": _number,
-    "max_tokens": _integer,
-    "max_completion_tokens": _integer,
-    "n": _integer,
-    "top_logprobs": _integer,
-    "logprobs": is_on,
-    "stream": is_on,
+    "seed": javascript.integer,  # -1 is a seed as any other here
+    "temperature": javascript.number,
+    "top_p": javascript.number,
+    "presence_penalty": javascript.number,
+    "frequency_penalty": javascript.number,
+    "max_tokens": javascript.integer,
+    "max_completion_tokens": javascript.integer,
+    "n": javascript.integer,
+    "top_logprobs": javascript.integer,
+    "logprobs": javascript.is_on,
+    "stream": javascript.is_on,
     **dict.fromkeys(
         (
             "stop", "user", "logit_bias", "stream_options", "tools", "tool_choice", "parallel_tool_calls",
@@ -88,7 +61,7 @@ def merged(asked: Asked, sent: Any) -> Json:
 def wants_json(given: Json) -> bool:
     form = given.get("response_format")
     by_form = isinstance(form, dict) and form.get("type") == "json_object"
-    return by_form or _is_true(given.get("json")) or _is_truthy(given.get("jsonMode"))
+    return by_form or javascript.is_true(given.get("json")) or javascript.is_truthy(given.get("jsonMode"))
 
 
 def chat(given: Json, prompt: str) -> Json:

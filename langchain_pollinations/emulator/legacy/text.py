@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from .. import abilities, answers, chat, checks, dialects, replies, talk, usage
 from ..completion import Completion
-from ..refusals import Refusal
+from ..refusals import Refusal, model_unknown
 from ..wire import played
 from ..world import Asked
-from . import errors, notice, parameters
+from . import errors, javascript, notice, parameters
 from .bodies import MALFORMED, Json, page
 from .hosts import Visit
 
@@ -159,7 +159,7 @@ class Request:
         if not name or name in (MODEL["name"], *MODEL["aliases"]):
             return
         if self.hosts.level == "l5":
-            raise Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
+            raise model_unknown(name)
         raise Refusal(404, f"Model not found: {name}. The models of this host are listed at /models")
 
     def _check_content(self) -> None:
@@ -238,7 +238,7 @@ class Request:
 
     def _publish(self, said: Completion) -> None:
         """Show an answer in the public feed, unless it is private, as those in the form of OpenAI always are."""
-        if self.plain and not parameters.is_on(self.given.get("private")):
+        if self.plain and not javascript.is_on(self.given.get("private")):
             shown = {"response": said.content, "model": MODEL["name"], "messages": self.body["messages"]}
             self.visit.publish(shown)
 

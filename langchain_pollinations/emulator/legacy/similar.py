@@ -1,4 +1,4 @@
-"""What the older image host remembers of its pictures beside their bytes, for its semantic cache."""
+"""The semantic cache of the older image host: what it remembers of its pictures beside their bytes."""
 
 from __future__ import annotations
 
