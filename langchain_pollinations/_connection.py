@@ -177,8 +177,7 @@ class Connection(BaseModel):
     @model_validator(mode="after")
     def _check_api(self) -> Self:
         if self.api == "legacy" and not self._OLDER:
-            name = type(self).__name__
-            raise ValueError(f"api: {name} works with a key and gen.pollinations.ai only, see {KEYS_PAGE}")
+            raise ValueError(f"api: the older hosts {_legacy.SCOPE}; leave it out, and get a key at {KEYS_PAGE}")
         return self
 
     @field_validator("media_url")
@@ -266,8 +265,8 @@ class Connection(BaseModel):
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         if not key and self._KEY_REQUIRED:
             told = "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)"
-            if not self._OLDER:
-                told += f"; {type(self).__name__} is nothing that the older hosts, which need none, could do"
+            told += "; the older hosts, which need none, "
+            told += "are asked with api='legacy'" if self._OLDER else _legacy.SCOPE
             raise AuthenticationError(told, fix_url=KEYS_PAGE)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AuthenticationError(

@@ -42,6 +42,8 @@ T = TypeVar("T")
 TEXT = "https://text.pollinations.ai"
 IMAGE = "https://image.pollinations.ai"
 
+SCOPE = "answer chats and draw pictures from words, and nothing else"
+
 PACE = 30.0
 """Seconds between two requests from one address, as the text host has it in its source since late 2025."""
 
@@ -80,7 +82,7 @@ class Hosts:
         for method, start, translation in _ROUTES:
             if (call.method, call.origin) == (method, None) and call.path.startswith(start):
                 return translation(self, call)
-        raise unsupported("The older hosts answer chats and draw pictures from words, and nothing else")
+        raise unsupported(f"The older hosts {SCOPE}")
 
     def _asked(self, call: Call[Any], method: Any, origin: str, path: str, **changed: Any) -> Call[Any]:
         """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""

@@ -761,5 +761,5 @@ def _(bench: Bench) -> None:
 
 
 row("film, speech, music, transcripts, vectors, 3D, uploads")(
-    _with_key_only(errors.AuthenticationError, "nothing that the older hosts")
+    _with_key_only(errors.AuthenticationError, "the older hosts, which need none, answer chats and draw pictures")
 )
