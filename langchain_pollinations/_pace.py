@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 SHORT = 1.0
 """Seconds of waiting that nobody is told of."""
+PULSE = 0.25
+"""Seconds that an event loop sleeps at most while a task waits here. Notebooks cancel a cell's task from a signal, which
+does not wake the loop: without a pulse, who stops a cell would wait for the turn all the same."""
 
 
 @dataclass(eq=False)
@@ -286,12 +289,12 @@ def _set_from_anywhere(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) ->
 
 
 async def _sleep(loop: asyncio.AbstractEventLoop, woken: asyncio.Event, seconds: float) -> None:
-    timer = loop.call_later(seconds, woken.set)
-    try:
-        await woken.wait()
-    finally:
-        timer.cancel()
-        woken.clear()
+    until = loop.time() + seconds
+    while not woken.is_set() and (left := until - loop.time()) > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, PULSE)):
+                await woken.wait()
+    woken.clear()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -97,7 +97,8 @@ def _telling(tell: Tell) -> Iterator[Arrived]:
 def show_line(show: Show, words: str) -> None:
     """Write one plain line to stderr: where somebody sees it, in any case, or never. A function is not told of it."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
-        print(words, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{words}\n")  # in one piece: lines of several threads do not run into one another
+        sys.stderr.flush()
 
 
 def _is_terminal() -> bool:

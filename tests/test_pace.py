@@ -314,6 +314,28 @@ def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: Line) -
     assert starts.names == ["next"]
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot send a signal to a thread")
+def test_a_task_that_a_signal_cancels_does_not_wait_for_something_else_to_wake_its_loop(line: Line) -> None:
+    tasks: list[asyncio.Task[None]] = []
+    handler = signal.signal(signal.SIGUSR1, lambda *_: tasks[0].cancel())  # as notebooks do for who stops a cell
+
+    def interrupt() -> None:
+        until(lambda: len(line) == 1)
+        time.sleep(0.05)  # now the loop sleeps
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    async def main() -> None:
+        line.note()
+        tasks.append(asyncio.create_task(Starts().atake("never", turn(line, 20))))
+        await asyncio.wait(tasks)
+
+    with in_thread(interrupt):
+        asyncio.run(main())
+    signal.signal(signal.SIGUSR1, handler)
+    assert tasks[0].cancelled()
+    assert line.wait(20) > 10
+
+
 @pytest.mark.parametrize("steps", range(6))
 @pytest.mark.parametrize("first", ["leave", "cancel"])
 async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(line: Line, first: str, steps: int) -> None:
@@ -672,6 +694,26 @@ def test_a_short_wait_is_not_worth_a_word(
         line.note()
         Starts().take("now", turn(line, 0.1, progress=progress))
     assert (told, caplog.records, capsys.readouterr().err) == ([], [], "")
+
+
+class Pieces(io.StringIO):
+    """A stream that remembers in which pieces it was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_lines_of_several_threads_do_not_run_into_one_another(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", seen := Pieces())
+    line.note()
+    Starts().take("next", turn(line, 1.2, progress=True))
+    assert len(seen.pieces) == 1
+    assert seen.pieces[0].endswith("address\n")
 
 
 class Terminal(io.StringIO):
