@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -98,21 +98,28 @@ class MediaTool(BaseTool):
         return own
 
     def _run(
-        self, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
         with self._telling(options):
             given, chosen = self._request(_chosen(options))
             made = getattr(getattr(self, self._WRAPPER), self._VERB)(*given, **chosen)
         return self._result(made)
 
     async def _arun(
-        self, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self, *words: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
         with self._telling(options):
             given, chosen = self._request(_chosen(options))
             made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
         result: tuple[Content, dict[str, Any]] = await in_thread(self._result, made)  # a film may be long
         return result
+
+    def _named(self, words: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by name: of a tool that is asked with words alone, they are the first."""
+        schema: Any = self.args_schema
+        return {**dict(zip(schema.model_fields, words, strict=False)), **options}
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and named arguments for the wrapper, from what the model chose."""
@@ -451,8 +458,9 @@ class PollinationsTranscribeTool(MediaTool):
     """Below which recordings may be files. Without it none is read."""
 
     def _run(
-        self, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
         with self._telling(options):
             chosen = _chosen(options)
             with _lost_told():
@@ -460,8 +468,9 @@ class PollinationsTranscribeTool(MediaTool):
             return self._result(self.transcriber.transcribe(recording, **chosen))
 
     async def _arun(
-        self, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self, *words: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
         with self._telling(options):
             chosen = _chosen(options)
             with _lost_told():

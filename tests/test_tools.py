@@ -16,6 +16,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.load import dumpd
 from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -67,6 +68,22 @@ def test_the_tool_names_the_address_and_carries_the_picture(emulator: Emulator, 
     assert Image.open(io.BytesIO(picture.data)).size == (64, 48)
     assert picture == Media.from_artifact(json.loads(json.dumps(dumpd(message.artifact))))
     assert emulator.requests[-1].query == {"model": "flux", "width": "64", "height": "48", "seed": "7"}
+
+
+@pytest.mark.parametrize("ask", [
+    lambda tool, words: tool.invoke(words),
+    lambda tool, words: asyncio.run(tool.ainvoke(words)),
+    lambda tool, words: (RunnableLambda(str) | tool).batch([words])[0],
+], ids=["invoke", "ainvoke", "chain"])  # fmt: skip
+def test_a_tool_takes_words_alone_for_its_first_argument(emulator: Emulator, ask: Any) -> None:
+    service = emulator.connection()
+    assert emulator.url in ask(PollinationsImageTool(**service, models=["flux"]), "a lighthouse at dusk")
+    assert emulator.requests[-1].path == "/image/a lighthouse at dusk"
+    speech = Media.from_artifact(RUNS["invoke"](PollinationsSpeechTool(**service), {"text": "Hello"}).artifact)
+    listener = PollinationsTranscribeTool(**service)
+    assert ask(listener, listener.shelf.keep(speech))
+    assert emulator.requests[-1].path == "/v1/audio/transcriptions"
+    assert "images: Field required" in ask(PollinationsEditImageTool(**service), "make it night")
 
 
 def test_show_puts_the_picture_before_the_model(emulator: Emulator, run: Any) -> None:
