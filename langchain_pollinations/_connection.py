@@ -88,7 +88,8 @@ class Connection(BaseModel):
 
     pace: float = Field(default=_legacy.PACE, ge=0, allow_inf_nan=False)
     """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
-    models and tools of the process wait in one line, first come, first served; 0 does not wait."""
+    models and tools of the process wait in one line, first come, first served; 0 does not wait. Until then `batch` asks
+    one after another."""
 
     max_wait: float | None = Field(default=None, ge=0)
     """Seconds that a call may wait in that line before each of its attempts. Where it would be longer, it is a
@@ -201,6 +202,10 @@ class Connection(BaseModel):
             return self.api == "legacy"
         needs_key = self._OLDER and self._KEY_REQUIRED and self.base_url == GEN
         return needs_key and self.api_key is None and not self._brings_key()
+
+    @property
+    def _stands_in_line(self) -> bool:
+        return self._is_older and self.pace > 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _hidden(value) if name == "api_key" else value)

@@ -19,6 +19,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations import catalog, errors, media
+from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow, with_body
 from langchain_pollinations._options import check_safe, check_whole, chosen, drawn
@@ -62,7 +63,7 @@ class Options(BaseModel):
         return value
 
 
-class Maker(Connection, RunnableSerializable[str, Media]):
+class Maker(Batches, Connection, RunnableSerializable[str, Media]):
     """Base of the wrappers that make media from a prompt."""
 
     model_config = ConfigDict(extra="forbid")

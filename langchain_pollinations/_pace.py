@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 SHORT = 1.0
 """Seconds of waiting that nobody is told of."""
 PULSE = 0.25
-"""Seconds that an event loop sleeps at most while a task waits here. Notebooks cancel a cell's task from a signal, which
-does not wake the loop: without a pulse, who stops a cell would wait for the turn all the same."""
+"""Seconds that an event loop sleeps at most while a task waits here. Notebooks cancel the task of a cell from a signal,
+which does not wake the loop: without a pulse, who stops a cell would wait for the turn all the same."""
 
 
 @dataclass(eq=False)

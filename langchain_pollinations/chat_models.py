@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from langchain_pollinations import _answer, _blocks, _decode, _encode, _legacy, _schemas, catalog
+from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, EventReader
@@ -172,7 +173,7 @@ class ChatOptions(BaseModel):
         return self
 
 
-class ChatPollinations(Connection, ChatOptions, BaseChatModel):
+class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     """Chat models of Pollinations.AI: text, tools, structured output, reasoning, and a look at pictures.
 
         >>> chat = ChatPollinations(model="openai")

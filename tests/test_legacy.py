@@ -8,11 +8,12 @@ import contextlib
 import copy
 import json
 import pickle
+import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httpx
@@ -20,7 +21,8 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumps, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.runnables import ConfigurableField
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import ConfigurableField, RunnableConfig
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
@@ -1154,6 +1156,53 @@ def busy_line(hosts: dict[str, Any]) -> Iterator[None]:
     """A request has just been made: the next one of the process waits."""
     ChatPollinations(**hosts).invoke("first")
     yield
+
+
+BATCHES: Mapping[str, Callable[[dict[str, Any], list[str]], object]] = {
+    "chat": lambda hosts, inputs: ChatPollinations(**hosts).batch(inputs),
+    "chain": lambda hosts, inputs: (ChatPollinations(**hosts) | StrOutputParser()).batch(inputs),
+    "as completed": lambda hosts, inputs: list(ChatPollinations(**hosts).batch_as_completed(inputs)),
+    "pictures": lambda hosts, inputs: PollinationsImage(**hosts).batch(inputs),
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot send a signal to a thread")
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], busy_line: None, batch: Any) -> None:
+    def interrupt() -> None:
+        while not len(LINE):
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        batch({**hosts, "pace": 5, "progress": False}, ["one", "two", "three"])
+    thread.join()
+    assert len(LINE) == 0
+    assert len(legacy.requests) == 1
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_after_an_error_in_a_batch_nobody_waits_for_the_rest(legacy: Legacy, hosts: dict[str, Any], batch: Any) -> None:
+    legacy.fail(400)
+    with pytest.raises(errors.InvalidRequestError):
+        batch({**hosts, "pace": SPACING, "progress": False}, ["one", "two", "three"])
+    assert len(legacy.requests) == 1
+
+
+@pytest.mark.parametrize("pace", [0, SPACING])
+def test_a_batch_gives_errors_back_in_their_places(legacy: Legacy, hosts: dict[str, Any], pace: float) -> None:
+    chat = ChatPollinations(**{**hosts, "pace": pace, "progress": False})
+    configs = [RunnableConfig(tags=[name]) for name in ("a", "b")]
+    mixed = ["one", cast(str, 2)]
+    one, two = chat.batch(mixed, configs, return_exceptions=True)
+    assert "one" in one.text
+    assert isinstance(two, ValueError)
+    ((_, first), (_, second)) = sorted(chat.batch_as_completed(mixed, configs, return_exceptions=True))
+    assert (first.text, type(second)) == (one.text, type(two))
+    assert chat.batch([]) == []
+    assert list(chat.batch_as_completed([])) == []
 
 
 def test_who_would_wait_longer_than_he_wants_is_told_at_once(
