@@ -146,6 +146,7 @@ _ABSENT: Mapping[str, str] = {
 """Fields whose loss nobody would notice in the answer."""
 
 _TELLING = frozenset({"token", "referrer", "referer", "key", "api_key"})
+"""Those that would tell who asks."""
 
 _RESERVED = frozenset(
     {"models", "feed", "openai", "openai/models", "v1/chat/completions", "crossdomain.xml", ".", ".."}

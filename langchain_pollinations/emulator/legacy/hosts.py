@@ -95,13 +95,13 @@ class Visit:
     def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
         self._store, self._feed, self._queue = program.store, program.feed, program.queue
-        self._place = AsyncExitStack()
+        self._held = AsyncExitStack()  # the place in the queue
 
     async def __aenter__(self) -> Visit:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._place.aclose()
+        await self._held.aclose()
 
     def scripted(self) -> replies.Entry | None:
         """What a test wrote for this request: a message, or a fault in a good answer."""
@@ -129,7 +129,7 @@ class Visit:
         """Wait for the turn of the address that asks, and for the time that a generation takes."""
         hosts = self.hosts
         if hosts.spacing is not None:
-            await self._place.enter_async_context(self._queue.turn(self.asked.client[0], hosts, streams=streams))
+            await self._held.enter_async_context(self._queue.turn(self.asked.client[0], hosts, streams=streams))
         if hosts.latency:
             await asyncio.sleep(hosts.latency)
 

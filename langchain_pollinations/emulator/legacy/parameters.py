@@ -14,7 +14,7 @@ from .. import checks
 from ..world import Asked
 from . import javascript
 
-Json = dict[str, Any]
+Fields = dict[str, Any]
 Reader = Callable[[Any], Any]
 
 
@@ -54,17 +54,17 @@ def body(asked: Asked) -> Any:
     return value
 
 
-def merged(asked: Asked, sent: Any) -> Json:
+def merged(asked: Asked, sent: Any) -> Fields:
     return {**asked.query, **(sent if isinstance(sent, dict) else {})}
 
 
-def wants_json(given: Json) -> bool:
+def wants_json(given: Fields) -> bool:
     form = given.get("response_format")
     by_form = isinstance(form, dict) and form.get("type") == "json_object"
     return by_form or javascript.is_true(given.get("json")) or javascript.is_truthy(given.get("jsonMode"))
 
 
-def chat(given: Json, prompt: str) -> Json:
+def chat(given: Fields, prompt: str) -> Fields:
     """The chat request that goes to the provider; without messages it is the path that asks."""
     read = {name: reader(given[name]) for name, reader in READERS.items() if given.get(name) is not None}
     ready = {name: value for name, value in read.items() if value is not None}

@@ -20,8 +20,7 @@ from ..world import Asked
 from . import errors, javascript, notice, parameters
 from .bodies import MALFORMED, Json, page
 from .hosts import Visit
-
-Fields = dict[str, Any]
+from .parameters import Fields
 
 MODEL: Fields = {
     "name": "openai-fast",
