@@ -1,5 +1,7 @@
 """How people write it, for the type checker; nothing here is run."""
 
+from typing import assert_type
+
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
@@ -24,11 +26,13 @@ def uses() -> None:
     chat = ChatPollinations(model="openai", api_key=SecretStr("sk_x"), temperature=0.1, seed=-1, stop=["x"])
     answer: AIMessage = chat.invoke("Hello", temperature=0)
     print(answer.text)
+    assert_type(chat.batch(["Hello"]), list[AIMessage])
     chat.bind_tools([Sea], tool_choice="any").invoke("Hello")
     chat.with_structured_output(Sea).invoke("Hello")
     painter = PollinationsImage(model="flux", width=64, api_key=SecretStr("sk_x"))
     picture: Media = painter.generate("a cat", seed=7)
     print(picture.save("cat"), painter.invoke("a dog").url)
+    assert_type(painter.batch(["a cat"]), list[Media])
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
     draw = PollinationsImageTool(image=painter, models=["flux"])
     PollinationsEditImageTool(model="klein", shelf=draw.shelf)
