@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jsonschema
 import pytest
@@ -126,6 +129,26 @@ MAKING: dict[str, Callable[..., Media]] = {
     "ainvoke": lambda maker, prompt="", **options: asyncio.run(maker.ainvoke(prompt, **options)),
 }
 """The four ways in which the wrappers of media are asked."""
+
+
+@pytest.fixture
+def loadable() -> Iterator[None]:
+    """`load` takes only classes of a table in langchain-core, in which no package outside LangChain's own stands; users
+    name ours with `allowed_objects=[ChatPollinations]`, which LangChain's standard test does not."""
+    # By name, since the package hides the module behind a function called `load`.
+    loading = importlib.import_module("langchain_core.load.load")
+    path = tuple(ChatPollinations.lc_id())
+    with mock.patch.dict(loading.ALL_SERIALIZABLE_MAPPINGS, {path: path}):
+        loading._default_class_paths_cache.clear()
+        yield
+    loading._default_class_paths_cache.clear()
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ import pytest
 
 from langchain_pollinations import APIConnectionError, Progress, RateLimitError
 from langchain_pollinations._pace import LINE, Line, Turn
+from tests.conftest import Terminal
 
 SLACK = 0.001
 """Seconds that a gap may be short of the pace: what two clocks may differ by."""
@@ -714,11 +715,6 @@ def test_lines_of_several_threads_do_not_run_into_one_another(line: Line, monkey
     Starts().take("next", turn(line, 1.2, progress=True))
     assert len(seen.pieces) == 1
     assert seen.pieces[0].endswith("address\n")
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(("stream", "progress", "is_shown"), [

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import wave
-from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
-from unittest import mock
 
 import httpx
 import pytest
@@ -62,6 +59,7 @@ class ChatTests:
     enable_vcr_tests = True
 
 
+@pytest.mark.usefixtures("loadable")
 class TestChatUnit(ChatTests, ChatModelUnitTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -70,18 +68,6 @@ class TestChatUnit(ChatTests, ChatModelUnitTests):
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         return {"POLLINATIONS_API_KEY": "sk_env"}, {}, {"api_key": "sk_env"}
-
-    @pytest.fixture(autouse=True)
-    def _allow_loading(self) -> Iterator[None]:
-        """`load` takes only classes of a table in langchain-core, in which no package outside LangChain's own stands;
-        users name ours with `allowed_objects=[ChatPollinations]`, which the standard test does not."""
-        # By name, since the package hides the module behind a function called `load`.
-        loading = importlib.import_module("langchain_core.load.load")
-        path = tuple(ChatPollinations.lc_id())
-        with mock.patch.dict(loading.ALL_SERIALIZABLE_MAPPINGS, {path: path}):
-            loading._default_class_paths_cache.clear()
-            yield
-        loading._default_class_paths_cache.clear()
 
 
 class TestChatIntegration(ChatTests, ChatModelIntegrationTests):

@@ -5,10 +5,8 @@ A file of its own, since these hosts need other fixtures than those of `test_sta
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
-from unittest import mock
 
 import pytest
 from langchain_core.tools import BaseTool
@@ -67,6 +65,7 @@ class PlainPost(OlderChat):
     returns_usage_metadata = False
 
 
+@pytest.mark.usefixtures("loadable")
 class OfUnit:
     chat_model_params: ClassVar[dict[str, Any]]
 
@@ -76,16 +75,6 @@ class OfUnit:
         text, image = "http://127.0.0.1:11", "http://127.0.0.1:12"
         environment = {"POLLINATIONS_LEGACY_TEXT_URL": text, "POLLINATIONS_LEGACY_IMAGE_URL": image}
         return environment, self.chat_model_params, {"legacy_text_url": text, "legacy_image_url": image}
-
-    @pytest.fixture(autouse=True)
-    def _allow_loading(self) -> Iterator[None]:
-        """As in `test_standard`: `load` takes only classes of a table in langchain-core."""
-        loading = importlib.import_module("langchain_core.load.load")
-        path = tuple(ChatPollinations.lc_id())
-        with mock.patch.dict(loading.ALL_SERIALIZABLE_MAPPINGS, {path: path}):
-            loading._default_class_paths_cache.clear()
-            yield
-        loading._default_class_paths_cache.clear()
 
 
 class TestOlderChatUnit(OfUnit, OlderChat, ChatModelUnitTests): ...

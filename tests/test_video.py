@@ -43,7 +43,7 @@ from langchain_pollinations import (
 )
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.media import has_all_boxes
-from tests.conftest import MAKING
+from tests.conftest import MAKING, Terminal
 
 Film = Callable[..., Media]
 
@@ -701,11 +701,6 @@ def test_a_bar_shows_that_time_passes_and_vanishes(
     assert shown.rpartition("\r")[2] == ""
     assert shown.rstrip("\r").rpartition("\r")[2].strip() == ""
     assert _threads_of_bars() == []
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(("stream", "progress", "is_shown"), [
