@@ -22,6 +22,7 @@ from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
+from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
 from langchain_pollinations.media import pcm16_to_wav, sniff
 
@@ -30,7 +31,7 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     """The result of a chat completion.
 
     Raises:
-        InsufficientBalanceError: If the answer is the service's friendly notice of an empty balance.
+        PollinationsError: If the answer is one of the service's notices.
         InvalidResponseError: If it is no chat completion.
     """
     body = errors.parse_json(response, EXPECTED)
@@ -154,17 +155,38 @@ class Answer:
         reasoning = self._thoughts.add(think=thought + held_thought)
         return Piece(text + held_text, reasoning + self._thoughts.rest(), calls=self.calls.rest())
 
+    @property
+    def may_be_notice(self) -> bool:
+        """Whether the text so far must be held back. Only a model reasons, calls tools, refuses and uses tokens. The
+        header of notices holds back any text, since their words change."""
+        is_used = self.usage is not None and self.usage["total_tokens"] > 0
+        if is_used or self.calls or self._thoughts or self._is_refusal:
+            return False
+        return is_private(self._response.headers) or may_become_notice(self.text)
+
+    def check_notice(self) -> None:
+        """Raise the refusal that the answer stands for, if it is a notice.
+
+        Raises:
+            InsufficientBalanceError: If the balance of the account is too low.
+            KeyBudgetExhaustedError: If the budget of the key is spent.
+            QuestPollenOnlyError: If the key spends Quest Pollen only, and that does not do.
+            PermissionDeniedError: If the key may not use the model.
+            AuthenticationError: If it is the migration notice of the legacy text host.
+        """
+        if self.calls or self._thoughts:
+            return
+        total = None if self.usage is None else self.usage["total_tokens"]
+        if (refusal := errors.from_notice(self.text, self._response.headers, total)) is not None:
+            raise refusal
+
     def check(self) -> None:
         """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
 
         Raises:
-            AuthenticationError: If it is the older host's notice of its successor.
-            InsufficientBalanceError: If it is the service's friendly notice of an empty balance.
+            PollinationsError: If it is a notice of the service, see `check_notice`.
         """
-        if _decode.is_migration_notice(self.text, self.usage):
-            raise _decode.migration_error(self.text, self._response.headers)
-        if _decode.is_balance_notice(self.text, self.usage, bool(self.calls)):
-            raise _decode.balance_error(self.text, self._response.headers)
+        self.check_notice()
         reason = _decode.read_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             told = f"The model answered with nothing (finish_reason {reason!r})"

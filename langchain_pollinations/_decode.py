@@ -35,8 +35,6 @@ _FINISH_REASONS: Mapping[str, str] = {
 """Words of single providers, and the standard word for each. Other words stay as they are."""
 
 EXPECTED = "chat completion"
-NOTICE = "Your Pollen balance is too low"
-MIGRATION = "⚠️ **IMPORTANT NOTICE** ⚠️"
 
 
 @dataclass(frozen=True)
@@ -189,45 +187,3 @@ def read_metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]
 def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
     found = {key.removeprefix(prefix): value for key, value in headers.items() if key.startswith(prefix)}
     return {key.replace("-", "_"): value for key, value in found.items()}
-
-
-def may_be_notice(text: str) -> bool:
-    start = text.lstrip()
-    return bool(start) and any(start.startswith(notice) or notice.startswith(start) for notice in (NOTICE, MIGRATION))
-
-
-def is_balance_notice(text: str, usage: UsageMetadata | None, has_calls: bool) -> bool:
-    """The service answers an empty balance with a friendly message, status 200 and a usage of zeros."""
-    unspent = usage is not None and usage["total_tokens"] == 0
-    return unspent and not has_calls and "https://enter.pollinations.ai" in text
-
-
-def balance_error(text: str, headers: httpx.Headers) -> errors.InsufficientBalanceError:
-    return errors.InsufficientBalanceError(
-        " ".join(text.split()),
-        status_code=402,
-        code="INSUFFICIENT_BALANCE",
-        request_id=headers.get("x-request-id"),
-        body=text,
-        fix_url="https://enter.pollinations.ai",
-    )
-
-
-def is_migration_notice(text: str, usage: UsageMetadata | None) -> bool:
-    """The older text host answers whoever sends a token, or comes from a registered site, with a notice that tells of
-    the new one: as text, as a completion with a usage of zeros, or as a stream of three events."""
-    unspent = usage is None or usage["total_tokens"] == 0
-    if not unspent or not text.lstrip().startswith(MIGRATION):
-        return False
-    return all(word in text.lower() for word in ("pollinations", "legacy"))
-
-
-def migration_error(text: str, headers: httpx.Headers) -> errors.AuthenticationError:
-    return errors.AuthenticationError(
-        "The older text host answered with its migration notice instead of an answer, as it does for whoever sends a "
-        "token or comes from a registered site: a proxy may add such a header. Take it away, or use "
-        "gen.pollinations.ai with a key",
-        request_id=headers.get("x-request-id"),
-        body=text,
-        fix_url=errors.KEYS_PAGE,
-    )

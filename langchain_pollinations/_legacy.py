@@ -426,7 +426,7 @@ def error_of(response: httpx.Response) -> PollinationsError:
     """
     if response.is_success:
         response = _told_by_headers(response)
-    said = errors.from_response(response)
+    said = errors.from_response(response, _meaning(response, ""))
     words = _joined(": ", said.message, _provider_message(response))
     meaning = _meaning(response, words) or type(said)
     error = errors.from_response(response, meaning, _joined("; ", words, _HINTS.get(meaning, "")))

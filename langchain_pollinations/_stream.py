@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
-from langchain_pollinations._decode import EXPECTED, Asked, check_choice, may_be_notice
+from langchain_pollinations._decode import EXPECTED, Asked, check_choice
 from langchain_pollinations._encode import PROVIDER, Json
 
 
@@ -30,7 +30,7 @@ class ChatReader:
         self._answer = Answer(asked, response)
         # An event that is cut off: at the end of a stream a sign that it was cut, before that a loss of words.
         self._lost = ""
-        # What may be the notice of an empty balance is held back until it is known to be none.
+        # Chunks that may be one of the service's notices are held back until the answer is known to be a model's.
         self._held: list[ChatGenerationChunk] | None = []
 
     @property
@@ -58,8 +58,10 @@ class ChatReader:
 
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
+            PollinationsError: If the answer is one of the service's notices, cut off or not.
         """
         if not self._answer.has_end:
+            self._answer.check_notice()
             told = f"The stream stopped before its end, after {len(self.partial)} characters of text"
             raise errors.IncompleteStreamError(told, request_id=self._response.headers.get("x-request-id"))
         yield from self._close()
@@ -74,19 +76,17 @@ class ChatReader:
 
     def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
         piece = self._answer.add(event)
-        if not any(piece):
-            return
         if self._held is None:
-            yield _chunk(piece)
+            if any(piece):
+                yield _chunk(piece)
             return
-        self._held.append(_chunk(piece))
-        if not may_be_notice(self.partial):
+        if any(piece):
+            self._held.append(_chunk(piece))
+        if not self._answer.may_be_notice:
             yield from self._release()
-            if self.partial:
-                self._held = None
 
     def _release(self) -> Iterator[ChatGenerationChunk]:
-        held, self._held = self._held or [], []
+        held, self._held = self._held or [], None
         yield from held
 
     def _close(self) -> Iterator[ChatGenerationChunk]:

@@ -9,11 +9,12 @@
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
     │   └── UnprocessableError        422: the provider's refusal or moderation
-    ├── AuthenticationError           401, or the notice that an older host answers with
-    ├── PaymentRequiredError          402
-    │   ├── InsufficientBalanceError  also where the service says it in a friendly 200
-    │   └── KeyBudgetExhaustedError
-    ├── PermissionDeniedError         403
+    ├── AuthenticationError           401, an offer to pay by x402, or the migration notice of a legacy host
+    ├── PaymentRequiredError          402, also where a text route says it in words with status 200
+    │   ├── InsufficientBalanceError
+    │   ├── KeyBudgetExhaustedError
+    │   └── QuestPollenOnlyError
+    ├── PermissionDeniedError         403, for a model also in words with status 200
     ├── NotFoundError                 404
     ├── RequestTimeoutError           408, or a time limit of ours (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
@@ -44,6 +45,8 @@ from typing import Any
 
 import httpx
 from langchain_core import exceptions as core
+
+from langchain_pollinations._notices import fix_links, fix_page, read_notice
 
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
 """Where a key is to be had."""
@@ -132,7 +135,7 @@ class UnprocessableError(InvalidRequestError):
 
 
 class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
-    """The key is missing, wrong or expired; or an older host, which takes none, answers with a notice."""
+    """The key is missing, wrong or expired; or a legacy host, which takes none, answers with its migration notice."""
 
 
 class PaymentRequiredError(PollinationsError):
@@ -144,11 +147,15 @@ class InsufficientBalanceError(PaymentRequiredError):
 
 
 class KeyBudgetExhaustedError(PaymentRequiredError):
-    """The budget that was set for this key is spent, whatever the account holds."""
+    """The budget of this key is spent, whatever the account holds. Only the key's own page lifts it (`fix_url`)."""
+
+
+class QuestPollenOnlyError(PaymentRequiredError):
+    """The key spends Quest Pollen only, and the model needs paid Pollen or the Quest Pollen is used up."""
 
 
 class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):
-    """The key may not use this model or see this page."""
+    """The key may not use this model or this part of the account. `fix_url` is the page that grants it."""
 
 
 class NotFoundError(PollinationsError, core.ModelNotFoundError):
@@ -211,6 +218,7 @@ _BY_CODE: Mapping[str, type[PollinationsError]] = {
     "unsupported_image_media_type": MediaInputError,
     "INSUFFICIENT_BALANCE": InsufficientBalanceError,
     "KEY_BUDGET_EXHAUSTED": KeyBudgetExhaustedError,
+    "QUEST_POLLEN_ONLY": QuestPollenOnlyError,
     "community_model_rate_limit": RateLimitError,
     "rate_limit_exceeded": RateLimitError,
     "content_policy_violation": UnprocessableError,
@@ -266,6 +274,8 @@ def from_response(
     """
     if response.has_redirect_location:
         return _redirected(response)
+    if response.status_code == 402 and "payment-required" in response.headers and meaning is None:
+        return _payment_offered(response)
     body = _body(response)
     return _from_body(
         body,
@@ -275,6 +285,18 @@ def from_response(
         fallback=f"The service answered {response.status_code} {response.reason_phrase}".strip(),
         request_id=response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers, body),
+    )
+
+
+def _payment_offered(response: httpx.Response) -> AuthenticationError:
+    """An offer to pay for this one request by x402, which the service makes where a request carries no key."""
+    return AuthenticationError(
+        "The service offers payment by x402, as it does for requests without a key. This client makes no payments by "
+        "itself: set POLLINATIONS_API_KEY or pass api_key=...",
+        status_code=response.status_code,
+        request_id=response.headers.get("x-request-id"),
+        body=_body(response),
+        fix_url=KEYS_PAGE,
     )
 
 
@@ -311,9 +333,45 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
     return body
 
 
-def not_expected(response: httpx.Response, expected: str) -> InvalidResponseError:
-    """The error for an answer with status 200 that is something else; it tells what, and how it begins."""
+def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
+    """The error for an answer that is one of the service's notices; None for any other answer.
+
+    Args:
+        text: The whole text of the answer.
+        headers: The headers of the response.
+        total_tokens: The usage of the answer; None where it has none.
+    """
+    notice = read_notice(text, headers, total_tokens)
+    if notice is None:
+        return None
+    if notice.code is None:
+        kind: type[PollinationsError] = AuthenticationError
+        message = _MIGRATION_MESSAGE
+    else:
+        kind = _class(notice.status, notice.code, None, {})
+        message = " ".join(text.split())
+    return kind(
+        message,
+        status_code=notice.status,
+        code=notice.code,
+        request_id=headers.get("x-request-id"),
+        body=text,
+        fix_url=notice.fix_url if notice.code else KEYS_PAGE,
+    )
+
+
+_MIGRATION_MESSAGE = (
+    "The legacy text host answered with its migration notice. It does so for requests that carry a token or come from "
+    "a registered site; a proxy may add such a header. Remove the header, or use gen.pollinations.ai with a key"
+)
+
+
+def not_expected(response: httpx.Response, expected: str) -> PollinationsError:
+    """The error for an answer with status 200 that is something else: that of a notice, else an
+    `InvalidResponseError` which says what came and how it begins."""
     kind = response.headers.get("content-type", "no content type")
+    if kind.startswith("text/plain") and (refusal := from_notice(response.text, response.headers, None)) is not None:
+        return refusal
     start = " ".join(response.content[:200].decode("utf-8", "replace").split())
     return InvalidResponseError(
         f"The answer is no {expected} but {kind}: {start!r}" if start else f"The answer is no {expected} but empty",
@@ -378,7 +436,7 @@ def _from_body(
         retry_after=retry_after,
         body=body,
         upstream_status=upstream,
-        fix_url=_text(error.get("fixUrl")),
+        fix_url=_text(error.get("fixUrl")) or fix_page(fix_links(str(error.get("message")))),
     )
     if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
         found.is_retryable = False

@@ -27,6 +27,8 @@ RECORDED: dict[str, tuple[type[PollinationsError], bool]] = {
     "model not allowed for the key": (E.PermissionDeniedError, False),
     "balance spent": (E.InsufficientBalanceError, False),
     "key budget spent": (E.KeyBudgetExhaustedError, False),
+    "quest pollen spent": (E.QuestPollenOnlyError, False),
+    "paid model for a quest pollen key": (E.QuestPollenOnlyError, False),
     "publishable key limiter: own shape, Retry-After": (E.RateLimitError, True),
     "edge limiter": (E.RateLimitError, True),
     "per-model limit": (E.RateLimitError, True),

@@ -1,8 +1,11 @@
 """Keys and money: who may ask, for what, and what is left to spend.
 
 An account is a plain dictionary, so that tests can change it while the emulator runs. All its entries are optional:
-`balance` (pollen), `paid` (how much of it was bought; all of it by default), `budget` (what the key may still spend),
-`models` (ids or categories that the key may use).
+
+- `balance`: Pollen of both kinds; `paid`: how much of it is paid Pollen, by default all. The rest is Quest Pollen.
+- `budget`: what the key may still spend; `quest_only`: whether the key spends Quest Pollen only.
+- `models`: ids or categories that the key may use.
+- `id` of the key, and `app`, the origin of the app that the key belongs to: the pages that refusals link to name them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections import deque
 from collections.abc import Mapping, MutableMapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from .refusals import ENTER, UNKNOWN_KEY, Refusal
 
@@ -39,15 +43,32 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
     return keys.setdefault(key, {"balance": PLENTY})
 
 
-def permit(account: Account, model: Mapping[str, Any]) -> None:
+def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = None) -> None:
+    """Refuse a model that the key may not use. `asked_name` is the model's name in the request."""
     allowed = account.get("models")
     if allowed is None or {model["name"], model["category"], *model["aliases"]} & set(allowed):
         return
+    page = _page(account, "/grant", "agent_grant", category=model["category"])
+    words = f"The API key used for this request isn't allowed to use {asked_name or model['name']}."
     raise Refusal(
         403,
-        f"Model '{model['name']}' is not allowed for this API key",
-        fix_url=f"{ENTER}/grant?models={model['name']}",
+        f"Model '{model['name']}' is not allowed for this API key. Allow it at {page}",
+        fix_url=page,
+        notice=_notice(words, {"Allow it here": page}),
     )
+
+
+def _page(account: Account, path: str, ref: str, **query: str) -> str:
+    """A page of the account that can lift a refusal."""
+    of_key = {"id": str(account.get("id", "key_1"))} if path in ("/edit-key", "/grant") else {}
+    redirect = {"redirect": str(account["app"])} if "app" in account else {}
+    return f"{ENTER}{path}?{urlencode({**of_key, **query, 'ref': ref, **redirect})}"
+
+
+def _notice(words: str, links: Mapping[str, str]) -> str:
+    """The words with which a text route answers a refusal, with status 200."""
+    listed = " or ".join(f"[{text}]({url})" for text, url in links.items())
+    return f"{words} {listed}.\n\nIf you did not set up this key yourself, ask the app\u2019s developer."
 
 
 def _left(account: Account, what: str) -> float:
@@ -55,10 +76,25 @@ def _left(account: Account, what: str) -> float:
     return float("inf") if value is None else float(value)
 
 
-def available(account: Account, model: Mapping[str, Any]) -> float:
-    """The balance that counts for a model: only bought pollen where it is `paid_only`."""
+def _purses(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
+    """What is left of each kind of Pollen that may pay for a model. One kind must cover the whole charge."""
     balance = _left(account, "balance")
-    return min(balance, _left(account, "paid")) if model.get("paid_only") else balance
+    paid = min(balance, _left(account, "paid"))
+    quest = balance - paid if paid < balance else 0.0
+    purses = {"quest": quest, "paid": paid}
+    if model.get("paid_only"):
+        del purses["quest"]
+    if account.get("quest_only"):
+        purses.pop("paid")
+    return purses
+
+
+def available(account: Account, model: Mapping[str, Any]) -> float:
+    """The most that one kind of Pollen can pay for a model."""
+    return max(_purses(account, model).values(), default=0.0)
+
+
+NEEDS_PAID = "This model needs paid Pollen."
 
 
 def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> None:
@@ -66,24 +102,77 @@ def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> Non
     needed = float(estimate)
     budget = _left(account, "budget")
     if budget <= 0 or budget < needed:
-        raise Refusal(
-            402,
-            f"API key budget exhausted: this request needs about {needed:.6f} pollen, {budget:.6f} are left",
-            code="KEY_BUDGET_EXHAUSTED",
-            fix_url=f"{ENTER}/keys",
-        )
-    balance = available(account, model)
-    if balance <= 0 or balance < needed:
-        raise Refusal(
-            402,
-            f"Insufficient pollen balance: this request needs about {needed:.6f} pollen, {balance:.6f} are left",
-            code="INSUFFICIENT_BALANCE",
-            fix_url=f"{ENTER}/",
-        )
+        raise _budget_spent(account, needed, budget)
+    left = available(account, model)
+    if left > 0 and left >= needed:
+        return
+    if account.get("quest_only"):
+        raise _quest_only(account, model, needed, left)
+    raise _balance_low(account, model, needed, left)
 
 
-def charge(account: Account, price: Decimal) -> None:
-    for purse in ("balance", "paid", "budget"):
+def refusal(account: Account, model: Mapping[str, Any], asked_name: str) -> Refusal:
+    """The refusal of a request for which an account has nothing left, or no permission."""
+    try:
+        permit(account, model, asked_name)
+        afford(account, model, Decimal(1))
+    except Refusal as found:
+        return found
+    raise ValueError(f"an account of {account} refuses nothing")
+
+
+def _costs(needed: float, left: float, what: str) -> str:
+    return f"This request is estimated at ~{needed:.4f} pollen, {what} is {left:.4f} pollen."
+
+
+def _budget_spent(account: Account, needed: float, budget: float) -> Refusal:
+    page = _page(account, "/edit-key", "agent_key_budget")
+    return Refusal(
+        402,
+        f"API key budget too low. {_costs(needed, budget, 'the rest of the budget')} Raise it at {page}",
+        code="KEY_BUDGET_EXHAUSTED",
+        fix_url=page,
+        notice=_notice("The API key used for this request has reached its budget.", {"Raise the budget": page}),
+    )
+
+
+def _balance_low(account: Account, model: Mapping[str, Any], needed: float, left: float) -> Refusal:
+    page = _page(account, "/top-up", "agent_low_balance_topup")
+    words, links = "The account behind this API key doesn't have enough credits.", {"Top up": page}
+    if model.get("paid_only"):
+        what, words = "the paid balance", f"{words} {NEEDS_PAID}"
+    else:
+        what = "the balance"
+        links["earn Quest Pollen"] = _page(account, "/quests", "agent_low_balance_quests")
+    return Refusal(
+        402,
+        f"Insufficient balance. {_costs(needed, left, what)} Top up at {page}",
+        code="INSUFFICIENT_BALANCE",
+        fix_url=page,
+        notice=_notice(words, links),
+    )
+
+
+def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left: float) -> Refusal:
+    page = _page(account, "/edit-key", "agent_quest_pollen_only")
+    words, allow = "The API key used for this request only spends Quest Pollen", {"Allow paid Pollen": page}
+    if model.get("paid_only"):
+        message = "This model needs paid Pollen, but this API key only spends Quest Pollen."
+        notice = _notice(f"{words}. {NEEDS_PAID}", allow)
+    else:
+        quests = _page(account, "/quests", "agent_quest_pollen_only_quests")
+        message = f"Not enough Quest Pollen. {_costs(needed, left, 'Quest Pollen left')} Earn more at {quests}."
+        notice = _notice(f"{words}, and there isn't enough left.", {"Earn more": quests} | allow)
+    says = f"{message} Allow paid Pollen at {page}"
+    return Refusal(402, says, code="QUEST_POLLEN_ONLY", fix_url=page, notice=notice)
+
+
+def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
+    """Take a price from the balance and the budget, and from the paid Pollen where no Quest Pollen covers it."""
+    takes = ["balance", "budget"]
+    if _purses(account, model).get("quest", 0.0) < float(price):
+        takes.append("paid")
+    for purse in takes:
         if account.get(purse) is not None:
             account[purse] = round(float(account[purse]) - float(price), 12)
 

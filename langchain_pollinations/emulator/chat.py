@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -75,10 +75,6 @@ def _voiced(body: Json, model: Model) -> Json:
 
 
 # Answers.
-
-
-def _notice(model: str) -> Completion:
-    return Completion({"content": faults.NOTICE}, model, usage.NONE)
 
 
 def _stop_strings(body: Json) -> list[str]:
@@ -215,6 +211,7 @@ class Request:
         self.world, self.asked, self.plain = world, asked, plain
         self.model = world.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
         self.raw = body
+        self.asked_name = str(body.get("model") or self.model["name"])
         self.safe = safety.asked_for(body, asked.query, asked.headers)
         self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
@@ -260,7 +257,7 @@ class Request:
             self.safety.block(self.talk.messages)
             abilities.check(self.model, self.talk, self.dialect, self.plain)
 
-        return Job(self.model, key, estimate, able)
+        return Job(self.model, key, estimate, able, self.asked_name)
 
     async def answer(self) -> Response:
         try:
@@ -273,15 +270,19 @@ class Request:
                 return self._soft(entry)
             return await self._natural() if entry is None else await played(entry)
         except Refusal as refusal:
-            if refusal.code != "INSUFFICIENT_BALANCE" or abilities.wants_json(self.body):
+            if refusal.notice is None or abilities.wants_json(self.body) or self._speaks:
                 raise
-            return self.notice()
+            return self._notice(refusal.notice)
 
-    def notice(self) -> Response:
-        """The friendly answer that stands for 402 on text routes."""
-        asked_name = self.raw.get("model") or self.model["name"]
-        self.dialect, self.is_served = dialects.named("plain"), False  # the service itself says it
-        return self.render(_notice(str(asked_name)), {"x-model-used": self.model["name"], **NO_STORE})
+    @property
+    def _speaks(self) -> bool:
+        modalities: Sequence[str] = self.body.get("modalities") or self.model.get("output_modalities") or ()
+        return "audio" in modalities
+
+    def _notice(self, words: str) -> Response:
+        """The words with status 200 that stand for a refusal on text routes."""
+        self.dialect, self.is_served = dialects.named("plain"), False  # the service writes it, not a provider
+        return self.render(Completion({"content": words}, self.asked_name, usage.NONE), NO_STORE)
 
     async def _drawn(self) -> Response:
         """The Markdown answer of an image model: the last user message is its prompt."""
@@ -292,8 +293,8 @@ class Request:
         return self.render(Completion(message, provider_name(self.model)), images.json_headers(made))
 
     def _soft(self, entry: replies.Soft) -> Response:
-        if entry.kind == "balance notice":
-            return self.notice()
+        if entry.kind in faults.NOTICES:
+            raise faults.NOTICES[entry.kind](self.model, self.asked_name)
         said = natural(self.world, self.model, self.talk)
         headers = {"x-cache": "MISS"} | self.headers(self.whole(said))
         if not self.streams:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import accounts
+from .accounts import Account
+from .catalog import Model
 from .refusals import ENTER, UNKNOWN_KEY, Refusal, model_unknown, upstream
 
 DAMAGES = ("drop", "cut", "no end", "stall")
-NOTICE = (
+SEPTEMBER_NOTICE = (
     "Your Pollen balance is too low for this request. "
     f"Top up at {ENTER}/ and send the request again, or see your usage at {ENTER}/usage"
 )
@@ -81,6 +84,11 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "model not allowed for the key": http(403, "Model 'openai/gpt-5.4-nano' is not allowed for this API key"),
     "balance spent": http(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE"),
     "key budget spent": http(402, "API key budget exhausted", code="KEY_BUDGET_EXHAUSTED"),
+    "quest pollen spent": http(402, "Not enough Quest Pollen.", code="QUEST_POLLEN_ONLY"),
+    "paid model for a quest pollen key": http(
+        402, "This model needs paid Pollen, but this API key only spends Quest Pollen.", code="QUEST_POLLEN_ONLY"
+    ),
+    "payment offer": plain(402, {"x402Version": 2, "accepts": []}, **{"payment-required": "eyJ4NDAyVmVyc2lvbiI6Mn0="}),
     "publishable key limiter": plain(429, LIMITER, **{"retry-after": "2"}),
     "concurrency limiter": plain(
         429,
@@ -144,8 +152,26 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "path unknown": http(404),
 }
 
+
 # These keep status 200; the application makes them in the form that the request asks for.
-SOFT_CASES = ("balance notice", "stream error", "comments")
+def _noticed(account: Account) -> Callable[[Model, str], Refusal]:
+    return lambda model, asked_name: accounts.refusal(account, model, asked_name)
+
+
+def _september(model: Model, asked_name: str) -> Refusal:
+    return Refusal(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE", notice=SEPTEMBER_NOTICE)
+
+
+# Refusals that text routes answer in words, each by the state of an account. "september notice" has the wording of
+# September 2026.
+NOTICES: Mapping[str, Callable[[Model, str], Refusal]] = {
+    "balance notice": _noticed({"balance": 0}),
+    "key budget notice": _noticed({"budget": 0}),
+    "quest pollen notice": _noticed({"balance": 0, "quest_only": True}),
+    "permission notice": _noticed({"models": []}),
+    "september notice": _september,
+}
+SOFT_CASES = (*NOTICES, "stream error", "comments")
 
 
 def named(name: str, cases: Mapping[str, Callable[[], Case]], soft_cases: Iterable[str]) -> Case:

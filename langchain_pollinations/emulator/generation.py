@@ -21,6 +21,7 @@ class Job:
     key: str  # of the response cache; empty where the answer is never stored
     estimate: Mapping[str, float]
     able: Callable[[], None]  # raises where the model cannot do what is asked
+    asked_name: str | None = None  # of the model, as the request names it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Made:
 def admit(world: World, asked: Asked, job: Job) -> Account:
     """The account that pays, or the refusal of the first check that fails."""
     account = accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
-    accounts.permit(account, job.model)
+    accounts.permit(account, job.model, job.asked_name)
     accounts.afford(account, job.model, catalog.cost(job.model, job.estimate))
     job.able()
     world.rates.admit(asked.key or "", job.model)
@@ -42,7 +43,7 @@ def admit(world: World, asked: Asked, job: Job) -> Account:
 
 
 def bill(account: Account, model: Model, units: Mapping[str, float]) -> None:
-    accounts.charge(account, catalog.cost(model, units))
+    accounts.charge(account, model, catalog.cost(model, units))
 
 
 async def run(

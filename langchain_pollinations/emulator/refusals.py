@@ -69,12 +69,14 @@ class Refusal(Exception):
         details: Mapping[str, Any] | None = None,
         fix_url: str | None = None,
         headers: Mapping[str, str] | None = None,
+        notice: str | None = None,
     ) -> None:
         self.status = status
         self.message = MESSAGES.get(status, "Something went wrong.") if message is None else message
         self.code = code or CODES.get(status, "UNKNOWN_ERROR")
         self.details = details
         self.fix_url = fix_url
+        self.notice = notice  # the words in which text routes answer instead, with status 200
         self.headers = dict(headers or {})
         super().__init__(f"{status} {self.message}")
 

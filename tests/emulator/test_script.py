@@ -163,18 +163,29 @@ def test_an_unknown_case_is_told_at_once(emulator: Emulator) -> None:
         emulator.fail("no such case")
 
 
+NOTICES = {
+    "balance notice": "The account behind this API key doesn't have enough credits.",
+    "key budget notice": "The API key used for this request has reached its budget.",
+    "quest pollen notice": "The API key used for this request only spends Quest Pollen",
+    "permission notice": "The API key used for this request isn't allowed to use openai.",
+    "september notice": "Your Pollen balance is too low for this request.",
+}
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_balance_notice_is_a_friendly_answer(emulator: Emulator, say: Say, stream: bool) -> None:
-    emulator.fail("balance notice")
-    response = say("hi", stream=stream)
-    assert response.status_code == 200 and response.headers["cache-control"] == "private, no-store"
-    if stream:
-        *chunks, last = events(response.text)
-        said = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
-    else:
-        last = response.json()
-        said = text(response)
-    assert said.startswith("Your Pollen balance is too low for this request.") and last["usage"]["total_tokens"] == 0
+def test_notices_are_answers_in_words(emulator: Emulator, say: Say, stream: bool) -> None:
+    for name, beginning in NOTICES.items():
+        emulator.fail(name)
+        response = say("hi", stream=stream, model="openai")
+        assert response.status_code == 200 and response.headers["cache-control"] == "private, no-store"
+        if stream:
+            *chunks, last = events(response.text)
+            said = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+        else:
+            last = response.json()
+            said = text(response)
+        assert said.startswith(beginning) and "https://enter.pollinations.ai/" in said
+        assert (last["usage"]["total_tokens"], last["model"]) == (0, "openai")
 
 
 def test_a_dropped_connection(emulator: Emulator, say: Say) -> None:

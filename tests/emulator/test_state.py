@@ -54,22 +54,76 @@ def test_a_generation_is_paid_at_the_price_of_the_catalogue(emulator: Emulator, 
     assert account["balance"] == pytest.approx(1.0 - float(price), abs=1e-11)  # the stored answer is free
 
 
-def test_an_empty_account_gets_a_notice_and_where_json_was_asked_a_402(emulator: Emulator, say: Say) -> None:
-    emulator.keys["sk_emulator"] = {"balance": 0}
-    notice = say("hi")
-    assert notice.status_code == 200 and notice.json()["usage"]["total_tokens"] == 0
-    assert "https://enter.pollinations.ai/" in notice.json()["choices"][0]["message"]["content"]
-    assert events(say("hi", stream=True).text)[-1]["usage"]["total_tokens"] == 0
-    refused = say("any json", response_format={"type": "json_object"})
-    assert refused.status_code == 402 and refused.json()["error"]["code"] == "INSUFFICIENT_BALANCE"
-    assert refused.json()["error"]["fixUrl"]
+PAID_ONLY = "openai/gpt-4o-mini"
+REFUSED: list[tuple[dict[str, Any], str | None, int, str, str, str]] = [
+    # account, model, status and code, beginning of the words, page
+    ({"balance": 0}, None, 402, "INSUFFICIENT_BALANCE", "Insufficient balance. ",
+     "/top-up?ref=agent_low_balance_topup"),
+    ({"balance": 5, "paid": 0}, PAID_ONLY, 402, "INSUFFICIENT_BALANCE", "Insufficient balance. ",
+     "/top-up?ref=agent_low_balance_topup"),
+    ({"budget": 0, "id": "k"}, None, 402, "KEY_BUDGET_EXHAUSTED", "API key budget too low. ",
+     "/edit-key?id=k&ref=agent_key_budget"),
+    ({"balance": 5, "paid": 5, "quest_only": True, "id": "k"}, None, 402, "QUEST_POLLEN_ONLY",
+     "Not enough Quest Pollen. ", "/edit-key?id=k&ref=agent_quest_pollen_only"),
+    ({"balance": 5, "paid": 1, "quest_only": True, "id": "k"}, PAID_ONLY, 402, "QUEST_POLLEN_ONLY",
+     "This model needs paid Pollen, but this API key only spends Quest Pollen. ",
+     "/edit-key?id=k&ref=agent_quest_pollen_only"),
+    ({"models": ["image"], "id": "k", "app": "https://a.example"}, None, 403, "FORBIDDEN",
+     "Model 'openai/gpt-5.4-nano' is not allowed for this API key. Allow it at ",
+     "/grant?id=k&category=text&ref=agent_grant&redirect=https%3A%2F%2Fa.example"),
+]  # fmt: skip
 
 
-def test_pictures_and_budgets_are_refused_with_402(emulator: Emulator, http: httpx.Client, say: Say) -> None:
+@pytest.mark.parametrize(("account", "model", "status", "code", "begins", "page"), REFUSED)
+def test_the_state_of_a_key_refuses_in_words_or_with_its_status(
+    emulator: Emulator,
+    http: httpx.Client,
+    say: Say,
+    account: dict[str, Any],
+    model: str | None,
+    status: int,
+    code: str,
+    begins: str,
+    page: str,
+) -> None:
+    emulator.keys["sk_emulator"] = account
+    named = {"model": model} if model else {}
+    url = f"https://enter.pollinations.ai{page}"
+    notices = [
+        say("hi", **named).json()["choices"][0]["message"]["content"],
+        http.get("/text/hi", params=named).text,
+        http.post("/text", json={"messages": [{"role": "user", "content": "hi"}], **named}).text,
+    ]
+    assert len(set(notices)) <= 2  # the routes have default models of their own
+    assert all(url in notice for notice in notices)
+    assert ("This model needs paid Pollen." in notices[0]) is (model == PAID_ONLY)
+    assert events(say("hi", stream=True, **named).text)[-1]["usage"]["total_tokens"] == 0
+    refused = [
+        say("any json", response_format={"type": "json_object"}, **named),
+        say("any json", jsonMode=True, **named),
+        http.get("/text/hi", params={"json": "true", **named}),
+        say("hi", modalities=["text", "audio"], audio={"voice": "nova", "format": "wav"}, **named),
+    ]
+    for response in refused:
+        assert response.status_code == status
+        error = response.json()["error"]
+        assert (error["code"], error["fixUrl"]) == (code, url)
+        assert error["message"].startswith(begins) and url in error["message"]
+
+
+def test_one_kind_of_pollen_pays_for_a_request(emulator: Emulator, say: Say) -> None:
+    emulator.keys["sk_emulator"] = account = {"balance": 2.0, "paid": 1.0}
+    assert say("hi").json()["usage"]["total_tokens"] > 0
+    assert account["paid"] == 1.0 and account["balance"] < 2.0  # Quest Pollen pays first
+    assert say("hi", model=PAID_ONLY).json()["usage"]["total_tokens"] > 0
+    assert account["paid"] < 1.0
+
+
+def test_media_routes_refuse_with_the_status(emulator: Emulator, http: httpx.Client) -> None:
     emulator.keys["sk_emulator"] = {"balance": 0}
-    assert http.get("/image/x").json()["error"]["code"] == "INSUFFICIENT_BALANCE"
-    emulator.keys["sk_emulator"] = {"balance": 1, "budget": 0}
-    assert say("hi").json()["error"]["code"] == "KEY_BUDGET_EXHAUSTED"
+    for path in ("/image/x", "/audio/x"):
+        response = http.get(path)
+        assert (response.status_code, response.json()["error"]["code"]) == (402, "INSUFFICIENT_BALANCE")
 
 
 def test_models_for_bought_pollen(emulator: Emulator, http: httpx.Client, say: Say) -> None:

@@ -1,0 +1,109 @@
+"""Refusals of the service that arrive with status 200 and an answer in words. Pure.
+
+The text routes answer four refusals this way (the service's `middleware/text-balance-notice.ts`, October 2026): a low
+balance, a spent key budget, a key that spends Quest Pollen only, and a model that the key may not use. The legacy text
+host answers with its migration notice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+MIGRATION = "⚠️ **IMPORTANT NOTICE** ⚠️"
+
+_BEGINNINGS: Mapping[str, str] = {
+    "Your Pollen balance is too low": "INSUFFICIENT_BALANCE",  # until September 2026
+    "The account behind this API key doesn't have enough credits": "INSUFFICIENT_BALANCE",
+    "The API key used for this request has reached its budget": "KEY_BUDGET_EXHAUSTED",
+    "The API key used for this request only spends Quest Pollen": "QUEST_POLLEN_ONLY",
+    "The API key used for this request isn't allowed to use": "FORBIDDEN",
+}
+_REFS: Mapping[str, str] = {
+    "agent_low_balance": "INSUFFICIENT_BALANCE",
+    "agent_key_budget": "KEY_BUDGET_EXHAUSTED",
+    "agent_quest_pollen_only": "QUEST_POLLEN_ONLY",
+    "agent_grant": "FORBIDDEN",
+}
+_PAGES: Mapping[str, str] = {
+    "/top-up": "INSUFFICIENT_BALANCE",
+    "/edit-key": "KEY_BUDGET_EXHAUSTED",
+    "/quests": "QUEST_POLLEN_ONLY",
+    "/grant": "FORBIDDEN",
+}
+_LINK = re.compile(r"https://(?:[a-z0-9-]+\.)*enter[a-z0-9.-]*\.pollinations\.ai[^\s()<>\[\]\"'`]*")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The refusal behind a notice.
+
+    Args:
+        status: The HTTP status that the refusal has on other routes.
+        code: The service's code for it.
+        fix_url: The page on which the owner of the key can lift it; None where the notice names none.
+
+    All are None for the migration notice.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    fix_url: str | None = None
+
+
+def is_private(headers: Mapping[str, str]) -> bool:
+    """Whether the header of every notice is there: `Cache-Control: private, no-store`. Other answers are public."""
+    directives = {part.strip().lower() for part in headers.get("cache-control", "").split(",")}
+    return {"private", "no-store"} <= directives
+
+
+def may_become_notice(text: str) -> bool:
+    """Whether a text that may go on is a notice, or the beginning of one."""
+    start = _plain(text)
+    return any(start.startswith(beginning) or beginning.startswith(start) for beginning in (*_BEGINNINGS, MIGRATION))
+
+
+def read_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> Notice | None:
+    """The refusal that an answer stands for; None for the words of a model.
+
+    Args:
+        text: The whole text of the answer.
+        headers: The headers of the response.
+        total_tokens: The usage of the answer; None where it has none. Any usage tells that a model answered, which may
+            quote a notice.
+    """
+    if total_tokens:
+        return None
+    start, links = _plain(text), fix_links(text)
+    if start.startswith(MIGRATION):
+        is_migration = all(word in text.lower() for word in ("pollinations", "legacy"))
+        return Notice() if is_migration else None
+    code = next((code for beginning, code in _BEGINNINGS.items() if start.startswith(beginning)), None)
+    if code is None and links and (total_tokens == 0 or is_private(headers)):
+        code = _code_of(links[0])  # a wording that is not known yet
+    if code is None or not (links or is_private(headers)):
+        return None
+    return Notice(403 if code == "FORBIDDEN" else 402, code, fix_page(links))
+
+
+def fix_links(text: str) -> list[str]:
+    """Addresses of the service's account pages in a text, in their order."""
+    return [found.rstrip(".,;:!?") for found in _LINK.findall(text)]
+
+
+def fix_page(links: list[str]) -> str | None:
+    """The first page that can lift a refusal: quests earn Pollen, but lift nothing by themselves."""
+    return next((link for link in links if urlsplit(link).path not in ("", "/", "/quests")), None)
+
+
+def _plain(text: str) -> str:
+    return text.lstrip().replace("\u2019", "'")
+
+
+def _code_of(link: str) -> str:
+    parts = urlsplit(link)
+    ref = parse_qs(parts.query).get("ref", [""])[0]
+    found = next((code for beginning, code in _REFS.items() if ref.startswith(beginning)), None)
+    return found or _PAGES.get(parts.path, "PAYMENT_REQUIRED")
