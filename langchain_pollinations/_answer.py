@@ -162,7 +162,9 @@ class Answer:
         is_used = self.usage is not None and self.usage["total_tokens"] > 0
         if is_used or self.calls or self._thoughts or self._is_refusal:
             return False
-        return is_private(self._response.headers) or may_become_notice(self.text)
+        if is_private(self._response.headers):
+            return True
+        return may_become_notice("".join(self._written[:_HEAD]))  # no more, or a long answer would be joined each time
 
     def check_notice(self) -> None:
         """Raise the refusal that the answer stands for, if it is a notice.
@@ -228,6 +230,7 @@ class Answer:
         return {**{key: self._facts[key] for key in self._facts.keys() - {"model", *_MESSAGE_FACTS}}, **known}
 
 
+_HEAD = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
