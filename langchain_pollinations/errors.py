@@ -402,9 +402,10 @@ def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> Po
         code = int(code)
     if isinstance(code, int) and not isinstance(code, bool):
         status = code
+    is_status = isinstance(status, int) and 400 <= status < 600  # providers also count their errors: 0, -1, 1026
     return _from_body(
         dict(event),
-        status=status if isinstance(status, int) else None,
+        status=status if is_status else None,
         fallback=f"The service reported an error inside its answer: {json.dumps(event.get('error'))[:200]}",
         request_id=request_id,
         retry_after=None,
@@ -446,7 +447,7 @@ def _from_body(
 def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
-    if status in (None, 400, 413) and _mentions_overflow(body):
+    if status in (None, 400, 413) and _mentions_overflow(body, error):
         return ContextOverflowError
     if status == 400 and str(error.get("message", "")).startswith("Invalid model or alias"):
         return UnknownModelError
@@ -455,9 +456,27 @@ def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, 
     return _BY_STATUS.get(status, ServiceError if status >= 500 else InvalidRequestError)
 
 
-def _mentions_overflow(body: Any) -> bool:
-    text = (body if isinstance(body, str) else json.dumps(body)).lower()
+def _mentions_overflow(body: Any, error: Mapping[str, Any]) -> bool:
+    """Whether the error itself, or the provider's error inside it, speaks of the length of the input. Other fields are
+    not read: they may repeat the prompt, which may speak of anything."""
+    text = " ".join([body] if isinstance(body, str) else _statements(error)).lower()
     return any(phrase in text for phrase in _OVERFLOW_PHRASES)
+
+
+def _statements(error: Mapping[str, Any]) -> Iterator[str]:
+    """Message and code of an error, and those of the provider's error, which is JSON in a string."""
+    yield from (str(error[key]) for key in ("message", "code") if error.get(key))
+    details = error.get("details")
+    said = details.get("upstreamBody") if isinstance(details, Mapping) else None
+    if not isinstance(said, str):
+        return
+    try:
+        parsed = json.loads(said)
+    except (ValueError, RecursionError):
+        yield said
+        return
+    inner = _error_object(parsed)
+    yield from (str(inner[key]) for key in ("message", "code") if inner.get(key))
 
 
 def _body(response: httpx.Response) -> Any:

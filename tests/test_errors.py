@@ -126,6 +126,30 @@ def test_every_recorded_error_reads_right(example: Any) -> None:
         pytest.param(answer(409, {"error": "id exists"}), E.UnsupportedRequestError, "id exists", id="media host"),
         pytest.param(answer(500, '["a", "list"]'), E.InternalServerError, "500", id="JSON that is no object"),
         pytest.param(answer(500, {"error": None}), E.InternalServerError, "500", id="an error of null"),
+        pytest.param(
+            answer(400, envelope("Invalid value", details={"upstreamBody": '{"error":{"message":"Too many tokens"}}'})),
+            E.ContextOverflowError,
+            "Invalid value",
+            id="the provider speaks of the length",
+        ),
+        pytest.param(
+            answer(400, envelope("No", details={"upstreamBody": "prompt is too long: 9 > 8"})),
+            E.ContextOverflowError,
+            "No",
+            id="the provider speaks of the length in plain text",
+        ),
+        *(
+            pytest.param(
+                answer(400, envelope("Invalid value", **echo)), E.InvalidRequestError, "Invalid", id=f"echo {n}"
+            )
+            for n, echo in enumerate(
+                [
+                    {"input": "What is a context window?"},
+                    {"details": {"prompt": "The prompt is too long"}},
+                    {"details": {"upstreamBody": '{"error":{"message":"No"},"input":"too many tokens"}'}},
+                ]
+            )
+        ),
     ],
 )
 def test_every_shape_of_refusal_has_its_class(
@@ -134,6 +158,12 @@ def test_every_shape_of_refusal_has_its_class(
     error = errors.from_response(response)
     assert type(error) is expected
     assert says in str(error)
+
+
+@pytest.mark.parametrize("code", [0, -1, 1, 200, 302, 1026, 99999, True, "0", "abc"])
+def test_a_code_in_a_stream_that_is_no_status_is_an_upstream_error(code: Any) -> None:
+    error = errors.from_event({"error": {"message": "Broken", "code": code}})
+    assert (type(error), error.status_code, error.is_retryable) == (E.UpstreamError, None, True)
 
 
 def test_an_error_tells_what_the_service_told() -> None:
