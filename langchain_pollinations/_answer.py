@@ -227,7 +227,8 @@ class Answer:
             known["token_usage"] = self._raw_usage
         if (field_name := self._thoughts.followed) is not None:
             known["reasoning_field"] = field_name
-        return {**{key: self._facts[key] for key in self._facts.keys() - {"model", *_MESSAGE_FACTS}}, **known}
+        facts = {key: value for key, value in self._facts.items() if key not in ("model", *_MESSAGE_FACTS)}
+        return {**facts, **known}
 
 
 _HEAD = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
