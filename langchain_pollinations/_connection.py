@@ -226,7 +226,7 @@ class Connection(BaseModel):
             headers={} if self._is_older else self._headers(),
             timeout=self._timeout(),
             max_retries=self.max_retries,
-            stream_chunk_timeout=getattr(self, "stream_chunk_timeout", None) or None,
+            stream_chunk_timeout=self._stream_limit(),
             pool=self._pool,
             async_transport=self.async_transport,
             own_client=self.http_client,
@@ -254,6 +254,15 @@ class Connection(BaseModel):
         if self.timeout is None or isinstance(self.timeout, httpx.Timeout | tuple):
             return httpx.Timeout(self.timeout)
         return httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT), pool=None)
+
+    def _stream_limit(self) -> float | None:
+        """Seconds between two events of a stream. A shorter `timeout` bounds them too, unless the caller says how long
+        a stream may be silent."""
+        limit: float | None = getattr(self, "stream_chunk_timeout", None) or None
+        read = self._timeout().read
+        if limit is None or read is None or "stream_chunk_timeout" in self.model_fields_set:
+            return limit
+        return min(limit, read)
 
     def _headers(self) -> httpx.Headers:
         headers = _user_agent()

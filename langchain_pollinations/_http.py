@@ -14,6 +14,7 @@ import contextvars
 import copy
 import inspect
 import json
+import logging
 import os
 import random
 import re
@@ -47,6 +48,8 @@ from httpx_sse import EventSource, ServerSentEvent
 from langchain_pollinations import errors
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
+
+logger = logging.getLogger("langchain_pollinations")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -575,12 +578,24 @@ class Client:
         is_late = call.turn is not None and call.turn.is_out_of_reach(_wait(state))
         return is_late or state.attempt_number > self.max_retries
 
+    def _log_retry(self, call: Call[Any], state: tenacity.RetryCallState) -> None:
+        """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        status, request_id = getattr(error, "status_code", None), getattr(error, "request_id", None)
+        logger.info(
+            "Retry %d of %d in %.1f s: %s from %s (status %s, request id %s)",
+            state.attempt_number, self.max_retries, seconds, type(error).__name__, call.origin or self.base_url,
+            status, request_id,
+        )  # fmt: skip
+
     def _retrying(self, loop: Callable[..., Any], call: Call[Any], **options: Any) -> Any:
         return loop(
             **options,
             stop=partial(self._gives_up, call),
             retry=tenacity.retry_if_exception(_worth_repeating),
             wait=_wait,
+            before_sleep=partial(self._log_retry, call),
             reraise=True,
         )
 
@@ -843,6 +858,8 @@ class _Watched:
 
 def _events(watched: _Watched) -> Generator[str]:
     for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
+        if not _says_something(event):
+            continue
         watched.restart()
         yield _told(event)
         watched.restart()
@@ -855,6 +872,8 @@ async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
             try:
                 async with asyncio.timeout(watched.limit) as limit:
                     event = await anext(events)
+                    while not _says_something(event):
+                        event = await anext(events)
             except StopAsyncIteration:
                 return
             except TimeoutError as error:
@@ -863,6 +882,11 @@ async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
                 raise _stalled(watched.limit) from error
             watched.restart()
             yield _told(event)
+
+
+def _says_something(event: ServerSentEvent) -> bool:
+    """Whether an event has data or a name. After an `id:` line httpx-sse makes an event of each comment, too."""
+    return bool(event.data) or event.event != "message"
 
 
 def _told(event: ServerSentEvent) -> str:

@@ -206,7 +206,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     """Report the usage of streams."""
 
     stream_chunk_timeout: float | None = Field(default=120.0, ge=0)
-    """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off."""
+    """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off. Where
+    it is not set, a `timeout` that is shorter counts."""
 
     prefer_get: bool = False
     """On the older hosts: ask by `GET /{prompt}` where the input is a lone prompt (and a system message) with options

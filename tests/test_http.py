@@ -164,12 +164,49 @@ def test_a_stream_without_its_end_is_an_error_with_the_text_so_far(
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
 @pytest.mark.parametrize("pings", [False, True], ids=["silence", "keep-alive comments"])
-def test_a_stalled_stream_ends_in_a_timeout(chat: ChatPollinations, emulator: Emulator, way: str, pings: bool) -> None:
+@pytest.mark.parametrize(
+    "limit", [{"stream_chunk_timeout": 0.3}, {"timeout": 0.3}], ids=lambda limit: next(iter(limit))
+)
+def test_a_stalled_stream_ends_in_a_timeout(emulator: Emulator, way: str, pings: bool, limit: dict[str, float]) -> None:
     emulator.fail("stall", after=2, seconds=20, pings=pings)
     start = time.monotonic()
     with pytest.raises(errors.StreamTimeoutError, match="stream_chunk_timeout"):
-        WAYS[way](chat.model_copy(update={"stream_chunk_timeout": 0.3}), "Hello")
+        WAYS[way](ChatPollinations(**emulator.connection(), **limit), "Hello")
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_comments_after_an_id_are_no_events(emulator: Emulator, way: str) -> None:
+    pings = [": ping\n\n"] * 100
+    emulator.reply(chunks=["id: 7\n\n", {"choices": [{"delta": {"content": "Yes"}}]}, *pings], chunk_delay=0.1)
+    with pytest.raises(errors.StreamTimeoutError):
+        WAYS[way](ChatPollinations(**emulator.connection(), stream_chunk_timeout=0.5), "Hello")
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        ({}, 120.0),
+        ({"timeout": 7}, 7.0),
+        ({"timeout": (1, 8, 2, 3)}, 8.0),
+        ({"timeout": None}, 120.0),
+        ({"timeout": 7, "stream_chunk_timeout": 30}, 30.0),
+        ({"timeout": 7, "stream_chunk_timeout": None}, None),
+        ({"stream_chunk_timeout": 0}, None),
+    ],
+)
+def test_the_silence_of_a_stream_is_bounded_by_the_shorter_limit(given: dict[str, Any], limit: float | None) -> None:
+    assert ChatPollinations(api_key="sk_x", **given)._client.stream_chunk_timeout == limit
+
+
+def test_each_retry_is_one_line_of_the_log(emulator: Emulator, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    emulator.fail(503, message="secret words", times=2, headers={"retry-after": "0"})
+    with caplog.at_level("INFO", "langchain_pollinations"):
+        assert ask(ChatPollinations(**emulator.connection()), "a secret prompt").text
+    first, second = (record.getMessage() for record in caplog.records if record.name == "langchain_pollinations")
+    assert first.startswith("Retry 1 of 2 in 0.0 s: ServiceUnavailableError from http://127.0.0.1")
+    assert "status 503, request id emulated-" in second
+    assert not any(word in caplog.text for word in ("secret", "sk_emulator"))
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
