@@ -39,13 +39,18 @@ from langchain_pollinations.errors import (
 
 Json = dict[str, Any]
 
-Kind = Literal["text", "image", "video", "audio", "3d", "embeddings"]
+Kind = Literal["text", "image", "video", "audio", "3d", "embeddings", "realtime"]
 Capability = Literal["tool_calling", "reasoning", "web_search", "code_execution", "pollinations_models"]
 Source = Literal["official", "community"]
 Reliability = Literal["reliable", "all"]
 
 MEDIA = ("text", "image", "audio", "video")
 """What LangChain's profiles tell of input and output."""
+
+_LISTS: Mapping[str | None, str] = {None: "/models", "realtime": "/models"}
+"""Paths of the lists that are not `/{kind}/models`. Realtime models have no list of their own."""
+_MIXED = ("image", "realtime")
+"""Kinds whose list holds models of other kinds too."""
 
 # --- Records ----------------------------------------------------------------------------------------------------------
 
@@ -220,7 +225,12 @@ class Model(_Record):
 
     @property
     def profile(self) -> ModelProfile:
-        """What the model can do, in LangChain's words; what is not known is absent."""
+        """What the model can do, in LangChain's words; what is not known is absent.
+
+        `tool_choice` is False where a tool cannot be forced: the model's parameters hold `tools` without `tool_choice`.
+        """
+        # Some lists name the parameters of a model and leave out whether it takes tools.
+        tools = True if self.tools is None and self._takes("tools") else self.tools
         known: Json = {
             "name": self.title or self.id,
             "status": "alpha" if self.alpha else None,
@@ -230,9 +240,9 @@ class Model(_Record):
             **self._media("outputs", self.output_modalities),
             "reasoning_output": self.reasoning,
             "reasoning_effort_levels": self._efforts() if self.reasoning else None,
-            "tool_calling": self.tools,
-            "tool_call_streaming": self.tools or None,
-            "tool_choice": self._takes("tool_choice"),
+            "tool_calling": tools,
+            "tool_call_streaming": tools or None,
+            "tool_choice": self._takes("tool_choice", abilities(self.id).get("forced_tool_choice")),
             "structured_output": self._takes("response_format", self.supports_structured_output),
             "temperature": self._takes("temperature"),
         }
@@ -481,8 +491,7 @@ class _Listing(Connection):
     def call(self) -> Call[list[Any]]:
         if self._is_older and self.kind not in ("text", "image"):
             raise InvalidRequestError("kind: the older hosts have a list of 'text' and one of 'image': say which")
-        path = f"/{self.kind}/models" if self.kind else "/models"
-        return Call("GET", path, read_list, {"params": self._params()})
+        return Call("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), read_list, {"params": self._params()})
 
     def _params(self) -> dict[str, str | int]:
         asked = {
@@ -491,15 +500,15 @@ class _Listing(Connection):
             "source": self.source,
             "reliability": self.reliability,
             "agent": None if self.agent is None else str(self.agent).lower(),
-            "limit": None if self.kind == "image" else self.limit,  # would count the videos, see `answer`
+            "limit": None if self.kind in _MIXED else self.limit,  # would count other kinds, see `answer`
         }
         return {name: value for name, value in asked.items() if value}
 
     def answer(self, entries: list[Any]) -> list[Model]:
-        """The records of a live list. That of pictures holds videos too, which have a list of their own."""
+        """The records of a live list, without those of other kinds."""
         models = _read_all(entries)
-        if self.kind == "image":
-            models = [model for model in models if model.kind != "video"]
+        if self.kind in _MIXED:
+            models = [model for model in models if model.kind == self.kind]
         return models[: self.limit]
 
     def fall_back(self, failure: PollinationsError) -> list[Model]:

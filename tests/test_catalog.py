@@ -75,7 +75,7 @@ def read(**fields: Any) -> Model:
 @pytest.mark.parametrize(
     ("kind", "path", "kinds"),
     [
-        (None, "/models", {"text", "image", "video", "audio", "3d", "embeddings"}),
+        (None, "/models", {"text", "image", "video", "audio", "3d", "embeddings", "realtime"}),
         ("text", "/text/models", {"text"}),
         ("image", "/image/models", {"image"}),
         ("video", "/video/models", {"video"}),
@@ -83,6 +83,7 @@ def read(**fields: Any) -> Model:
         ("3d", "/3d/models", {"3d"}),
         ("embeddings", "/embeddings/models", {"embeddings"}),
         ("embedding", "/embeddings/models", {"embeddings"}),
+        ("realtime", "/models", {"realtime"}),  # has no list of its own
     ],
 )
 def test_a_kind_has_its_list(listed: Listed, emulator: Emulator, kind: str | None, path: str, kinds: set[str]) -> None:
@@ -122,17 +123,19 @@ def test_the_service_would_take_every_query(emulator: Emulator, contract: Path) 
 
 
 def test_a_limit_counts_what_is_given_back(listed: Listed) -> None:
-    """The service's list of pictures holds videos too, which do not count."""
+    """Models of other kinds on the same list do not count: videos on that of images, all others for realtime."""
     assert len(listed("text", limit=3)) == 3
     assert {model.kind for model in listed("image", limit=50)} == {"image"}
     assert len(listed("image", limit=50)) == len(listed("image"))
+    assert [model.kind for model in listed("realtime", limit=3)] == ["realtime"] * 3
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"kind": "imge"}, "kind: unknown word 'imge', did you mean 'image'"),
-        ({"kind": "realtime"}, "kind: unknown word. It takes text, image, video, audio, 3d, embeddings"),
+        ({"kind": "realtme"}, "kind: unknown word 'realtme', did you mean 'realtime'"),
+        ({"kind": "ocr"}, "kind: unknown word. It takes text, image, video, audio, 3d, embeddings, realtime"),
         ({"capabilities": ["reasoning", "tools"]}, "capabilities: unknown word 'tools', did you mean 'tool_calling'"),
         ({"capabilities": 1}, "capabilities: takes a word or a list of words"),
         ({"capabilities": [1]}, "capabilities.0"),
@@ -259,6 +262,7 @@ async def test_the_warnings_point_at_who_asked(nowhere: str, emulator: Emulator)
     "options",
     [
         {"kind": "image"},
+        {"kind": "realtime", "query": "openai"},
         {"kind": "embeddings"},
         {"kind": "text", "capabilities": ["tool_calling", "reasoning"]},
         {"query": "GEMINI flash"},
@@ -534,6 +538,18 @@ def test_a_profile_says_what_is_known_and_no_more(name: str, profile: dict[str, 
             {"structured_output": False},
         ),
         ({"tools": False}, {"tool_calling": False}),
+        (
+            {"supported_parameters": ["tools", "tool_choice"]},
+            {"tool_calling": True, "tool_call_streaming": True, "tool_choice": True},
+        ),
+        (
+            {"supported_parameters": ["tools"]},
+            {"tool_calling": True, "tool_call_streaming": True, "tool_choice": False},
+        ),
+        (
+            {"name": "tencent/hy3", "supported_parameters": ["tools", "tool_choice"], "tools": True},
+            {"tool_calling": True, "tool_call_streaming": True, "tool_choice": False},
+        ),
     ],
 )
 def test_what_a_live_entry_says_makes_its_profile(fields: dict[str, Any], part: dict[str, Any]) -> None:
@@ -562,16 +578,59 @@ def test_a_profile_is_yours_to_change() -> None:
     assert catalog.profile("openai") != profile
 
 
-def test_every_model_of_the_official_lists_has_a_profile(contract: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["anthropic/claude-fable-5.1", "anthropic/claude-opus-5.5", "tencent/hy4-preview", "tencent/hy3", "x-ai/grok-4.6"],
+)
+def test_a_model_whose_tools_cannot_be_forced_says_so(name: str) -> None:
+    profile = catalog.profile(name)
+    assert profile is not None
+    assert (profile["tool_calling"], profile["tool_choice"]) == (True, False)
+
+
+@pytest.fixture
+def official(contract: Path) -> dict[str, dict[str, Any]]:
+    """The official models of the reference, without those that are retired."""
     folder = contract.parent / "api"
     if not folder.is_dir():
         pytest.skip("the official lists are not beside the contract")
     media = json.loads((folder / "media-models.json").read_text("utf-8"))
-    names = [*json.loads((folder / "text-models.json").read_text("utf-8"))["models"]]
+    models: dict[str, dict[str, Any]] = json.loads((folder / "text-models.json").read_text("utf-8"))["models"]
     for kind in media.keys() - {"_meta"}:
-        names += [name for name, told in media[kind].items() if told.get("catalog_status") != "retired"]
-    assert len(names) > 190
-    assert [name for name in names if catalog.profile(name) is None] == []
+        models |= {name: told for name, told in media[kind].items() if told.get("catalog_status") != "retired"}
+    assert len(models) > 190
+    return models
+
+
+REFERENCE_NAMES = {"max_output": "max_completion_tokens", "supported_endpoints_expected": "supported_endpoints"}
+"""Keys of the reference that the lists call otherwise."""
+COMPARED = (
+    "aliases", "title", "publisher", "input_modalities", "output_modalities", "context_length", "capabilities", "tools",
+    "reasoning", "supports_structured_output", "supported_parameters", "max_completion_tokens", "is_specialized",
+    "paid_only", "per_user_rpm", "flat_rate", "voices", "resolutions", "video_capabilities", "min_duration",
+    "max_duration", "default_duration", "allowed_durations", "max_reference_images", "max_reference_videos",
+    "supported_endpoints",
+)  # fmt: skip
+REFERENCE_PRICES = ("pricing", "price_pollen")
+
+
+def test_every_model_of_the_official_lists_has_a_profile(official: dict[str, dict[str, Any]]) -> None:
+    assert [name for name in official if catalog.profile(name) is None] == []
+
+
+def test_the_snapshot_says_what_the_reference_says(official: dict[str, dict[str, Any]]) -> None:
+    """What the reference leaves unknown is not compared, nor are models that the lists show no more."""
+    wrong = []
+    for name, told in official.items():
+        if name not in IDS:
+            continue
+        entry = catalog.known(name)
+        known = {REFERENCE_NAMES.get(key, key): value for key, value in told.items() if value is not None}
+        differing = [key for key in known.keys() & set(COMPARED) if entry.get(key) != known[key]]
+        prices = {unit: price for key in REFERENCE_PRICES for unit, price in known.get(key, {}).items()}
+        wrong += [(name, key) for key in differing]
+        wrong += [(name, unit) for unit, price in prices.items() if entry["pricing"].get(unit) != price]
+    assert wrong == []
 
 
 def test_abilities_that_no_list_tells_are_found_by_id_and_alias() -> None:

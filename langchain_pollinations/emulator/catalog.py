@@ -48,6 +48,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "top_logprobs": {"type": "integer", "min": 0, "max": 20},
     "parallel_tool_calls": {"type": "boolean"},
     "include_reasoning": {"type": "boolean"},
+    "structured_outputs": {"type": "boolean"},
     "n": {"type": "integer", "min": 1},
     "modalities": {"type": "array"},
     "search_domain_filter": {"type": "array"},
