@@ -49,7 +49,8 @@ class SoundOptions(Options):
     """What can be said of every sound. None means that nothing is sent: the service decides."""
 
     response_format: AudioFormat | None = None
-    """What is asked for, mp3 by default. Some models give something else; `Media.mime_type` tells what came."""
+    """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models give something else;
+    `Media.mime_type` tells what came."""
     seed: int | None = Field(default=None, ge=-1, le=LARGEST_SEED)
     """Equal requests get the equal, stored sound. -1 draws a random seed for each call."""
 
@@ -63,7 +64,7 @@ class SpeechOptions(SoundOptions):
     """One of the model's `voices` (see `list_models`), in any case, or an id of your own for models that take one. The
     service's default is `alloy`, which not every model has."""
     instructions: str | None = Field(default=None, min_length=1)
-    """How it is to be said, for models that take it: 'softly and warmly'."""
+    """How it is to be said, for models that take it (Gemini TTS, Qwen instruct speech): 'softly and warmly'."""
     timestamps: bool | None = None
     """Whether `metadata["alignment"]` is to tell when each character is spoken, for models that can."""
 
@@ -79,7 +80,8 @@ class PollinationsSpeech(Maker, SpeechOptions):
     `Media`, too: `chat | StrOutputParser() | speaker`.
 
     A text of more than 10,000 characters is spoken in parts, which are joined where they come as WAV: say
-    `response_format="wav"`. With `model="dialogue"` each line is a turn, `voice: words`.
+    `response_format="wav"`, unless that is the model's default. With `model="dialogue"` each line is a turn,
+    `voice: words`.
     """
 
     _OPTIONS = SpeechOptions
@@ -247,7 +249,7 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
     """
     can = catalog.abilities(options.model)
     gives = can.get("response_formats", ())
-    if options.response_format == "wav" or (options.response_format is None and gives == ["wav"]):
+    if (options.response_format or next(iter(gives), None)) == "wav":  # the first format is the model's default
         return
     advice = "say response_format='wav'"
     if gives and "wav" not in gives:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath
@@ -24,8 +24,8 @@ from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import chosen
 from langchain_pollinations._references import looks_like_address
 from langchain_pollinations.catalog import Model, refuse_unless
-from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError
-from langchain_pollinations.media import EXTENSIONS, Media
+from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
+from langchain_pollinations.media import Media
 
 Json = dict[str, Any]
 
@@ -38,17 +38,26 @@ PLAIN = ("text", "srt", "vtt")
 LARGEST = 100 * 1024 * 1024
 """Bytes of a recording; the edge of the service takes no more."""
 
-TAKEN: Mapping[str, tuple[str, ...]] = {
-    "audio/mpeg": (".mp3", ".mpga", ".mpeg"),
-    "audio/mp4": (".m4a", ".mp4"),
-    "audio/wav": (".wav",),
-    "video/mp4": (".mp4", ".m4a"),
-    "video/mpeg": (".mpeg",),
-    "video/webm": (".webm",),
-}
-"""What the service takes, and how such a file may be called."""
+WARNED = 25 * 1000 * 1000
+"""Bytes of a recording that the service documents. Larger ones are sent with a warning: no limit is known to be
+enforced below that of the edge."""
 
-_TAKES = "the service takes mp3, mp4, mpeg, mpga, m4a, wav and webm"
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "audio/mpeg": ("mp3", "mpga", "mpeg"),
+    "audio/mp4": ("m4a", "mp4"),
+    "audio/wav": ("wav",),
+    "audio/flac": ("flac",),
+    "audio/ogg": ("ogg",),
+    "audio/aac": ("aac",),
+    "video/mp4": ("mp4", "m4a"),
+    "video/mpeg": ("mpeg",),
+    "video/webm": ("webm",),
+}
+"""What files of a type may be called; the first suffix names a file that has none of them."""
+
+USUAL = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
+"""Suffixes that models take where `data/abilities.json` does not say which (`recordings`)."""
+
 _TRANSCRIPT = "transcript"
 _ADVICE = ("language", "prompt", "temperature", "speakers_expected")
 
@@ -117,13 +126,15 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
         """What is said in a recording.
 
         Args:
-            recording: A `Blob`, a `Media`, bytes, or the path of a file, of 100 MiB at most: mp3, mp4, mpeg, mpga,
-                m4a, wav or webm. Nothing is fetched from an address.
+            recording: A `Blob`, a `Media`, bytes, or the path of a file, of 100 MiB at most (above 25 MB with a
+                warning): mp3, mp4, mpeg, mpga, m4a, wav or webm, and for `google/gemini-3.5-transcribe` wav, mp3,
+                flac, m4a, ogg, webm or aac. Nothing is fetched from an address.
             overrides: Options of `TranscriptionOptions` for this recording only.
 
         Raises:
             InvalidRequestError: If an option is wrong, this is no recording, or the service refuses one.
-            UnsupportedRequestError: If the model does not transcribe, or not in this format; it names models that do.
+            UnsupportedRequestError: If the model does not transcribe, not in this format, or not such a recording;
+                it names models that do.
             PayloadTooLargeError: If the recording is larger than the service takes.
             InvalidResponseError: If what came back is no transcript.
             OSError: If the file cannot be read.
@@ -200,6 +211,12 @@ def _formats(model: str) -> list[str]:
     return formats
 
 
+def _recordings(model: str) -> Sequence[str]:
+    """Suffixes of the files that a model takes."""
+    suffixes: Sequence[str] = catalog.abilities(model).get("recordings", USUAL)
+    return suffixes
+
+
 # --- The recording ----------------------------------------------------------------------------------------------------
 
 
@@ -216,22 +233,23 @@ class Sound:
     """Metadata of the blob, with its source."""
 
 
-def read_recording(recording: Any) -> Sound:
-    """The bytes of a recording, if the service takes such.
+def read_recording(recording: Any, model: str) -> Sound:
+    """The bytes of a recording, if the model takes such.
 
     Raises:
         InvalidRequestError: If it is empty, an address, or nothing that the service takes.
+        UnsupportedRequestError: If it is a recording that other models take; it names them.
         PayloadTooLargeError: If it is larger than the service takes.
         OSError: If the file cannot be read.
     """
     blob = _as_blob(recording)
     data = _bytes(blob)
     mime_type = media.sniff(data)
-    if mime_type is None or mime_type not in TAKEN:
+    if mime_type is None or mime_type not in SUFFIXES:
         is_what = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are no sound that is known here"
-        raise _wrong(f"{is_what}; {_TAKES}")
+        raise _wrong(f"{is_what}; model {model!r} takes {', '.join(_recordings(model))}")
     source = {} if blob.source is None else {"source": str(blob.source)}
-    return Sound(data, _file_name(blob, mime_type), mime_type, {**blob.metadata, **source})
+    return Sound(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
 
 
 def _as_blob(recording: Any) -> Blob:
@@ -271,13 +289,28 @@ def _in_file(path: str) -> bytes:
 def _check_size(size: int) -> None:
     if size > LARGEST:
         raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}")
+    if size > WARNED:
+        warnings.warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}", UserWarning, stacklevel=2)
 
 
-def _file_name(blob: Blob, mime_type: str) -> str:
-    """The recording's own name where its suffix is right, since the service guesses at a part called `blob`."""
+def _file_name(blob: Blob, mime_type: str, model: str) -> str:
+    """The recording's own name where its suffix is that of its bytes, else a name with such a suffix.
+
+    Some providers read the format from the name, and the service calls a part without a name `audio.mp3`.
+    """
     name = PurePath(str(blob.path or blob.source or "")).name
-    fits = name.lower().endswith(TAKEN[mime_type]) and name.isprintable()
-    return name if fits else f"recording{EXTENSIONS[mime_type]}"
+    suffix = name.rpartition(".")[2].lower()
+    if suffix in SUFFIXES[mime_type] and suffix in _recordings(model) and name.isprintable():
+        return name
+    usual = SUFFIXES[mime_type][0]
+
+    def able(other: Model) -> bool:
+        return transcribes(other) is True and usual in _recordings(other.id)
+
+    if usual not in _recordings(model):
+        says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
+        raise UnsupportedRequestError(f"{says}; models that take it: {', '.join(catalog.able('audio', able))}")
+    return f"recording.{usual}"
 
 
 def _wrong(says: str) -> InvalidRequestError:
@@ -289,7 +322,7 @@ def _wrong(says: str) -> InvalidRequestError:
 
 def transcription(recording: Any, options: TranscriptionOptions) -> Flow[Document]:
     """The conversation that transcribes one recording."""
-    document: Document = yield transcription_call(read_recording(recording), options)
+    document: Document = yield transcription_call(read_recording(recording, options.model), options)
     return document
 
 

@@ -108,7 +108,8 @@ def test_texts_go_in_a_body_and_nothing_that_was_not_asked_for(
 SPEECH: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"voice": "Nova", "response_format": "flac", "seed": 4294967295, "safe": "nsfw"}, {"voice": "nova"}),
     ({"model": "qwen3-tts-instruct", "instructions": "softly"}, {}),
-    ({"model": "google/gemini-3.8-flash-tts", "voice": "kore"}, {"voice": "Kore"}),
+    ({"model": "google/gemini-3.8-flash-tts", "voice": "kore", "instructions": "softly"}, {"voice": "Kore"}),
+    ({"model": "google/gemini-3.8-flash-lite-tts", "response_format": "pcm"}, {}),
     ({"model": "eleven", "voice": "JBFqnCBsd6RMkjVDRZzb"}, {}),
     ({"model": "qwen-tts", "voice": "Cherry", "response_format": "wav"}, {}),
     ({"model": "somebody/newer", "voice": "x", "response_format": "aac", "instructions": "y"}, {}),
@@ -229,7 +230,10 @@ BAD_SPEECH = [
     ("Hi", {"response_format": "ogg"}, "response_format: Input should be 'mp3', 'opus'"),
     ("Hi", {"model": "qwen3-tts", "response_format": "mp3"}, "'qwen3-tts' gives wav, not mp3"),
     ("Hi", {"model": "grok-tts", "response_format": "flac"}, "gives mp3, wav, pcm, not flac"),
-    ("Hi", {"instructions": "softly"}, "takes no instructions; models that can: qwen/qwen-audio-3.0-tts-flash"),
+    ("Hi", {"instructions": "softly"}, "takes no instructions; models that can: .*google/gemini-3.8-flash-tts"),
+    ("Hi", {"model": "google/gemini-3.8-flash-tts", "response_format": "mp3"}, "gives wav, pcm, not mp3"),
+    ("Hi", {"model": "google/gemini-3.8-flash-lite-tts", "response_format": "flac"}, "gives wav, pcm, not flac"),
+    ("x" * 10_001, {"model": "google/gemini-3.8-flash-tts", "response_format": "pcm"}, "say response_format='wav'$"),
     ("Hi", {"timestamps": True}, "tells no timestamps; models that can: .*elevenlabs/eleven-v3"),
     ("Hi", {"seed": 2**32}, "seed: Input should be less"),
     ("Hi", {"safe": "foo"}, "safe: unknown 'foo'"),
@@ -564,13 +568,24 @@ def test_a_part_that_is_refused_ends_it_all(speaker: PollinationsSpeech, emulato
         make(speaker, STORY, response_format="wav")
 
 
+@pytest.mark.parametrize(
+    ("options", "unit"),
+    [
+        ({"response_format": "wav"}, "completion-audio-tokens"),
+        # WAV is its default, so the parts join without a format.
+        ({"model": "google/gemini-3.8-flash-tts", "voice": "Kore"}, "prompt-text-tokens"),
+    ],
+    ids=str,
+)
 def test_the_emulator_s_parts_are_those_that_it_speaks_alone(
-    speaker: PollinationsSpeech, emulator: Emulator, make: Make
+    speaker: PollinationsSpeech, emulator: Emulator, make: Make, options: dict[str, Any], unit: str
 ) -> None:
     emulator.fail(503, headers={"retry-after": "0"}, on=ROUTE)
-    whole = make(speaker, STORY, response_format="wav", seed=1)
-    assert whole.data == joined_wavs([speaker.generate(part, response_format="wav", seed=1).data for part in PARTS])
-    assert whole.metadata["x-usage-completion-audio-tokens"] == str(sum(map(len, PARTS)))
+    whole = make(speaker, STORY, **options, seed=1)
+    parts = [speaker.generate(part, **options, seed=1) for part in PARTS]
+    assert whole.mime_type == "audio/wav"
+    assert whole.data == joined_wavs([part.data for part in parts])
+    assert int(whole.metadata[f"x-usage-{unit}"]) == sum(int(part.metadata[f"x-usage-{unit}"]) for part in parts)
 
 
 # --- With the emulator's own sounds -----------------------------------------------------------------------------------
@@ -585,7 +600,8 @@ def test_the_emulator_s_parts_are_those_that_it_speaks_alone(
         ("eleven", {"timestamps": True, "response_format": "wav"}, "audio/wav"),
         ("qwen3-tts", {}, "audio/wav"),
         ("kokoro", {"voice": "AF_BELLA", "response_format": "flac"}, "audio/flac"),
-        ("google/gemini-3.8-flash-tts", {"voice": "kore"}, "audio/mpeg"),
+        ("google/gemini-3.8-flash-tts", {"voice": "kore", "instructions": "softly"}, "audio/wav"),
+        ("google/gemini-3.8-flash-lite-tts", {"voice": "Puck", "response_format": "pcm"}, "audio/pcm"),
         ("qwen3-tts-instruct", {"voice": "loongmary", "instructions": "softly"}, "audio/mpeg"),
     ],
 )

@@ -163,7 +163,9 @@ def test_an_option_of_the_call_wins_and_none_takes_it_back(emulator: Emulator, t
         ({"model": "community/me/listener"}, "json"),
         ({"model": "scribe", "speakers_expected": 3}, "diarized_json"),
         ({"model": "community/me/listener", "speakers_expected": 3}, "diarized_json"),
-        ({"model": "gpt-transcribe", "response_format": "verbose_json"}, "verbose_json"),
+        ({"model": "google/gemini-3.5-transcribe"}, "verbose_json"),
+        ({"model": "google/gemini-3.5-transcribe", "speakers_expected": 8}, "diarized_json"),
+        ({"model": "google/gemini-3.5-transcribe", "response_format": "text"}, "text"),
         ({"model": "whisper", "response_format": "json"}, "json"),
     ],
     ids=str,
@@ -183,6 +185,9 @@ def test_options_that_a_model_is_not_known_to_heed_are_sent_with_a_warning(
     with pytest.warns(UserWarning, match="prompt, temperature: sent, but model 'whisper' is not known to heed"):
         transcribe(transcriber, prompt="Lübeck", temperature=0.5, language="de")
     assert form_of(emulator.requests[-1]).fields["prompt"] == ["Lübeck"]
+    emulator.reply(body={"text": "x"}, on=ROUTE)
+    with pytest.warns(UserWarning, match="^prompt: sent, but model 'google/gemini-3.5-transcribe' is not known to"):
+        transcribe(transcriber, model="google/gemini-3.5-transcribe", prompt="Lübeck", speakers_expected=2)
 
 
 # --- With the emulator's own ears -------------------------------------------------------------------------------------
@@ -216,13 +221,33 @@ def test_what_was_spoken_is_written_down_with_its_times(
     json.dumps(told, allow_nan=False)
 
 
+@pytest.mark.parametrize("model", ["universal-2", "google/gemini-3.5-transcribe"])
 def test_speakers_are_told_apart(
-    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe, model: str
 ) -> None:
-    document = transcribe(transcriber, wav_bytes(30), model="universal-2", speakers_expected=2)
+    document = transcribe(transcriber, wav_bytes(30), model=model, speakers_expected=2)
     assert document.metadata["speakers"] == ["A", "B"]
     assert {segment["speaker"] for segment in document.metadata["segments"]} == {"A", "B"}
     assert document.page_content == " ".join(segment["text"] for segment in document.metadata["segments"])
+
+
+@pytest.mark.parametrize("response_format", ["flac", "opus", "aac", "mp3", "wav"])
+def test_gemini_writes_down_files_that_other_models_do_not_take(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe, response_format: str
+) -> None:
+    sound = spoken(emulator, response_format=response_format)
+    document = transcribe(transcriber, sound, model="google/gemini-3.5-transcribe")
+    assert document.page_content == SAID
+    assert " ".join(word["word"] for word in document.metadata["words"]) == SAID
+
+
+@pytest.mark.parametrize("response_format", ["mp3", "wav"])
+def test_the_name_is_that_of_the_bytes_for_models_that_read_it(
+    transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe, response_format: str
+) -> None:
+    wrong = {"mp3": "talk.wav", "wav": "talk.mp3"}[response_format]
+    blob = Blob.from_data(spoken(emulator, response_format=response_format), path=f"/recordings/{wrong}")
+    assert transcribe(transcriber, blob, model="gpt-transcribe").page_content == SAID
 
 
 @pytest.mark.parametrize(("response_format", "start"), [("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n\n00:")])
@@ -397,15 +422,17 @@ def test_it_parses_the_blobs_of_a_loader_one_at_a_time(
     assert [document.page_content for document in transcriber.parse(Blob.from_data(WAV))] == ["Again."]
 
 
-ALL = "the service takes mp3, mp4, mpeg, mpga, m4a, wav and webm"
+ALL = "model 'whisper' takes mp3, mp4, mpeg, mpga, m4a, wav, webm"
+OTHER = "models that take it: google/gemini-3.5-transcribe$"
 
 BAD_RECORDINGS: dict[str, tuple[Any, str]] = {
     "empty": (b"", "is empty"),
     "an empty blob": (Blob.from_data(b""), "is empty"),
     "a blob of nothing": (Blob(data=None), "is empty"),
-    "FLAC": (b"fLaC" + b"\x00" * 40, f"audio/flac; {ALL}"),
-    "Ogg": (b"OggS" + b"\x00" * 40, f"audio/ogg; {ALL}"),
-    "AAC": (b"\xff\xf1" + b"\x00" * 40, f"audio/aac; {ALL}"),
+    "FLAC": (b"fLaC" + b"\x00" * 40, f"{ALL}; this is audio/flac; {OTHER}"),
+    "Ogg": (b"OggS" + b"\x00" * 40, f"{ALL}; this is audio/ogg; {OTHER}"),
+    "AAC": (b"\xff\xf1" + b"\x00" * 40, f"{ALL}; this is audio/aac; {OTHER}"),
+    "AAC with a checksum": (b"\xff\xf0" + b"\x00" * 40, f"{ALL}; this is audio/aac; {OTHER}"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, f"image/png; {ALL}"),
     "a PDF": (b"%PDF-1.7", f"application/pdf; {ALL}"),
     "words": (b"Hello, world", f"these 12 bytes are no sound that is known here; {ALL}"),
@@ -427,6 +454,46 @@ def test_what_is_no_recording_is_refused_before_anything_is_sent(
     with pytest.raises(InvalidRequestError, match=f"recording: .*{says}"):
         take(transcriber, recording)
     assert emulator.requests == []
+
+
+MP4 = b"\0\0\0\x10ftypisom" + b"\0" * 40
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "data", "sent"),
+    [
+        ("google/gemini-3.5-transcribe", "talk.OGG", b"OggS" + b"\0" * 40, "talk.OGG"),
+        ("google/gemini-3.5-transcribe", "talk.opus", b"OggS" + b"\0" * 40, "recording.ogg"),
+        ("google/gemini-3.5-transcribe", "talk.mpga", MP3, "recording.mp3"),
+        ("google/gemini-3.5-transcribe", "talk.m4a", MP4, "talk.m4a"),
+        ("google/gemini-3.5-transcribe", "talk.mp4", MP4, None),
+        ("google/gemini-3.5-transcribe", "talk.mpeg", b"\x00\x00\x01\xba" + b"\0" * 40, None),
+        ("whisper", "talk.mp4", MP4, "talk.mp4"),
+        ("community/me/listener", "talk.flac", b"fLaC" + b"\0" * 40, None),
+    ],
+)
+def test_each_model_has_its_own_types_of_files(
+    transcriber: PollinationsTranscriber, emulator: Emulator, model: str, name: str, data: bytes, sent: str | None
+) -> None:
+    blob = Blob.from_data(data, path=f"/recordings/{name}")
+    if sent is None:
+        with pytest.raises(UnsupportedRequestError, match="recording: model .* takes .*; this is "):
+            transcriber.transcribe(blob, model=model)
+        assert emulator.requests == []
+        return
+    emulator.reply(body={"text": "x"}, on=ROUTE)
+    transcriber.transcribe(blob, model=model)
+    upload = form_of(emulator.requests[-1]).file("file")
+    assert upload is not None
+    assert upload.name == sent
+
+
+def test_a_recording_above_the_documented_size_is_sent_with_a_warning(
+    transcriber: PollinationsTranscriber, emulator: Emulator, take: Transcribe
+) -> None:
+    emulator.reply(body={"text": "x"}, on=ROUTE)
+    with pytest.warns(UserWarning, match="recording: has 25,000,040 bytes; the service documents 25,000,000"):
+        take(transcriber, WAV + bytes(25_000_040 - len(WAV)))
 
 
 def test_a_recording_over_the_limit_is_refused_unread(
@@ -492,6 +559,9 @@ def test_wrong_options_are_refused_by_the_call_and_by_the_constructor(
         ),
         ({"model": "scribe", "response_format": "vtt"}, "gives json, text, verbose_json, diarized_json, not vtt"),
         ({"speakers_expected": 2}, "'whisper' gives .*, not diarized_json; .*elevenlabs/scribe-v2"),
+        ({"model": "gpt-transcribe", "response_format": "text"}, "'gpt-transcribe' gives json, not text; models that"),
+        ({"model": "gpt-transcribe", "speakers_expected": 2}, "'gpt-transcribe' gives json, not diarized_json"),
+        ({"model": "google/gemini-3.5-transcribe", "response_format": "srt"}, "diarized_json, not srt; models that"),
     ],
     ids=str,
 )

@@ -61,11 +61,13 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "loop": (EFFECTS,),
     "prompt_influence": (EFFECTS,),
 }
-INSTRUCTED = "qwen/qwen-audio-3.0-tts-flash"
+GEMINI_TTS = ("google/gemini-3.8-flash-tts", "google/gemini-3.8-flash-lite-tts")
+INSTRUCTED = (*GEMINI_TTS, "qwen/qwen-audio-3.0-tts-flash")
 STEPS = {STABLE_AUDIO[1]: (4, 8)}
 
-# Models that write fewer formats than the route has names for.
+# Models that write fewer formats than the route has names for; the first is the default.
 FORMATS_OF: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(GEMINI_TTS, ("wav", "pcm")),
     "x-ai/grok-tts": ("mp3", "wav", "pcm"),
     "fish-audio/s2.1-pro": ("mp3", "pcm"),
     "sesame/csm-1b": ("mp3", "opus", "flac", "wav", "pcm"),
@@ -174,8 +176,12 @@ def _voices(order: Order) -> None:
             )
 
 
+def _formats(model: Model) -> tuple[str, ...]:
+    return FORMATS_OF.get(model["name"], tuple(FORMATS))
+
+
 def _format(order: Order) -> None:
-    accepted = FORMATS_OF.get(order.name, tuple(FORMATS))
+    accepted = _formats(order.model)
     if order.format not in accepted:
         raise refusals.format_unknown(order.format, order.name, accepted)
 
@@ -254,7 +260,7 @@ def _units(order: Order) -> Mapping[str, float]:
 
 
 def _samples(order: Order) -> bytes:
-    told = order.options.get("instructions", "") if order.name == INSTRUCTED else ""
+    told = order.options.get("instructions", "") if order.name in INSTRUCTED else ""
     seed = f"{order.name} {order.seed} {told}"
     if order.is_speech:
         return voice.speak(order.turns, seed)
@@ -312,7 +318,7 @@ def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> O
         model,
         said["content"],
         given.get("voice") or DEFAULT_VOICE,
-        given.get("response_format", "mp3"),
+        given.get("response_format") or _formats(model)[0],
         "" if seed is None else str(seed),
         given,
         guard,
@@ -340,12 +346,15 @@ def _segment(asked: Asked) -> str:
 NUMBERS = ("duration", "seconds", "prompt_influence")
 
 
-def _typed(query: Mapping[str, str]) -> Json:
-    """The values of a checked query, as a body would have them."""
+def _typed(query: Mapping[str, str], model: Model) -> Json:
+    """The values of a checked query, as a body would have them. There `seconds` is of Stable Audio only, here it is
+    another name for `duration`."""
     given: Json = dict(query)
     given |= {name: float(query[name]) for name in NUMBERS if name in query}
     given |= {name: query[name] == "true" for name in ("instrumental", "loop") if name in query}
     given |= {name: int(float(query[name])) for name in ("steps", "seed") if name in query}
+    if "seconds" in given and model["name"] not in STABLE_AUDIO:
+        given["duration"] = given.pop("seconds")
     if "seed" in given:
         seed = given["seed"]
         given["seed"] = SEED_OF_MINUS_ONE if seed == -1 else seed % checks.SEED_MAX if seed > checks.SEED_MAX else seed
@@ -356,7 +365,7 @@ async def get_audio(world: World, asked: Asked) -> Response:
     text = _segment(asked)
     checks.against(checks.AUDIO_QUERY, asked.query, "Query parameter")
     model = world.catalog.resolve(asked.query.get("model"), "speech", "/audio/{text}", "audio")
-    order = _order(model, asked, text, _typed(asked.query))
+    order = _order(model, asked, text, _typed(asked.query, model))
     key = cache.identity(asked.method, f"/audio/{text}", asked.query, None, ("nofeed",))
     return await _answer(world, asked, order, key)
 

@@ -424,7 +424,7 @@ AUDIO_QUERY: Table = {
     "voice": optional(string(1)),
     "response_format": optional(option(*SPEECH_FORMATS)),
     "duration": coerced(number(0.5, 300)),
-    "seconds": coerced(number(1, 380)),
+    "seconds": coerced(number(0.5, 380)),
     "steps": coerced(integer(1, 100)),
     "instrumental": optional(option("true", "false")),
     "loop": optional(option("true", "false")),

@@ -33,8 +33,18 @@ FORMATS_OF: Mapping[str, tuple[str, ...]] = {
     "x-ai/grok-transcribe": (*PLAIN, DIARIZED),
     "assemblyai/universal-2": NAMES,
     "assemblyai/universal-3.5-pro": NAMES,
-    "openai/gpt-transcribe": ("json", "text"),
-    "google/gemini-3.5-transcribe": ("json", "text"),
+    "openai/gpt-transcribe": ("json",),
+    "google/gemini-3.5-transcribe": (*PLAIN, DIARIZED),
+}
+NAMELESS = "audio.mp3"  # what the service calls a part without a name, or one called blob
+READS_NAMES = ("openai/gpt-transcribe",)  # models whose provider reads the format of a recording from its name
+# The suffixes that these models take of each container, as PyAV calls it.
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "mp3": ("mp3", "mpga", "mpeg"),
+    "wav": ("wav",),
+    "mov,mp4,m4a,3gp,3g2,mj2": ("m4a", "mp4"),
+    "matroska,webm": ("webm",),
+    "mpeg": ("mpeg",),
 }
 TOKENS = 32  # of a second of sound, where a model counts them
 
@@ -297,6 +307,14 @@ async def _form(asked: Asked) -> Form:
         raise Refusal(400, f"Invalid form: {error}") from error
 
 
+def _check_name(name: str, container: str) -> None:
+    """Refuse a recording whose name says another format than its bytes."""
+    forwarded = NAMELESS if name in ("", "blob") else name
+    if forwarded.rpartition(".")[2].lower() not in SUFFIXES.get(container, ()):
+        message = "400 Bad Request: Audio file might be corrupted or unsupported"
+        raise refusals.upstream(400, message, 400)
+
+
 async def _order(world: World, form: Form) -> Order:
     upload = form.file("file")
     if upload is None:
@@ -311,6 +329,8 @@ async def _order(world: World, form: Form) -> Order:
         recording = await asyncio.to_thread(files.read, upload.data)
     except files.NoSound as error:
         raise Refusal(400, f"Invalid file '{upload.name}': it cannot be read as audio") from error
+    if model["name"] in READS_NAMES:
+        _check_name(upload.name, recording.container)
     prompt = form.text("prompt")
     return Order(
         _priced(model, wanted, prompt),

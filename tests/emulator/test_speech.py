@@ -15,6 +15,7 @@ from langchain_pollinations.emulator import Emulator
 
 TEXT = "The tide comes in. Does it go out again?"
 DIALOGUE = "elevenlabs/eleven-v3:dialogue"
+GEMINI = "google/gemini-3.8-flash-tts"
 SFX = "elevenlabs/eleven-text-to-sound-v2"
 LYRIA_CLIP = "google/lyria-3-clip-preview"
 
@@ -53,12 +54,15 @@ def refused(response: httpx.Response, words: str) -> bool:
         ("eleven", "opus", "audio/opus", "ogg", "opus", 48000),
         ("eleven", "aac", "audio/aac", "mov,mp4,m4a,3gp,3g2,mj2", "aac", 44100),
         ("qwen3-tts-flash", "mp3", "audio/wav", "wav", "pcm_s16le", 24000),
+        ("google/gemini-3.8-flash-tts", None, "audio/wav", "wav", "pcm_s16le", 24000),
+        ("google/gemini-3.8-flash-lite-tts", "wav", "audio/wav", "wav", "pcm_s16le", 24000),
     ],
 )
 def test_a_model_writes_the_formats_it_has(
-    http: httpx.Client, model: str, asked: str, mime_type: str, container: str, codec: str, rate: int
+    http: httpx.Client, model: str, asked: str | None, mime_type: str, container: str, codec: str, rate: int
 ) -> None:
-    response = post(http, model=model, response_format=asked)
+    fields = {"response_format": asked, "voice": "Kore" if "gemini" in model else None}
+    response = post(http, model=model, **{name: value for name, value in fields.items() if value})
     assert response.headers["content-type"] == mime_type
     found = looked_at(response.content)
     assert found[1].startswith(codec[:3]) and (found[0], found[2]) == (container, rate)
@@ -142,7 +146,12 @@ def test_speech_costs_money_once(http: httpx.Client, emulator: Emulator) -> None
         ({"model": "grok-tts", "voice": "ara", "response_format": "flac"}, "mp3, wav, pcm"),
         ({"model": "fish-audio/s2.1-pro", "response_format": "wav"}, "mp3, pcm"),
         ({"model": "csm", "voice": "conversational_a", "response_format": "aac"}, "mp3, opus, flac, wav, pcm"),
+        ({"model": GEMINI, "voice": "Kore", "response_format": "mp3"}, "Supported formats: wav, pcm"),
+        ({"model": "google/gemini-3.8-flash-lite-tts", "voice": "Kore", "response_format": "flac"}, "wav, pcm"),
+        ({"model": "fish-audio/s2.1-pro", "response_format": "opus"}, "mp3, pcm"),
+        ({"model": "kokoro", "voice": "af_alloy", "response_format": "aac"}, "mp3, opus, flac, wav, pcm"),
         ({"model": "lyria", "response_format": "wav"}, "mp3"),
+        ({"model": "google/lyria-3.5", "response_format": "opus"}, "mp3"),
         ({"model": SFX, "response_format": "wav"}, "mp3"),
         ({"instrumental": True}, "instrumental"),
         ({"store_for_inpainting": True}, "store_for_inpainting"),
@@ -171,8 +180,10 @@ def test_voices_of_elevenlabs_may_be_ones_own(http: httpx.Client) -> None:
 def test_what_openai_knows_and_the_service_does_not_is_ignored(http: httpx.Client) -> None:
     plain = speak(http)
     assert speak(http, speed=4, stream_format="sse", instrumental=False, instructions="softly") == plain
-    taught = {"model": "qwen3-tts-instruct", "voice": "loongmary"}
-    assert speak(http, **taught, instructions="softly") != speak(http, **taught)
+    for model, voice in (("qwen3-tts-instruct", "loongmary"), (GEMINI, "Kore")):
+        told = {"model": model, "voice": voice}
+        assert speak(http, **told, instructions="softly") != speak(http, **told)
+        assert speak(http, **told, instruct="softly") == speak(http, **told)  # its name before September
 
 
 def test_personal_data_is_not_spoken(http: httpx.Client) -> None:
@@ -305,6 +316,16 @@ def test_queries_say_what_bodies_say(http: httpx.Client) -> None:
     )
 
 
+def test_seconds_of_a_query_are_its_duration(http: httpx.Client) -> None:
+    for model in (SFX, "stable-audio"):
+        sounds = [http.get("/audio/rain", params={"model": model, name: "2"}) for name in ("seconds", "duration")]
+        assert sounds[0].status_code == 200
+        assert sounds[0].content == sounds[1].content
+    short = http.get("/audio/rain", params={"model": SFX, "seconds": "0.5"})
+    assert looked_at(short.content)[3] == pytest.approx(0.5, abs=0.1)
+    assert refused(http.get("/audio/rain", params={"model": "music", "seconds": "2"}), "between 3 and 300")
+
+
 def test_seeds_of_queries(http: httpx.Client) -> None:
     def seeded(seed: int) -> bytes:
         return http.get("/audio/hello there you", params={"seed": seed}).content
@@ -321,6 +342,8 @@ def test_seeds_of_queries(http: httpx.Client) -> None:
         ({"loop": "yes"}, "loop"),
         ({"duration": "301"}, "duration"),
         ({"seconds": "long"}, "seconds"),
+        ({"seconds": "0.4"}, "seconds"),
+        ({"seconds": "381"}, "seconds"),
         ({"prompt_influence": "2"}, "prompt_influence"),
         ({"steps": "1.5"}, "steps"),
         ({"seed": "-5"}, "seed"),

@@ -153,7 +153,13 @@ def test_plain_text(http: httpx.Client) -> None:
         ({"response_format": "srt"}, "json, text, verbose_json"),
         ({"response_format": "diarized_json"}, "json, text, verbose_json"),
         ({"response_format": "vtt", "model": "scribe"}, "json, text, verbose_json, diarized_json"),
-        ({"response_format": "verbose_json", "model": "gpt-transcribe"}, "json, text"),
+        ({"response_format": "text", "model": "gpt-transcribe"}, "Supported formats: json"),
+        ({"response_format": "verbose_json", "model": "gpt-transcribe"}, "Supported formats: json"),
+        (
+            {"response_format": "srt", "model": "google/gemini-3.5-transcribe"},
+            "json, text, verbose_json, diarized_json",
+        ),
+        ({"speakers_expected": "2", "model": "google/gemini-3.5-transcribe"}, "diarized_json"),
         ({"response_format": "yaml"}, "json, text, verbose_json, diarized_json, srt, vtt"),
         ({"speakers_expected": "2", "model": ASSEMBLY}, "diarized_json"),
         ({"speakers_expected": "0", "response_format": "diarized_json", "model": ASSEMBLY}, ">=1"),
@@ -166,6 +172,26 @@ def test_plain_text(http: httpx.Client) -> None:
 def test_what_a_model_cannot_do_is_refused(http: httpx.Client, fields: dict[str, str], words: str) -> None:
     response = post(http, stranger(1), **fields)
     assert response.status_code == 400 and words in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "status"),
+    [
+        ("wav", "talk.wav", 200),
+        ("wav", "talk.mp3", 400),
+        ("wav", "blob", 400),  # is forwarded as audio.mp3
+        ("mp3", "blob", 200),
+        ("mp3", "talk.mpga", 200),
+        ("mp3", "talk.wav", 400),
+        ("flac", "talk.flac", 400),
+    ],
+)
+def test_some_models_read_the_format_of_a_file_from_its_name(
+    http: httpx.Client, form: str, name: str, status: int
+) -> None:
+    data = spoken(http, response_format=form)
+    assert post(http, data, name, model="gpt-transcribe").status_code == status
+    assert post(http, data, name).status_code == 200
 
 
 def picture() -> bytes:

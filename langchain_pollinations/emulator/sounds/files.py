@@ -45,6 +45,8 @@ class Recording:
     """A file that was read: one channel of 16-bit samples at the rate of `waves`."""
 
     samples: bytes = field(repr=False)
+    container: str = ""
+    """Names of the container's format, as PyAV has them."""
 
     @property
     def seconds(self) -> float:
@@ -116,8 +118,10 @@ def read(data: bytes) -> Recording:
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
     pieces: list[bytes] = []
+    name = ""
     try:
         with av.open(io.BytesIO(data), "r") as container:
+            name = container.format.name
             for frame in container.decode(audio=0):
                 pieces += map(_bytes, resampler.resample(frame))
             if pieces:
@@ -126,4 +130,4 @@ def read(data: bytes) -> Recording:
         raise NoSound(str(error)) from error
     if not pieces:
         raise NoSound("no sound in it")
-    return Recording(b"".join(pieces))
+    return Recording(b"".join(pieces), name)
