@@ -24,7 +24,7 @@ from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
 from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
-from langchain_pollinations.media import pcm16_to_wav, sniff
+from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
 
 
 def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
@@ -279,6 +279,8 @@ def _sound(audio: Any, asked: Asked) -> Iterator[Json]:
         sound = b""
     if sound and (found := sniff(sound)):
         mime_type = found
+        if found == "audio/wav" and (closed := closed_wav(sound)) != sound:
+            data = base64.b64encode(closed).decode("ascii")
     elif sound and asked.audio_format not in _SOUNDS:
         data, mime_type = base64.b64encode(pcm16_to_wav(sound)).decode("ascii"), "audio/wav"
     block = {"type": "audio", "base64": data, "mime_type": mime_type}

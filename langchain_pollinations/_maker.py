@@ -302,7 +302,9 @@ def read_media(
         **known,
         "metadata": {**metadata(response.headers), **known.get("metadata", {})},
     }
-    return Media(data=data, **told) if isinstance(data, bytes) else Media.from_file(data, **told)
+    if not isinstance(data, bytes):
+        return Media.from_file(data, **told)
+    return Media(data=media.closed_wav(data) if mime_type == "audio/wav" else data, **told)
 
 
 def _head(data: bytes | Path) -> tuple[bytes, int]:

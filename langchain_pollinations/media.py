@@ -22,6 +22,8 @@ EXTENSIONS: Mapping[str, str] = {
     "image/webp": ".webp",
     "image/gif": ".gif",
     "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
     "image/svg+xml": ".svg",
     "video/mp4": ".mp4",
     "video/webm": ".webm",
@@ -49,9 +51,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF89a", "image/gif"),
     (8, b"WEBP", "image/webp"),
     (8, b"WAVE", "audio/wav"),
-    (4, b"ftypavif", "image/avif"),
-    (4, b"ftypM4A", "audio/mp4"),
-    (4, b"ftyp", "video/mp4"),
     (0, b"\x1aE\xdf\xa3", "video/webm"),
     (0, b"\x00\x00\x01\xba", "video/mpeg"),
     (0, b"fLaC", "audio/flac"),
@@ -64,6 +63,15 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"ply\n", "model/ply"),
     (0, b"ply\r\n", "model/ply"),
 )
+
+_BRANDS: Mapping[bytes, str] = {
+    **dict.fromkeys((b"avif", b"avis"), "image/avif"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "image/heic"),
+    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP", b"avc1"), "video/mp4"),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), "audio/mp4"),
+    **dict.fromkeys((b"mif1", b"msf1", b"miaf"), "image/heif"),
+}
+"""What brands of an ISO base media file (MP4 and its kin) say, the most telling first: `mif1` stands beside `avif`."""
 
 HEAD = 4096
 """Bytes at a file's start that are enough to sniff it."""
@@ -80,10 +88,23 @@ def sniff(data: bytes) -> str | None:
     for offset, signature, mime_type in _SIGNATURES:
         if data.startswith(signature, offset):
             return mime_type
+    if data[4:8] == b"ftyp":
+        return _of_brands(data)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:4096]):
         return "image/svg+xml"
     return None
+
+
+def _of_brands(data: bytes) -> str:
+    """MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
+    size = min(int.from_bytes(data[:4], "big"), len(data))
+    major, *compatible = [data[8:12], *(data[place : place + 4] for place in range(16, size - 3, 4))]
+    known = (kind for brand, kind in _BRANDS.items() if brand in compatible)
+    by_major = _BRANDS.get(major)
+    if by_major == "image/heif":  # any image may be inside
+        return next((kind for kind in known if kind.startswith("image/")), by_major)
+    return by_major or next(known, "video/mp4")
 
 
 PCM16_RATE = 24_000
@@ -103,11 +124,11 @@ def is_whole(data: bytes, mime_type: str) -> bool:
     """Whether a file has its end. True for types whose end cannot be told from a glance."""
     match mime_type:
         case "image/png":
-            return b"IEND" in data[-64:]
+            return _has_png_end(data)
         case "image/jpeg":
-            return b"\xff\xd9" in data[-4096:]
+            return _has_jpeg_end(data)
         case "image/gif":
-            return data.endswith(b";")
+            return _has_gif_end(data)
         case "image/webp":
             return len(data) >= int.from_bytes(data[4:8], "little") + 8
         case "image/svg+xml":
@@ -123,6 +144,54 @@ def is_whole(data: bytes, mime_type: str) -> bool:
     return True
 
 
+# What stands behind the end of an image is no part of it: padding, a thumbnail, a second image.
+
+
+def _has_png_end(data: bytes) -> bool:
+    place = 8
+    while place + 12 <= len(data):
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        if kind == b"IEND":
+            return True
+        place += 12 + size
+    return False
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Whether an end follows the image's own data; that of a thumbnail in its head does not count."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xDA:
+            return data.find(b"\xff\xd9", place) > 0
+        is_bare = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8
+        place += (1 if marker == 0xFF else 2) if is_bare else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return False
+
+
+def _has_gif_end(data: bytes) -> bool:
+    place = 13 + _gif_colours(data[10:11])
+    while place < len(data):
+        match data[place]:
+            case 0x3B:
+                return True
+            case 0x2C:  # an image, its colours, and the size of its codes
+                place += 11 + _gif_colours(data[place + 9 : place + 10])
+            case 0x21:
+                place += 2
+            case _:
+                return False
+        while place < len(data) and data[place]:
+            place += 1 + data[place]
+        place += 1
+    return False
+
+
+def _gif_colours(flags: bytes) -> int:
+    """Bytes of a table of colours."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
 OPEN_SIZE = 0x7FFFF000
 """From here on a size in the head of a WAV is one that a stream could not know yet (encoders write this, 0x7FFFFFFF
 or 0xFFFFFFFF), and so is 0."""
@@ -133,15 +202,38 @@ def _is_open(size: int) -> bool:
 
 
 def _has_all_samples(file: bytes) -> bool:
-    """Whether a WAV holds the samples that its head tells of, or some where that is left open."""
+    """Whether a WAV holds the samples that its head announces, or some where the head cannot be right."""
+    if (found := _data_chunk(file)) is None:
+        return False
+    place, size = found
+    return place < len(file) if _is_wrong(file, place, size) else place + size <= len(file)
+
+
+def _data_chunk(file: bytes) -> tuple[int, int] | None:
+    """Where the samples of a WAV begin, and their size as the head has it."""
     place = 12
     while place + 8 <= len(file):
         name, size = struct.unpack("<4sI", file[place : place + 8])
         place += 8
         if name == b"data":
-            return place < len(file) if _is_open(size) else place + size <= len(file)
+            return place, size
         place += size + size % 2
-    return False
+    return None
+
+
+def _is_wrong(file: bytes, place: int, size: int) -> bool:
+    """Whether the size of the samples is left open, or is too large for a file that is whole by its own head."""
+    return _is_open(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
+
+
+def closed_wav(file: bytes) -> bytes:
+    """A WAV with the true sizes in its head, which players and editors need; the file itself where they are true."""
+    found = _data_chunk(file)
+    if found is None or not _is_wrong(file, *found):
+        return file
+    place = found[0]
+    samples = len(file) - place
+    return file[:4] + struct.pack("<I", len(file) - 8) + file[8 : place - 4] + struct.pack("<I", samples) + file[place:]
 
 
 def has_all_boxes(file: io.BufferedIOBase) -> bool:
@@ -240,14 +332,14 @@ def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
     """Format and samples. A size that a stream left open stands for the rest of the file."""
     if sniff(file) != "audio/wav":
         raise ValueError("a part is no WAV")
-    form, place = b"", 12
+    form, place, file = b"", 12, closed_wav(file)
     while place + 8 <= len(file):
         name, size = struct.unpack("<4sI", file[place : place + 8])
         body = file[place + 8 : place + 8 + size]
         if name == b"fmt ":
             form = body
         elif name == b"data" and form:
-            samples = file[place + 8 :] if _is_open(size) else body
+            samples = body
             frame = max(int.from_bytes(form[12:14], "little"), 1)
             return form, samples[: len(samples) // frame * frame]
         place += 8 + size + size % 2

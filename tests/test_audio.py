@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 
 from langchain_pollinations import (
+    ChatPollinations,
     ContentBlockedError,
     InsufficientBalanceError,
     InvalidRequestError,
@@ -29,7 +30,7 @@ from langchain_pollinations import (
 from langchain_pollinations._parts import split_text
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.media import is_whole, joined_wavs, pcm16_to_wav
-from tests.conftest import MAKING
+from tests.conftest import MAKING, Ask
 
 Make = Callable[..., Media]
 
@@ -355,7 +356,7 @@ NO_SOUNDS = {
     "JSON": (b'{"status": "queue full"}', "application/json"),
     "nothing": (b"", "audio/mpeg"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 90, "audio/mpeg"),
-    "half a WAV": (wav()[:-100], "audio/wav"),
+    "half a WAV": (wav()[:-100], "audio/wav"),  # its own head tells that it was longer
     "the head of a WAV": (wav()[:30], "audio/wav"),
     "an open WAV without a sample": (b"RIFF\xff\xff\xff\xffWAVE" + wav()[12:40] + b"\xff" * 4, "audio/wav"),
 }
@@ -371,12 +372,32 @@ def test_a_body_that_is_no_sound_is_an_error(
         make(speaker, "Hi")
 
 
-@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
-def test_a_wav_whose_sizes_a_stream_left_open_is_whole(size: int) -> None:
-    streamed = bytearray(wav(5))
-    streamed[4:8] = streamed[40:44] = struct.pack("<I", size)
-    assert is_whole(bytes(streamed), "audio/wav")
-    assert joined_wavs([bytes(streamed)]) == wav(5)
+def with_sizes(riff: int, data: int) -> bytes:
+    file = bytearray(wav(5))
+    file[4:8], file[40:44] = struct.pack("<I", riff), struct.pack("<I", data)
+    return bytes(file)
+
+
+WRONG_HEADS = {
+    **{f"open, {size:#x}": with_sizes(size, size) for size in (0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF)},
+    "open samples only": with_sizes(len(wav(5)) - 8, 0xFFFFFFFF),
+    "too large": with_sizes(len(wav(5)) - 8, 1_000_000),
+}
+
+
+@pytest.mark.parametrize("head", WRONG_HEADS)
+def test_a_wav_with_a_wrong_head_gets_its_true_sizes(
+    speaker: PollinationsSpeech, emulator: Emulator, make: Make, ask: Ask, head: str
+) -> None:
+    file = WRONG_HEADS[head]
+    assert is_whole(file, "audio/wav")
+    assert joined_wavs([file]) == wav(5)
+    play(emulator, file, content_type="audio/wav")
+    assert make(speaker, "Hi").data == wav(5)
+    emulator.reply(message={"audio": {"data": base64.b64encode(file).decode(), "transcript": "Hi"}}, dialect="plain")
+    chat = ChatPollinations(**emulator.connection(), audio={"voice": "nova", "format": "wav"})
+    (sound,) = (block for block in ask(chat, "Hi").content_blocks if block["type"] == "audio")
+    assert base64.b64decode(sound["base64"]) == wav(5)
 
 
 @pytest.mark.parametrize(

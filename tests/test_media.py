@@ -59,6 +59,23 @@ def picture() -> Media:
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", "audio/wav"),
         (b"\x00\x00\x00\x20ftypavif", "image/avif"),
         (b"\x00\x00\x00\x20ftypisom", "video/mp4"),
+        *(
+            (struct.pack(">I", 16 + len(brands) - 4) + b"ftyp" + brands[:4] + b"\0\0\0\0" + brands[4:] + b"...", kind)
+            for brands, kind in (
+                (b"heic", "image/heic"),
+                (b"heixmif1", "image/heic"),
+                (b"mif1heic", "image/heic"),
+                (b"mif1miafavif", "image/avif"),
+                (b"mif1", "image/heif"),
+                (b"avis", "image/avif"),
+                (b"M4A isom", "audio/mp4"),
+                (b"M4B mp42isom", "audio/mp4"),
+                (b"mp42M4A isom", "audio/mp4"),
+                (b"mp42M4A M4V ", "video/mp4"),
+                (b"isomiso2avc1mp41", "video/mp4"),
+                (b"qt  ", "video/mp4"),
+            )
+        ),
         (b"ID3\x04", "audio/mpeg"),
         (b"%PDF-1.7", "application/pdf"),
         (SVG, "image/svg+xml"),
@@ -73,11 +90,41 @@ def test_bytes_say_what_they_are(data: bytes, mime_type: str | None) -> None:
     assert sniff(data) == mime_type
 
 
-def test_a_picture_without_its_end_is_not_whole() -> None:
-    assert is_whole(PNG, "image/png")
-    assert not is_whole(PNG[:-20], "image/png")
-    assert is_whole(SVG, "image/svg+xml")
-    assert not is_whole(SVG[:-20], "image/svg+xml")
+def _image(kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((40, 30), 60).convert("RGB").save(file, kind, **options)
+    return file.getvalue()
+
+
+IMAGES = {
+    "PNG": ("image/png", PNG),
+    "SVG": ("image/svg+xml", SVG.strip()),
+    "JPEG": ("image/jpeg", _image("JPEG")),
+    "progressive JPEG": ("image/jpeg", _image("JPEG", progressive=True)),
+    "GIF": ("image/gif", _image("GIF")),
+    "animated GIF": (
+        "image/gif",
+        _image("GIF", save_all=True, append_images=[Image.new("RGB", (40, 30), "red")], comment=b"sea"),
+    ),
+    "WebP": ("image/webp", _image("WEBP")),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_an_image_is_whole_with_its_end_whatever_follows_it(kind: str) -> None:
+    mime_type, data = IMAGES[kind]
+    padding = b" " if kind == "SVG" else b"\0"
+    for more in (b"", padding, padding * 600, b"" if kind == "SVG" else b"x" * 9000):
+        assert is_whole(data + more, mime_type), len(more)
+    for cut in (1, 3, len(data) // 2, len(data) - 12):
+        assert not is_whole(data[:-cut], mime_type), cut
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_its_image() -> None:
+    thumbnail, data = _image("JPEG"), _image("JPEG")
+    exif = data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + data[2:]
+    assert is_whole(exif, "image/jpeg")
+    assert not is_whole(exif[:-9], "image/jpeg")
 
 
 def test_saving_adds_the_suffix_and_leaves_nothing_else(picture: Media, tmp_path: Path) -> None:
