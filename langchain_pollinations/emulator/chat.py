@@ -70,7 +70,7 @@ def _voiced(body: Json, model: Model) -> Json:
     """The body on the plain routes, where audio models speak without being asked to."""
     if "audio" not in model.get("output_modalities", ()) or "modalities" in body:
         return body
-    voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "wav"}
+    voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "mp3"}
     return body | {"modalities": ["text", "audio"], "audio": voice}
 
 

@@ -439,13 +439,25 @@ def test_a_schema_that_is_none_is_refused(say: Say) -> None:
         assert response.status_code == 400 and "Invalid schema" in response.json()["error"]["message"]
 
 
-def test_sound_is_a_real_wav(say: Say, http: httpx.Client) -> None:
-    asked = {"model": "openai-audio", "modalities": ["text", "audio"], "audio": {"voice": "nova", "format": "wav"}}
-    audio = message(say("hello", **asked))["audio"]
-    assert base64.b64decode(audio["data"])[:4] == b"RIFF" and audio["transcript"]
-    assert say("hello", **{**asked, "audio": {"voice": "nova", "format": "mp3"}}).status_code == 400
-    plain = http.get("/text/hello", params={"model": "openai-audio"})
-    assert plain.headers["content-type"] == "audio/wav"
+@pytest.mark.parametrize(
+    ("form", "start", "labelled"),
+    [("wav", b"RIFF", "wav"), ("mp3", b"ID3", "mpeg"), ("flac", b"fLaC", "mpeg"), ("opus", b"OggS", "mpeg")],
+)
+def test_spoken_answers_are_real_files(say: Say, http: httpx.Client, form: str, start: bytes, labelled: str) -> None:
+    """On the plain routes the label is WAV or MPEG, whatever the file is."""
+    body = {"model": "openai-audio", "modalities": ["text", "audio"], "audio": {"voice": "nova", "format": form}}
+    audio = message(say("hello", **body))["audio"]
+    assert base64.b64decode(audio["data"]).startswith(start) and audio["transcript"]
+    plain = http.post("/text", json={**body, "messages": [{"role": "user", "content": "hello"}]})
+    assert plain.content.startswith(start) and plain.headers["content-type"] == f"audio/{labelled}"
+
+
+def test_audio_models_speak_mp3_on_the_plain_routes(http: httpx.Client) -> None:
+    body = {"model": "openai-audio", "messages": [{"role": "user", "content": "hello"}]}
+    for plain in (http.get("/text/hello", params={"model": "openai-audio"}), http.post("/text", json=body)):
+        assert plain.headers["content-type"] == "audio/mpeg"
+        assert plain.content.startswith(b"ID3")
+        assert int(plain.headers["x-usage-completion-audio-tokens"]) > 0
 
 
 def test_what_a_model_cannot_do_is_refused(say: Say) -> None:

@@ -100,8 +100,7 @@ def _spoken(talk: Talk, message: Json) -> Json:
     if "audio" not in talk.body.get("modalities", ()) or message.get("tool_calls"):
         return message
     transcript = message["content"]
-    raw = (talk.body.get("audio") or {}).get("format") == "pcm16"
-    data = sound.samples(transcript) if raw else sound.wav(transcript)
+    data = sound.recording(transcript, (talk.body.get("audio") or {}).get("format", "wav"))
     spoken = {
         "id": f"audio_{talk.pick('audio'):x}",
         "data": base64.b64encode(data).decode(),

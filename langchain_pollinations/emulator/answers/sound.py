@@ -1,4 +1,4 @@
-"""A voice of sorts: short melodies as WAV or raw samples, one note for each word."""
+"""A voice of sorts: short melodies, one note for each word."""
 
 from __future__ import annotations
 
@@ -30,5 +30,6 @@ def samples(text: str) -> bytes:
     return b"".join(_note(SCALE[sha256(word.encode()).digest()[0] % len(SCALE)]) for word in words)
 
 
-def wav(text: str) -> bytes:
-    return files.write(samples(text), files.FORMATS["wav"])
+def recording(text: str, form: str) -> bytes:
+    """A text in one of the formats of spoken answers."""
+    return files.write(samples(text), files.FORMATS["pcm" if form == "pcm16" else form])
