@@ -27,6 +27,7 @@ from langchain_pollinations._http import Client, Pool, Transport
 from langchain_pollinations._options import check_no_secret, describe_unknown
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
+from langchain_pollinations._text_routes import Route
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
@@ -241,14 +242,9 @@ class Connection(BaseModel):
             warnings.warn(_NO_KEY, UserWarning, stacklevel=1)  # one place, so that Python shows it once
         return replace(client, base_url="", headers=_user_agent(), translate=self._older_hosts().translate)
 
-    def _older_hosts(self) -> _legacy.Hosts:
-        return _legacy.Hosts(
-            self.legacy_text_url,
-            self.legacy_image_url,
-            Turn(self.pace, self.max_wait, self.progress),
-            prefer_get=getattr(self, "prefer_get", False),
-            prefer_plain=getattr(self, "prefer_plain", False),
-        )
+    def _older_hosts(self, route: Route = "chat") -> _legacy.Hosts:
+        turn = Turn(self.pace, self.max_wait, self.progress)
+        return _legacy.Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _timeout(self) -> httpx.Timeout:
         if self.timeout is None or isinstance(self.timeout, httpx.Timeout | tuple):

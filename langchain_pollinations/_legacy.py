@@ -7,23 +7,23 @@ a registered site, gets a notice instead of an answer; so nothing is sent that t
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 import httpx
 from langchain_core.language_models import ModelProfile
 
 from langchain_pollinations import errors
 from langchain_pollinations._encode import Json, ask_for_json, mentions_json
-from langchain_pollinations._http import Call, EventReader, with_body
+from langchain_pollinations._http import Call, with_body
 from langchain_pollinations._pace import Turn
+from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
 from langchain_pollinations.errors import (
     KEYS_PAGE,
     ContentBlockedError,
@@ -54,8 +54,6 @@ IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
 DOCUMENTED = ("mistral",)
 """What the original document names beside them. It is sent as the document says; today the host knows it no more."""
 
-LONGEST_PROMPT_URL = 2000
-"""Characters of an address up to which a prompt of a chat goes by GET; a longer one can go by POST."""
 LONGEST_URL = 14_000
 """Characters of an address at most: what the edge and Node take is 16 KB with all headers."""
 
@@ -67,10 +65,8 @@ class Hosts:
     text_url: str
     image_url: str
     turn: Turn
-    prefer_get: bool = False
-    """A lone prompt goes by `GET /{prompt}`."""
-    prefer_plain: bool = False
-    """A conversation of text goes by `POST /`."""
+    route: Route = "chat"
+    """Route of chats."""
 
     def translate(self, call: Call[T]) -> Call[T]:
         """A call as these hosts understand it.
@@ -134,8 +130,6 @@ _READ = frozenset({
     "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
 })  # fmt: skip
 """Fields that the text host reads, whatever its route."""
-_SIMPLE = frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json", "system"})
-"""Those that an address can carry as they are."""
 
 _ABSENT: Mapping[str, str] = {
     "safe": "The older text host filters nothing",
@@ -148,21 +142,27 @@ _ABSENT: Mapping[str, str] = {
 _TELLING = frozenset({"token", "referrer", "referer", "key", "api_key"})
 """Those that would tell who asks."""
 
-_RESERVED = frozenset(
-    {"models", "feed", "openai", "openai/models", "v1/chat/completions", "crossdomain.xml", ".", ".."}
+PLAIN = PlainRoutes(
+    get="/",
+    post="/",
+    query=frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json", "system"}),
+    reserved=frozenset(
+        {"models", "feed", "openai", "openai/models", "v1/chat/completions", "crossdomain.xml", ".", ".."}
+    ),
+    json_mode="jsonMode",
+    always={"private": True},
 )
-"""Paths of the text host that are no prompts."""
+"""The plain routes of the text host; `private` keeps an answer out of its public feed."""
 
 
 def _chat(hosts: Hosts, call: Call[T]) -> Call[T]:
-    """The route for a chat: that of OpenAI, unless a plain one is preferred and can carry it."""
+    """The request for a chat: by the plain route that was asked for if it can carry it, else by `POST /openai`."""
     body: Json = call.options["json"]
     _check_chat(body)
-    for preferred, plainly in ((hosts.prefer_get, _get_prompt), (hosts.prefer_plain, _post_plain)):
-        if preferred and (found := plainly(hosts, call, body)) is not None:
-            reading: Any = _PlainReader if body.get("stream") else _read_plain
-            read: Any = partial(reading, call.read)
-            return replace(found, read=read, turn=hosts.turn)
+    if (plain := plain_request(PLAIN, hosts.route, body)) is not None:
+        read = reader(call.read, streams=bool(body.get("stream")))
+        there = {"options": plain.options, "read": read, "turn": hosts.turn}
+        return hosts._asked(call, plain.method, hosts.text_url, plain.path, **there)
     asked = {**body, "private": True}
     if _wants_json(body):
         asked["jsonMode"] = True
@@ -199,113 +199,11 @@ def _wants_json(body: Json) -> bool:
     return bool((body.get("response_format") or {}).get("type") == "json_object")
 
 
-def _get_prompt(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
-    """`GET /{prompt}`, for a lone prompt after one system message at most, with options that an address can carry."""
-    if not _is_plain(body["messages"]):
-        return None
-    *before, last = [(message["role"], message.get("content")) for message in body["messages"]]
-    systems = [content for role, content in before if role == "system" and isinstance(content, str)]
-    prompt = last[1] if last[0] == "user" and isinstance(last[1], str) else ""
-    if len(systems) != len(before) or len(before) > 1 or not prompt.strip() or prompt.strip("/ ").lower() in _RESERVED:
-        return None
-    query = _plain_options({name: value for name, value in body.items() if name != "stream_options"}, "json")
-    if query.keys() - _SIMPLE or (before and "system" in query):
-        return None
-    query |= {"system": systems[0]} if before else {}
-    params = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
-    try:
-        path, length = f"/{quote(prompt, safe='')}", len(urlencode(params))
-    except UnicodeEncodeError:  # half a character: the other route tells of it
-        return None
-    if len(path) + length > LONGEST_PROMPT_URL:
-        return None
-    return hosts._asked(call, "GET", hosts.text_url, path, options={"params": params})
-
-
-def _post_plain(hosts: Hosts, call: Call[T], body: Json) -> Call[T] | None:
-    """`POST /`, for messages of text alone: its answer is text, and cannot tell of tools."""
-    if body.get("tools") or not _is_plain(body["messages"]):
-        return None
-    asked = {"messages": body["messages"], **_plain_options(body, "jsonMode")}
-    return hosts._asked(call, "POST", hosts.text_url, "/", options={"json": asked})
-
-
-def _is_plain(messages: Sequence[Json]) -> bool:
-    """Whether they say nothing but words: neither names nor calls of tools nor thoughts."""
-    return bool(messages) and all(
-        message.keys() <= {"role", "content"} and message["role"] in _ROLES for message in messages
-    )
-
-
-_ROLES = ("system", "user", "assistant")
-
-
-def _plain_options(body: Json, json_mode: str) -> Json:
-    """The options of a chat as a plain route takes them: JSON mode under its older name, no instruction for it."""
-    found = {name: value for name, value in body.items() if name != "messages"}
-    if _wants_json(body):
-        del found["response_format"]
-        found[json_mode] = True
-    return {**found, "private": True}
+# --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
 def _in_query(value: Any) -> str:
     return "true" if value is True else str(value)
-
-
-# --- Text: answers ----------------------------------------------------------------------------------------------------
-
-
-def _read_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
-    """What `read`, which knows chat completions, makes of a plain answer."""
-    return read(_as_completion(response))
-
-
-class _PlainReader(EventReader[T]):
-    """Reads a stream as another reader does, and an answer that is none as the text that it is."""
-
-    def __init__(self, read: Callable[[httpx.Response], EventReader[T]], response: httpx.Response) -> None:
-        self.reader = read(response)
-
-    @property
-    def done(self) -> bool:
-        return self.reader.done
-
-    @property
-    def partial(self) -> Any:
-        return self.reader.partial
-
-    def feed(self, data: str) -> Iterable[T]:
-        return self.reader.feed(data)
-
-    def end(self) -> Iterable[T]:
-        return self.reader.end()
-
-    def whole(self, response: httpx.Response) -> Iterable[T]:
-        return self.reader.whole(_as_completion(response))
-
-
-def _as_completion(response: httpx.Response) -> httpx.Response:
-    """A plain answer in the form of a chat completion; its content type tells what it holds.
-
-    Raises:
-        InvalidResponseError: If it is a page, or anything else.
-    """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        message = errors.parse_json(response, "chat message")
-        if "choices" in message:
-            return response
-    elif kind.startswith("audio/"):
-        message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
-    elif kind == "text/plain":
-        message = {"content": response.text}
-    else:
-        raise errors.not_expected(response, "text")
-    return with_body(response, json.dumps({"choices": [{"message": {"role": "assistant", **message}}]}).encode())
-
-
-# --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
 def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:

@@ -6,6 +6,7 @@ import difflib
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, closing, nullcontext
+from dataclasses import replace
 from functools import partial
 from operator import is_, itemgetter
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
@@ -22,14 +23,15 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _answer, _blocks, _decode, _encode, _legacy, _schemas, catalog
+from langchain_pollinations import _answer, _blocks, _decode, _encode, _legacy, _schemas, _text_routes, catalog
 from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
-from langchain_pollinations._http import Call, EventReader
+from langchain_pollinations._http import Call, Client, EventReader
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._stream import ChatReader
+from langchain_pollinations._text_routes import Route
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
@@ -209,13 +211,15 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off. Where
     it is not set, a `timeout` that is shorter counts."""
 
-    prefer_get: bool = False
-    """On the older hosts: ask by `GET /{prompt}` where the input is a lone prompt (and a system message) with options
-    that an address can carry. The answer is plain text, without usage and reasoning."""
+    route: Route = "chat"
+    """Route of the request, on both generations of the service. "chat" is chat completions. "get" sends a prompt, alone
+    or after a system message, as `GET /text/{prompt}`; "post" sends a conversation without tools as `POST /text` (on
+    the legacy hosts `GET /{prompt}` and `POST /`). A request that the route cannot carry is sent by chat completions,
+    and a debug line of the logger `langchain_pollinations` says why.
 
-    prefer_plain: bool = False
-    """On the older hosts: ask by `POST /` where the messages are text and there are no tools. The answer is plain text,
-    without usage and reasoning."""
+    The answer of these two is its text (or audio): no reasoning, and `finish_reason` is "unknown", since the route does
+    not say whether the answer was cut. Streams are those of chat completions. Without a `seed` the GET of the unified
+    host takes seed 0, so that equal prompts get the equal, stored answer."""
 
     include_response_headers: bool = False
     """Put the headers of the answer into `response_metadata["headers"]`."""
@@ -306,6 +310,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return {
             **self._own_options(),
             "json_mode": self.json_mode,
+            "route": self.route,
             "base_url": self.legacy_text_url if self._is_older else self.base_url,
             **self.model_kwargs,
             **(self.extra_body or {}),
@@ -335,9 +340,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked = self._payload(messages, stop, kwargs)
+        body, asked, route = self._payload(messages, stop, kwargs)
         with self._suggesting(asked.model):
-            return self._client.send(_answer_call(body, asked))
+            return self._client_for(route).send(_answer_call(body, asked))
 
     async def _agenerate(
         self,
@@ -346,9 +351,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked = self._payload(messages, stop, kwargs)
+        body, asked, route = self._payload(messages, stop, kwargs)
         with self._suggesting(asked.model):
-            return await self._client.asend(_answer_call(body, asked))
+            return await self._client_for(route).asend(_answer_call(body, asked))
 
     def _stream(
         self,
@@ -357,8 +362,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        body, asked = self._payload(messages, stop, kwargs, stream=True)
-        chunks = self._client.stream(_stream_call(body, asked))
+        body, asked, route = self._payload(messages, stop, kwargs, stream=True)
+        chunks = self._client_for(route).stream(_stream_call(body, asked))
         with self._suggesting(asked.model), closing(chunks):
             for chunk in chunks:
                 if run_manager:
@@ -372,13 +377,18 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body, asked = self._payload(messages, stop, kwargs, stream=True)
+        body, asked, route = self._payload(messages, stop, kwargs, stream=True)
         with self._suggesting(asked.model):
-            async with aclosing(self._client.astream(_stream_call(body, asked))) as chunks:
+            async with aclosing(self._client_for(route).astream(_stream_call(body, asked))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+
+    def _client_for(self, route: Route) -> Client:
+        """The client that sends chats by a route, where that can carry them."""
+        translate = self._older_hosts(route).translate if self._is_older else partial(_text_routes.by_route, route)
+        return replace(self._client, translate=translate)
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """The older host has no models to suggest."""
@@ -389,8 +399,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, _decode.Asked]:
-        """The body of a request, and what its answer's metadata needs to know of it.
+    ) -> tuple[Json, _decode.Asked, Route]:
+        """The body of a request, what its answer's metadata needs to know of it, and the route that it is to take.
 
         Precedence: argument of the call, constructor; `extra_body` over all.
         """
@@ -415,7 +425,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if not self._is_older and not (self.profile or {}).get("tool_calling"):
             _check_tools(body)
         audio = body.get("audio")
-        return body, _decode.Asked(
+        asked = _decode.Asked(
             model=str(body["model"]),
             seed=body.get("seed"),
             include_usage=usage or not stream,
@@ -423,6 +433,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),
         )
+        return body, asked, switches.route or self.route
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;
@@ -575,6 +586,7 @@ class _Switches(BaseModel):
     json_mode: bool | None = None
     stream_usage: bool | None = None
     extra_body: dict[str, Any] | None = None
+    route: Route | None = None
 
 
 _blocks.register()

@@ -947,7 +947,7 @@ def ways(legacy: Legacy) -> list[str]:
     return [request.path if request.host == "text" else request.host for request in legacy.requests]
 
 
-@pytest.mark.parametrize("route", [{}, {"prefer_get": True}, {"prefer_plain": True}], ids=["", "get", "plain"])
+@pytest.mark.parametrize("route", [{}, {"route": "get"}, {"route": "post"}], ids=["", "get", "plain"])
 def test_an_agent_calculates_without_a_key(legacy: Legacy, run: Run, route: dict[str, Any]) -> None:
     """Nothing is scripted here. Tools go by the route of OpenAI, whatever is preferred."""
     state = run(create_agent(ChatPollinations(**older(legacy, **route)), [add]), "What is 3 plus 4?")

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import copy
 import json
+import logging
 import pickle
 import signal
 import threading
@@ -122,7 +123,7 @@ def test_the_documents_get_of_a_text(legacy: Legacy, hosts: dict[str, Any], ask:
     The document left the prompt's own question mark out of its address.
     """
     legacy.reply(body='{"answer": 42}', on="/What")
-    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, prefer_get=True, **hosts)
+    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, route="get", **hosts)
     answer = ask(chat, [SystemMessage("You are a helpful AI assistant"), HumanMessage(QUESTION)])
     [request] = legacy.requests
     assert request.raw_path.partition("?")[0] == "/What%20is%20artificial%20intelligence%3F"
@@ -136,7 +137,7 @@ def test_the_documents_get_of_a_text(legacy: Legacy, hosts: dict[str, Any], ask:
 def test_the_documents_post(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
     """POST / with messages, seed, jsonMode and model."""
     legacy.reply(body='{"answer": 42}', on="/")
-    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, prefer_plain=True, **hosts)
+    chat = ChatPollinations(model="mistral", seed=42, json_mode=True, route="post", **hosts)
     answer = ask(chat, [SystemMessage("You are a helpful assistant."), HumanMessage(QUESTION)])
     [request] = legacy.requests
     said = asked(request)
@@ -150,7 +151,7 @@ def test_the_documents_post(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> 
     assert json.loads(answer.text) == {"answer": 42}
 
 
-@pytest.mark.parametrize("route", [{"prefer_get": True}, {"prefer_plain": True}, {}])
+@pytest.mark.parametrize("route", [{"route": "get"}, {"route": "post"}, {}])
 def test_mistral_is_asked_for_and_is_not_there_any_more(
     legacy: Legacy, hosts: dict[str, Any], route: dict[str, Any], ask: Ask
 ) -> None:
@@ -347,7 +348,7 @@ def test_no_credential_goes_to_the_older_hosts(
     if transport == "own":
         own = {"http_client": of_their_own(httpx.Client), "http_async_client": of_their_own(httpx.AsyncClient)}
     options = {**hosts, **own, "api_key": "sk_emulator", "default_headers": SECRET}
-    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+    for route in ({}, {"route": "get"}, {"route": "post"}):
         WAYS[way](ChatPollinations(**options, **route), f"Hello {route}")
     MAKING["agenerate" if way.startswith("a") else "generate"](PollinationsImage(**options), "a lighthouse")
     assert len(legacy.requests) == 4
@@ -472,11 +473,20 @@ PLAIN: list[Any] = [
 
 
 @pytest.mark.parametrize(("messages", "options", "method"), PLAIN)
-def test_a_lone_prompt_goes_by_get_where_that_is_preferred(
-    legacy: Legacy, hosts: dict[str, Any], ask: Ask, messages: list[Any], options: dict[str, Any], method: str
+def test_a_lone_prompt_goes_by_get_where_that_is_asked_for(
+    legacy: Legacy,
+    hosts: dict[str, Any],
+    ask: Ask,
+    caplog: pytest.LogCaptureFixture,
+    messages: list[Any],
+    options: dict[str, Any],
+    method: str,
 ) -> None:
-    answer = ask(ChatPollinations(prefer_get=True, **hosts), messages, **options)
+    with caplog.at_level(logging.DEBUG, "langchain_pollinations"):
+        answer = ask(ChatPollinations(**hosts), messages, route="get", **options)
     [request] = legacy.requests
+    lines = [record.getMessage() for record in caplog.records if record.name == "langchain_pollinations"]
+    assert ["cannot carry" in line for line in lines] == ([] if method == "GET" else [True])
     assert request.method == method
     assert answer.text
     if method == "GET":
@@ -485,7 +495,7 @@ def test_a_lone_prompt_goes_by_get_where_that_is_preferred(
 
 def test_an_address_carries_what_is_set_alone(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
     """In an address, false and nothing would be words as others are."""
-    ask(ChatPollinations(prefer_get=True, **hosts), "Hello", extra_body={"seed": None, "json": False, "user": ""})
+    ask(ChatPollinations(route="get", **hosts), "Hello", extra_body={"seed": None, "json": False, "user": ""})
     assert legacy.requests[-1].query.keys() <= {"model", "private", "stream", "user"}
 
 
@@ -500,16 +510,16 @@ def test_an_address_carries_what_is_set_alone(legacy: Legacy, hosts: dict[str, A
         ),
     ],
 )  # fmt: skip
-def test_a_conversation_of_text_goes_by_the_plain_post_where_that_is_preferred(
+def test_a_conversation_of_text_goes_by_the_plain_post_where_that_is_asked_for(
     legacy: Legacy, hosts: dict[str, Any], ask: Ask, messages: list[Any], tools: list[Any], path: str
 ) -> None:
-    chat = ChatPollinations(prefer_plain=True, **hosts)
+    chat = ChatPollinations(route="post", **hosts)
     ask(chat.bind_tools(tools) if tools else chat, messages)
     assert legacy.requests[-1].path == path
 
 
 def test_half_a_character_is_told_whatever_the_route(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
-    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+    for route in ({}, {"route": "get"}, {"route": "post"}):
         with pytest.raises(errors.InvalidRequestError, match="surrogates not allowed"):
             ask(ChatPollinations(**hosts, **route), "half \ud800 a character")
     assert legacy.requests == []
@@ -517,16 +527,9 @@ def test_half_a_character_is_told_whatever_the_route(legacy: Legacy, hosts: dict
 
 def test_an_address_carries_no_option_that_is_none_or_false(legacy: Legacy, hosts: dict[str, Any]) -> None:
     extra = {"seed": None, "private": False, "json": False, "temperature": 0.0}
-    ChatPollinations(prefer_get=True, extra_body=extra, **hosts).invoke("Hello")
+    ChatPollinations(route="get", extra_body=extra, **hosts).invoke("Hello")
     [request] = legacy.requests
     assert request.query == {"model": "openai", "temperature": "0.0", "private": "true"}
-
-
-def test_get_wins_over_the_plain_post(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    chat = ChatPollinations(prefer_get=True, prefer_plain=True, **hosts)
-    chat.invoke("Hello")
-    chat.invoke([HumanMessage("Hi"), AIMessage("Yes?"), HumanMessage("Hello")])
-    assert [(request.method, request.path) for request in legacy.requests] == [("GET", "/Hello"), ("POST", "/")]
 
 
 MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" * 64
@@ -548,27 +551,27 @@ SAID = {"text": "text", "reasoning": "reasoning", "tool_call": "name", "audio": 
 
 
 @pytest.mark.parametrize(("reply", "said"), PLAIN_ANSWERS)
-@pytest.mark.parametrize("route", ["prefer_get", "prefer_plain"])
+@pytest.mark.parametrize("route", ["get", "post"])
 def test_plain_answers_are_read_by_their_content_type(
     legacy: Legacy, hosts: dict[str, Any], ask: Ask, route: str, reply: dict[str, Any], said: list[tuple[str, str]]
 ) -> None:
     legacy.reply(**reply, on="/")
-    answer = ask(ChatPollinations(**{route: True}, **hosts), "Hello")
+    answer = ask(ChatPollinations(route=route, **hosts), "Hello")
     assert [(block["type"], block[SAID[block["type"]]]) for block in answer.content_blocks] == said
 
 
 def test_an_empty_content_is_the_message_and_no_json_text(legacy: Legacy, hosts: dict[str, Any]) -> None:
     """GPT-OSS thinks first: few tokens leave nothing but thoughts, which the plain route tells as JSON."""
-    answer = ChatPollinations(prefer_get=True, max_tokens=1, **hosts).invoke("Is 91 a prime number?")
+    answer = ChatPollinations(route="get", max_tokens=1, **hosts).invoke("Is 91 a prime number?")
     assert answer.text == ""
     assert [block["type"] for block in answer.content_blocks] == ["reasoning"]
 
 
-@pytest.mark.parametrize("route", ["prefer_get", "prefer_plain"])
+@pytest.mark.parametrize("route", ["get", "post"])
 def test_a_page_is_no_answer(legacy: Legacy, hosts: dict[str, Any], ask: Ask, route: str) -> None:
     legacy.reply(body="<html><body>Hello</body></html>", on="/")
     with pytest.raises(errors.InvalidResponseError, match="no text but text/html"):
-        ask(ChatPollinations(**{route: True}, **hosts), "Hello")
+        ask(ChatPollinations(route=route, **hosts), "Hello")
 
 
 def test_equal_requests_get_equal_answers_and_a_drawn_seed_another(legacy: Legacy, hosts: dict[str, Any]) -> None:
@@ -583,7 +586,7 @@ def test_equal_requests_get_equal_answers_and_a_drawn_seed_another(legacy: Legac
 # --- The notice, and errors -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", [{}, {"prefer_get": True}, {"prefer_plain": True}])
+@pytest.mark.parametrize("route", [{}, {"route": "get"}, {"route": "post"}])
 def test_the_migration_notice_is_an_error(
     legacy: Legacy, hosts: dict[str, Any], ask_in_any_form: Ask, route: dict[str, Any]
 ) -> None:
@@ -597,7 +600,7 @@ def test_the_migration_notice_is_an_error(
 
 def test_an_answer_that_begins_like_the_notice_is_one(legacy: Legacy, hosts: dict[str, Any], ask: Ask) -> None:
     for text in ("⚠️ Careful.", "⚠️ **IMPORTANT NOTICE** ⚠️ Our legacy system is closed."):
-        for route in ({}, {"prefer_plain": True}):  # which tells no usage
+        for route in ({}, {"route": "post"}):  # which tells no usage
             legacy.reply(text)
             assert ask(ChatPollinations(**hosts, **route), text).text == text
 
@@ -732,7 +735,7 @@ def test_json_mode_can_be_said_as_the_host_reads_it(
     legacy: Legacy, hosts: dict[str, Any], ask: Ask, field: str
 ) -> None:
     """Nothing is warned of: warnings are errors here."""
-    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+    for route in ({}, {"route": "get"}, {"route": "post"}):
         answer = ask(ChatPollinations(**hosts, **route, extra_body={field: True}), "Name a sea as JSON")
         assert isinstance(json.loads(answer.text), dict)
 
@@ -1004,7 +1007,7 @@ def changed(new: dict[str, Any], older: dict[str, Any], **options: Any) -> ChatP
 
 OLDER: dict[str, Callable[..., Any]] = {
     "older": lambda new, older, **options: ChatPollinations(**older, **options),
-    "by GET": lambda new, older, **options: ChatPollinations(**older, prefer_get=True, **options),
+    "by GET": lambda new, older, **options: ChatPollinations(**older, route="get", **options),
     "configured": configured,
     "changed": changed,
 }

@@ -76,6 +76,9 @@ CARRIED: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("older", "GET /prompt/", {"model": "flux", "private": "true"}, {}),
     ("older", "GET /", {"model": "openai", "private": "true"}, {}),
     ("new", "POST /v1/chat", {}, {"model": "openai", "messages": MESSAGES}),
+    ("new", "POST /text", {}, {"model": "openai", "messages": MESSAGES}),
+    ("new", "GET /text/models", {}, {}),
+    ("new", "GET /text/", {"model": "openai"}, {}),
     ("new", "GET /image/models", {}, {}),
     ("new", "GET /image/", {"model": "flux"}, {}),
     ("new", "", {}, {}),
@@ -243,7 +246,7 @@ def test_the_python_of_the_page_runs(
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert isinstance(older.value, str) and older.value and new.value
-    chat = ChatPollinations(prefer_get=True, **bench.legacy.connection(), pace=0)
+    chat = ChatPollinations(route="get", **bench.legacy.connection(), pace=0)
     assert chat.invoke("Hi").usage_metadata is None
     for asked in ([("human", "Hi"), ("ai", "Yes?"), ("human", "Hi")], "long " * 1000, "models"):
         chat.invoke(asked)
@@ -254,7 +257,7 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert isinstance(older.value, str) and older.value and new.value
-    chat = ChatPollinations(prefer_plain=True, **bench.legacy.connection(), pace=0)
+    chat = ChatPollinations(route="post", **bench.legacy.connection(), pace=0)
     assert chat.invoke("Hi").usage_metadata is None
     chat.bind_tools([WEATHER]).invoke("Hi")
     assert bench.legacy.requests[-1].path == "/openai"
@@ -322,7 +325,7 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     bench.both()
     service = {**bench.legacy.connection(), "pace": 0}
-    for route in ({}, {"prefer_get": True}, {"prefer_plain": True}):
+    for route in ({}, {"route": "get"}, {"route": "post"}):
         ChatPollinations(**service, **route).invoke("a secret")
     PollinationsImage(**service).generate("a secret")
     for host in (bench.legacy.text_url, bench.legacy.image_url):

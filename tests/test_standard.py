@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -32,6 +33,7 @@ from langchain_pollinations import (
     PollinationsVideoTool,
 )
 from langchain_pollinations._shelf import Shelf
+from langchain_pollinations._text_routes import Route
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.tools import MediaTool
 from tests.cassettes import connection
@@ -74,6 +76,7 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
     """Each model answers as its provider does; below, one class for each provider's dialect."""
 
     dialect: ClassVar[str | None] = None
+    route: ClassVar[Route] = "chat"
 
     @pytest.fixture
     def pollinations_emulator(self, pollinations_emulator: Emulator) -> Emulator:
@@ -110,7 +113,7 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"api_key": KEY, "model": SEES_AND_HEARS}
+        return {"api_key": KEY, "model": SEES_AND_HEARS, "route": self.route}
 
     @property
     def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
@@ -143,7 +146,7 @@ class TestChatIntegration(ChatTests, ChatModelIntegrationTests):
         return [SystemMessage([block]), HumanMessage("What is known?")]
 
     def _usage(self, asked: Any, stream: bool, **options: Any) -> AIMessage:
-        model = ChatPollinations(**self.emulator.connection())
+        model = ChatPollinations(route=self.route, **self.emulator.connection())
         return WAYS["stream" if stream else "invoke"](model, asked, **options)
 
 
@@ -183,6 +186,34 @@ class TestPerplexity(DialectTests, TestChatIntegration):
 
 class TestSimulated(DialectTests, TestChatIntegration):
     dialect = "simulated"
+
+
+class RouteTests(DialectTests):
+    """By a plain route of text; what that cannot carry goes by chat completions."""
+
+    plain: ClassVar[str]
+
+    @pytest.fixture(autouse=True)
+    def _by_its_routes(self, pollinations_emulator: Emulator) -> Iterator[None]:
+        yield
+        chats = [each.path for each in pollinations_emulator.requests if not each.path.startswith("/media/")]
+        assert all(path == "/v1/chat/completions" or path.startswith(self.plain) for path in chats)
+
+
+class TestByGet(RouteTests, TestChatIntegration):
+    route = "get"
+    plain = "/text/"
+
+
+class TestByPost(RouteTests, TestChatIntegration):
+    route = "post"
+    plain = "/text"
+
+    @property
+    def supported_usage_metadata_details(self) -> dict[Literal["invoke", "stream"], list[Any]]:
+        """Headers leave out counts of zero: the first request of a prefix reads nothing from the provider's cache."""
+        every = super().supported_usage_metadata_details
+        return {**every, "invoke": [kind for kind in every["invoke"] if not kind.startswith("cache")]}
 
 
 class TestEmbeddingsUnit(EmbeddingsUnitTests):

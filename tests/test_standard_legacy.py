@@ -54,13 +54,13 @@ class OlderChat:
 
 
 class PlainGet(OlderChat):
-    chat_model_params: ClassVar[dict[str, Any]] = {**OlderChat.chat_model_params, "prefer_get": True}
+    chat_model_params: ClassVar[dict[str, Any]] = {**OlderChat.chat_model_params, "route": "get"}
     # The answer to a lone prompt is text, and tells nothing else.
     returns_usage_metadata = False
 
 
 class PlainPost(OlderChat):
-    chat_model_params: ClassVar[dict[str, Any]] = {**OlderChat.chat_model_params, "prefer_plain": True}
+    chat_model_params: ClassVar[dict[str, Any]] = {**OlderChat.chat_model_params, "route": "post"}
     # As above.
     returns_usage_metadata = False
 

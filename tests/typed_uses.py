@@ -24,7 +24,8 @@ class Sea(BaseModel):
 
 def uses() -> None:
     chat = ChatPollinations(model="openai", api_key=SecretStr("sk_x"), temperature=0.1, seed=-1, stop=["x"])
-    answer: AIMessage = chat.invoke("Hello", temperature=0)
+    answer: AIMessage = chat.invoke("Hello", temperature=0, route="get")
+    ChatPollinations(route="post").bind(route="chat")
     print(answer.text)
     assert_type(chat.batch(["Hello"]), list[AIMessage])
     chat.bind_tools([Sea], tool_choice="any").invoke("Hello")

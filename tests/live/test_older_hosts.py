@@ -37,9 +37,9 @@ def test_it_answers(fresh: dict[str, Any], way: str) -> None:
     assert answer.response_metadata["finish_reason"] == "stop"
 
 
-@pytest.mark.parametrize("route", ["prefer_get", "prefer_plain"])
+@pytest.mark.parametrize("route", ["get", "post"])
 def test_it_answers_plainly(fresh: dict[str, Any], route: str) -> None:
-    assert ChatPollinations(**fresh, **{route: True}).invoke("Answer with the name of one sea.").text
+    assert ChatPollinations(**fresh, route=route).invoke("Answer with the name of one sea.").text
 
 
 def test_it_calls_tools(fresh: dict[str, Any]) -> None:

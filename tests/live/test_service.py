@@ -44,6 +44,14 @@ def test_it_answers(service: dict[str, Any], ask: Ask) -> None:
     assert answer.response_metadata["finish_reason"] == "stop"
 
 
+@pytest.mark.parametrize("route", ["get", "post"])
+def test_it_answers_on_the_plain_routes(service: dict[str, Any], route: Any) -> None:
+    answer = ChatPollinations(**service, seed=-1, route=route).invoke("Answer with the name of one sea.")
+    assert answer.text
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["total_tokens"] > 0
+
+
 def test_it_calls_tools(service: dict[str, Any], ask: Ask) -> None:
     def depth(sea: str) -> int:
         """Depth of a sea, in metres."""

@@ -1,0 +1,280 @@
+"""The plain text routes of both generations of the service: a GET for a lone prompt, a POST for a conversation. Pure.
+
+A request for chat completions goes in, the request of the plain route comes out, or None where that route cannot carry
+it. The response of a plain route (text, audio, or the message as JSON) is read as the chat completion that it stands
+for.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from langchain_pollinations import errors
+from langchain_pollinations._encode import Json
+from langchain_pollinations._http import Call, EventReader, with_body
+
+T = TypeVar("T")
+
+logger = logging.getLogger("langchain_pollinations")
+
+Route = Literal["chat", "get", "post"]
+
+MAX_URL = 2000
+"""Characters of path and query up to which a prompt is sent in a URL."""
+
+
+@dataclass(frozen=True)
+class PlainRoutes:
+    """The plain text routes of one generation of the service."""
+
+    get: str
+    """Path of the GET before the prompt, with its slash."""
+    post: str
+    """Path of the POST."""
+    query: frozenset[str]
+    """Options that the GET takes as query parameters."""
+    reserved: frozenset[str]
+    """Prompts, in lower case, whose URL is another route."""
+    unsafe: str = ""
+    """Characters of a prompt that the path does not carry reliably."""
+    json_mode: str | None = None
+    """Name of JSON mode in a body of the POST; None where the POST takes `response_format`."""
+    always: Mapping[str, Any] = field(default_factory=dict)
+    """Options of every request."""
+
+
+@dataclass(frozen=True)
+class PlainRequest:
+    """A request to a plain route; `options` are those of a `Call`."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    options: Mapping[str, Any]
+
+
+GEN = PlainRoutes(
+    get="/text/",
+    post="/text",
+    query=frozenset({
+        *("model", "seed", "json", "stream", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
+        *("repetition_penalty", "max_tokens", "max_completion_tokens", "reasoning_effort", "voice", "safe", "system"),
+    }),
+    reserved=frozenset({"models", ".", ".."}),
+    unsafe="%",  # other GET routes of this host decode the path twice; of this one it is not known
+)  # fmt: skip
+
+
+def by_route(route: Route, call: Call[T]) -> Call[T]:
+    """A call for chat completions of the unified host, by the route that was asked for if that can carry it."""
+    body: Json = call.options["json"]
+    request = plain_request(GEN, route, body)
+    if request is None:
+        return call
+    read = reader(call.read, streams=bool(body.get("stream")))
+    return replace(call, method=request.method, path=request.path, options=request.options, read=read)
+
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+
+def plain_request(routes: PlainRoutes, route: Route, body: Json) -> PlainRequest | None:
+    """The request of a plain route for a body of chat completions.
+
+    None for the route "chat", and where the route cannot carry the body; then a debug line says what it cannot carry.
+    """
+    if route == "chat":
+        return None
+    found = _get(routes, body) if route == "get" else _post(routes, body)
+    if isinstance(found, PlainRequest):
+        return found
+    logger.debug("route=%r cannot carry %s: the request is sent by chat completions", route, ", ".join(found))
+    return None
+
+
+def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
+    """The GET for a lone prompt after one system message at most, or what it cannot carry."""
+    # Streams report their usage on this route whatever is asked for, so `stream_options` is not needed.
+    query = {name: value for name, value in body.items() if value is not None and name not in _NO_PARAMETERS}
+    if query.get("response_format") == _JSON_OBJECT:
+        del query["response_format"]
+        query["json"] = True
+    query |= routes.always
+    lost = sorted(name for name, value in query.items() if name not in routes.query or not _is_scalar(value))
+    lost += _beyond_prompt(body["messages"], query)
+    if lost:
+        return lost
+    *system, last = (str(message["content"]) for message in body["messages"])
+    lost = _beyond_path(routes, last)
+    query |= {"system": system[0]} if system else {}
+    # A switch that is off is left out: some switches take the word "false" for true. `safe=false` is documented, and
+    # turns off what a header asks for.
+    params = {name: _word(value) for name, value in query.items() if value is not False or name == "safe"}
+    try:
+        path = f"{routes.get}{quote(last, safe='')}"
+        length = len(path) + len(urlencode(params, quote_via=quote))
+    except UnicodeEncodeError:  # chat completions raise the error that names it
+        return ["a lone surrogate"]
+    if length > MAX_URL:
+        lost.append(f"a URL of more than {MAX_URL} characters")
+    return lost or PlainRequest("GET", path, {"params": params})
+
+
+_NO_PARAMETERS = frozenset({"messages", "stream_options"})
+_JSON_OBJECT = {"type": "json_object"}
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _beyond_prompt(messages: Sequence[Json], query: Json) -> list[str]:
+    """What keeps messages from being a prompt and a system message."""
+    roles = [message["role"] for message in messages]
+    if roles not in (["user"], ["system", "user"]):
+        return ["messages other than a prompt and a system message"]
+    if len(roles) > 1 and "system" in query:
+        return ["system beside a system message"]
+    return [
+        f"messages[{place}]"
+        for place, message in enumerate(messages)
+        if message.keys() != {"role", "content"} or not isinstance(message["content"], str)
+    ]
+
+
+def _beyond_path(routes: PlainRoutes, prompt: str) -> list[str]:
+    """What keeps a prompt from being one segment of a path."""
+    lost = [] if prompt.strip() else ["an empty prompt"]
+    if prompt.strip("/ ").lower() in routes.reserved:
+        lost.append("a prompt whose URL is another route")
+    return lost + [f"{sign!r} in the prompt" for sign in routes.unsafe if sign in prompt]
+
+
+def _post(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
+    """The POST for a conversation, or what its answer could not carry: that is text alone."""
+    lost = [name for name in _BESIDE_TEXT if body.get(name)]
+    lost += [f"messages[{place}]" for place, message in enumerate(body["messages"]) if _is_about_tools(message)]
+    if lost:
+        return lost
+    sent = dict(body)
+    if routes.json_mode and sent.get("response_format") == _JSON_OBJECT:
+        del sent["response_format"]
+        sent[routes.json_mode] = True
+    return PlainRequest("POST", routes.post, {"json": {**sent, **routes.always}})
+
+
+_BESIDE_TEXT = ("tools", "functions", "logprobs", "top_logprobs", "include_reasoning")
+
+
+def _is_about_tools(message: Json) -> bool:
+    return message["role"] in ("tool", "function") or any(message.get(name) for name in ("tool_calls", "function_call"))
+
+
+# --- Responses --------------------------------------------------------------------------------------------------------
+
+
+def reader(read: Callable[[httpx.Response], Any], *, streams: bool) -> Callable[[httpx.Response], Any]:
+    """`read`, which knows chat completions, for the responses of a plain route."""
+    return partial(_PlainReader if streams else _read_plain, read)
+
+
+def _read_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
+    return read(as_completion(response))
+
+
+class _PlainReader(EventReader[T]):
+    """Reads a stream as another reader does, and a response that is none by its content type."""
+
+    def __init__(self, read: Callable[[httpx.Response], EventReader[T]], response: httpx.Response) -> None:
+        self.reader = read(response)
+
+    @property
+    def done(self) -> bool:
+        return self.reader.done
+
+    @property
+    def partial(self) -> Any:
+        return self.reader.partial
+
+    def feed(self, data: str) -> Iterable[T]:
+        return self.reader.feed(data)
+
+    def end(self) -> Iterable[T]:
+        return self.reader.end()
+
+    def whole(self, response: httpx.Response) -> Iterable[T]:
+        return self.reader.whole(as_completion(response))
+
+
+def as_completion(response: httpx.Response) -> httpx.Response:
+    """The response of a plain route in the form of a chat completion, with its headers; its content type says what it
+    holds.
+
+    Raises:
+        InvalidResponseError: If it is neither text nor audio nor a JSON object.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    facts: Json = {}
+    if kind == "application/json":
+        message = errors.parse_json(response, "chat message")
+        if "choices" in message:
+            return response
+    elif kind.startswith("audio/"):
+        message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
+    elif kind == "text/plain":
+        text, sources = split_sources(response.text)
+        message, facts = {"content": text}, {"citations": sources} if sources else {}
+    else:
+        raise errors.not_expected(response, "text")
+    # The route does not say why the answer ended: text that `max_tokens` cut looks as any other.
+    choice = {"message": {"role": "assistant", **message}, "finish_reason": "unknown"}
+    if message.get("tool_calls"):
+        choice["finish_reason"] = "tool_calls"
+    if usage := usage_of(response.headers):
+        facts["usage"] = usage
+    return with_body(response, json.dumps({**facts, "choices": [choice]}).encode())
+
+
+_SOURCES = re.compile(r"\n\n---\nSources:\n((?:\[\d+\] \S+(?:\n|\Z))+)\Z")
+
+
+def split_sources(text: str) -> tuple[str, list[str]]:
+    """The text of an answer, and the URLs of the list of sources that the service puts at its end."""
+    found = _SOURCES.search(text)
+    if found is None:
+        return text, []
+    return text[: found.start()], [line.partition(" ")[2] for line in found[1].splitlines()]
+
+
+_COUNTER = re.compile(r"x-usage-(prompt|completion)-(.+)-tokens")
+_DETAILS = {"cached": "cached_tokens", "cache-write": "cache_write_tokens"}
+
+
+def usage_of(headers: httpx.Headers) -> Json | None:
+    """The usage in the headers of a response, in the form of chat completions; None where there is none.
+
+    Each header counts other tokens: those of text leave out the cached, audio and reasoning ones.
+    """
+    usage: Json = {}
+    for name, value in headers.items():
+        if (found := _COUNTER.fullmatch(name)) and value.isdigit():
+            side, kind = found.groups()
+            usage[f"{side}_tokens"] = usage.get(f"{side}_tokens", 0) + int(value)
+            if kind != "text":
+                details = usage.setdefault(f"{side}_tokens_details", {})
+                details[_DETAILS.get(kind, f"{kind}_tokens")] = int(value)
+    total = headers.get("x-usage-total-tokens", "")
+    return {**usage, "total_tokens": int(total)} if total.isdigit() else usage or None
