@@ -74,6 +74,14 @@ GEN = PlainRoutes(
 )  # fmt: skip
 
 
+def for_model(route: Route, category: str | None) -> Route:
+    """The route for a model: media models take chats as chat completions only."""
+    if route == "chat" or category in (None, "text"):
+        return route
+    _log_fallback(route, [f"models for {category}"])
+    return "chat"
+
+
 def by_route(route: Route, call: Call[T]) -> Call[T]:
     """A call for chat completions of the unified host, by the route that was asked for if that can carry it."""
     body: Json = call.options["json"]
@@ -97,8 +105,12 @@ def plain_request(routes: PlainRoutes, route: Route, body: Json) -> PlainRequest
     found = _get(routes, body) if route == "get" else _post(routes, body)
     if isinstance(found, PlainRequest):
         return found
-    logger.debug("route=%r cannot carry %s: the request is sent by chat completions", route, ", ".join(found))
+    _log_fallback(route, found)
     return None
+
+
+def _log_fallback(route: Route, lost: Sequence[str]) -> None:
+    logger.debug("route=%r cannot carry %s: the request is sent by chat completions", route, ", ".join(lost))
 
 
 def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:

@@ -433,7 +433,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),
         )
-        return body, asked, switches.route or self.route
+        return body, asked, _text_routes.for_model(switches.route or self.route, asked.kind)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;

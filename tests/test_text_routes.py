@@ -155,13 +155,16 @@ CARRIED: list[Any] = [
     ("Hello", {"n": 1}, "n:", POST),
     ("Hello", {"response_format": SCHEMA}, "response_format", POST),
     ("Hello", {"extra_body": {"tools": []}}, "tools", POST),
-    ("Hello", {"extra_body": {"temperature": [1]}}, "temperature", "400"),
+    ("Hello", {"extra_body": {"temperature": [1]}}, "temperature", POST),
     ("Hello", {"logprobs": True, "top_logprobs": 1}, "logprobs, top_logprobs", "logprobs, top_logprobs"),
     ("Hello", {"include_reasoning": True}, "include_reasoning", "include_reasoning"),
     ("Hello", {"tools": [weather]}, "tools", "tools"),
+    ("Hello", {"model": "flux"}, "models for image", "models for image"),
     (CALLED, {"tools": [weather]}, "tools, messages", r"tools, messages\[1\], messages\[2\]"),
     (CALLED, {}, "messages other", r"messages\[1\], messages\[2\]"),
 ]  # fmt: skip
+REFUSED: list[Any] = [{"extra_body": {"temperature": [1]}}, {"model": "flux"}]
+"""Options that the service refuses whatever the route."""
 
 
 @pytest.mark.parametrize("route", ["get", "post"])
@@ -179,7 +182,7 @@ def test_what_a_route_cannot_carry_goes_by_chat_completions_and_a_line_says_so(
 ) -> None:
     expected = by_get if route == "get" else by_post
     with caplog.at_level(logging.DEBUG, "langchain_pollinations"):
-        if expected == "400" or isinstance(options.get("extra_body", {}).get("temperature"), list):
+        if options in REFUSED:
             with pytest.raises(errors.InvalidRequestError):
                 ask(chat, input_, route=route, **options)
         else:
@@ -187,7 +190,7 @@ def test_what_a_route_cannot_carry_goes_by_chat_completions_and_a_line_says_so(
             assert answer.text or answer.tool_calls
     [request] = emulator.requests
     lines = [record.getMessage() for record in caplog.records if record.name == "langchain_pollinations"]
-    if expected in (GET, POST, "400"):
+    if expected in (GET, POST):
         assert lines == []
         assert target(request).startswith("GET /text/" if expected == GET else POST)
     else:
