@@ -55,7 +55,20 @@ def is_refusal(error: errors.PollinationsError, status: int, code: str, fix_url:
     return facts == (CLASSES[code], status, code, fix_url, False)
 
 
-@pytest.mark.parametrize("form", ["json", "stream", "plain", "true_status"])
+@pytest.mark.parametrize("route", ["get", "post"])
+def test_recorded_refusals_of_the_plain_routes(
+    emulator: Emulator, example: Callable[[str], Any], ask_in_any_form: Ask, route: str
+) -> None:
+    model = ChatPollinations(**emulator.connection(), route=route)
+    for case in example("notices")["cases"]:
+        answer, refusal = case["plain"]["response"], case["refusal"]
+        emulator.reply(body=answer["body_text"], headers=answer["headers"], status=answer["status"])
+        error = refusal_of(model, ask_in_any_form)
+        assert is_refusal(error, refusal["status"], refusal["code"], refusal["fix_url"]), (case["name"], error)
+        assert emulator.requests[-1].path.startswith("/text")
+
+
+@pytest.mark.parametrize("form", ["json", "stream", "true_status"])
 def test_recorded_refusals(
     emulator: Emulator, chat: ChatPollinations, example: Callable[[str], Any], ask_in_any_form: Ask, form: str
 ) -> None:
@@ -65,10 +78,6 @@ def test_recorded_refusals(
         model = chat.model_copy(update={"streaming": form == "stream"})
         if form == "stream":
             emulator.reply(chunks=[chunk["data"] for chunk in answer["chunks"]], headers=headers)
-        elif form == "plain":
-            read = errors.from_notice(answer["body_text"], headers, None)
-            assert read is not None and is_refusal(read, refusal["status"], refusal["code"], refusal["fix_url"])
-            continue
         else:
             emulator.reply(body=answer["body"], headers=headers, status=status)
         error = refusal_of(model, ask_in_any_form)
@@ -88,7 +97,14 @@ ACCOUNTS: list[tuple[dict[str, Any], int, str]] = [
 def test_the_state_of_an_account_refuses(emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask) -> None:
     for account, status, code in ACCOUNTS:
         emulator.keys["sk_emulator"] = dict(account)
-        for options in ({}, {"json_mode": True}):  # in words, and with the true status
+        # In words on each route, and with the true status.
+        for options in (
+            {},
+            {"route": "get"},
+            {"route": "post"},
+            {"json_mode": True},
+            {"json_mode": True, "route": "get"},
+        ):
             error = refusal_of(chat, ask_in_any_form, **options)
             assert (type(error), error.status_code, error.code) == (CLASSES[code], status, code)
             assert error.fix_url is not None and error.fix_url in str(error)
