@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema
 import pytest
@@ -22,6 +23,7 @@ from langchain_pollinations._encode import encode_block, encode_messages
 from langchain_pollinations.errors import InvalidRequestError
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+URL_SAFE = str.maketrans("+/", "-_")
 PDF = "JVBERi0xLjQK"
 URL = "https://example.com/a"
 OURS = {"model_provider": "pollinations"}
@@ -55,6 +57,29 @@ BLOCKS: list[tuple[str, Any, dict[str, Any]]] = [
     ("image, base64 in lines, its detail kept",
      {"type": "image", "base64": PNG[:40] + "\n" + PNG[40:], "extras": {"detail": "low"}},
      {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}}),
+    ("image, base64 in the alphabet of URLs, unpadded",
+     {"type": "image", "base64": PNG.translate(URL_SAFE).rstrip("="), "mime_type": "image/png"},
+     {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}),
+    ("image_url, base64 in lines and in that alphabet",
+     {"type": "image_url", "image_url": {"url": f"DATA:image/png;base64,{PNG[:40]}\r\n{PNG[40:].translate(URL_SAFE)}"}},
+     {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}),
+    ("image_url, base64 encoded for a URL",
+     {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{quote(PNG, safe='')}"}},
+     {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}),
+    ("file, a data URI without base64", {"type": "file", "url": "data:text/plain,a-b_c d"},
+     {"type": "file", "file": {"file_url": "data:text/plain,a-b_c d"}}),
+    ("image_url, a URL with such letters", {"type": "image_url", "image_url": {"url": f"{URL}?a-b_c=1"}},
+     {"type": "image_url", "image_url": {"url": f"{URL}?a-b_c=1"}}),
+    ("video, a data URI in lines", {"type": "video", "url": "data:video/mp4;base64,AA\nAA"},
+     {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}),
+    ("OpenAI's file, bare base64 in lines",
+     {"type": "file", "file": {"file_data": "AA\nAA", "mime_type": "application/pdf"}},
+     {"type": "file", "file": {"file_data": "AAAA", "mime_type": "application/pdf"}}),
+    ("OpenAI's file, a data URI in lines",
+     {"type": "file", "file": {"file_data": "data:application/pdf;base64,AA\nAA"}},
+     {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}),
+    ("input_audio in lines", {"type": "input_audio", "input_audio": {"data": "AA\nAA", "format": "wav"}},
+     {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}),
     ("image, file id", {"type": "image", "file_id": "f1"}, {"type": "file", "file": {"file_id": "f1"}}),
     ("image_url, its detail kept", {"type": "image_url", "image_url": {"url": URL, "detail": "low"}},
      {"type": "image_url", "image_url": {"url": URL, "detail": "low"}}),
