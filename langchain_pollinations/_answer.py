@@ -96,7 +96,10 @@ class Answer:
 
     @property
     def has_end(self) -> bool:
-        """Whether usage or a finish reason has said that the answer is whole; some providers count on the way."""
+        """Whether usage or a finish reason has said that the answer is whole; some providers count on the way, and
+        media models never."""
+        if self._finish_reason is not None and self._asked.kind in _MADE:
+            return True
         return self.usage is not None and (self._finish_reason is not None or not self._is_counting)
 
     def add(self, event: Json) -> Piece:
@@ -202,7 +205,9 @@ class Answer:
         """What a media model made: its text speaks of it in Markdown, a `Link` header says where it is."""
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url in self.text:
-            kind = "image" if f"]({url})" in self.text and "![" in self.text else self._asked.kind
+            kind = self._asked.kind
+            if kind not in _MADE and f"]({url})" in self.text and "![" in self.text:
+                kind = "image"  # of a model that the snapshot does not know, or of an agent
             yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
 
     def kwargs(self) -> Json:
@@ -232,6 +237,7 @@ class Answer:
 
 
 _HEAD = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
+_MADE = ("image", "audio", "video", "3d")  # kinds of models that answer with the URL of a file
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})

@@ -178,6 +178,7 @@ FILM = "google/veo-3.1-fast"
 LINKED: list[tuple[str, str, str, list[dict[str, Any]]]] = [
     ("picture", "community/someone/painter", f"![a kite]({KITE})\n\n{KITE}", [{"type": "image", "url": KITE}]),
     ("film", FILM, f"[a kite]({KITE})\n\n{KITE}", [{"type": "video", "url": KITE}]),
+    ("film of a prompt with an image", FILM, f"[![a] kite]({KITE})\n\n{KITE}", [{"type": "video", "url": KITE}]),
     ("of unknown kind", "community/someone/maker", f"[a kite]({KITE})\n\n{KITE}", [{"type": "file", "url": KITE}]),
     ("a link that the text does not speak of", FILM, "I cannot fly a kite.", []),
 ]

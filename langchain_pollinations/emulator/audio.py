@@ -291,18 +291,25 @@ def _song(order: Order, name: str) -> dict[str, str]:
     return kept | {"x-elevenlabs-reference-song-id": sha256(heard.encode()).hexdigest()[:20]}
 
 
-async def _answer(world: World, asked: Asked, order: Order, key: str) -> Response:
-    async def make() -> tuple[Stored, Mapping[str, float]]:
+async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+    """The sound of an order, stored, made or joined; without a key it is made anew."""
+
+    async def made() -> tuple[Stored, Mapping[str, float]]:
         samples, data = await asyncio.to_thread(_sound, order)
         world.speeches.keep(order.turns, samples, data)
         mime_type = order.written.mime_type
-        file = File(key[:32], data, mime_type, media.file_name(order.text, mime_type))
+        name = key[:32] or sha256(data).hexdigest()[:32]
+        file = File(name, data, mime_type, media.file_name(order.text, mime_type))
         world.media.put(file.id, file, len(data))
-        headers = media.made_headers(world, file) | _headers(order) | _song(order, key[:20])
+        headers = media.made_headers(world, file) | _headers(order) | _song(order, name[:20])
         return Stored(file, len(data), headers), _units(order)
 
     job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
-    made = await generation.run(world, asked, job, make)
+    return await generation.run(world, asked, job, made)
+
+
+async def _answer(world: World, asked: Asked, order: Order, key: str) -> Response:
+    made = await make(world, asked, order, key)
     file: File = made.stored.value
     return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
 
@@ -323,6 +330,14 @@ def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> O
         given,
         guard,
     )
+
+
+def order_for(model: Model, text: str, asked: Asked, given: Mapping[str, Any]) -> Order:
+    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    voices = model.get("voices") or [DEFAULT_VOICE]
+    # No request in chat can name a voice, and not every model has the default one. Which voice it uses is not known.
+    voice = DEFAULT_VOICE if DEFAULT_VOICE in voices else voices[0]
+    return _order(model, asked, text, {**given, "voice": voice})
 
 
 def _decoded(text: str) -> str:

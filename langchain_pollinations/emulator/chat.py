@@ -21,6 +21,7 @@ from . import (
     faults,
     generation,
     images,
+    media_chat,
     moderation,
     replies,
     safety,
@@ -261,8 +262,8 @@ class Request:
 
     async def answer(self) -> Response:
         try:
-            if self.model["category"] == "image":
-                return await self._drawn()
+            if self.model["category"] != "text":
+                return await self._media()
             entry = self.world.script.take(self.asked.path, messages=True)
             if isinstance(entry, replies.Message):
                 return await self._scripted(entry)
@@ -284,12 +285,11 @@ class Request:
         self.dialect, self.is_served = dialects.named("plain"), False  # the service writes it, not a provider
         return self.render(Completion({"content": words}, self.asked_name, usage.NONE), NO_STORE)
 
-    async def _drawn(self) -> Response:
-        """The Markdown answer of an image model: the last user message is its prompt."""
-        order = images.order_for(self.model, self.talk.asked, self.body.get("seed"))
-        made = await images.draw(self.world, self.asked, order, self.job().key)
-        url = self.world.link(made.stored.value)
-        message = {"content": f"![{self.talk.asked}]({url})\n\n{url}"}
+    async def _media(self) -> Response:
+        """The Markdown answer of a media model, in the service's own form and without usage."""
+        self.dialect, self.is_served = dialects.named("plain"), False
+        made = await media_chat.make(self.world, self.asked, self.model, self.raw, self.job().key)
+        message = {"content": media_chat.markdown(self.world, made, self.body["messages"])}
         return self.render(Completion(message, provider_name(self.model)), images.json_headers(made))
 
     def _soft(self, entry: replies.Soft) -> Response:

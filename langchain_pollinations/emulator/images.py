@@ -220,9 +220,11 @@ async def draw(world: World, asked: Asked, order: Order, key: str) -> generation
     return await produced(world, asked, job, order, partial(_drawn, world, order))
 
 
-def order_for(model: Model, prompt: str, seed: Any) -> Order:
-    """An order for the model's own size, from a prompt and a seed."""
-    return Order(model, prompt, *_size(model, None, None), seed_of(seed))
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], sources: tuple[str, ...]) -> Order:
+    """An order in the model's own size, or in that of the first image to edit; `given` may hold `safe` and `seed`."""
+    shown, safe = checked(model, prompt, asked, given)
+    size = (0, 0) if sources else _size(model, None, None)
+    return Order(model, shown, *size, seed_of(given.get("seed")), images=sources, safety=safe)
 
 
 def json_headers(made: generation.Made) -> dict[str, str]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from . import checks, images, meshes, pictures, references
 from .catalog import Model
-from .generation import Job
+from .generation import Job, Made
 from .refusals import Refusal, invalid
 from .safety import Safety
 from .world import Asked, World
@@ -63,9 +63,20 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
     return (meshes.ply(mesh), PLY) if order.name == SPLATS else (meshes.glb(mesh), GLB)
 
 
-async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
+async def make(world: World, asked: Asked, order: Order, key: str) -> Made:
+    """The object of an order, stored, made or joined; without a key it is made anew."""
     job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
-    return images.whole(await images.produced(world, asked, job, order, partial(_made, world, order)))
+    return await images.produced(world, asked, job, order, partial(_made, world, order))
+
+
+async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
+    return images.whole(await make(world, asked, order, key))
+
+
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any]) -> Order:
+    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    shown, safety = images.checked(model, prompt, asked, given)
+    return Order(model, shown, images.seed_of(given.get("seed")), "low", (), safety)
 
 
 def _order(world: World, asked: Asked, prompt: str, said: Mapping[str, Any], urls: tuple[str, ...]) -> Order:

@@ -302,6 +302,11 @@ def _order(
     )
 
 
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], frames: tuple[str, ...]) -> Order:
+    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    return _order(model, prompt, asked, given, (None, None), frames)
+
+
 async def _get(world: World, asked: Asked, prompt: str, model: Model, route: str) -> Response:
     query = asked.query
     size = images.number_of(query, "width"), images.number_of(query, "height")
