@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, closing, nullcontext
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import is_, itemgetter
@@ -23,7 +23,17 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _answer, _blocks, _decode, _encode, _legacy, _schemas, _text_routes, catalog
+from langchain_pollinations import (
+    _answer,
+    _blocks,
+    _decode,
+    _encode,
+    _inline,
+    _legacy,
+    _schemas,
+    _text_routes,
+    catalog,
+)
 from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
@@ -185,6 +195,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays; without a key the older text host answers,
     which has one model and takes one request in 30 s. Every option of `ChatOptions` is a field
     here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`).
+
+    Image, video, audio and 3D models answer here too (`model="kontext"`): the text of the last user message is the
+    prompt, its images are the source images or the first frame of a video, and the answer has a block with the URL of
+    the file and no usage. Earlier messages and other options do not count; the media classes have more settings.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
@@ -341,7 +355,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body, asked, route = self._payload(messages, stop, kwargs)
-        with self._suggesting(asked.model):
+        with self._explaining(body):
             return self._client_for(route).send(_answer_call(body, asked))
 
     async def _agenerate(
@@ -352,7 +366,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body, asked, route = self._payload(messages, stop, kwargs)
-        with self._suggesting(asked.model):
+        with self._explaining(body):
             return await self._client_for(route).asend(_answer_call(body, asked))
 
     def _stream(
@@ -364,7 +378,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         body, asked, route = self._payload(messages, stop, kwargs, stream=True)
         chunks = self._client_for(route).stream(_stream_call(body, asked))
-        with self._suggesting(asked.model), closing(chunks):
+        with self._explaining(body), closing(chunks):
             for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -378,7 +392,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, asked, route = self._payload(messages, stop, kwargs, stream=True)
-        with self._suggesting(asked.model):
+        with self._explaining(body):
             async with aclosing(self._client_for(route).astream(_stream_call(body, asked))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
@@ -390,9 +404,14 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         translate = self._older_hosts(route).translate if self._is_older else partial(_text_routes.by_route, route)
         return replace(self._client, translate=translate)
 
-    def _suggesting(self, model: str) -> AbstractContextManager[None]:
-        """The older host has no models to suggest."""
-        return nullcontext() if self._is_older else catalog.suggesting(model, "text")
+    @contextmanager
+    def _explaining(self, body: Json) -> Iterator[None]:
+        """Let errors name models that were perhaps meant, and limits of size; the legacy host has neither."""
+        if self._is_older:
+            yield
+            return
+        with catalog.suggesting(str(body["model"]), "text"), _inline.explaining(body["messages"]):
+            yield
 
     def _own_options(self) -> Json:
         return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
@@ -424,6 +443,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         body |= extra_body
         if not self._is_older and not (self.profile or {}).get("tool_calling"):
             _check_tools(body)
+        if not self._is_older:
+            _inline.check(body["messages"])
         audio = body.get("audio")
         asked = _decode.Asked(
             model=str(body["model"]),

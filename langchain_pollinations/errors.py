@@ -127,7 +127,11 @@ class UnsupportedRequestError(InvalidRequestError):
 
 
 class PayloadTooLargeError(InvalidRequestError):
-    """The request is larger than the service takes (20 MiB for text)."""
+    """The request is larger than the service takes.
+
+    For chat these are 20 MiB, or, where inline files make the request larger than 32 MiB, 100 MiB in all with 20 MiB as
+    base64 (15 MiB of file) for each file. `upload` puts files of up to 400 MiB where a URL names them.
+    """
 
 
 class UnprocessableError(InvalidRequestError):

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import audio, catalog, chat, embeddings, front, images, media, models3d, transcripts, video
+from . import audio, catalog, chat, embeddings, front, images, large_bodies, media, models3d, transcripts, video
 from .refusals import Refusal
 from .wire import refused
 from .world import Asked, World
@@ -63,6 +63,8 @@ class Application(front.Front):
         super().__init__(world.requests, world.script, routes)
 
     def limit(self, asked: Asked) -> int:
+        if asked.path == chat.ROUTE and large_bodies.applies(asked):
+            return large_bodies.MOST
         kind = asked.headers.get("content-type", "").lower()
         fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
         return next(fitting, front.BODY_LIMIT)

@@ -21,6 +21,7 @@ from . import (
     faults,
     generation,
     images,
+    large_bodies,
     media_chat,
     moderation,
     replies,
@@ -331,6 +332,7 @@ class Request:
 
 
 async def completions(world: World, asked: Asked) -> Response:
+    asked = large_bodies.compacted(world, asked)
     body = checks.json_body(asked.body, asked.headers.get("content-type", ""), checks.CHAT)
     return await Request(world, asked, body, plain=False).answer()
 

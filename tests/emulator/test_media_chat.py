@@ -1,4 +1,4 @@
-"""Media models on the chat route."""
+"""Media models on the chat route, and chat bodies over 32 MiB."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.emulator.conftest import Say, events
+from langchain_pollinations.emulator import Emulator, large_bodies
+from langchain_pollinations.emulator.refusals import Refusal
+from langchain_pollinations.emulator.world import Asked, World
+from tests.emulator.conftest import KEY, Say, events
+
+MIB = 1024 * 1024
 
 
 def data_uri(mime_type: str = "image/png") -> str:
@@ -88,3 +93,83 @@ def test_a_media_answer_is_its_file_in_markdown_without_usage(say: Say) -> None:
 def test_the_other_text_routes_know_no_media_models(http: httpx.Client) -> None:
     assert http.get("/text/a kite", params={"model": "flux"}).status_code == 400
     assert http.post("/v1/messages", json={"model": "flux", "messages": []}).status_code == 404
+
+
+# Bodies over 32 MiB. Their Content-Length decides, so that these may be small.
+
+PDF = "data:application/pdf;base64,JVBERi0xLjQK"
+ON_OPENROUTER = "stepfun/step-3.5-flash"
+
+
+def asked(*parts: Any, model: str = "openai", body: bytes | None = None, key: str = "sk_emulator") -> Asked:
+    messages = [{"role": "user", "content": list(parts)}]
+    found = json.dumps({"model": model, "messages": messages}).encode() if body is None else body
+    headers = {"content-length": str(32 * MIB + 1), "authorization": f"Bearer {key}"}
+    return Asked("POST", "/v1/chat/completions", "", {}, headers, found)
+
+
+def film(url: str) -> dict[str, Any]:
+    return {"type": "video_url", "video_url": {"url": url}}
+
+
+def file(**fields: str) -> dict[str, Any]:
+    return {"type": "file", "file": fields}
+
+
+MOVED = [
+    pytest.param(RED, id="image"),
+    pytest.param(film("data:video/quicktime;base64,AAAA"), id="video"),
+    pytest.param(file(file_data=PDF, file_name="a.pdf"), id="PDF"),
+    pytest.param(file(file_data="JVBERi0xLjQK", mime_type="application/pdf"), id="PDF, bare"),
+    pytest.param(file(file_url=PDF), id="PDF in file_url"),
+]
+KEPT = [
+    pytest.param(text(data_uri()), id="text"),
+    pytest.param(shown("https://example.com/a.png"), id="a URL"),
+    pytest.param(SOUND, id="sound"),
+    pytest.param(file(file_data="data:text/plain;base64,AAAA"), id="another file"),
+    pytest.param({"type": "image_url"}, id="no image"),
+]
+
+
+@pytest.mark.parametrize("part", MOVED)
+def test_inline_files_of_a_large_body_become_urls(part: dict[str, Any]) -> None:
+    world = World(url="http://here")
+    [found, same] = large_bodies.compacted(world, asked(part, part, model=ON_OPENROUTER)).json["messages"][0]["content"]
+    [stored] = world.media.all()
+    kind = part["type"]
+    assert found == same and found[kind]["url" if "url" in kind else "file_url"] == world.link(stored)
+    assert "file_data" not in found[kind] and found[kind].get("file_name") == part[kind].get("file_name")
+
+
+@pytest.mark.parametrize("part", KEPT)
+def test_other_parts_of_a_large_body_stay(part: dict[str, Any]) -> None:
+    assert large_bodies.compacted(World(), asked(part)).json["messages"][0]["content"] == [part]
+
+
+TOO_LARGE: list[tuple[str, Asked, int]] = [
+    ("a file over 20 MiB", asked(shown(f"data:image/png;base64,{'A' * 20 * MIB}")), 413),
+    ("a rest over 16 MiB", asked(text("x" * 16 * MIB), RED), 413),
+    ("a PDF for another provider", asked(file(file_data=PDF)), 413),
+    ("a PDF for an unknown model", asked(file(file_data=PDF), model="nope"), 413),
+    ("another type of image", asked(shown("data:image/heic;base64,AAAA")), 400),
+    ("a video as an image", asked(shown("data:video/mp4;base64,AAAA")), 400),
+    ("broken base64", asked(shown("data:image/png;base64,AA-A")), 400),
+    ("base64 in lines", asked(shown("data:image/png;base64,AAAA\nAAAA")), 400),
+    ("no base64", asked(shown("data:image/png,AAAA")), 400),
+    ("no JSON", asked(body=b"{"), 400),
+    ("an unknown key", asked(RED, key="sk_nobody"), 401),
+]
+
+
+@pytest.mark.parametrize(("request_", "status"), [pytest.param(*row[1:], id=row[0]) for row in TOO_LARGE])
+def test_limits_of_a_large_body(request_: Asked, status: int) -> None:
+    with pytest.raises(Refusal) as caught:
+        large_bodies.compacted(World(), request_)
+    assert caught.value.status == status
+
+
+def test_a_length_that_is_not_told_takes_the_ordinary_path(emulator: Emulator) -> None:
+    pieces = iter([b" " * MIB] * 33)
+    response = httpx.post(f"{emulator.url}/v1/chat/completions", content=pieces, headers=KEY)
+    assert response.status_code == 413

@@ -1,0 +1,80 @@
+"""How large a chat request may be, and what the error for one that is too large says. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_pollinations.errors import PayloadTooLargeError
+
+MIB = 1024 * 1024
+
+LARGE = 32 * MIB
+"""Bytes above which the service moves the inline files of a chat request to its media host."""
+LARGEST = 100 * MIB
+"""Bytes of such a request."""
+LARGEST_FILE = 20 * MIB
+"""Characters of one inline file in such a request."""
+
+_LIMITS = (
+    "The service takes chat requests of up to 20 MiB. Above 32 MiB it takes up to 100 MiB if inline files make the "
+    "request that large: at most 20 MiB each as base64 (15 MiB of file), PDFs only for models that OpenRouter hosts, "
+    "and at most 16 MiB of everything else"
+)
+_ADVICE = "Upload the files with upload() and send their URLs"
+
+# Where a content part holds a file: its type, and the fields inside.
+_FIELDS: Mapping[str, Sequence[str]] = {
+    "image_url": ("url",),
+    "video_url": ("url",),
+    "input_audio": ("data",),
+    "file": ("file_data", "file_url"),
+}
+
+
+def sizes(messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Characters of each inline file in encoded messages; URLs are none."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return [size for part in parts if isinstance(part, Mapping) for size in _sizes_of(part)]
+
+
+def _sizes_of(part: Mapping[str, Any]) -> Iterator[int]:
+    kind = str(part.get("type"))
+    holder = part.get(kind)
+    if not isinstance(holder, Mapping):
+        return
+    for field in _FIELDS.get(kind, ()):
+        data = holder.get(field)
+        if isinstance(data, str) and (field in ("data", "file_data") or data.startswith("data:")):
+            yield len(data)
+
+
+def check(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse before sending what the service certainly refuses after an upload of many megabytes.
+
+    Raises:
+        PayloadTooLargeError: If the inline files alone pass a limit of large requests.
+    """
+    found = sizes(messages)
+    if sum(found) > LARGEST or (sum(found) > LARGE and max(found) > LARGEST_FILE):
+        raise PayloadTooLargeError(f"The request was not sent: {_told(found)}")
+
+
+@contextmanager
+def explaining(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    """Let the error for a request that is too large say how large it was, which limits hold and what helps."""
+    try:
+        yield
+    except PayloadTooLargeError as error:
+        error.message = f"{error.message.rstrip('.')}: {_told(sizes(messages))}"
+        error.args = (error.message,)
+        raise
+
+
+def _told(found: Sequence[int]) -> str:
+    if not found:
+        return _LIMITS
+    measured = f"inline files have {sum(found) / MIB:.1f} MiB as base64, the largest {max(found) / MIB:.1f} MiB"
+    return f"{measured}. {_LIMITS}. {_ADVICE}"
