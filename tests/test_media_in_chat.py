@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from contextlib import nullcontext
@@ -144,3 +145,38 @@ SIZES: list[tuple[str, list[Any], bool]] = [
 def test_sizes_of_inline_files(parts: list[Any], is_refused: bool) -> None:
     with pytest.raises(PayloadTooLargeError) if is_refused else nullcontext():
         _inline.check([{"role": "user", "content": "Hi"}, {"role": "user", "content": parts}])
+
+
+# --- PDFs and videos --------------------------------------------------------------------------------------------------
+
+PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/Contents 4 0 R>>endobj\n4 0 obj<</Length 48>>stream\n"
+    b"BT /F1 12 Tf 72 720 Td (Whales sleep upright.) Tj ET\nendstream endobj\n%%EOF"
+)
+BASE64_PDF = base64.b64encode(PDF).decode()
+READ = 'of 1 page that begins "Whales sleep upright."'
+
+# block, what the answer says of it
+FILES: list[tuple[str, dict[str, Any], str]] = [
+    ("PDF, bytes", {"type": "file", "base64": PDF, "mime_type": "application/pdf"}, f"a PDF {READ}"),
+    ("PDF, base64 with a name",
+     {"type": "file", "base64": BASE64_PDF, "mime_type": "application/pdf", "extras": {"filename": "w.pdf"}},
+     f'a PDF called "w.pdf" {READ}'),
+    ("PDF, bare base64 in lines",
+     {"type": "file", "file": {"file_data": f"{BASE64_PDF[:40]}\n{BASE64_PDF[40:]}", "mime_type": "application/pdf"}},
+     f"a PDF {READ}"),
+    ("PDF, URL", {"type": "file", "url": "https://example.com/a.pdf", "mime_type": "application/pdf"},
+     "a PDF at https://example.com/a.pdf"),
+    ("video", {"type": "video", "base64": b"\0\0\0\x18ftypmp42", "mime_type": "video/mp4"}, "a video (mp4)"),
+    ("video, URL", {"type": "video", "url": "https://example.com/a.mp4"}, "a video at https://example.com/a.mp4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("block", "says"), [pytest.param(block, says, id=name) for name, block, says in FILES])
+def test_a_model_reads_pdfs_and_videos(emulator: Emulator, block: dict[str, Any], says: str) -> None:
+    chat = ChatPollinations(**emulator.connection(), model="google/gemini-3-flash-preview")
+    answer = chat.invoke([HumanMessage(["What is this?", block])])
+    assert says in answer.text
+    counted = answer.response_metadata["token_usage"]["prompt_tokens_details"]
+    assert ("video_tokens" in counted) is (block["type"] == "video")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,8 +14,14 @@ from urllib.parse import unquote_to_bytes
 
 from PIL import Image, UnidentifiedImageError
 
-from .refusals import Refusal
+from .refusals import Refusal, upstream
 
+VIDEO_TOKENS = 258
+PDF_PAGE = re.compile(rb"/Type\s*/Page\b")
+PDF_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
+PDF_TEXT = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|')", re.DOTALL)
+ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+MOST_OF_A_PAGE = 1024 * 1024  # bytes
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
 FILE_NAMES = {"application/pdf": "a PDF", "text/plain": "a text file", "text/markdown": "a Markdown file"}
 
@@ -113,19 +120,60 @@ def _video(value: Any) -> Part:
     url = value.get("url") if isinstance(value, Mapping) else value
     if not isinstance(url, str):
         raise Refusal(400, "400 Bad Request: video_url needs a url.")
-    return Part("video", "a video" if url.startswith("data:") else f"a video at {url}", 258)
+    if not url.startswith("data:"):
+        return Part("video", f"a video at {url}", VIDEO_TOKENS)
+    found = decoded(url)
+    if found is None or not found[0].startswith("video/"):
+        raise upstream(400, "400 Bad Request: Invalid video: expected an https URL or data:video/...;base64,...", 400)
+    subtype = found[0].removeprefix("video/")
+    return Part("video", f"a video ({subtype}) of {len(found[1])} bytes", VIDEO_TOKENS)
 
 
 def _file(value: Any) -> Part:
     details = value if isinstance(value, Mapping) else {}
-    found = decoded(str(details.get("file_data", "")))
-    kind = str(details.get("mime_type") or (found[0] if found else ""))
+    url = str(details.get("file_url") or "")
+    found = _bytes_of(str(details.get("file_data") or url), str(details.get("mime_type") or ""))
+    kind, data = found or (str(details.get("mime_type") or ""), b"")
     name = details.get("file_name") or details.get("filename")
     words = FILE_NAMES.get(kind, "a file") + (f' called "{name}"' if name else "")
-    if found and kind.startswith("text/"):
-        start = " ".join(found[1].decode("utf-8", "replace").split()[:8])
-        words += f' that begins "{start}"'
-    return Part("file", words, max(20, len(found[1]) // 16 if found else 20))
+    if kind == "application/pdf" and data:
+        words += _pdf_words(data)
+    elif kind.startswith("text/") and data:
+        words += _beginning(data.decode("utf-8", "replace"))
+    elif url and not data:
+        words += f" at {url}"
+    return Part("file", words, max(20, len(data) // 16))
+
+
+def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
+    """Type and bytes of a data URI, or of bare base64 whose type stands beside it."""
+    if text.startswith("data:"):
+        found = decoded(text)
+        return found and (mime_type or found[0], found[1])
+    return decoded(f"data:{mime_type};base64,{text}") if text and mime_type and "://" not in text else None
+
+
+def _beginning(text: str) -> str:
+    return f' that begins "{" ".join(text.split()[:8])}"'
+
+
+def _pdf_words(data: bytes) -> str:
+    """How many pages a PDF has and how it begins, as far as its text is written plainly."""
+    pages = len(PDF_PAGE.findall(data))
+    text = " ".join(
+        ESCAPED.sub(rb"\1", shown).decode("latin-1")
+        for stream in PDF_STREAM.findall(data)
+        for shown in PDF_TEXT.findall(_inflated(stream))
+    )
+    counted = f" of {pages} page{'s' if pages > 1 else ''}" if pages else ""
+    return counted + (_beginning(text) if text.strip() else "")
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(stream, MOST_OF_A_PAGE)
+    except zlib.error:  # a stream that is not compressed
+        return stream[:MOST_OF_A_PAGE]
 
 
 READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}

@@ -102,6 +102,8 @@ def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
         "audio_tokens": _sum(talk.parts, "audio"),
         "image_tokens": _sum(talk.parts, "image"),
     }
+    if shown := _sum(talk.parts, "video"):
+        details["video_tokens"] = shown
     return {"prompt_tokens": estimated(talk), "prompt_tokens_details": details}
 
 
@@ -140,14 +142,16 @@ def units(usage: Mapping[str, Any]) -> dict[str, int]:
     written = written or _count(usage, "cache_creation_input_tokens")
     sound = _count(usage, "prompt_tokens_details", "audio_tokens")
     pictures = _count(usage, "prompt_tokens_details", "image_tokens")
+    videos = _count(usage, "prompt_tokens_details", "video_tokens")
     reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
     spoken = _count(usage, "completion_tokens_details", "audio_tokens")
     found = {
-        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - sound - pictures,
+        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - sound - pictures - videos,
         "promptCachedTokens": cached,
         "promptCacheWriteTokens": written,
         "promptAudioTokens": sound,
         "promptImageTokens": pictures,
+        "promptVideoTokens": videos,
         "completionTextTokens": _count(usage, "completion_tokens") - reasoning - spoken,
         "completionReasoningTokens": reasoning,
         "completionAudioTokens": spoken,
