@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
-from urllib.parse import unquote
 
 from langchain_core.messages import (
     AIMessage,
@@ -26,6 +25,7 @@ from langchain_core.messages import (
 )
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from langchain_pollinations._inline import plain_base64, plain_data, plain_uri
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import sniff
 
@@ -417,7 +417,7 @@ def _base64(data: Any, kind: str) -> str:
     """Data of a block as base64 text, which it may be already."""
     if isinstance(data, bytes | bytearray | memoryview):
         return base64.b64encode(data).decode("ascii")
-    text = _plain_base64(data) if isinstance(data, str) else ""
+    text = plain_base64(data) if isinstance(data, str) else ""
     if not _BASE64.match(text):
         given = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
         raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {given}")
@@ -425,29 +425,6 @@ def _base64(data: Any, kind: str) -> str:
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{1000}|[A-Za-z0-9+/]+(=|$)")  # the start of a long one is enough
-
-
-def _plain_base64(text: str) -> str:
-    """Base64 in the one form that the service takes: the plain alphabet, no line breaks, padded."""
-    plain = "".join(text.split()).replace("-", "+").replace("_", "/")
-    return plain + ("", "", "==", "=")[len(plain) % 4]
-
-
-def _plain_data(data: Any) -> Any:
-    """Base64, or a data URI, with its base64 in that form; anything else as it is."""
-    return data if not isinstance(data, str) else _plain_uri(data) if _is_data_uri(data) else _plain_base64(data)
-
-
-def _is_data_uri(text: str) -> bool:
-    return text[:5].lower() == "data:"
-
-
-def _plain_uri(uri: str) -> str:
-    """A URI, and if it is a data URI with base64, this in that form."""
-    head, comma, data = uri.partition(",") if _is_data_uri(uri) else ("", "", "")
-    if not comma or head[-7:].lower() != ";base64":
-        return uri
-    return f"data:{head[5:-7]};base64,{_plain_base64(unquote(data) if '%' in data else data)}"
 
 
 def _shape(value: Any) -> str:
@@ -489,7 +466,7 @@ def _image(block: Mapping[str, Any]) -> Json:
 def _reachable(url: Any) -> str:
     """An address that the service can read: a file of this machine is none."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
-        return _plain_uri(url)
+        return plain_uri(url)
     told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
     raise InvalidRequestError(
         f"{told} is no http(s) or data URL: the service cannot read a local file; give its bytes instead, as in "
@@ -541,7 +518,7 @@ def _input_audio(block: Mapping[str, Any]) -> Json:
     audio = block.get("input_audio")
     if not isinstance(audio, Mapping) or not audio.get("data") or not audio.get("format"):
         raise InvalidRequestError("an input_audio block needs 'input_audio': {'data': base64, 'format': 'wav'}")
-    return {"type": "input_audio", "input_audio": {**audio, "data": _plain_data(audio["data"])}}
+    return {"type": "input_audio", "input_audio": {**audio, "data": plain_data(audio["data"])}}
 
 
 def _video(block: Mapping[str, Any]) -> Json:
@@ -564,7 +541,7 @@ def _file(block: Mapping[str, Any]) -> Json:
         if url := given.get("file_url"):
             given["file_url"] = _reachable(url)
         if data := given.get("file_data"):
-            given["file_data"] = _plain_data(data)
+            given["file_data"] = plain_data(data)
         if "filename" in given:
             given["file_name"] = given.pop("filename")
         return {"type": "file", "file": given}

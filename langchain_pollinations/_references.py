@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations import media
+from langchain_pollinations._inline import plain_uri
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -95,7 +96,7 @@ class Reading:
         return self._checked(Media(data=data, mime_type=mime_type))
 
     def _uri_bytes(self, uri: str) -> bytes:
-        head, _, data = uri.partition(",")
+        head, _, data = plain_uri(uri).partition(",")
         try:
             return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
         except (binascii.Error, ValueError) as error:

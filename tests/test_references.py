@@ -55,8 +55,16 @@ def read(given: Any, folder: Path | None = None, family: str = "image") -> str |
 
 @pytest.mark.parametrize(
     "given",
-    [PNG, URI, URI.replace("data:", "DATA:", 1), f"data:,{quote(PNG)}", Media(PNG, "image/png")],
-    ids=["bytes", "data URI", "DATA URI", "percent-encoded", "Media"],
+    [
+        PNG,
+        URI,
+        URI.replace("data:", "DATA:", 1),
+        f"data:,{quote(PNG)}",
+        f"{URI[:40]}\n{URI[40:].rstrip('=')}",
+        f"data:image/png;BASE64,{base64.urlsafe_b64encode(PNG).decode()}",
+        Media(PNG, "image/png"),
+    ],
+    ids=["bytes", "data URI", "DATA URI", "percent-encoded", "in lines, unpadded", "alphabet of URLs", "Media"],
 )
 def test_bytes_are_read_whatever_carries_them(given: Any) -> None:
     found = read(given)
