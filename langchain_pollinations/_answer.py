@@ -22,6 +22,7 @@ from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
+from langchain_pollinations._names import original_names
 from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
 from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
@@ -74,7 +75,7 @@ class Answer:
 
     def __init__(self, asked: Asked, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
-        self.calls = Calls()
+        self.calls = Calls(asked.tool_names)
         self._asked = asked
         self._response = response
         self._raw_usage: Json = {}
@@ -214,7 +215,7 @@ class Answer:
         """`additional_kwargs` of the message, beside the running ones: what the service wants back, and what nobody
         reads here."""
         fields = self._kept.values()
-        extra = self._kept.extra()
+        extra = original_names(self._kept.extra(), self._asked.tool_names)
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
         if annotations := _citations.collect(self.text, {**self._facts, **fields}):
             extra["annotations"] = annotations

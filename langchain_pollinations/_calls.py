@@ -6,6 +6,7 @@ import json
 import math
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,8 @@ from langchain_pollinations._encode import Json
 class Calls:
     """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, originals: Mapping[str, str]) -> None:
+        self._originals = originals
         self._calls: list[_Call] = []
 
     def __bool__(self) -> bool:
@@ -57,7 +59,7 @@ class Calls:
                 return None
             known = None
         if known is None:
-            self._calls.append(_Call(raw.index))
+            self._calls.append(_Call(raw.index, self._originals))
         return len(self._calls) - 1 if known is None else known
 
     def _known(self, raw: RawCall) -> int | None:
@@ -76,12 +78,14 @@ class Calls:
     def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
         """The good calls, and those without a name or with arguments that are no JSON object."""
         good = [
-            tool_call(name=c.name, args=parse_arguments(c.arguments) or {}, id=c.id) for c in self._calls if c.is_good
+            tool_call(name=call.original_name, args=parse_arguments(call.arguments) or {}, id=call.id)
+            for call in self._calls
+            if call.is_good
         ]
         lost = [call for call in self._calls if not call.is_good]
         return good, [
             invalid_tool_call(
-                name=call.name,
+                name=call.original_name,
                 args=call.arguments,
                 id=call.id,
                 error="the arguments are no JSON object" if call.name else "the call names no tool",
@@ -118,8 +122,10 @@ class _Call:
     """
 
     index: int | str | None
+    originals: Mapping[str, str]
     id: str = ""
     name: str = ""
+    """The name on the wire, as far as it has arrived."""
     signature: str | None = None
     is_held: bool = True
     lacks_id: bool = False
@@ -128,6 +134,11 @@ class _Call:
     _null: str = ""
     _in_string: bool = False
     _after_backslash: bool = False
+
+    @property
+    def original_name(self) -> str:
+        """The name that the caller gave to the tool."""
+        return self.originals.get(self.name, self.name)
 
     @property
     def arguments(self) -> str:
@@ -157,7 +168,7 @@ class _Call:
         return self._escaped(held)
 
     def chunk(self, number: int, arguments: str) -> ToolCallChunk:
-        name = self.name or None if self.is_held else None
+        name = self.original_name or None if self.is_held else None
         call_id = self.id or None if self.is_held or self.lacks_id else None
         self.is_held, self.lacks_id = False, not self.id
         return tool_call_chunk(name=name, args=arguments, id=call_id, index=number)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -48,6 +48,8 @@ class Asked:
     audio_format: str | None = None
     kind: str | None = None
     """What the model makes (text, image, ...), where that is known."""
+    tool_names: Mapping[str, str] = field(default_factory=dict)
+    """The original of each tool name that was changed to fit on the wire."""
 
 
 def check_choice(body: Json, response: httpx.Response) -> None:

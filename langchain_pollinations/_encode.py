@@ -133,7 +133,7 @@ def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[A
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, shown)]
         case FunctionMessage():
-            return [{"role": "function", "name": wire_name(message.name), "content": message.text}]
+            return [{"role": "function", "name": message.name, "content": message.text}]
         case ChatMessage() if message.role in ("tool", "function"):
             other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
@@ -169,7 +169,8 @@ def _plain(role: str, message: BaseMessage) -> Json:
 
 
 def wire_name(name: str) -> str:
-    """A name in the letters that providers take; the service would drop one that has others without a word."""
+    """The name of a participant in the letters that providers take; the service silently drops a name with others.
+    `_names` fits the names of tools, which come back in answers."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]
 
 

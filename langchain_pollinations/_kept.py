@@ -29,10 +29,11 @@ class Kept:
         self._others: Json = {}
 
     def says(self) -> bool:
-        """Whether anything in it is an answer: sound, a picture, or a block that is no empty text."""
+        """Whether anything in it is an answer: sound, a picture, a call in the older form, or a block that is no empty
+        text."""
         values = self.values()
         blocks = [block for block in _blocks(values, "content_blocks") if block.keys() - {"type", "text"}]
-        return bool(blocks or values.get("images") or values.get("audio") or values.get("reasoning_details"))
+        return bool(blocks) or any(values.get(key) for key in ("images", "audio", "reasoning_details", "function_call"))
 
     def add(self, message: Mapping[str, Any]) -> None:
         for key, value in message.items():

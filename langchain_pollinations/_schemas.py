@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
-from langchain_pollinations._encode import Json, encode_tool, wire_name
+from langchain_pollinations._encode import Json, encode_tool
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
@@ -17,7 +17,7 @@ def response_format(schema: Any, strict: bool | None) -> Json:
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
     converted = json_schema(schema, strict)
-    described: Json = {"name": wire_name(str(converted.get("title") or "answer")), "schema": converted}
+    described: Json = {"name": str(converted.get("title") or "answer"), "schema": converted}
     if description := converted.get("description"):
         described["description"] = description
     if strict is not None:
@@ -28,9 +28,10 @@ def response_format(schema: Any, strict: bool | None) -> Json:
 def schema_tool(schema: Any, strict: bool | None) -> Json:
     """The tool that a model calls to give a structured answer."""
     tool = encode_tool(schema, strict=strict)
-    function = {**tool["function"], "name": wire_name(tool["function"]["name"])}
+    function = tool["function"]
     if (raw := _recursive(schema)) is not None:
-        function["parameters"] = {key: value for key, value in raw.items() if key not in ("title", "description")}
+        described = {key: value for key, value in raw.items() if key not in ("title", "description")}
+        function = {**function, "parameters": described}
     return {**tool, "function": function}
 
 

@@ -38,6 +38,7 @@ from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader
+from langchain_pollinations._names import fit_names
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._stream import ChatReader
@@ -445,6 +446,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             _check_tools(body)
         if not self._is_older:
             _inline.check(body["messages"])
+        body, originals = fit_names(body)
         audio = body.get("audio")
         asked = _decode.Asked(
             model=str(body["model"]),
@@ -453,6 +455,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             include_headers=self.include_response_headers,
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),
+            tool_names=originals,
         )
         return body, asked, _text_routes.for_model(switches.route or self.route, asked.kind)
 

@@ -57,12 +57,15 @@ ALLOWED = {
     "_legacy": {"errors", "_encode", "_http", "_pace", "_text_routes"},
     "_inline": {"errors"},
     "_encode": {"errors", "media", "_inline"},
+    "_names": {"_encode"},
     "_decode": {"errors", "_encode"},
     "_running": set(),
     "_calls": {"_encode"},
     "_kept": {"_decode", "_encode"},
     "_citations": {"_decode", "_encode"},
-    "_answer": {"errors", "media", "_decode", "_encode", "_running", "_calls", "_kept", "_citations", "_notices"},
+    "_answer": {
+        *("errors", "media", "_decode", "_encode", "_names", "_running", "_calls", "_kept", "_citations", "_notices")
+    },
     "_stream": {"errors", "_answer", "_decode", "_encode"},
     "_blocks": {"_encode"},
     "_schemas": {"_encode"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from . import signatures, talk, usage
@@ -32,6 +33,28 @@ def _names(model: Model, asked: Talk) -> None:
         name = message.get("name")
         if message["role"] in ("tool", "function") and name is not None and not NAME.fullmatch(name):
             raise Refusal(400, f"Invalid name {name!r} on a message of role {message['role']}")
+
+
+def _tool_names(model: Model, asked: Talk) -> None:
+    """Every provider refuses a name of a tool or schema with other letters or more of them; the words are OpenAI's."""
+    for place, name in _named_tools(asked.body):
+        if name and not NAME.fullmatch(name):
+            pattern = "^[a-zA-Z0-9_-]{1,64}$"
+            told = f"Invalid '{place}': string does not match pattern. Expected a string that matches '{pattern}'."
+            raise upstream(400, f"400 Bad Request: {told}", 400)
+
+
+def _named_tools(body: Json) -> Iterator[tuple[str, str]]:
+    for number, tool in enumerate(body.get("tools") or []):
+        yield f"tools[{number}].function.name", (tool.get("function") or {}).get("name", "")
+    for number, function in enumerate(body.get("functions") or []):
+        yield f"functions[{number}].name", function["name"]
+    form = (body.get("response_format") or {}).get("json_schema") or {}
+    yield "response_format.json_schema.name", form.get("name", "")
+    for place, message in enumerate(body["messages"]):
+        for number, call in enumerate(message.get("tool_calls") or []):
+            yield f"messages[{place}].tool_calls[{number}].function.name", call["function"]["name"]
+        yield f"messages[{place}].function_call.name", (message.get("function_call") or {}).get("name", "")
 
 
 def _tools(model: Model, asked: Talk) -> None:
@@ -115,6 +138,7 @@ def _sound(model: Model, asked: Talk) -> None:
 
 ABILITIES = (
     _messages_present, _names, _tools, _forced_tools, _known_choice, _structured, _length, _modalities, _sound,
+    _tool_names,
 )  # fmt: skip
 
 

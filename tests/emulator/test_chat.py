@@ -478,6 +478,20 @@ def test_what_a_model_cannot_do_is_refused(say: Say) -> None:
     assert say([]).status_code == 400
 
 
+def test_a_tool_name_that_providers_do_not_take_is_refused(say: Say) -> None:
+    for name in ("coding.start", "x" * 65):
+        function = {"name": name, "arguments": "{}"}
+        spoken = {"role": "assistant", "content": None, "function_call": function}
+        for response in (
+            say("hi", tools=[tool(name)]),
+            say("hi", functions=[{"name": name}]),
+            say("hi", response_format={"type": "json_schema", "json_schema": {"name": name, "schema": {}}}),
+            say(results("hi", (name, "sunny"))),
+            say([{"role": "user", "content": "hi"}, spoken, {"role": "function", "name": "f", "content": "sunny"}]),
+        ):
+            assert response.status_code == 400 and "does not match pattern" in response.json()["error"]["message"]
+
+
 def test_the_plain_routes_answer_with_text(http: httpx.Client) -> None:
     response = http.get("/text/What is 2%2B2%3F")
     assert response.text == "2 + 2 = 4" and response.headers["content-type"] == "text/plain; charset=utf-8"
