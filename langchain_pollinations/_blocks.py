@@ -7,11 +7,13 @@ text block and the first tool call share index 0, and LangChain's merging makes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
+from langchain_core.outputs import ChatGeneration, LLMResult
 
 from langchain_pollinations._encode import PROVIDER
 
@@ -56,8 +58,36 @@ def _said(message: AIMessage) -> list[Block]:
     text: Block = {"type": "text", "text": str(message.text)}
     if annotations := kwargs.get("annotations"):
         text["annotations"] = annotations
-    refusal: Block = {"type": "refusal", "refusal": kwargs.get("refusal") or ""}
-    return [block for block in (reasoning, refusal, text) if any(block[key] for key in block.keys() - {"type"})]
+    blocks = (reasoning, _refusal(message) or {}, text)
+    return [block for block in blocks if any(block[key] for key in block.keys() - {"type"})]
+
+
+def _refusal(message: AIMessage) -> Block | None:
+    """The refusal of the model or of its provider. A filter that stops the answer is one too, and gives no words."""
+    words = message.additional_kwargs.get("refusal")
+    is_filtered = message.response_metadata.get("finish_reason") == "content_filter"
+    if not (words or is_filtered):
+        return None
+    extras = {"extras": {"category": "content_filter"}} if is_filtered else {}
+    return {"type": "refusal", "refusal": words or "", **extras}
+
+
+def restore_refusals(result: LLMResult) -> LLMResult:
+    """The result of a call with the refusal blocks that LangChain's v3 events drop.
+
+    LangGraph asks by v3 events when its caller does, and `ModelRefusalMiddleware` looks for the block.
+    """
+    for generation in chain.from_iterable(result.generations):
+        if isinstance(generation, ChatGeneration) and isinstance(message := generation.message, AIMessage):
+            generation.message = _with_refusal(message)
+    return result
+
+
+def _with_refusal(message: AIMessage) -> AIMessage:
+    refusal = _refusal(message)
+    if not refusal or isinstance(message.content, str) or any(b["type"] == "refusal" for b in message.content_blocks):
+        return message
+    return message.model_copy(update={"content": [*message.content, refusal]})
 
 
 def _marks(kwargs: Mapping[str, Any]) -> Block:

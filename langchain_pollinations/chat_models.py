@@ -9,14 +9,14 @@ from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import is_, itemgetter
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NotRequired, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -347,6 +347,14 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return params
 
     # --- Calls ---
+
+    if not TYPE_CHECKING:  # type checkers see LangChain's own signatures
+
+        def generate(self, *inputs: Any, **options: Any) -> LLMResult:
+            return _blocks.restore_refusals(super().generate(*inputs, **options))
+
+        async def agenerate(self, *inputs: Any, **options: Any) -> LLMResult:
+            return _blocks.restore_refusals(await super().agenerate(*inputs, **options))
 
     def _generate(
         self,

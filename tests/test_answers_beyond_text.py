@@ -300,6 +300,31 @@ def test_a_refusal_is_a_block_and_no_text(emulator: Emulator, ask_in_any_form: A
     assert answer.text == ""
 
 
+FILTERED = {"type": "refusal", "refusal": "", "extras": {"category": "content_filter"}}
+STOPPED: list[tuple[str, dict[str, Any], str, list[dict[str, Any]]]] = [
+    ("nothing", {"content": ""}, "content_filter", [FILTERED]),
+    ("nothing, in a provider's word", {"content": ""}, "SAFETY", [FILTERED]),
+    ("words of refusal", {"content": "", "refusal": "No."}, "content_filter", [{**FILTERED, "refusal": "No."}]),
+    ("half a text", {"content": "A kite"}, "content_filter", [FILTERED, text("A kite")]),
+    ("a thought", {"content": "", "reasoning_content": "Hm."}, "content_filter",
+     [{"type": "reasoning", "reasoning": "Hm."}, FILTERED]),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:The model answered with nothing")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("message", "reason", "expected"), [pytest.param(*row, id=name) for name, *row in STOPPED])
+def test_a_filter_that_stops_an_answer_is_a_refusal(
+    emulator: Emulator, form: str, message: dict[str, Any], reason: str, expected: list[dict[str, Any]]
+) -> None:
+    emulator.reply(message=message, finish_reason=reason, dialect="plain")
+    answer = FORMS[form](ChatPollinations(**emulator.connection()), "Go")
+    if "events" in form and len(expected) > 1:  # LangChain's v3 events keep no refusal beside other blocks
+        expected = [block for block in expected if block != FILTERED]
+    assert sorted(map(str, blocks(answer))) == sorted(map(str, expected))
+    assert answer.response_metadata["finish_reason"] == "content_filter"
+
+
 # --- What the provider did by itself ----------------------------------------------------------------------------------
 
 
