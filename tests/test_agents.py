@@ -16,6 +16,7 @@ from langchain.agents.middleware import (
     AgentMiddleware,
     ClearToolUsesEdit,
     ContextEditingMiddleware,
+    HumanInTheLoopMiddleware,
     LLMToolSelectorMiddleware,
     ModelCallLimitMiddleware,
     ModelFallbackMiddleware,
@@ -31,10 +32,13 @@ from langchain.agents.structured_output import (
     StructuredOutputValidationError,
     ToolStrategy,
 )
+from langchain_core import exceptions
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
-from langchain_core.tools import ToolException, tool
+from langchain_core.messages.content import create_file_block, create_image_block, create_text_block
+from langchain_core.tools import StructuredTool, ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from pydantic import BaseModel
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -52,8 +56,10 @@ from langchain_pollinations import (
     ServiceUnavailableError,
     UpstreamError,
 )
+from langchain_pollinations._names import fit
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.legacy import Legacy
+from tests.test_encode import PDF, PNG
 
 State = dict[str, Any]
 Run = Callable[..., State]
@@ -108,7 +114,12 @@ RUNS = {
 def run(request: pytest.FixtureRequest) -> Run:
     """`run(agent, question, **configurable)`: the state in which an agent ends, in the six ways to get there."""
     way = RUNS[request.param]
-    return lambda agent, asked, **configurable: way(agent, {"messages": asked}, {"configurable": configurable})
+
+    def ask(agent: Any, asked: Any, **configurable: Any) -> State:
+        given = asked if isinstance(asked, Command) else {"messages": asked}
+        return way(agent, given, {"configurable": configurable})
+
+    return ask
 
 
 @tool
@@ -691,6 +702,163 @@ def test_a_model_selects_the_tools_for_another(emulator: Emulator, run: Run) -> 
     assert (asked["model"], sent["model"]) == ("openai-fast", "openai")
     assert asked["response_format"]["type"] == "json_schema"
     assert [each["function"]["name"] for each in sent["tools"]] == ["multiply"]
+
+
+DOTTED = ["coding.start", "coding.stop", "Get File", "größe"]
+
+
+def dotted(name: str, done: list[str] | None = None) -> Any:
+    """A tool with a name that providers do not take."""
+
+    def run(x: int) -> str:
+        if done is not None:
+            done.append(f"{name} {x}")
+        return f"{name} did {x}"
+
+    return StructuredTool.from_function(run, name=name, description="Does it.")
+
+
+def test_a_model_selects_tools_by_the_names_that_the_caller_gave(emulator: Emulator, run: Run) -> None:
+    chat = ChatPollinations(**emulator.connection())
+    emulator.reply('{"tools": ["größe", "coding.start"]}')
+    emulator.reply(tool_calls=[call(fit("coding.start"), x=1)])
+    emulator.reply('{"tools": ["coding.start"]}', "Done.")
+    agent = create_agent(chat, [*map(dotted, DOTTED)], middleware=[LLMToolSelectorMiddleware(max_tools=2)])
+    state = run(agent, "Start!")
+    assert [message.text for message in state["messages"][2:]] == ["coding.start did 1", "Done."]
+    _, sent, *_ = (request.json for request in emulator.requests)
+    assert [each["function"]["name"] for each in sent["tools"]] == [fit("coding.start"), fit("größe")]
+
+
+EDIT = {"type": "edit", "edited_action": {"name": "coding.start", "args": {"x": 2}}}
+SWITCH = {"type": "edit", "edited_action": {"name": "coding.stop", "args": {"x": 2}}}
+DECISIONS = {
+    "approved": ({"type": "approve"}, ["coding.start 1"], "coding.start did 1"),
+    "edited": (EDIT, ["coding.start 2"], "coding.start did 2"),
+    "edited to another tool": (SWITCH, ["coding.stop 2"], "coding.stop did 2"),
+    "rejected": ({"type": "reject", "message": "Not today."}, [], "Not today."),
+}
+
+
+@pytest.mark.parametrize(("decision", "ran", "told"), DECISIONS.values(), ids=DECISIONS)
+def test_a_person_decides_on_a_call(
+    chat: ChatPollinations, emulator: Emulator, run: Run, decision: dict[str, Any], ran: list[str], told: str
+) -> None:
+    done: list[str] = []
+    middleware = HumanInTheLoopMiddleware(interrupt_on={"coding.start": True})
+    agent = create_agent(
+        chat, [dotted(name, done) for name in DOTTED], middleware=[middleware], checkpointer=InMemorySaver()
+    )
+    emulator.reply(tool_calls=[call(fit("coding.start"), x=1)])
+    emulator.reply("I see.")
+    run(agent, "Start!", thread_id="one")
+    (interrupt,) = agent.get_state({"configurable": {"thread_id": "one"}}).interrupts
+    assert [each["name"] for each in interrupt.value["action_requests"]] == ["coding.start"]
+    assert done == []
+    state = run(agent, Command(resume={"decisions": [decision]}), thread_id="one")
+    assert (done, answers(state)[-1]) == (ran, "I see.")
+    (asked,) = state["messages"][1].tool_calls  # some versions of LangChain edit the call itself
+    _, assistant, result = history(emulator)
+    assert assistant["tool_calls"] == [on_wire(fit(asked["name"]), "call_1", json.dumps(asked["args"]))]
+    assert result["tool_call_id"] == "call_1"
+    assert told in result["content"]
+
+
+# --- MCP servers ------------------------------------------------------------------------------------------------------
+
+
+def mcp(name: str, *content: dict[str, Any], fails: bool = False, **properties: Any) -> Any:
+    """A tool as LangChain's adapters of MCP servers build it: asynchronous, with a dict as its schema."""
+
+    async def ask(**arguments: Any) -> tuple[list[Any], Any]:
+        if fails:
+            raise ToolException("No such file")
+        return list(content), None
+
+    return StructuredTool(
+        name=name,
+        description="",
+        args_schema={"type": "object", **({"properties": properties} if properties else {})},
+        coroutine=ask,
+        response_format="content_and_artifact",
+        metadata={"mcp": {"server": {"name": "files"}}},
+        handle_tool_error=lambda error: [create_text_block(text=str(error))],
+    )
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "astream", "aevents"])
+def test_tools_of_an_mcp_server(chat: ChatPollinations, emulator: Emulator, way: str) -> None:
+    drawn = create_image_block(base64=PNG, mime_type="image/png")
+    bound = create_file_block(base64=PDF, mime_type="application/pdf")
+    tools = [
+        mcp("clock.now", create_text_block(text="12:00")),
+        mcp("files.read", create_text_block(text="A page."), path={"type": "string"}),
+        mcp("files.show", create_text_block(text="A dot."), drawn, bound, path={"type": "string"}),
+        mcp("files.find", fails=True),
+    ]
+    asked = [
+        on_wire(fit("clock.now"), "call_a", "{}"),
+        on_wire(fit("files.read"), "call_b", '{"path": "a"}'),
+        on_wire(fit("files.show"), "call_c", '{"path": "b"}'),
+        on_wire(fit("files.find"), "call_d", ""),
+    ]
+    emulator.reply(message={"content": None, "tool_calls": asked})
+    emulator.reply("It is noon.")
+    state = RUNS[way](create_agent(chat, tools), {"messages": "What time is it?"}, {})
+    assert [each["function"]["name"] for each in emulator.requests[0].json["tools"]] == [fit(t.name) for t in tools]
+    results = [message for message in state["messages"] if isinstance(message, ToolMessage)]
+    assert [(result.name, result.status) for result in results] == [
+        *(("clock.now", "success"), ("files.read", "success"), ("files.show", "success"), ("files.find", "error"))
+    ]
+    _, assistant, *told, shown = history(emulator)
+    assert assistant["tool_calls"] == [*asked[:3], on_wire(fit("files.find"), "call_d", "{}")]
+    assert [(m["tool_call_id"], m["content"]) for m in told] == [
+        *(("call_a", "12:00"), ("call_b", "A page."), ("call_c", "A dot."), ("call_d", "No such file"))
+    ]
+    _, picture, file = shown["content"]
+    assert picture["image_url"]["url"] == f"data:image/png;base64,{PNG}"
+    assert file["file"]["file_data"] == f"data:application/pdf;base64,{PDF}"
+
+
+def test_a_model_calls_a_tool_of_an_mcp_server_by_itself(chat: ChatPollinations, emulator: Emulator) -> None:
+    """Nothing is scripted here: the emulator reads the tool, whose name and schema have to be good."""
+    tools = [mcp("my.adder", create_text_block(text="7"), a={"type": "integer"}, b={"type": "integer"})]
+    state = RUNS["ainvoke"](create_agent(chat, tools), {"messages": "Use the tool: what is 3 plus 4?"}, {})
+    (called,) = state["messages"][1].tool_calls
+    assert called["name"] == "my.adder"
+    assert answers(state)[-1].endswith("7")
+
+
+# --- When the model refuses -------------------------------------------------------------------------------------------
+
+REFUSALS = {
+    "a refusal": ({"content": None, "refusal": "I will not."}, None, "I will not."),
+    "a refusal beside text": ({"content": "Well.", "refusal": "I will not."}, None, "I will not."),
+    "a refusal after a thought": (
+        {"content": None, "refusal": "I will not.", "reasoning_content": "Hm."},
+        None,
+        "I will not.",
+    ),
+    "half a text, then a filter": ({"content": "Half a"}, "content_filter", "content_filter"),
+    "a thought, then a filter": ({"content": "", "reasoning_content": "Hm."}, "SAFETY", "content_filter"),
+}
+
+
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+@pytest.mark.parametrize(("message", "reason", "says"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_is_an_error_where_middleware_asks_for_it(
+    emulator: Emulator, run: Run, message: dict[str, Any], reason: str | None, says: str, output_version: Any
+) -> None:
+    middleware = pytest.importorskip("langchain.agents.middleware.model_refusal").ModelRefusalMiddleware
+    first = ChatPollinations(**emulator.connection(), output_version=output_version)
+    second = ChatPollinations(**emulator.connection(), model="openai-fast", output_version=output_version)
+    emulator.reply(message=message, finish_reason=reason, dialect="plain", times=2)
+    with pytest.raises(exceptions.ModelRefusalError, match=says):
+        run(create_agent(first, middleware=[middleware()]), "Go")
+    emulator.reply("I will.")
+    state = run(create_agent(first, middleware=[ModelFallbackMiddleware(second), middleware()]), "Go")
+    assert answers(state) == ["I will."]
+    assert asked_models(emulator) == ["openai", "openai", "openai-fast"]
 
 
 # --- When the service fails -------------------------------------------------------------------------------------------

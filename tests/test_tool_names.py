@@ -204,3 +204,12 @@ def test_a_name_that_the_model_writes_in_full_is_understood(chat: ChatPollinatio
     emulator.reply(tool_calls=[{"name": "coding.start", "args": {}}, {"name": "no such tool", "args": {}}])
     answer = chat.invoke("Go", tools=tools())
     assert [call["name"] for call in answer.tool_calls] == ["coding.start", "no such tool"]
+
+
+def test_the_legacy_text_host_gets_names_that_fit(emulator: Emulator, ask: Ask) -> None:
+    legacy = emulator.legacy
+    chat = ChatPollinations(**legacy.connection(), pace=0)
+    legacy.reply(tool_calls=[{"name": fit("coding.start"), "args": {"x": 1}}])
+    answer = ask(chat, "Go", tools=tools())
+    assert answer.tool_calls[0]["name"] == "coding.start"
+    assert names_of(legacy.requests[-1].json["tools"]) == [fit(name) for name in NAMES]
