@@ -500,7 +500,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
         Args:
             tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas; and the service's built-in tools
-                as bare dicts, such as `{"type": "google_search"}`. An empty list binds none.
+                as bare dicts, such as `{"type": "google_search"}`. An empty list binds none. A name that providers
+                refuse (`Get File`) is sent as one that they take, and answers have the original.
             tool_choice: None lets the model decide; True, "any" or "required" force a call; "auto" or "none"; the
                 name of one tool; or OpenAI's dict.
             strict: Hold the arguments to the schema.

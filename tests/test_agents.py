@@ -49,8 +49,10 @@ from langchain_pollinations import (
     ContextOverflowError,
     InsufficientBalanceError,
     InvalidRequestError,
+    KeyBudgetExhaustedError,
     Media,
     PermissionDeniedError,
+    PollinationsError,
     PollinationsImageTool,
     RateLimitError,
     ServiceUnavailableError,
@@ -116,7 +118,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     way = RUNS[request.param]
 
     def ask(agent: Any, asked: Any, **configurable: Any) -> State:
-        given = asked if isinstance(asked, Command) else {"messages": asked}
+        given = asked if asked is None or isinstance(asked, Command) else {"messages": asked}
         return way(agent, given, {"configurable": configurable})
 
     return ask
@@ -897,6 +899,31 @@ def test_another_model_answers_where_the_first_fails(emulator: Emulator, run: Ru
     assert emulator.requests[1].json["messages"] == emulator.requests[0].json["messages"]
     assert emulator.requests[1].json["tools"] == emulator.requests[0].json["tools"]
     assert answers(state) == ["", "Three."]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "status"),
+    [
+        ("balance spent", InsufficientBalanceError, 402),
+        ("balance notice", InsufficientBalanceError, 402),
+        ("key budget spent", KeyBudgetExhaustedError, 402),
+        ("model not allowed for the key", PermissionDeniedError, 403),
+        (401, AuthenticationError, 401),
+    ],
+)
+def test_an_error_in_the_middle_of_a_run_is_the_same_as_at_its_start(
+    chat: ChatPollinations, emulator: Emulator, run: Run, fault: int | str, error: type[PollinationsError], status: int
+) -> None:
+    emulator.reply(tool_calls=[call("add", a=1, b=2)])
+    emulator.fail(fault)
+    agent = create_agent(chat, [add], checkpointer=InMemorySaver())
+    with pytest.raises(error) as raised:
+        run(agent, "1 + 2?", thread_id="one")
+    assert raised.value.status_code == status
+    emulator.reply("Three.")
+    state = run(agent, None, thread_id="one")  # the thread goes on where it stopped
+    assert answers(state) == ["", "Three."]
+    assert [message["role"] for message in history(emulator)] == ["user", "assistant", "tool"]
 
 
 def test_the_error_of_the_last_model_is_what_one_gets(emulator: Emulator, run: Run) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
@@ -38,6 +40,11 @@ WIRE_NAMES = {
 def test_a_name_fits_on_the_wire_and_stays_the_same(name: str, wire: str) -> None:
     assert fit(name) == wire
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", fit(name))
+
+
+@given(st.lists(st.text() | st.sampled_from([*WIRE_NAMES, *map(fit, WIRE_NAMES)]), unique=True))
+def test_no_two_names_are_one_on_the_wire(names: list[str]) -> None:
+    assert len(set(map(fit, names))) == len(names)
 
 
 # --- On the wire and back ---------------------------------------------------------------------------------------------
