@@ -106,6 +106,10 @@ class Connection(BaseModel):
     one of our own connections to be free as long as it takes. A tuple is (connect, read, write, pool); None waits for
     ever."""
 
+    max_response_bytes: int | None = Field(default=None, gt=0)
+    """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
+    what is kept in memory, streams included, and 8 GiB for what is saved to a file while it comes."""
+
     max_retries: int = Field(default=2, ge=0)
     """Repeats after the first attempt; 0 turns them off. A stream that has begun is never begun again."""
 
@@ -228,6 +232,7 @@ class Connection(BaseModel):
             timeout=self._timeout(),
             max_retries=self.max_retries,
             stream_chunk_timeout=self._stream_limit(),
+            max_response_bytes=self.max_response_bytes,
             pool=self._pool,
             async_transport=self.async_transport,
             own_client=self.http_client,

@@ -8,6 +8,7 @@ beneath.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import concurrent.futures
 import contextlib
 import contextvars
@@ -46,6 +47,18 @@ import tenacity
 from httpx_sse import EventSource, ServerSentEvent
 
 from langchain_pollinations import errors
+from langchain_pollinations._bodies import (
+    ACCEPTED,
+    MAX_ERROR,
+    MAX_EVENT,
+    MAX_IN_FILE,
+    MAX_IN_MEMORY,
+    aiter_body,
+    is_small,
+    iter_body,
+    with_body,
+    with_text,
+)
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 
@@ -59,8 +72,6 @@ FIRST_WAIT = 0.5
 """Seconds before the first repeat, doubled each time and jittered."""
 DRAIN_TIME = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
-PIECE = 256 * 1024
-"""Bytes that a body is written to a file in."""
 WORN = 25
 """Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
 its 100 connections for a call that is cancelled while it gets its connection or gives it back. Nothing but closing the
@@ -313,6 +324,8 @@ class Client:
     pool: Pool
     async_transport: Transport = "httpx"
     stream_chunk_timeout: float | None = None
+    max_response_bytes: int | None = None
+    """Bytes of a decoded body or stream at most; None for `MAX_IN_MEMORY`, or `MAX_IN_FILE` where it is saved."""
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
     sleep: Callable[[float], object] = time.sleep
@@ -415,13 +428,14 @@ class Client:
         response = self._retrying(tenacity.Retrying, call, sleep=self.sleep)(self._begun, call)
         with contextlib.closing(response):
             reader = call.read(response)
-            watched = _Watched(response, self.stream_chunk_timeout)
+            watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
-                    response.read()
-                    if not _holds_events(response.text):
-                        yield from reader.whole(response)
+                    whole = _read(response, self._limit(call))
+                    if not _holds_events(whole.text):
+                        yield from reader.whole(whole)
                         return
+                    watched.replay(whole)
                 events = _events(watched)
                 for data in events:
                     yield from reader.feed(data)
@@ -435,15 +449,16 @@ class Client:
         async with contextlib.AsyncExitStack() as stack:
             response = await self._retrying(tenacity.AsyncRetrying, call)(self._abegun, call, stack)
             reader = call.read(response)
-            watched = _Watched(response, self.stream_chunk_timeout)
+            watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
-                    await response.aread()
-                    if not _holds_events(response.text):
-                        for item in reader.whole(response):
+                    whole = await _aread(response, self._limit(call))
+                    if not _holds_events(whole.text):
+                        for item in reader.whole(whole):
                             yield item
                         return
+                    watched.replay(whole)
                 async for data in events:
                     for item in reader.feed(data):
                         yield item
@@ -466,8 +481,8 @@ class Client:
                 if call.is_answer(response):
                     return response
                 with contextlib.closing(response):
-                    response.read()
-                request, auth = self._onward(call, response), {"auth": None}
+                    failed = _read_error(response)
+                request, auth = self._onward(call, response, failed), {"auth": None}
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
     async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
@@ -485,8 +500,8 @@ class Client:
                         stack.push_async_exit(opened.pop_all())
                         return response
                     async with contextlib.aclosing(response):
-                        await response.aread()
-                    request, auth = self._onward(call, response), {"auth": None}
+                        failed = await _aread_error(response)
+                    request, auth = self._onward(call, response, failed), {"auth": None}
                 raise httpx.TooManyRedirects("too many redirects", request=request)
 
     def _begun(self, call: Call[Any]) -> httpx.Response:
@@ -499,24 +514,18 @@ class Client:
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
         with _turn(call), errors.mapped(), contextlib.closing(self._opened(call)) as response:
-            if call.into is not None:
-                _save(response, call.into, call.arrived)
-            elif call.arrived is not None:
-                return _gather(response, call.arrived)
-            else:
-                response.read()
+            if call.into is None:
+                return _read(response, self._limit(call), call.arrived)
+            _save(response, call.into, self._limit(call), call.arrived)
         return response
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
             async with _aturn(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
-                if call.into is not None:
-                    await _asave(response, call.into, call.arrived)
-                elif call.arrived is not None:
-                    return await _agather(response, call.arrived)
-                else:
-                    await response.aread()
+                if call.into is None:
+                    return await _aread(response, self._limit(call), call.arrived)
+                await _asave(response, call.into, self._limit(call), call.arrived)
         return response
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
@@ -553,12 +562,16 @@ class Client:
         found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
         return found
 
-    def _onward(self, call: Call[Any], response: httpx.Response) -> httpx.Request:
+    def _limit(self, call: Call[Any]) -> int:
+        """Bytes that the body of a good answer may have."""
+        return self.max_response_bytes or (MAX_IN_MEMORY if call.into is None else MAX_IN_FILE)
+
+    def _onward(self, call: Call[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
         """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
         holds back the key, but no other header that may be secret."""
         onward = response.next_request
         if onward is None or call.method != "GET":
-            raise call.error_of(response)
+            raise call.error_of(failed)
         if self._is_foreign(call) or _goes_abroad(response.request.url, onward.url):
             onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in _TOLD_ABROAD})
         return onward
@@ -567,7 +580,9 @@ class Client:
         headers = httpx.Headers(self.headers)
         if self._is_foreign(call):
             headers = httpx.Headers({name: value for name, value in headers.items() if name == "user-agent"})
-        elif call.anonymous:
+        else:
+            headers.setdefault("accept-encoding", ACCEPTED)
+        if call.anonymous:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
         return headers
@@ -649,45 +664,59 @@ def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
         raise concurrent.futures.CancelledError
 
 
-# Bodies that come piece by piece, so that somebody can be told, and into a file where they may be large. In the event
-# loop a thread writes.
+# Bodies, in memory or in a file. In the event loop a thread writes.
 
 
-def _gather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
+def _read(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+    """A response with its body read."""
+    if arrived is None and is_small(response, limit):
+        response.read()
+        return with_text(response)
     tell, pieces = _teller(response, arrived), []
-    for piece in response.iter_bytes(PIECE):
+    for piece in iter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
-    return with_body(response, b"".join(pieces))
+    return with_text(with_body(response, b"".join(pieces)))
 
 
-async def _agather(response: httpx.Response, arrived: Arrived) -> httpx.Response:
+async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+    if arrived is None and is_small(response, limit):
+        await response.aread()
+        return with_text(response)
     tell, pieces = _teller(response, arrived), []
-    async for piece in response.aiter_bytes(PIECE):
+    async for piece in aiter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
-    return with_body(response, b"".join(pieces))
+    return with_text(with_body(response, b"".join(pieces)))
 
 
-def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
-    """The answer as `read` leaves it, where its body was read in another way, and decoded."""
-    headers = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
-    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+def _read_error(response: httpx.Response) -> httpx.Response:
+    """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
+    if response.has_redirect_location:
+        return response
+    return with_text(with_body(response, b"".join(iter_body(response, MAX_ERROR, cuts=True))))
 
 
-def _save(response: httpx.Response, path: Path, arrived: Arrived | None) -> None:
+async def _aread_error(response: httpx.Response) -> httpx.Response:
+    if response.has_redirect_location:
+        return response
+    pieces = [piece async for piece in aiter_body(response, MAX_ERROR, cuts=True)]
+    return with_text(with_body(response, b"".join(pieces)))
+
+
+def _save(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
     tell = _teller(response, arrived)
     with path.open("wb") as file:
-        for piece in response.iter_bytes(PIECE):
+        for piece in iter_body(response, limit):
             file.write(piece)
             tell(len(piece))
 
 
-async def _asave(response: httpx.Response, path: Path, arrived: Arrived | None) -> None:
+async def _asave(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
     tell = _teller(response, arrived)
     file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
     try:
-        async for piece in response.aiter_bytes(PIECE):
+        async for piece in aiter_body(response, limit):
             await in_thread(file.write, piece)
             tell(len(piece))
     finally:
@@ -801,8 +830,10 @@ class _Watched:
 
     headers = {"content-type": "text/event-stream"}  # as `_is_event_stream` found it, in whatever case
 
-    def __init__(self, response: httpx.Response, limit: float | None) -> None:
+    def __init__(self, response: httpx.Response, limit: float | None, max_bytes: int) -> None:
         self.limit = limit
+        self._max_bytes = max_bytes
+        self._waiting = 0
         self._response = response
         self._unread: list[str] | None = []
         self._since = time.monotonic()
@@ -811,9 +842,14 @@ class _Watched:
             # whole answer held, from now on that between two events does.
             response.request.extensions.get("timeout", {})["read"] = limit
 
+    def replay(self, whole: httpx.Response) -> None:
+        """Take the events from a body that was read."""
+        self._response = whole
+
     def restart(self) -> None:
         self._since = time.monotonic()
         self._unread = None
+        self._waiting = 0
 
     @property
     def no_events(self) -> bool:
@@ -826,20 +862,27 @@ class _Watched:
         return with_body(self._response, "".join(self._unread or []).encode())
 
     def iter_text(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")(
+            "replace"
+        )  # whatever a header says: the standard knows no other
         with self._silence_told():
-            for text in self._response.iter_text():
+            for text in map(decoder.decode, iter_body(self._response, self._max_bytes, size=None)):
                 if self.limit is not None and time.monotonic() - self._since > self.limit:
                     raise _stalled(self.limit)
                 yield self._noted(text)
         yield "\n\n"
 
     async def aiter_text(self) -> AsyncIterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._silence_told():
-            async for text in self._response.aiter_text():
-                yield self._noted(text)
+            async for piece in aiter_body(self._response, self._max_bytes, size=None):
+                yield self._noted(decoder.decode(piece))
         yield "\n\n"
 
     def _noted(self, text: str) -> str:
+        self._waiting += len(text)
+        if self._waiting > MAX_EVENT:
+            raise errors.InvalidResponseError(f"An event of the stream is longer than {MAX_EVENT:,} characters")
         if self._unread is None:
             return text
         text = text if self._unread else text.removeprefix("\ufeff")

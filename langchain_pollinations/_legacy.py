@@ -20,8 +20,9 @@ import httpx
 from langchain_core.language_models import ModelProfile
 
 from langchain_pollinations import errors
+from langchain_pollinations._bodies import with_body
 from langchain_pollinations._encode import Json, ask_for_json, mentions_json
-from langchain_pollinations._http import Call, with_body
+from langchain_pollinations._http import Call
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
 from langchain_pollinations.errors import (

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._batches import Batches
+from langchain_pollinations._bodies import with_body
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Flow, with_body
+from langchain_pollinations._http import Flow
 from langchain_pollinations._options import check_safe, check_whole, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References, in_json
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError

@@ -20,8 +20,9 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from langchain_pollinations import errors
+from langchain_pollinations._bodies import with_body
 from langchain_pollinations._encode import Json
-from langchain_pollinations._http import Call, EventReader, with_body
+from langchain_pollinations._http import Call, EventReader
 
 T = TypeVar("T")
 

@@ -1,0 +1,186 @@
+"""Bodies of responses, decoded in bounded steps: no response takes more memory or disk than its limit.
+
+httpx decodes each piece of a body as a whole, whatever it grows to, and undoes as many encodings as a header names.
+Here one encoding is undone, and what comes out is counted while it comes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zlib
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+
+from langchain_pollinations import errors
+
+CHUNK_SIZE = 256 * 1024
+"""Bytes that a body is read and written in."""
+MAX_IN_MEMORY = 512 * 1024 * 1024
+"""Bytes of a body that is kept in memory, or of a whole stream, at most."""
+MAX_IN_FILE = 8 * 1024 * 1024 * 1024
+"""Bytes of a body that is written to a file, at most."""
+MAX_EVENT = 64 * 1024 * 1024
+"""Characters of a stream up to the end of an event, at most."""
+MAX_ERROR = 1024 * 1024
+"""Bytes of an error's body that are read; the rest is left out."""
+ACCEPTED = "gzip, deflate"
+"""Encodings that are asked for: one byte of theirs becomes 1,032 at most, while one of Brotli or Zstandard becomes any
+number."""
+
+
+class Decoder:
+    """Undoes the encoding of a body, and counts what comes out.
+
+    Args:
+        response: The response, its headers read.
+        limit: Bytes of the decoded body at most.
+        cuts: Whether to leave out what is beyond the limit or cannot be decoded, instead of raising an error.
+
+    Raises:
+        InvalidResponseError: If the encoding was not asked for, the body is not encoded as it says, or it is larger
+            than the limit.
+    """
+
+    def __init__(self, response: httpx.Response, limit: int, *, cuts: bool = False) -> None:
+        self._response, self._limit, self._cuts = response, limit, cuts
+        self._left = limit
+        self._encoding = _encoding(response)
+        if self._encoding not in ("", "gzip", "x-gzip", "deflate") and not cuts:
+            raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED})")
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if self._encoding else None
+        self._begun = False
+        if not self._encoding and not cuts and declared_size(response) > limit:
+            raise self._too_large()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit of a body that is cut is reached."""
+        return self._cuts and self._left <= 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """The decoded bytes of a piece."""
+        if self._inflate is None:
+            yield from self._counted(piece)
+            return
+        is_full = bool(piece)
+        while is_full:
+            try:
+                decoded = self._inflate.decompress(piece, CHUNK_SIZE)
+            except zlib.error as error:
+                if self._cuts:
+                    return
+                if self._begun or self._encoding != "deflate":
+                    raise self._error(f"is not encoded as it says ({self._encoding}): {error}") from error
+                # Some servers leave out the head of this encoding.
+                self._begun, self._inflate = True, zlib.decompressobj(-zlib.MAX_WBITS)
+                continue
+            self._begun, piece = True, self._inflate.unconsumed_tail
+            is_full = bool(piece) or len(decoded) == CHUNK_SIZE  # more may wait inside
+            yield from self._counted(decoded)
+
+    def finish(self) -> None:
+        """Check that the encoded body has its end."""
+        if self._inflate is not None and self._begun and not (self._inflate.eof or self._cuts):
+            raise self._error(f"stops before the end of its encoding ({self._encoding})")
+
+    def _counted(self, decoded: bytes) -> Iterator[bytes]:
+        self._left -= len(decoded)
+        if self._left < 0 and not self._cuts:
+            raise self._too_large()
+        kept = decoded[: self._left] if self._left < 0 else decoded
+        if kept:
+            yield kept
+
+    def _too_large(self) -> errors.InvalidResponseError:
+        return self._error(
+            f"is larger than {self._limit:,} bytes; raise `max_response_bytes` where such a response is expected"
+        )
+
+    def _error(self, what: str) -> errors.InvalidResponseError:
+        error = errors.InvalidResponseError(
+            f"The response {what}",
+            status_code=self._response.status_code,
+            request_id=self._response.headers.get("x-request-id"),
+        )
+        error.is_retryable = False
+        return error
+
+
+def _encoding(response: httpx.Response) -> str:
+    said = ", ".join(response.headers.get_list("content-encoding")).strip().lower()
+    return "" if said == "identity" else said
+
+
+def declared_size(response: httpx.Response) -> int:
+    """The `Content-Length` of a response; 0 where it has none."""
+    said = response.headers.get("content-length", "")
+    return int(said) if said.isdecimal() and said.isascii() and len(said) < 19 else 0
+
+
+def iter_body(
+    response: httpx.Response, limit: int, *, cuts: bool = False, size: int | None = CHUNK_SIZE
+) -> Iterator[bytes]:
+    """The decoded body of a response, piece by piece; with a `size` of None as soon as it arrives."""
+    decoder = Decoder(response, limit, cuts=cuts)
+    if response.is_stream_consumed:  # a response of a mock transport has been read
+        yield from Decoder(_decoded(response), limit, cuts=cuts).feed(response.content)
+        return
+    for piece in response.iter_raw(size):
+        yield from decoder.feed(piece)
+        if decoder.is_full:
+            return
+    decoder.finish()
+
+
+async def aiter_body(
+    response: httpx.Response, limit: int, *, cuts: bool = False, size: int | None = CHUNK_SIZE
+) -> AsyncIterator[bytes]:
+    """As `iter_body`."""
+    decoder = Decoder(response, limit, cuts=cuts)
+    if response.is_stream_consumed:
+        for decoded in Decoder(_decoded(response), limit, cuts=cuts).feed(response.content):
+            yield decoded
+        return
+    async for piece in response.aiter_raw(size):
+        for decoded in decoder.feed(piece):
+            yield decoded
+        if decoder.is_full:
+            return
+    decoder.finish()
+
+
+def _decoded(response: httpx.Response) -> httpx.Response:
+    return httpx.Response(response.status_code, headers=_plain_headers(response))
+
+
+def is_small(response: httpx.Response, limit: int) -> bool:
+    """Whether httpx itself can read a body without passing the limit: it comes as it is, and says how long it is."""
+    return not _encoding(response) and 0 < declared_size(response) <= limit
+
+
+def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    """A response as `read` leaves it, where its body was read in another way, and decoded."""
+    return httpx.Response(
+        response.status_code, headers=_plain_headers(response), content=body, request=response.request
+    )
+
+
+def _plain_headers(response: httpx.Response) -> dict[str, str]:
+    return {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+
+
+def with_text(response: httpx.Response) -> httpx.Response:
+    """A response whose `text` can be had: `charset=hex` names a codec, but none of text."""
+    name = response.charset_encoding
+    try:
+        is_text = name is None or _TEXT_CODEC.match(codecs.lookup(name).name) is not None
+    except (LookupError, ValueError):
+        is_text = False
+    if not is_text:
+        response.encoding = "utf-8"
+    return response
+
+
+_TEXT_CODEC = re.compile(r"utf-8|ascii|iso8859|cp12|gb|big5|shift_jis|euc|koi8")

@@ -1,0 +1,138 @@
+"""No response takes more memory or disk than its limit, whatever its headers say, and each ends in a clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_pollinations import (
+    ChatPollinations,
+    PollinationsEmbeddings,
+    PollinationsImage,
+    PollinationsVideo,
+    errors,
+    list_models,
+)
+from langchain_pollinations._bodies import MAX_ERROR
+from langchain_pollinations.emulator import Emulator
+from tests.conftest import Ask
+
+MIB = 1024 * 1024
+ZEROS = bytes(64 * MIB)
+LIMIT = 4 * MIB
+TOO_LARGE = r"larger than 4,194,304 bytes; raise `max_response_bytes`"
+
+
+def completion(text: str) -> bytes:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+
+
+BOMB = gzip.compress(ZEROS)
+BODIES: dict[str, tuple[bytes, dict[str, str], str]] = {
+    "declared": (b"x" * (LIMIT + 1), {}, TOO_LARGE),
+    "gzip": (BOMB, {"content-encoding": "gzip"}, TOO_LARGE),
+    "deflate": (zlib.compress(ZEROS), {"content-encoding": "deflate"}, TOO_LARGE),
+    "gzip twice": (gzip.compress(BOMB), {"content-encoding": "gzip, gzip"}, "'gzip, gzip', which was not asked for"),
+    "Brotli": (b"\x1b" * 99, {"content-encoding": "br"}, "'br', which was not asked for"),
+    "no gzip": (b"{}", {"content-encoding": "gzip"}, "not encoded as it says"),
+    "half a gzip": (
+        gzip.compress(completion("Hi"))[:-9],
+        {"content-encoding": "gzip"},
+        "before the end of its encoding",
+    ),
+}
+SENDERS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
+    "chat": lambda given, _: ChatPollinations(**given).invoke("Hi"),
+    "achat": lambda given, _: asyncio.run(ChatPollinations(**given).ainvoke("Hi")),
+    "chat over aiohttp": lambda given, _: asyncio.run(
+        ChatPollinations(**given, async_transport="aiohttp").ainvoke("Hi")
+    ),
+    "stream": lambda given, _: list(ChatPollinations(**given).stream("Hi")),
+    "plain text": lambda given, _: ChatPollinations(**given, route="get").invoke("Hi"),
+    "image": lambda given, _: PollinationsImage(**given).generate("a whale"),
+    "embeddings": lambda given, _: PollinationsEmbeddings(**given).embed_query("a whale"),
+    "models": lambda given, _: list_models("text", **given),
+    "video in a file": lambda given, folder: PollinationsVideo(**given).generate("a whale", path=folder / "whale.mp4"),
+    "avideo in a file": lambda given, folder: asyncio.run(
+        PollinationsVideo(**given).agenerate("a whale", path=folder / "whale.mp4")
+    ),
+}
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_a_body_beyond_its_limit_is_an_error(emulator: Emulator, tmp_path: Path, sender: str) -> None:
+    given = {**emulator.connection(), "max_response_bytes": LIMIT, "max_retries": 0}
+    for kind, (body, headers, says) in BODIES.items():
+        emulator.reply(body=body, headers=headers, content_type="application/json", on="/")
+        if sender == "models":
+            with pytest.warns(UserWarning, match="snapshot|ships"):  # the list that ships stands in
+                SENDERS[sender](given, tmp_path)
+            continue
+        tracemalloc.start()
+        with pytest.raises(errors.InvalidResponseError, match=says):
+            SENDERS[sender](given, tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 40 * MIB, kind  # the bomb itself would be 64 MiB
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_good_bodies_are_decoded(emulator: Emulator, ask: Ask) -> None:
+    chat = ChatPollinations(**emulator.connection(), max_response_bytes=LIMIT)
+    text = "whale " * 100_000
+    raw = completion(text)
+    squeezed = zlib.compressobj(wbits=-15)
+    encodings = {
+        "gzip": gzip.compress(raw),
+        "x-gzip": gzip.compress(raw),
+        "deflate": zlib.compress(raw),
+        "DEFLATE": squeezed.compress(raw) + squeezed.flush(),  # without its head
+        "identity": raw,
+    }
+    for encoding, body in encodings.items():
+        emulator.reply(body=body, headers={"content-encoding": encoding}, content_type="application/json")
+        assert ask(chat, "Hi").text == text
+    assert emulator.requests[-1].headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_stream_has_a_limit(emulator: Emulator, way: str) -> None:
+    chat = ChatPollinations(**emulator.connection(), max_response_bytes=LIMIT)
+    event = {"choices": [{"delta": {"content": "whale " * 20_000}}]}
+
+    async def collect() -> None:
+        async for _ in chat.astream("Hi"):
+            pass
+
+    for chunks in ([event] * 60, ["data: " + "x" * (LIMIT // 2)] * 4, [": comment\n\n" * (LIMIT // 10)]):
+        emulator.reply(chunks=chunks)
+        with pytest.raises(errors.InvalidResponseError, match=TOO_LARGE):
+            list(chat.stream("Hi")) if way == "stream" else asyncio.run(collect())
+
+
+def test_the_body_of_an_error_is_cut(emulator: Emulator, ask: Ask) -> None:
+    chat = ChatPollinations(**emulator.connection(), max_retries=0)
+    for body, headers in ((ZEROS, {}), (BOMB, {"content-encoding": "gzip"}), (b"x", {"content-encoding": "br"})):
+        emulator.reply(body=body, headers=headers, status=503, content_type="text/plain")
+        with pytest.raises(errors.ServiceUnavailableError) as caught:
+            ask(chat, "Hi")
+        assert len(caught.value.body) <= MAX_ERROR
+
+
+@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "nonsense", "utf-16", "idna", "undefined"])
+def test_an_odd_charset_ends_in_no_raw_exception(emulator: Emulator, ask: Ask, charset: str) -> None:
+    kind = f"text/plain; charset={charset}".encode("utf-8", "replace").decode()
+    chat = ChatPollinations(**emulator.connection(), max_retries=0, route="get")
+    emulator.reply(body=b"whale", status=400, content_type=kind)
+    with pytest.raises(errors.InvalidRequestError):
+        ask(chat, "Hi")
+    emulator.reply(body=b"whale", content_type=kind)
+    assert ask(chat, "Hi").text
