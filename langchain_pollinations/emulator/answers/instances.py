@@ -8,6 +8,7 @@ from typing import Any
 
 from ..refusals import upstream
 from . import words
+from .patterns import matches, text_for
 from .words import Words
 
 Schema = Mapping[str, Any]
@@ -49,6 +50,16 @@ def _merged(schema: Schema, root: Schema) -> Schema:
     return whole
 
 
+def _both(outer: Schema, inner: Schema) -> Schema:
+    """A schema and the variant of its union that is taken: their properties stand side by side."""
+    both = {**outer, **inner}
+    if "properties" in outer:
+        both["properties"] = {**outer["properties"], **inner.get("properties", {})}
+    if "required" in outer:
+        both["required"] = [*outer["required"], *inner.get("required", [])]
+    return both
+
+
 def _types(schema: Schema) -> list[str]:
     given = schema.get("type")
     if isinstance(given, str):
@@ -69,11 +80,7 @@ class Maker:
         self.words, self.root = found, root
 
     def make(self, schema: Any, name: str = "", depth: int = 0) -> Any:
-        known = _resolved(schema, self.root)
-        for key in ("anyOf", "oneOf"):
-            if known.get(key):
-                rest = {k: v for k, v in known.items() if k != key}
-                return self.make({**rest, **self._variant(known[key], depth)}, name, depth)
+        known = self._concrete(schema, depth)
         if "const" in known:
             return known["const"]
         if known.get("enum"):
@@ -84,15 +91,43 @@ class Maker:
             return None
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
 
+    def _concrete(self, schema: Any, depth: int) -> Schema:
+        """A schema with one variant in place of each union on its surface."""
+        known = _resolved(schema, self.root)
+        for key in ("anyOf", "oneOf"):
+            if known.get(key):
+                rest = {k: v for k, v in known.items() if k != key}
+                return self._concrete(_both(rest, self._variant(known[key], depth)), depth)
+        return known
+
+    def _values(self, schema: Schema) -> list[Any] | None:
+        """The values that a schema lists, also as a union of single ones; None where it lists none."""
+        if "const" in schema:
+            return [schema["const"]]
+        if schema.get("enum"):
+            return list(schema["enum"])
+        united = schema.get("anyOf") or schema.get("oneOf") or []
+        each = [self._values(_resolved(variant, self.root)) for variant in united]
+        return None if None in each or not each else [value for values in each for value in values or ()]
+
     def _variant(self, variants: Sequence[Any], depth: int) -> Schema:
-        """The first variant that is something; the one that is nothing where it goes too deep."""
+        """The variant that the text names, else the first that is something; the one that is nothing where it goes too
+        deep."""
         resolved = [_resolved(v, self.root) for v in variants]
         nothing = [v for v in resolved if _types(v) == ["null"]]
         something = [v for v in resolved if _types(v) != ["null"]]
         if nothing and (depth >= DEPTH or not something):
             return nothing[0]
         simple = [v for v in something if _types(v) != ["object"]]
-        return (simple if depth >= DEPTH and simple else something)[0]
+        possible = simple if depth >= DEPTH and simple else something
+        return next((v for v in possible if self._is_spoken_of(v)), possible[0])
+
+    def _is_spoken_of(self, variant: Schema) -> bool:
+        """Whether the text has a value that only this variant has, its own or that of one of its fields."""
+        text = self.words.text.lower()
+        fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
+        told = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
+        return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in told)
 
     def _named(self, name: str) -> bool:
         """Whether the text speaks of a field."""
@@ -142,15 +177,16 @@ class Maker:
             return [self.make(item, name, depth + 1) for item in schema["prefixItems"]][:most]
         if depth >= DEPTH and not least:
             return []
-        item = _resolved(schema.get("items", {}), self.root)
-        if _types(item) == ["string"] and not item.get("enum"):
+        values = self._values(_resolved(schema.get("items", {}), self.root))
+        if values is not None:
+            return self._choices(values, least, most, bool(schema.get("uniqueItems")))
+        item = self._concrete(schema.get("items", {}), depth + 1)
+        if _types(item) == ["string"] and self._values(item) is None:
             listed = self._listed() or [self.words.subject]
             listed = [self._fitted(text, item) for text in listed]
             while len(listed) < least:
                 listed.append(self._fitted(f"{self.words.subject} {len(listed) + 1}", item))
-            return listed[: max(most, 0)]
-        if item.get("enum"):
-            return self._choices(item["enum"], least, most, bool(schema.get("uniqueItems")))
+            return (_distinct(listed) if schema.get("uniqueItems") else listed)[: max(most, 0)]
         count = min(most, max(least, 1, self._several(item)))
         made = [self.make(item, _singular(name), depth + 1) for _ in range(count)]
         return _distinct(made) if schema.get("uniqueItems") else made
@@ -230,10 +266,12 @@ class Maker:
             text = f"{text} {text}" if text else "x" * least
         text = text if most is None else text[: int(most)]
         pattern = schema.get("pattern")
-        if isinstance(pattern, str) and not _matches(pattern, text):
-            candidates = (*re.findall(r"\S+", self.words.text), *SAMPLES)
-            return next((c for c in candidates if _matches(pattern, c)), text)
-        return text
+        if not isinstance(pattern, str) or matches(pattern, text):
+            return text
+        candidates = (*re.findall(r"\S+", self.words.text), *SAMPLES)
+        fitting = (c for c in candidates if least <= len(c) <= (most or len(c)) and matches(pattern, c))
+        found = next(fitting, None) or text_for(pattern, least, most)
+        return text if found is None else found
 
     _of_kind: Mapping[str, Callable[[Maker, Schema, str, int], Any]] = {
         "object": _object,
@@ -267,13 +305,6 @@ def _singular(name: str) -> str:
 
 def _key(text: str) -> str:
     return "_".join(re.findall(r"\w+", text.lower())[:3]) or "value"
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return True
 
 
 FORMATS = {

@@ -1,0 +1,98 @@
+"""Texts that match a regular expression, as the `pattern` of a JSON schema asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+# What `re` itself reads a pattern with. It is private, and has been the same since Python 3.11.
+_parse = import_module("re._parser").parse
+
+CHARACTERS = "aA1 -_.,:/@#%+!?()"
+CATEGORIES: Mapping[str, Callable[[str], bool]] = {
+    "CATEGORY_DIGIT": str.isdigit,
+    "CATEGORY_NOT_DIGIT": lambda c: not c.isdigit(),
+    "CATEGORY_SPACE": str.isspace,
+    "CATEGORY_NOT_SPACE": lambda c: not c.isspace(),
+    "CATEGORY_WORD": lambda c: c.isalnum() or c == "_",
+    "CATEGORY_NOT_WORD": lambda c: not (c.isalnum() or c == "_"),
+}
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text has what the pattern asks for. A pattern that Python cannot read asks for nothing."""
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return True
+
+
+def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | None:
+    """A text that matches a pattern and has the length that is asked for; None where none was found."""
+    try:
+        tree = _parse(pattern)
+    except re.error:
+        return None
+    for times in (1, 0, 2, 3, 4, 6, 8, 12, 16, 32, least):
+        text = _Writer(times).write(tree)
+        for padded in (text, text.ljust(least, "a"), text.rjust(least, "a")):
+            if least <= len(padded) <= (len(padded) if most is None else most) and matches(pattern, padded):
+                return padded
+    return None
+
+
+class _Writer:
+    """Writes what a parsed pattern describes, with each free repetition made `times` times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.groups: dict[int, str] = {}
+
+    def write(self, tree: Iterable[tuple[Any, Any]]) -> str:
+        return "".join(self._write(str(kind), value) for kind, value in tree)
+
+    def _write(self, kind: str, value: Any) -> str:
+        match kind:
+            case "LITERAL":
+                return chr(value)
+            case "NOT_LITERAL":
+                return next(c for c in CHARACTERS if ord(c) != value)
+            case "ANY":
+                return "a"
+            case "IN":
+                return _one_of(value)
+            case "BRANCH":
+                return self.write(value[1][0])
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                low, high, inner = value
+                return "".join(self.write(inner) for _ in range(min(max(low, self.times), high)))
+            case "SUBPATTERN":
+                self.groups[value[0]] = text = self.write(value[3])
+                return text
+            case "ATOMIC_GROUP":
+                return self.write(value)
+            case "GROUPREF":
+                return self.groups.get(value, "")
+        return ""  # places and conditions: whether the text meets them is seen when it is whole
+
+
+def _one_of(items: Sequence[tuple[Any, Any]]) -> str:
+    """A character of a set, or one beside it where the set is negated."""
+    known = [(str(kind), value) for kind, value in items]
+    edges = [chr(value[0] if kind == "RANGE" else value) for kind, value in known if kind in ("RANGE", "LITERAL")]
+    negated = ("NEGATE", None) in known
+    found = (c for c in [*edges, *CHARACTERS] if any(_is_in(c, *item) for item in known) is not negated)
+    return next(found, "a")
+
+
+def _is_in(character: str, kind: str, value: Any) -> bool:
+    match kind:
+        case "LITERAL":
+            return bool(ord(character) == value)
+        case "RANGE":
+            return bool(value[0] <= ord(character) <= value[1])
+        case "CATEGORY":
+            return CATEGORIES[str(value)](character)
+    return False

@@ -1,0 +1,100 @@
+"""Values that the emulator makes for a JSON schema fit it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langchain_pollinations.emulator.answers.instances import instance
+
+TEXTS = st.sampled_from(["", "About cats", "Pick search and mail: red, 3 and 7", 'The dog "Rex" is 4 years old.'])
+NAMES = st.sampled_from(["name", "age", "tags", "kind", "when", "items"])
+PATTERNS = [
+    r"^[A-Z]{3}-\d{3}$", r"^\+?[0-9]{7,15}$", r"[aeiou]{2}", r"^(red|green)$", r"^[^a-z ]+$", r"^\S+@\S+\.org$",
+    r"^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$", r"^#[0-9a-fA-F]{6}$", r"^(?=.*\d)(?=.*[a-z]).{6,}$",
+    r"^([ab])x\1$", r"^$", r"\bcat\b", r"^[\w.-]+$", r"^x*y+?z?$", r"^\W$", r"^[^\d\s]$",
+]  # fmt: skip
+
+
+def _range(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high)).map(lambda pair: (min(pair), max(pair)))
+
+
+STRINGS = st.one_of(
+    st.just({"type": "string"}),
+    _range(0, 30).map(lambda r: {"type": "string", "minLength": r[0], "maxLength": r[1]}),
+    st.sampled_from(PATTERNS).map(lambda pattern: {"type": "string", "pattern": pattern}),
+    _range(0, 30).map(
+        lambda r: {"type": "string", "pattern": "^[a-c]+-?[0-9]*$", "minLength": r[0], "maxLength": r[1] + 1}
+    ),
+    st.sampled_from(["date", "date-time", "email", "uuid"]).map(lambda form: {"type": "string", "format": form}),
+)
+NUMBERS = st.builds(
+    lambda kind, r: {"type": kind, "minimum": r[0], "maximum": r[1]},
+    st.sampled_from(["integer", "number"]),
+    _range(-9, 9),
+)
+VALUES = st.one_of(
+    st.lists(st.sampled_from(["red", "green", "search", "mail"]), min_size=1, unique=True).map(lambda v: {"enum": v}),
+    st.sampled_from(["red", 3, None, True]).map(lambda value: {"const": value}),
+    st.just({"anyOf": [{"const": "search", "type": "string"}, {"const": "mail", "type": "string"}]}),
+)
+PLAIN = st.one_of(STRINGS, NUMBERS, VALUES, st.sampled_from([{"type": "boolean"}, {"type": "null"}, {}, True]))
+
+
+def _object(properties: dict[str, Any], required: list[str], closed: bool) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": sorted({*required} & properties.keys())}
+    return {**schema, "additionalProperties": False} if closed else schema
+
+
+def _tagged(first: dict[str, Any], second: dict[str, Any], key: str) -> dict[str, Any]:
+    """A discriminated union, as Pydantic writes it."""
+
+    def member(tag: str, properties: dict[str, Any]) -> dict[str, Any]:
+        return _object({**properties, "tag": {"const": tag, "type": "string"}}, ["tag"], True)
+
+    return {key: [member("red", first), member("mail", second)]}
+
+
+def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    fields = st.dictionaries(NAMES, inner, max_size=3)
+    lengths = _range(0, 4)
+    return st.one_of(
+        st.builds(_object, fields, st.lists(NAMES), st.booleans()),
+        st.builds(lambda item, r: {"type": "array", "items": item, "minItems": r[0], "maxItems": r[1]}, inner, lengths),
+        st.builds(lambda item, unique: {"type": "array", "items": item, "uniqueItems": unique}, inner, st.booleans()),
+        st.lists(inner, min_size=1, max_size=3).map(lambda variants: {"anyOf": variants}),
+        st.builds(_tagged, fields, fields, st.sampled_from(["anyOf", "oneOf"])),
+        fields.map(lambda f: {"type": "array", "items": {"oneOf": [_object(f, [], False), {"type": "null"}]}}),
+        inner.map(lambda schema: {"allOf": [schema]}),
+        inner.map(lambda schema: {"$ref": "#/$defs/Shared"} if schema is True else schema),
+    )
+
+
+SCHEMAS = st.recursive(PLAIN, _deeper, max_leaves=8)
+
+
+@given(SCHEMAS, TEXTS)
+def test_an_instance_fits_its_schema(schema: Any, text: str) -> None:
+    whole = {"$defs": {"Shared": {"type": "integer"}}, "allOf": [schema]}
+    jsonschema.Draft202012Validator(whole).validate(instance(whole, text))
+
+
+CHOICE = {"anyOf": [{"const": "search", "description": "Finds."}, {"const": "mail", "description": "Sends."}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        pytest.param({"type": "array", "items": CHOICE}, ["mail"], id="a list of single values"),
+        pytest.param({"type": "array", "items": {"oneOf": CHOICE["anyOf"]}}, ["mail"], id="by oneOf"),
+        pytest.param(CHOICE, "mail", id="one value"),
+        pytest.param({"type": "string", "pattern": "^[A-Z]{2}[0-9]{9}$"}, "AA000000000", id="a pattern"),
+    ],
+)
+def test_an_instance_follows_the_text(schema: dict[str, Any], expected: Any) -> None:
+    assert instance(schema, "Please send a mail to the team") == expected
