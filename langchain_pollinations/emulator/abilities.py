@@ -70,8 +70,71 @@ def _tools(model: Model, asked: Talk) -> None:
 
 
 def _forced_tools(model: Model, asked: Talk) -> None:
-    if model["name"] == "anthropic/claude-fable-5.1" and asked.body.get("tool_choice") not in (None, "auto", "none"):
-        raise upstream(400, "400 Bad Request: tool_choice forces tool use, which this model does not support", 400)
+    """The catalogue tells who refuses a forced choice: models that take `tools` and no `tool_choice`. For some of them
+    it is not known whether they refuse it or pass over it; a client had better not count on it."""
+    takes = model.get("supported_parameters") or ("tools", "tool_choice")
+    if "tool_choice" in takes or "tools" not in takes:
+        return
+    for name in ("tool_choice", "function_call"):
+        if asked.body.get(name) not in (None, "auto", "none"):
+            raise upstream(400, f"400 Bad Request: {name} forces tool use, which this model does not support", 400)
+
+
+def _schemas(body: Json) -> list[tuple[str, Any]]:
+    """The JSON schemas of a request, and where they stand."""
+    tools = [tool.get("function") or {} for tool in body.get("tools") or []]
+    found = [(f"tools[{place}].parameters", tool.get("parameters")) for place, tool in enumerate(tools)]
+    found += [
+        (f"functions[{n}].parameters", each.get("parameters")) for n, each in enumerate(body.get("functions") or [])
+    ]
+    form = (body.get("response_format") or {}).get("json_schema") or {}
+    return [*found, ("response_schema", form.get("schema"))]
+
+
+def _has_keyword(schema: Any, keyword: str, is_schema: bool = True) -> bool:
+    """Whether a schema uses a keyword at any depth. A property may have its name."""
+    if isinstance(schema, list):
+        return any(_has_keyword(each, keyword) for each in schema)
+    if not isinstance(schema, dict):
+        return False
+    if is_schema and keyword in schema:
+        return True
+    inner = {key: value for key, value in schema.items() if not is_schema or key not in DATA}
+    return any(_has_keyword(value, keyword, not is_schema or key not in NAMES) for key, value in inner.items())
+
+
+NAMES = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+DATA = frozenset({"enum", "const", "default", "example", "examples"})
+
+
+def _keywords(model: Model, asked: Talk) -> None:
+    """Gemini's own form of schemas lacks this keyword."""
+    if not model["name"].startswith("google/"):
+        return
+    for place, schema in _schemas(asked.body):
+        if _has_keyword(schema, "propertyNames"):
+            words = f"Invalid JSON payload received. Unknown name \"propertyNames\" at '{place}': Cannot find field."
+            raise upstream(400, f"400 Bad Request: {words}", 400)
+
+
+FIREWORKS = frozenset(
+    "frequency_penalty logit_bias logprobs max_completion_tokens max_tokens n parallel_tool_calls prediction "
+    "presence_penalty reasoning_effort response_format seed stop stream temperature tool_choice tools top_k "
+    "top_logprobs top_p".split()
+)
+"""The parameters of models that Fireworks hosts. The service does not say which of these refuse `cache_control`; the
+emulator takes it from none."""
+
+
+def _cache_control(model: Model, asked: Talk) -> None:
+    if frozenset(model.get("supported_parameters") or ()) != FIREWORKS:
+        return
+    for place, message in enumerate(asked.messages):
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        if any("cache_control" in each for each in [message, *parts]):
+            words = f"Extra inputs are not permitted, field: 'messages[{place}].cache_control'"
+            raise upstream(400, f"400 Bad Request: {words}", 400)
 
 
 def _known_choice(model: Model, asked: Talk) -> None:
@@ -137,8 +200,8 @@ def _sound(model: Model, asked: Talk) -> None:
 
 
 ABILITIES = (
-    _messages_present, _names, _tools, _forced_tools, _known_choice, _structured, _length, _modalities, _sound,
-    _tool_names,
+    _messages_present, _names, _tools, _forced_tools, _known_choice, _keywords, _cache_control, _structured, _length,
+    _modalities, _sound, _tool_names,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ An account is a plain dictionary, so that tests can change it while the emulator
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, MutableMapping
@@ -178,7 +179,10 @@ def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
 
 
 class Rates:
-    """Generations of the last minute by key and model, for the models that limit them."""
+    """Recent generations by key and model, for the models that limit them.
+
+    A limit may be no whole number: 0.5 a minute is one in two minutes.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], deque[float]] = {}
@@ -188,18 +192,20 @@ class Rates:
 
     def admit(self, key: str, model: Mapping[str, Any]) -> None:
         limit = model.get("per_user_rpm")
-        if limit is None:
+        if not limit:
             return
         calls = self._calls.setdefault((key, model["name"]), deque())
         moment = time.monotonic()
-        while calls and moment - calls[0] > 60:
+        most = math.ceil(limit)
+        window = 60 * most / limit
+        while calls and moment - calls[0] > window:
             calls.popleft()
-        if len(calls) >= limit:
+        if len(calls) >= most:
             raise Refusal(
                 429,
                 f"Per-user limit of {limit} RPM exceeded for model {model['name']}",
                 code="community_model_rate_limit",
                 details={"name": "UpstreamError"},
-                headers={"retry-after": str(max(1, round(60 - (moment - calls[0]))))},
+                headers={"retry-after": str(max(1, round(window - (moment - calls[0]))))},
             )
         calls.append(moment)

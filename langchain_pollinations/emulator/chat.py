@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -140,8 +141,14 @@ def _searches(model: Model, body: Json) -> bool:
     return name.startswith("perplexity/") or name.endswith(":search") or _uses(model, body, "google_search")
 
 
+PASS_OVER_CHOICE = frozenset({"tencent/hy3"})
+"""Models that take a forced tool choice and do not heed it."""
+
+
 def natural(world: World, model: Model, asked: Talk) -> Completion:
     """The completion that the answerer makes."""
+    if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
+        asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
     message = answers.answer(
         asked,
         reasons=_reasons(model, asked.body),

@@ -427,7 +427,7 @@ def test_a_marked_beginning_is_written_once_and_then_read(say: Say) -> None:
     details = []
     for words in ("one", "two"):
         talk = [{"role": "system", "content": [part]}, {"role": "user", "content": words}]
-        details.append(say(talk, model="deepseek").json()["usage"]["prompt_tokens_details"])
+        details.append(say(talk, model="cohere/command-a-plus").json()["usage"]["prompt_tokens_details"])
     assert details[0]["cached_tokens"] == 0 and details[0]["cache_write_tokens"] > 200
     assert details[1]["cached_tokens"] > 200 and details[1]["cache_write_tokens"] == 0
 
@@ -490,6 +490,81 @@ def test_a_tool_name_that_providers_do_not_take_is_refused(say: Say) -> None:
             say([{"role": "user", "content": "hi"}, spoken, {"role": "function", "name": "f", "content": "sunny"}]),
         ):
             assert response.status_code == 400 and "does not match pattern" in response.json()["error"]["message"]
+
+
+FORM = {"type": "json_schema", "json_schema": {"name": "form", "schema": {}}}
+NAMED_KEYS = {"type": "object", "propertyNames": {"pattern": "^a"}}
+AS_PROPERTY = {"type": "object", "properties": {"propertyNames": {"enum": ["propertyNames"]}}}
+MARKED = [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]
+CALL = {"type": "function", "function": {"name": "get_weather"}}
+
+
+def _with_schema(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    inside = tool("f", "F.", x={"type": "array", "items": schema})
+    return [
+        {"tools": [inside]},
+        {"functions": [inside["function"]]},
+        {"response_format": {**FORM, "json_schema": {"name": "form", "schema": {"anyOf": [schema]}}}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "words"),
+    [
+        *[
+            pytest.param(model, fields, "forces tool use", id=f"{model} {fields}")
+            for model in ("anthropic/claude-fable-5.1", "anthropic/claude-opus-5.5", "tencent/hy4-preview")
+            for fields in ({"tool_choice": "required"}, {"tool_choice": CALL}, {"function_call": {"name": "f"}})
+        ],
+        *[
+            pytest.param("gemini-fast", fields, "propertyNames", id=f"propertyNames {next(iter(fields))}")
+            for fields in _with_schema(NAMED_KEYS)
+        ],
+        *[
+            pytest.param(model, {"messages": [{"role": "user", **message}]}, "Extra inputs", id=f"{model} marked")
+            for model in ("deepseek", "moonshotai/kimi-k3", "z-ai/glm-5.3", "minimax/minimax-m3")
+            for message in ({"content": MARKED}, {"content": "hi", "cache_control": {"type": "ephemeral"}})
+        ],
+    ],
+)
+def test_what_single_providers_refuse(say: Say, model: str, fields: dict[str, Any], words: str) -> None:
+    tools = {"tools": [WEATHER]} if "tool_choice" in fields else {}
+    response = say("hi", model=model, **tools, **fields)
+    assert response.status_code == 400 and words in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        pytest.param("anthropic/claude-fable-5.1", {"tools": [WEATHER], "tool_choice": "auto"}, id="auto"),
+        pytest.param("anthropic/claude-fable-5.1", {"tools": [WEATHER], "tool_choice": "none"}, id="none"),
+        pytest.param("claude", {"tools": [WEATHER], "tool_choice": "required"}, id="another Claude"),
+        *[
+            pytest.param("gemini-fast", fields, id=f"named so, {next(iter(fields))}")
+            for fields in _with_schema(AS_PROPERTY)
+        ],
+        *[pytest.param("openai", fields, id=f"OpenAI, {next(iter(fields))}") for fields in _with_schema(NAMED_KEYS)],
+        pytest.param("claude", {"messages": [{"role": "user", "content": MARKED}]}, id="marked for Claude"),
+    ],
+)
+def test_what_other_providers_take(say: Say, model: str, fields: dict[str, Any]) -> None:
+    assert say("hi", model=model, **fields).status_code == 200
+
+
+def test_a_model_may_pass_over_a_forced_choice(say: Say) -> None:
+    asked = {"tools": [WEATHER], "tool_choice": "required"}
+    assert calls(say("Hello!", model="tencent/hy3", **asked)) == []
+    assert len(calls(say("Hello!", model="openai", **asked))) == 1
+
+
+def test_a_model_calls_what_the_system_message_tells_it_to_call(say: Say) -> None:
+    def ask(told: str) -> list[str]:
+        talk = [{"role": "system", "content": told}, {"role": "user", "content": "Hello!"}]
+        return [name for name, _ in calls(say(talk, tools=[WEATHER, ADDER]))]
+
+    assert ask("Answer with a call of the tool 'my_adder_tool', not with text.") == ["my_adder_tool"]
+    assert len(ask("Answer with a call of one of your tools, not with text.")) == 1
+    assert ask("You may call tools.") == []
 
 
 def test_the_plain_routes_answer_with_text(http: httpx.Client) -> None:

@@ -148,6 +148,26 @@ def test_the_limit_of_a_model_per_minute(emulator: Emulator, http: httpx.Client)
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
 
 
+@pytest.mark.parametrize(
+    ("rpm", "most", "longest"),
+    [(0.5, 1, 120), (0.25, 1, 240), (1, 1, 60), (1.5, 2, 80), (3, 3, 60)],
+    ids=lambda number: str(number),
+)
+def test_a_limit_per_minute_may_be_a_fraction(rpm: float, most: int, longest: int) -> None:
+    model = {
+        "name": "community/someone/slow", "aliases": [], "category": "text", "publisher": "someone", "community": True,
+        "title": "Slow", "pricing": {"currency": "pollen"}, "capabilities": [], "per_user_rpm": rpm,
+        "supported_endpoints": [CHAT],
+    }  # fmt: skip
+    with Emulator(models=[model]) as emulator, httpx.Client(base_url=emulator.url, headers=KEY) as http:
+        answers = [http.post(CHAT, json=body(f"Hi {n}", model=model["name"])) for n in range(most + 1)]
+        assert [answer.status_code for answer in answers] == [200] * most + [429]
+        assert f"{rpm} RPM" in answers[-1].json()["error"]["message"]
+        assert longest - 5 < int(answers[-1].headers["retry-after"]) <= longest
+        (listed,) = [each for each in http.get("/models").json() if each["name"] == model["name"]]
+        assert listed["per_user_rpm"] == rpm
+
+
 def kind(response: httpx.Response) -> str:
     assert response.headers["x-cache"] == "HIT"
     return response.headers["x-cache-type"]

@@ -37,6 +37,7 @@ OPERATORS: Mapping[str, str] = {
     r"(?<=\d)\s+[-−]\s+(?=\d)|\bminus\b|\bsubtract": r"sub|minus|diff",
     r"(?<=\d)\s*[/÷]\s*(?=\d)|\bdivided?\b": r"div|quot",
 }
+TOLD_TO_CALL = re.compile(r"\bcall\b[^.!?]*\btools?\b[^.!?]*\bnot\b[^.!?]*\b(?:text|words|prose)\b", re.IGNORECASE)
 ENOUGH = 2.0  # what a tool must score to be called when nobody forces it
 EXPLICIT = 10.0  # the score of a tool that the user calls by its name
 
@@ -113,8 +114,18 @@ def _for_questions(tool: Tool, asked: str) -> float:
     return 2.0 if searches and QUESTION.search(asked) and not TO_THE_MODEL.search(asked) else 0.0
 
 
+def _choice(talk: Talk) -> str | Json:
+    """The tool choice of the request; where it is left to the model, what the system message says of it."""
+    choice: str | Json = talk.body.get("tool_choice", talk.body.get("function_call")) or "auto"
+    said = TOLD_TO_CALL.search(talk.system) if choice == "auto" else None
+    if said is None:
+        return choice
+    named = [tool.name for tool in talk.tools if re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", said[0])]
+    return {"name": named[0]} if named else "required"
+
+
 def _named_choice(talk: Talk) -> str | None:
-    choice = talk.body.get("tool_choice", talk.body.get("function_call"))
+    choice = _choice(talk)
     if isinstance(choice, dict):
         return str(choice["function"]["name"] if "function" in choice else choice["name"])
     return None
@@ -122,8 +133,7 @@ def _named_choice(talk: Talk) -> str | None:
 
 def chosen(talk: Talk) -> list[Tool]:
     """The tools of this turn: the one that is named, those that the words ask for, or the best of the forced."""
-    choice = talk.body.get("tool_choice", talk.body.get("function_call", "auto"))
-    named = _named_choice(talk)
+    choice, named = _choice(talk), _named_choice(talk)
     if named is not None:
         return [tool for tool in talk.tools if tool.name == named]
     if choice == "none" or not talk.tools:
@@ -232,7 +242,7 @@ def due(talk: Talk, planned: Plan) -> list[Call]:
 
 def _still_forced(talk: Talk, done: int) -> list[Call]:
     """Where a call is required although the work is done: a tool that was not called yet, if there is one."""
-    if not done or talk.body.get("tool_choice") != "required":
+    if not done or _choice(talk) != "required":
         return []
     called = {result.name for result in talk.results}
     for tool in sorted(talk.tools, key=lambda t: not _is_structured(t)):
