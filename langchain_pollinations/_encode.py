@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +24,14 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, TypeAdapter
+from typing_extensions import is_typeddict
 
 from langchain_pollinations._inline import plain_base64, plain_data, plain_uri
+from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, rooted
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import sniff
 
@@ -602,8 +608,9 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
     if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
         return dict(tool)
     try:
-        wire = convert_to_openai_tool(tool, strict=strict)
-    except (ValueError, TypeError) as error:
+        wire = _described(_as_tool(tool))
+        raw = _arguments_schema(tool)
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
     function = wire.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
@@ -611,9 +618,64 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
         raise InvalidRequestError(
             f"tool {tool!r} is no function with a name; built-in tools of the service are {known}"
         )
-    if "parameters" in function and function["parameters"] is None:
-        wire = {**wire, "function": {key: value for key, value in function.items() if key != "parameters"}}
-    return wire
+    function = {key: value for key, value in function.items() if key != "parameters" or value is not None}
+    if is_recursive(raw):
+        # LangChain writes references out, and where a schema contains itself it would let anything go.
+        function["parameters"] = {key: each for key, each in rooted(raw).items() if key not in ("title", "description")}
+    if "parameters" in function:
+        function["parameters"] = as_parameters(function["parameters"])
+    if strict is not None and not _is_encoded(tool):
+        if function.get("strict", strict) is not strict:
+            raise InvalidRequestError(f"strict={strict}, but tool {function['name']!r} says {function['strict']}")
+        function["strict"] = strict
+        if strict and "parameters" in function:
+            function["parameters"] = as_strict(function["parameters"])
+    return {**wire, "function": function}
+
+
+def _is_encoded(tool: Any) -> bool:
+    """Whether a tool is in the form of the request already; it says itself whether it is strict."""
+    return isinstance(tool, Mapping) and tool.get("type") == "function" and "function" in tool
+
+
+def _described(tool: Any) -> Json:
+    try:
+        return convert_to_openai_tool(tool)
+    except RecursionError:
+        if not is_typeddict(tool):
+            raise
+        # A TypedDict that contains itself, which LangChain follows without an end.
+        return convert_to_openai_tool(_as_tool(rooted(TypeAdapter(tool).json_schema())))
+
+
+def _as_tool(tool: Any) -> Any:
+    """A tool in a form that LangChain describes whole."""
+    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & _TOOL_KEYS:
+        # A bare JSON schema: LangChain drops those without `properties`, such as unions.
+        schema = {key: value for key, value in tool.items() if key not in ("title", "description")}
+        described = {"description": tool["description"]} if tool.get("description") else {}
+        return {"name": tool["title"], **described, **({"parameters": schema} if schema else {})}
+    return tool
+
+
+_TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
+
+
+def _arguments_schema(tool: Any) -> Json:
+    """The JSON schema of a tool's arguments with its references; empty where LangChain leaves references alone."""
+    if isinstance(tool, BaseTool):
+        tool = tool.tool_call_schema
+        if isinstance(tool, Mapping):
+            return dict(tool)
+    elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        tool = create_schema_from_function(
+            tool.__name__, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False,
+            include_injected=False,
+        )  # fmt: skip
+    if not isinstance(tool, type) or not is_basemodel_subclass(tool):
+        return {}
+    old: Any = tool
+    return tool.model_json_schema() if issubclass(tool, BaseModel) else dict(old.schema())
 
 
 def _tool_label(tool: Any) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel
+from typing_extensions import is_typeddict
 
 from langchain_pollinations._encode import Json, encode_tool
+from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, portable, rooted, without
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
@@ -27,36 +26,45 @@ def response_format(schema: Any, strict: bool | None) -> Json:
 
 def schema_tool(schema: Any, strict: bool | None) -> Json:
     """The tool that a model calls to give a structured answer."""
-    tool = encode_tool(schema, strict=strict)
-    function = tool["function"]
-    if (raw := _recursive(schema)) is not None:
-        described = {key: value for key, value in raw.items() if key not in ("title", "description")}
-        function = {**function, "parameters": described}
-    return {**tool, "function": function}
+    return encode_tool(schema, strict=strict)
 
 
 def json_schema(schema: Any, strict: bool | None = None) -> Json:
     """The JSON schema of a class or of a TypedDict, or the schema itself."""
-    return _recursive(schema) or convert_to_json_schema(schema, strict=strict)
+    function = encode_tool(schema, strict=strict)["function"]
+    about = {key: function[key] for key in ("description",) if function.get(key)}
+    return {"title": function["name"], **about, **function.get("parameters", {})}
 
 
-def _recursive(schema: Any) -> Json | None:
-    """The JSON schema of a form that holds itself, with its definitions: LangChain, which writes references out, would
-    let anything go there. None for other forms."""
-    is_class = isinstance(schema, type) and issubclass(schema, BaseModel)
-    raw = schema.model_json_schema() if is_class else schema
-    definitions = raw.get("$defs") if isinstance(raw, dict) else None
-    if not isinstance(definitions, dict) or not any(_reaches(name, name, definitions, set()) for name in definitions):
-        return None
-    root = str(raw.get("$ref", "")).rpartition("/")[2]
-    return {**definitions.get(root, {}), **{key: value for key, value in raw.items() if key != "$ref"}}
+def traced(schema: Any) -> Any:
+    """A schema as LangChain can trace it: one without an end where it follows a TypedDict that contains itself."""
+    return json_schema(schema) if is_typeddict(schema) and is_recursive(json_schema(schema)) else schema
 
 
-def _reaches(name: str, target: str, definitions: Json, seen: set[str]) -> bool:
-    """Whether a definition refers to another one, on whatever way."""
-    named = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(definitions.get(name))))
-    if target in named:
-        return True
-    new = named - seen
-    seen |= new
-    return any(_reaches(each, target, definitions, seen) for each in new)
+def for_provider(options: Json, refused: Collection[str] = ()) -> Json:
+    """Options of a request with the schemas of its tools and of its answer as the provider takes them.
+
+    Args:
+        options: May have `tools`, `functions` and `response_format`; others stay as they are.
+        refused: Keywords of JSON schemas that the provider refuses.
+    """
+    known = dict(options)
+    if tools := options.get("tools"):
+        known["tools"] = [
+            {**tool, "function": _for_provider(tool["function"], "parameters", refused)} if "function" in tool else tool
+            for tool in tools
+        ]
+    if functions := options.get("functions"):
+        known["functions"] = [_for_provider(function, "parameters", refused) for function in functions]
+    form = options.get("response_format")
+    if form and isinstance(described := form.get("json_schema"), Mapping):
+        known["response_format"] = {**form, "json_schema": _for_provider(described, "schema", refused)}
+    return known
+
+
+def _for_provider(holder: Mapping[str, Any], key: str, refused: Collection[str]) -> Json:
+    if key not in holder:
+        return dict(holder)
+    schema = without(holder[key], refused)
+    schema = as_parameters(schema) if key == "parameters" else portable(rooted(schema))
+    return {**holder, key: as_strict(schema) if holder.get("strict") else schema}

@@ -350,8 +350,10 @@ def known(model: Any) -> Mapping[str, Any]:
 
 def abilities(model: str) -> Mapping[str, Any]:
     """What the service documents of a model, by id or alias, and tells in no list, such as how many dimensions its
-    vectors may have; empty for one that `data/abilities.json` does not know."""
-    return _abilities().get(known(model).get("name", model), {})
+    vectors may have; empty for one that `data/abilities.json` does not know. The entry `publisher/*` there holds for
+    each model of a publisher."""
+    table = _abilities()
+    return {**table.get(f"{maker(model)}/*", {}), **table.get(known(model).get("name", model), {})}
 
 
 def maker(model: str) -> str:

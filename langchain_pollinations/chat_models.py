@@ -441,8 +441,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if json_mode and "response_format" not in given and "tools" not in options:
             # With tools the model must be free to call them, and the last answer is theirs to shape.
             options.setdefault("response_format", {"type": "json_object"})
-        model = extra_body.get("model", options["model"])
-        wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(str(model))))
+        model = str(extra_body.get("model", options["model"]))
+        abilities = catalog.abilities(model)
+        options = _schemas.for_provider(options, abilities.get("refused_schema_keywords", ()))
+        wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(model)))
         wants_json = options.get("response_format", {}).get("type") == "json_object"
         if wants_json and not self._is_older and not _encode.mentions_json(wire):
             wire = _encode.ask_for_json(wire)
@@ -557,7 +559,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
         if strict is not None and chosen == "json_mode":
             raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
-        traced: Json = {"kwargs": {"method": chosen}, "schema": schema}
+        traced: Json = {"kwargs": {"method": chosen}, "schema": _schemas.traced(schema)}
         if strict is not None:
             traced["kwargs"]["strict"] = strict
         bound, parser = self._structured(schema, chosen, strict, {"ls_structured_output_format": traced, **kwargs})

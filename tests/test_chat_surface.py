@@ -70,7 +70,11 @@ OPTIONS: dict[str, tuple[Any, Any, list[Any]]] = {
     "n": (1, 1, [2, 0, "x"]),
     "user": ("someone", "", [5, object()]),
     "parallel_tool_calls": (False, True, ["maybe"]),
-    "functions": ([{"name": "f", "parameters": {}}], [{"name": "g"}], [[], [{}], [{"name": "f", "x": 1}]]),
+    "functions": (
+        [{"name": "f", "parameters": {"type": "object", "properties": {}}}],
+        [{"name": "g"}],
+        [[], [{}], [{"name": "f", "x": 1}]],
+    ),
     "function_call": ("auto", {"name": "f"}, ["f", 5]),
     "response_format": (
         {"type": "text"},
