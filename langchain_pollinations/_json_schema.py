@@ -1,8 +1,9 @@
-"""JSON schemas as providers take them. Pure functions, without tools or messages."""
+"""JSON schemas as providers take them, and values that nearly fit one. Pure functions, without tools or messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -126,3 +127,85 @@ def _target(reference: str, schema: Any) -> Json:
         step = step.replace("~1", "/").replace("~0", "~")
         found = found.get(step) if isinstance(found, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+# --- Values -----------------------------------------------------------------------------------------------------------
+
+
+def unpacked(text: Any) -> Any:
+    """The list or object that a text holds as JSON; None where it holds none."""
+    if not isinstance(text, str) or not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def unpack_at(value: Any, places: Sequence[Sequence[Any]]) -> Any:
+    """A value with lists and objects in place of the JSON texts that stand at some places.
+
+    A place is a path as Pydantic tells it: keys, positions, and names of union members, which are passed over.
+    """
+    for place in places:
+        value = _unpack_at(value, list(place))
+    return value
+
+
+def _unpack_at(value: Any, place: list[Any]) -> Any:
+    if isinstance(value, str):
+        found = unpacked(value)
+        return value if found is None else found
+    for depth, step in enumerate(place):
+        if isinstance(value, dict) and step in value:
+            return {**value, step: _unpack_at(value[step], place[depth + 1 :])}
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+            return [*value[:step], _unpack_at(value[step], place[depth + 1 :]), *value[step + 1 :]]
+    return value
+
+
+def unpack_by(value: Any, schema: Any) -> Any:
+    """A value with lists and objects in place of JSON texts, wherever its schema allows these and no text."""
+    return _unpack_by(value, [schema], schema)
+
+
+def _unpack_by(value: Any, schemas: Sequence[Any], root: Any) -> Any:
+    known = [each for schema in schemas for each in _variants(schema, root)]
+    found = unpacked(value)
+    if found is not None and _allows(known, "object" if isinstance(found, dict) else "array"):
+        value = found
+    if isinstance(value, dict):
+        return {key: _unpack_by(each, _inner(known, key), root) for key, each in value.items()}
+    if isinstance(value, list):
+        items = [schema["items"] for schema in known if "items" in schema]
+        return [_unpack_by(each, items, root) for each in value]
+    return value
+
+
+def _variants(schema: Any, root: Any, depth: int = 0) -> list[Json]:
+    """The schemas one of which a value has to fit, without references and unions."""
+    if not isinstance(schema, Mapping) or depth > 20:
+        return [{}]
+    if isinstance(name := schema.get("$ref"), str):
+        return _variants(_target(name, root), root, depth + 1)
+    united = [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key) or ()]
+    found = [variant for each in united for variant in _variants(each, root, depth + 1)]
+    return found if found and "properties" not in schema else [dict(schema), *found]
+
+
+def _allows(schemas: Sequence[Json], wanted: str) -> bool:
+    """Whether a list or object is allowed and a text is not. A schema without a type allows anything."""
+    types = [kind for schema in schemas for kind in _types(schema)]
+    return wanted in types and "string" not in types
+
+
+def _types(schema: Json) -> list[Any]:
+    types = schema.get("type", "string")
+    return types if isinstance(types, list) else [types]
+
+
+def _inner(schemas: Sequence[Json], key: str) -> list[Any]:
+    """The schemas for a property. It may be anything where no schema says more."""
+    found = [(schema.get("properties") or {}).get(key, schema.get("additionalProperties")) for schema in schemas]
+    return [each for each in found if isinstance(each, Mapping)]

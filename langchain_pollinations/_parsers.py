@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any
 
 from langchain_core import exceptions
@@ -14,6 +14,9 @@ from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel, ValidationError
+from pydantic.v1 import ValidationError as ValidationErrorV1
+
+from langchain_pollinations._json_schema import unpack_at, unpack_by
 
 # langchain-core has this one since 1.7.5.
 _REFUSAL: type[Exception] = getattr(exceptions, "ModelRefusalError", OutputParserException)
@@ -30,10 +33,9 @@ class AnswerParser(JsonOutputParser):
 
     tool_name: str | None = None
     """The tool that the model was told to call."""
-    required: tuple[str, ...] = ()
-    """Keys that an answer must have, where no class checks it."""
-    properties: tuple[str, ...] = ()
-    """Keys that the schema knows: of several objects in a text they tell which is meant."""
+    answer_schema: dict[str, Any] = {}
+    """The JSON schema of the answer, as far as it is known. Nothing is refused by it: of several objects in a text it
+    says which is meant, and where a text stands for a list or an object."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         answer = result[0]
@@ -65,10 +67,15 @@ class AnswerParser(JsonOutputParser):
 
     def _best(self, found: list[Any], text: str) -> Any:
         """The first that fits; the error for the first where none does."""
-        in_order = sorted(found, key=lambda value: (_missing(value, self.required), _missing(value, self.properties)))
-        if self.required and _missing(in_order[0], self.required) == len(self.required):
-            told = f"The JSON of the answer has none of {', '.join(self.required)}"
-            raise OutputParserException(told, llm_output=text)
+        properties = self.answer_schema.get("properties") or {}
+        required = self.answer_schema.get("required") or ()
+        if self.pydantic_object is None and self.answer_schema.get("type") == "object":
+            found = [value for value in found if isinstance(value, dict)]
+            if not found:
+                raise OutputParserException(f"The model answered with no JSON object: {text[:500]!r}", llm_output=text)
+        if self.pydantic_object is not None:
+            required = ()  # in the schema of a class, these may have other names than in the answer
+        in_order = sorted(found, key=lambda value: (_missing(value, required), _missing(value, properties)))
         failures = []
         for value in in_order:
             try:
@@ -78,9 +85,20 @@ class AnswerParser(JsonOutputParser):
         raise failures[0]
 
     def _typed(self, value: Any) -> Any:
+        if self.pydantic_object is None:
+            return unpack_by(value, self.answer_schema)
+        try:
+            return self._instance(value)
+        except OutputParserException as error:
+            if (mended := _unpacked(value, error.__cause__)) == value:
+                raise
+            try:
+                return self._instance(mended)
+            except OutputParserException:
+                raise error from error.__cause__
+
+    def _instance(self, value: Any) -> Any:
         form: Any = self.pydantic_object
-        if form is None:
-            return value
         parser = PydanticOutputParser(pydantic_object=form)
         if not issubclass(form, BaseModel):  # of Pydantic 1
             return parser._parse_obj(value)
@@ -153,7 +171,23 @@ def _raise_refusal(message: BaseMessage) -> None:
         raise _REFUSAL(f"The model refused: {refusal}")
 
 
-def _missing(value: Any, required: tuple[str, ...]) -> int:
+# Pydantic's words for a value that should be a list or an object, those of Pydantic 1 last.
+_NOT_UNPACKED = frozenset(
+    """
+    list_type tuple_type set_type frozen_set_type deque_type sequence_str
+    dict_type mapping_type model_type model_attributes_type dataclass_type
+    type_error.list type_error.tuple type_error.set type_error.frozenset type_error.sequence type_error.dict
+    """.split()
+)
+
+
+def _unpacked(value: Any, error: BaseException | None) -> Any:
+    """A value whose lists and objects that came as JSON texts are such: some models write them so."""
+    told = error.errors() if isinstance(error, ValidationError | ValidationErrorV1) else []
+    return unpack_at(value, [each["loc"] for each in told if each["type"] in _NOT_UNPACKED])
+
+
+def _missing(value: Any, required: Collection[str]) -> int:
     """How many of the required keys an object lacks."""
     return sum(key not in value for key in required) if isinstance(value, dict) else len(required)
 

@@ -583,12 +583,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         self, schema: Any, method: Method, strict: bool | None, kwargs: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-        required = () if schema is None or is_pydantic else tuple(_schemas.json_schema(schema).get("required", ()))
-        described = {} if schema is None else _schemas.schema_tool(schema, None)["function"].get("parameters") or {}
         parser = AnswerParser(
             pydantic_object=schema if is_pydantic else None,
-            required=required,
-            properties=tuple(described.get("properties", ())),
+            answer_schema={} if schema is None else _schemas.json_schema(schema),
         )
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **kwargs), parser

@@ -27,6 +27,7 @@ from pydantic import (
 
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
+from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded, has_dot_segments
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
 from langchain_pollinations._references import Reading
@@ -289,6 +290,8 @@ class EditImageInput(BaseModel):
     @field_validator("images", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
+        if isinstance(found := unpacked(value), list):  # some models write a list as JSON in a string
+            return found
         return [value] if isinstance(value, str) else value
 
 

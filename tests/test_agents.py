@@ -706,6 +706,34 @@ def test_a_model_selects_the_tools_for_another(emulator: Emulator, run: Run) -> 
     assert [each["function"]["name"] for each in sent["tools"]] == ["multiply"]
 
 
+@pytest.mark.parametrize("model", ["openai", "meta/llama-4-maverick"])
+@pytest.mark.parametrize("wrong", [{"tool": "add"}, {"tools": None}, {}], ids=repr)
+def test_a_selection_that_is_none_is_asked_for_again(
+    emulator: Emulator, run: Run, model: str, wrong: dict[str, Any]
+) -> None:
+    selector = ChatPollinations(**emulator.connection(), model=model)
+    for args in (wrong, {"tools": '["multiply"]'}):
+        if model == "openai":
+            emulator.reply(json.dumps(args))
+        else:
+            emulator.reply(tool_calls=[call("ToolSelectionResponse", **args)])
+    emulator.reply("Six.")
+    middleware = LLMToolSelectorMiddleware(model=selector)
+    chat = ChatPollinations(**emulator.connection())
+    state = run(create_agent(chat, [add, multiply], middleware=[middleware]), "2 * 3?")
+    assert answers(state) == ["Six."]
+    assert [each["function"]["name"] for each in emulator.requests[-1].json["tools"]] == ["multiply"]
+    assert len(emulator.requests) == 3
+
+
+def test_the_emulator_selects_tools(emulator: Emulator, run: Run) -> None:
+    chat = ChatPollinations(**emulator.connection())
+    run(
+        create_agent(chat, [add, multiply, divide], middleware=[LLMToolSelectorMiddleware()]), "Please multiply 2 by 3."
+    )
+    assert [each["function"]["name"] for each in emulator.requests[-1].json["tools"]] == ["multiply"]
+
+
 DOTTED = ["coding.start", "coding.stop", "Get File", "größe"]
 
 

@@ -48,7 +48,7 @@ ALLOWED = {
     "errors": {"_notices"},
     "media": set(),
     "_options": {"errors"},
-    "_parsers": set(),
+    "_parsers": {"_json_schema"},
     "_progress": {"errors"},
     "_batches": set(),
     "_pace": {"errors", "_progress"},
