@@ -380,11 +380,33 @@ def mentions_json(wire: Sequence[Json]) -> bool:
 
 def ask_for_json(wire: list[Json]) -> list[Json]:
     """The messages with an instruction to answer in JSON: providers refuse JSON mode where nothing speaks of it."""
-    instruction = "Answer with a JSON object and nothing else."
+    return instruct(wire, "Answer with a JSON object and nothing else.")
+
+
+def instruct(wire: list[Json], instruction: str) -> list[Json]:
+    """The messages with an instruction at the end of the system message."""
     first = wire[0]
     if first["role"] in ("system", "developer") and isinstance(first["content"], str):
         return [{**first, "content": f"{first['content']}\n\n{instruction}".strip()}, *wire[1:]]
     return [{"role": "system", "content": instruction}, *wire]
+
+
+def instruction_to_call(choice: str | Json) -> str:
+    """What stands in for a forced tool choice where the model takes none."""
+    tool = "one of your tools" if isinstance(choice, str) else f"the tool {choice['function']['name']!r}"
+    return f"Answer with a call of {tool}, not with text."
+
+
+def without_cache_control(wire: Sequence[Json]) -> list[Json]:
+    """Messages or tools without marks for the provider's prompt cache."""
+    return [
+        {
+            key: without_cache_control(value) if key == "content" and isinstance(value, list) else value
+            for key, value in each.items()
+            if key != "cache_control"
+        }
+        for each in wire
+    ]
 
 
 # --- Content blocks ---------------------------------------------------------------------------------------------------

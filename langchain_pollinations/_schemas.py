@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -39,6 +40,12 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
 def traced(schema: Any) -> Any:
     """A schema as LangChain can trace it: one without an end where it follows a TypedDict that contains itself."""
     return json_schema(schema) if is_typeddict(schema) and is_recursive(json_schema(schema)) else schema
+
+
+def instruction(schema: Any) -> str:
+    """What tells a model the form of its answer in words."""
+    described = json.dumps(json_schema(schema), ensure_ascii=False)
+    return f"Answer with a JSON object that fits this JSON schema, and with nothing else: {described}"
 
 
 def for_provider(options: Json, refused: Collection[str] = ()) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -47,6 +48,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 
+logger = logging.getLogger("langchain_pollinations")
 
 _OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
 _CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know
@@ -445,6 +447,12 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         abilities = catalog.abilities(model)
         options = _schemas.for_provider(options, abilities.get("refused_schema_keywords", ()))
         wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(model)))
+        if switches.added_instruction:
+            wire = _encode.instruct(wire, switches.added_instruction)
+        if not self._can_force(model):
+            options, wire = _not_forced(options, wire, model)
+        if abilities.get("cache_control") is False:
+            options, wire = _without_cache_control(options, wire, model)
         wants_json = options.get("response_format", {}).get("type") == "json_object"
         if wants_json and not self._is_older and not _encode.mentions_json(wire):
             wire = _encode.ask_for_json(wire)
@@ -488,6 +496,18 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     # --- Tools and structured output ---
 
+    def _profile_of(self, model: str | None) -> Mapping[str, Any]:
+        """What the model of a call can do, which may be another than that of the instance."""
+        own = self._is_older or model in (None, self.model)
+        return self.profile or {} if own else catalog.profile(str(model)) or {}
+
+    def _can_force(self, model: str | None) -> bool:
+        """Whether a model may be forced to call a tool, as far as is known; a model without tools refuses them all."""
+        profile = self._profile_of(model)
+        documented = catalog.abilities(model or self.model).get("forced_tools")
+        refuses = profile.get("tool_choice") is False or documented is False
+        return not refuses or profile.get("tool_calling") is False
+
     def bind_tools(
         self,
         tools: Sequence[Any],
@@ -505,7 +525,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
                 as bare dicts, such as `{"type": "google_search"}`. An empty list binds none. A name that providers
                 refuse (`Get File`) is sent as one that they take, and answers have the original.
             tool_choice: None lets the model decide; True, "any" or "required" force a call; "auto" or "none"; the
-                name of one tool; or OpenAI's dict.
+                name of one tool; or OpenAI's dict. Some models refuse to be forced (`tool_choice` is False in their
+                profile): they get "auto" and an instruction to call the tool, and a `UserWarning` says so.
             strict: Hold the arguments to the schema.
             parallel_tool_calls: Whether one answer may hold several calls.
             response_format: A schema for the final answer beside the tools.
@@ -542,7 +563,11 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
                 with `method="json_mode"`.
             method: "json_schema" (the model's own structured output), "function_calling" (a forced tool call) or
                 "json_mode" (a JSON object, whose form the prompt must describe). By default json_schema where the
-                model's profile declares structured output, else function_calling.
+                model's profile declares structured output, else function_calling. A tool call is not forced where
+                the model refuses that (`tool_choice` is False in its profile): the default is then json_mode where
+                the model takes it, with the schema in an instruction, else function_calling with the tool choice
+                "auto" and an instruction. A Pydantic 1 class never goes by json_schema. The method that is used is
+                traced, and a debug line of the logger `langchain_pollinations` names it.
             include_raw: Answer with a dict of `raw`, `parsed` and `parsing_error`, and raise no parsing error.
             strict: Hold the answer to the schema; not with json_mode.
             kwargs: Further options of the call.
@@ -550,19 +575,24 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         Raises:
             ValueError: If the arguments do not go together.
         """
-        chosen = method or self._structured_output_method(schema, kwargs)
-        if chosen not in ("function_calling", "json_schema", "json_mode"):
-            raise ValueError(f"method must be function_calling, json_schema or json_mode, not {chosen!r}")
-        if schema is None and chosen != "json_mode":
-            raise ValueError(f"method {chosen!r} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
+        if method not in (None, "function_calling", "json_schema", "json_mode"):
+            raise ValueError(f"method must be function_calling, json_schema or json_mode, not {method!r}")
+        if schema is None and method != "json_mode":
+            told = f"method {method!r}" if method else "with_structured_output"
+            raise ValueError(f"{told} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
         if taken := sorted(kwargs.keys() & {"tools", "tool_choice", "response_format", "parallel_tool_calls"}):
             raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
-        if strict is not None and chosen == "json_mode":
+        if strict is not None and method == "json_mode":
             raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
+        model = kwargs.get("model") or kwargs.get("model_name")
+        chosen = self._structured_output_method(schema, method, strict, model)
         traced: Json = {"kwargs": {"method": chosen}, "schema": _schemas.traced(schema)}
         if strict is not None:
             traced["kwargs"]["strict"] = strict
-        bound, parser = self._structured(schema, chosen, strict, {"ls_structured_output_format": traced, **kwargs})
+        options = {"ls_structured_output_format": traced, **kwargs}
+        if method is None and chosen == "json_mode":
+            options["added_instruction"] = _schemas.instruction(schema)
+        bound, parser = self._structured(schema, chosen, strict, self._can_force(model), options)
         if not include_raw:
             return bound | parser
         raw = itemgetter("raw")
@@ -573,27 +603,40 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         }
         return RunnableMap(raw=bound) | RunnablePassthrough.assign(**outcome)
 
-    def _structured_output_method(self, schema: Any, kwargs: Json) -> Method:
-        model = kwargs.get("model") or kwargs.get("model_name")
-        profile = catalog.profile(model) if model and not self._is_older else self.profile
-        declared = bool(profile and profile.get("structured_output"))
-        return "function_calling" if not declared or _is_pydantic_v1(schema) else "json_schema"
+    def _structured_output_method(
+        self, schema: Any, wanted: Method | None, strict: bool | None, model: str | None
+    ) -> Method:
+        takes_schema = not _is_pydantic_v1(schema)
+        if wanted == "json_schema" and not takes_schema:
+            return "function_calling"
+        if wanted is not None:
+            return wanted
+        if takes_schema and self._profile_of(model).get("structured_output"):
+            return "json_schema"
+        instead = strict is None and not self._can_force(model) and _takes_json_mode(model or self.model)
+        return "json_mode" if instead else "function_calling"
 
     def _structured(
-        self, schema: Any, method: Method, strict: bool | None, kwargs: Json
+        self, schema: Any, method: Method, strict: bool | None, can_force: bool, options: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
         parser = AnswerParser(
             pydantic_object=schema if is_pydantic else None,
             answer_schema={} if schema is None else _schemas.json_schema(schema),
         )
+        logger.debug("structured output by %s", method)
         if method == "json_mode":
-            return self.bind(response_format={"type": "json_object"}, **kwargs), parser
-        if method == "json_schema" and not _is_pydantic_v1(schema):
-            return self.bind(response_format=_schemas.response_format(schema, strict), **kwargs), parser
+            return self.bind(response_format={"type": "json_object"}, **options), parser
+        if method == "json_schema":
+            return self.bind(response_format=_schemas.response_format(schema, strict), **options), parser
         tool = _schemas.schema_tool(schema, strict)
-        parser.tool_name = name = tool["function"]["name"]
-        return self.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **kwargs), parser
+        parser.tool_name = choice = tool["function"]["name"]
+        if not can_force:
+            named = {"type": "function", "function": {"name": choice}}
+            options["added_instruction"] = _encode.instruction_to_call(named)
+            logger.debug("tool choice auto and an instruction, since the model cannot be forced to call a tool")
+            choice = "auto"
+        return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
 
     # --- Token counts, without a tokenizer that would have to be downloaded ---
 
@@ -619,6 +662,8 @@ class _Switches(BaseModel):
     stream_usage: bool | None = None
     extra_body: dict[str, Any] | None = None
     route: Route | None = None
+    added_instruction: str | None = None
+    """What `with_structured_output` adds to the system message."""
 
 
 _blocks.register()
@@ -648,6 +693,43 @@ def _is_made_by(maker: str, message: AIMessage) -> bool:
     served = said.get("model_name")  # after a fallback within the service it is not the requested one
     model = served if catalog.known(served) else said.get("requested_model") or served
     return _encode.is_ours(message) and catalog.maker(str(model)) == maker
+
+
+def _takes_json_mode(model: str) -> bool:
+    """Whether a model is known to answer with JSON without a schema."""
+    documented = catalog.abilities(model).get("json_object")
+    return documented is not False and "response_format" in (catalog.known(model).get("supported_parameters") or ())
+
+
+def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+    """A request to a model that refuses a forced tool choice: an instruction replaces it."""
+    name = "tool_choice" if "tool_choice" in options else "function_call"
+    choice = options.get(name)
+    if choice in (None, "auto", "none"):
+        return options, wire
+    called = {"function": choice} if name == "function_call" else choice
+    warnings.warn(
+        f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
+        "which it may not follow",
+        UserWarning,
+        stacklevel=1,  # the same place for every call, so that Python shows it once
+    )
+    return {**options, name: "auto"}, _encode.instruct(wire, _encode.instruction_to_call(called))
+
+
+def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+    """A request to a model whose provider refuses marks for its prompt cache."""
+    plain = _encode.without_cache_control(wire)
+    known = {name: value for name, value in options.items() if name != "cache_control"}
+    if tools := known.get("tools"):
+        known["tools"] = _encode.without_cache_control(tools)
+    if (known, plain) != (options, wire):
+        warnings.warn(
+            f"cache_control is left out, since the provider of model {model!r} may refuse it",
+            UserWarning,
+            stacklevel=1,  # the same place for every call, so that Python shows it once
+        )
+    return known, plain
 
 
 def _check_tools(body: Json) -> None:

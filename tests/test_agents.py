@@ -443,6 +443,24 @@ def test_an_answer_in_a_schema_is_a_forced_call_with_the_tool_strategy(
         assert "response_format" not in request.json
 
 
+UNFORCED = ["anthropic/claude-fable-5.1", "anthropic/claude-opus-5.5", "tencent/hy4-preview", "tencent/hy3"]
+
+
+@pytest.mark.parametrize("model", UNFORCED)
+def test_a_model_that_cannot_be_forced_is_told_to_call(emulator: Emulator, run: Run, model: str) -> None:
+    emulator.reply(tool_calls=[call("thermometer", city="Oslo")])
+    chat = ChatPollinations(**emulator.connection(), model=model)
+    agent = create_agent(chat, [thermometer], response_format=ToolStrategy(Weather), system_prompt="Be brief.")
+    with pytest.warns(UserWarning, match=f"{model}' refuses a forced tool choice"):
+        state = run(agent, "How cold is it in Oslo?")
+    assert isinstance(state["structured_response"], Weather)
+    assert len(emulator.requests) == 2
+    for request in emulator.requests:
+        assert request.json["tool_choice"] == "auto"
+        told = "Be brief.\n\nAnswer with a call of one of your tools, not with text."
+        assert request.json["messages"][0] == {"role": "system", "content": told}
+
+
 @pytest.mark.parametrize(("schema", "expected"), SCHEMAS)
 def test_an_answer_in_a_schema_is_json_with_the_provider_strategy(
     chat: ChatPollinations, emulator: Emulator, run: Run, schema: Any, expected: Any
@@ -706,7 +724,7 @@ def test_a_model_selects_the_tools_for_another(emulator: Emulator, run: Run) -> 
     assert [each["function"]["name"] for each in sent["tools"]] == ["multiply"]
 
 
-@pytest.mark.parametrize("model", ["openai", "meta/llama-4-maverick"])
+@pytest.mark.parametrize("model", ["openai", "meta/llama-4-maverick", "anthropic/claude-fable-5.1"])
 @pytest.mark.parametrize("wrong", [{"tool": "add"}, {"tools": None}, {}], ids=repr)
 def test_a_selection_that_is_none_is_asked_for_again(
     emulator: Emulator, run: Run, model: str, wrong: dict[str, Any]

@@ -22,10 +22,10 @@ from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations import ChatPollinations, list_models
 from langchain_pollinations.chat_models import ChatOptions
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.errors import InvalidRequestError, ServiceError
+from langchain_pollinations.errors import InvalidRequestError, RateLimitError, ServiceError
 from tests.conftest import WAYS, Ask
 
 STREAMS = ("stream", "astream")
@@ -808,6 +808,91 @@ def test_without_a_key_the_error_says_where_to_get_one(emulator: Emulator, ask: 
 def test_an_unknown_model_names_those_that_were_perhaps_meant(chat: ChatPollinations, ask: Ask) -> None:
     with pytest.raises(InvalidRequestError, match="Did you mean 'openai'"):
         ask(chat, "Hi", model="opnai")
+
+
+# --- What single providers refuse -------------------------------------------------------------------------------------
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+PLAIN_TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+# What is asked, with which options, and what then has no mark.
+MARKED: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "text": ([HumanMessage([{"type": "text", "text": "Hi", **MARK}])], {}),
+    "text, in extras": ([HumanMessage([{"type": "text", "text": "Hi", "extras": MARK}])], {}),
+    "system": ([SystemMessage([{"type": "text", "text": "Hi", **MARK}]), HumanMessage("Hi")], {}),
+    "result": (
+        [
+            HumanMessage("Hi"),
+            AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "c1"}]),
+            HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": "R", **MARK}]),
+        ],
+        {"tools": [PLAIN_TOOL]},
+    ),
+    "tool": ([HumanMessage("Hi")], {"tools": [{**PLAIN_TOOL, **MARK}]}),
+    "option": ([HumanMessage("Hi")], MARK),
+}
+
+
+@pytest.mark.parametrize(("asked", "options"), MARKED.values(), ids=MARKED.keys())
+@pytest.mark.parametrize("model", ["deepseek", "moonshotai/kimi-k3"])
+def test_marks_of_a_cache_go_to_no_provider_that_may_refuse_them(
+    chat: ChatPollinations, emulator: Emulator, asked: Any, options: Any, model: str
+) -> None:
+    with pytest.warns(UserWarning, match=f"cache_control is left out, since the provider of model '{model}'"):
+        chat.invoke(asked, model=model, **options)
+    assert "cache_control" not in json.dumps(sent(emulator))
+    chat.invoke(asked, model="claude", **options)
+    assert "cache_control" in json.dumps(sent(emulator))
+
+
+def test_nothing_is_said_where_nothing_is_left_out(chat: ChatPollinations) -> None:
+    assert chat.invoke("Hi", model="deepseek").text  # a warning would be an error
+
+
+@pytest.mark.parametrize("choice", ["any", "required", True, "get_weather"])
+@pytest.mark.parametrize("where", ["constructor", "bound", "call"])
+def test_a_choice_that_a_model_refuses_is_an_instruction(emulator: Emulator, ask: Ask, choice: Any, where: str) -> None:
+    model = {"model": "anthropic/claude-fable-5.1"}
+    chat = ChatPollinations(**emulator.connection(), **(model if where == "constructor" else {}))
+    bound = chat.bind_tools([get_weather], tool_choice=choice, **(model if where == "bound" else {}))
+    with pytest.warns(UserWarning, match=r"refuses a forced tool choice: it gets tool_choice='auto'"):
+        answer = ask(bound, "Hello!", **(model if where == "call" else {}))
+    assert [call["name"] for call in answer.tool_calls] == ["get_weather"]
+    tool_named = "the tool 'get_weather'" if choice == "get_weather" else "one of your tools"
+    assert sent(emulator)["tool_choice"] == "auto"
+    assert sent(emulator)["messages"][0]["content"] == f"Answer with a call of {tool_named}, not with text."
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", None])
+def test_a_choice_that_forces_nothing_stays(chat: ChatPollinations, emulator: Emulator, choice: Any) -> None:
+    bound = chat.bind_tools([get_weather], tool_choice=choice, model="anthropic/claude-fable-5.1")
+    bound.invoke("Hello!")
+    assert (sent(emulator).get("tool_choice"), len(sent(emulator)["messages"])) == (choice, 1)
+
+
+def test_the_older_form_of_a_choice_is_no_other(chat: ChatPollinations, emulator: Emulator) -> None:
+    older = {"functions": [PLAIN_TOOL["function"]], "function_call": {"name": "f"}}
+    with pytest.warns(UserWarning, match=r"function_call='auto'"):
+        chat.invoke("Hello!", model="anthropic/claude-fable-5.1", **older)
+    assert sent(emulator)["function_call"] == "auto"
+    assert "the tool 'f'" in sent(emulator)["messages"][0]["content"]
+
+
+def test_a_limit_of_less_than_one_request_a_minute_is_an_error_at_once(ask: Ask) -> None:
+    """The service says to wait for longer than a retry waits."""
+    model = {
+        "name": "community/someone/slow", "aliases": [], "category": "text", "publisher": "someone", "community": True,
+        "title": "Slow", "pricing": {"currency": "pollen"}, "capabilities": [], "per_user_rpm": 0.5,
+        "supported_endpoints": ["/v1/chat/completions"],
+    }  # fmt: skip
+    with Emulator(models=[model]) as emulator:
+        chat = ChatPollinations(**emulator.connection(), model=model["name"])
+        assert ask(chat, "One").text
+        with pytest.raises(RateLimitError, match=r"0\.5 RPM") as caught:
+            ask(chat, "Two")
+        assert 60 < (caught.value.retry_after or 0) <= 120
+        assert len(emulator.requests) == 2
+        (listed,) = list_models("text", query="someone slow", reliability="all", **emulator.connection())
+        assert listed.per_user_rpm == 0.5
 
 
 def test_importing_brings_nothing_of_an_extra() -> None:

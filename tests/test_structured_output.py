@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations import ChatPollinations, catalog
 from langchain_pollinations._names import fit
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask
@@ -177,6 +177,100 @@ def test_a_schema_of_pydantic_v1_is_a_tool(chat: ChatPollinations) -> None:
     """Its JSON schema is an older draft, which no model's own structured output takes."""
     bound = chat.with_structured_output(OldJoke).first  # type: ignore[attr-defined]
     assert bound.kwargs.keys() & {"response_format", "tools"} == {"tools"}
+
+
+UNFORCED = "anthropic/claude-fable-5.1"  # takes neither a forced tool choice nor a response_format
+CALL_JOKE = "Answer with a call of the tool 'Joke', not with text."
+AUTO = {"tool_choice": "auto", "parallel_tool_calls": False}
+JSON_MODE: dict[str, Any] = {"response_format": {"type": "json_object"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "method", "form", "instruction"),
+    [
+        pytest.param({"model": UNFORCED}, {}, "function_calling", AUTO, CALL_JOKE, id="nothing else"),
+        pytest.param({"model": "anthropic/claude-opus-5.5"}, {}, "function_calling", AUTO, CALL_JOKE, id="Opus 5.5"),
+        pytest.param(
+            {"model": "openai", "profile": {"tool_choice": False}}, {}, "json_mode", JSON_MODE, '"punchline"',
+            id="json_mode, where nothing is declared",
+        ),
+        pytest.param(
+            {"model": "openai", "profile": {"tool_choice": False, "structured_output": False}}, {}, "json_mode",
+            JSON_MODE, '"punchline"', id="json_mode, where json_schema is denied",
+        ),
+        pytest.param(
+            {"model": "openai", "profile": {"tool_choice": False}}, {"strict": True}, "function_calling", AUTO,
+            CALL_JOKE, id="json_mode is never strict",
+        ),
+        pytest.param(
+            {"model": "anthropic/claude-sonnet-4.6", "profile": {"tool_choice": False}}, {}, "function_calling", AUTO,
+            CALL_JOKE, id="takes no json_mode",
+        ),
+        pytest.param(
+            {"model": "x-ai/grok-4.6", "schema": OldJoke}, {}, "json_mode", JSON_MODE, '"punchline"',
+            id="a class that json_schema does not take",
+        ),
+        pytest.param(
+            {"model": "x-ai/grok-4.6"}, {"method": "function_calling"}, "function_calling", AUTO, CALL_JOKE,
+            id="a call is asked for",
+        ),
+        pytest.param({"model": "openai"}, {"model": UNFORCED}, "function_calling", AUTO, CALL_JOKE, id="bound with it"),
+        pytest.param(
+            {"model": "tencent/hy3"}, {"method": "function_calling"}, "function_calling", AUTO, CALL_JOKE,
+            id="a model that does not heed it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_tool_is_not_forced_where_the_model_refuses_it(
+    emulator: Emulator,
+    answer: Answer,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    arguments: dict[str, Any],
+    method: str,
+    form: dict[str, Any],
+    instruction: str,
+) -> None:
+    """The answer comes all the same, without a warning: nobody asked for a forced call."""
+    schema = options.get("schema", Joke)
+    chat = ChatPollinations(**emulator.connection(), **{name: options[name] for name in options.keys() - {"schema"}})
+    script(emulator, method, JOKE, schema.__name__)
+    with caplog.at_level("DEBUG", logger="langchain_pollinations"):
+        runnable = chat.with_structured_output(schema, **arguments)
+    assert answer(runnable, [SystemMessage("Be funny."), HumanMessage("Tell a joke")]) == schema(**JOKE)
+    body = sent(emulator)
+    assert {name: body.get(name) for name in form} == form
+    assert body["messages"][0]["content"].startswith("Be funny.\n\n") and instruction in body["messages"][0]["content"]
+    assert f"structured output by {method}" in caplog.text
+    assert runnable.first.kwargs["ls_structured_output_format"]["kwargs"]["method"] == method  # type: ignore[attr-defined]
+
+
+def test_a_declared_json_schema_needs_no_tool(emulator: Emulator, chat: ChatPollinations) -> None:
+    emulator.reply(WRITTEN)
+    assert chat.with_structured_output(Joke, model="x-ai/grok-4.6").invoke("Go") == Joke(**JOKE)
+    body = sent(emulator)
+    assert body["response_format"]["type"] == "json_schema" and len(body["messages"]) == 1
+
+
+def test_a_model_for_one_call_may_refuse_to_be_forced(emulator: Emulator, chat: ChatPollinations, ask: Ask) -> None:
+    script(emulator, "function_calling", JOKE)
+    bound = chat.with_structured_output(Joke, method="function_calling").first  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match=f"{UNFORCED}' refuses a forced tool choice"):
+        ask(bound, "Tell a joke", model=UNFORCED)
+    body = sent(emulator)
+    assert body["tool_choice"] == "auto"
+    assert body["messages"] == [{"role": "system", "content": CALL_JOKE}, {"role": "user", "content": "Tell a joke"}]
+
+
+@pytest.mark.parametrize("method", [None, "function_calling"])
+def test_every_model_with_tools_gives_a_structured_answer(emulator: Emulator, method: Any) -> None:
+    """The emulator refuses what a model refuses, and answers from the schema alone."""
+    named = {entry["name"] for entry in catalog.snapshot().values()}
+    models = [model.id for model in map(catalog.find, named) if model and model.kind == "text" and model.tools]
+    assert len(models) > 50
+    for model in models:
+        chat = ChatPollinations(model=model, **emulator.connection())
+        assert isinstance(chat.with_structured_output(Joke, method=method).invoke("Tell a joke"), Joke), model
 
 
 @pytest.mark.parametrize(
