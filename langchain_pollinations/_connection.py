@@ -104,7 +104,9 @@ class Connection(BaseModel):
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
     """Seconds that the service may stay silent before or within an answer. Connecting may take 10 of them, waiting for
     one of our own connections to be free as long as it takes. A tuple is (connect, read, write, pool); None waits for
-    ever."""
+    ever. The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524; the generation goes
+    on, and a retry joins it. So a longer limit gains nothing for one request: for long generations, raise
+    `max_retries`."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for

@@ -106,6 +106,8 @@ class PollinationsVideo(Maker, VideoOptions):
     _CATEGORY = "video"
 
     timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 900.0
+    """Seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with status 524. Each
+    retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
     output_folder: Path | None = None
     """Where films are saved that no `path` is given for, under names of ours. Without it they stay in memory."""
     progress: Show = Field(default=None, exclude=True, repr=False)
