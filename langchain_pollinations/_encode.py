@@ -384,11 +384,13 @@ def ask_for_json(wire: list[Json]) -> list[Json]:
 
 
 def instruct(wire: list[Json], instruction: str) -> list[Json]:
-    """The messages with an instruction at the end of the system message."""
-    first = wire[0]
-    if first["role"] in ("system", "developer") and isinstance(first["content"], str):
-        return [{**first, "content": f"{first['content']}\n\n{instruction}".strip()}, *wire[1:]]
-    return [{"role": "system", "content": instruction}, *wire]
+    """The messages with an instruction at the end of the system message, where a prompt cache does not see it."""
+    first, said = wire[0], wire[0].get("content")
+    if first["role"] not in ("system", "developer"):
+        return [{"role": "system", "content": instruction}, *wire]
+    if isinstance(said, list):
+        return [{**first, "content": [*said, {"type": "text", "text": instruction}]}, *wire[1:]]
+    return [{**first, "content": f"{said or ''}\n\n{instruction}".strip()}, *wire[1:]]
 
 
 def instruction_to_call(choice: str | Json) -> str:

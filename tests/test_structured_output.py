@@ -182,7 +182,7 @@ def test_a_schema_of_pydantic_v1_is_a_tool(chat: ChatPollinations) -> None:
 UNFORCED = "anthropic/claude-fable-5.1"  # takes neither a forced tool choice nor a response_format
 CALL_JOKE = "Answer with a call of the tool 'Joke', not with text."
 AUTO = {"tool_choice": "auto", "parallel_tool_calls": False}
-JSON_MODE: dict[str, Any] = {"response_format": {"type": "json_object"}}
+JSON_FORM: dict[str, Any] = {"response_format": {"type": "json_object"}}
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,12 @@ JSON_MODE: dict[str, Any] = {"response_format": {"type": "json_object"}}
         pytest.param({"model": UNFORCED}, {}, "function_calling", AUTO, CALL_JOKE, id="nothing else"),
         pytest.param({"model": "anthropic/claude-opus-5.5"}, {}, "function_calling", AUTO, CALL_JOKE, id="Opus 5.5"),
         pytest.param(
-            {"model": "openai", "profile": {"tool_choice": False}}, {}, "json_mode", JSON_MODE, '"punchline"',
+            {"model": "openai", "profile": {"tool_choice": False}}, {}, "json_mode", JSON_FORM, '"punchline"',
             id="json_mode, where nothing is declared",
         ),
         pytest.param(
             {"model": "openai", "profile": {"tool_choice": False, "structured_output": False}}, {}, "json_mode",
-            JSON_MODE, '"punchline"', id="json_mode, where json_schema is denied",
+            JSON_FORM, '"punchline"', id="json_mode, where json_schema is denied",
         ),
         pytest.param(
             {"model": "openai", "profile": {"tool_choice": False}}, {"strict": True}, "function_calling", AUTO,
@@ -207,7 +207,7 @@ JSON_MODE: dict[str, Any] = {"response_format": {"type": "json_object"}}
             CALL_JOKE, id="takes no json_mode",
         ),
         pytest.param(
-            {"model": "x-ai/grok-4.6", "schema": OldJoke}, {}, "json_mode", JSON_MODE, '"punchline"',
+            {"model": "x-ai/grok-4.6", "schema": OldJoke}, {}, "json_mode", JSON_FORM, '"punchline"',
             id="a class that json_schema does not take",
         ),
         pytest.param(
@@ -913,8 +913,7 @@ WORDS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
     "an empty system": ([SystemMessage(""), HumanMessage("Name a sea")], [{"role": "system", "content": ASK}, USER]),
     "a system in blocks": (
         [SystemMessage([{"type": "text", "text": "Be brief."}]), HumanMessage("Name a sea")],
-        [{"role": "system", "content": ASK},
-         {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}, USER],
+        [{"role": "system", "content": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": ASK}]}, USER],
     ),
     "the user says it": ("As JSON: a sea", [{"role": "user", "content": "As JSON: a sea"}]),
     "in small letters": ("As json: a sea", [{"role": "user", "content": "As json: a sea"}]),
