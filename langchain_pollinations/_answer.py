@@ -75,7 +75,7 @@ class Answer:
 
     def __init__(self, asked: Asked, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
-        self.calls = Calls(asked.tool_names)
+        self.calls = Calls(asked.tool_names, asked.parameters)
         self._asked = asked
         self._response = response
         self._raw_usage: Json = {}

@@ -14,13 +14,16 @@ from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 
 from langchain_pollinations._encode import Json
+from langchain_pollinations._unpacking import Unpacker
 
 
 class Calls:
     """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
 
-    def __init__(self, originals: Mapping[str, str]) -> None:
+    def __init__(self, originals: Mapping[str, str], parameters: Mapping[str, Json]) -> None:
+        """Both by the name of a tool on the wire: the name that the caller gave to it, and its parameters."""
         self._originals = originals
+        self._parameters = parameters
         self._calls: list[_Call] = []
 
     def __bool__(self) -> bool:
@@ -59,7 +62,7 @@ class Calls:
                 return None
             known = None
         if known is None:
-            self._calls.append(_Call(raw.index, self._originals))
+            self._calls.append(_Call(raw.index, self._originals, self._parameters))
         return len(self._calls) - 1 if known is None else known
 
     def _known(self, raw: RawCall) -> int | None:
@@ -78,7 +81,7 @@ class Calls:
     def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
         """The good calls, and those without a name or with arguments that are no JSON object."""
         good = [
-            tool_call(name=call.original_name, args=parse_arguments(call.arguments) or {}, id=call.id)
+            tool_call(name=call.original_name, args=parse_arguments(call.written) or {}, id=call.id)
             for call in self._calls
             if call.is_good
         ]
@@ -107,7 +110,7 @@ class Calls:
         closes nothing makes it the invalid call that it is.
         """
         return [
-            tool_call_chunk(name=None, args=_spoiler(call.arguments), id=None, index=number)
+            tool_call_chunk(name=None, args=call.held + _spoiler(call.arguments), id=None, index=number)
             for number, call in enumerate(self._calls)
             if not call.is_good
         ]
@@ -123,6 +126,7 @@ class _Call:
 
     index: int | str | None
     originals: Mapping[str, str]
+    parameters: Mapping[str, Json]
     id: str = ""
     name: str = ""
     """The name on the wire, as far as it has arrived."""
@@ -134,6 +138,7 @@ class _Call:
     _null: str = ""
     _in_string: bool = False
     _after_backslash: bool = False
+    _unpacker: Unpacker | None = None
 
     @property
     def original_name(self) -> str:
@@ -142,7 +147,18 @@ class _Call:
 
     @property
     def arguments(self) -> str:
+        """The arguments as they came."""
         return "".join(self._pieces)
+
+    @property
+    def written(self) -> str:
+        """The arguments as they are given out."""
+        return Unpacker(self.parameters.get(self.name, {})).feed(self.arguments)
+
+    @property
+    def held(self) -> str:
+        """The end of the arguments that was not given out."""
+        return self._unpacker.held if self._unpacker else ""
 
     @property
     def is_whole(self) -> bool:
@@ -165,7 +181,8 @@ class _Call:
             self._null = held  # no arguments, to some providers
             return ""
         self._null = ""
-        return self._escaped(held)
+        self._unpacker = self._unpacker or Unpacker(self.parameters.get(self.name, {}))
+        return self._unpacker.feed(self._escaped(held))
 
     def chunk(self, number: int, arguments: str) -> ToolCallChunk:
         name = self.original_name or None if self.is_held else None

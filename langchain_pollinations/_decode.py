@@ -50,6 +50,8 @@ class Asked:
     """What the model makes (text, image, ...), where that is known."""
     tool_names: Mapping[str, str] = field(default_factory=dict)
     """The original of each tool name that was changed to fit on the wire."""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    """The parameters of the tools, by name."""
 
 
 def check_choice(body: Json, response: httpx.Response) -> None:

@@ -702,6 +702,12 @@ def _arguments_schema(tool: Any) -> Json:
     return tool.model_json_schema() if issubclass(tool, BaseModel) else dict(old.schema())
 
 
+def parameters_by_name(tools: Sequence[Json]) -> dict[str, Json]:
+    """The parameters of encoded tools, by name."""
+    functions = [tool["function"] for tool in tools if isinstance(tool, Mapping) and "function" in tool]
+    return {each["name"]: each.get("parameters") or {} for each in functions}
+
+
 def _tool_label(tool: Any) -> str:
     return repr(getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__)
 

@@ -165,6 +165,19 @@ def _unpack_at(value: Any, place: list[Any]) -> Any:
     return value
 
 
+def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """The properties that may be an array or an object and never a text, and which of these two."""
+    known = {
+        name: [variant for each in _inner([dict(schema)], name) for variant in _variants(each, schema)]
+        for name in schema.get("properties") or ()
+    }
+    kinds = {
+        name: frozenset(kind for kind in ("array", "object") if _allows(variants, kind))
+        for name, variants in known.items()
+    }
+    return {name: found for name, found in kinds.items() if found}
+
+
 def unpack_by(value: Any, schema: Any) -> Any:
     """A value with lists and objects in place of JSON texts, wherever its schema allows these and no text."""
     return _unpack_by(value, [schema], schema)

@@ -474,6 +474,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),
             tool_names=originals,
+            parameters=_encode.parameters_by_name(body.get("tools") or ()),
         )
         return body, asked, _text_routes.for_model(switches.route or self.route, asked.kind)
 

@@ -61,7 +61,8 @@ ALLOWED = {
     "_names": {"_encode"},
     "_decode": {"errors", "_encode"},
     "_running": set(),
-    "_calls": {"_encode"},
+    "_unpacking": {"_json_schema"},
+    "_calls": {"_encode", "_unpacking"},
     "_kept": {"_decode", "_encode"},
     "_citations": {"_decode", "_encode"},
     "_answer": {

@@ -421,6 +421,61 @@ def test_a_call_that_is_cut_off_in_deltas_is_lost(emulator: Emulator, form: str,
     check(emulator, form, ask(emulator, form), [], [("a", "rm", cut)])
 
 
+TAGGED = {
+    "type": "object",
+    "properties": {
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "pairs": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "loose": {"anyOf": [{"type": "array"}, {"type": "string"}]},
+        "text": {"type": "string"},
+        "any": {},
+        "deep": {"type": "object", "properties": {"tags": {"type": "array"}}},
+    },
+}
+PACKED = {
+    "a list": ({"tags": '["a", "b"]'}, {"tags": ["a", "b"]}),
+    "an object": ({"pairs": ' {"a": "é\\n\\""}'}, {"pairs": {"a": 'é\n"'}}),
+    "several": ({"tags": "[]", "text": "[]", "pairs": "{}"}, {"tags": [], "text": "[]", "pairs": {}}),
+    "a list of strings": ({"tags": ["[1]", "a"], "pairs": None}, {"tags": ["[1]", "a"], "pairs": None}),
+    "a text is allowed": (
+        {"loose": "[1]", "any": "[1]", "other": "[1]"},
+        {"loose": "[1]", "any": "[1]", "other": "[1]"},
+    ),
+    "no JSON": ({"tags": "a, b"}, {"tags": "a, b"}),
+    "half of it": ({"tags": '["a"'}, {"tags": '["a"'}),
+    "the other kind": ({"tags": '{"a": 1}', "pairs": "[1]"}, {"tags": '{"a": 1}', "pairs": "[1]"}),
+    "no number": ({"tags": "[NaN]"}, {"tags": "[NaN]"}),
+    "further inside": ({"deep": {"tags": "[1]"}}, {"deep": {"tags": "[1]"}}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("given", "expected"), PACKED.values(), ids=PACKED.keys())
+def test_a_list_that_came_as_a_string_is_a_list(
+    emulator: Emulator, form: str, given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Only where the tool takes no string; in deltas it may be cut anywhere."""
+    arguments = json.dumps(given, ensure_ascii=False)
+    pieces = [arguments] if "invoke" in form else [*arguments]
+    first, *rest = pieces
+    play(
+        emulator, form, [delta(call("f", first, id="a", index=0)), *(delta(call(None, each, index=0)) for each in rest)]
+    )
+    chat = ChatPollinations(**emulator.connection(), max_retries=0)
+    tool = {"type": "function", "function": {"name": "f", "parameters": TAGGED}}
+    answer = FORMS[form](chat, "Go", tools=[tool])
+    check(emulator, form, answer, [("a", "f", expected)], [])
+
+
+@pytest.mark.parametrize("form", ["stream", "astream-v1", "events"])
+@pytest.mark.parametrize("cut", ['{"tags": "[1', '{"tags": "[1]', '{"tags": "\\'])
+def test_a_string_that_is_cut_off_is_not_read(emulator: Emulator, form: str, cut: str) -> None:
+    play(emulator, form, [delta(call("f", cut, id="a", index=0))])
+    tool = {"type": "function", "function": {"name": "f", "parameters": TAGGED}}
+    answer = FORMS[form](ChatPollinations(**emulator.connection(), max_retries=0), "Go", tools=[tool])
+    check(emulator, form, answer, [], [("a", "f", cut)])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_lost_call_takes_no_other_with_it(emulator: Emulator, form: str) -> None:
     whole, cut = call("f", '{"x": 1}', id="a", index=0), call("g", '{"y": ', id="b", index=1)
