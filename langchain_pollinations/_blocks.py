@@ -15,6 +15,7 @@ from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from langchain_pollinations._calls import invalid_calls
 from langchain_pollinations._encode import PROVIDER
 
 Block = dict[str, Any]
@@ -23,7 +24,7 @@ Block = dict[str, Any]
 def translate(message: AIMessage) -> list[types.ContentBlock]:
     """Blocks of a whole message: reasoning, refusal, text, tool calls, then media and what the server did by itself."""
     calls = [_call("tool_call", call) for call in message.tool_calls]
-    calls += [_call("invalid_tool_call", call) for call in message.invalid_tool_calls]
+    calls += [_call("invalid_tool_call", call) for call in invalid_calls(message)]
     return [*_said(message), *calls, *_media(message), *_server_side(message)]  # type: ignore[list-item]
 
 

@@ -8,13 +8,17 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from langchain_core.messages import InvalidToolCall, ToolCall
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
+from pydantic import PrivateAttr
 
-from langchain_pollinations._encode import Json
+from langchain_pollinations._history import Json
 from langchain_pollinations._unpacking import Unpacker
+
+M = TypeVar("M", bound=AIMessage)
 
 
 class Calls:
@@ -100,6 +104,16 @@ class Calls:
         """The arguments of the calls that are no good, by id: in a stream `spoilers` changes them."""
         return {call.id: call.arguments for call in self._calls if not call.is_good}
 
+    def last_chunk(self, **fields: Any) -> AIMessageChunk:
+        """The last chunk of a stream with these calls."""
+        _, lost = self.finished()
+        if not lost:
+            return AIMessageChunk(**fields, chunk_position="last")
+        chunk = LastChunk(**fields, tool_call_chunks=self.spoilers(), chunk_position="last")
+        numbers = (number for number, call in enumerate(self._calls) if not call.is_good)
+        chunk._lost = [{**call, "index": f"lc_tc_{n}"} for n, call in zip(numbers, lost, strict=True)]
+        return chunk
+
     def signatures(self) -> Json:
         return {call.id: call.signature for call in self._calls if call.signature}
 
@@ -114,6 +128,51 @@ class Calls:
             for number, call in enumerate(self._calls)
             if not call.is_good
         ]
+
+
+class LastChunk(AIMessageChunk):
+    """The last chunk of a stream with calls that are no good.
+
+    LangChain parses the arguments of added chunks leniently and would mend those that were cut off, so this chunk adds
+    a bracket to them: see `Calls.spoilers`. The bracket is nothing that the model wrote. The sum of the chunks, and the
+    events of LangChain's protocol, have the arguments without it.
+    """
+
+    _lost: list[Json] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        return AIMessageChunk.lc_id()
+
+    def __radd__(self, other: AIMessageChunk) -> AIMessageChunk:
+        return restore_arguments(other + [self])
+
+    @property
+    def content_blocks(self) -> list[ContentBlock]:
+        blocks = super().content_blocks
+        if self.response_metadata.get("output_version") == "v1":
+            return blocks
+        whole: list[Any] = self._lost  # LangChain's bridge to events takes a whole block in place of its pieces
+        return [block for block in blocks if block["type"] != "tool_call_chunk"] + whole
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy. As content in the form of v1 it has no calls: that adds up from pieces, and all of them are out."""
+        if update and update.get("response_metadata", {}).get("output_version") == "v1":
+            content = [block for block in update.get("content", []) if block not in self._lost]
+            update = {**update, "content": content}
+        return super().model_copy(update=update, deep=deep)
+
+
+def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
+    """The calls that are no good, with the arguments that the model wrote, without the bracket of `LastChunk`."""
+    raw = message.additional_kwargs.get("invalid_arguments", {})
+    return [{**call, "args": raw.get(call["id"], call["args"])} for call in message.invalid_tool_calls]
+
+
+def restore_arguments(message: M) -> M:
+    """The message itself, whose invalid calls have the arguments that the model wrote from now on."""
+    message.invalid_tool_calls = invalid_calls(message)
+    return message
 
 
 @dataclass
@@ -256,6 +315,36 @@ def parse_arguments(arguments: str) -> Json | None:
     except (ValueError, RecursionError):
         return None
     return {} if args is None else args if isinstance(args, dict) else None
+
+
+def write_arguments(args: Any) -> str:
+    """Arguments of a call as the text of a JSON object, which providers insist on.
+
+    Text that is no JSON object goes out inside of one, as `{"invalid_arguments": text}`, so that the model sees what it
+    wrote. So do numbers that JSON does not have.
+
+    Raises:
+        TypeError: If the arguments are of a type that JSON does not have.
+        ValueError: If they contain themselves.
+    """
+    if args is None or (isinstance(args, str) and not args.strip()):
+        return "{}"
+    if isinstance(args, str):
+        parsed = parse_arguments(args)
+        return _write({"invalid_arguments": args} if parsed is None else parsed)
+    text = json.dumps(args, ensure_ascii=False)
+    is_object = isinstance(args, Mapping) and parse_arguments(text) is not None
+    return _write(args if is_object else {"invalid_arguments": text})
+
+
+def _write(value: Any) -> str:
+    """JSON in plain letters, but for halves of characters: a model may write these, escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def _finite(number: str) -> float:

@@ -13,6 +13,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from langchain_core.messages import (
@@ -30,6 +31,8 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
 from typing_extensions import is_typeddict
 
+from langchain_pollinations._calls import invalid_calls, write_arguments
+from langchain_pollinations._history import UNNAMED, Result, Turn, is_blank, pair
 from langchain_pollinations._inline import plain_base64, plain_data, plain_uri
 from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, rooted
 from langchain_pollinations.errors import InvalidRequestError
@@ -98,7 +101,9 @@ def is_ours(message: AIMessage) -> bool:
 
 
 def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_ours) -> list[Json]:
-    """Messages of a chat request.
+    """Messages of a chat request, as every provider accepts them.
+
+    Empty assistant and system messages are left out. Calls and results are paired as `_history.pair` says.
 
     Args:
         messages: What was said so far.
@@ -110,22 +115,18 @@ def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage
     """
     if not messages:
         raise InvalidRequestError("messages is empty: give at least one message")
-    wire: list[Json] = []
-    shown: list[Json] = []  # media that tools returned, held back until their run of tool messages is over
+    turns: list[Turn | Result] = []
     for position, message in enumerate(messages):
         try:
-            if not isinstance(message, ToolMessage) and shown:
-                wire.append({"role": "user", "content": shown})
-                shown = []
-            wire += _encode_message(message, shown, is_own)
+            turns += _encode_message(message, is_own)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
-    if shown:
-        wire.append({"role": "user", "content": shown})
-    return wire
+    if not turns:
+        raise InvalidRequestError("messages[0]: it is empty, and there is no message with content after it")
+    return pair(turns)
 
 
-def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[AIMessage], bool]) -> list[Json]:
+def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool]) -> list[Turn | Result]:
     match message:
         case HumanMessage():
             return _user(message)
@@ -133,45 +134,61 @@ def _encode_message(message: BaseMessage, shown: list[Json], is_own: Callable[[A
             role = message.additional_kwargs.get("__openai_role__", "system")
             if role not in ("system", "developer"):
                 raise InvalidRequestError(f"a system message has the role 'system' or 'developer', not {role!r}")
-            return [_plain(role, message)]
+            return _plain(role, message)
         case AIMessage():
-            return [_assistant(message, is_own(message))]
+            return _assistant(message, is_own(message))
         case ToolMessage():
-            return [_tool_result(message.tool_call_id, message.content, shown)]
+            return [_tool_result(message.tool_call_id, message.content, message.name)]
         case FunctionMessage():
-            return [{"role": "function", "name": message.name, "content": message.text}]
+            return [Turn({"role": "function", "name": message.name or UNNAMED, "content": message.text})]
         case ChatMessage() if message.role in ("tool", "function"):
             other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
+        case ChatMessage() if message.role == "assistant":
+            kwargs = message.additional_kwargs
+            return _assistant(AIMessage(message.content, additional_kwargs=kwargs, name=message.name), False)
         case ChatMessage() if message.role in ROLES:
-            return [_plain(message.role, message)]
+            return _plain(message.role, message)
         case ChatMessage():
             raise InvalidRequestError(f"role {message.role!r} is not one of {', '.join(ROLES)}")
     raise InvalidRequestError(f"a {type(message).__name__} cannot be sent to a chat model")
 
 
-def _user(message: HumanMessage) -> list[Json]:
-    """A user message; the results of tools that Anthropic's shape keeps in it become tool messages before it."""
+def _user(message: HumanMessage) -> list[Turn | Result]:
+    """A user message; the results of tools that other APIs keep in it become tool messages before it."""
     if isinstance(message.content, str):
-        return [_plain("user", message)]
-    results: list[Any] = []
+        return _plain("user", message)
+    results: list[Turn | Result] = []
     rest: list[Any] = []
     for block in message.content:
-        is_result = isinstance(block, dict) and block.get("type") == "tool_result"
-        (results if is_result else rest).append(block)
+        keys = _RESULT_BLOCKS.get(block.get("type")) if isinstance(block, dict) else None
+        if keys is None or not isinstance(block, dict):
+            rest.append(block)
+            continue
+        result = _tool_result(str(block.get(keys[0]) or ""), block.get(keys[1]) or "", None)
+        results.append(replace(result, wire=_marked(result.wire, block)))
     if not results:
-        return [_plain("user", message)]
-    shown: list[Json] = []
-    wire = [_marked(_tool_result(b.get("tool_use_id", ""), b.get("content", ""), shown), b) for b in results]
-    parts = shown + [encode_block(block) for block in rest]
-    return [*wire, {"role": "user", "content": parts}] if parts else wire
+        return _plain("user", message)
+    parts = _encode_blocks(rest)
+    return [*results, Turn({"role": "user", "content": parts})] if parts else results
 
 
-def _plain(role: str, message: BaseMessage) -> Json:
-    wire: Json = {"role": role, "content": _content(message)}
+_RESULT_BLOCKS: Mapping[Any, tuple[str, str]] = {
+    "tool_result": ("tool_use_id", "content"),  # Anthropic
+    "function_call_output": ("call_id", "output"),  # OpenAI's Responses
+}
+"""Blocks that hold the result of a tool, and their keys for the id of the call and for the result."""
+
+
+def _plain(role: str, message: BaseMessage) -> list[Turn | Result]:
+    """A message without calls; none for an empty system message, which Anthropic's and Amazon's models refuse."""
+    content = _content(message)
+    if role in ("system", "developer") and isinstance(content, str) and not content.strip():
+        return []
+    wire: Json = {"role": role, "content": content}
     if message.name:
         wire["name"] = wire_name(message.name)
-    return wire
+    return [Turn(wire)]
 
 
 def wire_name(name: str) -> str:
@@ -185,29 +202,27 @@ def _content(message: BaseMessage) -> str | list[Json]:
         return message.content
     if not message.content:
         raise InvalidRequestError("the content is an empty list: give a text or at least one block")
-    return [encode_block(block) for block in message.content]
+    return _encode_blocks(message.content) or ""  # the service has a sentence for a user message without words
 
 
-def _assistant(message: AIMessage, is_own: bool) -> Json:
+def _assistant(message: AIMessage, is_own: bool) -> list[Turn | Result]:
+    """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it."""
     wire: Json = {"role": "assistant"}
-    content = _replayed(message)
-    calls = [_tool_call(call) for call in message.tool_calls]
-    raw = message.additional_kwargs.get("invalid_arguments", {})
-    lost = message.invalid_tool_calls
-    calls += [_invalid_tool_call({**call, "args": raw.get(call["id"], call["args"])}) for call in lost]
-    calls += _anthropic_calls(message, known={call["id"] for call in calls})
+    calls = [_tool_call(call) for call in [*message.tool_calls, *invalid_calls(message)]]
+    calls += _calls_in_content(message, calls)
     if calls:
         wire["tool_calls"] = calls
     elif isinstance(old := message.additional_kwargs.get("function_call"), dict):
-        wire["function_call"] = old
+        wire["function_call"] = _function(old.get("name"), old.get("arguments"))
     if message.name:
         wire["name"] = wire_name(message.name)
     if is_own:
         _give_back(message, wire)
-    if not content and "audio" not in wire:
-        content = _spoken(message) or ("" if calls else str(message.additional_kwargs.get("refusal") or ""))
+    content = _with_texts(_replayed(message), _texts_beside(message, "audio" in wire))
+    if not content and wire.keys().isdisjoint(("tool_calls", "function_call", "audio", "content_blocks")):
+        return []
     wire["content"] = content or (None if calls or "function_call" in wire else "")
-    return wire
+    return [Turn(wire, keeps_ids=is_own)]
 
 
 def _replayed(message: AIMessage) -> str | list[Json]:
@@ -216,31 +231,53 @@ def _replayed(message: AIMessage) -> str | list[Json]:
     Reasoning, calls, server-side tools and whatever other providers call their blocks stay behind: no API takes them.
     """
     if isinstance(message.content, str):
-        return message.content
-    kept = [block for block in message.content if isinstance(block, str) or block.get("type") in _REPLAYED]
-    parts = [part for block in kept for part in _encodable(block) if part != {"type": "text", "text": ""}]
+        return message.content if message.content.strip() else ""
+    parts = [part for block in message.content for part in _encodable(block)]
     if all(part.keys() == {"type", "text"} for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
+        text = "".join(part["text"] for part in parts)
+        return text if text.strip() else ""
+    return [part for part in parts if not is_blank(part)]
 
 
 def _encodable(block: Any) -> list[Json]:
     """The part for a block of an earlier answer; none where it cannot be one, since no caller could mend it."""
+    if isinstance(block, dict) and block.get("type") == "non_standard" and isinstance(block.get("value"), dict):
+        block = block["value"]  # as LangChain has the blocks that only one provider knows
+    if isinstance(block, dict) and block.get("type") not in _REPLAYED:
+        is_text = isinstance(block.get("text"), str) and not str(block.get("type")).startswith(_UNSPOKEN)
+        block = {"type": "text", "text": block["text"] if is_text else ""}
     try:
-        return [encode_block(block)]
+        return encode_blocks(block)
     except InvalidRequestError:
         return []
 
 
-_REPLAYED = frozenset({"text", "text-plain", "image", "image_url", "video", "video_url", "file"})
+_REPLAYED = frozenset({
+    *("text", "text-plain", "output_text", "refusal", "image", "image_url", "video", "video_url", "file"),
+})  # fmt: skip
+_UNSPOKEN = ("reasoning", "thinking", "redacted")
+"""How the types of blocks begin that hold reasoning."""
 
 
-def _spoken(message: AIMessage) -> str:
-    """The words of a spoken answer whose sound does not go back."""
-    if isinstance(message.content, str):
-        return ""
-    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "audio"]
-    return "\n".join(str((block.get("extras") or {}).get("transcript") or "") for block in blocks)
+def _texts_beside(message: AIMessage, has_audio: bool) -> list[str]:
+    """The words of an answer that are not in its text: a refusal, and what was spoken where no sound goes back."""
+    kwargs = message.additional_kwargs
+    texts = [kwargs.get("refusal")]
+    if not has_audio:
+        audio = kwargs.get("audio")
+        blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "audio"]
+        texts += [audio.get("transcript") if isinstance(audio, dict) else None]
+        texts += [(block.get("extras") or {}).get("transcript") for block in blocks]
+    return [text for text in texts if isinstance(text, str) and text.strip()]
+
+
+def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[Json]:
+    for text in texts:
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if not any(text in part.get("text", "") for part in parts):
+            added = {"type": "text", "text": text}
+            content = f"{content}\n\n{text}".lstrip("\n") if isinstance(content, str) else [*content, added]
+    return content
 
 
 def _give_back(message: AIMessage, wire: Json) -> None:
@@ -252,14 +289,22 @@ def _give_back(message: AIMessage, wire: Json) -> None:
     if details := kept.get("reasoning_details"):
         wire["reasoning_details"] = details
     if (blocks := kept.get("content_blocks")) and _says(blocks, str(message.text)):
-        wire["content_blocks"] = _with_calls(fill_in(blocks, message.content), message)
+        blocks = [each for each in _with_calls(fill_in(blocks, message.content), message) if not is_blank(each)]
+        if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
+            wire["content_blocks"] = blocks
     audio = kept.get("audio")
     if isinstance(audio, dict) and audio.get("id"):
         wire["audio"] = {"id": audio["id"]}  # the sound itself stays with the provider
-    signatures = kept.get("thought_signatures", {})
+    signatures, extras = kept.get("thought_signatures", {}), kept.get("tool_call_extras", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
             call["function"]["thought_signature"] = signature
+        extra = extras.get(call["id"], {})
+        call["function"] |= extra.get("function", {})
+        call |= {key: value for key, value in extra.items() if key != "function"}
+
+
+_HIDDEN_BLOCKS = ("thinking", "redacted_thinking")
 
 
 def _with_calls(blocks: Sequence[Json], message: AIMessage) -> list[Json]:
@@ -283,11 +328,11 @@ def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
     """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    filled = [_with_picture(block, next(pictures, None)) if _is_blank(block) else block for block in blocks]
-    return [block for block in filled if not _is_blank(block)]  # a picture that was taken out leaves no place
+    filled = [_with_picture(block, next(pictures, None)) if _is_blanked(block) else block for block in blocks]
+    return [block for block in filled if not _is_blanked(block)]  # a picture that was taken out leaves no place
 
 
-def _is_blank(block: Json) -> bool:
+def _is_blanked(block: Json) -> bool:
     """Whether a kept block is a picture whose bytes are in the content already."""
     return block.get("type") == "image_url" and "url" not in (block.get("image_url") or {})
 
@@ -299,73 +344,79 @@ def _with_picture(block: Json, picture: Json | None) -> Json:
     return {**block, "image_url": {"url": url, **(block.get("image_url") or {})}}
 
 
-def _anthropic_calls(message: AIMessage, known: set[str]) -> list[Json]:
-    """Calls that stand only as `tool_use` blocks in the content, as in histories written for Anthropic's API."""
-    blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "tool_use"]
-    return [
-        _tool_call({"id": block.get("id"), "name": block.get("name", ""), "args": block.get("input", {})})
-        for block in blocks
-        if block.get("id") not in known
-    ]
+def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
+    """Calls that are only in the content, as in a history that was written for another API."""
+    ids = {call["id"] for call in known if call["id"]}
+    names = {call["function"]["name"] for call in known}
+    found = []
+    for block in [block for block in message.content if isinstance(block, dict)]:
+        if (keys := _CALL_BLOCKS.get(block.get("type"))) is None:
+            continue
+        call = _tool_call({key: block.get(name) for key, name in zip(("id", "name", "args"), keys, strict=True)})
+        is_known = bool({block.get("id"), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
+        if not is_known and (block.get("name") or block["type"] != "tool_call_chunk"):
+            found.append(call)
+    return found
+
+
+_CALL_BLOCKS: Mapping[Any, tuple[str, str, str]] = {
+    "tool_call": ("id", "name", "args"),
+    "tool_call_chunk": ("id", "name", "args"),
+    "invalid_tool_call": ("id", "name", "args"),
+    "tool_use": ("id", "name", "input"),  # Anthropic
+    "function_call": ("call_id", "name", "arguments"),  # OpenAI's Responses
+}
+"""Blocks that hold a call, and their keys for its id, its name and its arguments."""
 
 
 def _tool_call(call: Mapping[str, Any]) -> Json:
+    return {"id": call["id"] or "", "type": "function", "function": _function(call["name"], call["args"])}
+
+
+def _function(name: Any, args: Any) -> Json:
+    """A call of a function. It has a name, and its arguments are a JSON object, whatever the model wrote: the service
+    reads them before it asks the provider."""
     try:
-        arguments = json.dumps(call["args"], ensure_ascii=False, allow_nan=False)
-        if not _is_text(arguments):
-            arguments = json.dumps(call["args"], allow_nan=False)
+        arguments = write_arguments(args)
     except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"the arguments of tool call {call['name']!r} are no JSON: {error}") from error
-    return {"id": call["id"] or "", "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+        raise InvalidRequestError(f"the arguments of tool call {name!r} are no JSON: {error}") from error
+    return {"name": str(name or UNNAMED), "arguments": arguments}
 
 
-def _is_text(string: str) -> bool:
-    """Whether a string has whole characters only: a model may write half of one, escaped."""
-    try:
-        string.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _invalid_tool_call(call: Mapping[str, Any]) -> Json:
-    """Sent with its raw arguments: without it the tool message that answers it would be an orphan."""
-    function = {"name": call["name"] or "", "arguments": call["args"] or ""}
-    return {"id": call["id"] or "", "type": "function", "function": function}
-
-
-def _tool_result(call_id: str, content: str | list[Any], shown: list[Json]) -> Json:
+def _tool_result(call_id: str, content: Any, name: str | None) -> Result:
     """A tool message carries text only: few providers look at media in it, all do in a user message after it."""
-    wire: Json = {"role": "tool", "tool_call_id": call_id}
+    name = name or ""
     if isinstance(content, str):
-        return {**wire, "content": content}
-    parts = [_returned(block) for block in content]
+        return Result(call_id, name, {"content": content})
+    parts = [part for block in (content if isinstance(content, list) else [content]) for part in _returned(block)]
     texts = [part for part in parts if part["type"] == "text"]
     media = [part for part in parts if part["type"] != "text"]
-    if media:
-        shown += [{"type": "text", "text": f"Returned by tool call {call_id}:"}, *media]
     plain = all(part.keys() == {"type", "text"} for part in texts)
-    return {**wire, "content": "\n".join(part["text"] for part in texts) if plain else texts}
+    words = [part for part in texts if not is_blank(part)]
+    return Result(call_id, name, {"content": "\n".join(p["text"] for p in texts) if plain else words or ""}, media)
 
 
-def _returned(block: Any) -> Json:
-    """A block of a tool's result; as JSON where only tools return such blocks, or where it has no bytes or address that
-    the service could read: it stays in the conversation, all of which an error would end."""
+def _returned(block: Any) -> list[Json]:
+    """A block of a tool's result; as JSON where a chat request has no such part, as LangChain's `ToolNode` does, or
+    where it has no bytes or address that the service could read: it stays in the conversation, all of which an error
+    would end."""
     if isinstance(block, Mapping) and block.get("type") in ("json", "search_result", "custom_tool_call_output"):
-        return _written_out(block)
+        return [_written_out(block)]
+    if isinstance(block, Mapping) and block.get("type") not in _BLOCKS:
+        return [{"type": "text", "text": _as_json(block)}]
     try:
-        return encode_block(block)
+        return encode_blocks(block)
     except InvalidRequestError:
-        if not isinstance(block, Mapping) or block.get("type") not in _BLOCKS:
-            raise
-        return _written_out(block)
+        return [_written_out(block) if isinstance(block, Mapping) else {"type": "text", "text": _as_json(block)}]
 
 
-def _written_out(block: Any) -> Json:
-    data = block
-    if isinstance(block, Mapping):
-        data = block["json"] if "json" in block else {k: block[k] for k in block.keys() - {"type", "base64", "data"}}
-    return {"type": "text", "text": json.dumps(data, ensure_ascii=False, default=str, sort_keys=True)}
+def _written_out(block: Mapping[str, Any]) -> Json:
+    data = block["json"] if "json" in block else {k: block[k] for k in block.keys() - {"type", "base64", "data"}}
+    return {"type": "text", "text": _as_json(data, sort_keys=True)}
+
+
+def _as_json(value: Any, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str, **options)
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
@@ -414,11 +465,35 @@ def without_cache_control(wire: Sequence[Json]) -> list[Json]:
 # --- Content blocks ---------------------------------------------------------------------------------------------------
 
 
+def _encode_blocks(blocks: Sequence[Any]) -> list[Json]:
+    """Content blocks as parts; none for texts without words, which Anthropic's and Amazon's models refuse."""
+    return [part for block in blocks for part in encode_blocks(block) if not is_blank(part)]
+
+
+def encode_blocks(block: Any) -> list[Json]:
+    """One content block as the parts of a message: mostly one, several for a document that is made of blocks.
+
+    Raises:
+        InvalidRequestError: As `encode_block`.
+    """
+    if not isinstance(block, Mapping) or block.get("type") != "document":
+        return [encode_block(block)]
+    texts = [{"type": "text", "text": block[key]} for key in ("title", "context") if block.get(key)]
+    source = block.get("source")
+    inside = source.get("content") if isinstance(source, Mapping) else None
+    if not inside:
+        part = encode_block(block)
+        shown = part.get("file", {}).get("file_name")
+        return [*(text for text in texts if text["text"] != shown), part]
+    *parts, last = [part for each in ([inside] if isinstance(inside, str) else inside) for part in encode_blocks(each)]
+    return [*texts, *parts, _marked(last, block)]
+
+
 def encode_block(block: Any) -> Json:
     """One content block as a part of a message.
 
-    Standard blocks (text, text-plain, image, audio, video, file), OpenAI's and Anthropic's own are understood. A
-    `non_standard` block is sent as its `value` says.
+    Standard blocks (text, text-plain, image, audio, video, file), OpenAI's, Anthropic's and Google's own are
+    understood. A `non_standard` block is sent as its `value` says.
 
     Raises:
         InvalidRequestError: If the block is of no known type, or lacks what its type needs.
@@ -466,6 +541,10 @@ def _text(block: Mapping[str, Any]) -> Json:
     if not isinstance(block.get("text"), str):
         raise InvalidRequestError("a text block needs a string as its 'text'")
     return {"type": "text", "text": block["text"]}
+
+
+def _refusal(block: Mapping[str, Any]) -> Json:
+    return _text({"text": block.get("refusal")})
 
 
 def _text_plain(block: Mapping[str, Any]) -> Json:
@@ -533,6 +612,28 @@ def _by_url(block: Mapping[str, Any]) -> Json:
     return {"type": kind, kind: {**given, "url": _reachable(given["url"])}}
 
 
+def _input_image(block: Mapping[str, Any]) -> Json:
+    """The picture of OpenAI's Responses, whose address stands in `image_url` itself."""
+    given = block.get("image_url")
+    address = given if isinstance(given, Mapping) else {"url": given} if given else {}
+    return _image({**{key: block[key] for key in ("file_id", "detail") if block.get(key)}, **address})
+
+
+def _input_file(block: Mapping[str, Any]) -> Json:
+    """The file of OpenAI's Responses, whose fields stand in the block itself."""
+    keys = ("file_data", "file_id", "file_url", "filename", "file_name", "mime_type")
+    return _file({"type": "file", "file": {key: block[key] for key in keys if block.get(key)}})
+
+
+def _media(block: Mapping[str, Any]) -> Json:
+    """Google's block for media of all kinds, told apart by their MIME type."""
+    mime_type = str(block.get("mime_type") or "")
+    kind = mime_type.partition("/")[0]
+    kind = kind if kind in ("image", "audio", "video") else "file"
+    known = {**block, "type": kind, "url": block.get("file_uri") or block.get("url")}
+    return _BLOCKS[kind]({key: value for key, value in known.items() if value})
+
+
 def _audio(block: Mapping[str, Any]) -> Json:
     if data := block.get("base64") or block.get("data"):
         mime_type = block.get("mime_type") or _sniffed(data, "audio")
@@ -578,7 +679,7 @@ def _file(block: Mapping[str, Any]) -> Json:
         return {"type": "file", "file": given}
     if isinstance(source := block.get("source"), Mapping):  # Anthropic's document
         if source.get("type") == "text":
-            return {"type": "text", "text": source.get("data", "")}
+            return _text({"text": source.get("data", "")})
         block = {**block, **_from_source(source)}
     file: Json = {}
     mime_type = block.get("mime_type")
@@ -591,12 +692,18 @@ def _file(block: Mapping[str, Any]) -> Json:
         file["file_id"] = file_id
     else:
         raise InvalidRequestError(f"a block of type {block['type']!r} needs 'url', 'base64' or 'file_id'")
-    extras = block.get("extras") or {}
-    if name := next((n for n in (block.get("filename"), extras.get("filename"), block.get("title")) if n), None):
+    if name := _file_name(block):
         file["file_name"] = name
     if mime_type:
         file["mime_type"] = mime_type
     return {"type": "file", "file": file}
+
+
+def _file_name(block: Mapping[str, Any]) -> str | None:
+    """The name of a file, wherever LangChain's formats and its users have put it."""
+    places = [block, *(each for key in ("extras", "metadata") if isinstance(each := block.get(key), Mapping))]
+    names = (place.get(key) for key in ("filename", "file_name", "name", "title") for place in places)
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _non_standard(block: Mapping[str, Any]) -> Json:
@@ -609,14 +716,20 @@ def _non_standard(block: Mapping[str, Any]) -> Json:
 _BLOCKS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
     "text": _text,
     "text-plain": _text_plain,
+    "input_text": _text,
+    "output_text": _text,
+    "refusal": _refusal,
     "image": _image,
     "image_url": _by_url,
+    "input_image": _input_image,
     "audio": _audio,
     "input_audio": _input_audio,
     "video": _video,
     "video_url": _by_url,
     "file": _file,
+    "input_file": _input_file,
     "document": _file,
+    "media": _media,
     "non_standard": _non_standard,
 }
 

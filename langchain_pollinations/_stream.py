@@ -97,13 +97,11 @@ class ChatReader:
         if any(rest):
             yield _chunk(rest)
         yield ChatGenerationChunk(
-            message=AIMessageChunk(
-                content=self._answer.media() or "",  # type: ignore[arg-type]  # a list is invariant
+            message=self._answer.calls.last_chunk(
+                content=self._answer.media() or "",
                 additional_kwargs=self._answer.kwargs(),
-                tool_call_chunks=self._answer.calls.spoilers(),
                 usage_metadata=self._answer.usage if self._asked.include_usage else None,
                 response_metadata=self._answer.metadata(),
-                chunk_position="last",
             )
         )
 

@@ -79,16 +79,14 @@ def test_a_block_means_the_same_in_every_role(wire: Any, block: Any, part: dict[
     assert said[0] == {"role": "system", "content": [part]}
     assert said[1] == {"role": "user", "content": [part]}
     is_plain = part.keys() == {"type", "text"}
-    result, *shown = said[3:-2]
-    if part["type"] == "text":
-        assert result == {"role": "tool", "tool_call_id": "c1", "content": part["text"] if is_plain else [part]}
-        assert shown == []
-    else:
-        told = {"type": "text", "text": "Returned by tool call c1:"}
-        assert result == {"role": "tool", "tool_call_id": "c1", "content": ""}
-        assert shown == [{"role": "user", "content": [told, part]}]
-    replayed = "" if isinstance(block, dict) and block["type"] in NOT_REPLAYED else part["text"] if is_plain else [part]
-    assert said[-2] == {"role": "assistant", "content": replayed}
+    answered = {"role": "tool", "tool_call_id": "c1", "name": "f"}
+    told = {"type": "text", "text": "Returned by tool call c1:"}
+    expected: list[Any] = [{**answered, "content": part["text"] if is_plain else [part]}]
+    if part["type"] != "text":
+        expected = [{**answered, "content": ""}, {"role": "user", "content": [told, part]}]
+    if not (isinstance(block, dict) and block["type"] in NOT_REPLAYED):
+        expected.append({"role": "assistant", "content": part["text"] if is_plain else [part]})
+    assert said[3:-1] == expected
 
 
 def test_every_way_of_asking_sends_the_same(wire: Any, ask: Ask) -> None:
@@ -256,6 +254,7 @@ CONVERSATIONS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
             {
                 "role": "tool",
                 "tool_call_id": "c1",
+                "name": "f",
                 "content": [{"type": "text", "text": "R", "cache_control": EPHEMERAL}],
             },
         ],
@@ -269,7 +268,7 @@ CONVERSATIONS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [
             HI,
             {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]},
-            {"role": "tool", "tool_call_id": "c1", "content": "R"},
+            {"role": "tool", "tool_call_id": "c1", "name": "f_g", "content": "R"},
         ],
     ),
 }
@@ -307,7 +306,7 @@ MORE = [
         [
             HI,
             {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]},
-            {"role": "tool", "tool_call_id": "c1", "content": "R", "cache_control": EPHEMERAL},
+            {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "R", "cache_control": EPHEMERAL},
         ],
         id="a marker on Anthropic's result",
     ),
@@ -392,16 +391,6 @@ def human(block: Any) -> list[Any]:
         pytest.param(human({"type": "imge_url"}), r"messages\[1\]: .*'imge_url'; did you mean 'image_url'", id="typo"),
         pytest.param(human({"type": "hologram"}), r"'hologram'; known are text", id="unknown block"),
         pytest.param([SystemMessage([{"type": "hologram"}]), HI], r"messages\[0\]: .*'hologram'", id="in a system"),
-        pytest.param(
-            [HI, ToolMessage([{"type": "hologram"}], tool_call_id="c")],
-            r"messages\[1\]: .*'hologram'",
-            id="in a tool's result",
-        ),
-        pytest.param(
-            human({"type": "tool_result", "tool_use_id": "c", "content": [{"type": "hologram"}]}),
-            r"messages\[1\]: .*'hologram'",
-            id="in Anthropic's result",
-        ),
         pytest.param(human({"text": "x"}), r"a dict with a 'type', not a dict with keys \['text'\]", id="no type"),
         pytest.param(human({"type": "image"}), "an image block needs 'url', 'base64'", id="an empty image"),
         pytest.param(human({"type": "image", "source": {"type": "base64"}}), "an image block needs", id="empty source"),
@@ -455,15 +444,12 @@ NO_TOOLS = ("meta/llama-4-scout", "perplexity/sonar", "google/gemini-2.5-flash-l
 @pytest.mark.parametrize(
     ("history", "where"),
     [
-        pytest.param([AIMessage("", tool_calls=[CALL])], "messages[1]", id="a call"),
         pytest.param([AIMessage("", tool_calls=[CALL]), ToolMessage("R", tool_call_id="c1")],
                      "messages[1], messages[2]", id="a call and its result"),
-        pytest.param([ToolMessage("R", tool_call_id="c1")], "messages[1]", id="a result"),
         pytest.param([FunctionMessage("R", name="f")], "messages[1]", id="an old result"),
-        pytest.param([AIMessage([{"type": "tool_use", "id": "c1", "name": "f", "input": {}}])], "messages[1]",
-                     id="Anthropic's call"),
-        pytest.param([HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": "R"}])], "messages[1]",
-                     id="Anthropic's result"),
+        pytest.param([AIMessage([{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]),
+                      HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": "R"}])],
+                     "messages[1], messages[2]", id="Anthropic's call and result"),
     ],
 )  # fmt: skip
 def test_a_history_with_tools_is_none_for_a_model_without(
@@ -631,7 +617,7 @@ def test_blocks_with_an_older_text_stay_behind(emulator: Emulator, ask_in_any_fo
     answer = CHANGES[change](answered(emulator, ask_in_any_form, "signed and hidden thoughts"))
     wire = back(emulator, "claude", answer)
     assert "content_blocks" not in wire
-    assert wire["content"] == answer.text
+    assert wire["content"] == (answer.text or "And now?")  # an empty answer is left out
     assert "Yes." not in str(emulator.requests[-1].json)
 
 

@@ -1,0 +1,169 @@
+"""Tool calls and their results in a conversation, in the order and with the ids that providers accept. Pure.
+
+A provider refuses the whole request for one call without a result, one result without a call, or an id in another
+provider's form. Each later turn sends the same history, so one such message would end the conversation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+Json = dict[str, Any]
+
+UNNAMED = "unnamed_tool"
+"""The name of a call that names no tool: providers refuse an empty one."""
+
+UNANSWERED = "This tool call was not executed: it has no result."
+"""The result of a call that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A message that is not the result of a tool, with the ids of its calls as LangChain has them."""
+
+    wire: Json
+    keeps_ids: bool = False
+    """Whether the calls go back to the publisher that made their ids."""
+
+    @property
+    def calls(self) -> list[Json]:
+        calls: list[Json] = self.wire.get("tool_calls") or []
+        return calls
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The result of a tool call."""
+
+    call_id: str
+    name: str
+    """The name of the tool, or an empty string."""
+    wire: Json
+    """The content, and the marks of a prompt cache."""
+    media: Sequence[Json] = ()
+    """Parts for a user message after the results: few providers look at media in a tool message."""
+
+
+def pair(turns: Sequence[Turn | Result]) -> list[Json]:
+    """Messages in which each call is followed by its one result.
+
+    A result that comes later moves up to its call. A call without a result gets one that says so, and a result without
+    a call becomes a user message. Ids that do not fit are replaced, equally in call and result.
+    """
+    taken: set[int] = set()
+    used: set[str] = set()
+    wire: list[Json] = []
+    for place, turn in enumerate(turns):
+        if isinstance(turn, Result):
+            if place not in taken:
+                wire.append(_as_text(turn))
+        elif turn.calls:
+            places = _places(turns, place, taken)
+            taken.update(found for found in places if found is not None)
+            found = [None if at is None else turns[at] for at in places]
+            wire += _answered(turn, [result if isinstance(result, Result) else None for result in found], used)
+        else:
+            wire.append(turn.wire)
+    return wire
+
+
+def _answered(turn: Turn, results: Sequence[Result | None], used: set[str]) -> list[Json]:
+    """A turn with calls, their results, and a user message with the media among these."""
+    ids = [_wire_id(call["id"], turn.keeps_ids, used) for call in turn.calls]
+    calls = [{**call, "id": call_id} for call, call_id in zip(turn.calls, ids, strict=True)]
+    message = {**turn.wire, "tool_calls": calls}
+    if blocks := message.get("content_blocks"):
+        renamed = dict(zip((call["id"] for call in turn.calls), ids, strict=True))
+        uses = ({**block, "id": renamed.get(block.get("id"), block.get("id"))} for block in blocks)
+        message["content_blocks"] = [
+            use if block.get("type") == "tool_use" else block for block, use in zip(blocks, uses, strict=True)
+        ]
+    wire, media = [message], []
+    for call, result in zip(calls, results, strict=True):
+        told = {"content": UNANSWERED} if result is None else result.wire
+        name = (result.name if result else "") or call["function"]["name"]
+        wire.append({"role": "tool", "tool_call_id": call["id"], "name": name, **told})
+        if result and result.media:
+            media += [_label(call["id"]), *result.media]
+    return [*wire, {"role": "user", "content": media}] if media else wire
+
+
+def _label(call_id: str) -> Json:
+    return {"type": "text", "text": f"Returned by tool call {call_id}:" if call_id else "Returned by a tool call:"}
+
+
+def _as_text(result: Result) -> Json:
+    """A result whose call is not there, for instance since the history was trimmed."""
+    content = result.wire["content"]
+    texts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    parts = [_label(result.call_id), *(part for part in [*texts, *result.media] if not is_blank(part))]
+    if any(part.keys() != {"type", "text"} for part in parts):
+        return {"role": "user", "content": parts}
+    return {"role": "user", "content": "\n".join(part["text"] for part in parts)}
+
+
+def is_blank(part: Any) -> bool:
+    """Whether a part is a text without words, which Anthropic's and Amazon's models refuse."""
+    return isinstance(part, dict) and part.get("type") == "text" and not str(part.get("text") or "").strip()
+
+
+# --- Which result belongs to which call -------------------------------------------------------------------------------
+
+
+def _places(turns: Sequence[Turn | Result], place: int, taken: set[int]) -> list[int | None]:
+    """For each call of a turn where its result stands: found by the id, or by name and order where an id is missing."""
+    turn = turns[place]
+    assert isinstance(turn, Turn)
+    gone = set(taken)
+    found: list[int | None] = []
+    for call in turn.calls:
+        at = next((at for at in _after(turns, place, call["id"]) if at not in gone), None) if call["id"] else None
+        gone |= set() if at is None else {at}
+        found.append(at)
+    for number, call in enumerate(turn.calls):
+        if found[number] is None:
+            near = [at for at in _after(turns, place, None) if at not in gone and _may_answer(turns[at], call)]
+            named = (at for at in near if turns[at].name == call["function"]["name"])  # type: ignore[union-attr]
+            found[number] = at = next(named, near[0] if near else None)
+            gone |= set() if at is None else {at}
+    return found
+
+
+def _after(turns: Sequence[Turn | Result], place: int, call_id: str | None) -> Iterable[int]:
+    """The results with an id, up to the next call with the same id; all results up to the next call where it is None"""
+    for at in range(place + 1, len(turns)):
+        turn = turns[at]
+        if isinstance(turn, Result):
+            if call_id in (None, turn.call_id):
+                yield at
+        elif turn.calls and (call_id is None or any(call["id"] == call_id for call in turn.calls)):
+            return
+
+
+def _may_answer(result: Turn | Result, call: Json) -> bool:
+    if not isinstance(result, Result) or (result.call_id and call["id"]):
+        return False
+    return result.name in ("", call["function"]["name"]) or call["function"]["name"] == UNNAMED
+
+
+# --- Ids --------------------------------------------------------------------------------------------------------------
+
+_FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def _wire_id(call_id: str, keeps: bool, used: set[str]) -> str:
+    """An id as every provider takes it: the same one for the same id of LangChain, and never one twice."""
+    fits = bool(call_id) and (keeps or bool(_FITS.fullmatch(call_id)))
+    found = call_id if fits else _hashed(call_id or f"call {len(used)}")
+    while found in used and not (keeps and call_id):
+        found = _hashed(f"{found} again")
+    used.add(found)
+    return found
+
+
+def _hashed(text: str) -> str:
+    return f"call_{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
