@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from . import signatures, talk, usage
+from . import histories, signatures, talk, usage
 from .catalog import Model
 from .dialects import Dialect
 from .refusals import Refusal, upstream
@@ -221,6 +221,7 @@ def check(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
     # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
     for ability in ABILITIES if plain else (*ABILITIES, _mentions_json):
         ability(model, asked)
+    histories.check(str(model["name"]), asked.messages)
     _context(model, asked, dialect)
     if dialect.signs:
         signatures.check(asked.messages)
