@@ -129,12 +129,18 @@ class Answer:
         content = message.get("content")
         if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
             return self._piece(self._told.add(content=content), {})
-        self._kept.add(message)
-        refusal = message.get("refusal")
+        blocks = message.get("content_blocks")
+        parts = {"content": _decode.read_parts(content)} if content else {}
+        if isinstance(blocks, list):
+            parts["content_blocks"] = _decode.read_parts(blocks)
+        refusal = message.get("refusal") or next(filter(None, map(_decode.read_refusal, parts.values())), "")
         self._is_refusal = self._is_refusal or bool(refusal)
-        text = self._told.add(
-            content=_decode.read_text(content), content_blocks=_decode.read_text(message.get("content_blocks") or [])
-        )
+        for key, found in parts.items():
+            if isinstance(found, list):
+                parts[key] = [part for part in found if not _decode.is_refusal(part)]
+        message = {**message, **parts}
+        self._kept.add(message)
+        text = self._told.add(**{name: _decode.read_text(found) for name, found in parts.items()})
         thoughts = {name: _decode.words(message.get(name)) for name in ("reasoning_content", "reasoning")}
         for name, paragraphs in self._paragraphs.items():
             thoughts[name] = paragraphs.join(_decode.read_thoughts(message.get(name)))
@@ -223,6 +229,8 @@ class Answer:
             extra["invalid_arguments"] = lost
         if signatures := self.calls.signatures():
             extra["thought_signatures"] = signatures
+        if extras := self.calls.extras():
+            extra["tool_call_extras"] = extras
         return extra
 
     def metadata(self) -> Json:

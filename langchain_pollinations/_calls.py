@@ -65,6 +65,8 @@ class Calls:
             if raw.id and (raw.id, raw.name, raw.arguments) == (call.id, call.name, call.arguments):
                 return None
             known = None
+        if known is None and not (raw.id or raw.name or raw.arguments or raw.signature):
+            return None
         if known is None:
             self._calls.append(_Call(raw.index, self._originals, self._parameters))
         return len(self._calls) - 1 if known is None else known
@@ -116,6 +118,10 @@ class Calls:
 
     def signatures(self) -> Json:
         return {call.id: call.signature for call in self._calls if call.signature}
+
+    def extras(self) -> Json:
+        """The fields of calls that nobody here reads, by id: their publisher may want them back."""
+        return {call.id: call.extra for call in self._calls if call.extra}
 
     def spoilers(self) -> list[ToolCallChunk]:
         """For each call that is no good, the end that keeps LangChain from making a good one of it.
@@ -190,6 +196,7 @@ class _Call:
     name: str = ""
     """The name on the wire, as far as it has arrived."""
     signature: str | None = None
+    extra: Json = field(default_factory=dict)
     is_held: bool = True
     lacks_id: bool = False
     """Whether the call was passed on without an id."""
@@ -234,6 +241,9 @@ class _Call:
         if not self.id and raw.id not in taken:
             self.id = raw.id
         self.signature = raw.signature or self.signature
+        if raw.extra:
+            function = {**self.extra.get("function", {}), **raw.extra.get("function", {})}
+            self.extra |= {**raw.extra, **({"function": function} if function else {})}
         self._pieces.append(raw.arguments)
         held = self._null + raw.arguments
         if len(self._pieces) < 9 and (whole := self.arguments.strip()) and "null".startswith(whole):
@@ -282,6 +292,11 @@ class RawCall:
     name: str
     arguments: str
     signature: str | None
+    extra: Json
+    """Fields of the call that are read nowhere, and under `function` those of its function."""
+
+
+_CALL_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments", "thought_signature"})
 
 
 def read_raw_call(call: Any) -> RawCall | None:
@@ -300,8 +315,13 @@ def read_raw_call(call: Any) -> RawCall | None:
         name=_word(function.get("name")),
         arguments=arguments,
         signature=_word(function.get("thought_signature")) or None,
+        extra=_extra(call) | ({"function": more} if function is not call and (more := _extra(function)) else {}),
     )
-    return raw if raw.id or raw.name or raw.arguments or raw.signature else None
+    return raw if raw.id or raw.name or raw.arguments or raw.signature or raw.extra else None
+
+
+def _extra(fields: Mapping[str, Any]) -> Json:
+    return {key: value for key, value in fields.items() if key not in _CALL_FIELDS and value is not None}
 
 
 def _word(value: Any) -> str:

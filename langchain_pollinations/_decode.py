@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,40 @@ def first_choice(body: Json) -> Json | None:
 
 def words(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def read_parts(content: Any) -> Any:
+    """The content of a message in the form of chat completions, a string or a list of parts, whatever form it came in.
+
+    Some routes send the parts of OpenAI's Responses or Google's, one part without a list, or the JSON of an answer as
+    an object instead of text.
+    """
+    if isinstance(content, dict):
+        inside = next((content[key] for key in ("parts", "content") if isinstance(content.get(key), list)), None)
+        is_part = isinstance(content.get("type"), str) or isinstance(content.get("text"), str)
+        written = {"type": "text", "text": json.dumps(content, ensure_ascii=False)} if content else {}
+        content = inside if inside is not None else [content if is_part else written]
+    return [_read_part(part) for part in content] if isinstance(content, list) else content
+
+
+def _read_part(part: Any) -> Any:
+    if not isinstance(part, dict):
+        return part
+    if isinstance(text := part.get("text"), dict) and isinstance(text.get("value"), str):  # OpenAI's Assistants
+        part = {**part, "text": text["value"]}
+    if part.get("type") not in ("output_text", "input_text"):
+        return part
+    return {"type": "text", **{key: value for key, value in part.items() if key != "type" and (value or key == "text")}}
+
+
+def read_refusal(parts: Any) -> str:
+    """The words of the parts in which a model refuses."""
+    found = parts if isinstance(parts, list) else []
+    return "".join(words(part.get("refusal")) for part in found if is_refusal(part))
+
+
+def is_refusal(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "refusal"
 
 
 def read_text(content: Any) -> str:

@@ -479,6 +479,7 @@ SIGNED_CALL = {
     "type": "function",
     "function": {"name": "f", "arguments": '{"x": 1}', "thought_signature": "c2ln"},
 }
+GOOGLES_CALL = {**WIRE_CALL, "extra_content": {"google": {"thought_signature": "c2ln"}}}
 IN_BLOCKS = [SIGNED, HIDDEN, SAID]
 DRAWN = [SIGNED, SAID, SHOWN]
 
@@ -499,6 +500,10 @@ KEPT: dict[str, tuple[str, str, str, dict[str, Any], dict[str, Any]]] = {
     "a signed call of Vertex": (
         "gemini", "google/gemini-3.7-flash", "vertex", {"content": "Yes.", "tool_calls": [SIGNED_CALL]},
         {"content": "Yes.", "tool_calls": [SIGNED_CALL]},
+    ),
+    "a call with fields that only its maker knows": (
+        "gemini", "google/gemini-3.7-flash", "plain", {"content": "Yes.", "tool_calls": [GOOGLES_CALL]},
+        {"content": "Yes.", "tool_calls": [GOOGLES_CALL]},
     ),
     "a picture": (
         "gemini", "google/gemini-3.7-flash", "plain", {"content": "Yes.", "content_blocks": DRAWN},

@@ -45,6 +45,41 @@ def chat(emulator: Emulator) -> ChatPollinations:
     return ChatPollinations(**emulator.connection(), max_retries=0)
 
 
+# --- Words in other forms than a string -------------------------------------------------------------------------------
+
+OUTPUT = {"type": "output_text", "text": "Yes.", "annotations": [], "logprobs": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param([OUTPUT], "Yes.", id="OpenAI's Responses"),
+        pytest.param([OUTPUT, {**OUTPUT, "text": " No."}], "Yes. No.", id="two parts of them"),
+        pytest.param(OUTPUT, "Yes.", id="one part without a list"),
+        pytest.param({"type": "text", "text": "Yes."}, "Yes.", id="a part of text without a list"),
+        pytest.param({"text": "Yes."}, "Yes.", id="an object with a text"),
+        pytest.param({"parts": [{"text": "Yes."}], "role": "model"}, "Yes.", id="Google's"),
+        pytest.param(
+            [{"type": "text", "text": {"value": "Yes.", "annotations": []}}], "Yes.", id="OpenAI's Assistants"
+        ),
+        pytest.param({"sea": "Baltic", "deep": 459}, '{"sea": "Baltic", "deep": 459}', id="an answer as an object"),
+    ],
+)
+def test_words_in_any_form_are_the_text(
+    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, content: Any, text: str
+) -> None:
+    emulator.reply(message={"content": content}, dialect="simulated")
+    assert blocks(ask_in_any_form(chat, "Hello")) == [{"type": "text", "text": text}]
+
+
+def test_a_refusal_among_the_parts_is_a_refusal(
+    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask
+) -> None:
+    emulator.reply(message={"content": [{"type": "refusal", "refusal": "I cannot."}]}, dialect="simulated")
+    answer = ask_in_any_form(chat, "Hello")
+    assert (answer.text, answer.additional_kwargs) == ("", {"refusal": "I cannot."})
+
+
 # --- Errors in whole answers ------------------------------------------------------------------------------------------
 
 # name, body, class of the error, status, code
