@@ -156,10 +156,15 @@ _FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def _wire_id(call_id: str, keeps: bool, used: set[str]) -> str:
-    """An id as every provider takes it: the same one for the same id of LangChain, and never one twice."""
-    fits = bool(call_id) and (keeps or bool(_FITS.fullmatch(call_id)))
+    """An id as every provider takes it, the same one for the same id of LangChain, and never one twice.
+
+    An id of another form goes back unchanged to its publisher: Kimi's `functions.name:0` are a part of its prompt.
+    """
+    fits = bool(_FITS.fullmatch(call_id))
+    if keeps and call_id and not fits:
+        return call_id
     found = call_id if fits else _hashed(call_id or f"call {len(used)}")
-    while found in used and not (keeps and call_id):
+    while found in used:
         found = _hashed(f"{found} again")
     used.add(found)
     return found

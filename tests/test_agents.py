@@ -1156,6 +1156,55 @@ def test_a_thread_goes_on_after_a_call_that_was_cut_off(chat: ChatPollinations, 
     assert asked == {"role": "user", "content": "Well?"}
 
 
+KIMI, CLAUDE, GEMINI, GPT = (
+    "moonshotai/kimi-k2.6", "anthropic/claude-haiku-4.5", "google/gemini-3.1-pro-preview", "openai/gpt-5.4",
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:The model answered with nothing")
+def test_a_thread_moves_from_publisher_to_publisher(emulator: Emulator, run: Run) -> None:
+    """The emulator plays each provider in its own form, and refuses what that provider refuses."""
+    saver = InMemorySaver()
+
+    def turn(model: str, question: str, *replies: dict[str, Any]) -> list[dict[str, Any]]:
+        for reply in replies:
+            emulator.reply(**reply)
+        chat = ChatPollinations(**emulator.connection(), model=model, max_retries=0)
+        run(create_agent(chat, [add], checkpointer=saver), question, thread_id="one")
+        assert emulator.requests[-1].json["model"] == model
+        return history(emulator)
+
+    def adds(call_id: str, **said: Any) -> dict[str, Any]:
+        return {"message": {"content": None, "tool_calls": [on_wire("add", call_id, '{"a": 1, "b": 2}')], **said}}
+
+    sent = turn(KIMI, "1 + 2?", adds("functions.add:0", reasoning_content="Add."), {"message": {"content": "Three."}})
+    assert sent[1]["reasoning_content"] == "Add."
+    assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"] == "functions.add:0"
+    cut = {"content": "", "reasoning_content": "Hm.", "tool_calls": [on_wire("add", "toolu_1", '{"a": 3')]}
+    turn(CLAUDE, "3 + 4?", {"message": cut, "finish_reason": "length"})
+    turn(CLAUDE, "Well?", {"message": {"content": "Seven."}})
+    sent = turn(GEMINI, "1 + 2 again?", adds("call_1", reasoning_content="Again."), {"message": {"content": ""}})
+    assert not [message for message in sent if "reasoning_content" in message]
+    refused = {"message": {"content": None, "refusal": "I cannot say."}}
+    sent = turn(GPT, "And?", adds("call|fc_1", reasoning_content="Hm."), refused)
+    assert [message["role"] for message in sent].count("tool") == 4
+    sent = turn(
+        CLAUDE, "So?", adds("toolu_2", reasoning_content="Last."), {"message": {"content": "Three, seven, three."}}
+    )
+
+    calls = [call for message in sent for call in message.get("tool_calls", ())]
+    results = [message for message in sent if message["role"] == "tool"]
+    assert [call["id"] for call in calls] == [result["tool_call_id"] for result in results]
+    assert [json.loads(call["function"]["arguments"]) for call in calls] == [
+        {"a": 1, "b": 2}, {"invalid_arguments": '{"a": 3'}, *[{"a": 1, "b": 2}] * 3
+    ]  # fmt: skip
+    del results[1]  # in which LangChain speaks of the cut call
+    assert [result["content"] for result in results] == ["3"] * 4
+    told = [message["content"] for message in sent if message["role"] == "assistant" and message["content"]]
+    assert told == ["Three.", "Seven.", "I cannot say."]
+    assert sent[-2]["content_blocks"][0]["thinking"] == "Last."
+
+
 def test_one_agent_serves_many_at_once_in_any_loop(chat: ChatPollinations, emulator: Emulator) -> None:
     """Nothing is scripted here: the emulator adds by itself, and each question has its own sum."""
     agent = create_agent(chat, [add])
