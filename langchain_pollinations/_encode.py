@@ -126,6 +126,12 @@ def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage
     return pair(turns)
 
 
+def speaks_of_tools(message: BaseMessage) -> bool:
+    """Whether a message holds calls of tools, or results."""
+    turns = _encode_message(message, is_ours)
+    return any(isinstance(turn, Result) or turn.calls or turn.wire["role"] == "function" for turn in turns)
+
+
 def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool]) -> list[Turn | Result]:
     match message:
         case HumanMessage():

@@ -468,7 +468,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
         if not self._is_older and not (self.profile or {}).get("tool_calling"):
-            _check_tools(body)
+            _check_tools(body, messages)
         if not self._is_older:
             _inline.check(body["messages"])
         body, originals = fit_names(body)
@@ -740,17 +740,15 @@ def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple
     return known, plain
 
 
-def _check_tools(body: Json) -> None:
+def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
     """Models without tools refuse a conversation that speaks of any, long after it was begun with another model."""
     if catalog.known(body["model"]).get("tools") is not False:
         return
     given = [name for name in ("tools", "functions") if body.get(name)]
     given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
-    given += [
-        f"messages[{place}]"
-        for place, message in enumerate(body["messages"])
-        if message["role"] in ("tool", "function") or message.get("tool_calls")
-    ]
+    if any(message["role"] in ("tool", "function") or message.get("tool_calls") for message in body["messages"]):
+        places = [place for place, message in enumerate(messages) if _encode.speaks_of_tools(message)]
+        given += [f"messages[{place}]" for place in places] or ["messages"]
     if given:
         told = f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
         raise InvalidRequestError(f"{told}; list_models('text', 'tool_calling') names models that take them")

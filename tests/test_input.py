@@ -450,6 +450,7 @@ NO_TOOLS = ("meta/llama-4-scout", "perplexity/sonar", "google/gemini-2.5-flash-l
         pytest.param([AIMessage([{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]),
                       HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": "R"}])],
                      "messages[1], messages[2]", id="Anthropic's call and result"),
+        pytest.param([AIMessage(""), AIMessage("", tool_calls=[CALL])], "messages[2]", id="behind an empty answer"),
     ],
 )  # fmt: skip
 def test_a_history_with_tools_is_none_for_a_model_without(
