@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
+from langchain_pollinations._calls import restore_arguments
 from langchain_pollinations._decode import EXPECTED, Asked, check_choice
 from langchain_pollinations._encode import PROVIDER, Json
 
@@ -96,7 +97,7 @@ class ChatReader:
         yield from self._release()
         if any(rest):
             yield _chunk(rest)
-        yield ChatGenerationChunk(
+        yield _Chunk(
             message=self._answer.calls.last_chunk(
                 content=self._answer.media() or "",
                 additional_kwargs=self._answer.kwargs(),
@@ -126,4 +127,19 @@ def _chunk(piece: Piece) -> ChatGenerationChunk:
         tool_call_chunks=list(piece.calls),
         response_metadata={"model_provider": PROVIDER},
     )
-    return ChatGenerationChunk(message=message)
+    return _Chunk(message=message)
+
+
+class _Chunk(ChatGenerationChunk):
+    """A chunk that restores the arguments of invalid calls where LangChain adds a whole stream up as one list: for
+    `on_llm_end`, and where it streams within `invoke`. `_calls.LastChunk` does so where messages are added."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        return ChatGenerationChunk.lc_id()
+
+    def __add__(self, other: ChatGenerationChunk | list[ChatGenerationChunk]) -> ChatGenerationChunk:
+        whole = super().__add__(other)
+        if isinstance(whole.message, AIMessageChunk):
+            restore_arguments(whole.message)
+        return whole

@@ -36,7 +36,6 @@ from langchain_pollinations import (
     catalog,
 )
 from langchain_pollinations._batches import Batches
-from langchain_pollinations._calls import restore_arguments
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader
@@ -425,12 +424,6 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         with catalog.suggesting(str(body["model"]), "text"), _inline.explaining(body["messages"]):
             yield
 
-    def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return _with_restored_arguments(super()._generate_with_cache(*args, **kwargs))
-
-    async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return _with_restored_arguments(await super()._agenerate_with_cache(*args, **kwargs))
-
     def _own_options(self) -> Json:
         return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
 
@@ -752,14 +745,6 @@ def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
     if given:
         told = f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
         raise InvalidRequestError(f"{told}; list_models('text', 'tool_calling') names models that take them")
-
-
-def _with_restored_arguments(result: ChatResult) -> ChatResult:
-    """Where LangChain streams within `invoke`, it adds the chunks as a list, out of reach of `_calls.LastChunk`."""
-    for generation in result.generations:
-        if isinstance(generation.message, AIMessage):
-            restore_arguments(generation.message)
-    return result
 
 
 def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:

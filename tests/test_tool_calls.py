@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations import ChatPollinations
@@ -498,6 +500,20 @@ def test_a_stream_within_invoke_loses_a_call_as_it_came(emulator: Emulator, outp
     chat = ChatPollinations(**emulator.connection(), streaming=True, output_version=output_version)
     (lost,) = chat.invoke("Go").invalid_tool_calls
     assert lost["args"] == '{"path": "/home/u'
+
+
+@pytest.mark.parametrize("form", ["stream", "astream", "stream-v1", "astream-v1", "events"])
+def test_callbacks_see_a_lost_call_as_it_came(emulator: Emulator, form: str) -> None:
+    class Listener(BaseCallbackHandler):
+        def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+            generation = response.generations[0][0]
+            assert isinstance(generation, ChatGeneration)
+            seen.append(generation.message)
+
+    seen: list[Any] = []
+    play(emulator, form, [delta(call("rm", '{"path": "/home/u', id="a", index=0))])
+    FORMS[form](ChatPollinations(**emulator.connection()), "Go", config={"callbacks": [Listener()]})
+    assert [lost["args"] for message in seen for lost in message.invalid_tool_calls] == ['{"path": "/home/u']
 
 
 def test_the_chunks_of_a_lost_call_go_through_every_store(emulator: Emulator) -> None:
