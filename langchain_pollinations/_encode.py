@@ -118,12 +118,25 @@ def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage
     turns: list[Turn | Result] = []
     for position, message in enumerate(messages):
         try:
-            turns += _encode_message(message, is_own)
+            turns += map(_whole, _encode_message(message, is_own))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if not turns:
         raise InvalidRequestError("messages[0]: it is empty, and there is no message with content after it")
     return pair(turns)
+
+
+def _whole(turn: Turn | Result) -> Turn | Result:
+    """A turn that nobody can mend, with whole characters: tools and models write halves of them, which no request can
+    carry."""
+    if isinstance(turn, Turn) and turn.wire["role"] not in ("assistant", "function"):
+        return turn
+    text = json.dumps(turn.wire, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return replace(turn, wire=json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")))
+    return turn
 
 
 def speaks_of_tools(message: BaseMessage) -> bool:
@@ -358,7 +371,10 @@ def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
     for block in [block for block in message.content if isinstance(block, dict)]:
         if (keys := _CALL_BLOCKS.get(block.get("type"))) is None:
             continue
-        call = _tool_call({key: block.get(name) for key, name in zip(("id", "name", "args"), keys, strict=True)})
+        key, name, args = keys
+        # Anthropic's streams leave the text of the arguments beside an empty input.
+        given = {"id": block.get(key), "name": block.get(name), "args": block.get(args) or block.get("partial_json")}
+        call = _tool_call(given)
         is_known = bool({block.get("id"), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
         if not is_known and (block.get("name") or block["type"] != "tool_call_chunk"):
             found.append(call)
