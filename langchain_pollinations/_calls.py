@@ -53,8 +53,12 @@ class Calls:
         """What was held back, now that no more comes, and an id for each call that came without."""
         for call in self._calls:
             call.id = call.id or f"call_{uuid.uuid4().hex[:24]}"
-        waiting = [(number, call) for number, call in enumerate(self._calls) if call.is_held or call.lacks_id]
-        return [call.chunk(number, "") for number, call in waiting]
+        waiting = [(number, call, call.release()) for number, call in enumerate(self._calls)]
+        return [
+            call.chunk(number, arguments)
+            for number, call, arguments in waiting
+            if arguments or call.is_held or call.lacks_id
+        ]
 
     def _place(self, raw: RawCall) -> int | None:
         """The place of the call that a delta belongs to, an old one or a new one; None where it says nothing new."""
@@ -130,7 +134,7 @@ class Calls:
         closes nothing makes it the invalid call that it is.
         """
         return [
-            tool_call_chunk(name=None, args=call.held + _spoiler(call.arguments), id=None, index=number)
+            tool_call_chunk(name=None, args=_spoiler(call.arguments), id=None, index=number)
             for number, call in enumerate(self._calls)
             if not call.is_good
         ]
@@ -221,10 +225,9 @@ class _Call:
         """The arguments as they are given out."""
         return Unpacker(self.parameters.get(self.name, {})).feed(self.arguments)
 
-    @property
-    def held(self) -> str:
-        """The end of the arguments that was not given out."""
-        return self._unpacker.held if self._unpacker else ""
+    def release(self) -> str:
+        """The end of the arguments that was held back: a string without its end."""
+        return self._unpacker.release() if self._unpacker else ""
 
     @property
     def is_whole(self) -> bool:

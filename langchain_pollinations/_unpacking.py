@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,48 +22,64 @@ class Unpacker:
         self._depth = 0
         self._is_key = False
         self._key = ""
+        self._string: list[str] | None = None
+        """The pieces of the string that is open, from its quote on."""
         self._is_escaped = False
-        self._string = ""
-        """The string that is open, from its quote on."""
-
-    @property
-    def held(self) -> str:
-        """What is not given out yet."""
-        return self._string if self._is_held else ""
 
     @property
     def _is_held(self) -> bool:
-        return bool(self._string) and self._depth == 1 and not self._is_key and self._key in self._wanted
+        return self._depth == 1 and not self._is_key and self._key in self._wanted
 
     def feed(self, piece: str) -> str:
         """What can be given out now that a piece of the arguments has come."""
-        return "".join(map(self._read, piece)) if self._wanted else piece
+        if not self._wanted:
+            return piece
+        given, place = [], 0
+        while place < len(piece):
+            read = self._read_outside if self._string is None else self._read_string
+            place, text = read(piece, place)
+            given.append(text)
+        return "".join(given)
 
-    def _read(self, character: str) -> str:
-        if not self._string:
-            self._note(character)
-            return "" if self._is_held else character
-        held = self._is_held
-        self._string += character
-        if self._is_escaped or character != '"':
-            self._is_escaped = character == "\\" and not self._is_escaped
-            return "" if held else character
-        text, self._string = self._string, ""
-        if self._depth == 1 and self._is_key:
-            self._key = _loaded(text)
-        return self._replaced(text) if held else character
+    def release(self) -> str:
+        """What was held back, now that no more comes: a string without its end."""
+        held = "".join(self._string) if self._string is not None and self._is_held else ""
+        self._string = None
+        return held
 
-    def _note(self, character: str) -> None:
-        """Where in the arguments we are, outside of strings."""
-        if character == '"':
-            self._string = character
-        elif character in "{[":
+    def _read_outside(self, piece: str, place: int) -> tuple[int, str]:
+        """Read up to the next mark, and give out what was read."""
+        found = _MARK.search(piece, place)
+        if found is None:
+            return len(piece), piece[place:]
+        mark, end = found[0], found.end()
+        if mark == '"':
+            self._string = [mark]
+            return end, piece[place : end - 1 if self._is_held else end]
+        if mark in "{[":
             self._depth += 1
-            self._is_key = character == "{"
-        elif character in "}]":
+            self._is_key = mark == "{"
+        elif mark in "}]":
             self._depth -= 1
-        elif character in ",:" and self._depth == 1:
-            self._is_key = character == ","
+        elif self._depth == 1:
+            self._is_key = mark == ","
+        return end, piece[place:end]
+
+    def _read_string(self, piece: str, place: int) -> tuple[int, str]:
+        """Read up to the end of the string that is open, and give out what need not be held back."""
+        found = _REST.match(piece, place + self._is_escaped)
+        assert self._string is not None and found is not None  # it matches the empty string, too
+        end, is_closed = found.end(), found[1] == '"'
+        self._is_escaped = found[1] == "\\"
+        text = piece[place:end]
+        self._string.append(text)
+        held = self._is_held
+        if not is_closed:
+            return end, "" if held else text
+        whole, self._string = "".join(self._string), None
+        if self._depth == 1 and self._is_key:
+            self._key = _loaded(whole)
+        return end, self._replaced(whole) if held else text
 
     def _replaced(self, text: str) -> str:
         found = unpacked(_loaded(text))
@@ -71,6 +88,11 @@ class Unpacker:
             return json.dumps(found, allow_nan=False) if kind in self._wanted[self._key] else text
         except ValueError:
             return text  # a number that JSON does not have
+
+
+_MARK = re.compile(r'["{}\[\],:]')
+# The rest of a string: up to its closing quote, else to the end of the piece, which may be half an escape.
+_REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*("|\\\Z|\Z)', re.DOTALL)
 
 
 def _loaded(text: str) -> str:

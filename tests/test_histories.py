@@ -27,6 +27,7 @@ from langchain_core.messages import (
 
 from langchain_pollinations import ChatPollinations
 from langchain_pollinations._encode import encode_messages
+from langchain_pollinations._names import fit
 from langchain_pollinations.emulator import Emulator, histories
 from langchain_pollinations.errors import InvalidRequestError
 from tests.test_encode import PDF, PNG, URL
@@ -413,10 +414,12 @@ def test_what_only_tools_return_becomes_json(wire: Any, block: Json, form: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "sent"), [(None, "look"), ("look", "look"), ("Look Up", "Look_Up"), ("x" * 99, "x" * 64)]
+    ("name", "sent"), [(None, "look"), ("look", "look"), ("Look Up", fit("Look Up")), ("x" * 99, fit("x" * 99))]
 )
-def test_a_result_names_its_tool(wire: Any, name: str | None, sent: str) -> None:
-    result = wire(AIMessage("", tool_calls=[call()]), ToolMessage("R", tool_call_id="c1", name=name))[1]
+def test_a_result_names_its_tool(emulator: Emulator, name: str | None, sent: str) -> None:
+    called = AIMessage("", tool_calls=[call()])
+    ChatPollinations(**emulator.connection()).invoke([called, ToolMessage("R", tool_call_id="c1", name=name)])
+    result = emulator.requests[-1].json["messages"][1]
     assert result["name"] == sent
 
 
@@ -598,7 +601,7 @@ def test_any_history_is_accepted_whole_or_refused_by_its_place(
     messages, words = conversation
     chat = ChatPollinations(api_key="sk_test", model=model)
     try:
-        body, _ = chat._payload(list(messages), None, {})
+        body, *_ = chat._payload(list(messages), None, {})
     except InvalidRequestError as error:
         assert re.match(r"messages\[\d+\]: ", str(error))
         return

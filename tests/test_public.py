@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from importlib.metadata import version
 from importlib.resources import files
@@ -43,60 +42,35 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files("langchain_pollinations").joinpath("py.typed").is_file()
 
 
-ALLOWED = {
-    "_notices": set(),
-    "errors": {"_notices"},
-    "media": set(),
-    "_options": {"errors"},
-    "_parsers": {"_json_schema"},
-    "_progress": {"errors"},
-    "_batches": set(),
-    "_pace": {"errors", "_progress"},
-    "_bodies": {"errors"},
-    "_http": {"errors", "_bodies", "_pace", "_progress"},
-    "_text_routes": {"errors", "_bodies", "_encode", "_http"},
-    "_legacy": {"errors", "_bodies", "_encode", "_http", "_pace", "_text_routes"},
-    "_inline": {"errors"},
-    "_encode": {"errors", "media", "_inline"},
-    "_names": {"_encode"},
-    "_decode": {"errors", "_encode"},
-    "_running": set(),
-    "_unpacking": {"_json_schema"},
-    "_calls": {"_encode", "_unpacking"},
-    "_kept": {"_decode", "_encode"},
-    "_citations": {"_decode", "_encode"},
-    "_answer": {
-        *("errors", "media", "_decode", "_encode", "_names", "_running", "_calls", "_kept", "_citations", "_notices")
-    },
-    "_stream": {"errors", "_answer", "_decode", "_encode"},
-    "_blocks": {"_encode"},
-    "_schemas": {"_encode"},
-    "_connection": {"_http", "_legacy", "_options", "_pace", "_progress", "_text_routes", "errors"},
-    "catalog": {"errors", "_connection", "_http", "_options"},
-    "_references": {"errors", "media", "_inline"},
-    "uploads": {"errors", "media", "_connection", "_http", "_options"},
-    "_maker": {
-        *("errors", "media", "catalog", "uploads", "_batches", "_bodies", "_connection", "_http", "_options"),
-        "_references",
-    },
-    "_parts": {"errors"},
-    "audio": {"errors", "media", "catalog", "_http", "_maker", "_parts", "_references"},
-    "images": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
-    "models3d": {"errors", "media", "catalog", "_http", "_maker", "_options", "_references"},
-    "video": {"errors", "media", "catalog", "_http", "_maker", "_options", "_progress", "_references"},
-    "_shelf": {"media"},
-    "transcription": {"errors", "media", "catalog", "_connection", "_http", "_options", "_references"},
-    "embeddings": {"errors", "media", "catalog", "_connection", "_encode", "_http", "_options"},
-}
+LAYERS = (
+    "_batches _history _json_schema _notices _running media pytest_plugin",
+    "_parsers _shelf _unpacking errors",
+    "_bodies _calls _inline _options _parts _progress",
+    "_encode _pace _references",
+    "_blocks _decode _http _names _schemas registration",
+    "_citations _kept _text_routes",
+    "_answer _legacy",
+    "_connection _stream",
+    "catalog uploads",
+    "_maker chat_models embeddings transcription",
+    "audio images models3d video",
+    "tools",
+)
+"""The modules of the client, lowest first. The network begins with `_http`; what stands below it is pure."""
 
 
-@pytest.mark.parametrize("module", ALLOWED)
-def test_modules_import_downward_only(module: str) -> None:
-    """`__init__` is imported by nobody, pure modules know neither network nor wrappers."""
-    source = Path(importlib.import_module(f"langchain_pollinations.{module}").__file__ or "").read_text("utf-8")
-    imported = re.findall(r"^\s*from langchain_pollinations(?:\.(\w+))? import (.+)$", source, re.M)
-    names = {name or part.strip() for name, parts in imported for part in parts.split(",")}
-    assert {name for name in names if name} <= ALLOWED[module]
+def test_modules_import_lower_layers_only() -> None:
+    """No module imports `__init__`, and every module has a layer."""
+    folder = Path(langchain_pollinations.__file__ or "").parent
+    below: set[str] = set()
+    for layer in map(str.split, LAYERS):
+        for module in layer:
+            source = (folder / f"{module}.py").read_text("utf-8")
+            found = re.findall(r"^\s*from langchain_pollinations(?:\.(\w+))? import (\([^)]*\)|.+)$", source, re.M)
+            names = {name or part.strip(" ()\n") for name, parts in found for part in parts.split(",")}
+            assert names - {"", "emulator"} <= below, module
+        below.update(layer)
+    assert below == {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
 def test_the_emulator_shares_no_code_with_the_client() -> None:
