@@ -242,7 +242,7 @@ class Model(_Record):
             "reasoning_effort_levels": self._efforts() if self.reasoning else None,
             "tool_calling": tools,
             "tool_call_streaming": tools or None,
-            "tool_choice": self._takes("tool_choice", abilities(self.id).get("forced_tool_choice")),
+            "tool_choice": self._can_be_forced(),
             "structured_output": self._takes("response_format", self.supports_structured_output),
             "temperature": self._takes("temperature"),
         }
@@ -256,6 +256,11 @@ class Model(_Record):
         if modalities is None:
             return {f"text_{way}": True} if self.kind == "text" else {}
         return {f"{medium}_{way}": medium in modalities for medium in MEDIA}
+
+    def _can_be_forced(self) -> bool | None:
+        """Whether a model takes a forced tool choice; a set of parameters without `tools` says nothing of it."""
+        documented: bool | None = abilities(self.id).get("forced_tools")
+        return self._takes("tool_choice", documented) if documented is not None or self._takes("tools") else None
 
     def _takes(self, parameter: str, declared: bool | None = None) -> bool | None:
         if declared is not None or self.supported_parameters is None:

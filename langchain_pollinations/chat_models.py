@@ -505,9 +505,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def _can_force(self, model: str | None) -> bool:
         """Whether a model may be forced to call a tool, as far as is known; a model without tools refuses them all."""
         profile = self._profile_of(model)
-        documented = catalog.abilities(model or self.model).get("forced_tools")
-        refuses = profile.get("tool_choice") is False or documented is False
-        return not refuses or profile.get("tool_calling") is False
+        return profile.get("tool_choice") is not False or profile.get("tool_calling") is False
 
     def bind_tools(
         self,
