@@ -466,9 +466,9 @@ def instruct(wire: list[Json], instruction: str) -> list[Json]:
     return [{**first, "content": f"{said or ''}\n\n{instruction}".strip()}, *wire[1:]]
 
 
-def instruction_to_call(choice: str | Json) -> str:
-    """What stands in for a forced tool choice where the model takes none."""
-    tool = "one of your tools" if isinstance(choice, str) else f"the tool {choice['function']['name']!r}"
+def instruction_to_call(name: str | None) -> str:
+    """The instruction that replaces a forced tool choice; `name` is that of the tool on the wire, None for any."""
+    tool = f"the tool {name!r}" if name else "one of your tools"
     return f"Answer with a call of {tool}, not with text."
 
 

@@ -39,7 +39,7 @@ from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader
-from langchain_pollinations._names import fit_names
+from langchain_pollinations._names import fit, fit_names
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._stream import ChatReader
@@ -631,8 +631,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         tool = _schemas.schema_tool(schema, strict)
         parser.tool_name = choice = tool["function"]["name"]
         if not can_force:
-            named = {"type": "function", "function": {"name": choice}}
-            options["added_instruction"] = _encode.instruction_to_call(named)
+            options["added_instruction"] = _encode.instruction_to_call(fit(choice))
             logger.debug("tool choice auto and an instruction, since the model cannot be forced to call a tool")
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
@@ -706,14 +705,16 @@ def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list
     choice = options.get(name)
     if choice in (None, "auto", "none"):
         return options, wire
-    called = {"function": choice} if name == "function_call" else choice
+    called = choice if name == "function_call" else choice.get("function") if isinstance(choice, dict) else None
     warnings.warn(
         f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
         "which it may not follow",
         UserWarning,
         stacklevel=1,  # the same place for every call, so that Python shows it once
     )
-    return {**options, name: "auto"}, _encode.instruct(wire, _encode.instruction_to_call(called))
+    return {**options, name: "auto"}, _encode.instruct(
+        wire, _encode.instruction_to_call(fit(called["name"]) if called else None)
+    )
 
 
 def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:

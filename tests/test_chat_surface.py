@@ -862,6 +862,15 @@ def test_a_choice_that_a_model_refuses_is_an_instruction(emulator: Emulator, ask
     assert sent(emulator)["messages"][0]["content"] == f"Answer with a call of {tool_named}, not with text."
 
 
+def test_an_instruction_names_the_tool_as_it_is_sent(chat: ChatPollinations, emulator: Emulator) -> None:
+    tool = {"type": "function", "function": {"name": "Get File", "description": "Gets it."}}
+    with pytest.warns(UserWarning, match="refuses a forced tool choice"):
+        chat.bind_tools([tool], tool_choice="Get File", model="anthropic/claude-fable-5.1").invoke("Hello!")
+    (named,) = sent(emulator)["tools"]
+    assert f"the tool {named['function']['name']!r}" in sent(emulator)["messages"][0]["content"]
+    assert named["function"]["name"] != "Get File"
+
+
 @pytest.mark.parametrize("choice", ["auto", "none", None])
 def test_a_choice_that_forces_nothing_stays(chat: ChatPollinations, emulator: Emulator, choice: Any) -> None:
     bound = chat.bind_tools([get_weather], tool_choice=choice, model="anthropic/claude-fable-5.1")
