@@ -6,7 +6,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
@@ -29,6 +29,11 @@ class Calls:
         self._originals = originals
         self._parameters = parameters
         self._calls: list[_Call] = []
+        # Where calls are, so that an answer with thousands of them is read in linear time.
+        self._by_id: dict[str, int] = {}
+        self._by_index: dict[int | str, int] = {}
+        self._passed_on = 0
+        """How many calls, from the first one on, are surely not held back any more."""
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -42,9 +47,14 @@ class Calls:
             if raw is None or number is None:
                 continue
             call = self._calls[number]
-            arguments = call.add(raw, taken={each.id for each in self._calls})
+            arguments = call.add(raw, taken=self._by_id)
+            if call.id:
+                self._by_id.setdefault(call.id, number)
             # Nothing is known to come for a call when the next one begins.
-            pieces |= {n: pieces.get(n, "") for n, each in enumerate(self._calls[:number]) if each.is_held}
+            for earlier in range(self._passed_on, number):
+                if self._calls[earlier].is_held:
+                    pieces.setdefault(earlier, "")
+            self._passed_on = max(self._passed_on, number)
             if arguments or (call.lacks_id and call.id):
                 pieces[number] = pieces.get(number, "") + arguments
         return [self._calls[number].chunk(number, arguments) for number, arguments in pieces.items()]
@@ -71,19 +81,22 @@ class Calls:
             known = None
         if known is None and not (raw.id or raw.name or raw.arguments or raw.signature):
             return None
-        if known is None:
-            self._calls.append(_Call(raw.index, self._originals, self._parameters))
-        return len(self._calls) - 1 if known is None else known
+        if known is not None:
+            return known
+        self._calls.append(_Call(raw.index, self._originals, self._parameters))
+        if raw.index is not None:
+            self._by_index[raw.index] = len(self._calls) - 1
+        return len(self._calls) - 1
 
     def _known(self, raw: RawCall) -> int | None:
         """The call that a delta goes on with: by its id, else by its index, else the last."""
-        numbered = list(enumerate(self._calls))
-        for number, call in numbered:
-            if raw.id and call.id == raw.id and (None in (raw.index, call.index) or raw.index == call.index):
+        if raw.id in self._by_id:
+            number = self._by_id[raw.id]
+            if None in (raw.index, self._calls[number].index) or raw.index == self._calls[number].index:
                 return number
-        for number, call in reversed(numbered):
-            if raw.index is not None and call.index == raw.index:
-                return None if raw.name and raw.id and call.id else number
+        if raw.index in self._by_index:
+            number = self._by_index[raw.index]
+            return None if raw.name and raw.id and self._calls[number].id else number
         return len(self._calls) - 1 if self._calls and not (raw.id or raw.name or raw.index is not None) else None
 
     # After the end
@@ -237,7 +250,7 @@ class _Call:
     def is_good(self) -> bool:
         return bool(self.name) and parse_arguments(self.arguments or "{}") is not None
 
-    def add(self, raw: RawCall, taken: set[str]) -> str:
+    def add(self, raw: RawCall, taken: Container[str]) -> str:
         """Take in a delta, and give its arguments as they can be passed on."""
         if self.is_held and raw.name != self.name:
             self.name = raw.name if raw.name.startswith(self.name) else self.name + raw.name

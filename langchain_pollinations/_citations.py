@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from langchain_pollinations._decode import text_of
+from langchain_pollinations._decode import Once, text_of
 from langchain_pollinations._encode import Json
 
 
@@ -27,19 +27,13 @@ def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
         *({"url": url} for url in _list(fields.get("citations")) if isinstance(url, str)),
         *_from_results(_list(fields.get("citations"))),
     ]
-    return [*_once(placed), *_unplaced(listed, known={found.get("url") for found in placed})]
+    once = Once()
+    once.add(placed)
+    return [*once.whole(), *_unplaced(listed, known={found.get("url") for found in placed})]
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _once(found: Iterable[Json]) -> Iterator[Json]:
-    seen: list[Json] = []
-    for citation in found:
-        if citation not in seen:
-            seen.append(citation)
-            yield citation
 
 
 def _unplaced(found: Iterable[Json], known: set[Any]) -> Iterator[Json]:

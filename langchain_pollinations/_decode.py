@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -226,3 +226,25 @@ def read_metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]
 def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
     found = {key.removeprefix(prefix): value for key, value in headers.items() if key.startswith(prefix)}
     return {key.replace("-", "_"): value for key, value in found.items()}
+
+
+# --- Lists without repeats --------------------------------------------------------------------------------------------
+
+
+class Once:
+    """A list of entries, each once, in the order in which they came first."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Any] = {}
+
+    def add(self, entries: Iterable[Any]) -> None:
+        for entry in entries:
+            self._entries.setdefault(fingerprint(entry), entry)
+
+    def whole(self) -> list[Any]:
+        return list(self._entries.values())
+
+
+def fingerprint(value: Any) -> str:
+    """A text that is the same for equal JSON."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langchain_pollinations._decode import numbered
+from langchain_pollinations._decode import Once, fingerprint, numbered
 from langchain_pollinations._encode import Json
 
 # These run on from event to event and come out of the answer one by one.
@@ -26,6 +26,7 @@ class Kept:
     def __init__(self) -> None:
         self._entries: dict[str, _Entries] = {}
         self._objects: dict[str, _Fields] = {}
+        self._lists: dict[str, Once] = {}
         self._others: Json = {}
 
     def says(self) -> bool:
@@ -48,10 +49,7 @@ class Kept:
         if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
             self._entries.setdefault(key, _Entries(is_typed=key == "reasoning_details")).add(value)
         elif isinstance(value, list):
-            known = self._others.get(key)
-            known = known if isinstance(known, list) else []
-            # Some routes repeat the whole list with each event.
-            self._others[key] = known + [entry for entry in value if entry not in known]
+            self._lists.setdefault(key, Once()).add(value)  # some routes repeat the whole list with each event
         elif isinstance(value, dict):
             self._objects.setdefault(key, _Fields()).add(value)
         else:
@@ -59,14 +57,15 @@ class Kept:
 
     def values(self) -> Json:
         """Each field, whole."""
-        built: dict[str, _Fields | _Entries] = {**self._objects, **self._entries}
+        built: dict[str, _Fields | _Entries | Once] = {**self._lists, **self._objects, **self._entries}
         return {**self._others, **{key: value.whole() for key, value in built.items()}}
 
     def pictures(self) -> list[Json]:
         """The pictures in the answer, as standard content blocks."""
         values = self.values()
         urls = [_picture_url(block) for block in _blocks(values, "content_blocks")]
-        urls += [url for url in map(_picture_url, _blocks(values, "images")) if url not in urls]
+        known = set(urls)
+        urls += [url for url in map(_picture_url, _blocks(values, "images")) if url not in known]
         return [{"type": "image", **address(url)} for url in urls if url]
 
     def extra(self) -> Json:
@@ -90,6 +89,7 @@ class _Fields:
 
     def __init__(self) -> None:
         self._values: Json = {}
+        self._citations = Once()
 
     def add(self, piece: Mapping[str, Any]) -> None:
         for key, value in piece.items():
@@ -100,22 +100,35 @@ class _Fields:
                     self._values[key] = _Pieces()
                 self._values[key].append(value)
             elif key == "citation":  # Anthropic's deltas bring them one by one
-                self._values["citations"] = [*self._values.get("citations", []), value]
+                self._citations.add([value])
             elif key == "citations" and isinstance(value, list):
-                known = self._values.get(key, [])
-                self._values[key] = [*known, *(each for each in value if each not in known)]
-            elif isinstance(value, dict) and isinstance(self._values.get(key), dict):
-                self._values[key] = {**self._values[key], **value}
+                self._citations.add(value)
+            elif isinstance(value, dict):
+                if not isinstance(self._values.get(key), _Object):
+                    self._values[key] = _Object()
+                self._values[key].update(value)
             else:
                 self._values[key] = value
 
     def whole(self) -> Json:
-        return {key: value.joined(key) if isinstance(value, _Pieces) else value for key, value in self._values.items()}
+        values = {
+            key: value.joined(key) if isinstance(value, _PARTLY) else value for key, value in self._values.items()
+        }
+        citations = self._citations.whole()
+        return {**values, "citations": citations} if citations else values
 
 
 class _Pieces(list[str]):
     def joined(self, key: str) -> str:
         return join_base64(self) if key == "data" else "".join(self)
+
+
+class _Object(dict[str, Any]):
+    def joined(self, key: str) -> Json:
+        return dict(self)
+
+
+_PARTLY = (_Pieces, _Object)
 
 
 def join_base64(pieces: Iterable[str]) -> str:
@@ -136,22 +149,34 @@ class _Entries:
     def __init__(self, *, is_typed: bool) -> None:
         self._is_typed = is_typed
         self._entries: dict[tuple[Any, str], _Fields] = {}
+        self._newest: dict[Any, tuple[Any, str]] = {}
+        """The newest entry of each number."""
+        self._said: set[str] = set()
+        """Blocks that came whole."""
 
     def add(self, entries: list[Any]) -> None:
         for number, piece in numbered(entries):
             # The index of a content block is a matter of the stream; that of a detail is a part of it.
             fields = piece if self._is_typed else {key: value for key, value in piece.items() if key != "index"}
             place = self._place(number, piece)
-            if place in self._entries and not self._is_typed and _is_whole(piece):
-                if fields in self.whole():
-                    continue  # said once more
-                place = (f"{number}+{len(self._entries)}", place[1])  # some gateways let whole blocks share an index
-            self._entries.setdefault(place, _Fields()).add(fields)
+            if not self._is_typed and _is_whole(piece):
+                said = fingerprint(fields)
+                if place in self._entries:
+                    if said in self._said:
+                        continue  # said once more
+                    place = (
+                        f"{number}+{len(self._entries)}",
+                        place[1],
+                    )  # some gateways let whole blocks share an index
+                self._said.add(said)
+            if place not in self._entries:
+                self._entries[place], self._newest[place[0]] = _Fields(), place
+            self._entries[place].add(fields)
 
     def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
         kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")
         if not kind:  # a signature, or the input of a call: it belongs to what stands there already
-            return next((place for place in reversed(self._entries) if place[0] == number), (number, ""))
+            return self._newest.get(number, (number, ""))
         return number, str(kind)
 
     def whole(self) -> list[Json]:
@@ -177,7 +202,7 @@ def _parsed(text: str) -> Any:
 
 def _is_whole(piece: Mapping[str, Any]) -> bool:
     """Whether a block comes in one piece: only words, signatures and inputs come in several."""
-    return bool(piece.get("type")) and piece["type"] not in _BY_PIECES
+    return bool(piece.get("type")) and str(piece["type"]) not in _BY_PIECES
 
 
 _BY_PIECES = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})

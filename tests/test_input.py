@@ -31,6 +31,7 @@ from langchain_core.messages import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_pollinations import ChatPollinations
+from langchain_pollinations._names import fit
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
 from tests.conftest import FORMS, Ask
@@ -268,7 +269,7 @@ CONVERSATIONS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [
             HI,
             {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]},
-            {"role": "tool", "tool_call_id": "c1", "name": "f_g", "content": "R"},
+            {"role": "tool", "tool_call_id": "c1", "name": fit("f g"), "content": "R"},
         ],
     ),
 }

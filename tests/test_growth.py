@@ -1,0 +1,92 @@
+"""The time that an answer takes grows as its size does, whatever part is large: measured as a ratio, in one run."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_pollinations._answer import read_answer
+from langchain_pollinations._decode import Asked
+from langchain_pollinations._stream import ChatReader
+
+Json = dict[str, Any]
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+REQUEST = httpx.Request("POST", "https://gen.pollinations.ai/v1/chat/completions")
+ASKED = Asked("openai")
+
+
+def whole(message: Json, **facts: Any) -> None:
+    choice = {"message": {"role": "assistant", "content": None, **message}, "finish_reason": "stop"}
+    response = httpx.Response(200, json={"choices": [choice], "usage": USAGE, **facts}, request=REQUEST)
+    assert read_answer(response, ASKED).generations[0].message.content_blocks is not None
+
+
+def streamed(deltas: list[Json], **headers: str) -> None:
+    reader = ChatReader(httpx.Response(200, headers=headers, request=REQUEST), ASKED)
+    for delta in deltas:
+        list(reader.feed(json.dumps({"choices": [{"delta": delta}]})))
+    list(reader.feed(json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": USAGE})))
+    list(reader.feed("[DONE]"))
+
+
+def call(number: int, arguments: str = '{"a": 1}', **more: Any) -> Json:
+    function = {"name": "look", "arguments": arguments}
+    return {"index": number, "id": f"call_{number}", "type": "function", "function": function, **more}
+
+
+def link(number: int) -> str:
+    return f"https://example.com/{number}"
+
+
+NOTICE = "The account behind this API key doesn't have enough credits"
+PARTS: dict[str, Callable[[int], None]] = {
+    "calls": lambda n: whole({"tool_calls": [call(i) for i in range(n)]}),
+    "broken calls": lambda n: whole({"tool_calls": [call(i, "{") for i in range(n)]}),
+    "calls without ids": lambda n: whole({"tool_calls": [call(i, id=None, index=None) for i in range(n)]}),
+    "calls with one index": lambda n: whole({"tool_calls": [call(i, index=0) for i in range(n)]}),
+    "calls in a stream": lambda n: streamed([{"tool_calls": [call(i)]} for i in range(n)]),
+    "arguments in pieces": lambda n: streamed(
+        [{"tool_calls": [call(0, "")]}, *[{"tool_calls": [{"index": 0, "function": {"arguments": "[1]"}}]}] * n]
+    ),
+    "content blocks": lambda n: whole({"content_blocks": [{"type": "odd", "index": 0, "id": i} for i in range(n)]}),
+    "content blocks in a stream": lambda n: streamed(
+        [{"content_blocks": [{"index": i, "delta": {"thinking": "Hm"}}]} for i in range(n)]
+    ),
+    "images": lambda n: whole({"images": [{"type": "image_url", "image_url": {"url": link(i)}} for i in range(n)]}),
+    "annotations": lambda n: streamed(
+        [{"content": "x", "annotations": [{"type": "url_citation", "url": link(i)}]} for i in range(n)]
+    ),
+    "citations": lambda n: whole({"content": "x"}, citations=[link(i) for i in range(n)]),
+    "thoughts": lambda n: streamed([{"content": "<think>Hm</think>"}] * n),
+    "an open thought": lambda n: streamed([{"content": "<think>"}, *[{"content": "word "}] * n]),
+    "a quoted notice": lambda n: streamed([{"content": NOTICE}, *[{"content": " word"}] * n]),
+    "the header of notices": lambda n: streamed([{"content": "word "}] * n, **{"cache-control": "private, no-store"}),
+    "two names for one text": lambda n: streamed([{"reasoning": "word ", "reasoning_content": "word "}] * n),
+}
+SIZE = 400
+
+
+def seconds(part: Callable[[int], None], size: int) -> float:
+    """The shortest of three: other processes only add to it."""
+
+    def run() -> float:
+        start = time.process_time()
+        part(size)
+        return time.process_time() - start
+
+    return min(run() for _ in range(3))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_time_grows_with_the_size_of_an_answer(part: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an answer without words
+        PARTS[part](9)
+        small, large = seconds(PARTS[part], SIZE), seconds(PARTS[part], 8 * SIZE)
+    assert large < 24 * small  # 8 where it grows as the size, 64 where it grows as its square
