@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 import httpx
 from langchain_core.utils import from_env, secret_from_env
@@ -18,15 +19,27 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationInfo,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
 from langchain_pollinations import _legacy
-from langchain_pollinations._http import Client, Pool, Transport
+from langchain_pollinations._http import Client, Pool, Transport, check_client
 from langchain_pollinations._options import check_no_secret, describe_unknown
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
+from langchain_pollinations._settings import (
+    RequestSettings,
+    Timeout,
+    check_headers,
+    check_timeout,
+    has_authorization,
+    parse_address,
+    to_httpx_timeout,
+    without_credentials,
+    write_address,
+)
 from langchain_pollinations._text_routes import Route
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
@@ -34,7 +47,10 @@ __version__ = version("langchain-pollinations-ai")
 
 GEN = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
-LONGEST_CONNECT = 10.0
+KEY_VARIABLE = "POLLINATIONS_API_KEY"
+
+_BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
+"""Whether an object is built only to validate an assignment: its own validators may assign without a check."""
 
 
 class Connection(BaseModel):
@@ -56,20 +72,23 @@ class Connection(BaseModel):
     _OLDER: ClassVar[bool] = False
     """Whether the older hosts, which need no key, do the like."""
 
-    api_key: SecretStr | None = Field(default_factory=secret_from_env("POLLINATIONS_API_KEY", default=None), repr=False)
-    """Key of the service; `POLLINATIONS_API_KEY` in the environment where it is not given. Travels only in the
-    `Authorization` header."""
+    # Left out of `model_dump`, since LangGraph's checkpoints hold what that gives, secrets in plain text.
+    api_key: SecretStr | None = Field(
+        default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
+    )
+    """Key of the service. None, the default, takes `POLLINATIONS_API_KEY` from the environment; where that is set but
+    empty, a call is an error. It is sent only in the `Authorization` header. `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Which generation of the service: `gen` is gen.pollinations.ai, `legacy` the older hosts, text.pollinations.ai and
     image.pollinations.ai, which need no key. `auto` is `gen` where there is a key (or a `base_url` of yours), else
     `legacy`, with a warning. A failure never changes the host."""
 
-    base_url: str = Field(
+    base_url: str | None = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN)() or GEN, validate_default=True
     )
-    """Origin of the service, with or without a trailing slash or `/v1`; `POLLINATIONS_BASE_URL` in the environment
-    where it is not given."""
+    """Origin of the service, with or without a trailing slash or `/v1`. None, the default, takes
+    `POLLINATIONS_BASE_URL` from the environment, else gen.pollinations.ai."""
 
     media_url: str | None = None
     """Address of the service's media host, which takes files and keeps results; by default media.pollinations.ai, and
@@ -101,34 +120,38 @@ class Connection(BaseModel):
     """What is seen of a wait: a note in a terminal or a notebook (None), a note in any case (True), nothing (False), or
     a function, not an async one, that is called with a `Progress`."""
 
-    timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 300.0
-    """Seconds that the service may stay silent before or within an answer. Connecting may take 10 of them, waiting for
-    one of our own connections to be free as long as it takes. A tuple is (connect, read, write, pool); None waits for
-    ever. The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524; the generation goes
-    on, and a retry joins it. So a longer limit gains nothing for one request: for long generations, raise
-    `max_retries`."""
+    timeout: Timeout | None = 300.0
+    """Seconds that the service may stay silent before or within a response; connecting may take 10 of them. A tuple is
+    (connect, read) or (connect, read, write, pool). None is the default; `httpx.Timeout(None)` waits for ever. A
+    request waits for a free connection of the pool without a limit, unless four limits are given.
+
+    The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524; the generation goes on, and
+    a retry joins it. So a longer limit gains nothing for one request: for long generations, raise `max_retries`."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
     what is kept in memory, streams included, and 8 GiB for what is saved to a file while it comes."""
 
-    max_retries: int = Field(default=2, ge=0)
-    """Repeats after the first attempt; 0 turns them off. A stream that has begun is never begun again."""
+    max_retries: int | None = Field(default=2, ge=0)
+    """Retries after the first attempt; 0 turns them off, None is the default. A stream that has begun is never begun
+    again."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    """Headers for every request; they win over ours, whatever their case. The older hosts get none of them."""
+    """Headers for every request; they take precedence over those of this package. The legacy hosts get none of them.
+    A pickle leaves out `Authorization`."""
 
     http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
-    """Your own `httpx.Client`. It is never closed by us."""
+    """Your own `httpx.Client` or `httpx2.Client`. It is never closed by this package."""
 
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
-    """Your own `httpx.AsyncClient`. It is never closed by us."""
+    """Your own `httpx.AsyncClient` or `httpx2.AsyncClient`. It is never closed by this package."""
 
     async_transport: Transport = "httpx"
     """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
 
     _pool: Pool = PrivateAttr(default_factory=Pool)
     _warned: bool = PrivateAttr(default=False)
+    _unpickled: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -152,14 +175,30 @@ class Connection(BaseModel):
             raise ValueError("; ".join(describe_unknown(name, cls.model_fields) for name in sorted(unknown)))
         return given
 
-    @field_validator("timeout")
+    @field_validator(
+        "api_key", "base_url", "legacy_text_url", "legacy_image_url", "timeout", "max_retries", mode="before"
+    )
     @classmethod
-    def _positive(cls, value: Any) -> Any:
-        if isinstance(value, httpx.Timeout):  # as a tuple it can be written down, in a saved model for instance
-            value = (value.connect, value.read, value.write, value.pool)
-        limits = value if isinstance(value, tuple) else [value]
-        if any(isinstance(limit, int | float) and limit <= 0 for limit in limits):
-            raise ValueError("a time limit must be more than 0 seconds; None waits for ever")
+    def _default_for_none(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            return cls.model_fields[info.field_name or ""].get_default(call_default_factory=True)
+        return value
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _check_timeout(cls, value: Any) -> Any:
+        return check_timeout(value)
+
+    @field_validator("default_headers", mode="before")
+    @classmethod
+    def _check_headers(cls, value: Any) -> Any:
+        return None if value is None else check_headers(value, "default_headers")
+
+    @field_validator("http_client", "http_async_client")
+    @classmethod
+    def _check_client(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None:
+            check_client(value, info.field_name or "")
         return value
 
     @field_validator("progress")
@@ -170,17 +209,14 @@ class Connection(BaseModel):
 
     @field_validator("base_url", "legacy_text_url", "legacy_image_url")
     @classmethod
-    def _origin(cls, value: str, info: ValidationInfo) -> str:
-        name, such_as = info.field_name, _ORIGINS[info.field_name or ""]
-        parts = urlsplit(value.strip())
-        path = parts.path.rstrip("/")
-        if name == "base_url" and parts.hostname in _OLDER_NAMES:
-            raise ValueError(f"base_url: {parts.hostname} is one of the older hosts; say api='legacy' instead")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{name} must be an origin such as {such_as}, with http:// or https://")
-        if path not in ("", "/v1") or parts.query or parts.fragment or "@" in parts.netloc:
-            raise ValueError(f"{name} must be a bare origin such as {such_as}: no path, query or user name")
-        return f"{parts.scheme}://{parts.netloc}"
+    def _check_origin(cls, value: str, info: ValidationInfo) -> str:
+        name = info.field_name or ""
+        url = parse_address(value, name, _ORIGINS[name])
+        if name == "base_url" and url.host in _OLDER_NAMES:
+            raise ValueError(f"base_url: {url.host} is one of the legacy hosts; use api='legacy' instead")
+        if url.path.rstrip("/") not in ("", "/v1"):
+            raise ValueError(f"{name} must be a bare origin such as {_ORIGINS[name]}: no path")
+        return write_address(url)
 
     @model_validator(mode="after")
     def _check_api(self) -> Self:
@@ -190,50 +226,80 @@ class Connection(BaseModel):
 
     @field_validator("media_url")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
+    def _check_media_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"media_url must be an address such as {MEDIA_HOST}, with http:// or https://")
-        return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        url = parse_address(value, "media_url", MEDIA_HOST)
+        return write_address(url, url.raw_path.decode("ascii").rstrip("/"))
+
+    @property
+    def _service_url(self) -> str:
+        return self.base_url or GEN
+
+    @property
+    def _is_official(self) -> bool:
+        """Whether `base_url` is the service itself: an address is stored in the one form that `GEN` has, too."""
+        return self._service_url == GEN
 
     @property
     def _media_host(self) -> str:
-        return self.media_url or (MEDIA_HOST if self.base_url == GEN else f"{self.base_url}/media")
+        return self.media_url or (MEDIA_HOST if self._is_official else f"{self._service_url}/media")
 
     @property
     def _is_older(self) -> bool:
-        """Whether calls go to the older hosts. With a `base_url` of yours they go there, key or not."""
+        """Whether calls go to the legacy hosts. With another `base_url` calls go there, with a key or without."""
         if self.api != "auto":
             return self.api == "legacy"
-        needs_key = self._OLDER and self._KEY_REQUIRED and self.base_url == GEN
-        return needs_key and self.api_key is None and not self._brings_key()
+        needs_key = self._OLDER and self._KEY_REQUIRED and self._is_official
+        return needs_key and self.api_key is None and not has_authorization(self.default_headers)
 
     @property
     def _stands_in_line(self) -> bool:
         return self._is_older and self.pace > 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, _hidden(value) if name == "api_key" else value)
+        """Assignment is validated as construction is; LangChain's own fields are LangChain's to validate."""
+        if not name.startswith("_") and not _BUILDING.get() and name in _own_fields(type(self)):
+            value = self._validated({name: value})[name]
+        super().__setattr__(name, value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        if update and "api_key" in update:
-            update = {**update, "api_key": _hidden(update["api_key"])}
-        return super().model_copy(update=update, deep=deep)
+        """A copy. The values of `update` are validated as those of the constructor are."""
+        return super().model_copy(update=self._validated(update) if update else None, deep=deep)
 
-    def _brings_key(self) -> bool:
-        return any(name.lower() == "authorization" for name in self.default_headers or ())
+    def _validated(self, update: Mapping[str, Any]) -> dict[str, Any]:
+        """Changed fields as the constructor would keep them, beside those that stay.
+
+        Raises:
+            InvalidRequestError: If there is no such field.
+            pydantic.ValidationError: If a value is wrong, alone or beside the other fields.
+        """
+        changed = {self._SYNONYMS.get(name, name): value for name, value in update.items()}
+        if unknown := sorted(changed.keys() - type(self).model_fields.keys()):
+            known = type(self).model_fields
+            raise InvalidRequestError("; ".join(describe_unknown(name, known) for name in unknown))
+        current = {name: self.__dict__[name] for name in self.model_fields_set & self.__dict__.keys()}
+        token = _BUILDING.set(True)
+        try:
+            built = type(self).model_validate({**current, **changed})
+        finally:
+            _BUILDING.reset(token)
+        return {name: getattr(built, name) for name in changed}
 
     @property
     def _client(self) -> Client:
-        """Built anew for each call, so that a changed field counts at once; the pool beneath stays."""
+        return self._client_with(RequestSettings())
+
+    def _client_with(self, settings: RequestSettings) -> Client:
+        """The client of one call. It is built for each call, so that a changed field takes effect at once; the
+        connection pool is shared."""
+        timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
         client = Client(
-            base_url=self.base_url,
-            headers={} if self._is_older else self._headers(),
-            timeout=self._timeout(),
-            max_retries=self.max_retries,
-            stream_chunk_timeout=self._stream_limit(),
+            base_url=self._service_url,
+            headers={} if self._is_older else self._headers(settings.headers),
+            timeout=timeout,
+            max_retries=self.max_retries or 0,
+            stream_chunk_timeout=self._stream_limit(timeout.read),
             max_response_bytes=self.max_response_bytes,
             pool=self._pool,
             async_transport=self.async_transport,
@@ -253,43 +319,49 @@ class Connection(BaseModel):
         turn = Turn(self.pace, self.max_wait, self.progress)
         return _legacy.Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
-    def _timeout(self) -> httpx.Timeout:
-        if self.timeout is None or isinstance(self.timeout, httpx.Timeout | tuple):
-            return httpx.Timeout(self.timeout)
-        return httpx.Timeout(self.timeout, connect=min(self.timeout, LONGEST_CONNECT), pool=None)
-
-    def _stream_limit(self) -> float | None:
+    def _stream_limit(self, read: float | None) -> float | None:
         """Seconds between two events of a stream. A shorter `timeout` bounds them too, unless the caller says how long
         a stream may be silent."""
         limit: float | None = getattr(self, "stream_chunk_timeout", None) or None
-        read = self._timeout().read
         if limit is None or read is None or "stream_chunk_timeout" in self.model_fields_set:
             return limit
         return min(limit, read)
 
-    def _headers(self) -> httpx.Headers:
+    def _headers(self, extra: Mapping[str, str]) -> httpx.Headers:
         headers = _user_agent()
         try:
-            own = httpx.Headers(dict(self.default_headers or {}))
-        except (UnicodeEncodeError, TypeError, AttributeError) as error:
-            raise InvalidRequestError("default_headers must be a mapping from names to ASCII values") from error
-        if "authorization" not in own and (key := self._key()):
+            own = check_headers(self.default_headers or {}, "default_headers")  # the caller may change it in place
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        if not has_authorization(own) and (key := self._key()):
             headers["Authorization"] = f"Bearer {key}"
         headers.update(own)
+        headers.update(extra)
         return headers
 
     def _key(self) -> str:
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         if not key and self._KEY_REQUIRED:
-            told = "No key: set POLLINATIONS_API_KEY or pass api_key=... (a pickle leaves it out)"
-            told += "; the older hosts, which need none, "
-            told += "are asked with api='legacy'" if self._OLDER else _legacy.SCOPE
-            raise AuthenticationError(told, fix_url=KEYS_PAGE)
+            raise AuthenticationError(f"No key: {self._missing_key()}", fix_url=KEYS_PAGE)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AuthenticationError(
                 "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
             )
         return key
+
+    def _missing_key(self) -> str:
+        """Why there is no key, and what to do about it."""
+        if self.api_key is not None:
+            is_variable = KEY_VARIABLE in os.environ and not os.environ[KEY_VARIABLE].strip()
+            why = f"{KEY_VARIABLE} is set but empty" if is_variable else "api_key is given but empty"
+            says = f"{why}; put a key into {KEY_VARIABLE} or pass api_key=..."
+        else:
+            says = f"set {KEY_VARIABLE} or pass api_key=..."
+            if self._unpickled:
+                says += " (this object was unpickled, and a pickle holds no key)"
+        if self._OLDER:
+            return f"{says}; the legacy hosts need no key: api='legacy'"
+        return f"{says}; the legacy hosts {_legacy.SCOPE}"
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy with connections of its own; clients of yours are shared, since they cannot be copied."""
@@ -301,16 +373,21 @@ class Connection(BaseModel):
         """Everything but the key, which is not written down: whoever unpickles takes it from the environment. Neither
         is a function that is told of progress, which belongs to this process."""
         state = super().__getstate__()
-        told = {"progress": None} if callable(self.progress) else {}
+        told: dict[str, Any] = {"progress": None} if callable(self.progress) else {}
+        told["default_headers"] = without_credentials(self.default_headers)
         settled = self._settled()
         fields_set = {*state["__pydantic_fields_set__"], *settled}
         kept = {**state["__dict__"], "api_key": None, **told, **settled}
         return {**state, "__dict__": kept, "__pydantic_fields_set__": fields_set}
 
-    def _settled(self) -> dict[str, Any]:
+    def _settled(self) -> dict[str, str]:
         """The host, where it hangs on a key that is not written down: a reader without one must not ask another."""
-        hangs = self.api == "auto" and self._OLDER and self.base_url == GEN and not self._is_older
+        hangs = self.api == "auto" and self._OLDER and self._is_official and not self._is_older
         return {"api": "gen"} if hangs else {}
+
+    @field_serializer("api")
+    def _write_api(self, api: str) -> str:
+        return self._settled().get("api", api)
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
@@ -318,7 +395,8 @@ class Connection(BaseModel):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.api_key = type(self).model_fields["api_key"].get_default(call_default_factory=True)
+        self.__dict__["api_key"] = type(self).model_fields["api_key"].get_default(call_default_factory=True)
+        self._unpickled = True
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -350,7 +428,7 @@ class Connection(BaseModel):
 
 
 _ORIGINS = {"base_url": GEN, "legacy_text_url": _legacy.TEXT, "legacy_image_url": _legacy.IMAGE}
-_OLDER_NAMES = frozenset(urlsplit(origin).hostname for origin in (_legacy.TEXT, _legacy.IMAGE))
+_OLDER_NAMES = frozenset(httpx.URL(origin).host for origin in (_legacy.TEXT, _legacy.IMAGE))
 _NO_KEY = (
     "No key: asking the older hosts, text.pollinations.ai and image.pollinations.ai, which have one model each and "
     f"take one request in {_legacy.PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
@@ -358,9 +436,11 @@ _NO_KEY = (
 )
 
 
-def _hidden(key: Any) -> Any:
-    """A key as the constructor keeps it."""
-    return SecretStr(key) if isinstance(key, str) else key
+def _own_fields(kind: type[BaseModel]) -> set[str]:
+    """The fields of a wrapper, without those that it has from LangChain."""
+    foreign = (base for base in kind.__mro__ if base.__module__.startswith("langchain_core."))
+    theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
+    return kind.model_fields.keys() - theirs
 
 
 def _user_agent() -> httpx.Headers:

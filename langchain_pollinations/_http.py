@@ -61,6 +61,7 @@ from langchain_pollinations._bodies import (
 )
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
+from langchain_pollinations._settings import origin_of
 
 logger = logging.getLogger("langchain_pollinations")
 
@@ -313,6 +314,22 @@ async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClien
         await client.aclose()
 
 
+def check_client(client: Any, argument: str) -> None:
+    """Raise a `ValueError` unless a client can send the requests: httpx's, httpx2's, or one with the same methods."""
+    is_async = argument == "http_async_client"
+    kind = "AsyncClient" if is_async else "Client"
+    send, build = getattr(client, "send", None), getattr(client, "build_request", None)
+    if isinstance(client, type) or not callable(send) or not callable(build):
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_name_of(client)}")
+    if inspect.iscoroutinefunction(send) is not is_async:
+        field = "http_client" if is_async else "http_async_client"
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_name_of(client)} goes into {field}")
+
+
+def _name_of(client: Any) -> str:
+    return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
+
+
 @dataclass(frozen=True)
 class Client:
     """Sends calls to one origin with one set of headers, time limits and retries."""
@@ -543,7 +560,7 @@ class Client:
 
     def _is_foreign(self, call: Call[Any]) -> bool:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
-        return call.anonymous and call.origin is not None and not f"{call.origin}/".startswith(f"{self.base_url}/")
+        return call.anonymous and call.origin is not None and origin_of(call.origin) != origin_of(self.base_url)
 
     def _auth(self, call: Call[Any]) -> dict[str, Any]:
         """Credentials of a client of yours stay at home."""
@@ -652,11 +669,9 @@ _TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "co
 
 def _goes_abroad(here: httpx.URL, there: httpx.URL) -> bool:
     """Whether it is another origin. The same host with TLS is not, as for httpx."""
-    if here.host != there.host:
-        return True
-    ports = {"http": 80, "https": 443}
-    before, after = ((url.scheme, url.port or ports.get(url.scheme)) for url in (here, there))
-    return before != after and (before, after) != (("http", 80), ("https", 443))
+    before, after = origin_of(here), origin_of(there)
+    upgrade = (("http", here.host, 80), ("https", here.host, 443))
+    return before != after and (before, after) != upgrade
 
 
 def _sleep_unless(given_up: threading.Event, seconds: float) -> None:

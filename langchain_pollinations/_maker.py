@@ -16,14 +16,14 @@ from urllib.parse import quote
 
 import httpx
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._batches import Batches
 from langchain_pollinations._bodies import with_body
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow
-from langchain_pollinations._options import check_safe, check_whole, chosen, drawn
+from langchain_pollinations._options import CallOptions, check_safe, check_whole, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References, in_json
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
@@ -46,10 +46,8 @@ TURN_CHECKED = 0.25
 """Seconds after which a cancellation ends this waiting."""
 
 
-class Options(BaseModel):
+class Options(CallOptions):
     """What can be said of every medium. None means that nothing is sent: the service decides."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(min_length=1)
     """Canonical id or alias of the model."""
@@ -85,7 +83,8 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
 
         Args:
             prompt: What it is to be, up to 32,000 characters.
-            overrides: Options of the constructor, for this call only.
+            overrides: Options of the constructor, for this call only; also `timeout` (as the field) and
+                `extra_headers`, which take precedence over `default_headers` and never hold `Authorization`.
 
         Raises:
             InvalidRequestError: If an option is wrong, or the service refuses one.
@@ -113,11 +112,11 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
 
     def _run(self, options: Options, flow: Flow[Media]) -> Media:
         with self._suggesting(options.model):
-            return self._client.run(flow)
+            return self._client_with(options._settings).run(flow)
 
     async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
         with self._suggesting(options.model):
-            return await self._client.arun(flow)
+            return await self._client_with(options._settings).arun(flow)
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """The older hosts have no models to suggest."""

@@ -8,11 +8,21 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations.errors import InvalidRequestError
 
-T = TypeVar("T", bound=BaseModel)
+
+class CallOptions(BaseModel):
+    """Base of the options of one call, with the settings of its requests."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    _settings: RequestSettings = PrivateAttr(default_factory=RequestSettings)
+
+
+T = TypeVar("T", bound=CallOptions)
 
 MAX_SEED = 2**31 - 1
 
@@ -46,7 +56,7 @@ def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:
-    """The options of one call. Precedence: argument of the call, constructor.
+    """The options of one call, `timeout` and `extra_headers` included. Precedence: argument of the call, constructor.
 
     Args:
         kind: What can be said in the constructor and in each call.
@@ -59,13 +69,15 @@ def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: 
     """
     fields = kind.model_fields
     own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
-    named = {synonyms.get(name, name): value for name, value in overrides.items()}
+    settings, named = split_settings({synonyms.get(name, name): value for name, value in overrides.items()})
     if unknown := sorted(named.keys() - fields.keys()):
         raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
     try:
-        return kind.model_validate({**own, **named})
+        options = kind.model_validate({**own, **named})
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
+    options._settings = settings
+    return options
 
 
 _SECRET = re.compile(

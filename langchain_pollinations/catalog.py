@@ -30,6 +30,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import told
+from langchain_pollinations._settings import Timeout, merge_extra_headers
 from langchain_pollinations.errors import (
     InvalidRequestError,
     PollinationsError,
@@ -460,8 +461,8 @@ class _Listing(Connection):
     _KEY_REQUIRED: ClassVar[bool] = False
     _OLDER: ClassVar[bool] = True
 
-    timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 10.0
-    max_retries: int = Field(default=1, ge=0)
+    timeout: Timeout | None = 10.0
+    max_retries: int | None = Field(default=1, ge=0)
 
     kind: str | None = None
     capabilities: tuple[str, ...] = ()
@@ -562,7 +563,7 @@ def read_list(response: httpx.Response) -> list[Any]:
 
 def _asked(**fields: Any) -> _Listing:
     try:
-        return _Listing(**fields)
+        return _Listing(**merge_extra_headers(fields))
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
 
@@ -596,7 +597,7 @@ def list_models(
         agent: Whether to list agents only (True), or none.
         limit: At most so many.
         connection: The fields of every wrapper: `api_key`, `base_url`, `timeout` (10 s by default), `max_retries`
-            (1 by default), `http_client` and so on.
+            (1 by default), `http_client` and so on; also `extra_headers`.
 
     Raises:
         InvalidRequestError: If an argument is wrong.

@@ -42,6 +42,7 @@ from langchain_pollinations._http import Call, Client, EventReader
 from langchain_pollinations._names import fit, fit_names
 from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
 from langchain_pollinations._parsers import AnswerParser
+from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations._text_routes import Route
 from langchain_pollinations.errors import InvalidRequestError
@@ -197,7 +198,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays; without a key the older text host answers,
     which has one model and takes one request in 30 s. Every option of `ChatOptions` is a field
-    here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`).
+    here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also
+    takes `timeout` (as the field) and `extra_headers`, which take precedence over `default_headers` and never hold
+    `Authorization`.
 
     Image, video, audio and 3D models answer here too (`model="kontext"`): the text of the last user message is the
     prompt, its images are the source images or the first frame of a video, and the answer has a block with the URL of
@@ -295,7 +298,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        if _DECIDING & (update or {}).keys():
+        if update:
             copied._follow_model()
         return copied
 
@@ -328,7 +331,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             **self._own_options(),
             "json_mode": self.json_mode,
             "route": self.route,
-            "base_url": self.legacy_text_url if self._is_older else self.base_url,
+            "base_url": self.legacy_text_url if self._is_older else self._service_url,
             **self.model_kwargs,
             **(self.extra_body or {}),
         }
@@ -365,9 +368,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked, route = self._payload(messages, stop, kwargs)
+        body, asked, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return self._client_for(route).send(_answer_call(body, asked))
+            return client.send(_answer_call(body, asked))
 
     async def _agenerate(
         self,
@@ -376,9 +379,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked, route = self._payload(messages, stop, kwargs)
+        body, asked, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return await self._client_for(route).asend(_answer_call(body, asked))
+            return await client.asend(_answer_call(body, asked))
 
     def _stream(
         self,
@@ -387,8 +390,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        body, asked, route = self._payload(messages, stop, kwargs, stream=True)
-        chunks = self._client_for(route).stream(_stream_call(body, asked))
+        body, asked, client = self._payload(messages, stop, kwargs, stream=True)
+        chunks = client.stream(_stream_call(body, asked))
         with self._explaining(body), closing(chunks):
             for chunk in chunks:
                 if run_manager:
@@ -402,18 +405,18 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body, asked, route = self._payload(messages, stop, kwargs, stream=True)
+        body, asked, client = self._payload(messages, stop, kwargs, stream=True)
         with self._explaining(body):
-            async with aclosing(self._client_for(route).astream(_stream_call(body, asked))) as chunks:
+            async with aclosing(client.astream(_stream_call(body, asked))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
 
-    def _client_for(self, route: Route) -> Client:
-        """The client that sends chats by a route, where that can carry them."""
+    def _client_for(self, route: Route, settings: RequestSettings) -> Client:
+        """The client of one call, which sends chats by a route where that can carry them."""
         translate = self._older_hosts(route).translate if self._is_older else partial(_text_routes.by_route, route)
-        return replace(self._client, translate=translate)
+        return replace(self._client_with(settings), translate=translate)
 
     @contextmanager
     def _explaining(self, body: Json) -> Iterator[None]:
@@ -429,12 +432,13 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, _decode.Asked, Route]:
-        """The body of a request, what its answer's metadata needs to know of it, and the route that it is to take.
+    ) -> tuple[Json, _decode.Asked, Client]:
+        """The body of a request, what its answer's metadata needs to know of it, and the client that sends it.
 
         Precedence: argument of the call, constructor; `extra_body` over all.
         """
-        given = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
+        named = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
+        settings, given = split_settings(named)
         switches = _switches({name: given.pop(name) for name in _Switches.model_fields if name in given})
         json_mode = switches.json_mode if "json_mode" in switches.model_fields_set else self.json_mode
         usage = self.stream_usage if switches.stream_usage is None else switches.stream_usage
@@ -476,7 +480,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             tool_names=originals,
             parameters=_encode.parameters_by_name(body.get("tools") or ()),
         )
-        return body, asked, _text_routes.for_model(switches.route or self.route, asked.kind)
+        route = _text_routes.for_model(switches.route or self.route, asked.kind)
+        return body, asked, self._client_for(route, settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import httpx
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from langchain_pollinations import catalog, errors
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
-from langchain_pollinations._options import check_whole, chosen
+from langchain_pollinations._options import CallOptions, check_whole, chosen
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
@@ -42,10 +42,8 @@ _AS_QUERY: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class EmbeddingOptions(BaseModel):
+class EmbeddingOptions(CallOptions):
     """What can be said of vectors. None means that nothing is sent: the service decides."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="openai/text-embedding-3-small", min_length=1)
     """Canonical id or alias of the model."""
@@ -89,7 +87,8 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
         >>> len(embeddings.embed_query("Where do whales sleep?"))  # doctest: +SKIP
         512
 
-    Every field of `EmbeddingOptions` is an option of the constructor. Vectors of different models, sizes or task types
+    Every field of `EmbeddingOptions` is an option of the constructor and of each call, and so are `timeout` and
+    `extra_headers` of each call. Vectors of different models, sizes or task types
     are not to be compared.
     """
 
@@ -101,7 +100,7 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
         "chunk_size": "batch_size",
     }
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+    def embed_documents(self, texts: list[str], **overrides: Any) -> list[list[float]]:
         """A vector for each text, in their order.
 
         Raises:
@@ -109,21 +108,21 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
             UnsupportedRequestError: If the model cannot do what is asked; it names models that can.
             InvalidResponseError: If what came back is not one vector for each text.
         """
-        return self._embed(_texts(texts), self._options())
+        return self._embed(_texts(texts), self._options(overrides))
 
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+    async def aembed_documents(self, texts: list[str], **overrides: Any) -> list[list[float]]:
         """As `embed_documents`."""
-        return await self._aembed(_texts(texts), self._options())
+        return await self._aembed(_texts(texts), self._options(overrides))
 
-    def embed_query(self, text: str) -> list[float]:
+    def embed_query(self, text: str, **overrides: Any) -> list[float]:
         """The vector of what is looked for. See `task_type` and `input_type`."""
-        return self._embed([checked_text(text, "text")], self._options().as_query())[0]
+        return self._embed([checked_text(text, "text")], self._options(overrides).as_query())[0]
 
-    async def aembed_query(self, text: str) -> list[float]:
+    async def aembed_query(self, text: str, **overrides: Any) -> list[float]:
         """As `embed_query`."""
-        return (await self._aembed([checked_text(text, "text")], self._options().as_query()))[0]
+        return (await self._aembed([checked_text(text, "text")], self._options(overrides).as_query()))[0]
 
-    def embed(self, input: Input) -> list[float]:
+    def embed(self, input: Input, **overrides: Any) -> list[float]:
         """One vector for a text, a `Media`, a content block (text, image, audio, video, by address, data URI or
         base64), or a list of these, which together get one.
 
@@ -135,32 +134,34 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
             InvalidRequestError: If the input is empty or none.
             UnsupportedRequestError: If the model does not take what it holds; it names models that do.
         """
-        return self._embed([encode_input(input, "input")], self._options())[0]
+        return self._embed([encode_input(input, "input")], self._options(overrides))[0]
 
-    async def aembed(self, input: Input) -> list[float]:
+    async def aembed(self, input: Input, **overrides: Any) -> list[float]:
         """As `embed`."""
-        return (await self._aembed([encode_input(input, "input")], self._options()))[0]
+        return (await self._aembed([encode_input(input, "input")], self._options(overrides)))[0]
 
-    def embed_all(self, inputs: Iterable[Input]) -> list[list[float]]:
+    def embed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
         """A vector for each input, as `embed` gives it, in their order. Texts travel in batches, all else alone."""
-        return self._embed(_inputs(inputs), self._options())
+        return self._embed(_inputs(inputs), self._options(overrides))
 
-    async def aembed_all(self, inputs: Iterable[Input]) -> list[list[float]]:
+    async def aembed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
         """As `embed_all`."""
-        return await self._aembed(_inputs(inputs), self._options())
+        return await self._aembed(_inputs(inputs), self._options(overrides))
 
     def _embed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
         with catalog.suggesting(options.model, "embedding"):
-            return plan.vectors(self._client.send_all(plan.calls, options.max_concurrency), options)
+            answers = self._client_with(options._settings).send_all(plan.calls, options.max_concurrency)
+            return plan.vectors(answers, options)
 
     async def _aembed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
         with catalog.suggesting(options.model, "embedding"):
-            return plan.vectors(await self._client.asend_all(plan.calls, options.max_concurrency), options)
+            answers = await self._client_with(options._settings).asend_all(plan.calls, options.max_concurrency)
+            return plan.vectors(answers, options)
 
-    def _options(self) -> EmbeddingOptions:
-        return chosen(EmbeddingOptions, self, {}, self._SYNONYMS)
+    def _options(self, overrides: Mapping[str, Any]) -> EmbeddingOptions:
+        return chosen(EmbeddingOptions, self, overrides, self._SYNONYMS)
 
 
 # --- Inputs -----------------------------------------------------------------------------------------------------------

@@ -572,7 +572,13 @@ def _was_sent(error: httpx.HTTPError) -> bool:
     return not isinstance(error, _UNSENT)
 
 
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 
 
 def _named(error: httpx.HTTPError) -> PollinationsError:
@@ -580,6 +586,9 @@ def _named(error: httpx.HTTPError) -> PollinationsError:
     # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
     misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)
     where = _origin(error)
+    if isinstance(error, httpx.LocalProtocolError) and "header" in str(error).lower():
+        told = f"The request{where} has a header that cannot be sent: see the headers of http_client"
+        return InvalidRequestError(told)  # without the words of httpx, which hold the value
     if isinstance(error, httpx.TimeoutException) and not misnamed:
         kind = type(error).__name__.removesuffix("Timeout").lower()
         return RequestTimeoutError(f"No answer{where} within the time limit ({kind}); raise `timeout` if it is short")

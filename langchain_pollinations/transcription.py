@@ -16,12 +16,12 @@ import httpx
 from langchain_core.document_loaders import BaseBlobParser
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
-from langchain_pollinations._options import chosen
+from langchain_pollinations._options import CallOptions, chosen
 from langchain_pollinations._references import looks_like_address
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
@@ -62,10 +62,8 @@ _TRANSCRIPT = "transcript"
 _ADVICE = ("language", "prompt", "temperature", "speakers_expected")
 
 
-class TranscriptionOptions(BaseModel):
+class TranscriptionOptions(CallOptions):
     """What can be said of a transcript. None means that nothing is sent: the service decides."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="whisper", min_length=1)
     """Canonical id or alias of the model."""
@@ -141,13 +139,13 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
         """
         options = self._options(overrides)
         with catalog.suggesting(options.model, "audio"):
-            return self._client.run(transcription(recording, options))
+            return self._client_with(options._settings).run(transcription(recording, options))
 
     async def atranscribe(self, recording: Recording, **overrides: Any) -> Document:
         """As `transcribe`."""
         options = self._options(overrides)
         with catalog.suggesting(options.model, "audio"):
-            return await self._client.arun(transcription(recording, options))
+            return await self._client_with(options._settings).arun(transcription(recording, options))
 
     def _options(self, overrides: Mapping[str, Any]) -> TranscriptionOptions:
         options = chosen(TranscriptionOptions, self, overrides, self._SYNONYMS)

@@ -18,6 +18,7 @@ from langchain_pollinations import errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import told
+from langchain_pollinations._settings import merge_extra_headers
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
 
@@ -61,7 +62,8 @@ def upload(
         id: The end of its address: up to 128 letters, digits, dots, dashes and underscores. The service sets the
             account before it, so the address to use is the one that comes back.
         tags: Publish it under these words in public galleries.
-        connection: The fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on.
+        connection: The fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on; also
+            `extra_headers`.
 
     Raises:
         InvalidRequestError: If an argument is wrong.
@@ -89,7 +91,7 @@ async def aupload(
 
 def _connected(connection: dict[str, Any]) -> Connection:
     try:
-        return Connection(**connection)
+        return Connection(**merge_extra_headers(connection))
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
 

@@ -31,6 +31,7 @@ from langchain_pollinations._maker import (
 from langchain_pollinations._options import MAX_SEED
 from langchain_pollinations._progress import Arrived, Show, watched
 from langchain_pollinations._references import Reference, References, check_schemes
+from langchain_pollinations._settings import Timeout
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -105,7 +106,7 @@ class PollinationsVideo(Maker, VideoOptions):
     _OPTIONS = VideoOptions
     _CATEGORY = "video"
 
-    timeout: float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout | None = 900.0
+    timeout: Timeout | None = 900.0
     """Seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with status 524. Each
     retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
     output_folder: Path | None = None

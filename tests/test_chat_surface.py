@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -265,7 +266,7 @@ def test_fields_that_we_do_not_know_go_out_as_they_are(
     [
         pytest.param({"api_key": "sk_x"}, "api_key: an argument of the constructor", id="a key"),
         pytest.param({"base_url": "http://x"}, "base_url: an argument of the constructor", id="an address"),
-        pytest.param({"request_timeout": 5}, "timeout: an argument of the constructor", id="a time limit"),
+        pytest.param({"max_retries": 5}, "max_retries: an argument of the constructor", id="retries"),
         pytest.param({"model_kwargs": {"x": 1}}, "model_kwargs: an argument of the constructor", id="model_kwargs"),
         pytest.param({"default_headers": {"x": "1"}}, "default_headers: an argument", id="headers"),
         pytest.param({"streaming": True}, "streaming: an argument of the constructor", id="streaming"),
@@ -329,7 +330,10 @@ def test_bad_arguments_of_the_constructor_are_refused(options: dict[str, Any], s
         ({"jsonMode": True}, "json_mode", True),
         ({"stream": True}, "streaming", True),
         ({"timeout": (1, 2, 3, 4)}, "timeout", (1.0, 2.0, 3.0, 4.0)),
-        ({"timeout": None}, "timeout", None),
+        ({"timeout": None}, "timeout", 300.0),
+        ({"timeout": (5, 60)}, "timeout", (5.0, 60.0)),
+        ({"max_retries": None}, "max_retries", 2),
+        ({"base_url": None}, "base_url", "https://gen.pollinations.ai"),
         ({"base_url": "https://gen.pollinations.ai/v1/"}, "base_url", "https://gen.pollinations.ai"),
         ({"base_url": "http://127.0.0.1:8787/"}, "base_url", "http://127.0.0.1:8787"),
     ],
@@ -764,26 +768,18 @@ def test_a_model_is_saved_and_loaded_without_its_key(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "value",
-    [
-        None,
-        5.0,
-        (1.0, 2.0, 3.0, 4.0),
-        pytest.param(
-            "httpx",
-        ),
-    ],
+    [None, 5.0, (5.0, None), (1.0, 2.0, 3.0, 4.0), httpx.Timeout(5), httpx.Timeout(None)],
+    ids=repr,
 )
 def test_a_time_limit_is_saved_and_loaded(value: Any) -> None:
-    import httpx
-
-    chat = ChatPollinations(api_key="x", timeout=httpx.Timeout(5) if value == "httpx" else value)
+    chat = ChatPollinations(api_key="x", timeout=value)
     loaded = load(
         dumpd(chat),
         allowed_objects=[ChatPollinations],
         valid_namespaces=["langchain_pollinations"],
         secrets_map={"POLLINATIONS_API_KEY": "x"},
     )
-    assert loaded._timeout() == chat._timeout()
+    assert loaded._client.timeout == chat._client.timeout
 
 
 def test_the_environment_gives_key_and_address(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:

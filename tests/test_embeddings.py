@@ -410,14 +410,6 @@ def test_bad_arguments_of_the_constructor_are_refused(options: dict[str, Any], s
         PollinationsEmbeddings(api_key="sk_x", **options)
 
 
-def test_a_field_that_was_changed_is_checked_too(make: Make, emulator: Emulator, call: Embed) -> None:
-    embeddings = make()
-    embeddings.batch_size = 100
-    with pytest.raises(InvalidRequestError, match="batch_size: Input should be less than or equal to 32"):
-        call(embeddings, "embed_documents", ["a whale"])
-    assert emulator.requests == []
-
-
 # --- More than text ---------------------------------------------------------------------------------------------------
 
 TEXT = {"type": "text", "text": "a whale"}

@@ -305,7 +305,7 @@ def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: A
     ["https://text.pollinations.ai", "https://text.pollinations.ai/openai", "https://image.pollinations.ai/v1"],
 )
 def test_an_older_host_is_no_base_url(url: str) -> None:
-    with pytest.raises(ValidationError, match="one of the older hosts; say api='legacy'"):
+    with pytest.raises(ValidationError, match="one of the legacy hosts; use api='legacy'"):
         ChatPollinations(base_url=url, api_key="sk_x")
 
 
@@ -758,7 +758,7 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("use", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_other_media_need_a_key_and_say_so(no_key: Legacy, use: Callable[..., Any]) -> None:
-    with pytest.raises(errors.AuthenticationError, match="the older hosts") as caught:
+    with pytest.raises(errors.AuthenticationError, match="the legacy hosts") as caught:
         use()
     assert caught.value.fix_url == KEYS_PAGE
     with pytest.raises(ValueError, match=f"api: the older hosts answer chats and draw pictures.*{KEYS_PAGE}"):

@@ -764,5 +764,5 @@ def _(bench: Bench) -> None:
 
 
 row("film, speech, music, transcripts, vectors, 3D, uploads")(
-    _with_key_only(errors.AuthenticationError, "the older hosts, which need none, answer chats and draw pictures")
+    _with_key_only(errors.AuthenticationError, "the legacy hosts answer chats and draw pictures")
 )
