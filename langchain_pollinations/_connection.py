@@ -26,6 +26,7 @@ from pydantic import (
 
 from langchain_pollinations import _legacy
 from langchain_pollinations._http import Client, Pool, Transport, check_client
+from langchain_pollinations._httpx2 import to_httpx
 from langchain_pollinations._options import check_no_secret, describe_unknown
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
@@ -303,8 +304,8 @@ class Connection(BaseModel):
             max_response_bytes=self.max_response_bytes,
             pool=self._pool,
             async_transport=self.async_transport,
-            own_client=self.http_client,
-            own_async_client=self.http_async_client,
+            own_client=to_httpx(self.http_client),
+            own_async_client=to_httpx(self.http_async_client),
         )
         return self._for_older(client) if self._is_older else client
 

@@ -575,7 +575,7 @@ class Client:
             return client
         restore = _restoring(request)
         found = copy.copy(client)  # with the same connections
-        last = _as_async(restore) if isinstance(client, httpx.AsyncClient) else restore
+        last = _as_async(restore) if inspect.iscoroutinefunction(client.send) else restore
         found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
         return found
 
@@ -648,11 +648,11 @@ def _noted(response: httpx.Response, call: Call[Any]) -> httpx.Response:
 
 
 def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:
-    """What gives a request the address and the headers back that it has now."""
-    url, headers = request.url, request.headers.copy()
+    """What gives a request the address and the headers back that it has now. The request may be one of httpx2."""
+    url, headers = str(request.url), request.headers.raw
 
     def restore(changed: httpx.Request) -> None:
-        changed.url, changed.headers = url, headers
+        changed.url, changed.headers = type(changed.url)(url), type(changed.headers)(headers)
 
     return restore
 

@@ -1,0 +1,167 @@
+"""Clients of httpx2 behind the interface of httpx.
+
+openai 3 and others take httpx2 clients. Requests are sent by such a client itself, with its headers, cookies,
+credentials, hooks and connections; requests, responses and exceptions are converted at this one place, so that all
+other code knows httpx only. httpx2 is never imported here: a client of it has brought it.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing, contextmanager
+from typing import Any
+
+import httpx
+
+_CODINGS = frozenset({"gzip", "deflate", "identity"})
+"""Content encodings that httpx decodes without extras; httpx2 may offer others."""
+
+
+def is_httpx2(client: object) -> bool:
+    """Whether a client is one of httpx2, or of a class derived from one."""
+    return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
+
+
+def to_httpx(client: Any) -> Any:
+    """A client of httpx2 behind the interface of httpx; any other client, and None, as it is."""
+    if not is_httpx2(client):
+        return client
+    is_async = isinstance(client, sys.modules["httpx2"].AsyncClient)
+    return Httpx2AsyncClient(client) if is_async else Httpx2Client(client)
+
+
+class _Httpx2Client:
+    """What the sync and the async client share."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @property
+    def max_redirects(self) -> int:
+        return int(self._client.max_redirects)
+
+    @property
+    def event_hooks(self) -> Mapping[str, Sequence[Any]]:
+        hooks: Mapping[str, Sequence[Any]] = self._client.event_hooks
+        return hooks
+
+    @event_hooks.setter
+    def event_hooks(self, hooks: Mapping[str, Sequence[Any]]) -> None:
+        self._client = copy.copy(self._client)  # which shares its connections; the caller's own client stays
+        self._client.event_hooks = hooks
+
+    def build_request(
+        self, method: str, url: str, *, headers: httpx.Headers, timeout: httpx.Timeout, **options: Any
+    ) -> httpx.Request:
+        """A request with the body as httpx writes it, and with what the client adds to all its requests."""
+        written = httpx.Request(method, url, headers=headers, **options)
+        built = self._client.build_request(
+            method,
+            str(written.url),
+            headers=written.headers.multi_items(),
+            content=written.read() or None,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        offered = (coding.strip() for coding in built.headers.get("accept-encoding", "").split(","))
+        usable = [coding for coding in offered if coding.partition(";")[0].strip() in _CODINGS]
+        built.headers["accept-encoding"] = ", ".join(usable) or "identity"
+        return _from_httpx2(built)
+
+
+class Httpx2Client(_Httpx2Client):
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        native = _to_httpx2(request)
+        with _converted(native, request):
+            response = self._client.send(native, **options)
+        return _response(response, _Body(response, native, request))
+
+
+class Httpx2AsyncClient(_Httpx2Client):
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        native = _to_httpx2(request)
+        with _converted(native, request):
+            response = await self._client.send(native, **options)
+        return _response(response, _AsyncBody(response, native, request))
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: Any, native: Any, request: httpx.Request) -> None:
+        self._response, self._native, self._request = response, native, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _converted(self._native, self._request), closing(self._response.iter_raw()) as pieces:
+            yield from pieces
+
+    def close(self) -> None:
+        with _converted(self._native, self._request):
+            self._response.close()
+
+
+class _AsyncBody(httpx.AsyncByteStream):
+    def __init__(self, response: Any, native: Any, request: httpx.Request) -> None:
+        self._response, self._native, self._request = response, native, request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _converted(self._native, self._request):
+            async with aclosing(self._response.aiter_raw()) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def aclose(self) -> None:
+        with _converted(self._native, self._request):
+            await self._response.aclose()
+
+
+def _response(native: Any, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> httpx.Response:
+    request = _from_httpx2(native.request)
+    if native.is_stream_consumed:  # a hook or the authentication has read it, and has decoded it
+        headers = [(k, v) for k, v in native.headers.multi_items() if k not in ("content-encoding", "content-length")]
+        response = httpx.Response(
+            native.status_code, headers=headers, content=native.content, request=request, extensions=native.extensions
+        )
+    else:
+        response = httpx.Response(
+            native.status_code, headers=native.headers.raw, stream=body, request=request, extensions=native.extensions
+        )
+    if native.next_request is not None:
+        response.next_request = _from_httpx2(native.next_request)
+    return response
+
+
+def _to_httpx2(request: httpx.Request) -> Any:
+    return sys.modules["httpx2"].Request(
+        request.method,
+        str(request.url),
+        headers=request.headers.raw,
+        content=request.read() or None,
+        extensions=request.extensions,
+    )
+
+
+def _from_httpx2(native: Any) -> httpx.Request:
+    """The dict of time limits stays the same object: the limit of a stream is set in it while the response comes."""
+    return httpx.Request(
+        native.method,
+        str(native.url),
+        headers=native.headers.raw,
+        content=native.read() or None,
+        extensions=native.extensions,
+    )
+
+
+@contextmanager
+def _converted(native: Any, request: httpx.Request) -> Iterator[None]:
+    """Raise httpx's exception of the same name. The exception of httpx2 stays in the chain, so its request loses the
+    key."""
+    httpx2 = sys.modules["httpx2"]
+    try:
+        yield
+    except httpx2.InvalidURL as error:
+        raise httpx.InvalidURL(str(error)) from error
+    except httpx2.RequestError as error:
+        native.headers.pop("authorization", None)
+        kinds = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
+        kind = next(each for each in kinds if isinstance(each, type) and issubclass(each, httpx.RequestError))
+        raise kind(str(error), request=request) from error

@@ -1,0 +1,220 @@
+"""Clients of httpx2 in the place of httpx's: the same requests, streams, time limits, hooks, redirects and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_pollinations import ChatPollinations, PollinationsImage, errors
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._http import Call
+from langchain_pollinations.emulator import Emulator
+from tests.conftest import Ask
+from tests.test_configuration import LISTS, USES
+from tests.test_http import WHO_ASKS, redirect, secretive  # noqa: F401  # redirect is a fixture
+
+httpx2 = pytest.importorskip("httpx2")
+
+MODULES = {"httpx": httpx, "httpx2": httpx2}
+
+
+@contextlib.contextmanager
+def clients(module: Any, **options: Any) -> Iterator[dict[str, Any]]:
+    """Both clients of a module, as fields of a wrapper. The async one keeps no connection beyond its event loop."""
+    hooks = options.pop("hooks", {})
+    asynchronous = {name: [_as_async(hook) for hook in those] for name, those in hooks.items()}
+    limits = module.Limits(max_keepalive_connections=0)
+    with module.Client(event_hooks=hooks, **options) as client:
+        yield {
+            "http_client": client,
+            "http_async_client": module.AsyncClient(event_hooks=asynchronous, limits=limits, **options),
+        }
+
+
+def _as_async(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    async def run(given: Any) -> None:
+        hook(given)
+
+    return run
+
+
+@pytest.fixture(params=MODULES)
+def module(request: pytest.FixtureRequest) -> Any:
+    return MODULES[request.param]
+
+
+@pytest.mark.parametrize("name", {**USES, **LISTS})
+def test_every_wrapper_sends_the_same_by_both(emulator: Emulator, name: str) -> None:
+    """Path, body and headers, and the results where they do not tell the time."""
+    seen = []
+    for each in MODULES.values():
+        emulator.requests.clear()
+        with clients(each, headers={"X-Mine": "1"}, cookies={"session": "2"}) as own:
+            {**USES, **LISTS}[name]({**emulator.connection(), **own}, extra_headers={"X-Call": "3"})
+        seen.append([_facts(request) for request in emulator.requests])
+    assert seen[0] == seen[1]
+    assert seen[1][0][-1] == ("1", "session=2", "3")
+
+
+def _facts(request: Any) -> tuple[Any, ...]:
+    headers = {name: value for name, value in request.headers.items() if name not in ("accept-encoding", "user-agent")}
+    own = tuple(request.headers.get(name) for name in ("x-mine", "cookie", "x-call"))
+    return request.method, request.raw_path, request.body, headers, own
+
+
+def test_a_stream_comes_event_by_event(emulator: Emulator, module: Any) -> None:
+    emulator.reply("one two three four")
+    with clients(module) as own:
+        chat = ChatPollinations(**emulator.connection(), **own)
+        assert len(list(chat.stream("Hi"))) > 3
+
+
+async def test_a_connection_is_used_again(emulator: Emulator, module: Any) -> None:
+    """Streams are drained, responses are closed."""
+    ports: list[int] = []
+
+    def note(response: Any) -> None:
+        ports.append(response.extensions["network_stream"].get_extra_info("client_addr")[1])
+
+    with module.Client(event_hooks={"response": [note]}) as client:
+        chat = ChatPollinations(**emulator.connection(), http_client=client)
+        for _ in range(3):
+            chat.invoke("Hi")
+            list(chat.stream("Hi"))
+    assert (len(ports), len(set(ports))) == (6, 1)
+    async with module.AsyncClient(event_hooks={"response": [_as_async(note)]}) as async_client:
+        chat = ChatPollinations(**emulator.connection(), http_async_client=async_client)
+        for _ in range(3):
+            await chat.ainvoke("Hi")
+            _ = [chunk async for chunk in chat.astream("Hi")]
+    assert (len(ports), len(set(ports))) == (12, 2)
+
+
+FAULTS: dict[str, tuple[type[errors.PollinationsError], str]] = {
+    "refused": (errors.APIConnectionError, "The connection to http://127.0.0.1:1 failed"),
+    "silent": (errors.RequestTimeoutError, r"within the time limit \(read\)"),
+    "drop": (errors.APIConnectionError, "The connection to .* failed"),
+    "cut": (errors.PollinationsError, "."),
+    "stall": (errors.StreamTimeoutError, "without an event for 0.2 s"),
+    "header": (errors.InvalidRequestError, "has a header that cannot be sent"),
+    "circle": (errors.InvalidResponseError, "too many redirects"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_exception_is_the_same_error(emulator: Emulator, ask: Ask, module: Any, fault: str) -> None:
+    connection: dict[str, Any] = {**emulator.connection(), "max_retries": 0}
+    options: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        if fault == "refused":
+            connection["base_url"] = "http://127.0.0.1:1"
+        elif fault == "silent":
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            connection |= {"base_url": f"http://127.0.0.1:{server.getsockname()[1]}", "timeout": 0.2}
+        elif fault == "stall":
+            if "stream" not in ask.__name__:
+                pytest.skip("streams only")
+            emulator.fail("stall", on="/v1/chat/completions")
+            connection["stream_chunk_timeout"] = 0.2
+        elif fault == "header":
+            options["headers"] = {"X-Mine": "sk_hidden\n"}
+        elif fault == "circle":
+            emulator.fail(302, headers={"location": "/v1/models"}, on="/v1/models", times=99)
+        else:
+            emulator.fail(fault, on="/v1/chat/completions")
+        own = stack.enter_context(clients(module, **options))
+        kind, says = FAULTS[fault]
+        with pytest.raises(kind, match=says) as caught:
+            if fault == "circle":
+                call = Call[Any]("GET", "/v1/models", lambda response: None)
+                Connection(**connection, **own)._client.send(call)
+            else:
+                ask(ChatPollinations(**connection, **own), "Hi")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "sk_" not in str(error) or fault == "header"
+        with contextlib.suppress(AttributeError, RuntimeError):
+            assert fault == "stall" or "authorization" not in error.request.headers  # type: ignore[attr-defined]
+        error = error.__cause__ or error.__context__
+    assert caught.value.was_sent is (fault != "refused")
+
+
+def test_a_passing_fault_is_retried(emulator: Emulator, ask: Ask, module: Any) -> None:
+    emulator.fail(503, headers={"retry-after": "0"})
+    emulator.fail("drop")
+    with clients(module) as own:
+        assert ask(ChatPollinations(**emulator.connection(), **own), "Hi").text
+    assert len(emulator.requests) == 3
+    assert len({request.body for request in emulator.requests}) == 1
+
+
+@pytest.mark.parametrize("way", ["send", "asend"])
+def test_another_origin_learns_no_header(emulator: Emulator, redirect: str, module: Any, way: str) -> None:  # noqa: F811
+    emulator.reply(body={"number": 7}, on="/image/0")
+    hooks = {"request": [lambda request: request.headers.update({"x-signed": "secret"})]}
+    options: dict[str, Any] = {"headers": {"x-mine": "1"}, "cookies": {"a": "b"}, "auth": ("me", "secret")}
+    with clients(module, hooks=hooks, follow_redirects=True, **options) as own:
+        client = Connection(**{**secretive(emulator), **own, "base_url": redirect})._client
+        call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+        assert (client.send(call) if way == "send" else asyncio.run(client.asend(call))) == 7
+    assert emulator.requests[-1].headers.keys() <= WHO_ASKS
+    assert emulator.requests[-1].headers["host"] == emulator.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize("way", ["send", "asend"])
+def test_a_redirect_of_the_same_origin_is_followed(emulator: Emulator, module: Any, way: str) -> None:
+    emulator.fail(302, headers={"location": "/image/1"}, on="/image/0")
+    emulator.reply(body={"number": 7}, on="/image/1")
+    with clients(module) as own:
+        client = Connection(**secretive(emulator), **own)._client
+        call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+        assert (client.send(call) if way == "send" else asyncio.run(client.asend(call))) == 7
+    assert [request.headers["x-api-key"] for request in emulator.requests] == ["secret"] * 2
+
+
+@pytest.mark.parametrize("path", ["a cat", 'say "hi" 100%', "ü/ö?", "a+b&c=d #1", "%2F"])
+def test_a_prompt_arrives_as_it_was_given(emulator: Emulator, path: str) -> None:
+    with clients(httpx2) as own:
+        assert PollinationsImage(**emulator.connection(), **own).generate(path).prompt == path
+    with clients(httpx) as own:
+        PollinationsImage(**emulator.connection(), **own).generate(path)
+    first, second = emulator.requests
+    assert (first.raw_path, first.body) == (second.raw_path, second.body)
+
+
+def test_a_hook_may_read_a_compressed_response(emulator: Emulator, module: Any) -> None:
+    """After that its body is there already, and decoded."""
+    import gzip
+
+    body = gzip.compress(b'{"number": 7}')
+    emulator.reply(body=body, headers={"content-encoding": "gzip", "content-type": "application/json"}, on="/image/0")
+    call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+    with clients(module, hooks={"response": [lambda response: response.read()]}) as own:
+        own.pop("http_async_client")
+        assert Connection(**emulator.connection(), **own)._client.send(call) == 7
+
+
+def test_a_video_is_saved_piece_by_piece(emulator: Emulator, module: Any, tmp_path: Path) -> None:
+    from langchain_pollinations import PollinationsVideo
+
+    told: list[int] = []
+    with clients(module) as own:
+        camera = PollinationsVideo(**emulator.connection(), **own, progress=lambda step: told.append(step.received))
+        film = camera.generate("waves", tmp_path / "waves.mp4", duration=4)
+    assert film.path is not None
+    assert film.path.stat().st_size == max(told)
+
+
+async def test_a_class_derived_from_a_client_is_taken(emulator: Emulator) -> None:
+    openai = pytest.importorskip("openai")
+    with openai.DefaultHttpxClient() as client:
+        assert ChatPollinations(**emulator.connection(), http_client=client).invoke("Hi").text
+    async with openai.DefaultAsyncHttpxClient() as async_client:
+        assert (await ChatPollinations(**emulator.connection(), http_async_client=async_client).ainvoke("Hi")).text
