@@ -59,6 +59,7 @@ from langchain_pollinations._bodies import (
     with_body,
     with_text,
 )
+from langchain_pollinations._environment import named_variables
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 from langchain_pollinations._settings import origin_of
@@ -189,7 +190,8 @@ class Pool:
         self._check_process()
         with self._lock:
             if self._sync is None or self._sync.is_closed:
-                self._sync = httpx.Client(verify=_tls())
+                with named_variables():
+                    self._sync = httpx.Client(verify=_tls())
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
@@ -290,7 +292,8 @@ def _tls() -> ssl.SSLContext:
 
 def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
-        return httpx.AsyncClient(verify=_tls())
+        with named_variables():
+            return httpx.AsyncClient(verify=_tls())
     # Its client, not its bare transport, which would turn off proxies from the environment.
     try:
         from aiohttp import DummyCookieJar
@@ -298,7 +301,8 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     except ImportError as error:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
-    client = HttpxAiohttpClient(verify=_tls())
+    with named_variables():
+        client = HttpxAiohttpClient(verify=_tls())
     for carrier in (client._transport, *client._mounts.values()):
         if isinstance(carrier, AiohttpTransport):
             # httpx keeps cookies for who wants them; aiohttp would send its own ones to whatever host had set them.

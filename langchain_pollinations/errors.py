@@ -41,6 +41,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -593,10 +594,22 @@ def _named(error: httpx.HTTPError) -> PollinationsError:
         kind = type(error).__name__.removesuffix("Timeout").lower()
         return RequestTimeoutError(f"No answer{where} within the time limit ({kind}); raise `timeout` if it is short")
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
-        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}")
+        hint = "" if _was_sent(error) else _emulator_hint(error)
+        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
     found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
     found.is_retryable = False
     return found
+
+
+def _emulator_hint(error: httpx.HTTPError) -> str:
+    """How to start the emulator, where the connection was to be one to this machine."""
+    try:
+        url = error.request.url
+        is_local = url.host == "localhost" or ip_address(url.host).is_loopback
+    except (RuntimeError, ValueError):  # no request, or a name
+        return ""
+    command = f"python -m langchain_pollinations.emulator --port {url.port or 80}"
+    return f". To start the emulator there: {command}" if is_local else ""
 
 
 def _origin(error: httpx.HTTPError) -> str:

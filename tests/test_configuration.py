@@ -33,7 +33,7 @@ from langchain_pollinations import (
     upload,
 )
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Client
+from langchain_pollinations._http import Call, Client, _tls
 from langchain_pollinations._settings import check_headers, check_timeout, to_httpx_timeout
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
@@ -417,3 +417,67 @@ def test_media_are_edited_with_the_settings_of_the_wrapper(emulator: Emulator) -
     picture: Media = PollinationsImage(**emulator.connection()).generate("a cat", extra_headers={"X-Team": "red"})
     picture.edit("at night")
     assert [request.headers.get("x-team") for request in emulator.requests] == ["red", None]
+
+
+# --- Building the HTTP client -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh_tls() -> Iterator[None]:
+    """The certificates are read once in a process."""
+    _tls.cache_clear()
+    yield
+    _tls.cache_clear()
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/nowhere/sk_hidden.pem"),
+        ("SSL_CERT_FILE", __file__),
+        ("HTTPS_PROXY", "ftp://me:sk_hidden@proxy.example"),
+        ("https_proxy", "http://me:sk_hidden@proxy.example:port"),
+        ("ALL_PROXY", "socks9://sk_hidden"),
+        ("NO_PROXY", "sk_hidden.example:port"),
+    ],
+)
+def test_a_variable_that_keeps_the_client_from_being_built_is_named(
+    monkeypatch: pytest.MonkeyPatch, emulator: Emulator, fresh_tls: None, transport: Any, name: str, value: str
+) -> None:
+    for each in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    if name == "NO_PROXY":
+        monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv(name, value)
+    chat = ChatPollinations(**emulator.connection(), async_transport=transport)
+    for ask in WAYS.values():
+        with pytest.raises(errors.InvalidRequestError, match=f"check the environment variable {name};") as caught:
+            ask(chat, "Hi")
+        assert "sk_hidden" not in str(caught.value)
+        assert not caught.value.was_sent
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert chat.invoke("Hi").text  # the wrapper works as soon as the variable is right
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_refused_connection_to_this_machine_says_how_to_start_the_emulator(
+    ask: Ask, host: str, transport: Any
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    chat = ChatPollinations(base_url=f"http://{host}:{port}", api_key="x", max_retries=0, async_transport=transport)
+    says = f"failed: .*python -m langchain_pollinations.emulator --port {port}"
+    with pytest.raises(errors.APIConnectionError, match=says):
+        ask(chat, "Hi")
+
+
+def test_a_connection_that_is_lost_does_not_speak_of_the_emulator(emulator: Emulator, ask: Ask) -> None:
+    emulator.fail("drop")
+    with pytest.raises(errors.APIConnectionError, match="failed") as caught:
+        ask(ChatPollinations(**emulator.connection(), max_retries=0), "Hi")
+    assert "emulator" not in str(caught.value)

@@ -1,0 +1,83 @@
+"""Which environment variable keeps the HTTP client from being built. The values are never shown: a proxy's address may
+hold a password."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from langchain_pollinations.errors import InvalidRequestError
+
+_FAULTS = (OSError, ValueError, ImportError, httpx.InvalidURL)
+
+
+def _check_certificates(**source: str) -> None:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**source)
+
+
+def _check_key_log(path: str) -> None:
+    with open(path, "a"):
+        pass
+
+
+def _check_proxy(url: str) -> None:
+    httpx.HTTPTransport(proxy=url if "://" in url else f"http://{url}", verify=False).close()
+
+
+def _check_no_proxy(hosts: str) -> None:
+    for host in hosts.split(","):
+        httpx.URL(host.strip() if "://" in host else f"all://*{host.strip()}")
+
+
+_CHECKS: Mapping[str, Callable[[str], None]] = {
+    "SSL_CERT_FILE": lambda path: _check_certificates(cafile=path),
+    "SSL_CERT_DIR": lambda path: _check_certificates(capath=path),
+    "SSLKEYLOGFILE": _check_key_log,
+    "HTTP_PROXY": _check_proxy,
+    "HTTPS_PROXY": _check_proxy,
+    "ALL_PROXY": _check_proxy,
+    "NO_PROXY": _check_no_proxy,
+}
+
+
+@contextmanager
+def named_variables() -> Iterator[None]:
+    """Turn the failure to build an HTTP client into an error that names the environment variables at fault.
+
+    Raises:
+        InvalidRequestError: If the client cannot be built.
+    """
+    try:
+        yield
+    except _FAULTS as error:
+        refusal = InvalidRequestError(
+            f"The HTTP client cannot be built ({type(error).__name__}): check {_suspects()}; or pass http_client and "
+            "http_async_client"
+        )
+        refusal.was_sent = False
+        raise refusal from error
+
+
+def _suspects() -> str:
+    given = {
+        name: (check, value)
+        for upper, check in _CHECKS.items()
+        for name in (upper, upper.lower())
+        if (value := os.environ.get(name))
+    }
+    at_fault = [name for name, (check, value) in given.items() if _fails(check, value)] or list(given)
+    if not at_fault:
+        return "the proxy settings of the system"
+    return f"the environment variable{'s' * (len(at_fault) > 1)} {', '.join(at_fault)}"
+
+
+def _fails(check: Callable[[str], None], value: str) -> bool:
+    try:
+        check(value)
+    except _FAULTS:
+        return True
+    return False
