@@ -27,7 +27,7 @@ from pydantic import (
 from langchain_pollinations import _legacy
 from langchain_pollinations._http import Client, Pool, Transport, check_client
 from langchain_pollinations._httpx2 import to_httpx
-from langchain_pollinations._options import check_no_secret, describe_unknown
+from langchain_pollinations._options import check_no_host, check_no_secret, describe_unknown
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
 from langchain_pollinations._settings import (
@@ -152,7 +152,6 @@ class Connection(BaseModel):
 
     _pool: Pool = PrivateAttr(default_factory=Pool)
     _warned: bool = PrivateAttr(default=False)
-    _unpickled: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +171,7 @@ class Connection(BaseModel):
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
         unknown = given.keys() - cls.model_fields.keys()
         check_no_secret(unknown)
+        check_no_host(unknown)
         if unknown:
             raise ValueError("; ".join(describe_unknown(name, cls.model_fields) for name in sorted(unknown)))
         return given
@@ -358,7 +358,7 @@ class Connection(BaseModel):
             says = f"{why}; put a key into {KEY_VARIABLE} or pass api_key=..."
         else:
             says = f"set {KEY_VARIABLE} or pass api_key=..."
-            if self._unpickled:
+            if self._pool.is_unpickled:
                 says += " (this object was unpickled, and a pickle holds no key)"
         if self._OLDER:
             return f"{says}; the legacy hosts need no key: api='legacy'"
@@ -397,7 +397,7 @@ class Connection(BaseModel):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
         self.__dict__["api_key"] = type(self).model_fields["api_key"].get_default(call_default_factory=True)
-        self._unpickled = True
+        self._pool.is_unpickled = True
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

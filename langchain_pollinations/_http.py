@@ -167,6 +167,9 @@ class Pool:
     empty one, and a forked process starts with one: two processes on one connection would read each other's answers.
     """
 
+    is_unpickled = False
+    """Whether its wrapper was unpickled, which explains a missing key."""
+
     def __init__(self) -> None:
         self._start()
 

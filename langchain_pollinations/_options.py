@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -49,8 +49,50 @@ def check_whole(text: str, name: str) -> None:
         raise InvalidRequestError(f"{name} holds half a character (a lone surrogate) at {error.start}") from error
 
 
+_ONE_RESULT = "a call has one result: call once for each, with different seeds"
+_PIXELS = "give width and height, in pixels"
+_SECONDS = "give duration, in seconds"
+_A_MEDIA = "the result is a Media, which has data, url and save()"
+
+_NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
+    ("size", "aspect_ratio", "give aspect_ratio and resolution"),
+    ("size", "width", _PIXELS),
+    ("aspect_ratio", "width", _PIXELS),
+    ("aspectRatio", "width", _PIXELS),
+    ("image_size", "width", _PIXELS),
+    ("n", "model", _ONE_RESULT),
+    ("num_images", "model", _ONE_RESULT),
+    ("number_of_images", "model", _ONE_RESULT),
+    ("number_of_videos", "model", _ONE_RESULT),
+    ("response_format", "width", _A_MEDIA),
+    ("response_format", "image", _A_MEDIA),
+    ("output_format", "response_format", "give response_format"),
+    ("output_format", "width", "the model chooses the format; Media.mime_type names it"),
+    ("format", "response_format", "give response_format"),
+    ("background", "transparent", "give transparent=True"),
+    ("image", "first_frame", "give first_frame or reference_images"),
+    ("image_url", "first_frame", "give first_frame or reference_images"),
+    ("image_url", "image", "give image"),
+    ("input_image", "image", "give image"),
+    ("generate_audio", "first_frame", "give audio=True"),
+    ("seconds", "duration", _SECONDS),
+    ("duration_seconds", "duration", _SECONDS),
+    ("music_length_ms", "duration", _SECONDS),
+    ("voice_id", "voice", "give voice"),
+    ("voice_name", "voice", "give voice"),
+    ("encoding_format", "dimensions", "vectors are lists of floats"),
+    ("timestamp_granularities", "speakers_expected", "response_format='verbose_json' has the times"),
+    ("max_output_tokens", "max_tokens", "give max_tokens"),
+    ("max_tokens_to_sample", "max_tokens", "give max_tokens"),
+)
+"""Names of arguments in other clients, a field of the wrappers that they mean something for, and what to do there."""
+
+
 def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
-    """Sentence about an argument that nobody knows, with the one that was probably meant."""
+    """Sentence about an unknown argument, with what was probably meant."""
+    advice = (advice for other, field, advice in _NAMES_ELSEWHERE if other == name and field in known)
+    if found := next(advice, None):
+        return f"unknown argument {name!r}: {found}"
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
 
@@ -70,7 +112,9 @@ def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: 
     fields = kind.model_fields
     own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
     settings, named = split_settings({synonyms.get(name, name): value for name, value in overrides.items()})
-    if unknown := sorted(named.keys() - fields.keys()):
+    unknown = sorted(named.keys() - fields.keys())
+    check_placement(unknown, type(wrapper).model_fields)
+    if unknown:
         raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
     try:
         options = kind.model_validate({**own, **named})
@@ -85,12 +129,45 @@ _SECRET = re.compile(
 )
 
 
+_HOST = re.compile(
+    r"(^|_)(api_base|base_?ur[il]|api_ur[il]|server_ur[il]|host|hostname|endpoint|proxy|proxies)$"
+    r"|^(base|ur[il]|server)$",
+    re.IGNORECASE,
+)
+
+
 def check_no_secret(names: Iterable[str]) -> None:
-    """Raise a `ValueError` for an unknown name that may hold a secret: what we do not know goes out with the request,
-    which the service stores and passes on to providers."""
+    """Raise a `ValueError` for an unknown name that may hold a secret: unknown fields of a chat go out with the
+    request, which the service stores and passes on to providers."""
     for name in sorted(names):
         if _SECRET.search(name):
             raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
+
+
+def check_no_host(names: Iterable[str]) -> None:
+    """Raise a `ValueError` for an unknown name that may hold an address: the request would go to another host than the
+    caller thinks."""
+    for name in sorted(names):
+        if _HOST.search(name):
+            raise ValueError(
+                f"{name!r} looks like a host: the address of the service goes into base_url, that of a proxy into "
+                "HTTPS_PROXY or a client of your own (http_client)"
+            )
+
+
+def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None:
+    """Refuse unknown arguments of a call that belong to the constructor, or that name a key or a host.
+
+    Raises:
+        InvalidRequestError: If there are any.
+    """
+    if misplaced := sorted(name for name in unknown if name in constructor):
+        raise InvalidRequestError(f"{', '.join(misplaced)}: an argument of the constructor, not of a call")
+    try:
+        check_no_secret(unknown)
+        check_no_host(unknown)
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
 
 
 def told(error: ValidationError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -40,7 +39,16 @@ from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader
 from langchain_pollinations._names import fit, fit_names
-from langchain_pollinations._options import MAX_SEED, check_no_secret, check_safe, describe_unknown, drawn, told
+from langchain_pollinations._options import (
+    MAX_SEED,
+    check_no_host,
+    check_no_secret,
+    check_placement,
+    check_safe,
+    describe_unknown,
+    drawn,
+    told,
+)
 from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations._stream import ChatReader
@@ -202,6 +210,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     takes `timeout` (as the field) and `extra_headers`, which take precedence over `default_headers` and never hold
     `Authorization`.
 
+    An unknown argument is sent as it is, with a warning; `model_kwargs` and `extra_body` send it without one. An
+    unknown argument that names a key or a host is an error.
+
     Image, video, audio and 3D models answer here too (`model="kontext"`): the text of the last user message is the
     prompt, its images are the source images or the first frame of a video, and the answer has a block with the URL of
     the file and no usage. Earlier messages and other options do not count; the media classes have more settings.
@@ -254,9 +265,11 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Unknown arguments go on the wire as they are, as LangChain's users expect, and a warning names them."""
+        """Unknown arguments are sent as they are, since LangChain's users expect that of chat models, with a warning.
+        The wrappers of media refuse them in the same words: the service ignores what it does not know."""
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
         check_no_secret(unknown)
+        check_no_host(unknown)
         if unknown:
             found = "; ".join(describe_unknown(name, cls.model_fields) for name in unknown)
             warnings.warn(f"{found} (sent to the service as it is, in model_kwargs)", UserWarning, stacklevel=5)
@@ -486,8 +499,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;
         only the model is always said."""
-        if misplaced := sorted(given.keys() & _CONSTRUCTOR_ONLY):
-            raise InvalidRequestError(f"{', '.join(misplaced)}: an argument of the constructor, not of a call")
+        check_placement(given.keys() - ChatOptions.model_fields.keys(), _CONSTRUCTOR_ONLY)
         options = {**self._own_options(), **_checked(given)}
         for name in given.keys() - {"model"}:
             if given[name] is None:
@@ -765,16 +777,11 @@ def _checked(given: Json) -> Json:
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
         checked = ChatOptions.model_validate(known).model_dump(include=set(known))
-        check_no_secret(unknown)
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
-    except ValueError as error:
-        raise InvalidRequestError(str(error)) from None
-    for name in unknown.keys() - _PASSED_ON:
-        # Most unknown names are meant for the provider; only a near miss is worth a word.
-        if difflib.get_close_matches(name, ChatOptions.model_fields, n=1, cutoff=0.8):
-            found = describe_unknown(name, ChatOptions.model_fields)
-            warnings.warn(f"{found} (sent to the service as it is)", UserWarning, stacklevel=4)
+    if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):
+        found = "; ".join(describe_unknown(name, ChatOptions.model_fields) for name in unfamiliar)
+        warnings.warn(f"{found} (sent to the service as it is)", UserWarning, stacklevel=4)
     tools = unknown.get("tools")
     if not isinstance(tools, Sequence | None) or isinstance(tools, str):
         raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")

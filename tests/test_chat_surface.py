@@ -229,6 +229,7 @@ def test_nothing_is_sent_that_was_not_asked_for(emulator: Emulator, chat: ChatPo
     assert sent(emulator) == body
 
 
+@pytest.mark.filterwarnings("ignore:unknown argument 'unheard_of'")
 @pytest.mark.parametrize(
     ("options", "call", "wire"),
     [
@@ -261,6 +262,7 @@ def test_fields_that_we_do_not_know_go_out_as_they_are(
     assert {key: value for key, value in body.items() if key not in ours} == wire
 
 
+@pytest.mark.filterwarnings("ignore:unknown argument 'unheard_of'")
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -370,6 +372,7 @@ def test_a_random_seed_is_drawn_for_each_call_and_reported(emulator: Emulator, a
 STRICTER = {"model=", "max_completion_tokens=", "n=", "verbosity=", "service_tier=", "reasoning=", "key="}
 
 
+@pytest.mark.filterwarnings("ignore:unknown argument")
 def test_we_never_send_options_that_the_service_refuses(
     emulator: Emulator, chat: ChatPollinations, example: Any, validator: jsonschema.Draft202012Validator
 ) -> None:

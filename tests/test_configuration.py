@@ -419,6 +419,89 @@ def test_media_are_edited_with_the_settings_of_the_wrapper(emulator: Emulator) -
     assert [request.headers.get("x-team") for request in emulator.requests] == ["red", None]
 
 
+# --- Arguments that are no fields -------------------------------------------------------------------------------------
+
+UNKNOWN: list[tuple[type[Any], str, Any, str]] = [
+    (PollinationsImage, "size", "1024x1024", "unknown argument 'size': give width and height, in pixels"),
+    (PollinationsImage, "aspect_ratio", "16:9", "'aspect_ratio': give width and height"),
+    (PollinationsImage, "n", 2, "'n': a call has one result"),
+    (PollinationsImage, "response_format", "b64_json", "'response_format': the result is a Media"),
+    (PollinationsImage, "background", "transparent", "'background': give transparent=True"),
+    (PollinationsImage, "widht", 3, "unknown argument 'widht', did you mean 'width'"),
+    (PollinationsVideo, "size", "1280x720", "'size': give aspect_ratio and resolution"),
+    (PollinationsVideo, "seconds", 4, "'seconds': give duration"),
+    (PollinationsVideo, "image", "https://x.example/a.png", "'image': give first_frame"),
+    (PollinationsSpeech, "format", "mp3", "'format': give response_format"),
+    (PollinationsSpeech, "n", 2, "'n': a call has one result"),
+    (PollinationsMusic, "music_length_ms", 9, "'music_length_ms': give duration"),
+    (Pollinations3D, "response_format", "glb", "'response_format': the result is a Media"),
+    (PollinationsEmbeddings, "encoding_format", "base64", "'encoding_format': vectors are lists of floats"),
+    (PollinationsTranscriber, "timestamp_granularities", ["word"], "verbose_json"),
+]
+CALLS: dict[type[Any], Callable[..., Any]] = {
+    PollinationsEmbeddings: lambda wrapper, **given: wrapper.embed("a whale", **given),
+    PollinationsTranscriber: lambda wrapper, **given: wrapper.transcribe(WAV, **given),
+    ChatPollinations: lambda wrapper, **given: wrapper.invoke("Hi", **given),
+}
+
+
+def _call(kind: type[Any], connection: dict[str, Any], **given: Any) -> Any:
+    wrapper = kind(**connection)
+    return CALLS[kind](wrapper, **given) if kind in CALLS else wrapper.generate("a whale", **given)
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "says"), UNKNOWN, ids=[f"{k.__name__}-{n}" for k, n, *_ in UNKNOWN])
+def test_a_name_from_another_client_gets_a_hint(
+    emulator: Emulator, kind: type[Any], name: str, value: Any, says: str
+) -> None:
+    for attempt in (
+        lambda: kind(**emulator.connection(), **{name: value}),
+        lambda: _call(kind, emulator.connection(), **{name: value}),
+    ):
+        with pytest.raises(ValueError, match=says):
+            attempt()
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, *_ in UNKNOWN} | {ChatPollinations}, key=str))
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("openai_api_base", "looks like a host: .* base_url"),
+        ("api_base", "looks like a host"),
+        ("azure_endpoint", "looks like a host"),
+        ("openai_proxy", "looks like a host: .* HTTPS_PROXY"),
+        ("url", "looks like a host"),
+        ("openai_api_key", "looks like a secret: a key goes into api_key"),
+        ("token", "looks like a secret"),
+    ],
+)
+def test_a_name_of_a_host_or_a_key_is_never_only_a_warning(
+    emulator: Emulator, kind: type[Any], name: str, says: str
+) -> None:
+    for attempt in (
+        lambda: kind(**emulator.connection(), **{name: "sk_hidden"}),
+        lambda: _call(kind, emulator.connection(), **{name: "sk_hidden"}),
+    ):
+        with pytest.raises(ValueError, match=f"'{name}' {says}") as caught:
+            attempt()
+        assert "sk_hidden" not in str(caught.value)
+    with pytest.raises(errors.InvalidRequestError, match="api_key: an argument of the constructor, not of a call"):
+        _call(kind, emulator.connection(), api_key="sk_hidden")
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["top_a", "max_output_tokens"])
+def test_a_chat_model_warns_of_an_unknown_argument_wherever_it_is_given(emulator: Emulator, name: str) -> None:
+    with pytest.warns(UserWarning, match=f"unknown argument '{name}'.*sent to the service as it is"):
+        ChatPollinations(**emulator.connection(), **{name: 1}).invoke("Hi")
+    with pytest.warns(UserWarning, match=f"unknown argument '{name}'.*sent to the service as it is"):
+        ChatPollinations(**emulator.connection()).invoke("Hi", **{name: 1})
+    ChatPollinations(**emulator.connection(), model_kwargs={name: 1}).invoke("Hi")
+    ChatPollinations(**emulator.connection()).invoke("Hi", extra_body={name: 1})
+    assert [request.json[name] for request in emulator.requests] == [1] * 4
+
+
 # --- Building the HTTP client -----------------------------------------------------------------------------------------
 
 

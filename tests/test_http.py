@@ -350,7 +350,7 @@ def test_a_pickle_leaves_the_key_out(chat: ChatPollinations, emulator: Emulator)
     for thing in (chat, tool):
         written = pickle.dumps(thing)
         assert b"sk_emulator" not in written
-        with pytest.raises(errors.AuthenticationError, match="a pickle leaves it out"):
+        with pytest.raises(errors.AuthenticationError, match="a pickle holds no key"):
             twin = pickle.loads(written)
             twin.invoke("Hello" if thing is chat else {"prompt": "a cat"})
 
@@ -757,7 +757,7 @@ def test_a_key_that_no_header_can_carry_is_not_shown(key: str, ask: Ask) -> None
     assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["apikey", "openai_api_key", "key", "token", "extra_headers", "Authorization"])
+@pytest.mark.parametrize("name", ["apikey", "openai_api_key", "key", "token", "headers", "Authorization"])
 def test_a_secret_under_a_wrong_name_is_not_sent(
     chat: ChatPollinations, emulator: Emulator, ask: Ask, name: str
 ) -> None:
