@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import httpx
 from langchain_core.utils import from_env, secret_from_env
@@ -152,6 +152,15 @@ class Connection(BaseModel):
 
     _pool: Pool = PrivateAttr(default_factory=Pool)
     _warned: bool = PrivateAttr(default=False)
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, *args: Any, **fields: Any) -> None:
+            if args:  # the value is not shown: it may be a key
+                name = type(self).__name__
+                example = "model" if "model" in type(self).model_fields else "api_key"
+                raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
+            super().__init__(**fields)
 
     @model_validator(mode="before")
     @classmethod

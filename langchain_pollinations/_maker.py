@@ -23,7 +23,7 @@ from langchain_pollinations._batches import Batches
 from langchain_pollinations._bodies import with_body
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Flow
-from langchain_pollinations._options import CallOptions, check_safe, check_whole, chosen, drawn
+from langchain_pollinations._options import SAVE_BY_NAME, CallOptions, by_name, check_safe, check_whole, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References, in_json
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
@@ -78,6 +78,7 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
 
     _uploaded: Uploaded = PrivateAttr(default_factory=lambda: Uploaded())
 
+    @by_name(SAVE_BY_NAME)
     def generate(self, prompt: str, **overrides: Any) -> Media:
         """Make one.
 
@@ -95,6 +96,7 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
         options = self._options(overrides)
         return self._run(options, self._generation(prompt, options))
 
+    @by_name(SAVE_BY_NAME)
     async def agenerate(self, prompt: str, **overrides: Any) -> Media:
         """As `generate`."""
         options = self._options(overrides)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from functools import wraps
+from inspect import iscoroutinefunction, signature
+from typing import Any, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
@@ -23,6 +25,8 @@ class CallOptions(BaseModel):
 
 
 T = TypeVar("T", bound=CallOptions)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MAX_SEED = 2**31 - 1
 
@@ -95,6 +99,35 @@ def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
         return f"unknown argument {name!r}: {found}"
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
+
+
+def by_name(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator of a method: a call with too many positional arguments is a `TypeError` that says what is right."""
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        places = [p.name for p in signature(method).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+        def check(given: int) -> None:
+            if given > len(places):
+                takes = " and ".join(places[1:])
+                raise TypeError(f"{method.__qualname__} takes {takes} by position, all else by name; {advice}")
+
+        @wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            check(len(args))
+            return method(*args, **kwargs)
+
+        @wraps(method)
+        async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
+            check(len(args))
+            return await cast("Callable[P, Awaitable[Any]]", method)(*args, **kwargs)
+
+        return cast("Callable[P, R]", acall) if iscoroutinefunction(method) else call
+
+    return decorate
+
+
+SAVE_BY_NAME = "to write the result to a file, use its save(path)"
 
 
 def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:

@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, model_validator
 from langchain_pollinations import catalog, errors, media
 from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import Maker, Options, check_prompt, read_media
+from langchain_pollinations._options import SAVE_BY_NAME, by_name
 from langchain_pollinations._parts import Turn, read_turns, size, split_text, split_turns
 from langchain_pollinations._references import Reference, check_schemes
 from langchain_pollinations.catalog import Model, refuse_unless
@@ -87,6 +88,7 @@ class PollinationsSpeech(Maker, SpeechOptions):
     _OPTIONS = SpeechOptions
     _CATEGORY = "audio"
 
+    @by_name(SAVE_BY_NAME)
     def generate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]  # no prompt: a text
         """Speak a text.
 
@@ -108,6 +110,7 @@ class PollinationsSpeech(Maker, SpeechOptions):
         options = self._options(overrides)
         return self._run(options, self._generation(text, options))
 
+    @by_name(SAVE_BY_NAME)
     async def agenerate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]
         """As `generate`."""
         options = self._options(overrides)

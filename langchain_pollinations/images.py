@@ -24,7 +24,7 @@ from langchain_pollinations._maker import (
     read_media,
     revision,
 )
-from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations._references import Reference, References, check_schemes, in_json
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -110,6 +110,7 @@ class PollinationsImage(Maker, ImageOptions):
     _CATEGORY = "image"
     _OLDER = True
 
+    @by_name(SAVE_BY_NAME)
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """Change a picture, or make one from several.
 
@@ -130,6 +131,7 @@ class PollinationsImage(Maker, ImageOptions):
         options = self._editing(image, overrides)
         return self._run(options, self._drawing(edit_call, prompt, options))
 
+    @by_name(SAVE_BY_NAME)
     async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """As `edit`."""
         options = self._editing(image, overrides)

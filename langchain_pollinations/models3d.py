@@ -21,7 +21,7 @@ from langchain_pollinations._maker import (
     joined_addresses,
     read_media,
 )
-from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations._references import References, check_schemes
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -69,6 +69,7 @@ class Pollinations3D(Maker, Model3DOptions):
     _OPTIONS = Model3DOptions
     _CATEGORY = "3d"
 
+    @by_name(SAVE_BY_NAME)
     def generate(self, prompt: str = "", **overrides: Any) -> Media:
         """Make an object.
 
@@ -87,6 +88,7 @@ class Pollinations3D(Maker, Model3DOptions):
         """
         return super().generate(prompt, **overrides)
 
+    @by_name(SAVE_BY_NAME)
     async def agenerate(self, prompt: str = "", **overrides: Any) -> Media:
         """As `generate`."""
         return await super().agenerate(prompt, **overrides)

@@ -502,6 +502,27 @@ def test_a_chat_model_warns_of_an_unknown_argument_wherever_it_is_given(emulator
     assert [request.json[name] for request in emulator.requests] == [1] * 4
 
 
+@pytest.mark.parametrize("kind", [ChatPollinations, PollinationsImage, PollinationsEmbeddings, PollinationsToolkit])
+def test_a_model_given_by_position_is_asked_for_by_name(kind: type[Any]) -> None:
+    with pytest.raises(TypeError, match=f"{kind.__name__} takes named arguments only: .*=...") as caught:
+        kind("sk_hidden")
+    assert "sk_hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [PollinationsImage, PollinationsSpeech, PollinationsMusic, Pollinations3D])
+def test_a_path_given_by_position_is_told_of_save(kind: type[Any]) -> None:
+    wrapper = kind(api_key="sk_x")
+    for attempt in (
+        lambda: wrapper.generate("a whale", "whale.png"),
+        lambda: asyncio.run(wrapper.agenerate("a whale", "whale.png")),
+    ):
+        with pytest.raises(TypeError, match=r"generate takes (prompt|text) by position, .* use its save\(path\)"):
+            attempt()
+    if kind is PollinationsImage:
+        with pytest.raises(TypeError, match=r"edit takes prompt and image by position"):
+            wrapper.edit("at night", PICTURE, "whale.png")
+
+
 # --- Building the HTTP client -----------------------------------------------------------------------------------------
 
 

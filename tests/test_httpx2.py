@@ -218,3 +218,8 @@ async def test_a_class_derived_from_a_client_is_taken(emulator: Emulator) -> Non
         assert ChatPollinations(**emulator.connection(), http_client=client).invoke("Hi").text
     async with openai.DefaultAsyncHttpxClient() as async_client:
         assert (await ChatPollinations(**emulator.connection(), http_async_client=async_client).ainvoke("Hi")).text
+
+
+def test_its_time_limits_and_headers_are_taken(emulator: Emulator) -> None:
+    chat = ChatPollinations(timeout=httpx2.Timeout(5, read=7), default_headers=httpx2.Headers({"X-Team": "blue"}))
+    assert (chat.timeout, chat.default_headers) == ((5, 7, 5, 5), {"x-team": "blue"})

@@ -2,6 +2,7 @@
 
 from typing import assert_type
 
+import httpx
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
@@ -27,6 +28,10 @@ def uses() -> None:
     answer: AIMessage = chat.invoke("Hello", temperature=0, route="get")
     ChatPollinations(route="post").bind(route="chat")
     print(answer.text)
+    ChatPollinations(api_key=None, base_url=None, max_retries=None, timeout=(5, 60)).timeout = None
+    chat.invoke("Hello", timeout=3, extra_headers={"x-trace": "1"})
+    painter_ = PollinationsImage(timeout=httpx.Timeout(None), http_client=httpx.Client())
+    painter_.generate("a cat", timeout=(5, None), extra_headers={"x-trace": "1"})
     assert_type(chat.batch(["Hello"]), list[AIMessage])
     chat.bind_tools([Sea], tool_choice="any").invoke("Hello")
     chat.with_structured_output(Sea).invoke("Hello")
