@@ -222,7 +222,7 @@ class Connection(BaseModel):
     def _check_origin(cls, value: str, info: ValidationInfo) -> str:
         name = info.field_name or ""
         url = parse_address(value, name, _ORIGINS[name])
-        if name == "base_url" and url.host in _OLDER_NAMES:
+        if name == "base_url" and url.host.rstrip(".") in _OLDER_NAMES:
             raise ValueError(f"base_url: {url.host} is one of the legacy hosts; use api='legacy' instead")
         if url.path.rstrip("/") not in ("", "/v1"):
             raise ValueError(f"{name} must be a bare origin such as {_ORIGINS[name]}: no path")

@@ -333,6 +333,14 @@ def check_client(client: Any, argument: str) -> None:
         raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_name_of(client)} goes into {field}")
 
 
+def _open_client(client: AnyClient, argument: str) -> AnyClient:
+    if getattr(client, "is_closed", False):
+        refusal = errors.InvalidRequestError(f"{argument}: this client is closed; give an open one, or None")
+        refusal.was_sent = False
+        raise refusal
+    return client
+
+
 def _name_of(client: Any) -> str:
     return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
 
@@ -497,7 +505,7 @@ class Client:
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
         with errors.mapped():
-            client = self.own_client or self.pool.client()
+            client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
             for _ in range(client.max_redirects + 1):
                 sender = self._discreet(client, call, request)
@@ -512,8 +520,9 @@ class Client:
     async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         with errors.mapped():
             async with contextlib.AsyncExitStack() as opened:
-                client = self.own_async_client
-                if client is None:
+                if self.own_async_client is not None:
+                    client = _open_client(self.own_async_client, "http_async_client")
+                else:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for _ in range(client.max_redirects + 1):

@@ -39,6 +39,10 @@ class _Httpx2Client:
         self._client = client
 
     @property
+    def is_closed(self) -> bool:
+        return bool(self._client.is_closed)
+
+    @property
     def max_redirects(self) -> int:
         return int(self._client.max_redirects)
 
@@ -53,13 +57,14 @@ class _Httpx2Client:
         self._client.event_hooks = hooks
 
     def build_request(
-        self, method: str, url: str, *, headers: httpx.Headers, timeout: httpx.Timeout, **options: Any
+        self, method: str, url: str, *, headers: httpx.Headers, timeout: httpx.Timeout, params: Any = None, **body: Any
     ) -> httpx.Request:
         """A request with the body as httpx writes it, and with what the client adds to all its requests."""
-        written = httpx.Request(method, url, headers=headers, **options)
+        written = httpx.Request(method, url, headers=headers, **body)
         built = self._client.build_request(
             method,
             str(written.url),
+            params=params,
             headers=written.headers.multi_items(),
             content=written.read() or None,
             extensions={"timeout": timeout.as_dict()},

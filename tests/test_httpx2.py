@@ -56,7 +56,7 @@ def test_every_wrapper_sends_the_same_by_both(emulator: Emulator, name: str) -> 
     seen = []
     for each in MODULES.values():
         emulator.requests.clear()
-        with clients(each, headers={"X-Mine": "1"}, cookies={"session": "2"}) as own:
+        with clients(each, headers={"X-Mine": "1"}, cookies={"session": "2"}, params={"a": "b"}) as own:
             {**USES, **LISTS}[name]({**emulator.connection(), **own}, extra_headers={"X-Call": "3"})
         seen.append([_facts(request) for request in emulator.requests])
     assert seen[0] == seen[1]
@@ -66,7 +66,7 @@ def test_every_wrapper_sends_the_same_by_both(emulator: Emulator, name: str) -> 
 def _facts(request: Any) -> tuple[Any, ...]:
     headers = {name: value for name, value in request.headers.items() if name not in ("accept-encoding", "user-agent")}
     own = tuple(request.headers.get(name) for name in ("x-mine", "cookie", "x-call"))
-    return request.method, request.raw_path, request.body, headers, own
+    return request.method, request.raw_path, request.query, request.body, headers, own
 
 
 def test_a_stream_comes_event_by_event(emulator: Emulator, module: Any) -> None:
@@ -147,8 +147,7 @@ def test_an_exception_is_the_same_error(emulator: Emulator, ask: Ask, module: An
 
 
 def test_a_passing_fault_is_retried(emulator: Emulator, ask: Ask, module: Any) -> None:
-    emulator.fail(503, headers={"retry-after": "0"})
-    emulator.fail("drop")
+    emulator.fail(503, headers={"retry-after": "0"}, times=2)
     with clients(module) as own:
         assert ask(ChatPollinations(**emulator.connection(), **own), "Hi").text
     assert len(emulator.requests) == 3
@@ -223,3 +222,29 @@ async def test_a_class_derived_from_a_client_is_taken(emulator: Emulator) -> Non
 def test_its_time_limits_and_headers_are_taken(emulator: Emulator) -> None:
     chat = ChatPollinations(timeout=httpx2.Timeout(5, read=7), default_headers=httpx2.Headers({"X-Team": "blue"}))
     assert (chat.timeout, chat.default_headers) == ((5, 7, 5, 5), {"x-team": "blue"})
+
+
+def test_a_closed_client_is_named(emulator: Emulator, module: Any, ask: Ask) -> None:
+    with clients(module) as own:
+        pass
+    asyncio.run(own["http_async_client"].aclose())
+    with pytest.raises(errors.InvalidRequestError, match=r"http_(async_)?client: this client is closed") as caught:
+        ask(ChatPollinations(**emulator.connection(), **own), "Hi")
+    assert not caught.value.was_sent
+
+
+@pytest.mark.parametrize("field", ["http_client", "http_async_client"])
+def test_what_is_no_client_is_refused_at_construction(module: Any, field: str) -> None:
+    swapped = module.AsyncClient if field == "http_client" else module.Client
+    for wrong in ("a client", swapped, swapped()):
+        with pytest.raises(ValueError, match=f"{field}: takes an httpx.*or httpx2"):
+            ChatPollinations(api_key="sk_x", **{field: wrong})
+
+
+def test_the_legacy_hosts_learn_nothing_of_a_client(emulator: Emulator, ask: Ask, module: Any) -> None:
+    secret: dict[str, Any] = {"headers": {"x-mine": "1"}, "cookies": {"a": "b"}, "auth": ("me", "secret")}
+    hooks = {"request": [lambda request: request.headers.update({"x-signed": "secret"})]}
+    hosts = {**emulator.legacy.connection(), "pace": 0}
+    with clients(module, hooks=hooks, **secret) as own:
+        assert ask(ChatPollinations(**hosts, **own), "Hi", extra_headers={"x-call": "1"}).text
+    assert not emulator.legacy.requests[-1].headers.keys() - WHO_ASKS - {"content-type", "content-length"}

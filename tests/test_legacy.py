@@ -302,7 +302,12 @@ def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: A
 
 @pytest.mark.parametrize(
     "url",
-    ["https://text.pollinations.ai", "https://text.pollinations.ai/openai", "https://image.pollinations.ai/v1"],
+    [
+        "https://text.pollinations.ai",
+        "https://TEXT.pollinations.ai.:443",
+        "https://text.pollinations.ai/openai",
+        "https://image.pollinations.ai/v1",
+    ],
 )
 def test_an_older_host_is_no_base_url(url: str) -> None:
     with pytest.raises(ValidationError, match="one of the legacy hosts; use api='legacy'"):
