@@ -796,7 +796,7 @@ def _checked(given: Json) -> Json:
 _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
 
 # Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
-_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options"})
+_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
 
 
 def _is_pydantic_v1(schema: Any) -> bool:
