@@ -342,7 +342,7 @@ class Connection(BaseModel):
         try:
             own = check_headers(self.default_headers or {}, "default_headers")  # the caller may change it in place
         except ValueError as error:
-            raise InvalidRequestError(str(error)) from None
+            raise InvalidRequestError(str(error), param="default_headers") from None
         if not has_authorization(own) and (key := self._key()):
             headers["Authorization"] = f"Bearer {key}"
         headers.update(own)

@@ -112,13 +112,14 @@ def profile(model: str) -> ModelProfile | None:
     return PROFILE if model in TEXT_MODELS else None
 
 
-def unsupported(what: str) -> UnsupportedRequestError:
-    return UnsupportedRequestError(f"{what}; gen.pollinations.ai does more, with a key.", fix_url=KEYS_PAGE)
+def unsupported(what: str, *, param: str | None = None) -> UnsupportedRequestError:
+    says = f"{what}; gen.pollinations.ai does more, with a key."
+    return UnsupportedRequestError(says, fix_url=KEYS_PAGE, param=param)
 
 
 def _unknown(model: Any, names: Sequence[str], host: str) -> UnknownModelError:
     told = f"model: the older {host} host has {names[0]} only (also called {', '.join(names[1:])}), not {model!r}"
-    return UnknownModelError(f"{told}; gen.pollinations.ai has more, with a key.", fix_url=KEYS_PAGE)
+    return UnknownModelError(f"{told}; gen.pollinations.ai has more, with a key.", fix_url=KEYS_PAGE, param="model")
 
 
 # --- Text: requests ---------------------------------------------------------------------------------------------------
@@ -214,16 +215,16 @@ def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:
         raise _unknown(options["model"], IMAGE_MODELS, "image")
     for name, lacks in _NOT_DRAWN.items():
         if options.get(name):
-            raise unsupported(f"{name}: The older image host {lacks}")
+            raise unsupported(f"{name}: The older image host {lacks}", param=name)
     prompt = call.path.removeprefix("/image/")
     if unquote(prompt) in (".", ".."):
-        raise InvalidRequestError("prompt: no address can carry dots alone")
+        raise InvalidRequestError("prompt: no address can carry dots alone", param="prompt")
     said = {name: value for name, value in options.items() if value is not False and name != "safe"}
     params = {name: _in_query(value) for name, value in {**said, "private": True, **_strict(options)}.items()}
     length = len(prompt) + len(urlencode(params))
     if length > LONGEST_URL:
         told = f"takes {length} characters in an address, and the older host takes {LONGEST_URL}: make it shorter"
-        raise InvalidRequestError(f"prompt: {told}")
+        raise InvalidRequestError(f"prompt: {told}", param="prompt")
     return hosts._asked(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
         options={"params": params}, read=lambda response: call.read(_with_address(response)), turn=hosts.turn,
@@ -241,7 +242,7 @@ def _strict(options: Mapping[str, Any]) -> Mapping[str, bool]:
     """The filter here is on or off."""
     safe = str(options.get("safe") or False).lower()
     if safe not in ("true", "false", "0"):
-        raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}")
+        raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}", param="safe")
     return {"safe": True} if safe == "true" else {}
 
 

@@ -112,6 +112,13 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
         """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
         raise NotImplementedError
 
+    def _check(self, options: Any) -> None:
+        """Refuse what the model is known not to do. Nothing is read or sent. `options`: an `_OPTIONS`."""
+
+    def _check_constructor(self) -> None:
+        """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
+        self._check(chosen(self._OPTIONS, self, {}, self._SYNONYMS))
+
     def _run(self, options: Options, flow: Flow[Media]) -> Media:
         with self._suggesting(options.model):
             return self._client_with(options._settings).run(flow)
@@ -139,9 +146,11 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
 
     # References.
 
-    def _read(self, argument: str, given: References | None, family: str = "image") -> list[str | Media]:
+    def _read(
+        self, argument: str, given: References | None, family: str = "image", largest: int | None = None
+    ) -> list[str | Media]:
         """References as public addresses, or as media whose bytes are at hand."""
-        return Reading(argument, family, self.reference_folder, self._media_host).all(given)
+        return Reading(argument, family, self.reference_folder, self._media_host, largest).all(given)
 
     def _addresses(self, references: Sequence[str | Media]) -> Flow[list[str]]:
         """The address of each, for routes that take nothing else: what has none is uploaded, once."""
@@ -180,6 +189,7 @@ class Uploaded:
         himself where the other fails, is cancelled, or takes too long."""
         if item.url is not None and item.url.startswith(f"{host}/"):
             return item.url
+        item = Media(item.data, item.mime_type)  # a file is read once
         place, ours = (host, sha256(item.data).hexdigest()), threading.Event()
         patience = time.monotonic() + LONGEST_TURN
         while (turn := self._turn(place, ours)) is not ours and time.monotonic() < patience and not _in_event_loop():
@@ -236,9 +246,9 @@ def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt
         InvalidRequestError: If it is empty, too long, or holds half a character.
     """
     if not isinstance(prompt, str) or not prompt.strip():
-        raise InvalidRequestError(f"{name} must be a text that is not empty")
+        raise InvalidRequestError(f"{name} must be a text that is not empty", param=name)
     if len(prompt) > longest:
-        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}")
+        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}", param=name)
     check_whole(prompt, name)
     return prompt
 

@@ -50,7 +50,9 @@ def check_whole(text: str, name: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{name} holds half a character (a lone surrogate) at {error.start}") from error
+        raise InvalidRequestError(
+            f"{name} holds half a character (a lone surrogate) at {error.start}", param=name
+        ) from error
 
 
 _ONE_RESULT = "a call has one result: call once for each, with different seeds"
@@ -148,11 +150,12 @@ def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: 
     unknown = sorted(named.keys() - fields.keys())
     check_placement(unknown, type(wrapper).model_fields)
     if unknown:
-        raise InvalidRequestError("; ".join(describe_unknown(name, fields) for name in unknown))
+        says = "; ".join(describe_unknown(name, fields) for name in unknown)
+        raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
     try:
         options = kind.model_validate({**own, **named})
     except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
+        raise refusal(error) from None
     options._settings = settings
     return options
 
@@ -201,6 +204,14 @@ def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None
         check_no_host(unknown)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
+
+
+def refusal(error: ValidationError) -> InvalidRequestError:
+    """Pydantic's findings as an error of the request."""
+    names = {
+        str(finding["loc"][0]) for finding in error.errors(include_url=False, include_input=False) if finding["loc"]
+    }
+    return InvalidRequestError(told(error), param=names.pop() if len(names) == 1 else None)
 
 
 def told(error: ValidationError) -> str:

@@ -97,21 +97,23 @@ def read_turns(given: Any) -> list[Turn]:
     else:
         turns = [_of_pair(number, pair) for number, pair in enumerate(given, 1)]
     if not turns:
-        raise InvalidRequestError("text must be a dialogue that is not empty")
+        raise InvalidRequestError("text must be a dialogue that is not empty", param="text")
     return turns
 
 
 def _of_line(number: int, line: str) -> Turn:
     voice, colon, text = map(str.strip, line.partition(":"))
     if not (voice and colon and text):
-        raise InvalidRequestError(f"text: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'")
+        raise InvalidRequestError(
+            f"text: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'", param="text"
+        )
     return Turn(voice, text)
 
 
 def _of_pair(number: int, pair: Any) -> Turn:
     texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # a turn is one line
     if len(texts) != 2 or not all(texts) or ":" in texts[0]:
-        raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words")
+        raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words", param="text")
     return Turn(*texts)
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import errno
+import os
 import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
-from urllib.parse import unquote_to_bytes, urlsplit
+from typing import Annotated, Any, BinaryIO, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations import media
-from langchain_pollinations._inline import plain_uri
+from langchain_pollinations._base64 import decode, is_data_uri
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -38,8 +42,16 @@ References: TypeAlias = Reference | list[Reference]
 NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
 """What each family of types is called in errors."""
 
-LARGEST = 400 * 1024 * 1024
-"""Bytes of a file that is read, as many as the service takes anywhere. The words for its name may be a model's."""
+MIB = 1024 * 1024
+
+LARGEST: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 400 * MIB}
+"""Bytes of one file, by family. The service takes films of 400 MiB, and sound of 100 MiB."""
+
+LARGEST_TOTAL: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
+"""Bytes of all files of one argument together. A language model may have written their names."""
+
+MOST = 32
+"""References of one argument. Models that the catalogue knows take fewer."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,23 @@ class Reading:
     """Below which files may be read; None for nowhere."""
     own: str
     """Address of the service's media host, as good as public wherever it is."""
+    largest: int | None = None
+    """Bytes of one file; by default those of the family."""
 
     def all(self, given: References | None) -> list[str | Media]:
-        """Each reference as a public address, or as a `Media` whose bytes are at hand."""
-        return [self.one(each) for each in _listed(given)]
+        """Each reference as a public address, or as a `Media` whose bytes are at hand.
+
+        Number and sizes are checked before a file is read, and a file that is named twice is read once.
+        """
+        listed = as_list(given)
+        if len(listed) > MOST:
+            raise self._wrong(f"takes at most {MOST} references, not {len(listed)}")
+        total, most = sum(map(self._size, listed)), LARGEST_TOTAL[self.family]
+        if total > most:
+            raise self._wrong(f"the files have {total:,} bytes together; at most {most:,} are read")
+        keys = [str(each) if self._names_file(each) else id(each) for each in listed]
+        read = {key: self.one(each) for key, each in dict(zip(keys, listed, strict=True)).items()}
+        return [read[key] for key in keys]
 
     def one(self, given: Any) -> str | Media:
         """A public address, or a `Media` whose bytes are at hand.
@@ -70,40 +95,73 @@ class Reading:
             return self._checked(given)
         if isinstance(given, bytes):
             return self._of_bytes(given)
-        if isinstance(given, Path) or (isinstance(given, str) and not looks_like_address(given)):
+        if self._names_file(given):
             return self._in_file(Path(given))
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
-        if given[:5].lower() == "data:":
+        if is_data_uri(given):
             return self._of_bytes(self._uri_bytes(given))
         self._check_public(given)
         return given
 
+    def _names_file(self, given: Any) -> bool:
+        return isinstance(given, Path) or (isinstance(given, str) and not looks_like_address(given))
+
+    def _size(self, given: Any) -> int:
+        """Bytes that have to be read from a file; 0 for anything else."""
+        if isinstance(given, Media):
+            return 0 if given.path is None else given.size
+        if not self._names_file(given):
+            return 0
+        with self._opened(Path(given)) as file:
+            return self._file_size(file, Path(given))
+
+    def _file_size(self, file: BinaryIO, path: Path) -> int:
+        size, most = os.fstat(file.fileno()).st_size, self.largest or LARGEST[self.family]
+        if size > most:
+            raise self._wrong(f"{_quoted(path)} has {size:,} bytes; at most {most:,} are read")
+        return size
+
     def _wrong(self, says: str) -> InvalidRequestError:
-        return InvalidRequestError(f"{self.argument}: {says}")
+        return InvalidRequestError(f"{self.argument}: {says}", param=self.argument)
 
     def _checked(self, given: Media) -> Media:
         if not given.mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {given.mime_type}")
+            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {given.mime_type[:60]}")
         return given
 
     def _of_bytes(self, data: bytes) -> Media:
-        mime_type = media.sniff(data)
+        return Media(data=data, mime_type=self._type(data, len(data)))
+
+    def _type(self, head: bytes, size: int) -> str:
+        """MIME type of a file by its beginning, if it is of the family."""
+        mime_type = media.sniff(head)
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the container does not tell at its head
         if mime_type is None:
-            raise self._wrong(f"these {len(data)} bytes are no {NOUNS[self.family]} that is known here")
-        return self._checked(Media(data=data, mime_type=mime_type))
+            raise self._wrong(f"these {size} bytes are no {NOUNS[self.family]} that is known here")
+        if not mime_type.startswith(f"{self.family}/"):
+            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {mime_type}")
+        return mime_type
 
     def _uri_bytes(self, uri: str) -> bytes:
-        head, _, data = plain_uri(uri).partition(",")
         try:
-            return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
-        except (binascii.Error, ValueError) as error:
+            return decode(uri)
+        except ValueError as error:
             raise self._wrong("the data URI holds no valid base64") from error
 
     def _in_file(self, path: Path) -> Media:
-        name = repr(str(path)[:200])
+        """The bytes of a file, which is read only if its size and its beginning are right."""
+        with self._opened(path) as file:
+            size = self._file_size(file, path)
+            head = file.read(media.HEAD)
+            mime_type = self._type(head, size)
+            return Media(data=head + file.read(size - len(head)), mime_type=mime_type)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[BinaryIO]:
+        """A file below the folder. It is the file that was checked: no part of its path is a symbolic link."""
+        name = _quoted(path)
         if self.folder is None:
             raise self._wrong(
                 f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
@@ -114,21 +172,17 @@ class Reading:
         folder = self.folder.expanduser().resolve()
         try:
             found = (folder / path.expanduser()).resolve()
-            is_inside = found.is_relative_to(folder)
-            is_other = found.exists() and not found.is_file()  # a pipe would be waited for
-            size = found.stat().st_size if is_inside else 0
-            data = found.read_bytes() if is_inside and not is_other and size <= LARGEST else b""
+            if not found.is_relative_to(folder):
+                raise self._wrong(f"{name} lies outside of reference_folder ({folder.name})")
+            with os.fdopen(_open_below(folder, found.relative_to(folder)), "rb") as file:
+                yield file
         except OSError as error:
-            raise self._wrong(f"{name} cannot be read: {error.strerror}") from error
+            reason = "it is no file" if isinstance(error, IsADirectoryError) else error.strerror
+            raise self._wrong(f"{name} cannot be read: {reason}") from error
+        except InvalidRequestError:
+            raise
         except (ValueError, RuntimeError) as error:  # half a character, a home of nobody, a link to itself
             raise self._wrong(f"{name} cannot be read: {error}") from error
-        if not is_inside:
-            raise self._wrong(f"{name} lies outside of reference_folder ({folder.name})")
-        if is_other:
-            raise self._wrong(f"{name} cannot be read: it is no file")
-        if size > LARGEST:
-            raise self._wrong(f"{name} has {size:,} bytes; the service takes {LARGEST:,} at most")
-        return self._of_bytes(data)
 
     def _check_public(self, address: str) -> None:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
@@ -146,7 +200,7 @@ class Reading:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 
-def _listed(given: References | None) -> list[Reference]:
+def as_list(given: References | None) -> list[Reference]:
     if given is None:
         return []
     return given if isinstance(given, list) else [given]
@@ -154,11 +208,37 @@ def _listed(given: References | None) -> list[Reference]:
 
 def looks_like_address(text: str) -> bool:
     """Whether a text is an address of whatever kind, and no path of a file."""
-    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://|(?i:data):", text) is not None
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", text) is not None or is_data_uri(text)
 
 
 def check_schemes(argument: str, given: References | None) -> None:
     """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
-    for each in _listed(given):
-        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)(https?://|data:)", each):
+    for each in as_list(given):
+        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")
+
+
+def _quoted(path: Path) -> str:
+    return repr(str(path)[:200])
+
+
+def _open_below(folder: Path, inner: Path) -> int:
+    """Descriptor of a regular file. Each part of its path is opened in the folder before it, and none may be a symbolic
+    link, so that a link that was put there meanwhile leads nowhere.
+
+    Raises:
+        OSError: If it cannot be opened or is no regular file.
+    """
+    is_walked = os.open in os.supports_dir_fd
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    place = os.open(folder if is_walked else folder / inner, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    for part in inner.parts if is_walked else ():
+        try:
+            onward = os.open(part, flags, dir_fd=place)
+        finally:
+            os.close(place)
+        place = onward
+    if not stat.S_ISREG(os.fstat(place).st_mode):
+        os.close(place)
+        raise IsADirectoryError(errno.EISDIR, "it is no file")
+    return place

@@ -116,6 +116,9 @@ class PollinationsSpeech(Maker, SpeechOptions):
         options = self._options(overrides)
         return await self._arun(options, self._generation(text, options))
 
+    def _check(self, options: SpeechOptions) -> None:
+        checked_speech(options)
+
     def _generation(self, prompt: str | Dialogue, options: SpeechOptions) -> Flow[Media]:
         options = checked_speech(options)
         parts = parts_of(prompt, options)
@@ -174,11 +177,14 @@ class PollinationsMusic(Maker, MusicOptions):
     _OPTIONS = MusicOptions
     _CATEGORY = "audio"
 
+    def _check(self, options: MusicOptions) -> None:
+        check_music(options)
+
     def _generation(self, prompt: str, options: MusicOptions) -> Flow[Media]:
         if options.composition_plan is None or prompt != "":
             check_input(prompt)
-        references = self._read("reference_audio", options.reference_audio, "audio")
-        check_music(options)
+        self._check(options)
+        references = self._read("reference_audio", options.reference_audio, "audio", LARGEST_REFERENCE)
         check_sizes(references)
         sound: Media = yield music_call(prompt, options, (yield from self._addresses(references)))
         return sound
@@ -196,7 +202,8 @@ def check_input(text: Any, name: str = "prompt", longest: int = LONGEST_INPUT) -
     check_prompt(text, longest, name)
     if size(text) > longest:
         raise InvalidRequestError(
-            f"{name} has {size(text)} characters as the service counts them (emoji are two); it takes up to {longest}"
+            f"{name} has {size(text)} characters as the service counts them (emoji are two); it takes up to {longest}",
+            param=name,
         )
     return str(text)
 
@@ -212,7 +219,8 @@ def parts_of(given: Any, options: SpeechOptions) -> list[str]:
     if isinstance(given, list | tuple):
         raise UnsupportedRequestError(
             f"text: model {options.model!r} has one voice; for turns of several take "
-            + " or ".join(catalog.able("audio", partial(is_of_kind, kind="dialogue")))
+            + " or ".join(catalog.able("audio", partial(is_of_kind, kind="dialogue"))),
+            param="text",
         )
     text = check_input(given, "text", LONGEST_TEXT)
     if size(text) <= LONGEST_INPUT:
@@ -240,7 +248,7 @@ def turns_of(given: Any, name: str) -> list[Turn]:
     if model := catalog.find(name):
         turns = [Turn(known_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
     if (voices := len({turn.voice for turn in turns})) > MOST_VOICES:
-        raise InvalidRequestError(f"text: a dialogue has at most {MOST_VOICES} voices, not {voices}")
+        raise InvalidRequestError(f"text: a dialogue has at most {MOST_VOICES} voices, not {voices}", param="text")
     return turns
 
 
@@ -261,7 +269,8 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
         advice += f" and take a model that gives it: {', '.join(others)}"
     raise InvalidRequestError(
         f"text has {length} characters, and a request takes {most}. Longer ones are spoken in parts, which only WAV "
-        f"lets join without loss: {advice}"
+        f"lets join without loss: {advice}",
+        param="text",
     )
 
 
@@ -322,12 +331,14 @@ def checked_speech(options: SpeechOptions) -> SpeechOptions:
     _check_family(model, name, "PollinationsSpeech", "makes no speech")
     _check_format(model, options)
     if options.timestamps:
-        refuse_unless(_tells_times(model), name, "tells no timestamps", "audio", _tells_times)
+        refuse_unless(_tells_times(model), name, "tells no timestamps", "audio", _tells_times, param="timestamps")
     _check_takes(model, options, ["instructions"])
     if options.voice is None:
         return options
     if is_of_kind(model, "dialogue"):
-        raise InvalidRequestError("voice: in a dialogue each line names its voice ('voice: words'), leave this out")
+        raise InvalidRequestError(
+            "voice: in a dialogue each line names its voice ('voice: words'), leave this out", param="voice"
+        )
     return options.model_copy(update={"voice": known_voice(options.voice, model, name, "voice")})
 
 
@@ -340,7 +351,7 @@ def check_music(options: MusicOptions) -> None:
     """
     beside = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
     if options.composition_plan is not None and beside:
-        raise InvalidRequestError(f"{' and '.join(beside)}: the composition_plan tells that")
+        raise InvalidRequestError(f"{' and '.join(beside)}: the composition_plan tells that", param=beside[0])
     model = catalog.find(options.model)
     if model is None:
         return
@@ -351,7 +362,9 @@ def check_music(options: MusicOptions) -> None:
     allowed = model.allowed_durations
     if options.duration is not None and allowed and options.duration not in allowed:
         lengths = " or ".join(map(str, allowed))
-        raise InvalidRequestError(f"duration: model {name!r} makes {lengths} seconds, not {options.duration:g}")
+        raise InvalidRequestError(
+            f"duration: model {name!r} makes {lengths} seconds, not {options.duration:g}", param="duration"
+        )
     _check_range("duration", options.duration, (model.min_duration, model.max_duration), name)
     _check_range("steps", options.steps, can.get("steps", (None, None)), name)
 
@@ -359,7 +372,9 @@ def check_music(options: MusicOptions) -> None:
 def check_sizes(references: Sequence[str | Media]) -> None:
     for each in references:
         if isinstance(each, Media) and each.size > LARGEST_REFERENCE:
-            raise InvalidRequestError(f"reference_audio has {each.size:,} bytes; it may have {LARGEST_REFERENCE:,}")
+            raise InvalidRequestError(
+                f"reference_audio has {each.size:,} bytes; it may have {LARGEST_REFERENCE:,}", param="reference_audio"
+            )
 
 
 def known_voice(given: str, model: Model, name: str, argument: str) -> str:
@@ -379,7 +394,8 @@ def known_voice(given: str, model: Model, name: str, argument: str) -> str:
     meant = f", did you mean {voices[close[0]]!r}?" if close else "."
     some = ", ".join(model.voices[:6]) + (", ..." if len(model.voices) > 6 else "")
     raise InvalidRequestError(
-        f"{argument}: model {name!r} has no voice {given[:60]!r}{meant} It has {len(model.voices)}: {some}"
+        f"{argument}: model {name!r} has no voice {given[:60]!r}{meant} It has {len(model.voices)}: {some}",
+        param=argument,
     )
 
 
@@ -389,7 +405,7 @@ def _check_family(model: Model, name: str, maker: str, lacks: str) -> None:
     if own == maker or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
         return
     if own is not None:
-        raise UnsupportedRequestError(f"model {name!r} {lacks}, it is a model for {kind}: use {own}")
+        raise UnsupportedRequestError(f"model {name!r} {lacks}, it is a model for {kind}: use {own}", param="model")
     job = f"answers at {', '.join(model.endpoints)}" if model.kind == "audio" else f"is a model for {model.kind}"
     refuse_unless(False, name, f"{lacks}, it {job}", "audio", partial(_is_for, maker=maker))
 
@@ -398,7 +414,8 @@ def _check_format(model: Model, options: SoundOptions) -> None:
     gives = _formats(model)
     if options.response_format is not None and gives and options.response_format not in gives:
         raise InvalidRequestError(
-            f"response_format: model {options.model!r} gives {', '.join(gives)}, not {options.response_format}"
+            f"response_format: model {options.model!r} gives {', '.join(gives)}, not {options.response_format}",
+            param="response_format",
         )
 
 
@@ -406,13 +423,15 @@ def _check_takes(model: Model, options: SoundOptions, arguments: Sequence[str] |
     for argument in sorted(arguments):
         if (value := getattr(options, argument)) is not None and value is not False:
             can = partial(takes, parameter=argument)
-            refuse_unless(can(model), options.model, f"takes no {argument}", "audio", can)
+            refuse_unless(can(model), options.model, f"takes no {argument}", "audio", can, param=argument)
 
 
 def _check_range(argument: str, value: float | None, limits: Sequence[float | None], name: str) -> None:
     least, most = limits
     if value is not None and least is not None and most is not None and not least <= value <= most:
-        raise InvalidRequestError(f"{argument}: model {name!r} takes {least:g} to {most:g}, not {value:g}")
+        raise InvalidRequestError(
+            f"{argument}: model {name!r} takes {least:g} to {most:g}, not {value:g}", param=argument
+        )
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from pydantic import (
 from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._http import Call
-from langchain_pollinations._options import told
+from langchain_pollinations._options import refusal, told
 from langchain_pollinations._settings import Timeout, merge_extra_headers
 from langchain_pollinations.errors import (
     InvalidRequestError,
@@ -393,21 +393,38 @@ def able(category: str, can: Callable[[Model], bool | None]) -> list[str]:
 
 
 def refuse_unless(
-    able_to: bool | None, model: str, what: str, category: str, can: Callable[[Model], bool | None] = lambda model: True
+    able_to: bool | None,
+    model: str,
+    what: str,
+    category: str,
+    can: Callable[[Model], bool | None] = lambda model: True,
+    *,
+    param: str = "model",
 ) -> None:
-    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to."""
+    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to.
+
+    Args:
+        able_to: Whether it can; None where that is not known.
+        model: What the caller calls the model.
+        what: What it does not do.
+        category: Category of the models that are named.
+        can: Whether another model can.
+        param: The argument that the model does not take; the model itself where it is of another kind.
+    """
     if able_to is not False:
         return
     others = able(category, can)
     raise UnsupportedRequestError(
-        f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else "")
+        f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else ""), param=param
     )
 
 
 def check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
     """Raise an `InvalidRequestError` for a value that a model does not offer."""
     if value not in offered:
-        raise InvalidRequestError(f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}")
+        raise InvalidRequestError(
+            f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}", param=argument
+        )
 
 
 def has_resolutions(model: Model) -> bool:
@@ -498,7 +515,9 @@ class _Listing(Connection):
 
     def call(self) -> Call[list[Any]]:
         if self._is_older and self.kind not in ("text", "image"):
-            raise InvalidRequestError("kind: the older hosts have a list of 'text' and one of 'image': say which")
+            raise InvalidRequestError(
+                "kind: the older hosts have a list of 'text' and one of 'image': say which", param="kind"
+            )
         return Call("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), read_list, {"params": self._params()})
 
     def _params(self) -> dict[str, str | int]:
@@ -565,7 +584,7 @@ def _asked(**fields: Any) -> _Listing:
     try:
         return _Listing(**merge_extra_headers(fields))
     except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
+        raise refusal(error) from None
 
 
 def list_models(

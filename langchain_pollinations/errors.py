@@ -65,6 +65,8 @@ class PollinationsError(core.ModelError):
         body: The body of the answer: parsed where it is JSON, else its text.
         upstream_status: Status that the provider behind the service answered with.
         fix_url: Page on which the user can mend the cause.
+        param: The argument that is wrong, or the service's name for it (as in OpenAI's errors); None where the error is
+            about none, or about several.
     """
 
     partial: Any = None
@@ -84,6 +86,7 @@ class PollinationsError(core.ModelError):
         body: Any = None,
         upstream_status: int | None = None,
         fix_url: str | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -94,6 +97,7 @@ class PollinationsError(core.ModelError):
         self.body = body
         self.upstream_status = upstream_status
         self.fix_url = fix_url
+        self.param = param
 
     def __str__(self) -> str:
         facts = [str(fact) for fact in (self.status_code, self.code) if fact is not None]
@@ -434,7 +438,8 @@ def _from_body(
     code = error.get("code")
     upstream = details.get("upstreamStatus")
     upstream = upstream if isinstance(upstream, int) else None
-    found = (meaning or _class(status, code if isinstance(code, str) else None, body, error))(
+    kind = meaning or _class(status, code if isinstance(code, str) else None, body, error)
+    found = kind(
         message or _message(body, error, details) or fallback,
         status_code=status,
         code=None if code is None else str(code),
@@ -443,6 +448,7 @@ def _from_body(
         body=body,
         upstream_status=upstream,
         fix_url=_text(error.get("fixUrl")) or fix_page(fix_links(str(error.get("message")))),
+        param="model" if kind is UnknownModelError else _param(error, details),
     )
     if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
         found.is_retryable = False
@@ -511,6 +517,14 @@ def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) ->
         told = "; ".join(f"{name}: {_sentence(reasons)}" for name, reasons in fields.items())
         return f"{message}: {told}" if message else told
     return message
+
+
+def _param(error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
+    """The one field that the service, or a provider with errors as OpenAI's, names as wrong."""
+    fields = details.get("fieldErrors")
+    if isinstance(fields, Mapping) and len(fields) == 1:
+        return str(next(iter(fields)))
+    return _text(error.get("param"))
 
 
 def _sentence(reasons: Any) -> str:

@@ -24,8 +24,8 @@ from langchain_pollinations._maker import (
     read_media,
     revision,
 )
-from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
-from langchain_pollinations._references import Reference, References, check_schemes, in_json
+from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, chosen
+from langchain_pollinations._references import Reference, References, as_list, check_schemes, in_json
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
@@ -140,12 +140,13 @@ class PollinationsImage(Maker, ImageOptions):
     def _editing(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
         pictures = list(image) if isinstance(image, list | tuple) else image
         if pictures is None or pictures == []:
-            raise InvalidRequestError("image: give the picture to change")
-        chosen = "model" in self.model_fields_set or "model" in overrides or "model_name" in overrides
-        options = self._options({**({} if chosen else {"model": EDITOR}), **overrides, "image": pictures})
+            raise InvalidRequestError("image: give the picture to change", param="image")
+        defaults = {} if "model_name" in overrides else self._editing_defaults()
+        options = self._options({**defaults, **overrides, "image": pictures})
         if (options.width is None) != (options.height is None):
             raise InvalidRequestError(
-                "width, height: give both, or neither (None), which keeps the picture's own ratio"
+                "width, height: give both, or neither (None), which keeps the picture's own ratio",
+                param="width" if options.width is None else "height",
             )
         return options
 
@@ -159,14 +160,25 @@ class PollinationsImage(Maker, ImageOptions):
             warnings.warn("private: the older host is told true in any case", UserWarning, stacklevel=3)
         return options
 
+    def _check(self, options: ImageOptions) -> None:
+        if not self._is_older:  # whose models the catalogue does not know
+            check_abilities(options, len(as_list(options.image)))
+
+    def _check_editing(self) -> None:
+        """As `_check_constructor`, for `edit`, which gets its pictures in the call."""
+        options = self._editing_defaults() | {"image": "https://example.com/any.png"}
+        self._check(chosen(ImageOptions, self, options, self._SYNONYMS))
+
+    def _editing_defaults(self) -> dict[str, Any]:
+        return {} if "model" in self.model_fields_set else {"model": EDITOR}
+
     def _generation(self, prompt: str, options: ImageOptions) -> Flow[Media]:
         return self._drawing(picture_call if self._is_older else image_call, prompt, options)
 
     def _drawing(self, call: Callable[..., Call[Media]], prompt: str, options: ImageOptions) -> Flow[Media]:
         check_prompt(prompt)
+        self._check(options)
         pictures = self._read("image", options.image)
-        if not self._is_older:  # whose models the catalogue does not know
-            check_abilities(options, len(pictures))
         picture: Media = yield call(prompt, options, (yield from self._light(pictures)), self)
         return picture
 
@@ -202,19 +214,26 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
     most, least = model.max_reference_images, can.get("min_reference_images", 0)
     if most is not None and pictures > most or pictures < least:
         wanted = f"at least {least}" if pictures < least else f"at most {most}"
-        raise InvalidRequestError(f"image: model {name!r} takes {wanted} reference pictures, not {pictures}")
+        raise InvalidRequestError(
+            f"image: model {name!r} takes {wanted} reference pictures, not {pictures}", param="image"
+        )
     if options.transparent:
-        refuse_unless(can.get("transparent"), name, "draws no transparent background", "image", _transparent)
+        able, lacks = can.get("transparent"), "draws no transparent background"
+        refuse_unless(able, name, lacks, "image", _transparent, param="transparent")
     if options.quality is not None and "qualities" in can:
-        refuse_unless(bool(can["qualities"]), name, "has no choice of quality", "image", _with_qualities)
+        able, lacks = bool(can["qualities"]), "has no choice of quality"
+        refuse_unless(able, name, lacks, "image", _with_qualities, param="quality")
         check_choice("quality", options.quality, can["qualities"], name)
     if options.resolution is not None and takes_pictures(model) is not None:
-        refuse_unless(has_resolutions(model), name, "has no choice of resolution", "image", has_resolutions)
+        able, lacks = has_resolutions(model), "has no choice of resolution"
+        refuse_unless(able, name, lacks, "image", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
     step = can.get("multiple_of", 1)
     for side in ("width", "height"):
         if (value := getattr(options, side)) is not None and value % step:
-            raise InvalidRequestError(f"{side}: model {name!r} draws multiples of {step} pixels, not {value}")
+            raise InvalidRequestError(
+                f"{side}: model {name!r} draws multiples of {step} pixels, not {value}", param=side
+            )
 
 
 def _transparent(model: Model) -> bool:

@@ -22,7 +22,7 @@ from langchain_pollinations._maker import (
     read_media,
 )
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
-from langchain_pollinations._references import References, check_schemes
+from langchain_pollinations._references import References, as_list, check_schemes
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -93,12 +93,15 @@ class Pollinations3D(Maker, Model3DOptions):
         """As `generate`."""
         return await super().agenerate(prompt, **overrides)
 
+    def _check(self, options: Model3DOptions) -> None:
+        check_abilities(options, len(as_list(options.image)))
+
     def _generation(self, prompt: str, options: Model3DOptions) -> Flow[Media]:
-        pictures = self._read("image", options.image)
-        if prompt != "" or not pictures:
+        if prompt != "" or not as_list(options.image):
             check_prompt(prompt)
-        check_abilities(options, len(pictures))
+        self._check(options)
         path_of(prompt)  # before anything is uploaded
+        pictures = self._read("image", options.image)
         made: Media = yield object_call(prompt, options, (yield from self._addresses(pictures)))
         return made
 
@@ -120,12 +123,15 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
     refuse_unless(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d")
     if not pictures:
         says = "makes objects of a picture, not of words: give it one with image=..."
-        refuse_unless(_takes_words(model), name, says, "3d", _takes_words)
+        refuse_unless(_takes_words(model), name, says, "3d", _takes_words, param="image")
     elif model.max_reference_images is not None and pictures > model.max_reference_images:
         most = model.max_reference_images
-        raise InvalidRequestError(f"image: model {name!r} takes at most {most} reference pictures, not {pictures}")
+        raise InvalidRequestError(
+            f"image: model {name!r} takes at most {most} reference pictures, not {pictures}", param="image"
+        )
     if options.resolution is not None:
-        refuse_unless(has_resolutions(model), name, "has no choice of resolution", "3d", has_resolutions)
+        able, lacks = has_resolutions(model), "has no choice of resolution"
+        refuse_unless(able, name, lacks, "3d", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
 
 
@@ -146,12 +152,14 @@ def path_of(prompt: str) -> str:
     """
     if has_dot_segments(prompt):
         raise InvalidRequestError(
-            "prompt: it travels in the address, where '.' and '..' between slashes vanish; say it in other words"
+            "prompt: it travels in the address, where '.' and '..' between slashes vanish; say it in other words",
+            param="prompt",
         )
     path = quote((prompt or NO_WORDS).replace("%", "%25"), safe="")
     if len(path) > LONGEST_PATH:
         raise InvalidRequestError(
-            f"prompt: it travels in the address, where it takes {len(path)} characters; {LONGEST_PATH} fit"
+            f"prompt: it travels in the address, where it takes {len(path)} characters; {LONGEST_PATH} fit",
+            param="prompt",
         )
     return f"/3d/{path}"
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
-from urllib.parse import unquote
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
@@ -20,6 +19,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationError,
     create_model,
     field_validator,
     model_validator,
@@ -28,24 +28,35 @@ from pydantic import (
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
-from langchain_pollinations._maker import Uploaded, has_dot_segments
+from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
 from langchain_pollinations._references import Reading
+from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._shelf import Shelf
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
     KEYS_PAGE,
+    ContentBlockedError,
+    ContextOverflowError,
     InvalidRequestError,
+    MediaInputError,
     NotFoundError,
-    UnknownModelError,
+    PayloadTooLargeError,
+    UnprocessableError,
     UnsupportedRequestError,
 )
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import Media
-from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.media import Media, sniff
+from langchain_pollinations.transcription import LARGEST, PollinationsTranscriber
+from langchain_pollinations.uploads import UNKNOWN
 from langchain_pollinations.video import PollinationsVideo
 
 Content = str | list[dict[str, Any]]
+
+
+def _validation_message(error: ValidationError) -> str:
+    """Pydantic's findings about arguments that the model wrote."""
+    return safe_text(told(error))
 
 
 class MediaTool(BaseTool):
@@ -53,8 +64,12 @@ class MediaTool(BaseTool):
 
     A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
     sentence with an id and a public address; the `Media` travels as the artifact of the `ToolMessage` and comes back
-    with `Media.from_artifact(message.artifact)`. What the model can correct is told to it, what the developer has to
-    correct is raised.
+    with `Media.from_artifact(message.artifact)`. With `output_folder` the media goes to a file there, under a name that
+    the package chooses, and the artifact holds its path instead of its bytes.
+
+    Errors that the model can correct become `ToolException`: those about an argument that it chose
+    (`InvalidRequestError.param`), and refusals of its prompt. Others are raised. Options of the developer that the
+    service's model is known not to take are refused at construction.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
@@ -68,7 +83,7 @@ class MediaTool(BaseTool):
     description: str = ""
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: Any = True
-    handle_validation_error: Any = told
+    handle_validation_error: Any = _validation_message
 
     shelf: Shelf = Field(default_factory=Shelf, repr=False, exclude=True)
     """Where a tool finds what it made, by its id. Tools that are made with `shelf=other_tool.shelf` share that of the
@@ -97,6 +112,15 @@ class MediaTool(BaseTool):
             unknown = "; ".join(describe_unknown(name, cls.model_fields) for name in sorted(theirs))
             raise ValueError(f"{unknown} (arguments of {wrapper.__name__} go into it where `{cls._WRAPPER}` is given)")
         return own
+
+    @model_validator(mode="after")
+    def _check_wrapper(self) -> Self:
+        self._check_options()
+        return self
+
+    def _check_options(self) -> None:
+        """Refuse options of the developer that the model of the service is known not to take."""
+        getattr(self, self._WRAPPER)._check_constructor()
 
     def _run(
         self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
@@ -130,32 +154,36 @@ class MediaTool(BaseTool):
         return self._sentence(made), made.to_artifact()
 
     def _sentence(self, made: Media) -> str:
-        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)}), made by {made.model}"
+        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)}), made by {safe_text(str(made.model), 100)}"
         if made.seed is not None:
             text += f" with seed {made.seed}"
-        return f"{text}: {made.url}" if made.url else f"{text}. It has no public address."
+        is_shown = made.url is not None and _ADDRESS.fullmatch(made.url) and self._secret() not in made.url
+        return f"{text}: {made.url}" if is_shown else f"{text}. It has no public address."
+
+    def _secret(self) -> str:
+        """The key, which no message may hold."""
+        key = getattr(self, self._WRAPPER).api_key
+        return (key and key.get_secret_value()) or "\0"
 
     @contextmanager
     def _telling(self, options: Mapping[str, Any]) -> Iterator[None]:
-        """Tell the model what it can correct; what is the developer's to correct travels on."""
+        """Turn errors that the model can correct into a `ToolException`; raise those of the developer."""
         try:
             yield
-        except UnsupportedRequestError as error:
-            if not self._has_chosen(options, str(error)):
-                raise
-            raise ToolException(str(error)) from error
-        except UnknownModelError as error:
-            if not options.get("model"):
-                raise
-            raise ToolException(str(error)) from error
         except InvalidRequestError as error:
-            raise ToolException(str(error)) from error
+            if not self._is_for_model(error, _chosen(options)):
+                raise
+            raise ToolException(safe_text(str(error), secrets=[self._secret()])) from error
 
-    def _has_chosen(self, options: Mapping[str, Any], says: str) -> bool:
-        """Whether an error is about an argument that the model gave and may as well leave out."""
-        known: Any = self.args_schema
-        optional = {name for name, field in known.model_fields.items() if not field.is_required()}
-        return any(re.search(rf"\b{name}\b", says) for name in optional & _chosen(options).keys())
+    def _is_for_model(self, error: InvalidRequestError, chosen: Mapping[str, Any]) -> bool:
+        if isinstance(error, _REFUSALS):
+            return True
+        names = _ARGUMENTS.get(error.param or "", (error.param,))
+        if not chosen.keys().isdisjoint(names):
+            return True
+        options = type(getattr(self, self._WRAPPER)).model_fields
+        is_known = error.param in _ARGUMENTS or error.param in options
+        return not is_known and not isinstance(error, UnsupportedRequestError)
 
     def _made(self, reference: str) -> Media | str:
         """What a model names by its id or address: a media of the shelf, else words for the wrapper to read. An id
@@ -174,6 +202,23 @@ def _elsewhere(lost: Media) -> str:
     if lost.url is None:
         raise InvalidRequestError("what was kept under this id has been deleted since, and has no public address")
     return lost.url
+
+
+_REFUSALS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
+"""Errors about what the model wrote or referred to, whatever their `param`."""
+
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "image": ("images", "first_frame", "last_frame"),
+    "input": ("text", "prompt"),
+    "file": ("recording",),
+    "size": ("width", "height"),
+    "aspectRatio": ("aspect_ratio",),
+    "seconds": ("duration",),
+}
+"""Arguments of tools that an error may be about, by the name that the wrapper or the service has for them."""
+
+_ADDRESS = re.compile(r"https?://[!-;=?-~]{1,2000}")
+"""Addresses that are shown to a model: ASCII without spaces, `<` and `>`."""
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,8 +369,12 @@ class PollinationsEditImageTool(PictureTool):
             raise ValueError(f"api: the older image host changes no pictures; see {KEYS_PAGE} for a key")
         return self
 
+    def _check_options(self) -> None:
+        self.image._check_editing()
+
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
+        named = dict.fromkeys(options.pop("images"))  # each once, however often the model named it
+        return (options.pop("prompt"), [self._made(each) for each in named]), options
 
 
 # --- Film -------------------------------------------------------------------------------------------------------------
@@ -349,8 +398,7 @@ class VideoInput(BaseModel):
 class PollinationsVideoTool(MediaTool):
     """Lets an agent make short films, from words and from pictures that it drew before.
 
-    Takes the arguments of `PollinationsVideo` itself (`model`, `output_folder`, ...), or a ready `video=`. With
-    `output_folder` a film goes to a file under a name of ours, and the artifact holds its path instead of its bytes.
+    Takes the arguments of `PollinationsVideo` itself (`model`, `output_folder`, ...), or a ready `video=`.
     """
 
     _WRAPPER = "video"
@@ -486,13 +534,14 @@ class PollinationsTranscribeTool(MediaTool):
         named = self._made(reference)
         if isinstance(named, str):
             family = "video" if named.endswith((".mp4", ".webm")) else "audio"
-            named = Reading("recording", family, self.reference_folder, host).one(named)
+            named = Reading("recording", family, self.reference_folder, host, LARGEST).one(named)
         if isinstance(named, Media):
             return named
-        if not named.startswith(f"{host}/") or has_dot_segments(unquote(named)):
-            raise InvalidRequestError("recording: give the id of a recording that was made here")
         path = named.removeprefix(host)
-        fetched: Media = yield Call("GET", path, partial(_fetched, url=named), origin=host, anonymous=True)
+        if not named.startswith(f"{host}/") or not _STORED.fullmatch(path):
+            raise InvalidRequestError("recording: give the id of a recording that was made here", param="recording")
+        read = partial(_fetched, url=named)
+        fetched: Media = yield Call("GET", path, read, origin=host, anonymous=True, arrived=_refuse_large)
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
@@ -512,9 +561,19 @@ def _lost_told() -> Iterator[None]:
         raise ToolException("recording: nothing is kept under this id (any more)") from error
 
 
+_STORED = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
+"""Paths of files on the media host."""
+
+
+def _refuse_large(received: int, total: int | None) -> None:
+    """End a download that is larger than a recording may be, before it is in memory."""
+    if max(received, total or 0) > LARGEST:
+        raise PayloadTooLargeError(f"recording: is larger than {LARGEST:,} bytes", param="recording")
+
+
 def _fetched(response: httpx.Response, url: str) -> Media:
-    """A file of the media host, as it is: who reads it looks at its bytes."""
-    return Media(data=response.content, mime_type=response.headers.get("content-type", ""), url=url)
+    """A file of the media host. Its type is found from its bytes."""
+    return Media(data=response.content, mime_type=sniff(response.content) or UNKNOWN, url=url)
 
 
 # --- The toolkit ------------------------------------------------------------------------------------------------------

@@ -147,6 +147,12 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
         with catalog.suggesting(options.model, "audio"):
             return await self._client_with(options._settings).arun(transcription(recording, options))
 
+    def _check_constructor(self) -> None:
+        """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
+        options = chosen(TranscriptionOptions, self, {}, self._SYNONYMS)
+        options.response_format = chosen_format(options)
+        check_abilities(options)
+
     def _options(self, overrides: Mapping[str, Any]) -> TranscriptionOptions:
         options = chosen(TranscriptionOptions, self, overrides, self._SYNONYMS)
         options.response_format = chosen_format(options)
@@ -192,8 +198,9 @@ def check_abilities(options: TranscriptionOptions) -> None:
     wanted, offered = options.response_format, _formats(model.id)
     gives = f"gives {', '.join(offered)}, not {wanted}"
     refuse_unless(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
+    able = wanted in offered if offered else None
     refuse_unless(
-        wanted in offered if offered else None, options.model, gives, "audio", lambda m: wanted in _formats(m.id)
+        able, options.model, gives, "audio", lambda other: wanted in _formats(other.id), param="response_format"
     )
 
 
@@ -286,7 +293,7 @@ def _in_file(path: str) -> bytes:
 
 def _check_size(size: int) -> None:
     if size > LARGEST:
-        raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}")
+        raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}", param="recording")
     if size > WARNED:
         warnings.warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}", UserWarning, stacklevel=2)
 
@@ -307,12 +314,14 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
 
     if usual not in _recordings(model):
         says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
-        raise UnsupportedRequestError(f"{says}; models that take it: {', '.join(catalog.able('audio', able))}")
+        raise UnsupportedRequestError(
+            f"{says}; models that take it: {', '.join(catalog.able('audio', able))}", param="recording"
+        )
     return f"recording.{usual}"
 
 
 def _wrong(says: str) -> InvalidRequestError:
-    return InvalidRequestError(f"recording: {says}")
+    return InvalidRequestError(f"recording: {says}", param="recording")
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from langchain_pollinations import errors, media
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
-from langchain_pollinations._options import told
+from langchain_pollinations._options import refusal
 from langchain_pollinations._settings import merge_extra_headers
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
@@ -93,7 +93,7 @@ def _connected(connection: dict[str, Any]) -> Connection:
     try:
         return Connection(**merge_extra_headers(connection))
     except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
+        raise refusal(error) from None
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def _read(file: Any) -> Media:
     if isinstance(file, bytes):
         return Media(data=file, mime_type=media.sniff(file) or UNKNOWN)
     if not isinstance(file, str | os.PathLike):
-        raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}")
+        raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}", param="file")
     with Path(file).open("rb") as opened:
         head = opened.read(media.HEAD)
     return Media.from_file(file, mime_type=media.sniff(head) or UNKNOWN)
@@ -132,9 +132,11 @@ def upload_call(
 ) -> Call[Upload]:
     """`POST /upload`: the raw bytes, or a form where an id or tags go with them."""
     if not file.size:
-        raise InvalidRequestError("file is empty")
+        raise InvalidRequestError("file is empty", param="file")
     if file.size > LARGEST:
-        raise errors.PayloadTooLargeError(f"file has {file.size:,} bytes; the media host takes {LARGEST:,}")
+        raise errors.PayloadTooLargeError(
+            f"file has {file.size:,} bytes; the media host takes {LARGEST:,}", param="file"
+        )
     data = file.data
     name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
     if not _is_text(name):

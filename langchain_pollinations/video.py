@@ -28,9 +28,9 @@ from langchain_pollinations._maker import (
     read_media,
     revision,
 )
-from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._options import MAX_SEED, chosen
 from langchain_pollinations._progress import Arrived, Show, watched
-from langchain_pollinations._references import Reference, References, check_schemes
+from langchain_pollinations._references import Reference, References, as_list, check_schemes
 from langchain_pollinations._settings import Timeout
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -157,6 +157,14 @@ class PollinationsVideo(Maker, VideoOptions):
             path = self.output_folder.expanduser() / f"film-{secrets.token_hex(6)}.mp4"
         return None if path is None else media.target_of(path, ".mp4")
 
+    def _check(self, options: VideoOptions) -> None:
+        check_abilities(options, _counts(options))
+
+    def _check_constructor(self) -> None:
+        options = chosen(VideoOptions, self, {}, self._SYNONYMS)
+        counts = _counts(options)
+        check_abilities(options, counts | {"first_frame": max(counts["first_frame"], counts["last_frame"])})
+
     def _generation(
         self,
         prompt: str,
@@ -166,8 +174,8 @@ class PollinationsVideo(Maker, VideoOptions):
     ) -> Flow[Media]:
         check_prompt(prompt)
         target = self._target(path)
+        self._check(options)
         given = {name: self._read(name, getattr(options, name), family) for name, family in _FAMILIES.items()}
-        check_abilities(options, {name: len(each) for name, each in given.items()})
         way_of(prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in given.items()})
         addresses = {}
         for name, each in given.items():
@@ -179,6 +187,11 @@ class PollinationsVideo(Maker, VideoOptions):
         with media.written(target) as part:
             film = yield from _film(prompt, options, addresses, part, arrived)
         return film.moved(target)
+
+
+def _counts(options: VideoOptions) -> dict[str, int]:
+    """How many references there are of each kind."""
+    return {name: len(as_list(getattr(options, name))) for name in _FAMILIES}
 
 
 def _film(
@@ -215,9 +228,14 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
         InvalidRequestError: If a value is not one of the model's.
     """
     if given["last_frame"] and not given["first_frame"]:
-        raise InvalidRequestError("last_frame: goes with a first_frame only; give both, or first_frame alone")
+        raise InvalidRequestError(
+            "last_frame: goes with a first_frame only; give both, or first_frame alone", param="last_frame"
+        )
     if (options.width is None) != (options.height is None):
-        raise InvalidRequestError("width, height: give both, since only their ratio counts, or aspect_ratio alone")
+        raise InvalidRequestError(
+            "width, height: give both, since only their ratio counts, or aspect_ratio alone",
+            param="width" if options.width is None else "height",
+        )
     model = catalog.find(options.model)
     if model is None:
         return
@@ -232,14 +250,16 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
         check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
     if options.audio is not None:
         able, lacks = (_has_sound, "makes silent films only") if options.audio else (_is_silent, "always has sound")
-        refuse_unless(able(model), name, f"{lacks} (audio={options.audio})", "video", able)
+        refuse_unless(able(model), name, f"{lacks} (audio={options.audio})", "video", able, param="audio")
     for argument, (capability, lacks) in _CAPABILITIES.items():
         if given[argument]:
             able = partial(_has, capability)
-            refuse_unless(able(model), name, f"{lacks} ({argument})", "video", able)
+            refuse_unless(able(model), name, f"{lacks} ({argument})", "video", able, param=argument)
     most, films = model.max_reference_videos, given["reference_videos"]
     if most is not None and films > most:
-        raise InvalidRequestError(f"reference_videos: model {name!r} takes at most {most}, not {films}")
+        raise InvalidRequestError(
+            f"reference_videos: model {name!r} takes at most {most}, not {films}", param="reference_videos"
+        )
 
 
 # The list's `max_reference_images` counts the frames, two at most, which the capabilities say better. How many
@@ -278,7 +298,9 @@ def _check_duration(seconds: int, model: Model, name: str) -> None:
     if least is None or most is None or (seconds in allowed if allowed else least <= seconds <= most):
         return
     right = ", ".join(map(str, allowed)) if allowed else str(least) if least == most else f"{least} to {most}"
-    raise InvalidRequestError(f"duration: model {name!r} makes films of {right} seconds, not {seconds}")
+    raise InvalidRequestError(
+        f"duration: model {name!r} makes films of {right} seconds, not {seconds}", param="duration"
+    )
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
@@ -309,7 +331,8 @@ def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[st
     if guides:
         raise InvalidRequestError(
             f"{', '.join(guides)}: the service takes them only with a prompt that fits into an address, and this one "
-            "does not: make it shorter, and leave out '%' and the names '.' and '..' between slashes"
+            "does not: make it shorter, and leave out '%' and the names '.' and '..' between slashes",
+            param="prompt",
         )
     body = {name: value for name, value in said.items() if name not in ("width", "height")}
     if options.width and options.height:

@@ -6,13 +6,25 @@ import copy
 import email.utils
 import pickle
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from langchain_core import exceptions as core
 
-from langchain_pollinations import errors
+from langchain_pollinations import (
+    InvalidRequestError,
+    Pollinations3D,
+    PollinationsImage,
+    PollinationsMusic,
+    PollinationsSpeech,
+    PollinationsTranscriber,
+    PollinationsVideo,
+    errors,
+    list_models,
+    upload,
+)
 from langchain_pollinations.errors import PollinationsError
 
 E = errors
@@ -224,3 +236,50 @@ def test_every_error_can_be_told_apart_from_langchains_own_classes() -> None:
     assert issubclass(E.RequestTimeoutError, TimeoutError)
     with pytest.raises(core.ModelRateLimitError):
         raise errors.from_response(answer(429))
+
+
+PARAMS: list[tuple[Callable[[], Any], str | None]] = [
+    (lambda: PollinationsImage(api_key="x").generate(" "), "prompt"),
+    (lambda: PollinationsImage(api_key="x").generate("half \ud800"), "prompt"),
+    (lambda: PollinationsImage(api_key="x").generate("cat", width=0), "width"),
+    (lambda: PollinationsImage(api_key="x").generate("cat", width=0, seed=-2), None),
+    (lambda: PollinationsImage(api_key="x").generate("cat", widht=3), "widht"),
+    (lambda: PollinationsImage(api_key="x").generate("cat", model="veo"), "model"),
+    (lambda: PollinationsImage(api_key="x").generate("cat", quality="low"), "quality"),
+    (lambda: PollinationsImage(api_key="x").edit("night", b"text"), "image"),
+    (lambda: PollinationsVideo(api_key="x").generate("cat", duration=5), "duration"),
+    (lambda: PollinationsVideo(api_key="x").generate("cat", last_frame=b""), "last_frame"),
+    (lambda: PollinationsVideo(api_key="x").generate("cat", first_frame="x.png"), "first_frame"),
+    (lambda: PollinationsSpeech(api_key="x").generate("x" * 10_001), "text"),
+    (lambda: PollinationsSpeech(api_key="x").generate("Hi", voice="nemo"), "voice"),
+    (lambda: PollinationsMusic(api_key="x").generate("waltz", duration=1), "duration"),
+    (lambda: Pollinations3D(api_key="x").generate("../x", model="rodin"), "prompt"),
+    (lambda: PollinationsTranscriber(api_key="x").transcribe(b"text"), "recording"),
+    (lambda: PollinationsTranscriber(api_key="x").transcribe(b"", response_format="srt"), "response_format"),
+    (lambda: upload(b"", api_key="x"), "file"),
+    (lambda: upload(b"x", api_key="x", timeout=-1), "timeout"),
+    (lambda: list_models("words", api_key="x"), "kind"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("ask", "param"), PARAMS, ids=str)
+def test_an_error_of_the_request_names_the_argument(ask: Callable[[], Any], param: str | None) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        ask()
+    assert caught.value.param == param
+    assert pickle.loads(pickle.dumps(caught.value)).param == param
+
+
+@pytest.mark.parametrize(
+    ("error", "param"),
+    [
+        ({"details": {"fieldErrors": {"seed": ["too large"]}}}, "seed"),
+        ({"details": {"fieldErrors": {"seed": [], "size": []}}}, None),
+        ({"details": {"fieldErrors": {}}, "param": "size"}, "size"),
+        ({"details": "x", "param": 3}, None),
+        ({"message": "Invalid model or alias: x"}, "model"),
+    ],
+)
+def test_the_field_that_the_service_names_is_the_argument(error: dict[str, Any], param: str | None) -> None:
+    body = {"status": 400, "error": {"code": "BAD_REQUEST", "message": "No.", **error}}
+    assert errors.from_response(httpx.Response(400, json=body)).param == param

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from langchain_pollinations import (
     PollinationsMusic,
     PollinationsVideo,
 )
-from langchain_pollinations._references import LARGEST, Reading, check_schemes
+from langchain_pollinations._references import LARGEST, MOST, Reading, _open_below, check_schemes
 from langchain_pollinations.emulator import Emulator
 
 OWN = "https://media.pollinations.ai"
@@ -53,19 +54,25 @@ def read(given: Any, folder: Path | None = None, family: str = "image") -> str |
 # --- Bytes, data URIs, media ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        PNG,
-        URI,
-        URI.replace("data:", "DATA:", 1),
-        f"data:,{quote(PNG)}",
-        f"{URI[:40]}\n{URI[40:].rstrip('=')}",
-        f"data:image/png;BASE64,{base64.urlsafe_b64encode(PNG).decode()}",
-        Media(PNG, "image/png"),
-    ],
-    ids=["bytes", "data URI", "DATA URI", "percent-encoded", "in lines, unpadded", "alphabet of URLs", "Media"],
-)
+DATA = base64.b64encode(PNG).decode()
+URIS = {
+    "plain": URI,
+    "DATA": URI.replace("data:", "DATA:", 1),
+    "percent-encoded": f"data:,{quote(PNG)}",
+    "base64, percent-encoded": f"data:image/png;base64,{quote(DATA, safe='')}",
+    "no padding": URI.rstrip("="),
+    "line breaks": f"data:image/png;base64,{DATA[:40]}\r\n{DATA[40:]}\n",
+    "spaces": f" data:image/png; base64, {DATA[:40]} {DATA[40:]}",
+    "URL-safe": URI.replace("+", "-").replace("/", "_").replace("image_png", "image/png"),
+    "BASE64": f"data:image/PNG;BASE64,{DATA}",
+    "charset": f"data:image/png;charset=utf-8;base64,{DATA}",
+    "charset after": f"data:image/png;base64;charset=utf-8,{DATA}",
+    "no type": f"data:;base64,{DATA}",
+}
+"""One image as every data URI that is read."""
+
+
+@pytest.mark.parametrize("given", [PNG, Media(PNG, "image/png"), *URIS.values()], ids=["bytes", "Media", *URIS])
 def test_bytes_are_read_whatever_carries_them(given: Any) -> None:
     found = read(given)
     assert isinstance(found, Media)
@@ -261,11 +268,62 @@ def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
         read("pipe.png", folder)
 
 
-def test_a_file_that_nobody_takes_is_not_read(folder: Path) -> None:
+@pytest.mark.parametrize("family", LARGEST)
+def test_a_file_that_is_too_large_is_not_read(folder: Path, family: str) -> None:
     with (folder / "huge.png").open("wb") as file:
-        file.truncate(LARGEST + 1)
-    with pytest.raises(InvalidRequestError, match="has 419,430,401 bytes; the service takes 419,430,400 at most"):
-        read("huge.png", folder)
+        file.truncate(LARGEST[family] + 1)
+    says = f"has {LARGEST[family] + 1:,} bytes; at most {LARGEST[family]:,} are read"
+    assert _bytes_read(lambda: read("huge.png", folder, family), says) < 100_000
+
+
+def _bytes_read(ask: Callable[[], Any], says: str) -> int:
+    """Bytes that this process read for an error of the request."""
+    before = _counted()
+    with pytest.raises(InvalidRequestError, match=says):
+        ask()
+    return _counted() - before
+
+
+def _counted() -> int:
+    counts = Path("/proc/self/io")
+    if not counts.is_file():
+        pytest.skip("this system does not count what a process reads")
+    return int(counts.read_text("ascii").split()[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["big.png"] * (MOST + 1), f"image: takes at most {MOST} references, not {MOST + 1}"),
+        (["big.png"] * 3, "image: the files have 180,000,000 bytes together; at most 134,217,728 are read"),
+        (["text.png"], "image: these 50000000 bytes are no picture"),
+        (["sound.png"], "image: takes a picture, and this is audio/wav"),
+        (["big.png", "missing.png"], "image: 'missing.png' cannot be read"),
+    ],
+    ids=["number", "total", "no picture", "another type", "one is missing"],
+)
+def test_number_sizes_and_types_are_checked_before_files_are_read(folder: Path, given: list[Any], says: str) -> None:
+    for name, head, size in [("big", PNG, 60), ("text", b"text", 50), ("sound", b"RIFF\0\0\0\0WAVE", 50)]:
+        with (folder / f"{name}.png").open("wb") as file:
+            file.write(head)
+            file.truncate(size * 1_000_000)
+    reading = Reading("image", "image", folder, OWN)
+    assert _bytes_read(lambda: reading.all(given), says) < 200_000
+
+
+def test_a_file_that_is_named_twice_is_read_once(folder: Path) -> None:
+    first, other, again = Reading("image", "image", folder, OWN).all(["dot.png", PNG, Path("dot.png")])
+    assert first is again
+    assert isinstance(other, Media)
+    assert other.data == PNG
+
+
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="this system opens no file in an open folder")
+def test_a_link_that_is_put_into_a_checked_path_leads_nowhere(folder: Path) -> None:
+    """Between the check of a path and the opening of its file another process may change the path."""
+    for inner in ("out/secret.png", "out.png", "in.png"):
+        with pytest.raises(OSError):  # which one depends on the system
+            _open_below(folder, Path(inner))
 
 
 @pytest.mark.parametrize("given", ["dot.png", "/etc/passwd", "~/x.png", Path("dot.png"), "http:/typo", "x" * 5000, ""])

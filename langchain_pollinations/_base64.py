@@ -1,0 +1,76 @@
+"""One lenient reader of base64 and data URIs, as callers, models and providers write them. Pure functions.
+
+Read are line breaks and spaces, the URL-safe alphabet, percent-encoding, missing padding, `;BASE64`, parameters such as
+`;charset=utf-8`, and data URIs without base64. One form comes out: the plain alphabet, unbroken and padded.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any, NamedTuple
+from urllib.parse import unquote, unquote_to_bytes
+
+_URL_SAFE = str.maketrans("-_", "+/")
+_ALPHABET = re.compile("[A-Za-z0-9+/]*")
+
+
+class DataUri(NamedTuple):
+    """The parts of a data URI."""
+
+    mime_type: str
+    """In lower case, with its parameters but `charset`; empty where it is not given."""
+    base64: str
+    """The bytes, in the plain form."""
+
+    def __str__(self) -> str:
+        return f"data:{self.mime_type};base64,{self.base64}"
+
+
+def is_data_uri(text: str) -> bool:
+    """Whether a text begins as a data URI does."""
+    return re.match(r"\s*data:", text, re.IGNORECASE) is not None
+
+
+def plain_base64(text: str) -> str:
+    """Base64 in the plain form.
+
+    Raises:
+        ValueError: If it is no base64.
+    """
+    if "%" in text:
+        text = unquote(text)
+    plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    if len(plain) % 4 == 1 or not _ALPHABET.fullmatch(plain):
+        raise ValueError("no valid base64")
+    return plain + "=" * (-len(plain) % 4)
+
+
+def read_data_uri(uri: str) -> DataUri:
+    """The parts of a data URI.
+
+    Raises:
+        ValueError: If it is no data URI, or holds no valid base64.
+    """
+    if not is_data_uri(uri):
+        raise ValueError("no data URI")
+    head, _, data = uri.partition(",")
+    mime_type, *parameters = [part.strip() for part in unquote(head.partition(":")[2]).lower().split(";")]
+    kept = [part for part in parameters if part and part != "base64" and not part.startswith("charset=")]
+    if "base64" in parameters:
+        plain = plain_base64(data)
+    else:
+        plain = base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+    return DataUri(";".join([mime_type, *kept]), plain)
+
+
+def decode(given: Any) -> bytes:
+    """The bytes of base64 or of a data URI.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if not isinstance(given, str):
+        raise ValueError(f"base64 must be a text, not {type(given).__name__}")
+    return binascii.a2b_base64(read_data_uri(given).base64 if is_data_uri(given) else plain_base64(given))
