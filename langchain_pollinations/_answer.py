@@ -18,6 +18,7 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import _citations, _decode, errors
+from langchain_pollinations._base64 import decode
 from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._encode import Json
@@ -289,7 +290,8 @@ def _sound(audio: Any, asked: Asked) -> Iterator[Json]:
         return
     data, mime_type = audio["data"], _SOUNDS.get(asked.audio_format or "", "application/octet-stream")
     try:
-        sound = base64.b64decode(data, validate=True)
+        sound = decode(data)
+        data = base64.b64encode(sound).decode("ascii")
     except ValueError:
         sound = b""
     if sound and (found := sniff(sound)):

@@ -8,13 +8,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
 from langchain_pollinations._decode import Once, fingerprint, numbered
 from langchain_pollinations._encode import Json
+from langchain_pollinations.media import HEAD, sniff
 
 # These run on from event to event and come out of the answer one by one.
 _RUNNING = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
 # Fields of which the deltas of a stream hold pieces; of other fields the newest value counts.
 _IN_PIECES = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
+
+
+UNKNOWN = "application/octet-stream"
 
 
 class Kept:
@@ -138,7 +143,7 @@ def join_base64(pieces: Iterable[str]) -> str:
     if len(parts) < 2:
         return joined
     try:
-        return base64.b64encode(b"".join(map(base64.b64decode, parts))).decode("ascii")
+        return base64.b64encode(b"".join(map(decode, parts))).decode("ascii")
     except ValueError:
         return joined
 
@@ -220,14 +225,19 @@ def _blocks(values: Mapping[str, Any], key: str) -> list[Json]:
 def _picture_url(block: Mapping[str, Any]) -> str | None:
     image = block.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    return url if isinstance(url, str) and url.startswith(("http://", "https://", "data:")) else None
+    is_address = isinstance(url, str) and (url.startswith(("http://", "https://")) or is_data_uri(url))
+    return url if is_address else None
 
 
 def address(url: str) -> Json:
     """Where a picture is, in the words of a standard block: its bytes where the URL holds them."""
-    head, _, data = url.partition(";base64,")
-    is_data = head.startswith("data:") and data
-    return {"base64": data, "mime_type": head.removeprefix("data:")} if is_data else {"url": url}
+    try:
+        uri = read_data_uri(url)
+    except ValueError:
+        return {"url": url}
+    if not uri.base64:
+        return {"url": url}
+    return {"base64": uri.base64, "mime_type": uri.mime_type or sniff(decode(uri.base64[:HEAD])) or UNKNOWN}
 
 
 def _blanked(block: Json) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import httpx
 from pydantic import Field, JsonValue, model_validator
 
 from langchain_pollinations import catalog, errors, media
+from langchain_pollinations._base64 import decode
 from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import Maker, Options, check_prompt, read_media
 from langchain_pollinations._options import SAVE_BY_NAME, by_name
@@ -468,7 +468,7 @@ def read_timed(response: httpx.Response, prompt: str, options: SoundOptions) -> 
     expected = "speech with timestamps"
     body = errors.parse_json(response, expected)
     try:
-        data = base64.b64decode(body["audio_base64"], validate=True)
+        data = decode(body["audio_base64"])
         times = {name: _alignment(body.get(name)) for name in ALIGNMENTS}
     except (KeyError, TypeError, ValueError) as error:
         raise errors.not_expected(response, expected) from error

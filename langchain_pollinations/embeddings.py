@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 import struct
@@ -17,6 +16,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
 from langchain_pollinations import catalog, errors
+from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
@@ -235,10 +235,13 @@ def _with_sound(block: Any) -> Any:
     """An audio block whose address is a data URI with its bytes: sound has no part that takes an address."""
     if not isinstance(block, Mapping) or block.get("type") != "audio" or not isinstance(block.get("url"), str):
         return block
-    uri = re.fullmatch(r"data:([^;,]*)[^,]*;base64,(.*)", block["url"], re.DOTALL | re.IGNORECASE)
-    if uri is None:
+    if not is_data_uri(block["url"]):
         raise InvalidRequestError("sound by address cannot be embedded: give its bytes, as 'base64' of the block")
-    return {"type": "audio", "base64": uri[2], "mime_type": block.get("mime_type") or uri[1] or None}
+    try:
+        uri = read_data_uri(block["url"])
+    except ValueError as error:
+        raise InvalidRequestError(f"the address of an audio block holds {error}") from error
+    return {"type": "audio", "base64": uri.base64, "mime_type": block.get("mime_type") or uri.mime_type or None}
 
 
 def _check_part(part: Json) -> None:
@@ -439,7 +442,7 @@ def _vector(response: httpx.Response, entry: Json) -> list[float]:
 def _numbers(given: Any) -> list[float]:
     """Floats from base64 of 32-bit numbers, the lowest byte first, or from the numbers themselves."""
     if isinstance(given, str):
-        data = base64.b64decode(given, validate=True)
+        data = decode(given)
         return list(struct.unpack(f"<{len(data) // 4}f", data))
     if not isinstance(given, list) or any(isinstance(number, bool | str) for number in given):
         raise TypeError("neither base64 nor a list of numbers")

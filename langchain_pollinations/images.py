@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog, errors
+from langchain_pollinations._base64 import decode
 from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._maker import (
     LONGEST_URL,
@@ -319,7 +319,7 @@ def read_generation(response: httpx.Response, prompt: str, options: ImageOptions
     body = errors.parse_json(response, "picture")
     try:
         item = body["data"][0]
-        data = base64.b64decode(item["b64_json"], validate=True)
+        data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
         raise errors.not_expected(response, "picture") from error
     return read_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))

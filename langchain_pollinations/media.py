@@ -16,6 +16,8 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from langchain_pollinations._base64 import decode
+
 EXTENSIONS: Mapping[str, str] = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -532,7 +534,7 @@ class Media:
         known = {name: artifact[name] for name in told if name in artifact}
         try:
             if "base64" in artifact:
-                return cls(data=base64.b64decode(artifact["base64"], validate=True), **known)
+                return cls(data=decode(artifact["base64"]), **known)
             return cls._in_file(Path(artifact["path"]), **known)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"artifact of type 'pollinations_media' lacks a part: {error}") from error

@@ -128,7 +128,7 @@ ODD_PICTURES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("the address is a string", {"content": "Here.", "images": [{"type": "image_url", "image_url": PAGE}]},
      [text("Here."), {"type": "image", "url": PAGE}]),
     ("data without base64", {"content": "Here.", "images": [shown("data:image/svg+xml,%3Csvg/%3E")]},
-     [text("Here."), {"type": "image", "url": "data:image/svg+xml,%3Csvg/%3E"}]),
+     [text("Here."), {"type": "image", "base64": "PHN2Zy8+", "mime_type": "image/svg+xml"}]),
 ]  # fmt: skip
 
 
