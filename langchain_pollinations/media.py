@@ -6,17 +6,22 @@ import base64
 import html
 import io
 import os
+import re
 import shutil
 import struct
 import uuid
+import warnings
 import wave
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic_core import core_schema
+
 from langchain_pollinations._base64 import decode
+from langchain_pollinations._safe_text import safe_text
 
 EXTENSIONS: Mapping[str, str] = {
     "image/png": ".png",
@@ -74,6 +79,24 @@ _BRANDS: Mapping[bytes, str] = {
     **dict.fromkeys((b"mif1", b"msf1", b"miaf"), "image/heif"),
 }
 """What brands of an ISO base media file (MP4 and its kin) say, the most telling first: `mif1` stands beside `avif`."""
+
+_SUFFIXES: Mapping[str, Sequence[str]] = {
+    **{suffix: (mime_type,) for mime_type, suffix in EXTENSIONS.items() if mime_type != "audio/mp4"},
+    ".jpeg": ("image/jpeg",),
+    ".mpg": ("video/mpeg",),
+    ".mpeg": ("video/mpeg", "audio/mpeg"),
+    ".mp3": ("audio/mpeg",),
+    ".wave": ("audio/wav",),
+    ".opus": ("audio/ogg",),
+    ".oga": ("audio/ogg",),
+    ".aac": ("audio/aac", "audio/mp4"),
+    ".m4a": ("audio/mp4",),
+    ".mp4": ("video/mp4", "audio/mp4"),
+    ".webm": ("video/webm", "audio/webm"),
+    ".heic": ("image/heic", "image/heif"),
+    ".heif": ("image/heif", "image/heic"),
+}
+"""MIME types that a suffix stands for."""
 
 HEAD = 4096
 """Bytes at a file's start that are enough to sniff it."""
@@ -374,6 +397,9 @@ def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
     return target if target.suffix else target.with_suffix(suffix)
 
 
+_MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *; *[\w-]{1,40}=[\w.+-]{1,80})*", re.ASCII)
+
+
 @dataclass(frozen=True, repr=False)
 class Media:
     """A finished picture, film, sound or 3D object, with all that is known about how it came to be.
@@ -408,6 +434,8 @@ class Media:
     graph write fields down, and with this one its key."""
 
     def __post_init__(self, maker: Any) -> None:
+        if not isinstance(self.mime_type, str) or not _MIME_TYPE.fullmatch(self.mime_type):  # it goes into headers
+            raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(self.mime_type)[:60]!r}")
         # Tracers write down what stands in here under a public name, and would upload every film with its bytes.
         self.__dict__.update(_data=self.__dict__.pop("data"), maker=maker)
 
@@ -469,18 +497,31 @@ class Media:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return it; with no suffix the right one is added.
 
-        The file appears whole or not at all.
+        The file appears whole or not at all. A suffix of another type stays, with a `UserWarning`: the bytes are not
+        converted.
 
         Raises:
             OSError: If the folder does not exist or cannot be written to.
         """
         target = target_of(path, EXTENSIONS.get(self.mime_type, ".bin"))
+        self._check_suffix(target.suffix)
         with written(target) as part:
             if "_data" in self.__dict__:
                 part.write_bytes(self.data)
             else:
                 shutil.copyfile(self.path, part)  # type: ignore[arg-type]  # piece by piece, however long the film
         return target
+
+    def _check_suffix(self, suffix: str) -> None:
+        """Warn of a suffix that means another type."""
+        means = _SUFFIXES.get(suffix.lower())
+        if means is not None and self.mime_type.partition(";")[0] not in means:
+            right = EXTENSIONS.get(self.mime_type, ".bin")
+            warnings.warn(
+                f"save: these bytes are {self.mime_type}, and {suffix} means {means[0]}: take {right}, or no suffix",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:
         """This picture, changed as `prompt` says, by the wrapper that made it. See `PollinationsImage.edit`."""
@@ -522,30 +563,58 @@ class Media:
         }
 
     @classmethod
-    def from_artifact(cls, artifact: Mapping[str, Any]) -> Self:
+    def from_artifact(cls, artifact: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Self:
         """The media that `to_artifact` was called on.
 
+        Args:
+            artifact: The artifact. Its values are not trusted: a checkpoint or a trace may have been changed.
+            folder: Folder below which the file of an artifact with a `path` may be, such as the `output_folder` of the
+                tool. Without it no file is read.
+
         Raises:
-            ValueError: If this is no artifact of a media tool.
+            ValueError: If this is no artifact of a media tool, or its file is not below the folder.
         """
         if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
             raise ValueError("artifact must be what a Pollinations media tool gave, with type 'pollinations_media'")
-        told = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id", "metadata")
-        known = {name: artifact[name] for name in told if name in artifact}
+        known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
+        for name, value in known.items():
+            if not isinstance(value, _KNOWN[name]):
+                raise _wrong_artifact(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
+        if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path")):
+            raise _wrong_artifact("needs a 'mime_type', and 'base64' or 'path'")
+        if "base64" not in artifact:
+            return cls._in_file(_file_below(folder, artifact["path"]), **known)
         try:
-            if "base64" in artifact:
-                return cls(data=decode(artifact["base64"]), **known)
-            return cls._in_file(Path(artifact["path"]), **known)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"artifact of type 'pollinations_media' lacks a part: {error}") from error
+            return cls(data=decode(artifact["base64"]), **known)
+        except ValueError as error:
+            raise _wrong_artifact(str(error)) from error
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        """A field of a Pydantic model: a `Media`, or its artifact, which is what a dump holds.
+
+        The file of an artifact with a `path` is read only below `context={"media_folder": ...}` of the validation.
+        """
+        artifact = core_schema.with_info_after_validator_function(_of_artifact(cls), core_schema.dict_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=artifact,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), artifact]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                cls.to_artifact, return_schema=core_schema.dict_schema()
+            ),
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "maker"}
 
     def __repr__(self) -> str:
-        prompt = self.prompt if self.prompt is None or len(self.prompt) <= 60 else f"{self.prompt[:57]}..."
-        told = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": prompt}
-        known = ", ".join(f"{name}={str(value)!r}" for name, value in told.items() if value is not None)
+        told = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": self.prompt}
+        longest = {"prompt": 60, "model": 100}
+        known = ", ".join(
+            f"{name}={safe_text(str(value), longest.get(name, 500))!r}"
+            for name, value in told.items()
+            if value is not None
+        )
         return f"{type(self).__name__}({self.mime_type!r}, {known})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
@@ -566,6 +635,42 @@ class Media:
         if self.size <= LARGEST_SHOWN:
             return f"data:{self.mime_type};base64,{self._base64()}"
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
+
+
+_KNOWN: Mapping[str, type] = {
+    **dict.fromkeys(("mime_type", "url", "model", "prompt", "cost", "request_id"), str),
+    "seed": int,
+    "metadata": dict,
+}
+"""Fields that an artifact holds as they are."""
+
+
+def _wrong_artifact(says: str) -> ValueError:
+    return ValueError(f"artifact of type 'pollinations_media': {says}")
+
+
+def _file_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
+    """The file that an artifact names, if it is below the folder."""
+    if folder is None:
+        raise _wrong_artifact("names a file, which is read only below a folder that you name: folder=...")
+    if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
+        raise _wrong_artifact("path must be that of a file on this machine")
+    base = Path(folder).expanduser().resolve()
+    try:
+        found = (base / path).resolve()
+    except (OSError, RuntimeError) as error:
+        raise _wrong_artifact(f"path cannot be read: {error}") from error
+    if not found.is_relative_to(base):
+        raise _wrong_artifact(f"path is not below the folder {base.name!r}")
+    return found
+
+
+def _of_artifact(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:
+    def read(artifact: Any, info: core_schema.ValidationInfo) -> Media:
+        context = info.context if isinstance(info.context, Mapping) else {}
+        return kind.from_artifact(artifact, context.get("media_folder"))
+
+    return read
 
 
 # How a page shows each kind. Everything is an attribute of one element: markup of a file, or words of a prompt, cannot

@@ -58,6 +58,9 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 USUAL = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
 """Suffixes that models take where `data/abilities.json` does not say which (`recordings`)."""
 
+LONGEST_NAME = 255
+"""Characters of a file's name."""
+
 _TRANSCRIPT = "transcript"
 _ADVICE = ("language", "prompt", "temperature", "speakers_expected")
 
@@ -305,7 +308,7 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
     """
     name = PurePath(str(blob.path or blob.source or "")).name
     suffix = name.rpartition(".")[2].lower()
-    if suffix in SUFFIXES[mime_type] and suffix in _recordings(model) and name.isprintable():
+    if suffix in SUFFIXES[mime_type] and suffix in _recordings(model) and is_name(name):
         return name
     usual = SUFFIXES[mime_type][0]
 
@@ -318,6 +321,11 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
             f"{says}; models that take it: {', '.join(catalog.able('audio', able))}", param="recording"
         )
     return f"recording.{usual}"
+
+
+def is_name(name: str) -> bool:
+    """Whether a form may carry the name of a file."""
+    return name.isprintable() and len(name) <= LONGEST_NAME and not re.search(r"[\"\\/]", name)
 
 
 def _wrong(says: str) -> InvalidRequestError:

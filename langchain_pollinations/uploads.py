@@ -139,10 +139,10 @@ def upload_call(
         )
     data = file.data
     name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
-    if not _is_text(name):
-        raise InvalidRequestError("name must be a text without half characters")
-    if not all(map(_is_text, tags)):
-        raise InvalidRequestError("tags must be texts without half characters")
+    _check_name(name)
+    for tag in tags:
+        if not _is_line(tag) or "," in tag:
+            raise InvalidRequestError("tags must be texts in one line, without commas", param="tags")
     if id is None and not tags:
         headers = {"content-type": file.mime_type, "x-file-name": quote(name)}
         return Call("POST", "/upload", read_upload, {"content": data, "headers": headers}, origin=host)
@@ -151,14 +151,27 @@ def upload_call(
     return Call("POST", "/upload", read_upload, form, origin=host)
 
 
-def _is_text(value: Any) -> bool:
-    """Whether something is a text that can be written in UTF-8."""
-    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+LONGEST_NAME = 255
+"""Characters of a file's name."""
+
+
+def _check_name(name: Any) -> None:
+    if not _is_line(name) or re.search(r"[/\\]", name) or name in ("", ".", "..") or len(name) > LONGEST_NAME:
+        raise InvalidRequestError(
+            f"name must be that of a file: one line of up to {LONGEST_NAME} characters, without slashes", param="name"
+        )
+
+
+def _is_line(value: Any) -> bool:
+    """Whether something is a text that can be written in UTF-8, without line breaks and control characters."""
+    return isinstance(value, str) and not re.search("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", value)
 
 
 def _checked_id(id: str | None) -> str | None:
     if id is not None and not (isinstance(id, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", id)):
-        raise InvalidRequestError("id takes up to 128 letters, digits, '.', '_' and '-', the first a letter or digit")
+        raise InvalidRequestError(
+            "id takes up to 128 letters, digits, '.', '_' and '-', the first a letter or digit", param="id"
+        )
     return id
 
 

@@ -11,6 +11,7 @@ import logging
 import pickle
 import re
 import struct
+import warnings
 import wave
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +26,7 @@ from langchain_core.load import dumpd, load
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image
+from pydantic import BaseModel, ValidationError
 
 from langchain_pollinations import Media, PollinationsImage
 from langchain_pollinations._maker import public_url
@@ -41,6 +43,7 @@ from langchain_pollinations.media import (
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+JPEG = b"\xff\xd8\xff\xe0"
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>\n'
 
 
@@ -197,14 +200,14 @@ def test_a_media_in_a_file_is_found_from_everywhere(in_file: Media, monkeypatch:
     assert in_file.path is not None
     monkeypatch.chdir(in_file.path.parent)
     here = Media.from_file("dot.png")
-    there = Media.from_artifact(here.to_artifact())
+    there = Media.from_artifact(here.to_artifact(), folder=".")
     monkeypatch.chdir("/")
     assert here.data == there.data == PNG
 
 
 def test_a_media_in_a_file_equals_copies_and_pickles(in_file: Media) -> None:
     twins = [copy.copy(in_file), copy.deepcopy(in_file), pickle.loads(pickle.dumps(in_file))]
-    twins += [Media.from_artifact(in_file.to_artifact()), dataclasses.replace(in_file)]
+    twins += [Media.from_artifact(in_file.to_artifact(), Path("/")), dataclasses.replace(in_file)]
     for twin in twins:
         assert twin == in_file
         assert hash(twin) == hash(in_file)
@@ -259,7 +262,7 @@ def test_artifacts_survive_what_agents_keep_them_in(kept: Any, where: str, pictu
     media = (
         dataclasses.replace(picture, metadata={"revised_prompt": "a \u201cdot\u201d"}) if where == "memory" else in_file
     )
-    again = Media.from_artifact(kept(media.to_artifact()))
+    again = Media.from_artifact(kept(media.to_artifact()), in_file.path and in_file.path.parent)
     assert again == media
     assert (again.metadata, again.data) == (media.metadata, media.data)
 
@@ -300,12 +303,118 @@ def test_copies_in_memory_know_their_maker() -> None:
         {"type": "pollinations_media", "base64": "*", "mime_type": "image/png"},
         {"type": "pollinations_media", "base64": 5, "mime_type": "image/png"},
         {"type": "pollinations_media", "path": None, "mime_type": "image/png"},
+        {"type": "pollinations_media", "base64": "AAAA", "mime_type": 5},
+        {"type": "pollinations_media", "base64": "AAAA", "mime_type": "image/png", "seed": "7"},
+        {"type": "pollinations_media", "base64": "AAAA", "mime_type": "image/png", "metadata": []},
     ],
     ids=str,
 )
 def test_what_is_no_artifact_says_so(artifact: Any) -> None:
     with pytest.raises(ValueError, match="pollinations_media"):
         Media.from_artifact(artifact)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "says"),
+    [
+        ("inner/dot.png", None, r"read only below a folder that you name: folder="),
+        ("../secret.png", "inner", "is not below the folder 'inner'"),
+        ("inner/../../secret.png", "inner", "is not below"),
+        ("link.png", "inner", "is not below"),
+        ("/etc/passwd", "inner", "is not below"),
+        ("//host/share/dot.png", "inner", "must be that of a file on this machine"),
+        ("a\0b.png", "inner", "must be that of a file"),
+        (5, "inner", "must be that of a file"),
+        ("loop.png", "inner", "cannot be read|is not below|$"),
+    ],
+)
+def test_the_file_of_an_artifact_is_read_only_below_the_folder_that_was_named(
+    tmp_path: Path, path: Any, folder: str | None, says: str
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "dot.png").write_bytes(PNG)
+    (tmp_path / "secret.png").write_bytes(PNG)
+    (inner / "link.png").symlink_to(tmp_path / "secret.png")
+    (inner / "loop.png").symlink_to("loop.png")
+    artifact = {"type": "pollinations_media", "mime_type": "image/png", "path": path}
+    with pytest.raises((ValueError, OSError), match=says):
+        assert Media.from_artifact(artifact, folder and tmp_path / folder).data
+    there = Media.from_artifact({**artifact, "path": str(inner / "dot.png")}, inner)
+    assert there.data == Media.from_artifact({**artifact, "path": "dot.png"}, inner).data == PNG
+
+
+@pytest.mark.parametrize(
+    "mime_type",
+    [
+        "",
+        "png",
+        "image/png\r\nx: y",
+        'image/png"',
+        "image/png\0",
+        "image/png; x",
+        "image/\xe9",
+        "../x/y",
+        "a/b" * 90,
+        None,
+    ],
+)
+def test_a_type_that_no_header_carries_is_refused(mime_type: Any) -> None:
+    with pytest.raises(ValueError, match="mime_type must be a MIME type such as 'image/png'"):
+        Media(PNG, mime_type)
+
+
+class Album(BaseModel):
+    cover: Media
+    more: list[Media] = []
+
+
+def test_a_media_survives_a_pydantic_model(picture: Media, in_file: Media) -> None:
+    album = Album(cover=dataclasses.replace(picture, metadata={"x": [1]}), more=[picture])
+    again = Album.model_validate_json(album.model_dump_json())
+    assert again == album
+    assert (again.cover.data, again.cover.metadata) == (PNG, {"x": [1]})
+    assert Album.model_validate(json.loads(album.model_dump_json())) == album
+    assert Album.model_validate(album.model_dump(mode="json")) == album
+    assert album.model_dump()["cover"] == album.cover.to_artifact()
+    for copied in (Album(**album.model_dump()), album.model_copy(), album.model_copy(deep=True)):
+        assert copied == album
+    assert Album(cover=picture).cover is picture
+    filed = Album(cover=in_file)
+    assert "base64" not in filed.model_dump_json()
+    with pytest.raises(ValidationError, match="read only below a folder"):
+        Album.model_validate_json(filed.model_dump_json())
+    assert in_file.path is not None
+    context = {"media_folder": in_file.path.parent}
+    assert Album.model_validate_json(filed.model_dump_json(), context=context) == filed
+    assert Album.model_validate(filed.model_dump(), context=context) == filed
+    assert pickle.loads(pickle.dumps(album)) == album
+    assert Album.model_json_schema()["properties"]["cover"]["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "warns"),
+    [
+        (JPEG, "x.png", "image/jpeg, and .png means image/png: take .jpg"),
+        (JPEG, "x.mp4", "and .mp4 means video/mp4"),
+        (JPEG, "x.jpeg", None),
+        (JPEG, "x.JPG", None),
+        (JPEG, "x", None),
+        (JPEG, "x.dat", None),
+        (b"ID3", "x.mp3", None),
+        (b"ID3", "x.wav", "audio/mpeg, and .wav means audio/wav: take .mp3"),
+        (b"OggS", "x.opus", None),
+    ],
+)
+def test_a_suffix_of_another_type_is_warned_of(tmp_path: Path, data: bytes, name: str, warns: str | None) -> None:
+    media = Media(data, sniff(data) or "")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        saved = media.save(tmp_path / name)
+    assert saved.read_bytes() == data
+    assert saved.stem == "x"
+    assert [warns in str(each.message) for each in caught] == ([True] if warns else []) if warns else not caught
+    assert all(each.filename == __file__ for each in caught)
 
 
 # --- On a page --------------------------------------------------------------------------------------------------------

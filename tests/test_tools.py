@@ -331,7 +331,7 @@ def test_films_go_to_files_of_our_own_naming_where_a_folder_is_given(
 ) -> None:
     tool = PollinationsVideoTool(**emulator.connection(), output_folder=tmp_path, progress=False)
     message = run(tool, {"prompt": "../../waves", "duration": 4})
-    film = Media.from_artifact(json.loads(json.dumps(message.artifact)))
+    film = Media.from_artifact(json.loads(json.dumps(message.artifact)), tmp_path)
     assert film.path is not None
     assert film.path.parent == tmp_path
     assert "base64" not in message.artifact
@@ -494,7 +494,7 @@ def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, 
     service = emulator.connection()
     camera = PollinationsVideoTool(**service, output_folder=tmp_path, progress=False)
     listener = PollinationsTranscribeTool(**service, shelf=camera.shelf)
-    film = Media.from_artifact(RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4}).artifact)
+    film = Media.from_artifact(RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4}).artifact, tmp_path)
     assert film.path is not None
     assert film.url is not None
     film.path.unlink()
@@ -681,10 +681,10 @@ def test_artifacts_survive_checkpoints(emulator: Emulator, way: str, tmp_path: P
     traced = json.loads(json.dumps(dumpd(messages)))
     for place, message in enumerate(messages):
         if message.type == "tool":
-            made = Media.from_artifact(message.artifact)
-            assert Media.from_artifact(kept[place].artifact) == made
-            assert Media.from_artifact(again[place].artifact) == made
-            assert Media.from_artifact(traced[place]["kwargs"]["artifact"]) == made
+            made = Media.from_artifact(message.artifact, tmp_path)
+            assert Media.from_artifact(kept[place].artifact, tmp_path) == made
+            assert Media.from_artifact(again[place].artifact, tmp_path) == made
+            assert Media.from_artifact(traced[place]["kwargs"]["artifact"], tmp_path) == made
 
 
 def test_a_tool_says_what_it_takes_in_place_of_its_wrapper(emulator: Emulator) -> None:

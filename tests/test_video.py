@@ -430,7 +430,7 @@ def test_a_folder_gets_films_under_names_of_ours(emulator: Emulator, film: Film,
     emulator.reply(body=FILM, on="/video", times=3)
     paths = [film(camera, prompt).path for prompt in ("../../evil", "waves")]
     assert sorted(filter(None, paths)) == sorted(tmp_path.iterdir())
-    assert len(list(tmp_path.glob("film-" + "[0-9a-f]" * 12 + ".mp4"))) == 2
+    assert len(list(tmp_path.glob("video-" + "[0-9a-f]" * 12 + ".mp4"))) == 2
     assert film(camera, "waves", path=tmp_path / "mine.mp4").path == tmp_path / "mine.mp4"
 
 
@@ -771,7 +771,7 @@ def test_a_film_in_its_file_can_be_pickled_and_kept_in_a_trace(
     copy = pickle.loads(pickle.dumps(made))
     assert (copy.path, copy.data) == (made.path, FILM)
     assert len(json.dumps(made.to_artifact())) < 2000
-    assert Media.from_artifact(made.to_artifact()).data == FILM
+    assert Media.from_artifact(made.to_artifact(), tmp_path).data == FILM
 
 
 # --- Memory -----------------------------------------------------------------------------------------------------------
