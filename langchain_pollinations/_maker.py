@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from urllib.parse import quote
 
 import httpx
+from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
@@ -62,7 +65,22 @@ class Options(CallOptions):
         return value
 
 
-class Maker(Batches, Connection, RunnableSerializable[str, Media]):
+Prompt: TypeAlias = str | PromptValue | BaseMessage | Sequence[BaseMessage]
+"""Input of a wrapper as a runnable: of prompt values and messages, the text is the prompt."""
+
+
+def prompt_of(given: Any) -> Any:
+    """The text of a prompt value, a message or a list of messages, a paragraph each; anything else as it is."""
+    if isinstance(given, PromptValue):
+        given = given.to_messages()
+    messages = [given] if isinstance(given, BaseMessage) else given
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, BaseMessage) for each in messages):
+        return given
+    texts = (str(message.text).strip() for message in messages)
+    return "\n\n".join(text for text in texts if text)
+
+
+class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
     """Base of the wrappers that make media from a prompt."""
 
     model_config = ConfigDict(extra="forbid")
@@ -73,6 +91,9 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
     _CATEGORY: ClassVar[str]
     """Its models, as the catalogue calls them."""
 
+    output_folder: Path | None = None
+    """Folder for the results that no `path` is given for, under names that the package chooses. Without it they stay in
+    memory."""
     reference_folder: Path | None = None
     """Below which references may be files. Without it no file is read: the words for one may come from a model."""
 
@@ -102,11 +123,22 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
         options = self._options(overrides)
         return await self._arun(options, self._generation(prompt, options))
 
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
-        return self._call_with_config(self.generate, input, config, **kwargs)
+    @property
+    def InputType(self) -> Any:
+        """What `invoke` takes, for schemas."""
+        return str | StringPromptValue | ChatPromptValueConcrete | AnyMessage | list[AnyMessage]
 
-    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
-        return await self._acall_with_config(self.agenerate, input, config, **kwargs)
+    def invoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return self._call_with_config(self._invoked, input, config, **kwargs)
+
+    async def ainvoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return await self._acall_with_config(self._ainvoked, input, config, **kwargs)
+
+    def _invoked(self, input: Prompt, **overrides: Any) -> Media:
+        return self.generate(prompt_of(input), **overrides)
+
+    async def _ainvoked(self, input: Prompt, **overrides: Any) -> Media:
+        return await self.agenerate(prompt_of(input), **overrides)
 
     def _generation(self, prompt: str, options: Any) -> Flow[Media]:
         """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
@@ -121,11 +153,24 @@ class Maker(Batches, Connection, RunnableSerializable[str, Media]):
 
     def _run(self, options: Options, flow: Flow[Media]) -> Media:
         with self._suggesting(options.model):
-            return self._client_with(options._settings).run(flow)
+            return self._client_with(options._settings).run(self._saving(flow))
 
     async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
         with self._suggesting(options.model):
-            return await self._client_with(options._settings).arun(flow)
+            return await self._client_with(options._settings).arun(self._saving(flow))
+
+    def _saving(self, flow: Flow[Media]) -> Flow[Media]:
+        """What a flow makes, in a file of `output_folder` if there is one."""
+        target = self._named_file()
+        made = yield from flow
+        return made if target is None or made.path is not None else made.moved(made.save(target))
+
+    def _named_file(self) -> Path | None:
+        """A name in `output_folder`, which is checked before anything is paid for."""
+        if self.output_folder is None:
+            return None
+        name = f"{self._CATEGORY}-{secrets.token_hex(6)}"
+        return media.target_of(self.output_folder.expanduser() / name, "")
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """The older hosts have no models to suggest."""
@@ -243,22 +288,30 @@ def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt
     """The prompt, if it is one.
 
     Raises:
-        InvalidRequestError: If it is empty, too long, or holds half a character.
+        InvalidRequestError: If it is empty, too long, or holds half a character or a null byte.
     """
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidRequestError(f"{name} must be a text that is not empty", param=name)
     if len(prompt) > longest:
         raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}", param=name)
     check_whole(prompt, name)
+    if "\0" in prompt:
+        raise InvalidRequestError(f"{name} holds a null byte at {prompt.index(chr(0))}", param=name)
     return prompt
 
 
 def in_path(prompt: str) -> str | None:
     """A prompt for the path of an address; None for one that a path cannot carry.
 
-    The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way.
+    The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way. A prompt may
+    equal a route.
     """
-    return None if "%" in prompt or has_dot_segments(prompt) else quote(prompt, safe="")
+    return None if "%" in prompt or has_dot_segments(prompt) or is_route(prompt) else quote(prompt, safe="")
+
+
+def is_route(prompt: str) -> bool:
+    """Whether a GET with the prompt as its path is another route of the service: `/image/models` is a list."""
+    return prompt.strip("/ \t\r\n").lower() == "models"
 
 
 def has_dot_segments(prompt: str) -> bool:

@@ -18,6 +18,7 @@ from langchain_pollinations._maker import (
     Options,
     check_prompt,
     has_dot_segments,
+    is_route,
     joined_addresses,
     read_media,
 )
@@ -165,11 +166,11 @@ def path_of(prompt: str) -> str:
 
 
 def object_call(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> Call[Media]:
-    """`GET /3d/{prompt}`, or a POST to the same address where the rest does not fit into it."""
+    """`GET /3d/{prompt}`, or a POST to the same address where it cannot carry the rest or is another route."""
     path, read = path_of(prompt), partial(read_object, prompt=prompt, options=options)
     said = options.model_dump(exclude_none=True, exclude={"image"})
     query = said | ({"image": joined_addresses(addresses)} if addresses else {})
-    if len(path) + len(urlencode(query)) <= LONGEST_URL:
+    if len(path) + len(urlencode(query)) <= LONGEST_URL and not is_route(prompt):
         return Call("GET", path, read, {"params": query})
     safe = {"safe": said.pop("safe")} if "safe" in said else {}  # the body is strict, and does not know it
     body = said | ({"image": list(addresses)} if addresses else {})

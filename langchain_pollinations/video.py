@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,8 +108,6 @@ class PollinationsVideo(Maker, VideoOptions):
     timeout: Timeout | None = 900.0
     """Seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with status 524. Each
     retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
-    output_folder: Path | None = None
-    """Where films are saved that no `path` is given for, under names of ours. Without it they stay in memory."""
     progress: Show = Field(default=None, exclude=True, repr=False)
     """What is seen of a call: a bar in a terminal or a notebook where tqdm is installed (None), a bar in any case
     (True), nothing (False), or a function, not an async one, that is called with a `Progress`."""
@@ -153,8 +150,7 @@ class PollinationsVideo(Maker, VideoOptions):
             return await self._arun(options, self._generation(prompt, options, path, arrived))
 
     def _target(self, path: str | PathLike[str] | None) -> Path | None:
-        if path is None and self.output_folder is not None:
-            path = self.output_folder.expanduser() / f"film-{secrets.token_hex(6)}.mp4"
+        path = self._named_file() if path is None else path
         return None if path is None else media.target_of(path, ".mp4")
 
     def _check(self, options: VideoOptions) -> None:
@@ -331,7 +327,8 @@ def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[st
     if guides:
         raise InvalidRequestError(
             f"{', '.join(guides)}: the service takes them only with a prompt that fits into an address, and this one "
-            "does not: make it shorter, and leave out '%' and the names '.' and '..' between slashes",
+            "does not: make it shorter, and leave out '%' and the names '.' and '..' between slashes. The word "
+            "'models' alone is another route",
             param="prompt",
         )
     body = {name: value for name, value in said.items() if name not in ("width", "height")}

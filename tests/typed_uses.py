@@ -39,6 +39,7 @@ def uses() -> None:
     picture: Media = painter.generate("a cat", seed=7)
     print(picture.save("cat"), painter.invoke("a dog").url)
     assert_type(painter.batch(["a cat"]), list[Media])
+    print(painter.invoke(answer).url, (chat | painter).invoke("Describe a cat").url)
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
     draw = PollinationsImageTool(image=painter, models=["flux"])
     PollinationsEditImageTool(model="klein", shelf=draw.shelf)
