@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -605,7 +606,7 @@ class PollinationsToolkit(Connection, BaseToolkit):
     _OLDER: ClassVar[bool] = True
 
     include: list[Name] | None = None
-    """Which tools; all six without it."""
+    """Which tools. Without it all six; without a key only `image`, which works without one, with a warning."""
     show: bool = False
     """Put pictures before the model, for models that can see."""
     options: Mapping[Name, Mapping[str, Any]] = Field(default_factory=dict)
@@ -632,13 +633,18 @@ class PollinationsToolkit(Connection, BaseToolkit):
 
     @model_validator(mode="after")
     def _check_older(self) -> Self:
-        if self.api == "legacy" and self.include != ["image"]:
-            told = "the older hosts draw, and do nothing else that a tool of ours does"
-            raise ValueError(f"include: {told}: say include=['image'], or get a key at {KEYS_PAGE}")
+        if self.api == "legacy" and self.include not in (None, ["image"]):
+            raise ValueError(
+                f"include: the legacy hosts offer image generation only: leave it out, or get a key at {KEYS_PAGE}"
+            )
         return self
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, ready for `create_agent` or `bind_tools`."""
+        if self.include is None and self._is_older:
+            if self.api == "auto":
+                warnings.warn(_NO_KEY, UserWarning, stacklevel=2)
+            return [self._tool("image")]
         return [self._tool(name) for name in self.include or get_args(Name)]
 
     def _tool(self, name: Name) -> MediaTool:
@@ -659,5 +665,10 @@ class PollinationsToolkit(Connection, BaseToolkit):
         shared = self.model_fields_set | _FOUND
         return {name: getattr(self, name) for name in Connection.model_fields if name in shared}
 
+
+_NO_KEY = (
+    "No key: the toolkit offers generate_image only, which works on image.pollinations.ai. A key from "
+    f"{KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens all tools; api='legacy' says that no key is meant"
+)
 
 _FOUND = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})

@@ -940,8 +940,21 @@ def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, h
     painter = PollinationsImageTool(model="klein", **hosts)
     with pytest.raises(errors.UnknownModelError, match="sana only"):
         painter.invoke({"prompt": "a lighthouse"})
-    with pytest.raises(ValueError, match="include: the older hosts draw"):
-        PollinationsToolkit(**hosts).get_tools()
+    with pytest.raises(ValueError, match="include: the legacy hosts offer image generation only"):
+        PollinationsToolkit(include=["image", "video"], **hosts)
+
+
+def test_a_toolkit_without_a_key_offers_what_works_without_one(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    keyless = {name: value for name, value in hosts.items() if name != "api"}
+    with pytest.warns(UserWarning, match="^No key: the toolkit offers generate_image only") as caught:
+        (tool,) = PollinationsToolkit(**keyless, options={"video": {"duration": 4}}).get_tools()
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="^No key"):
+        message = tool.invoke({"name": tool.name, "args": {"prompt": "a kite"}, "id": "c", "type": "tool_call"})
+    assert message.status == "success"
+    assert [request.host for request in legacy.requests] == ["image"]
+    assert [tool.name for tool in PollinationsToolkit(**hosts).get_tools()] == ["generate_image"]
+    assert len(PollinationsToolkit(api_key="sk_x").get_tools()) == 6
 
 
 # --- What LangChain does with a model ---------------------------------------------------------------------------------
