@@ -20,7 +20,7 @@ class DataUri(NamedTuple):
     """The parts of a data URI."""
 
     mime_type: str
-    """In lower case, with its parameters but `charset`; empty where it is not given."""
+    """In lower case, and its parameters but `charset`; empty where it is not given."""
     base64: str
     """The bytes, in the plain form."""
 
@@ -56,13 +56,24 @@ def read_data_uri(uri: str) -> DataUri:
     if not is_data_uri(uri):
         raise ValueError("no data URI")
     head, _, data = uri.partition(",")
-    mime_type, *parameters = [part.strip() for part in unquote(head.partition(":")[2]).lower().split(";")]
-    kept = [part for part in parameters if part and part != "base64" and not part.startswith("charset=")]
-    if "base64" in parameters:
+    mime_type, *parameters = [part.strip() for part in unquote(head.partition(":")[2]).split(";")]
+    kept = [each for each in parameters if each and not re.match("base64$|charset=", each, re.IGNORECASE)]
+    if "base64" in map(str.lower, parameters):
         plain = plain_base64(data)
     else:
         plain = base64.b64encode(unquote_to_bytes(data)).decode("ascii")
-    return DataUri(";".join([mime_type, *kept]), plain)
+    return DataUri(";".join([mime_type.lower(), *kept]), plain)
+
+
+def read_base64(given: Any) -> str:
+    """The base64 of a text or of a data URI, in the plain form.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if not isinstance(given, str):
+        raise ValueError(f"base64 must be a text, not {type(given).__name__}")
+    return read_data_uri(given).base64 if is_data_uri(given) else plain_base64(given)
 
 
 def decode(given: Any) -> bytes:
@@ -71,6 +82,4 @@ def decode(given: Any) -> bytes:
     Raises:
         ValueError: If it is neither.
     """
-    if not isinstance(given, str):
-        raise ValueError(f"base64 must be a text, not {type(given).__name__}")
-    return binascii.a2b_base64(read_data_uri(given).base64 if is_data_uri(given) else plain_base64(given))
+    return binascii.a2b_base64(read_base64(given))

@@ -31,9 +31,9 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
 from typing_extensions import is_typeddict
 
+from langchain_pollinations._base64 import decode, is_data_uri, read_base64, read_data_uri
 from langchain_pollinations._calls import invalid_calls, write_arguments
 from langchain_pollinations._history import UNNAMED, Result, Turn, is_blank, pair
-from langchain_pollinations._inline import plain_base64, plain_data, plain_uri
 from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, rooted
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import sniff
@@ -545,14 +545,22 @@ def _base64(data: Any, kind: str) -> str:
     """Data of a block as base64 text, which it may be already."""
     if isinstance(data, bytes | bytearray | memoryview):
         return base64.b64encode(data).decode("ascii")
-    text = plain_base64(data) if isinstance(data, str) else ""
-    if not _BASE64.match(text):
-        given = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
-        raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {given}")
-    return text
+    try:
+        if text := read_base64(data):
+            return text
+    except ValueError:
+        pass
+    given = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
+    raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {given}")
 
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{1000}|[A-Za-z0-9+/]+(=|$)")  # the start of a long one is enough
+def _data_uri(uri: str) -> str:
+    """A data URI in the one form that the service takes: a type, and base64 in the plain form."""
+    try:
+        read = read_data_uri(uri)
+    except ValueError as error:
+        raise InvalidRequestError(f"the data URI {uri[:60]!r} holds {error}") from error
+    return str(read if read.mime_type else read._replace(mime_type=sniff(decode(read.base64[:2048])) or ""))
 
 
 def _shape(value: Any) -> str:
@@ -598,7 +606,7 @@ def _image(block: Mapping[str, Any]) -> Json:
 def _reachable(url: Any) -> str:
     """An address that the service can read: a file of this machine is none."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
-        return plain_uri(url)
+        return _data_uri(url) if is_data_uri(url) else url
     told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
     raise InvalidRequestError(
         f"{told} is no http(s) or data URL: the service cannot read a local file; give its bytes instead, as in "
@@ -672,7 +680,7 @@ def _input_audio(block: Mapping[str, Any]) -> Json:
     audio = block.get("input_audio")
     if not isinstance(audio, Mapping) or not audio.get("data") or not audio.get("format"):
         raise InvalidRequestError("an input_audio block needs 'input_audio': {'data': base64, 'format': 'wav'}")
-    return {"type": "input_audio", "input_audio": {**audio, "data": plain_data(audio["data"])}}
+    return {"type": "input_audio", "input_audio": {**audio, "data": _base64(audio["data"], "input_audio")}}
 
 
 def _video(block: Mapping[str, Any]) -> Json:
@@ -695,7 +703,8 @@ def _file(block: Mapping[str, Any]) -> Json:
         if url := given.get("file_url"):
             given["file_url"] = _reachable(url)
         if data := given.get("file_data"):
-            given["file_data"] = plain_data(data)
+            is_uri = isinstance(data, str) and is_data_uri(data)
+            given["file_data"] = _data_uri(data) if is_uri else _base64(data, "file")
         if "filename" in given:
             given["file_name"] = given.pop("filename")
         return {"type": "file", "file": given}

@@ -1,44 +1,12 @@
-"""Files inside requests: the form of their base64, how large they may be, and what the error for too much says.
-
-Pure functions.
-"""
+"""How large a chat request may be, and what the error for one that is too large says. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
 
 from langchain_pollinations.errors import PayloadTooLargeError
-
-# --- Base64 -----------------------------------------------------------------------------------------------------------
-
-
-def plain_base64(text: str) -> str:
-    """Base64 in the one form that the service takes: the plain alphabet, no line breaks, padded."""
-    plain = "".join(text.split()).replace("-", "+").replace("_", "/")
-    return plain + ("", "", "==", "=")[len(plain) % 4]
-
-
-def plain_uri(uri: str) -> str:
-    """A URI, and if it is a data URI with base64, this in that form."""
-    head, comma, data = uri.partition(",") if _is_data_uri(uri) else ("", "", "")
-    if not comma or head[-7:].lower() != ";base64":
-        return uri
-    return f"data:{head[5:-7]};base64,{plain_base64(unquote(data) if '%' in data else data)}"
-
-
-def plain_data(data: Any) -> Any:
-    """Base64, or a data URI, with its base64 in that form; anything else as it is."""
-    return data if not isinstance(data, str) else plain_uri(data) if _is_data_uri(data) else plain_base64(data)
-
-
-def _is_data_uri(text: str) -> bool:
-    return text[:5].lower() == "data:"
-
-
-# --- Sizes ------------------------------------------------------------------------------------------------------------
 
 MIB = 1024 * 1024
 

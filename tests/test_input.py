@@ -396,7 +396,7 @@ def human(block: Any) -> list[Any]:
         pytest.param(human({"type": "image"}), "an image block needs 'url', 'base64'", id="an empty image"),
         pytest.param(human({"type": "image", "source": {"type": "base64"}}), "an image block needs", id="empty source"),
         pytest.param(human({"type": "image", "base64": "AAAA"}), "mime_type", id="an unknown picture"),
-        pytest.param(human({"type": "audio", "base64": "x", "mime_type": "audio/amr"}), "formats are", id="a sound"),
+        pytest.param(human({"type": "audio", "base64": "AAAA", "mime_type": "audio/amr"}), "formats are", id="a sound"),
         pytest.param(human({"type": "image", "url": "/home/me/cat.png"}), "cannot read a local file", id="a path"),
         pytest.param(human({"type": "image", "url": Path("cat.png")}), "Path is no http", id="a Path"),
         pytest.param(
@@ -416,9 +416,9 @@ def human(block: Any) -> list[Any]:
             human({"type": "image", "base64": Path("cat"), "mime_type": "image/png"}), "image", id="Path as base64"
         ),
         pytest.param(
-            human({"type": "image", "base64": f"data:image/png;base64,{PNG}", "mime_type": "image/png"}),
-            "image",
-            id="data URL as base64",
+            human({"type": "image_url", "image_url": {"url": "data:image/png;base64,*"}}),
+            "holds no valid base64",
+            id="data URI without base64",
         ),
         pytest.param(human({"type": "file", "file": {}}), "file", id="OpenAI's file, empty"),
         pytest.param(human({"type": "file", "file": {"file_url": "/a.pdf"}}), "local file", id="OpenAI's file, a path"),
