@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST = 500
 """Characters of a message that a model reads."""
@@ -20,8 +20,20 @@ def safe_text(text: str, longest: int = LONGEST, secrets: Iterable[str] = ()) ->
         longest: Characters that are kept.
         secrets: Keys that may stand in it; each is replaced by `***`.
     """
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    line = " ".join(text[: 4 * longest].split())
-    kept = "".join(each for each in line if each in _JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+    known = [secret for secret in secrets if secret]
+    line = " ".join(_without(known, text)[: 8 * longest].split())
+    plain = "".join(each for each in line if each in _JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+    kept = _without(known, plain)  # which the characters between may have hidden
     return kept if len(kept) <= longest else f"{kept[: longest - 3]}..."
+
+
+def safe_lines(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text of any length, line by line as `safe_text` leaves it."""
+    known = list(secrets)
+    return "\n".join(safe_text(line, len(line) + 3 * len(known), known) for line in text.splitlines())
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
-from hashlib import sha256
 
 from langchain_pollinations.media import Media
 
@@ -48,7 +48,15 @@ class Shelf:
 
 def _id_of(media: Media) -> str:
     end = (media.url or "").rpartition("/")[2]
-    return end if re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) else sha256(media.data).hexdigest()[:16]
+    return end if re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) else _digest(media).hexdigest()[:16]
+
+
+def _digest(media: Media) -> hashlib._Hash:
+    """The digest of the bytes. A file is read piece by piece."""
+    if media.path is None:
+        return hashlib.sha256(media.data)
+    with media.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
 
 
 def _weight(media: Media) -> int:

@@ -32,7 +32,7 @@ from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, describe_unknown, told
 from langchain_pollinations._references import Reading
-from langchain_pollinations._safe_text import safe_text
+from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
@@ -180,7 +180,7 @@ class MediaTool(BaseTool):
         if isinstance(error, _REFUSALS):
             return True
         names = _ARGUMENTS.get(error.param or "", (error.param,))
-        if not chosen.keys().isdisjoint(names):
+        if not chosen.keys().isdisjoint((*names, "model")):  # of a model that it chose, every option may be wrong
             return True
         options = type(getattr(self, self._WRAPPER)).model_fields
         is_known = error.param in _ARGUMENTS or error.param in options
@@ -546,7 +546,7 @@ class PollinationsTranscribeTool(MediaTool):
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
-        return made.page_content or "Nothing is said in it.", {
+        return safe_lines(made.page_content, [self._secret()]) or "Nothing is said in it.", {
             "type": "pollinations_transcript",
             "page_content": made.page_content,
             "metadata": made.metadata,

@@ -38,6 +38,7 @@ from langchain_pollinations import (
     PollinationsVideoTool,
     UnknownModelError,
 )
+from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.transcription import LARGEST
@@ -423,6 +424,30 @@ def test_the_argument_of_an_error_decides_who_gets_it(
     else:
         with pytest.raises(InvalidRequestError, match=r"No\."):
             run(tool, {"prompt": "a cat", **args})
+
+
+def test_an_option_that_does_not_go_with_the_model_that_was_chosen_is_told(emulator: Emulator, run: Any) -> None:
+    tool = PollinationsImageTool(**emulator.connection(), model="gpt-image-1-mini", models=["flux"], quality="low")
+    message = run(tool, {"prompt": "a cat", "model": "flux"})
+    assert message.status == "error"
+    assert "has no choice of quality" in message.content
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("a\r\n\tb\x00c\x1b[0m", "a bc[0m"),
+        ("\u202eabc\u2066 \ufeffd\U000e0041", "abc d"),
+        ("👩\u200d🚀 é ünï", "👩\u200d🚀 é ünï"),
+        ("key sk_secret, sk_\x00secret, sk_\u200bsecret", "key ***, ***, ***"),
+        ("x" * 501, "x" * 497 + "..."),
+        ("x" * 500, "x" * 500),
+        (" \n" * 10_000, ""),
+    ],
+)
+def test_text_is_made_safe(text: str, safe: str) -> None:
+    assert safe_text(text, secrets=["sk_secret", ""]) == safe
+    assert safe_lines(f"{text[:9]}\n\nb", ["sk_secret"]).endswith("\n\nb")
 
 
 def test_a_picture_that_a_model_names_often_is_sent_once(emulator: Emulator, run: Any, tmp_path: Path) -> None:
