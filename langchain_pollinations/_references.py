@@ -7,12 +7,13 @@ import errno
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import InstanceOf, PlainSerializer
 
@@ -188,16 +189,25 @@ class Reading:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
         try:
             parts = urlsplit(address)
-            host, _ = (parts.hostname or "").rstrip("."), parts.port
+            host, _ = _plain_host(parts.hostname or ""), parts.port
         except ValueError:
             host = ""
-        if not host or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
+        if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host) or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
             raise self._wrong(f"{address[:200]!r} is no whole http(s) address")
         if address.startswith(f"{self.own}/"):
             return
         is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
-        if parts.username is not None or host == "localhost" or host.endswith((".localhost", ".local")) or is_number:
+        if parts.username is not None or f".{host}".endswith(_PRIVATE) or is_number:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
+
+
+_PRIVATE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+"""Ends of names that only machines of one network know."""
+
+
+def _plain_host(host: str) -> str:
+    """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
+    return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
 
 
 def as_list(given: References | None) -> list[Reference]:

@@ -155,7 +155,9 @@ class MediaTool(BaseTool):
         return self._sentence(made), made.to_artifact()
 
     def _sentence(self, made: Media) -> str:
-        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)}), made by {safe_text(str(made.model), 100)}"
+        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)})"
+        if model := safe_text(made.model or "", 100, [self._secret()]):
+            text += f", made by {model}"
         if made.seed is not None:
             text += f" with seed {made.seed}"
         is_shown = made.url is not None and _ADDRESS.fullmatch(made.url) and self._secret() not in made.url
