@@ -35,7 +35,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import sha256
 from operator import attrgetter
@@ -59,6 +59,7 @@ from langchain_pollinations._bodies import (
     with_body,
     with_text,
 )
+from langchain_pollinations._concurrency import check_wanted, run_all, sleep
 from langchain_pollinations._environment import named_variables
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
@@ -360,14 +361,12 @@ class Client:
     """Bytes of a decoded body or stream at most; None for `MAX_IN_MEMORY`, or `MAX_IN_FILE` where it is saved."""
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
-    sleep: Callable[[float], object] = time.sleep
-    """How a thread waits before a repeat."""
     translate: Callable[[Call[Any]], Call[Any]] = lambda call: call
     """How calls look to the hosts that they are for."""
 
     def send(self, call: Call[T]) -> T:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, call, sleep=self.sleep)(self._answer, call)
+        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
         with errors.mapped():
             return call.read(response)
 
@@ -383,34 +382,13 @@ class Client:
     def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
         """What `send` gives for each call, in their order; `at_once` of them travel at a time.
 
-        The first error is raised. Then calls that wait are not sent any more, and those on their way, which a thread
-        cannot break off, are waited for but not repeated.
+        The first error is raised. Then no other call is sent, and the calls that run are waited for but not retried.
+        An interrupt waits for none.
         """
         if len(calls) < 2 or at_once < 2:
             return [self.send(call) for call in calls]
-        failures: list[BaseException] = []
-        given_up = threading.Event()
-        client = replace(self, sleep=partial(_sleep_unless, given_up))
-
-        def send(call: Call[T]) -> T:
-            try:
-                _sleep_unless(given_up, 0)
-                return client.send(call)
-            except BaseException as error:
-                failures.append(error)
-                given_up.set()
-                raise
-
-        with concurrent.futures.ThreadPoolExecutor(min(at_once, len(calls)), "pollinations") as threads:
-            # A context of its own for each call: tracing and callbacks see whose it is.
-            running = [threads.submit(contextvars.copy_context().run, send, call) for call in calls]
-            try:
-                concurrent.futures.wait(running)
-            finally:
-                given_up.set()  # for who interrupts
-        if failures:
-            raise failures[0]
-        return [answer.result() for answer in running]
+        results = dict(run_all([partial(self.send, call) for call in calls], at_once))
+        return [results[index] for index in range(len(calls))]
 
     async def asend_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
         """As `send_all`; on an error, or when the caller is cancelled, the calls on their way are cancelled."""
@@ -457,7 +435,7 @@ class Client:
 
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, call, sleep=self.sleep)(self._begun, call)
+        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
         with contextlib.closing(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
@@ -504,6 +482,7 @@ class Client:
     # follows. The async one leaves to `stack` what is to be closed and given back.
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
+        check_wanted()
         with errors.mapped():
             client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
@@ -688,11 +667,6 @@ def _goes_abroad(here: httpx.URL, there: httpx.URL) -> bool:
     before, after = origin_of(here), origin_of(there)
     upgrade = (("http", here.host, 80), ("https", here.host, 443))
     return before != after and (before, after) != upgrade
-
-
-def _sleep_unless(given_up: threading.Event, seconds: float) -> None:
-    if given_up.wait(seconds):
-        raise concurrent.futures.CancelledError
 
 
 # Bodies, in memory or in a file. In the event loop a thread writes.

@@ -11,6 +11,7 @@ import http.server
 import logging
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -26,8 +27,10 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import AIMessage
 
 from langchain_pollinations import ChatPollinations, errors
+from langchain_pollinations._concurrency import run_all
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import WORN, Call, Client, _goes_abroad, multipart
 from langchain_pollinations._pace import Line, Turn
@@ -700,6 +703,67 @@ def test_context_variables_are_seen_by_every_call(emulator: Emulator, together: 
         assert together(Connection(**emulator.connection())._client, calls, 3) == ["me"] * 3
     finally:
         caller.reset(token)
+
+
+INTERRUPTED = {
+    "batch": "ChatPollinations(**service).batch(inputs)",
+    "chain": "(RunnablePassthrough() | ChatPollinations(**service)).batch(inputs)",
+    "as completed": "list(ChatPollinations(**service).batch_as_completed(inputs))",
+    "images": "PollinationsImage(**service).batch(inputs)",
+    "embeddings": "PollinationsEmbeddings(**service, chunk_size=1).embed_documents(inputs)",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system cannot send SIGINT to a process")
+@pytest.mark.parametrize("work", INTERRUPTED.values(), ids=INTERRUPTED)
+def test_ctrl_c_ends_requests_in_threads_at_once(emulator: Emulator, work: str) -> None:
+    emulator.latency = 20
+    code = f"""
+import signal
+from langchain_core.runnables import RunnablePassthrough
+from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImage
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let processes in the background ignore it
+service, inputs = {emulator.connection()!r}, [f"Hello {{number}}" for number in range(12)]
+try:
+    {work}
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        while len(emulator.requests) < 2:
+            assert process.poll() is None
+            time.sleep(0.01)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=15) == ("interrupted\n", None)
+        assert process.returncode == 0
+        assert time.monotonic() - began < 3
+
+
+def test_an_interrupted_batch_sends_no_other_request(emulator: Emulator) -> None:
+    chat = ChatPollinations(**emulator.connection())
+    emulator.fail(429, headers={"retry-after": "0.5"}, times=9)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run_all([lambda: chat.invoke("Hello"), lambda: _interrupt_after(0.2)], 2):
+            pass
+    time.sleep(1)
+    assert len(emulator.requests) == 1
+
+
+def _interrupt_after(seconds: float) -> AIMessage:
+    time.sleep(seconds)
+    raise KeyboardInterrupt
+
+
+def test_a_batch_runs_as_many_at_once_as_its_configuration_says(emulator: Emulator) -> None:
+    flight = InFlight()
+    chat = ChatPollinations(**emulator.connection(), **flight.clients())
+    emulator.latency = 0.1
+    inputs = [f"Hello {number}" for number in range(6)]
+    with chat.http_client:
+        answers = chat.batch(inputs, {"max_concurrency": 2})
+        assert [answer.text for answer in answers] == [chat.invoke(text).text for text in inputs]
+    assert flight.most == 2
 
 
 async def test_cancelling_the_caller_cancels_its_calls(emulator: Emulator) -> None:

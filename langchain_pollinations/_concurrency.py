@@ -1,0 +1,80 @@
+"""Blocking calls side by side, in threads that an interrupt does not wait for."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("_abandoned", default=None)
+"""Set when the result of the calls in this context is not wanted any more."""
+
+
+def check_wanted() -> None:
+    """Raise `CancelledError` if the result of the running call is not wanted any more."""
+    sleep(0)
+
+
+def sleep(seconds: float) -> None:
+    """As `time.sleep`. It ends with `CancelledError` when the result of the running call is not wanted any more."""
+    abandoned = _abandoned.get()
+    if abandoned is None:
+        if seconds:
+            time.sleep(seconds)
+    elif abandoned.wait(seconds):
+        raise CancelledError
+
+
+def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Iterator[tuple[int, T]]:
+    """Run the functions in threads; yield the index and the result of each as soon as it is there.
+
+    The first error is raised after the functions that run have ended; no other one begins, and no request is retried.
+    An interrupt (Ctrl-C), or a caller that reads no further, does not wait for them: a thread cannot be stopped while
+    it waits for a response, which may take minutes. Their results are dropped.
+    """
+    abandoned = threading.Event()
+    waiting: queue.SimpleQueue[tuple[int, contextvars.Context]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+    for index in range(len(functions)):
+        # Each function has a context of its own: tracing and callbacks see whose it is.
+        context = contextvars.copy_context()
+        context.run(_abandoned.set, abandoned)
+        waiting.put((index, context))
+
+    def work() -> None:
+        while not abandoned.is_set():
+            try:
+                index, context = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                results.put((index, context.run(functions[index]), None))
+            except BaseException as error:
+                abandoned.set()
+                results.put((index, None, error))
+                del error  # its traceback holds this frame
+
+    threads = [
+        # Daemons, since the interpreter would wait for others at its exit.
+        threading.Thread(target=work, name=f"pollinations_{number}", daemon=True)
+        for number in range(min(max_concurrency, len(functions)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in functions:
+            index, result, error = results.get()
+            if error is not None:
+                for thread in threads:
+                    thread.join()
+                raise error
+            yield index, result  # type: ignore[misc]  # there is a result where there is no error
+    finally:
+        abandoned.set()
+        error = None  # its traceback holds this frame
