@@ -44,10 +44,9 @@ test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names ot
 	  $(call TEST,$$home); \
 	done
 
-test-lowest:  ## Run the tests with the oldest langchain-core that we allow
+test-lowest:  ## Run the tests with the lowest version of each direct dependency that we allow
 	@set -e; mkdir -p build; \
-	  lowest=$$(sed -n 's/.*"langchain-core>=\([0-9.]*\).*/\1/p' pyproject.toml); \
-	  { cat constraints.txt; echo "langchain-core==$$lowest"; } > build/lowest.txt; \
+	  { cat constraints.txt; $(PYTHON) scripts/lowest.py pyproject.toml; } > build/lowest.txt; \
 	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt); \
 	  $(call TEST,build/lowest)
 
