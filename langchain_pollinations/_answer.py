@@ -145,7 +145,7 @@ class Answer:
         thoughts = {name: _decode.words(message.get(name)) for name in ("reasoning_content", "reasoning")}
         for name, paragraphs in self._paragraphs.items():
             thoughts[name] = paragraphs.join(_decode.read_thoughts(message.get(name)))
-        calls = self.calls.read(message.get("tool_calls"))
+        calls = self.calls.read(message.get("tool_calls")) or self.calls.read_function(message.get("function_call"))
         return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
 
     def _piece(

@@ -59,6 +59,13 @@ class Calls:
                 pieces[number] = pieces.get(number, "") + arguments
         return [self._calls[number].chunk(number, arguments) for number, arguments in pieces.items()]
 
+    def read_function(self, delta: Any) -> list[ToolCallChunk]:
+        """As `read`, for `function_call`, the legacy form of a single call. Some providers send both forms: then the
+        calls count."""
+        if not isinstance(delta, dict) or any(call.index != _FUNCTION for call in self._calls):
+            return []
+        return self.read({"index": _FUNCTION, "function": delta})
+
     def rest(self) -> list[ToolCallChunk]:
         """What was held back, now that no more comes, and an id for each call that came without."""
         for call in self._calls:
@@ -151,6 +158,10 @@ class Calls:
             for number, call in enumerate(self._calls)
             if not call.is_good
         ]
+
+
+_FUNCTION = "function_call"
+"""The index of a call in the legacy form, which has none of its own."""
 
 
 class LastChunk(AIMessageChunk):

@@ -14,7 +14,7 @@ from langchain_pollinations._encode import Json
 from langchain_pollinations.media import HEAD, sniff
 
 # These run on from event to event and come out of the answer one by one.
-_RUNNING = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "refusal"})
+_RUNNING = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
 # Fields of which the deltas of a stream hold pieces; of other fields the newest value counts.
 _IN_PIECES = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
 

@@ -602,6 +602,41 @@ def test_reasoning_and_text_before_calls_in_deltas(emulator: Emulator, form: str
     assert (answer.text, blocks(answer)[0]["reasoning"]) == ("Text. End.", "Hm.")
 
 
+WHOLE_FUNCTION = [{"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"x": 1}'}}]
+FUNCTIONS: dict[str, list[dict[str, Any]]] = {
+    "whole": WHOLE_FUNCTION,
+    "in pieces": [
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": ""}},
+        {"function_call": {"arguments": '{"x": '}},
+        {"function_call": {"arguments": "1}"}},
+    ],
+    "with the name repeated": [{"function_call": {"name": "f", "arguments": piece}} for piece in ('{"x"', ": 1", "}")],
+    "beside a call": [{**delta(CALL), "function_call": {"name": "f", "arguments": '{"x": 1}'}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "deltas"),
+    [
+        pytest.param(form, deltas, id=f"{form}-{name}")
+        for form in FORMS
+        for name, deltas in FUNCTIONS.items()
+        if len(deltas) == 1 or form in STREAMED
+    ],
+)
+def test_a_legacy_function_call_is_a_tool_call(emulator: Emulator, form: str, deltas: list[dict[str, Any]]) -> None:
+    play(emulator, form, deltas, finish_reason="function_call")
+    answer = ask(emulator, form)
+    expected = CALL["id"] if "tool_calls" in deltas[0] else MADE
+    (found,) = answer.tool_calls
+    check(emulator, form, answer, [(expected, found["name"], found["args"])], [])
+    assert expected or (found["name"], found["args"]) == ("f", {"x": 1})
+    assert answer.response_metadata["finish_reason"] == "tool_calls"
+    assert "function_call" not in answer.additional_kwargs
+    # It goes back as a tool call, since a tool message answers it by its id.
+    assert "function_call" not in sent_back(emulator, answer)
+
+
 @pytest.mark.parametrize(
     ("told", "word"),
     [
