@@ -114,7 +114,7 @@ class Answer:
         message = choice.get("delta") or choice.get("message")
         message = message if isinstance(message, dict) else {}
         for place in (event, choice, message):
-            if place.get("error"):
+            if errors.is_failure(place):
                 raise errors.from_event(place, request_id=self._response.headers.get("x-request-id"))
         usage = _decode.read_usage(event.get("usage"))
         if usage is not None:
@@ -193,13 +193,31 @@ class Answer:
         if (refusal := errors.from_notice(self.text, self._response.headers, total)) is not None:
             raise refusal
 
+    def check_failure(self) -> None:
+        """Raise the failure that the finish reason stands for: what came before it looks like a complete answer.
+
+        Raises:
+            UpstreamError: If the provider failed; `partial` is the text before that.
+        """
+        reason = self._finish_reason
+        if isinstance(reason, str) and reason.lower() in _decode.FAILURES:
+            error = errors.UpstreamError(
+                f"The provider failed within its answer (finish_reason {reason!r}), "
+                f"after {len(self.text)} characters of text",
+                request_id=self._response.headers.get("x-request-id"),
+            )
+            error.partial = self.text
+            raise error
+
     def check(self) -> None:
         """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
 
         Raises:
             PollinationsError: If it is a notice of the service, see `check_notice`.
+            UpstreamError: If its finish reason says that the provider failed, see `check_failure`.
         """
         self.check_notice()
+        self.check_failure()
         reason = _decode.read_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             told = f"The model answered with nothing (finish_reason {reason!r})"

@@ -35,6 +35,9 @@ _FINISH_REASONS: Mapping[str, str] = {
 }
 """Words of single providers, and the standard word for each. Other words stay as they are."""
 
+FAILURES = frozenset({"error", "failed", "network_error", "insufficient_system_resource"})
+"""Finish reasons that say that the provider failed: OpenRouter's, that of Responses, Z.ai's, DeepSeek's."""
+
 EXPECTED = "chat completion"
 
 

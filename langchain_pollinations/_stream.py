@@ -59,10 +59,12 @@ class ChatReader:
 
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
+            UpstreamError: If the finish reason says that the provider failed.
             PollinationsError: If the answer is one of the service's notices, cut off or not.
         """
         if not self._answer.has_end:
             self._answer.check_notice()
+            self._answer.check_failure()
             told = f"The stream stopped before its end, after {len(self.partial)} characters of text"
             raise errors.IncompleteStreamError(told, request_id=self._response.headers.get("x-request-id"))
         yield from self._close()

@@ -21,9 +21,9 @@
     ├── RateLimitError                429; of the older hosts 402 too, or a wait longer than `max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
-    │   ├── UpstreamError             502: the provider behind the service failed
+    │   ├── UpstreamError             502, or an answer that says so: the provider behind the service failed
     │   ├── ServiceUnavailableError   503
-    │   ├── GatewayTimeoutError       504, 524
+    │   ├── GatewayTimeoutError       504, 522, 524, 598, 599
     │   └── InvalidResponseError      an answer that is not what it should be
     │       └── IncompleteStreamError a stream without its end
     └── APIConnectionError            the service was not reached, or the connection was lost
@@ -252,7 +252,11 @@ _BY_STATUS: Mapping[int, type[PollinationsError]] = {
     502: UpstreamError,
     503: ServiceUnavailableError,
     504: GatewayTimeoutError,
+    # Of the edge in front of the service: no connection, or no answer, in time.
+    522: GatewayTimeoutError,
     524: GatewayTimeoutError,
+    598: GatewayTimeoutError,
+    599: GatewayTimeoutError,
 }
 
 # Providers word an overflow freely; these are the phrases known of them (matched in lower case).
@@ -268,7 +272,7 @@ _OVERFLOW_PHRASES = (
 # A 502 whose provider said one of these fails again however often it is repeated.
 _FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
 # Statuses worth repeating; every other 5xx (501, 505, ...) is final.
-_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 531), 598, 599})
 
 
 def from_response(
@@ -337,9 +341,16 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
         raise not_expected(response, expected) from error
     if not isinstance(body, dict):
         raise not_expected(response, expected)
-    if body.get("error"):
+    if is_failure(body):
         raise from_event(body, request_id=response.headers.get("x-request-id"))
     return body
+
+
+def is_failure(body: Mapping[str, Any]) -> bool:
+    """Whether a JSON object of a response with status 200 says that it is an error: by an error object, as the
+    service's envelope without one, or as vLLM and Anthropic mark errors."""
+    is_marked = "error" in (body.get("type"), body.get("object"))
+    return bool(body.get("error")) or body.get("success") is False or is_marked
 
 
 def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:

@@ -132,6 +132,10 @@ def test_every_recorded_error_reads_right(example: Any) -> None:
             "Generation coordination is unavailable",
             id="503 in plain text",
         ),
+        *[
+            pytest.param(answer(status, "<html>"), E.GatewayTimeoutError, str(status), id=f"edge {status}")
+            for status in (522, 598, 599)
+        ],
         pytest.param(answer(524, "<html><h1>Error 524</h1></html>"), E.GatewayTimeoutError, "524", id="HTML page"),
         pytest.param(answer(418, envelope("Teapot", "UNKNOWN_ERROR")), E.InvalidRequestError, "Teapot", id="odd 4xx"),
         pytest.param(answer(501, ""), E.ServiceError, "501", id="odd 5xx"),

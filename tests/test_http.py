@@ -49,7 +49,7 @@ def chat(request: pytest.FixtureRequest, emulator: Emulator) -> ChatPollinations
 # --- Retries ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 524, 526])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 524, 526, 530, 598, 599])
 def test_passing_faults_are_repeated_byte_for_byte(
     chat: ChatPollinations, emulator: Emulator, ask: Ask, status: int
 ) -> None:

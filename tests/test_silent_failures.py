@@ -101,6 +101,11 @@ ERRORS: list[tuple[str, Any, type[errors.PollinationsError], int | None, str | N
      errors.UpstreamError, None, "broken"),
     ("balance", {"error": {**BROKE, "code": "INSUFFICIENT_BALANCE"}},
      errors.InsufficientBalanceError, None, "INSUFFICIENT_BALANCE"),
+    ("envelope without an object", {"success": False, "status": 503, "message": "The provider broke"},
+     errors.ServiceUnavailableError, 503, None),
+    ("as vLLM marks it", {"object": "error", "message": "The provider broke", "code": 503},
+     errors.ServiceUnavailableError, 503, "503"),
+    ("type alone", {"type": "error", "message": "The provider broke"}, errors.UpstreamError, None, None),
     ("overflow", {"error": {**BROKE, "code": "context_length_exceeded"}},
      errors.ContextOverflowError, None, "context_length_exceeded"),
 ]  # fmt: skip
@@ -289,6 +294,25 @@ def test_what_only_looks_like_a_notice_is_an_answer(
     assert ask(chat, "Hello").text == said
 
 
+# --- Finish reasons of failure ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "failed", "network_error", "insufficient_system_resource"])
+@pytest.mark.parametrize("text", ["", "Half"])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_finish_reason_of_failure_is_an_error(
+    emulator: Emulator, chat: ChatPollinations, ask: Ask, request: Any, reason: str, text: str, is_cut: bool
+) -> None:
+    if request.node.callspec.params["ask"] in STREAMS:
+        emulator.reply(chunks=[delta(text), delta(finish_reason=reason), *([] if is_cut else [END, DONE])])
+    else:
+        emulator.reply(body=body(text, reason))
+    with pytest.raises(errors.UpstreamError, match=reason) as caught:
+        ask(chat, "Hello")
+    assert caught.value.partial == text
+    assert caught.value.is_retryable
+
+
 # --- Empty answers ----------------------------------------------------------------------------------------------------
 
 EMPTY = "The model answered with nothing"
@@ -300,7 +324,6 @@ REASONS = [
     ("MAX_TOKENS", "length", "raise max_tokens"),
     ("content_filter", "content_filter", "filter"),
     ("SAFETY", "content_filter", "filter"),
-    ("error", "error", ""),
     ("RECITATION", "RECITATION", ""),
     (None, "stop", ""),
 ]
