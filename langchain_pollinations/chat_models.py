@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -441,7 +441,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             yield
 
     def _own_options(self) -> Json:
-        return self.model_dump(include=set(ChatOptions.model_fields), exclude_none=True)
+        return _wire_options(self, ChatOptions.model_fields)
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
@@ -771,12 +771,18 @@ def _stream_call(body: Json, asked: _decode.Asked) -> Call[EventReader[ChatGener
     return Call("POST", _PATH, partial(ChatReader, asked=asked), {"json": body})
 
 
+def _wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
+    """The options that are set. Before 2.12 `model_dump` of pydantic drops the keys that an open `TypedDict` does not
+    declare."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
 def _checked(given: Json) -> Json:
     """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
     known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
-        checked = ChatOptions.model_validate(known).model_dump(include=set(known))
+        checked = _wire_options(ChatOptions.model_validate(known), known)
     except ValidationError as error:
         raise InvalidRequestError(told(error)) from None
     if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):

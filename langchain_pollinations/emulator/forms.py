@@ -58,8 +58,8 @@ async def read(asked: Asked) -> Form:
     form = Form()
     try:
         parsed = await parser.parse()
-    except MultiPartException as error:
-        raise BrokenForm(error.message) from error
+    except (MultiPartException, ValueError) as error:  # python-multipart's own errors are ValueErrors
+        raise BrokenForm(str(error)) from error
     for name, value in parsed.multi_items():
         if isinstance(value, UploadFile):
             upload = Upload(value.filename or "", value.content_type or "", await value.read())
