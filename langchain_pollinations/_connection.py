@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import httpx
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -27,7 +26,7 @@ from pydantic import (
 from langchain_pollinations import _legacy
 from langchain_pollinations._http import Client, Pool, Transport, check_client
 from langchain_pollinations._httpx2 import to_httpx
-from langchain_pollinations._options import check_no_host, check_no_secret, describe_unknown
+from langchain_pollinations._options import HiddenInput, check_no_host, check_no_secret, describe_unknown
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
 from langchain_pollinations._settings import (
@@ -54,7 +53,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """Whether an object is built only to validate an assignment: its own validators may assign without a check."""
 
 
-class Connection(BaseModel):
+class Connection(HiddenInput):
     """Mixin with the connection fields; `_client` is what wrappers send their calls with."""
 
     model_config = ConfigDict(
@@ -78,7 +77,7 @@ class Connection(BaseModel):
         default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
     )
     """Key of the service. None, the default, takes `POLLINATIONS_API_KEY` from the environment; where that is set but
-    empty, a call is an error. It is sent only in the `Authorization` header. `api="legacy"` works without a key."""
+    empty, a call is an error. It is sent only in the `Authorization` header, and is in no pickle and no dump. `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Which generation of the service: `gen` is gen.pollinations.ai, `legacy` the older hosts, text.pollinations.ai and
@@ -353,7 +352,9 @@ class Connection(BaseModel):
         key = self.api_key.get_secret_value().strip() if self.api_key else ""
         if not key and self._KEY_REQUIRED:
             raise AuthenticationError(f"No key: {self._missing_key()}", fix_url=KEYS_PAGE)
-        if not (key.isascii() and key.isprintable()) or " " in key:
+        is_wrong = not (key.isascii() and key.isprintable()) or " " in key
+        if is_wrong:
+            del key  # traces may show the variables of this frame
             raise AuthenticationError(
                 "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
             )

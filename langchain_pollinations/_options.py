@@ -10,7 +10,8 @@ from functools import wraps
 from inspect import iscoroutinefunction, signature
 from typing import Any, ParamSpec, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations.errors import InvalidRequestError
@@ -212,6 +213,32 @@ def refusal(error: ValidationError) -> InvalidRequestError:
         str(finding["loc"][0]) for finding in error.errors(include_url=False, include_input=False) if finding["loc"]
     }
     return InvalidRequestError(told(error), param=names.pop() if len(names) == 1 else None)
+
+
+def _validate_hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        bare = _without_input(error)
+    raise bare  # out here, where its context is not the error with the input
+
+
+def _without_input(error: ValidationError) -> ValidationError:
+    findings = error.errors(include_url=False, include_context=False, include_input=False)
+    details = [
+        InitErrorDetails(type=PydanticCustomError(found["type"], found["msg"]), loc=found["loc"], input=None)
+        for found in findings
+    ]
+    return ValidationError.from_exception_data(error.title, details, hide_input=True)
+
+
+class HiddenInput(BaseModel):
+    """Mixin of models whose validation errors hold nothing of what was given: it may be a key, also under the name of
+    another field. `hide_input_in_errors` takes it out of the text of an error only, not out of `errors()`."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(_validate_hidden, handler(source))
 
 
 def told(error: ValidationError) -> str:

@@ -578,12 +578,31 @@ def mapped() -> Iterator[None]:
     except httpx.InvalidURL as error:
         raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
     except httpx.HTTPError as error:
-        with suppress(RuntimeError):
-            error.request.headers.pop("authorization", None)  # the error outlives the request, in a trace for instance
+        _remove_headers(error)
         raise _from_httpx(error) from error
     except _aiohttp_errors() as error:
         # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
+        _remove_headers(error)
         raise APIConnectionError(f"The connection failed: {error}") from error
+
+
+def _remove_headers(error: BaseException | None) -> None:
+    """Take the headers of the request, one of which is the key, out of an error and its causes: they outlive the
+    request, in a trace for instance."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, httpx.HTTPError):
+            with suppress(RuntimeError):
+                error.request.headers = httpx.Headers()
+        elif isinstance(error, _aiohttp_errors("ClientResponseError")):
+            # The text of the error reads the address of the request only.
+            failed: Any = error
+            info = failed.request_info
+            failed.request_info = type(info)(info.url, info.method, {}, info.real_url)
+            failed.history = ()
+            failed.args = (failed.request_info, failed.history)
+        error = error.__cause__ or error.__context__
 
 
 def _from_httpx(error: httpx.HTTPError) -> PollinationsError:

@@ -30,7 +30,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
-from langchain_pollinations._options import MAX_SEED, describe_unknown, told
+from langchain_pollinations._options import MAX_SEED, HiddenInput, describe_unknown, told
 from langchain_pollinations._references import Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
@@ -60,7 +60,7 @@ def _validation_message(error: ValidationError) -> str:
     return safe_text(told(error))
 
 
-class MediaTool(BaseTool):
+class MediaTool(HiddenInput, BaseTool):
     """What the tools share.
 
     A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
