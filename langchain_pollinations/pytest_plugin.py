@@ -1,17 +1,35 @@
 """The `pollinations_emulator` fixture: the service on 127.0.0.1, with fresh state for every test.
 
-pytest finds it by itself once the package is installed; the server is started when the first test asks for it.
+pytest finds it by itself once the package is installed; the server is started when the first test asks for it. A test
+fails if it scripted a reply or a fault that no request asked for, unless it has the marker `unused_replies`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from langchain_pollinations.emulator import Emulator
+
+_MARKER = "unused_replies"
+_has_passed = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_MARKER}: the emulator may keep scripted replies that no request asked for")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[_has_passed] = report.passed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +43,23 @@ def _pollinations_emulator_server() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def pollinations_emulator(_pollinations_emulator_server: Emulator) -> Iterator[Emulator]:
-    """An emulator of Pollinations.AI that nobody has asked anything yet."""
-    _pollinations_emulator_server.reset()
-    yield _pollinations_emulator_server
-    _pollinations_emulator_server.reset()
+def pollinations_emulator(
+    _pollinations_emulator_server: Emulator, request: pytest.FixtureRequest
+) -> Iterator[Emulator]:
+    """An emulator of Pollinations.AI that nobody has asked anything yet.
+
+    The test fails if a reply or fault that it scripted was not asked for. The marker `unused_replies` allows it.
+    """
+    emulator = _pollinations_emulator_server
+    emulator.reset()
+    yield emulator
+    unused = emulator.unused_replies
+    emulator.reset()
+    # A test that has failed leaves replies because of that.
+    if unused and request.node.stash.get(_has_passed, False) and request.node.get_closest_marker(_MARKER) is None:
+        listed = "\n".join(f"  {entry!r:.300}" for entry in unused)
+        pytest.fail(
+            f"No request asked for {len(unused)} of the scripted replies or faults:\n{listed}\n"
+            f"Remove them, or mark the test with @pytest.mark.{_MARKER}.",
+            pytrace=False,
+        )

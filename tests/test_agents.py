@@ -1007,6 +1007,7 @@ def retrying(emulator: Emulator, **options: Any) -> Any:
     return create_agent(ChatPollinations(**emulator.connection(), max_retries=0), middleware=[middleware])
 
 
+@pytest.mark.unused_replies
 @pytest.mark.parametrize(("fault", "error", "again"), FAULTS)
 def test_only_what_may_pass_is_repeated(
     emulator: Emulator, run: Run, fault: int | str, error: type[Exception], again: bool
@@ -1081,6 +1082,7 @@ def paths_of_pictures(emulator: Emulator) -> list[str]:
     return [request.path for request in emulator.requests if request.path.startswith("/image/")]
 
 
+@pytest.mark.unused_replies
 @pytest.mark.parametrize(("fault", "error"), [(503, None), (429, None), (401, AuthenticationError)])
 def test_a_picture_is_drawn_again_where_that_can_help(
     emulator: Emulator, run: Run, fault: int, error: type[Exception] | None

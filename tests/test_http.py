@@ -497,6 +497,7 @@ async def wear_out(client: Client) -> None:
     await break_off([client.asend(numbered(3)[2]) for _ in range(WORN)], after=10)
 
 
+@pytest.mark.unused_replies
 @pytest.mark.parametrize("arrive", [_asent, _astreamed])
 async def test_cancelled_calls_keep_no_connections_from_others(lender: Client, arrive: Arrive) -> None:
     """httpcore has 100 connections to give, and loses one for good at some of these moments."""
@@ -511,6 +512,7 @@ async def test_cancelled_calls_keep_no_connections_from_others(lender: Client, a
     await lender.pool.aclose()
 
 
+@pytest.mark.unused_replies
 async def test_a_worn_client_closes_with_its_last_call(lender: Client, emulator: Emulator) -> None:
     emulator.reply(body={"number": 1}, on="/image/1", delay=1)
     slow = asyncio.create_task(lender.asend(numbered(2)[1]))
@@ -531,6 +533,7 @@ async def test_a_worn_client_closes_with_its_last_call(lender: Client, emulator:
     assert clients_of(lender) == []
 
 
+@pytest.mark.unused_replies
 async def test_a_stream_goes_on_when_its_client_is_worn(
     chat: ChatPollinations, lender: Client, emulator: Emulator
 ) -> None:
@@ -549,6 +552,7 @@ async def test_a_stream_goes_on_when_its_client_is_worn(
         assert worn.is_closed
 
 
+@pytest.mark.unused_replies
 async def test_closing_takes_worn_clients_along(lender: Client, emulator: Emulator) -> None:
     emulator.reply(body={"number": 1}, on="/image/1", delay=20)
     slow = asyncio.create_task(replace(lender, max_retries=0).asend(numbered(2)[1]))
@@ -591,6 +595,7 @@ async def test_errors_and_callers_who_stop_early_wear_nothing_out(chat: ChatPoll
         assert [(kept.calls, kept.broken_off) for kept in chat._pool._async] == [(0, 0)]
 
 
+@pytest.mark.unused_replies
 async def test_a_client_of_your_own_does_not_wear_out(lender: Client) -> None:
     async with httpx.AsyncClient() as mine:
         await wear_out(replace(lender, own_async_client=mine))
@@ -668,6 +673,7 @@ def test_calls_that_travel_together_come_back_in_their_order(
     assert (flight.most > 1) == (min(count, at_once) > 1)
 
 
+@pytest.mark.unused_replies
 def test_after_the_first_error_no_call_is_sent_that_waited(emulator: Emulator, together: Together) -> None:
     emulator.fail(400, message="Not this one", on="/image/1")
     for number in (0, 2, 3, 4, 5):
@@ -687,6 +693,7 @@ def test_after_the_first_error_no_call_is_repeated(emulator: Emulator, together:
     assert len(emulator.requests) == 2
 
 
+@pytest.mark.unused_replies
 def test_an_error_among_several_keeps_its_cause(emulator: Emulator, together: Together) -> None:
     emulator.fail("drop", on="/image/1", times=9)
     for number in (0, 2):
@@ -777,6 +784,7 @@ def test_a_batch_runs_as_many_at_once_as_its_configuration_says(emulator: Emulat
     assert flight.most == 2
 
 
+@pytest.mark.unused_replies
 async def test_cancelling_the_caller_cancels_its_calls(emulator: Emulator) -> None:
     for number in range(6):
         emulator.reply(body={"number": number}, on=f"/image/{number}", delay=30)
@@ -1189,6 +1197,7 @@ def test_an_error_of_the_flow_itself_is_the_callers(client: Client, lead: Lead) 
     assert seen == ["end"]
 
 
+@pytest.mark.unused_replies
 @pytest.mark.parametrize("cancellations", [1, 3])
 @pytest.mark.parametrize("phase", ["in the flow", "in a call", "in several calls", "while it closes"])
 async def test_a_cancelled_flow_is_closed_before_the_caller_goes_on(

@@ -169,6 +169,7 @@ def test_the_service_understands_what_is_sent(emulator: Emulator, make: Make) ->
 # --- Bad input --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.unused_replies
 @pytest.mark.parametrize(
     ("prompt", "options", "says"),
     [
@@ -210,6 +211,7 @@ def test_bad_input_is_refused_before_it_is_sent(
     assert emulator.requests == []
 
 
+@pytest.mark.unused_replies
 def test_a_missing_ability_is_told_as_one(sculptor: Pollinations3D) -> None:
     for options in ({}, {"model": "flux", "image": CHAIR}, {"model": "rodin", "resolution": "high"}):
         with pytest.raises(UnsupportedRequestError, match="models that can"):

@@ -29,6 +29,7 @@ class Entry:
     times: int = 1
     delay: float = 0.0
     chunk_delay: float = 0.0
+    was_taken: bool = False
 
     def suits(self, path: str) -> bool:
         return is_text_route(path) if self.on is None else path.startswith(self.on)
@@ -105,6 +106,12 @@ class Script:
         with self._lock:
             self._entries.clear()
 
+    @property
+    def unused(self) -> list[Entry]:
+        """The lines that no request has taken. A line for several requests counts as used after the first."""
+        with self._lock:
+            return [entry for entry in self._entries if not entry.was_taken]
+
     def give_back(self, entry: Entry) -> None:
         """Let the next request have an entry that was taken for one that is not answered after all."""
         with self._lock:
@@ -122,7 +129,7 @@ class Script:
                 if isinstance(entry, Damage if messages else Message | Soft):
                     return None  # a route answers naturally under a damage, and the next damage is the next request's
                 if entry.times > 1:
-                    self._entries[place] = replace(entry, times=entry.times - 1)
+                    self._entries[place] = replace(entry, times=entry.times - 1, was_taken=True)
                 else:
                     del self._entries[place]
                 return entry
@@ -145,6 +152,36 @@ def event(data: Any) -> bytes:
     if isinstance(data, str):
         return data.encode()
     return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+
+
+_TOOL_CALL_FORMS = (
+    'LangChain\'s form {"name": "f", "args": {...}, "id": "..."} or '
+    'OpenAI\'s form {"id": "...", "type": "function", "function": {"name": "f", "arguments": "{...}"}}'
+)
+
+
+def read_tool_call(call: Any) -> dict[str, Any]:
+    """A tool call of `reply`, in LangChain's or OpenAI's form, as it stands in an assistant message.
+
+    Raises:
+        TypeError: If it has another form.
+    """
+    match call:
+        case {"name": str(name), **rest} if (
+            rest.keys() <= {"args", "id", "type"}
+            and isinstance(arguments := rest.get("args", {}), Mapping | str)
+            and rest.get("type", "tool_call") == "tool_call"
+        ):
+            call_id = rest.get("id")
+        case {"function": {"name": str(name), "arguments": str(arguments), **others}, **rest} if (
+            not others and rest.keys() <= {"id", "type"} and rest.get("type", "function") == "function"
+        ):
+            call_id = rest.get("id")
+        case _:
+            raise TypeError(f"tool_calls: {call!r} has neither {_TOOL_CALL_FORMS}; message=... sends anything else")
+    if call_id is not None and not isinstance(call_id, str):
+        raise TypeError(f"tool_calls: the id must be a string or None, not {call_id!r}")
+    return tool_call(name, arguments, call_id)
 
 
 def tool_call(name: str, arguments: Mapping[str, Any] | str, call_id: str | None = None) -> dict[str, Any]:

@@ -19,6 +19,11 @@ class Scripted:
     def script(self) -> replies.Script:
         raise NotImplementedError
 
+    @property
+    def unused_replies(self) -> list[replies.Entry]:
+        """What was scripted and no request has asked for; the fixture `pollinations_emulator` fails such a test."""
+        return self.script.unused
+
     def reply(
         self,
         *texts: str,
@@ -40,6 +45,9 @@ class Scripted:
         **extra: Any,
     ) -> None:
         """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream.
+
+        A tool call has LangChain's form, `{"name", "args", "id"}`, or OpenAI's, `{"id", "type", "function"}`; without
+        an id it gets one. Arguments given as a string are sent as they are, JSON or not.
 
         A message may say in neutral keys what each `dialect` renders in its own form: `content`, `reasoning_content`,
         `tool_calls`, `refusal`, `audio`, `images` (addresses), `sources` (of `url`, `title` and the `text` that rests
@@ -111,7 +119,7 @@ def _messages(
     if tool_calls is None and not texts:
         raise TypeError("reply() needs texts, tool_calls, message, body or chunks")
     if tool_calls is not None:
-        calls = [replies.tool_call(c["name"], c.get("args", {}), c.get("id")) for c in tool_calls]
+        calls = [replies.read_tool_call(call) for call in tool_calls]
         return [{"content": texts[0] if texts else None, "tool_calls": calls}]
     return [{"content": text} for text in texts]
 

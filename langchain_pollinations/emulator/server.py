@@ -10,7 +10,7 @@ from . import dialects
 from .accounts import Account
 from .app import Application
 from .legacy import Legacy
-from .replies import Script
+from .replies import Entry, Script
 from .scripting import Scripted
 from .serving import Port
 from .world import Asked, World
@@ -93,6 +93,11 @@ class Emulator(Scripted):
     @property
     def script(self) -> Script:
         return self.world.script
+
+    @property
+    def unused_replies(self) -> list[Entry]:
+        """What was scripted and no request has asked for, those of the legacy hosts included."""
+        return [*super().unused_replies, *self.legacy.unused_replies]
 
     @property
     def requests(self) -> list[Asked]:

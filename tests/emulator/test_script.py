@@ -51,6 +51,48 @@ def test_scripted_tool_calls_get_ids_and_a_reason(emulator: Emulator, say: Say) 
     assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == {"x": 1}
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param({"name": "f", "args": {"x": 1}, "id": "c1"}, id="LangChain"),
+        pytest.param({"name": "f", "args": {"x": 1}, "id": "c1", "type": "tool_call"}, id="LangChain, with its type"),
+        pytest.param({"name": "f", "args": '{"x": 1}', "id": "c1"}, id="LangChain, arguments as text"),
+        pytest.param({"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}, id="OpenAI"),
+        pytest.param({"id": "c1", "function": {"name": "f", "arguments": '{"x": 1}'}}, id="OpenAI, without a type"),
+    ],
+)
+def test_a_tool_call_has_the_form_of_langchain_or_of_openai(emulator: Emulator, say: Say, call: Any) -> None:
+    emulator.reply(tool_calls=[call])
+    (found,) = say("hi").json()["choices"][0]["message"]["tool_calls"]
+    assert found == {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "f",
+        {},
+        {"args": {}},
+        {"name": 3, "args": {}},
+        {"name": "f", "args": [1]},
+        {"name": "f", "args": None},
+        {"name": "f", "arguments": {"x": 1}},
+        {"name": "f", "args": {}, "id": 7},
+        {"name": "f", "args": {}, "type": "function"},
+        {"name": "f", "input": {}},
+        {"id": "c1", "type": "function", "function": {"name": "f"}},
+        {"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}},
+        {"id": "c1", "type": "tool_call", "function": {"name": "f", "arguments": "{}"}},
+        {"id": "c1", "type": "function", "function": {"name": "f", "args": {}}},
+        {"id": "c1", "name": "f", "function": {"name": "f", "arguments": "{}"}},
+    ],
+)
+def test_a_tool_call_of_another_form_is_refused(emulator: Emulator, call: Any) -> None:
+    with pytest.raises(TypeError, match="tool_calls: "):
+        emulator.reply(tool_calls=[call])
+    assert emulator.unused_replies == []
+
+
 def test_tool_calls_are_streamed_in_pieces(emulator: Emulator, say: Say) -> None:
     emulator.reply(tool_calls=[{"name": "f", "args": {"place": "Rome"}, "id": "c1"}])
     deltas = [chunk["choices"][0]["delta"] for chunk in events(say("hi", stream=True).text)[:-1]]

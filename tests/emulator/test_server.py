@@ -135,12 +135,14 @@ def test_the_program_knows_the_dialects() -> None:
 
 USERS_TESTS = """
 import httpx
+import pytest
 
 def ask(emulator):
     key = {"authorization": "Bearer " + emulator.connection()["api_key"]}
     body = {"messages": [{"role": "user", "content": "hi"}]}
     return httpx.post(emulator.url + "/v1/chat/completions", json=body, headers=key).json()
 
+@pytest.mark.unused_replies
 def test_one(pollinations_emulator):
     pollinations_emulator.reply("first", "left over")
     assert ask(pollinations_emulator)["choices"][0]["message"]["content"] == "first"
@@ -186,6 +188,47 @@ def test_the_fixture_in_tests_without_other_sockets(tmp_path: Path) -> None:
     done = pytest_in(tmp_path, *_plugin_arguments(), "--disable-socket", "--allow-hosts=127.0.0.1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
+
+
+TESTS_THAT_LEAVE_REPLIES = """
+import httpx
+import pytest
+
+def ask(emulator):
+    httpx.get(emulator.url + "/text/hi", headers={"authorization": "Bearer sk_emulator"})
+
+def test_reply(pollinations_emulator):
+    pollinations_emulator.reply("unasked")
+
+def test_fault_of_a_legacy_host(pollinations_emulator):
+    pollinations_emulator.legacy.fail(503)
+
+def test_that_fails_by_itself(pollinations_emulator):
+    pollinations_emulator.reply("unasked")
+    assert ask is None
+
+@pytest.mark.unused_replies
+def test_with_the_marker(pollinations_emulator):
+    pollinations_emulator.reply("unasked")
+
+def test_that_uses_a_line_for_several_requests_once(pollinations_emulator):
+    pollinations_emulator.reply("asked", times=9)
+    ask(pollinations_emulator)
+
+def test_that_clears_what_is_left(pollinations_emulator):
+    pollinations_emulator.reply("unasked")
+    pollinations_emulator.clear()
+"""
+
+
+def test_replies_that_no_request_asked_for_fail_their_test(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(TESTS_THAT_LEAVE_REPLIES)
+    done = pytest_in(tmp_path, *_plugin_arguments(), "--strict-markers", "-rA")
+    wrong = sorted(line.partition("::")[2].split()[0] for line in done.stdout.splitlines() if line.startswith("ERROR "))
+    assert wrong == ["test_fault_of_a_legacy_host", "test_reply"], done.stdout
+    assert "1 failed, 5 passed, 2 errors" in done.stdout
+    assert "No request asked for 1 of the scripted replies or faults" in done.stdout
+    assert "unasked" in done.stdout
 
 
 def test_the_fixture_names_the_extra_that_it_needs(tmp_path: Path) -> None:
