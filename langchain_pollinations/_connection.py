@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import httpx
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -77,7 +78,8 @@ class Connection(HiddenInput):
         default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
     )
     """Key of the service. None, the default, takes `POLLINATIONS_API_KEY` from the environment; where that is set but
-    empty, a call is an error. It is sent only in the `Authorization` header, and is in no pickle and no dump. `api="legacy"` works without a key."""
+    empty, a call is an error. It is sent only in the `Authorization` header, and is in no pickle and no dump.
+    `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Which generation of the service: `gen` is gen.pollinations.ai, `legacy` the older hosts, text.pollinations.ai and

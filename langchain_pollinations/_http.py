@@ -38,6 +38,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import sha256
+from http.cookiejar import DefaultCookiePolicy
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -195,7 +196,7 @@ class Pool:
         with self._lock:
             if self._sync is None or self._sync.is_closed:
                 with named_variables():
-                    self._sync = httpx.Client(verify=_tls())
+                    self._sync = _without_cookies(httpx.Client(verify=_tls()))
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
@@ -297,7 +298,7 @@ def _tls() -> ssl.SSLContext:
 def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
         with named_variables():
-            return httpx.AsyncClient(verify=_tls())
+            return _without_cookies(httpx.AsyncClient(verify=_tls()))
     # Its client, not its bare transport, which would turn off proxies from the environment.
     try:
         from aiohttp import DummyCookieJar
@@ -306,12 +307,18 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
     with named_variables():
-        client = HttpxAiohttpClient(verify=_tls())
+        client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_tls()))
     for carrier in (client._transport, *client._mounts.values()):
         if isinstance(carrier, AiohttpTransport):
-            # httpx keeps cookies for who wants them; aiohttp would send its own ones to whatever host had set them.
+            # aiohttp keeps cookies of its own.
             carrier.client = session = carrier.get_client()
             session._cookie_jar = DummyCookieJar()
+    return client
+
+
+def _without_cookies(client: AnyClient) -> AnyClient:
+    """The client, which takes no cookies: what one response sends must not change later requests."""
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
 
 
@@ -436,7 +443,7 @@ class Client:
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
-        with contextlib.closing(response):
+        with _closing(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             with _partial_told(reader), errors.mapped():
@@ -491,7 +498,7 @@ class Client:
                 response = _noted(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_answer(response):
                     return response
-                with contextlib.closing(response):
+                with _closing(response):
                     failed = _read_error(response)
                 request, auth = self._onward(call, response, failed), {"auth": None}
             raise httpx.TooManyRedirects("too many redirects", request=request)
@@ -508,11 +515,13 @@ class Client:
                     sender = self._discreet(client, call, request)
                     response = _noted(await sender.send(request, stream=True, follow_redirects=False, **auth), call)
                     if call.is_answer(response):
-                        opened.push_async_callback(response.aclose)
+                        opened.push_async_callback(_aclose, response)
                         stack.push_async_exit(opened.pop_all())
                         return response
-                    async with contextlib.aclosing(response):
+                    try:
                         failed = await _aread_error(response)
+                    finally:
+                        await _aclose(response)
                     request, auth = self._onward(call, response, failed), {"auth": None}
                 raise httpx.TooManyRedirects("too many redirects", request=request)
 
@@ -525,7 +534,7 @@ class Client:
             return await self._aopened(call, stack)
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
-        with _turn(call), errors.mapped(), contextlib.closing(self._opened(call)) as response:
+        with _turn(call), errors.mapped(), _closing(self._opened(call)) as response:
             if call.into is None:
                 return _read(response, self._limit(call), call.arrived)
             _save(response, call.into, self._limit(call), call.arrived)
@@ -812,6 +821,34 @@ def _drain(response: httpx.Response, events: Iterator[str]) -> None:
                 pass
     finally:
         watch.cancel()
+
+
+@contextlib.contextmanager
+def _closing(response: httpx.Response) -> Iterator[httpx.Response]:
+    try:
+        yield response
+    finally:
+        try:
+            response.close()
+        finally:
+            _discard_surplus(response)
+
+
+async def _aclose(response: httpx.Response) -> None:
+    try:
+        await response.aclose()
+    finally:
+        _discard_surplus(response)
+
+
+def _discard_surplus(response: httpx.Response) -> None:
+    """Give up a connection that has brought more than the response: httpcore 1.0 would read the surplus as the response
+    to the next request. Surplus that arrives later is found by httpcore itself."""
+    found: Any = response.stream
+    for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        found = getattr(found, name, None)
+    if found is not None and found.trailing_data[0]:
+        _cut_off(response.extensions["network_stream"].get_extra_info("socket"))
 
 
 def _cut_off(link: socket.socket) -> None:

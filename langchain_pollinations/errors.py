@@ -271,8 +271,8 @@ _OVERFLOW_PHRASES = (
 
 # A 502 whose provider said one of these fails again however often it is repeated.
 _FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
-# Statuses worth repeating; every other 5xx (501, 505, ...) is final.
-_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 531), 598, 599})
+# Statuses worth repeating; every other 5xx (501, 505, ...) is final, 530 too: the edge knows no way to the host.
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 530), 598, 599})
 
 
 def from_response(

@@ -8,11 +8,14 @@ import contextvars
 import copy
 import gc
 import http.server
+import json
 import logging
 import os
 import pickle
+import re
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import textwrap
@@ -49,6 +52,7 @@ from langchain_pollinations.emulator import Emulator
 from tests.conftest import WAYS, Ask
 
 AT_ONCE = {"retry-after": "0"}
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])
@@ -60,7 +64,7 @@ def chat(request: pytest.FixtureRequest, emulator: Emulator) -> ChatPollinations
 # --- Retries ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 524, 526, 530, 598, 599])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 524, 526, 529, 598, 599])
 def test_passing_faults_are_repeated_byte_for_byte(
     chat: ChatPollinations, emulator: Emulator, ask: Ask, status: int
 ) -> None:
@@ -811,6 +815,65 @@ def test_the_key_travels_in_the_header_alone(chat: ChatPollinations, emulator: E
     assert request.headers["user-agent"].startswith("langchain-pollinations/")
 
 
+def _whole_response(text: str, head: bytes = b"") -> bytes:
+    body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
+    return OK + head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        pytest.param(_whole_response("Wrong."), id="another response"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nx", id="half a response"),
+        pytest.param(b"", id="cookies"),
+    ],
+)
+@pytest.mark.parametrize("is_error", [False, True])
+def test_nothing_that_a_response_sends_changes_later_calls(
+    chat: ChatPollinations, ask: Ask, surplus: bytes, is_error: bool
+) -> None:
+    heads: list[bytes] = []
+    sent = _whole_response("Right.", b"set-cookie: a=b; Path=/; Max-Age=999\r\n") + surplus
+    sent = sent.replace(b"200 OK", b"400 Bad Request", 1) if is_error else sent
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                while head := _read_request(self.request):
+                    heads.append(head)
+                    self.request.sendall(sent)
+
+    with _server(Handler) as address, chat.model_copy(update={"base_url": address, "max_retries": 0}) as model:
+        for _ in range(3):
+            if is_error:
+                with pytest.raises(errors.InvalidRequestError):
+                    ask(model, "Hello")
+            else:
+                assert ask(model, "Hello").text == "Right."
+    assert len(heads) == 3
+    assert not [head for head in heads if b"cookie" in head.lower()]
+
+
+def _read_request(link: socket.socket) -> bytes:
+    """The head of the next request; nothing at the end."""
+    with link.makefile("rb") as file:
+        head = b"".join(iter(file.readline, b"\r\n")) if file.peek(1) else b""
+        found = re.search(rb"content-length: (\d+)", head.lower())
+        file.read(int(found[1]) if found else 0)
+    return head
+
+
+@contextlib.contextmanager
+def _server(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
 def test_your_headers_win_whatever_their_case(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
     mine = chat.model_copy(update={"default_headers": {"USER-AGENT": "mine", "X-Trace": "1"}})
     ask(mine, "Hello")
@@ -890,7 +953,6 @@ def broken_server(response: bytes) -> Iterator[str]:
             thread.join()
 
 
-OK = b"HTTP/1.1 200 OK\r\n"
 BROKEN = {
     "closed": b"",
     "no HTTP": b"hello\r\n\r\n",
