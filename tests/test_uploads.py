@@ -80,7 +80,7 @@ def test_bytes_of_no_known_type_are_taken_too(put: Put, emulator: Emulator, tmp_
 def test_names_travel_whatever_is_in_them(put: Put, name: str) -> None:
     for options in ({}, {"id": f"cat-{name.isascii()}-{len(name)}"}):
         disposition = httpx.get(put(PNG, name=name, **options).url).headers["content-disposition"]
-        assert disposition.startswith("inline; filename*=UTF-8''")
+        assert disposition.startswith("attachment; filename*=UTF-8''")
     assert "x" not in httpx.get(put(PNG, name=name).url).headers
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from PIL import Image, ImageOps
 
 from . import pictures
+from .parts import FORMATS
 from .refusals import Refusal
 from .world import File, World
 
@@ -102,7 +103,7 @@ def _read(data: bytes) -> Image.Image:
     if len(data) > LARGEST:
         raise _too_large()
     try:
-        image = Image.open(BytesIO(data))
+        image = Image.open(BytesIO(data), formats=FORMATS)
         if image.width * image.height > MOST_PIXELS:
             raise _too_large()
         image.load()

@@ -76,6 +76,7 @@ class File:
     name: str = ""
     tags: tuple[str, ...] = ()
     permanent: bool = True  # the address stands for these bytes and no others
+    is_upload: bool = False
     uploaded: str = field(default_factory=now)
 
 

@@ -48,7 +48,7 @@ def test_what_is_uploaded_can_be_read_by_anyone(http: httpx.Client, emulator: Em
     assert found.content == PIXELS and head.content == b""
     assert head.headers["x-content-size"] == found.headers["x-content-size"] == str(len(PIXELS))
     assert found.headers["content-type"] == "image/png" and found.headers["x-content-id"] == told["id"]
-    assert found.headers["content-disposition"] == "inline; filename*=UTF-8''a%20cat.png"
+    assert found.headers["content-disposition"] == "attachment; filename*=UTF-8''a%20cat.png"
     assert found.headers["link"] == f'<{told["url"]}>; rel="enclosure"'
     assert "immutable" in found.headers["cache-control"]
     assert known.pop("uploadedAt").endswith("Z")
@@ -128,6 +128,14 @@ def test_uploads_have_limits_of_their_own(http: httpx.Client) -> None:
 def test_what_is_not_there_is_not_made(http: httpx.Client, path: str) -> None:
     response = http.get(path)
     assert response.status_code == 404 and list(response.json()) == ["error"]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/xhtml+xml", "image/png"])
+def test_a_browser_saves_an_upload_and_does_not_run_it(http: httpx.Client, kind: str) -> None:
+    told = http.post(UPLOAD, content=b"<script>alert(1)</script>", headers={"content-type": kind}).json()
+    head = head_of(http, told["id"])
+    assert head["content-disposition"] == "attachment"
+    assert head["x-content-type-options"] == "nosniff"
 
 
 def test_a_drawing_with_scripts_is_kept_from_running_them(http: httpx.Client) -> None:
