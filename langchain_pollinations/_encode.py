@@ -100,7 +100,9 @@ def is_ours(message: AIMessage) -> bool:
     return message.response_metadata.get("model_provider") == PROVIDER
 
 
-def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_ours) -> list[Json]:
+def encode_messages(
+    messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_ours, *, keeps_ids: bool = False
+) -> list[Json]:
     """Messages of a chat request, as every provider accepts them.
 
     Empty assistant and system messages are left out. Calls and results are paired as `_history.pair` says.
@@ -109,6 +111,7 @@ def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage
         messages: What was said so far.
         is_own: Whether the provider that is asked made a message: only then it sees its own reasoning and signatures
             again.
+        keeps_ids: Whether the tool-call ids of such a message go back in the publisher's own form.
 
     Raises:
         InvalidRequestError: If there is no message, or one holds something that cannot be sent.
@@ -118,7 +121,7 @@ def encode_messages(messages: Sequence[BaseMessage], is_own: Callable[[AIMessage
     turns: list[Turn | Result] = []
     for position, message in enumerate(messages):
         try:
-            turns += map(_whole, _encode_message(message, is_own))
+            turns += map(_whole, _encode_message(message, is_own, keeps_ids))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if not turns:
@@ -141,11 +144,11 @@ def _whole(turn: Turn | Result) -> Turn | Result:
 
 def speaks_of_tools(message: BaseMessage) -> bool:
     """Whether a message holds calls of tools, or results."""
-    turns = _encode_message(message, is_ours)
+    turns = _encode_message(message, is_ours, keeps_ids=False)
     return any(isinstance(turn, Result) or turn.calls or turn.wire["role"] == "function" for turn in turns)
 
 
-def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool]) -> list[Turn | Result]:
+def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool], keeps_ids: bool) -> list[Turn | Result]:
     match message:
         case HumanMessage():
             return _user(message)
@@ -155,7 +158,7 @@ def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool]) -
                 raise InvalidRequestError(f"a system message has the role 'system' or 'developer', not {role!r}")
             return _plain(role, message)
         case AIMessage():
-            return _assistant(message, is_own(message))
+            return _assistant(message, is_own(message), keeps_ids)
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, message.name)]
         case FunctionMessage():
@@ -165,7 +168,7 @@ def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool]) -
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
         case ChatMessage() if message.role == "assistant":
             kwargs = message.additional_kwargs
-            return _assistant(AIMessage(message.content, additional_kwargs=kwargs, name=message.name), False)
+            return _assistant(AIMessage(message.content, additional_kwargs=kwargs, name=message.name))
         case ChatMessage() if message.role in ROLES:
             return _plain(message.role, message)
         case ChatMessage():
@@ -224,7 +227,7 @@ def _content(message: BaseMessage) -> str | list[Json]:
     return _encode_blocks(message.content) or ""  # the service has a sentence for a user message without words
 
 
-def _assistant(message: AIMessage, is_own: bool) -> list[Turn | Result]:
+def _assistant(message: AIMessage, is_own: bool = False, keeps_ids: bool = False) -> list[Turn | Result]:
     """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it."""
     wire: Json = {"role": "assistant"}
     calls = [_tool_call(call) for call in [*message.tool_calls, *invalid_calls(message)]]
@@ -241,7 +244,7 @@ def _assistant(message: AIMessage, is_own: bool) -> list[Turn | Result]:
     if not content and wire.keys().isdisjoint(("tool_calls", "function_call", "audio", "content_blocks")):
         return []
     wire["content"] = content or (None if calls or "function_call" in wire else "")
-    return [Turn(wire, keeps_ids=is_own)]
+    return [Turn(wire, keeps_ids=is_own and keeps_ids)]
 
 
 def _replayed(message: AIMessage) -> str | list[Json]:

@@ -63,7 +63,6 @@ def pair(turns: Sequence[Turn | Result]) -> list[Json]:
                 wire.append(_as_text(turn))
         elif turn.calls:
             places = _places(turns, place, taken)
-            taken.update(found for found in places if found is not None)
             found = [None if at is None else turns[at] for at in places]
             wire += _answered(turn, [result if isinstance(result, Result) else None for result in found], used)
         else:
@@ -115,21 +114,21 @@ def is_blank(part: Any) -> bool:
 
 
 def _places(turns: Sequence[Turn | Result], place: int, taken: set[int]) -> list[int | None]:
-    """For each call of a turn where its result stands: found by the id, or by name and order where an id is missing."""
+    """For each call of a turn where its result stands: found by the id, or by name and order where an id is missing.
+    The places become `taken`."""
     turn = turns[place]
     assert isinstance(turn, Turn)
-    gone = set(taken)
     found: list[int | None] = []
     for call in turn.calls:
-        at = next((at for at in _after(turns, place, call["id"]) if at not in gone), None) if call["id"] else None
-        gone |= set() if at is None else {at}
+        at = next((at for at in _after(turns, place, call["id"]) if at not in taken), None) if call["id"] else None
+        taken |= set() if at is None else {at}
         found.append(at)
     for number, call in enumerate(turn.calls):
         if found[number] is None:
-            near = [at for at in _after(turns, place, None) if at not in gone and _may_answer(turns[at], call)]
+            near = [at for at in _after(turns, place, None) if at not in taken and _may_answer(turns[at], call)]
             named = (at for at in near if turns[at].name == call["function"]["name"])  # type: ignore[union-attr]
             found[number] = at = next(named, near[0] if near else None)
-            gone |= set() if at is None else {at}
+            taken |= set() if at is None else {at}
     return found
 
 

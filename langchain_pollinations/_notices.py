@@ -33,7 +33,9 @@ _PAGES: Mapping[str, str] = {
     "/quests": "QUEST_POLLEN_ONLY",
     "/grant": "FORBIDDEN",
 }
-_LINK = re.compile(r"https://(?:[a-z0-9-]+\.)*enter[a-z0-9.-]*\.pollinations\.ai[^\s()<>\[\]\"'`]*")
+_LINK = re.compile(
+    r"https://(?:staging[.-])?enter(?:[.-]staging)?\.pollinations\.ai(?=[/?#()<>\[\]\"'`*]|[.,;:!]*(?:\s|$))[^\s()<>\[\]\"'`*]*"
+)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ _NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
     ("encoding_format", "dimensions", "vectors are lists of floats"),
     ("timestamp_granularities", "speakers_expected", "response_format='verbose_json' has the times"),
     ("max_output_tokens", "max_tokens", "give max_tokens"),
+    ("prefer_get", "route", "give route='get'"),
+    ("prefer_plain", "route", "give route='post'"),
     ("max_tokens_to_sample", "max_tokens", "give max_tokens"),
 )
 """Names of arguments in other clients, a field of the wrappers that they mean something for, and what to do there."""

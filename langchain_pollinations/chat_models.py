@@ -463,7 +463,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         model = str(extra_body.get("model", options["model"]))
         abilities = catalog.abilities(model)
         options = _schemas.for_provider(options, abilities.get("refused_schema_keywords", ()))
-        wire = _encode.encode_messages(messages, partial(_is_made_by, catalog.maker(model)))
+        wire = _encode.encode_messages(
+            messages, partial(_is_made_by, catalog.maker(model)), keeps_ids=abilities.get("own_call_ids", False)
+        )
         if switches.added_instruction:
             wire = _encode.instruct(wire, switches.added_instruction)
         if not self._can_force(model):
@@ -477,7 +479,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
-        if not self._is_older and not (self.profile or {}).get("tool_calling"):
+        if not self._is_older and not self._profile_of(model).get("tool_calling"):
             _check_tools(body, messages)
         if not self._is_older:
             _inline.check(body["messages"])

@@ -184,8 +184,11 @@ def test_an_id_that_does_not_fit_is_replaced_in_call_and_result(wire: Any, call_
 def test_an_id_goes_back_unchanged_to_the_publisher_that_made_it() -> None:
     """The ids of Kimi are a part of its prompt."""
     answer = AIMessage("", tool_calls=[call(call_id="functions.look:0")], response_metadata=OURS)
-    assistant, result = encode_messages([answer, ToolMessage("R", tool_call_id="functions.look:0")])
+    history = [answer, ToolMessage("R", tool_call_id="functions.look:0")]
+    assistant, result = encode_messages(history, keeps_ids=True)
     assert assistant["tool_calls"][0]["id"] == result["tool_call_id"] == "functions.look:0"
+    assistant, result = encode_messages(history)  # of any other publisher
+    assert assistant["tool_calls"][0]["id"] == result["tool_call_id"] != "functions.look:0"
 
 
 TWO = [call("f", call_id=None), call("g", call_id=None)]
@@ -355,8 +358,8 @@ PARTS: list[tuple[str, Json, list[Json]]] = [
     ("input_image", {"type": "input_image", "image_url": URL, "detail": "low"},
      [{"type": "image_url", "image_url": {"url": URL, "detail": "low"}}]),
     ("input_image, file id", {"type": "input_image", "file_id": "f"}, [{"type": "file", "file": {"file_id": "f"}}]),
-    ("input_file", {"type": "input_file", "filename": "a.pdf", "file_data": "data:x"},
-     [{"type": "file", "file": {"file_data": "data:x", "file_name": "a.pdf"}}]),
+    ("input_file", {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
+     [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "file_name": "a.pdf"}}]),
     ("input_file, URL", {"type": "input_file", "file_url": URL}, [{"type": "file", "file": {"file_url": URL}}]),
     ("a name in the metadata", {**PDF_BLOCK, "metadata": {"filename": "a.pdf"}}, [FILE]),
     ("a name in the metadata, shorter", {**PDF_BLOCK, "metadata": {"name": "a.pdf"}}, [FILE]),
@@ -502,7 +505,7 @@ class Writer:
             lambda: {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
             lambda: {"type": "media", "mime_type": "image/png", "data": PNG},
             lambda: {"type": "media", "mime_type": "application/pdf", "file_uri": URL},
-            lambda: {"type": "input_file", "filename": self.word(), "file_data": "data:x"},
+            lambda: {"type": "input_file", "filename": self.word(), "file_data": "data:application/pdf;base64,JVBERg=="},
             lambda: {**PDF_BLOCK, "metadata": {"filename": self.word()}},
             lambda: {"type": "document", "title": self.word(), "context": self.word(),
                      "source": {"type": "text", "media_type": "text/plain", "data": self.text()}},

@@ -148,6 +148,17 @@ READ: list[Any] = [
         Notice(402, "INSUFFICIENT_BALANCE", "https://staging.enter.pollinations.ai/top-up?ref=agent_low_balance_topup"),
         id="staging",
     ),
+    *(
+        pytest.param(NEW.format(url=url), {}, 0, None, id=url)
+        for url in (
+            "https://enter.pollinations.ai.evil.example/top-up",
+            "https://enter.pollinations.ai@evil.example/top-up",
+            "https://enter.evil.pollinations.ai/top-up",
+            "http://enter.pollinations.ai/top-up",
+        )
+    ),
+    pytest.param(f"See **{PAGE}**, please.", {}, 0, BUDGET, id="bold"),
+    pytest.param("See https://enter.pollinations.ai.", {}, 0, Notice(402, "PAYMENT_REQUIRED"), id="the host alone"),
 ]  # fmt: skip
 
 
