@@ -505,7 +505,7 @@ class Writer:
             lambda: {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
             lambda: {"type": "media", "mime_type": "image/png", "data": PNG},
             lambda: {"type": "media", "mime_type": "application/pdf", "file_uri": URL},
-            lambda: {"type": "input_file", "filename": self.word(), "file_data": "data:application/pdf;base64,JVBERg=="},
+            lambda: {"type": "input_file", "filename": self.word(), "file_data": "data:text/plain;base64,SGk="},
             lambda: {**PDF_BLOCK, "metadata": {"filename": self.word()}},
             lambda: {"type": "document", "title": self.word(), "context": self.word(),
                      "source": {"type": "text", "media_type": "text/plain", "data": self.text()}},
