@@ -288,7 +288,8 @@ class Connection(HiddenInput):
         changed = {self._SYNONYMS.get(name, name): value for name, value in update.items()}
         if unknown := sorted(changed.keys() - type(self).model_fields.keys()):
             known = type(self).model_fields
-            raise InvalidRequestError("; ".join(describe_unknown(name, known) for name in unknown))
+            says = "; ".join(describe_unknown(name, known) for name in unknown)
+            raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
         current = {name: self.__dict__[name] for name in self.model_fields_set & self.__dict__.keys()}
         token = _BUILDING.set(True)
         try:

@@ -343,7 +343,9 @@ def check_client(client: Any, argument: str) -> None:
 
 def _open_client(client: AnyClient, argument: str) -> AnyClient:
     if getattr(client, "is_closed", False):
-        refusal = errors.InvalidRequestError(f"{argument}: this client is closed; give an open one, or None")
+        refusal = errors.InvalidRequestError(
+            f"{argument}: this client is closed; give an open one, or None", param=argument
+        )
         refusal.was_sent = False
         raise refusal
     return client

@@ -201,7 +201,8 @@ def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None
         InvalidRequestError: If there are any.
     """
     if misplaced := sorted(name for name in unknown if name in constructor):
-        raise InvalidRequestError(f"{', '.join(misplaced)}: an argument of the constructor, not of a call")
+        says = f"{', '.join(misplaced)}: an argument of the constructor, not of a call"
+        raise InvalidRequestError(says, param=misplaced[0] if len(misplaced) == 1 else None)
     try:
         check_no_secret(unknown)
         check_no_host(unknown)

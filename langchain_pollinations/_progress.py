@@ -64,7 +64,7 @@ def watched(show: Show) -> Iterator[Arrived | None]:
     try:
         check_tells(show)
     except ValueError as error:
-        raise InvalidRequestError(str(error)) from None
+        raise InvalidRequestError(str(error), param="progress") from None
     if show is False or (show is None and not _is_bar_seen()):
         yield None
     elif callable(show):

@@ -182,9 +182,9 @@ def checked_text(text: Any, place: str) -> str:
         InvalidRequestError: If it is none, is blank or cannot be written down; the message names `place`.
     """
     if not isinstance(text, str):
-        raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}")
+        raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}", param=place)
     if not text.strip():
-        raise InvalidRequestError(f"{place} is empty: there is nothing in it to embed")
+        raise InvalidRequestError(f"{place} is empty: there is nothing in it to embed", param=place)
     check_whole(text, place)
     return text
 
@@ -200,7 +200,9 @@ def _inputs(inputs: Any) -> list[Encoded]:
 def _listed(given: Any, name: str) -> Iterable[Any]:
     """What should be a list and not, as a string is one of letters, a list by accident."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise InvalidRequestError(f"{name} must be a list, not {type(given).__name__}: put a single one in [...]")
+        raise InvalidRequestError(
+            f"{name} must be a list, not {type(given).__name__}: put a single one in [...]", param=name
+        )
     return given
 
 
@@ -215,7 +217,7 @@ def encode_input(given: Any, place: str) -> Encoded:
     if not isinstance(given, list | tuple):
         return [_part(given, place)]
     if not given:
-        raise InvalidRequestError(f"{place} is an empty list: give at least one text or block")
+        raise InvalidRequestError(f"{place} is an empty list: give at least one text or block", param=place)
     return [_part(each, f"{place}[{number}]") for number, each in enumerate(given)]
 
 
@@ -225,7 +227,7 @@ def _part(block: Any, place: str) -> Json:
         part = encode_block(_with_sound(block))
         _check_part(part)
     except InvalidRequestError as error:
-        raise InvalidRequestError(f"{place}: {error}") from error
+        raise InvalidRequestError(f"{place}: {error}", param=place) from error
     if part["type"] == "text":
         checked_text(part.get("text"), place)
     return part
@@ -294,13 +296,16 @@ def _check_dimensions(options: EmbeddingOptions) -> None:
     if wanted is None:
         return
     if sizes and wanted not in sizes:
-        raise InvalidRequestError(f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}")
+        raise InvalidRequestError(
+            f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}", param="dimensions"
+        )
     refuse_unless(
         not most or wanted <= most,
         options.model,
         f"takes up to {most} dimensions, not {wanted}",
         "embedding",
         lambda model: catalog.abilities(model.id).get("max_dimensions", 0) >= wanted,
+        param="dimensions",
     )
 
 
@@ -313,6 +318,7 @@ def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
             f"takes no {field}={value!r}",
             "embedding",
             lambda model: value in catalog.abilities(model.id).get(ability, ()),
+            param=field,
         )
 
 
@@ -327,7 +333,9 @@ def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
     if most is not None and pictures > most:
         raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")
     if options.task_type is not None and set(media) != {"text"}:
-        raise InvalidRequestError(f"task_type={options.task_type!r} is for texts alone: embed media without one")
+        raise InvalidRequestError(
+            f"task_type={options.task_type!r} is for texts alone: embed media without one", param="task_type"
+        )
 
 
 def _takes(kind: str, model: Model) -> bool:

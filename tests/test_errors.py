@@ -16,6 +16,7 @@ from langchain_core import exceptions as core
 from langchain_pollinations import (
     InvalidRequestError,
     Pollinations3D,
+    PollinationsEmbeddings,
     PollinationsImage,
     PollinationsMusic,
     PollinationsSpeech,
@@ -242,6 +243,9 @@ def test_every_error_can_be_told_apart_from_langchains_own_classes() -> None:
         raise errors.from_response(answer(429))
 
 
+async def _async_progress(told: Any) -> None: ...
+
+
 PARAMS: list[tuple[Callable[[], Any], str | None]] = [
     (lambda: PollinationsImage(api_key="x").generate(" "), "prompt"),
     (lambda: PollinationsImage(api_key="x").generate("half \ud800"), "prompt"),
@@ -260,6 +264,11 @@ PARAMS: list[tuple[Callable[[], Any], str | None]] = [
     (lambda: Pollinations3D(api_key="x").generate("../x", model="rodin"), "prompt"),
     (lambda: PollinationsTranscriber(api_key="x").transcribe(b"text"), "recording"),
     (lambda: PollinationsTranscriber(api_key="x").transcribe(b"", response_format="srt"), "response_format"),
+    (lambda: PollinationsImage(api_key="x").generate("cat", api_key="x"), "api_key"),
+    (lambda: PollinationsVideo(api_key="x").generate("cat", progress=_async_progress), "progress"),
+    (lambda: PollinationsEmbeddings(api_key="x").embed_query(" "), "text"),
+    (lambda: PollinationsEmbeddings(api_key="x").embed_documents(["a", ""]), "texts[1]"),
+    (lambda: PollinationsEmbeddings(api_key="x", dimensions=4000).embed_query("a"), "dimensions"),
     (lambda: upload(b"", api_key="x"), "file"),
     (lambda: upload(b"x", api_key="x", timeout=-1), "timeout"),
     (lambda: list_models("words", api_key="x"), "kind"),  # type: ignore[arg-type]

@@ -350,7 +350,7 @@ def test_without_a_folder_no_file_is_read(
 def test_the_folder_is_of_the_constructor_and_of_no_call(folder: Path, emulator: Emulator) -> None:
     """Who names files must not name the folder, too."""
     painter = PollinationsImage(**emulator.connection())
-    with pytest.raises(InvalidRequestError, match="unknown argument 'reference_folder'"):
+    with pytest.raises(InvalidRequestError, match="reference_folder: an argument of the constructor"):
         painter.edit("night", "dot.png", reference_folder=folder)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 from langchain.agents import create_agent
@@ -424,6 +425,14 @@ def test_the_argument_of_an_error_decides_who_gets_it(
     else:
         with pytest.raises(InvalidRequestError, match=r"No\."):
             run(tool, {"prompt": "a cat", **args})
+
+
+def test_a_model_is_not_told_of_a_client_that_is_closed(emulator: Emulator) -> None:
+    client = httpx.Client()
+    tool = PollinationsImageTool(**emulator.connection(), http_client=client)
+    client.close()
+    with pytest.raises(InvalidRequestError, match="http_client: this client is closed"):
+        RUNS["invoke"](tool, {"prompt": "a cat"})
 
 
 def test_an_option_that_does_not_go_with_the_model_that_was_chosen_is_told(emulator: Emulator, run: Any) -> None:
