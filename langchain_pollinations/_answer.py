@@ -7,7 +7,6 @@ refusal, tool calls) comes out event by event, the rest once, when the answer is
 from __future__ import annotations
 
 import base64
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from langchain_pollinations._kept import Kept
 from langchain_pollinations._names import original_names
 from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
 
 
@@ -221,7 +221,7 @@ class Answer:
         reason = _decode.read_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             told = f"The model answered with nothing (finish_reason {reason!r})"
-            warnings.warn(f"{told}{_EMPTY_HINTS.get(reason, '')}", UserWarning, stacklevel=2)
+            warn(f"{told}{_EMPTY_HINTS.get(reason, '')}")
 
     def media(self) -> list[Json]:
         """Pictures, sound and film of the answer, as standard content blocks."""

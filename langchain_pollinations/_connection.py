@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import replace
@@ -42,6 +41,7 @@ from langchain_pollinations._settings import (
     write_address,
 )
 from langchain_pollinations._text_routes import Route
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
@@ -324,7 +324,7 @@ class Connection(HiddenInput):
         """The client with nothing that tells who asks; at none of the hosts it is at home."""
         if self.api == "auto" and not self._warned:
             self._warned = True
-            warnings.warn(_NO_KEY, UserWarning, stacklevel=1)  # one place, so that Python shows it once
+            warn(_NO_KEY)
         return replace(client, base_url="", headers=_user_agent(), translate=self._older_hosts().translate)
 
     def _older_hosts(self, route: Route = "chat") -> _legacy.Hosts:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,7 @@ from langchain_pollinations._encode import Json, ask_for_json, mentions_json
 from langchain_pollinations._http import Call
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
     KEYS_PAGE,
     ContentBlockedError,
@@ -192,9 +192,7 @@ def _check_chat(body: Json) -> None:
             if part.get("type") != "text":
                 raise unsupported(f"messages[{place}]: The older text host reads text, not {part.get('type')!r}")
     if unread := sorted(body.keys() - _READ):
-        warnings.warn(
-            f"{', '.join(unread)}: sent, but text.pollinations.ai does not read it", UserWarning, stacklevel=2
-        )
+        warn(f"{', '.join(unread)}: sent, but text.pollinations.ai does not read it")
 
 
 def _wants_json(body: Json) -> bool:

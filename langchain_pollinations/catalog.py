@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,6 +30,7 @@ from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import refusal, told
 from langchain_pollinations._settings import Timeout, merge_extra_headers
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
     InvalidRequestError,
     PollinationsError,
@@ -306,7 +306,7 @@ def _read_all(entries: Iterable[Any]) -> list[Model]:
             name = entry.get("name") if isinstance(entry, dict) else None
             unread.append(f"{name or 'an entry without a name'} ({told(error)})")
     if unread:
-        warnings.warn(f"Missing from the list, since they cannot be read: {'; '.join(unread)}", stacklevel=4)
+        warn(f"Missing from the list, since they cannot be read: {'; '.join(unread)}")
     return models
 
 
@@ -542,10 +542,9 @@ class _Listing(Connection):
         """The records of the snapshot that the service would have listed, and a warning that says so."""
         if self._is_older:
             raise failure  # of whose models there is no snapshot
-        warnings.warn(
+        warn(
             f"These models are not the service's list but the snapshot of official models that ships with "
-            f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}",
-            stacklevel=3,
+            f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}"
         )
         models = map(_from_snapshot, _data("models.json"))
         return [model for model in models if self._fits(model)][: self.limit]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
@@ -53,6 +52,7 @@ from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations._text_routes import Route
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
@@ -272,7 +272,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         check_no_host(unknown)
         if unknown:
             found = "; ".join(describe_unknown(name, cls.model_fields) for name in unknown)
-            warnings.warn(f"{found} (sent to the service as it is, in model_kwargs)", UserWarning, stacklevel=5)
+            warn(f"{found} (sent to the service as it is, in model_kwargs)")
             kwargs = given.get("model_kwargs") or {}
             if both := kwargs.keys() & unknown.keys():
                 raise ValueError(f"{', '.join(sorted(both))} given twice, also in model_kwargs")
@@ -725,11 +725,9 @@ def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list
     if choice in (None, "auto", "none"):
         return options, wire
     called = choice if name == "function_call" else choice.get("function") if isinstance(choice, dict) else None
-    warnings.warn(
+    warn(
         f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
         "which it may not follow",
-        UserWarning,
-        stacklevel=1,  # the same place for every call, so that Python shows it once
     )
     return {**options, name: "auto"}, _encode.instruct(
         wire, _encode.instruction_to_call(fit(called["name"]) if called else None)
@@ -743,10 +741,8 @@ def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple
     if tools := known.get("tools"):
         known["tools"] = _encode.without_cache_control(tools)
     if (known, plain) != (options, wire):
-        warnings.warn(
+        warn(
             f"cache_control is left out, since the provider of model {model!r} may refuse it",
-            UserWarning,
-            stacklevel=1,  # the same place for every call, so that Python shows it once
         )
     return known, plain
 
@@ -789,7 +785,7 @@ def _checked(given: Json) -> Json:
         raise InvalidRequestError(told(error)) from None
     if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):
         found = "; ".join(describe_unknown(name, ChatOptions.model_fields) for name in unfamiliar)
-        warnings.warn(f"{found} (sent to the service as it is)", UserWarning, stacklevel=4)
+        warn(f"{found} (sent to the service as it is)")
     tools = unknown.get("tools")
     if not isinstance(tools, Sequence | None) or isinstance(tools, str):
         raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")

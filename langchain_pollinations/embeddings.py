@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import CallOptions, check_whole, chosen
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
@@ -381,11 +381,7 @@ class Plan:
         names = {catalog.known(name)["name"] for name in (asked, *bare) if catalog.known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
-            warnings.warn(
-                f"Vectors came from {from_all}, though {asked!r} was asked: they are of no use beside its own",
-                UserWarning,
-                stacklevel=5,
-            )
+            warn(f"Vectors came from {from_all}, though {asked!r} was asked: they are of no use beside its own")
 
 
 def planned(inputs: Sequence[Encoded], options: EmbeddingOptions) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
@@ -26,6 +25,7 @@ from langchain_pollinations._maker import (
 )
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, chosen
 from langchain_pollinations._references import Reference, References, as_list, check_schemes, in_json
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
@@ -155,9 +155,9 @@ class PollinationsImage(Maker, ImageOptions):
         ignored = [name for name in _NO_LONGER_HONOURED[self._is_older] if getattr(options, name)]
         host = "image.pollinations.ai" if self._is_older else "gen.pollinations.ai"
         if ignored:
-            warnings.warn(f"{', '.join(ignored)}: sent, but {host} no longer honours it", UserWarning, stacklevel=3)
+            warn(f"{', '.join(ignored)}: sent, but {host} no longer honours it")
         if self._is_older and options.private is False:
-            warnings.warn("private: the older host is told true in any case", UserWarning, stacklevel=3)
+            warn("private: the older host is told true in any case")
         return options
 
     def _check(self, options: ImageOptions) -> None:

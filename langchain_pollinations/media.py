@@ -10,7 +10,6 @@ import re
 import shutil
 import struct
 import uuid
-import warnings
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pydantic_core import core_schema
 
 from langchain_pollinations._base64 import decode
 from langchain_pollinations._safe_text import safe_text
+from langchain_pollinations._warnings import warn
 
 EXTENSIONS: Mapping[str, str] = {
     "image/png": ".png",
@@ -517,10 +517,8 @@ class Media:
         means = _SUFFIXES.get(suffix.lower())
         if means is not None and self.mime_type.partition(";")[0] not in means:
             right = EXTENSIONS.get(self.mime_type, ".bin")
-            warnings.warn(
+            warn(
                 f"save: these bytes are {self.mime_type}, and {suffix} means {means[0]}: take {right}, or no suffix",
-                UserWarning,
-                stacklevel=3,
             )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:

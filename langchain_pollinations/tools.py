@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +33,7 @@ from langchain_pollinations._options import MAX_SEED, HiddenInput, describe_unkn
 from langchain_pollinations._references import Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
     KEYS_PAGE,
@@ -645,7 +645,7 @@ class PollinationsToolkit(Connection, BaseToolkit):
         """The tools, ready for `create_agent` or `bind_tools`."""
         if self.include is None and self._is_older:
             if self.api == "auto":
-                warnings.warn(_NO_KEY, UserWarning, stacklevel=2)
+                warn(_NO_KEY)
             return [self._tool("image")]
         return [self._tool(name) for name in self.include or get_args(Name)]
 

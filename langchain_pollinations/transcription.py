@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +22,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import CallOptions, chosen
 from langchain_pollinations._references import looks_like_address
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
 from langchain_pollinations.media import Media
@@ -161,11 +161,7 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
         options.response_format = chosen_format(options)
         check_abilities(options)
         if ignored := without_effect(options):
-            warnings.warn(
-                f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to heed it",
-                UserWarning,
-                stacklevel=3,
-            )
+            warn(f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to heed it")
         return options
 
 
@@ -298,7 +294,7 @@ def _check_size(size: int) -> None:
     if size > LARGEST:
         raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}", param="recording")
     if size > WARNED:
-        warnings.warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}", UserWarning, stacklevel=2)
+        warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}")
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
