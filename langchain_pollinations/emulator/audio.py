@@ -365,9 +365,9 @@ def _typed(query: Mapping[str, str], model: Model) -> Json:
     """The values of a checked query, as a body would have them. There `seconds` is of Stable Audio only, here it is
     another name for `duration`."""
     given: Json = dict(query)
-    given |= {name: float(query[name]) for name in NUMBERS if name in query}
+    given |= {name: checks.coerced_number(query[name]) for name in NUMBERS if name in query}
     given |= {name: query[name] == "true" for name in ("instrumental", "loop") if name in query}
-    given |= {name: int(float(query[name])) for name in ("steps", "seed") if name in query}
+    given |= {name: int(checks.coerced_number(query[name])) for name in ("steps", "seed") if name in query}
     if "seconds" in given and model["name"] not in STABLE_AUDIO:
         given["duration"] = given.pop("seconds")
     if "seed" in given:

@@ -114,7 +114,7 @@ class Catalog:
         wanted = LIST_CATEGORIES.get(path, ())
         chosen = [m for m in self.models if (not wanted or m["category"] in wanted) and _matches(m, query, headers)]
         chosen.sort(key=lambda m: CATEGORY_ORDER.index(m["category"]))
-        return chosen[: int(float(query["limit"]))] if query.get("limit") else chosen
+        return chosen[: int(checks.coerced_number(query["limit"]))] if query.get("limit") else chosen
 
 
 def _matches(model: Model, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:

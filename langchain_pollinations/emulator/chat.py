@@ -370,7 +370,7 @@ def _truth(text: str) -> bool:
 
 def _seed(text: str) -> int | None:
     """A seed of the query, brought below the limit that the body has."""
-    value = float(text) if text.strip() else 0.0
+    value = checks.coerced_number(text)
     return int(value) % checks.SEED_MAX if value > checks.SEED_MAX else int(value)
 
 

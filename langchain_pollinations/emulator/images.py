@@ -89,7 +89,7 @@ def seed_of(value: Any) -> int:
     """The seed of a picture: the fixed one for none and -1, and below the limit."""
     try:
         seed = DEFAULT_SEED if value in (None, "") else int(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # infinity
         return DEFAULT_SEED
     return DEFAULT_SEED if seed == -1 else seed % checks.SEED_MAX if seed > checks.SEED_MAX else seed
 
@@ -243,7 +243,7 @@ def whole(made: generation.Made) -> Response:
 
 
 def number_of(query: Mapping[str, str], name: str) -> int | None:
-    return int(float(query[name] or 0)) if name in query else None
+    return int(checks.coerced_number(query[name])) if name in query else None
 
 
 def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
