@@ -48,9 +48,14 @@ import httpx
 from langchain_core import exceptions as core
 
 from langchain_pollinations._notices import fix_links, fix_page, read_notice
+from langchain_pollinations._safe_text import safe_text
 
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
 """Where a key is to be had."""
+
+
+LONGEST_SHOWN = 4000
+"""Characters of a message that are shown; providers may send a whole page."""
 
 
 class PollinationsError(core.ModelError):
@@ -100,11 +105,14 @@ class PollinationsError(core.ModelError):
         self.param = param
 
     def __str__(self) -> str:
+        """What a terminal, a notebook or a log shows: one line without control characters. `message` has all of it."""
         facts = [str(fact) for fact in (self.status_code, self.code) if fact is not None]
         if self.request_id:
             facts.append(f"request {self.request_id}")
-        text = f"{self.message} ({', '.join(facts)})" if facts else self.message
-        return f"{text} See {self.fix_url}" if self.fix_url and self.fix_url not in text else text
+        message = safe_text(self.message, LONGEST_SHOWN)
+        text = f"{message} ({safe_text(', '.join(facts), 300)})" if facts else message
+        url = safe_text(self.fix_url or "", 500)
+        return f"{text} See {url}" if url and url not in text else text
 
 
 class InvalidRequestError(PollinationsError, core.ModelInvalidRequestError, ValueError):

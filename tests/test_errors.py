@@ -296,3 +296,15 @@ def test_an_error_of_the_request_names_the_argument(ask: Callable[[], Any], para
 def test_the_field_that_the_service_names_is_the_argument(error: dict[str, Any], param: str | None) -> None:
     body = {"status": 400, "error": {"code": "BAD_REQUEST", "message": "No.", **error}}
     assert errors.from_response(httpx.Response(400, json=body)).param == param
+
+
+def test_an_error_shows_one_line_without_control_characters_and_keeps_its_message() -> None:
+    says = "No.\x1b]0;title\x07\u202e\n\n" + "x" * 10_000
+    body = {"status": 400, "error": {"code": "BAD\x1b[2J" * 100, "message": says, "fixUrl": "https://x\n" * 200}}
+    error = errors.from_response(httpx.Response(400, json=body, headers={"x-request-id": "y" * 5000}))
+    shown = str(error)
+    assert shown.startswith("No.]0;title xxx")
+    assert shown.isprintable()
+    assert len(shown) < 5000
+    assert error.message == says
+    assert str(pickle.loads(pickle.dumps(error))) == shown
