@@ -162,13 +162,13 @@ def is_small(response: httpx.Response, limit: int) -> bool:
 
 def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
     """A response as `read` leaves it, where its body was read in another way, and decoded."""
-    return httpx.Response(
-        response.status_code, headers=_plain_headers(response), content=body, request=response.request
-    )
+    headers = _plain_headers(response)
+    return with_text(httpx.Response(response.status_code, headers=headers, content=body, request=response.request))
 
 
-def _plain_headers(response: httpx.Response) -> dict[str, str]:
-    return {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
+def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """As bytes: httpx decodes those that are no ASCII, and would not encode them again."""
+    return [pair for pair in response.headers.raw if pair[0].lower() not in (b"content-encoding", b"content-length")]
 
 
 def with_text(response: httpx.Response) -> httpx.Response:

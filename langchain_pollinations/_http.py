@@ -451,7 +451,7 @@ class Client:
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     whole = _read(response, self._limit(call))
-                    if not _holds_events(whole.text):
+                    if not _holds_events(whole):
                         yield from reader.whole(whole)
                         return
                     watched.replay(whole)
@@ -473,7 +473,7 @@ class Client:
             with _partial_told(reader), errors.mapped():
                 if not _is_event_stream(response):
                     whole = await _aread(response, self._limit(call))
-                    if not _holds_events(whole.text):
+                    if not _holds_events(whole):
                         for item in reader.whole(whole):
                             yield item
                         return
@@ -692,7 +692,7 @@ def _read(response: httpx.Response, limit: int, arrived: Arrived | None = None) 
     for piece in iter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
-    return with_text(with_body(response, b"".join(pieces)))
+    return with_body(response, b"".join(pieces))
 
 
 async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
@@ -703,21 +703,21 @@ async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None =
     async for piece in aiter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
-    return with_text(with_body(response, b"".join(pieces)))
+    return with_body(response, b"".join(pieces))
 
 
 def _read_error(response: httpx.Response) -> httpx.Response:
     """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
     if response.has_redirect_location:
         return response
-    return with_text(with_body(response, b"".join(iter_body(response, MAX_ERROR, cuts=True))))
+    return with_body(response, b"".join(iter_body(response, MAX_ERROR, cuts=True)))
 
 
 async def _aread_error(response: httpx.Response) -> httpx.Response:
     if response.has_redirect_location:
         return response
     pieces = [piece async for piece in aiter_body(response, MAX_ERROR, cuts=True)]
-    return with_text(with_body(response, b"".join(pieces)))
+    return with_body(response, b"".join(pieces))
 
 
 def _save(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
@@ -996,9 +996,15 @@ def _stalled(limit: float | None) -> errors.StreamTimeoutError:
 _EVENTS = re.compile(r"\ufeff?\s*(data|event|id|retry)?:")
 
 
-def _holds_events(text: str) -> bool:
-    """Whether a body is a stream of events under the name of something else."""
-    return _EVENTS.match(text) is not None
+_JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
+
+
+def _holds_events(response: httpx.Response) -> bool:
+    """Whether a body is a stream of events under the name of something else. What calls itself text has to hold an event
+    of JSON: a text may begin with `data:` or `:)`."""
+    begins = _EVENTS.match(response.text) is not None
+    is_text = response.headers.get("content-type", "").startswith("text/")
+    return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)
 
 
 def _is_event_stream(response: httpx.Response) -> bool:

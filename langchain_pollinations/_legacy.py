@@ -357,8 +357,8 @@ def _told_by_headers(response: httpx.Response) -> httpx.Response:
     return httpx.Response(status_code, headers=_kept(response.headers), json=body, request=response.request)
 
 
-def _kept(headers: httpx.Headers) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if not name.startswith("content-")}
+def _kept(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
+    return [pair for pair in headers.raw if not pair[0].lower().startswith(b"content-")]
 
 
 def _meaning(response: httpx.Response, words: str) -> type[PollinationsError] | None:

@@ -399,3 +399,11 @@ def test_errors_are_those_of_every_route(emulator: Emulator, ask: Ask, route: st
         emulator.fail(status)
         with pytest.raises(kind):
             ask(chat, "Hi")
+
+
+@pytest.mark.parametrize(
+    "text", ["data: the numbers of May\n\nMore.", ":) Hello", "event: a party\n\n", "id: 7\n\nretry: 9"]
+)
+def test_a_text_that_begins_like_an_event_stream_is_a_text(emulator: Emulator, ask: Ask, text: str) -> None:
+    emulator.reply(body=text)
+    assert ask(ChatPollinations(**emulator.connection(), route="post"), "Hello").text == text
