@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-live test-live-older test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test fuzz test-live test-live-older test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -26,6 +26,9 @@ check: $(READY)  ## Lint and type-check
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/test_histories.py $(ARGS)
 
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }

@@ -709,13 +709,13 @@ async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None =
 def _read_error(response: httpx.Response) -> httpx.Response:
     """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
     if response.has_redirect_location:
-        return response
+        return with_body(response, b"")
     return with_body(response, b"".join(iter_body(response, MAX_ERROR, cuts=True)))
 
 
 async def _aread_error(response: httpx.Response) -> httpx.Response:
     if response.has_redirect_location:
-        return response
+        return with_body(response, b"")
     pieces = [piece async for piece in aiter_body(response, MAX_ERROR, cuts=True)]
     return with_body(response, b"".join(pieces))
 
@@ -1000,8 +1000,8 @@ _JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
 
 
 def _holds_events(response: httpx.Response) -> bool:
-    """Whether a body is a stream of events under the name of something else. What calls itself text has to hold an event
-    of JSON: a text may begin with `data:` or `:)`."""
+    """Whether a body is a stream of events under another name. What calls itself text has to hold an event of JSON: a
+    text may begin with `data:` or `:)`."""
     begins = _EVENTS.match(response.text) is not None
     is_text = response.headers.get("content-type", "").startswith("text/")
     return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)

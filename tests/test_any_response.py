@@ -1,0 +1,207 @@
+"""Whatever a service answers, each wrapper gives a result or a `PollinationsError`, and no error shows the key.
+
+Bodies, headers and statuses are drawn at random, with the field names of the service so that the parsers get far.
+`make fuzz` draws many more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage
+
+from langchain_pollinations import (
+    ChatPollinations,
+    Pollinations3D,
+    PollinationsEmbeddings,
+    PollinationsError,
+    PollinationsImage,
+    PollinationsSpeech,
+    PollinationsTranscriber,
+    PollinationsVideo,
+    list_models,
+    upload,
+)
+from langchain_pollinations.media import pcm16_to_wav
+
+KEY = "sk_a_secret_key"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
+EXAMPLES = int(os.environ.get("FUZZ", "8"))
+
+# --- Responses --------------------------------------------------------------------------------------------------------
+
+MESSAGE = (
+    *("content", "tool_calls", "content_blocks", "reasoning", "reasoning_content", "reasoning_details", "refusal"),
+    *("audio", "images", "annotations", "function_call", "role"),
+)
+CHOICE = ("finish_reason", "index", "logprobs", "groundingMetadata", "error")
+FACTS = ("usage", "error", "citations", "search_results", "model", "id", "created", "status")
+ENTRY = (
+    *("aliases", "category", "pricing", "supported_parameters", "voices", "input_modalities", "capabilities", "health"),
+    *("context_length", "per_user_rpm", "pending_change", "title", "publisher"),
+)
+MEDIUM = ("url", "b64_json", "revised_prompt", "media_type", "embedding", "index")
+RESULT = ("text", "words", "segments", "duration", "language", "audio_base64", "alignment", "error", "model", "usage")
+INNER = (
+    *("function", "name", "arguments", "id", "index", "type", "text", "thinking", "signature", "data", "transcript"),
+    *("image_url", "url", "url_citation", "groundingChunks", "groundingSupports", "segment", "startIndex", "endIndex"),
+    *("groundingChunkIndices", "web", "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details"),
+    *("cached_tokens", "code", "details", "message", "upstreamStatus", "upstreamBody", "fieldErrors", "fixUrl", "word"),
+    *("start", "end", "speaker", "characters", "character_start_times_seconds", "partial_json", "input", "citation"),
+)
+WORDS = (
+    "stop",
+    "error",
+    "text",
+    "function",
+    "thinking",
+    "image_url",
+    "url_citation",
+    "tool_use",
+    "data:,x",
+    "{",
+    "\ud83d",
+)
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.sampled_from(WORDS), st.just(10**400)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(INNER), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+def having(names: tuple[str, ...], **required: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(required, optional=dict.fromkeys(names, values))
+
+
+choices = st.lists(having(CHOICE, message=having(MESSAGE)) | having(CHOICE, delta=having(MESSAGE)), max_size=2)
+documents = st.one_of(
+    having(FACTS, choices=choices),
+    st.lists(having(ENTRY, name=values), max_size=3),
+    having(RESULT, data=st.lists(having(MEDIUM), max_size=2)),
+    values,
+).map(lambda document: json.dumps(document).encode())
+ODD_BODIES = (
+    b"[" * 900 + b"]" * 900,
+    b'{"a":' * 950 + b"1" + b"}" * 950,
+    b"1" * 5000,
+    b'{"usage":{"prompt_tokens":' + b"9" * 400 + b'},"choices":[{"message":{"content":"x"}}]}',
+    b'{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":"' + b"[" * 990 + b'"}}]}}]}',
+    b"RIFF" + b"\0" * 40,
+    b"\xff\xd8\xff",
+)
+bodies = st.one_of(
+    documents,
+    st.lists(documents.map(lambda document: b"data: " + document + b"\n\n"), max_size=5).map(b"".join),
+    st.binary(max_size=60),
+    st.sampled_from(ODD_BODIES),
+)
+TYPES = (
+    *("application/json", "text/plain", "text/event-stream", "text/event-stream; charset=hex", "image/png", ""),
+    *("audio/mpeg", "audio/wav", "text/html", "video/mp4", "application/json; charset=utf-7"),
+)
+HEADERS = (
+    *("x-model-used", "x-request-id", "x-usage-total-tokens", "x-usage-prompt-text-tokens", "link", "retry-after"),
+    *("location", "x-cache-type", "cache-control", "x-error-status", "x-error-message", "content-encoding"),
+)
+header_values = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20) | st.sampled_from(
+    [
+        '<https://x/y>; rel="enclosure"',
+        "1e999",
+        "-5",
+        "private, no-store",
+        "9" * 400,
+        "http://[",
+        "gzip",
+        "1 Jan 9999999",
+    ]
+)
+STATUSES = (*[200] * 5, 302, 400, 402, 403, 404, 429, 500, 502, 503, 524, 530)
+
+
+class Answer(NamedTuple):
+    body: bytes
+    content_type: str
+    headers: dict[str, str]
+    status: int
+
+
+answers = st.builds(
+    Answer,
+    bodies,
+    st.sampled_from(TYPES),
+    st.dictionaries(st.sampled_from(HEADERS), header_values, max_size=4),
+    st.sampled_from(STATUSES),
+)
+
+# --- Wrappers ---------------------------------------------------------------------------------------------------------
+
+
+def looked_at(message: AIMessage) -> AIMessage:
+    assert (message.content_blocks, message.text, repr(message)) is not None
+    return message
+
+
+def replayed(chat: ChatPollinations) -> Any:
+    return chat.invoke([chat.invoke("Hi"), HumanMessage("And?")])
+
+
+WRAPPERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "invoke": lambda given: looked_at(ChatPollinations(**given).invoke("Hi")),
+    "v1": lambda given: looked_at(ChatPollinations(**given, output_version="v1").invoke("Hi")),
+    "stream": lambda given: looked_at(reduce(add, ChatPollinations(**given).stream("Hi"))),
+    "replay": lambda given: replayed(ChatPollinations(**given)),
+    "GET /text": lambda given: ChatPollinations(**given, route="get").invoke("Hi"),
+    "POST /text": lambda given: list(ChatPollinations(**given, route="post").stream("Hi")),
+    "legacy text": lambda given: ChatPollinations(**given, api="legacy", pace=0).invoke("Hi"),
+    "legacy image": lambda given: PollinationsImage(**given, api="legacy", pace=0).generate("a whale"),
+    "image": lambda given: PollinationsImage(**given).generate("a whale"),
+    "edit": lambda given: PollinationsImage(**given).edit("a whale", "https://example.com/whale.png"),
+    "video": lambda given: PollinationsVideo(**given).generate("a whale"),
+    "3D": lambda given: Pollinations3D(**given, model="rodin").generate("a whale"),
+    "speech": lambda given: PollinationsSpeech(**given).generate("A whale."),
+    "timestamps": lambda given: PollinationsSpeech(**given, model="eleven", timestamps=True).generate("A whale."),
+    "transcript": lambda given: PollinationsTranscriber(**given).transcribe(pcm16_to_wav(b"\0" * 800)),
+    "embeddings": lambda given: PollinationsEmbeddings(**given).embed_query("a whale"),
+    "models": lambda given: list_models("text", **given),
+    "upload": lambda given: upload(PNG, **given),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_any_response_is_a_result_or_an_error_of_this_package(wrapper: str) -> None:
+    current: list[Answer] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        body, content_type, headers, status = current[-1]
+        typed = [("content-type", content_type)] if content_type else []
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in [*typed, *headers.items()]]
+        return httpx.Response(status, headers=pairs, stream=httpx.ByteStream(body))
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(answers)
+    def check(answer: Answer) -> None:
+        current.append(answer)
+        with httpx.Client(transport=httpx.MockTransport(respond)) as client, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                WRAPPERS[wrapper]({"api_key": KEY, "http_client": client, "max_retries": 0})
+            except PollinationsError as error:
+                assert KEY not in f"{error} {error.body}"
+            except TypeError as error:
+                assert "reduce" in str(error)  # a stream without a chunk
+
+    check()
