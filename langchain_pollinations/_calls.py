@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
 from langchain_pollinations._history import Json
 from langchain_pollinations._unpacking import Unpacker
@@ -144,7 +144,7 @@ class Calls:
         return {call.id: call.signature for call in self._calls if call.signature}
 
     def extras(self) -> Json:
-        """The fields of calls that nobody here reads, by id: their publisher may want them back."""
+        """The unknown fields of calls, by id: they are sent back to the publisher."""
         return {call.id: call.extra for call in self._calls if call.extra}
 
     def spoilers(self) -> list[ToolCallChunk]:
@@ -164,19 +164,36 @@ _FUNCTION = "function_call"
 """The index of a call in the legacy form, which has none of its own."""
 
 
-class LastChunk(AIMessageChunk):
-    """The last chunk of a stream with calls that are no good.
-
-    LangChain parses the arguments of added chunks leniently and would mend those that were cut off, so this chunk adds
-    a bracket to them: see `Calls.spoilers`. The bracket is nothing that the model wrote. The sum of the chunks, and the
-    events of LangChain's protocol, have the arguments without it.
-    """
-
-    _lost: list[Json] = PrivateAttr(default_factory=list)
+class Chunk(AIMessageChunk):
+    """A chunk of a stream. LangChain adds all later chunks to the first one as a list, so the first one removes the
+    bracket of `LastChunk` from the sum."""
 
     @classmethod
     def lc_id(cls) -> list[str]:
         return AIMessageChunk.lc_id()
+
+    @model_validator(mode="after")
+    def _restore_arguments(self) -> Self:
+        return restore_arguments(self)
+
+    def __add__(self, other: Any) -> Any:
+        # The sum would have the class of this chunk, and LangChain makes an `AIMessage` of an `AIMessageChunk` only.
+        whole = AIMessageChunk.model_construct(self.model_fields_set, **self.__dict__) + other
+        return restore_arguments(whole) if isinstance(whole, AIMessageChunk) else whole
+
+
+class LastChunk(Chunk):
+    """The last chunk of a stream with calls that are no good.
+
+    LangChain parses the arguments of added chunks leniently and would mend those that were cut off, so this chunk adds
+    a bracket to them: see `Calls.spoilers`. The model did not write it. It is not in the sum of chunks, in a message
+    that LangChain makes of a stream, in LangChain's events, or in a later request.
+
+    Chunks that were serialized and loaded are LangChain's own: in their sum, `invalid_tool_calls` has the bracket, and
+    `additional_kwargs["invalid_arguments"]` has the arguments as the model wrote them, by the id of the call.
+    """
+
+    _lost: list[Json] = PrivateAttr(default_factory=list)
 
     def __radd__(self, other: AIMessageChunk) -> AIMessageChunk:
         return restore_arguments(other + [self])

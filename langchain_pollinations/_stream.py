@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
-from langchain_pollinations._calls import restore_arguments
+from langchain_pollinations._calls import Chunk, restore_arguments
 from langchain_pollinations._decode import EXPECTED, Asked, check_choice
 from langchain_pollinations._encode import PROVIDER, Json
 
@@ -123,7 +123,7 @@ def _parsed(data: str) -> Any:
 
 
 def _chunk(piece: Piece) -> ChatGenerationChunk:
-    message = AIMessageChunk(
+    message = Chunk(
         content=piece.text,
         additional_kwargs=piece.kwargs,
         tool_call_chunks=list(piece.calls),

@@ -814,6 +814,15 @@ def test_what_does_not_fit_when_mended_stays_as_it_came(
     assert json.dumps(said) in str(caught.value)
 
 
+@pytest.mark.parametrize("way", ANSWERS)
+def test_broken_arguments_are_told_as_the_model_wrote_them(
+    emulator: Emulator, chat: ChatPollinations, way: str
+) -> None:
+    emulator.reply(tool_calls=[{"name": "Joke", "args": '{"setup": "a', "id": "c1"}])
+    with pytest.raises(OutputParserException, match=r'broken arguments: {"setup": "a\s*(For troubleshooting.*)?$'):
+        ANSWERS[way](chat.with_structured_output(Joke, method="function_calling"), "Go")
+
+
 @pytest.mark.parametrize("way", ["stream", "astream"])
 def test_the_end_of_a_stream_may_be_an_error(emulator: Emulator, chat: ChatPollinations, way: str) -> None:
     emulator.reply(

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, load
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage, message_chunk_to_message
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import RunnableLambda
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations import ChatPollinations
@@ -514,6 +516,20 @@ def test_callbacks_see_a_lost_call_as_it_came(emulator: Emulator, form: str) -> 
     play(emulator, form, [delta(call("rm", '{"path": "/home/u', id="a", index=0))])
     FORMS[form](ChatPollinations(**emulator.connection()), "Go", config={"callbacks": [Listener()]})
     assert [lost["args"] for message in seen for lost in message.invalid_tool_calls] == ['{"path": "/home/u']
+
+
+def test_the_chunks_of_a_lost_call_are_added_in_any_way(emulator: Emulator) -> None:
+    """LangChain's runnables add a list, where a step does not stream."""
+    play(emulator, "stream", [delta(call("rm", '{"path": "/home/u', id="a", index=0), content="Well.")])
+    chat = ChatPollinations(**emulator.connection())
+    chunks = list(chat.stream("Go"))
+    sums: list[Any] = [chunks[0] + chunks[1:], sum(chunks[1:], chunks[0]), add_ai_message_chunks(*chunks)]
+    play(emulator, "stream", [delta(call("rm", '{"path": "/home/u', id="a", index=0), content="Well.")])
+    sums += (chat | RunnableLambda(lambda message: message)).stream("Go")
+    for whole in sums:
+        assert (whole.text, whole.tool_calls) == ("Well.", [])
+        assert [lost["args"] for lost in whole.invalid_tool_calls] == ['{"path": "/home/u']
+    assert type(message_chunk_to_message(sums[0])) is AIMessage
 
 
 def test_the_chunks_of_a_lost_call_go_through_every_store(emulator: Emulator) -> None:
