@@ -32,7 +32,7 @@ from pydantic import BaseModel, TypeAdapter
 from typing_extensions import is_typeddict
 
 from langchain_pollinations._base64 import decode, is_data_uri, read_base64, read_data_uri
-from langchain_pollinations._calls import invalid_calls, write_arguments
+from langchain_pollinations._calls import RawCall, invalid_calls, read_raw_call, write_arguments
 from langchain_pollinations._history import UNNAMED, Result, Turn, is_blank, pair
 from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, rooted
 from langchain_pollinations.errors import InvalidRequestError
@@ -130,16 +130,20 @@ def encode_messages(
 
 
 def _whole(turn: Turn | Result) -> Turn | Result:
-    """A turn that nobody can mend, with whole characters: tools and models write halves of them, which no request can
-    carry."""
-    if isinstance(turn, Turn) and turn.wire["role"] not in ("assistant", "function"):
-        return turn
-    text = json.dumps(turn.wire, ensure_ascii=False, default=str)
+    """A turn of a model or a tool without half characters (lone surrogates), which no request can carry. Models and
+    tools write them, and the caller cannot change that. Ids and names change equally in call and result."""
+    if isinstance(turn, Result):
+        return Result(*_repaired([turn.call_id, turn.name, turn.wire, turn.media]))
+    return replace(turn, wire=_repaired(turn.wire)) if turn.wire["role"] in ("assistant", "function") else turn
+
+
+def _repaired(value: Any) -> Any:
+    text = json.dumps(value, ensure_ascii=False, default=str)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return replace(turn, wire=json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")))
-    return turn
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
 
 
 def speaks_of_tools(message: BaseMessage) -> bool:
@@ -162,7 +166,9 @@ def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool], k
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, message.name)]
         case FunctionMessage():
-            return [Turn({"role": "function", "name": message.name or UNNAMED, "content": message.text})]
+            returned = _tool_result("", message.content, message.name)
+            said = Turn({"role": "function", "name": message.name or UNNAMED, "content": _joined(returned.wire)})
+            return [said, Turn({"role": "user", "content": list(returned.media)})] if returned.media else [said]
         case ChatMessage() if message.role in ("tool", "function"):
             other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
@@ -178,26 +184,32 @@ def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool], k
 
 def _user(message: HumanMessage) -> list[Turn | Result]:
     """A user message; the results of tools that other APIs keep in it become tool messages before it."""
-    if isinstance(message.content, str):
+    if not (results := _results_in(message)):
         return _plain("user", message)
-    results: list[Turn | Result] = []
-    rest: list[Any] = []
+    parts = _encode_blocks([block for block in message.content if _kind(block) not in _RESULT_BLOCKS])
+    return [*results, Turn({"role": "user", "content": parts})] if parts else [*results]
+
+
+def _results_in(message: BaseMessage) -> list[Result]:
+    """The results of tools among the blocks of a message."""
+    results = []
     for block in message.content:
-        keys = _RESULT_BLOCKS.get(block.get("type")) if isinstance(block, dict) else None
-        if keys is None or not isinstance(block, dict):
-            rest.append(block)
-            continue
-        result = _tool_result(str(block.get(keys[0]) or ""), block.get(keys[1]) or "", None)
-        results.append(replace(result, wire=_marked(result.wire, block)))
-    if not results:
-        return _plain("user", message)
-    parts = _encode_blocks(rest)
-    return [*results, Turn({"role": "user", "content": parts})] if parts else results
+        if isinstance(block, dict) and (keys := _RESULT_BLOCKS.get(_kind(block))):
+            result = _tool_result(str(block.get(keys[0]) or ""), block.get(keys[1]) or "", None)
+            results.append(replace(result, wire=_marked(result.wire, block)))
+    return results
+
+
+def _kind(block: Any) -> str:
+    """The type of a block; an empty string where it has none that is a word."""
+    kind = block.get("type") if isinstance(block, Mapping) else None
+    return kind if isinstance(kind, str) else ""
 
 
 _RESULT_BLOCKS: Mapping[Any, tuple[str, str]] = {
     "tool_result": ("tool_use_id", "content"),  # Anthropic
     "function_call_output": ("call_id", "output"),  # OpenAI's Responses
+    "custom_tool_call_output": ("call_id", "output"),
 }
 """Blocks that hold the result of a tool, and their keys for the id of the call and for the result."""
 
@@ -228,9 +240,14 @@ def _content(message: BaseMessage) -> str | list[Json]:
 
 
 def _assistant(message: AIMessage, is_own: bool = False, keeps_ids: bool = False) -> list[Turn | Result]:
-    """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it."""
+    """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it. Results of tools
+    among its blocks follow it."""
+    if not isinstance(message.content, str):
+        message = message.model_copy(update={"content": _flat(message.content)})
+    results = _results_in(message)
     wire: Json = {"role": "assistant"}
     calls = [_tool_call(call) for call in [*message.tool_calls, *invalid_calls(message)]]
+    calls = calls or [_tool_call({"id": each.id, "name": each.name, "args": each.arguments}) for each in _raw(message)]
     calls += _calls_in_content(message, calls)
     if calls:
         wire["tool_calls"] = calls
@@ -242,13 +259,13 @@ def _assistant(message: AIMessage, is_own: bool = False, keeps_ids: bool = False
         _give_back(message, wire)
     content = _with_texts(_replayed(message), _texts_beside(message, "audio" in wire))
     if not content and wire.keys().isdisjoint(("tool_calls", "function_call", "audio", "content_blocks")):
-        return []
+        return [*results]
     wire["content"] = content or (None if calls or "function_call" in wire else "")
-    return [Turn(wire, keeps_ids=is_own and keeps_ids)]
+    return [Turn(wire, keeps_ids=is_own and keeps_ids), *results]
 
 
 def _replayed(message: AIMessage) -> str | list[Json]:
-    """What of an earlier answer goes back: its text and pictures, as one string where it is only text.
+    """What of an earlier answer goes back: its text and images, as one string where it is only text.
 
     Reasoning, calls, server-side tools and whatever other providers call their blocks stay behind: no API takes them.
     """
@@ -261,24 +278,70 @@ def _replayed(message: AIMessage) -> str | list[Json]:
     return [part for part in parts if not is_blank(part)]
 
 
+def _raw(message: AIMessage) -> list[RawCall]:
+    """The calls in OpenAI's form: LangChain drops all of them where the arguments of one are an object or null."""
+    calls = message.additional_kwargs.get("tool_calls")
+    return [raw for raw in map(read_raw_call, calls if isinstance(calls, list) else []) if raw]
+
+
+def _flat(blocks: Sequence[Any]) -> list[Any]:
+    """Blocks without their wrappers: LangChain's `non_standard` and the `message` of OpenAI's Responses."""
+    found: list[Any] = []
+    for block in map(_unwrapped, blocks):
+        inside = block.get("content") if _kind(block) == "message" else None
+        found += [block] if inside is None else _flat(inside if isinstance(inside, list) else [inside])
+    return found
+
+
 def _encodable(block: Any) -> list[Json]:
-    """The part for a block of an earlier answer; none where it cannot be one, since no caller could mend it."""
-    if isinstance(block, dict) and block.get("type") == "non_standard" and isinstance(block.get("value"), dict):
-        block = block["value"]  # as LangChain has the blocks that only one provider knows
-    if isinstance(block, dict) and block.get("type") not in _REPLAYED:
-        is_text = isinstance(block.get("text"), str) and not str(block.get("type")).startswith(_UNSPOKEN)
-        block = {"type": "text", "text": block["text"] if is_text else ""}
-    try:
-        return encode_blocks(block)
-    except InvalidRequestError:
-        return []
+    """The parts for a block of an earlier answer; its text alone where it cannot be sent, since no caller can change
+    it."""
+    if _kind(block) in _RESULT_BLOCKS:
+        return []  # sent as results
+    if isinstance(block, str) or _kind(block) in _REPLAYED:
+        try:
+            return encode_blocks(block)
+        except InvalidRequestError:
+            pass
+    return [{"type": "text", "text": text} for text in texts_in(block)]
+
+
+def _unwrapped(block: Any) -> Any:
+    """The block in a `non_standard` one: LangChain wraps the blocks that only one provider knows."""
+    while _kind(block) == "non_standard" and isinstance(block.get("value"), Mapping):
+        block = block["value"]
+    return block
 
 
 _REPLAYED = frozenset({
-    *("text", "text-plain", "output_text", "refusal", "image", "image_url", "video", "video_url", "file"),
+    *("text", "text-plain", "input_text", "output_text", "refusal", "document"),
+    *("image", "image_url", "input_image", "video", "video_url", "file", "input_file"),
 })  # fmt: skip
-_UNSPOKEN = ("reasoning", "thinking", "redacted")
-"""How the types of blocks begin that hold reasoning."""
+
+
+def texts_in(block: Any, depth: int = 0) -> list[str]:
+    """The texts in a block of an answer, in the form of any API; none in reasoning and in server-side tools."""
+    if isinstance(block, str):
+        return [block]
+    if depth > _DEEPEST or is_hidden(block):
+        return []
+    if isinstance(block, list):
+        return [text for each in block for text in texts_in(each, depth + 1)]
+    values = [block.get(key) for key in _TEXT_KEYS] if isinstance(block, Mapping) else []
+    return next(filter(None, (texts_in(value, depth + 1) for value in values)), [])
+
+
+def is_hidden(block: Any) -> bool:
+    """Whether a block is reasoning, or a call or result of a server-side tool."""
+    kind = _kind(block)
+    is_thought = isinstance(block, Mapping) and block.get("thought") is True  # Google's
+    return is_thought or kind.startswith(("reasoning", "thinking", "redacted")) or kind.endswith("_tool_result")
+
+
+_TEXT_KEYS = ("text", "refusal", "value", "content", "parts")
+"""Fields that hold the text of a block, or blocks with text."""
+_DEEPEST = 20
+"""How many blocks within each other are read: a deeper answer would exhaust Python's stack."""
 
 
 def _texts_beside(message: AIMessage, has_audio: bool) -> list[str]:
@@ -287,10 +350,18 @@ def _texts_beside(message: AIMessage, has_audio: bool) -> list[str]:
     texts = [kwargs.get("refusal")]
     if not has_audio:
         audio = kwargs.get("audio")
-        blocks = [block for block in message.content if isinstance(block, dict) and block.get("type") == "audio"]
+        blocks = [block for block in message.content if isinstance(block, dict) and _kind(block) in _SPOKEN]
         texts += [audio.get("transcript") if isinstance(audio, dict) else None]
-        texts += [(block.get("extras") or {}).get("transcript") for block in blocks]
+        texts += [each.get("transcript") for block in blocks for each in (block, _extras(block))]
     return [text for text in texts if isinstance(text, str) and text.strip()]
+
+
+_SPOKEN = ("audio", "input_audio", "output_audio")
+
+
+def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    extras = block.get("extras")
+    return extras if isinstance(extras, Mapping) else {}
 
 
 def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[Json]:
@@ -311,7 +382,7 @@ def _give_back(message: AIMessage, wire: Json) -> None:
     if details := kept.get("reasoning_details"):
         wire["reasoning_details"] = details
     if (blocks := kept.get("content_blocks")) and _says(blocks, str(message.text)):
-        blocks = [each for each in _with_calls(fill_in(blocks, message.content), message) if not is_blank(each)]
+        blocks = [each for each in _with_calls(fill_in(blocks, message.content), wire) if not is_blank(each)]
         if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
             wire["content_blocks"] = blocks
     audio = kept.get("audio")
@@ -329,13 +400,14 @@ def _give_back(message: AIMessage, wire: Json) -> None:
 _HIDDEN_BLOCKS = ("thinking", "redacted_thinking")
 
 
-def _with_calls(blocks: Sequence[Json], message: AIMessage) -> list[Json]:
-    """Content blocks with the calls as the message has them now: people and middleware change them."""
-    calls = {call["id"]: call["args"] for call in message.tool_calls}
+def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
+    """Content blocks with the calls as they are sent: users and middleware change them."""
+    calls = {call["id"]: call["function"] for call in wire.get("tool_calls", [])}
+    sent = {key: {"name": call["name"], "input": json.loads(call["arguments"])} for key, call in calls.items()}
     return [
-        {**block, "input": calls[block.get("id")]} if block.get("type") == "tool_use" else block
+        {**block, **sent[block.get("id")]} if block.get("type") == "tool_use" else block
         for block in blocks
-        if block.get("type") != "tool_use" or block.get("id") in calls
+        if block.get("type") != "tool_use" or block.get("id") in sent
     ]
 
 
@@ -347,16 +419,17 @@ def _says(blocks: Sequence[Any], text: str) -> bool:
 
 
 def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
-    """Content blocks as they came, with the pictures that stand in the message's content meanwhile."""
+    """Content blocks as they came, with the bytes of the images that the message's content holds."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
     filled = [_with_picture(block, next(pictures, None)) if _is_blanked(block) else block for block in blocks]
-    return [block for block in filled if not _is_blanked(block)]  # a picture that was taken out leaves no place
+    return [block for block in filled if not _is_blanked(block)]  # an image that was removed from the content
 
 
 def _is_blanked(block: Json) -> bool:
-    """Whether a kept block is a picture whose bytes are in the content already."""
-    return block.get("type") == "image_url" and "url" not in (block.get("image_url") or {})
+    """Whether a kept block is an image whose bytes are in the content."""
+    image = block.get("image_url") or {}
+    return block.get("type") == "image_url" and isinstance(image, Mapping) and "url" not in image
 
 
 def _with_picture(block: Json, picture: Json | None) -> Json:
@@ -372,13 +445,13 @@ def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
     names = {call["function"]["name"] for call in known}
     found = []
     for block in [block for block in message.content if isinstance(block, dict)]:
-        if (keys := _CALL_BLOCKS.get(block.get("type"))) is None:
+        if (keys := _CALL_BLOCKS.get(_kind(block))) is None:
             continue
         key, name, args = keys
         # Anthropic's streams leave the text of the arguments beside an empty input.
-        given = {"id": block.get(key), "name": block.get(name), "args": block.get(args) or block.get("partial_json")}
-        call = _tool_call(given)
-        is_known = bool({block.get("id"), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
+        arguments = block.get(args) or block.get("partial_json")
+        call = _tool_call({"id": str(block.get(key) or ""), "name": block.get(name), "args": arguments})
+        is_known = bool({str(block.get("id")), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
         if not is_known and (block.get("name") or block["type"] != "tool_call_chunk"):
             found.append(call)
     return found
@@ -390,6 +463,7 @@ _CALL_BLOCKS: Mapping[Any, tuple[str, str, str]] = {
     "invalid_tool_call": ("id", "name", "args"),
     "tool_use": ("id", "name", "input"),  # Anthropic
     "function_call": ("call_id", "name", "arguments"),  # OpenAI's Responses
+    "custom_tool_call": ("call_id", "name", "input"),
 }
 """Blocks that hold a call, and their keys for its id, its name and its arguments."""
 
@@ -425,14 +499,21 @@ def _returned(block: Any) -> list[Json]:
     """A block of a tool's result; as JSON where a chat request has no such part, as LangChain's `ToolNode` does, or
     where it has no bytes or address that the service could read: it stays in the conversation, all of which an error
     would end."""
-    if isinstance(block, Mapping) and block.get("type") in ("json", "search_result", "custom_tool_call_output"):
+    block = _unwrapped(block)
+    if _kind(block) in ("json", "search_result", "custom_tool_call_output"):
         return [_written_out(block)]
-    if isinstance(block, Mapping) and block.get("type") not in _BLOCKS:
+    if isinstance(block, Mapping) and _kind(block) not in _BLOCKS:
         return [{"type": "text", "text": _as_json(block)}]
     try:
         return encode_blocks(block)
     except InvalidRequestError:
         return [_written_out(block) if isinstance(block, Mapping) else {"type": "text", "text": _as_json(block)}]
+
+
+def _joined(wire: Json) -> str:
+    """The content of a result as one string."""
+    content = wire["content"]
+    return content if isinstance(content, str) else "\n".join(part["text"] for part in content)
 
 
 def _written_out(block: Mapping[str, Any]) -> Json:
@@ -503,14 +584,15 @@ def encode_blocks(block: Any) -> list[Json]:
     """
     if not isinstance(block, Mapping) or block.get("type") != "document":
         return [encode_block(block)]
-    texts = [{"type": "text", "text": block[key]} for key in ("title", "context") if block.get(key)]
+    texts = [_text({"text": block[key]}, f"a document block needs a string as its {key!r}")
+             for key in ("title", "context") if block.get(key)]  # fmt: skip
     source = block.get("source")
     inside = source.get("content") if isinstance(source, Mapping) else None
     if not inside:
         part = encode_block(block)
         shown = part.get("file", {}).get("file_name")
         return [*(text for text in texts if text["text"] != shown), part]
-    *parts, last = [part for each in ([inside] if isinstance(inside, str) else inside) for part in encode_blocks(each)]
+    *parts, last = [part for each in (inside if isinstance(inside, list) else [inside]) for part in encode_blocks(each)]
     return [*texts, *parts, _marked(last, block)]
 
 
@@ -532,6 +614,9 @@ def encode_block(block: Any) -> Json:
         close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_BLOCKS)}"
         raise InvalidRequestError(f"content block of unknown type {block['type']!r}; {hint}")
+    for key in ("mime_type", "filename", "file_id"):
+        if not isinstance(block.get(key), str | None):
+            raise InvalidRequestError(f"a block of type {block['type']!r} needs a string as its {key!r}")
     data = {key: _base64(block[key], block["type"]) for key in ("base64", "data") if block.get(key) is not None}
     part = encode({**block, **data})
     return _marked(part, block)
@@ -539,7 +624,7 @@ def encode_block(block: Any) -> Json:
 
 def _marked(wire: Json, block: Mapping[str, Any]) -> Json:
     """A part or message with the mark of a block up to which the provider is to keep the prompt."""
-    extras = block.get("extras") or {}
+    extras = _extras(block)
     marks = {mark: block.get(mark) or extras.get(mark) for mark in ("cache_control", "prompt_cache_breakpoint")}
     return {**wire, **{mark: value for mark, value in marks.items() if value}}
 
@@ -570,10 +655,12 @@ def _shape(value: Any) -> str:
     return f"a dict with keys {sorted(value)}" if isinstance(value, Mapping) else type(value).__name__
 
 
-def _text(block: Mapping[str, Any]) -> Json:
-    if not isinstance(block.get("text"), str):
-        raise InvalidRequestError("a text block needs a string as its 'text'")
-    return {"type": "text", "text": block["text"]}
+def _text(block: Mapping[str, Any], told: str = "a text block needs a string as its 'text'") -> Json:
+    text = block.get("text")
+    text = text.get("value") if isinstance(text, Mapping) else text  # OpenAI's Assistants
+    if not isinstance(text, str):
+        raise InvalidRequestError(told)
+    return {"type": "text", "text": text}
 
 
 def _refusal(block: Mapping[str, Any]) -> Json:
@@ -594,7 +681,7 @@ def _text_plain(block: Mapping[str, Any]) -> Json:
 def _image(block: Mapping[str, Any]) -> Json:
     if isinstance(source := block.get("source"), Mapping):  # Anthropic's shape
         block = _from_source(source)
-    detail = block.get("detail") or (block.get("extras") or {}).get("detail")
+    detail = block.get("detail") or _extras(block).get("detail")
     extra = {"detail": detail} if detail else {}
     if url := block.get("url"):
         return {"type": "image_url", "image_url": {"url": _reachable(url), **extra}}
@@ -646,7 +733,7 @@ def _by_url(block: Mapping[str, Any]) -> Json:
 
 
 def _input_image(block: Mapping[str, Any]) -> Json:
-    """The picture of OpenAI's Responses, whose address stands in `image_url` itself."""
+    """The image of OpenAI's Responses, where `image_url` is the address itself."""
     given = block.get("image_url")
     address = given if isinstance(given, Mapping) else {"url": given} if given else {}
     return _image({**{key: block[key] for key in ("file_id", "detail") if block.get(key)}, **address})

@@ -166,6 +166,30 @@ def test_halves_of_characters_do_not_end_a_conversation(emulator: Emulator) -> N
     assert json.loads(assistant["tool_calls"][0]["function"]["arguments"]) == {"q": "half \ud83d, whole 😀"}
 
 
+def test_halves_of_characters_in_ids_and_names_change_in_call_and_result(emulator: Emulator) -> None:
+    emulator.reply("Yes.")
+    half = "c\ud83d"
+    for known in ({}, OURS):
+        answer = AIMessage("", tool_calls=[call(half, call_id=half)], response_metadata=known)
+        result = ToolMessage([{"type": "image", "url": URL}], tool_call_id=half, name=half)
+        ChatPollinations(**emulator.connection()).invoke([HumanMessage("Hi"), answer, result, result])
+        _, assistant, told, *_ = emulator.requests[-1].json["messages"]
+        (sent,) = assistant["tool_calls"]
+        assert (told["tool_call_id"], told["name"]) == (sent["id"], sent["function"]["name"])
+
+
+@pytest.mark.parametrize("args", [{"a": float("nan")}, {"a": 2}])
+def test_content_blocks_have_the_calls_as_they_are_sent(wire: Any, args: Json) -> None:
+    """Users and middleware change calls, and no JSON holds a NaN."""
+    kept = {"content_blocks": [THINKING, {"type": "tool_use", "id": "c1", "name": "look", "input": {"a": 1}}]}
+    answer = AIMessage("", tool_calls=[call("peek", args)], additional_kwargs=kept, response_metadata=OURS)
+    assistant = wire(HumanMessage("Hi"), answer)[1]
+    (function,) = [each["function"] for each in assistant["tool_calls"]]
+    sent = json.loads(function["arguments"])
+    assert sent in (args, {"invalid_arguments": '{"a": NaN}'})
+    assert assistant["content_blocks"][1] == {"type": "tool_use", "id": "c1", "name": "peek", "input": sent}
+
+
 # --- Ids, and which result belongs to which call ----------------------------------------------------------------------
 
 
@@ -340,10 +364,69 @@ def test_thoughts_go_back_without_the_blank_text_between_them(accept: Callable[.
         pytest.param(
             ChatMessage([{"type": "refusal", "refusal": "No."}], role="assistant"), "No.", id="a chat message"
         ),
+        *(pytest.param(AIMessage([block]), "Yes.", id=f"block {block}") for block in (
+            {"type": "text", "text": {"value": "Yes.", "annotations": []}},
+            {"type": "text", "content": "Yes."},
+            {"type": "message", "content": [{"type": "output_text", "text": "Yes."}]},
+            {"type": "message", "content": {"type": "refusal", "refusal": "Yes."}},
+            {"type": "document", "source": {"type": "text", "data": "Yes."}},
+            {"type": "summary_text", "text": "Yes."},
+            {"type": ["text"], "text": "Yes."},
+            {"type": "audio", "extras": ["x"], "transcript": "Yes."},
+            {"type": "output_audio", "transcript": "Yes."},
+            {"type": "non_standard", "value": {"type": "non_standard", "value": {"text": "Yes."}}},
+            {"text": "Yes."},
+            {"refusal": "Yes."},
+            {"parts": [{"text": "Hm.", "thought": True}, {"text": "Yes."}], "role": "model"},
+        )),
     ],
-)
+)  # fmt: skip
 def test_the_words_of_an_answer_go_back(wire: Any, answer: BaseMessage, text: str) -> None:
     assert wire(HumanMessage("Hi"), answer)[1:] == [{"role": "assistant", "content": text}]
+
+
+def test_a_result_within_an_answer_is_a_result(wire: Any) -> None:
+    used = {"type": "non_standard", "value": {"type": "tool_use", "id": "c1", "name": "look", "input": {}}}
+    results = [{"type": "tool_result", "tool_use_id": each, "content": "R"} for each in ("c1", "c9")]
+    _, assistant, result, alone = wire(HumanMessage("Hi"), AIMessage([TEXT, used, *results]))
+    assert (assistant["content"], result["content"], result["tool_call_id"]) == ("Hi", "R", "c1")
+    assert alone == {"role": "user", "content": "Returned by tool call c9:\nR"}
+
+
+def test_a_legacy_result_in_blocks_keeps_its_words(wire: Any) -> None:
+    old = AIMessage("", additional_kwargs={"function_call": {"name": "look", "arguments": "{}"}})
+    _, _, result = wire(HumanMessage("Hi"), old, FunctionMessage([{"type": "input_text", "text": "R"}], name="look"))
+    assert result == {"role": "function", "name": "look", "content": "R"}
+
+
+@pytest.mark.parametrize("arguments", [{"a": 1}, '{"a": 1}'])
+def test_calls_that_langchain_does_not_parse_go_out(wire: Any, arguments: Any) -> None:
+    raw = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    answer = AIMessage("", additional_kwargs={"tool_calls": [raw]})
+    assistant = wire(HumanMessage("Hi"), answer, ToolMessage("R", tool_call_id="c1"))[1]
+    assert [json.loads(each["function"]["arguments"]) for each in assistant["tool_calls"]] == [{"a": 1}]
+
+
+ODD = (5, ["x"], {"x": 1})
+
+
+def test_an_odd_field_of_a_block_is_refused_by_its_place_or_sent_right(
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    blocks = [{**block, "extras": {}, "cache_control": None} for _, block, _ in PARTS]
+    blocks += [{"type": kind, "url": URL, "mime_type": None} for kind in ("image", "audio", "video", "file")]
+    blocks += [{"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}, {"type": "text", "text": "Hi"},
+               {"type": "tool_result", "tool_use_id": "c1", "content": "R"},
+               {"type": "tool_use", "id": "c1", "name": "look", "input": {}}]  # fmt: skip
+    for block in [{**each, key: odd} for each in blocks for key in each for odd in ODD]:
+        for message in (HumanMessage([block]), AIMessage([block]), ToolMessage([block], tool_call_id="c1")):
+            try:
+                sent = encode_messages([HumanMessage("Hi"), message])
+            except InvalidRequestError as error:
+                assert str(error).startswith("messages[1]: "), (block, error)
+            else:
+                found = [error.message for error in validator.iter_errors({"messages": sent})]
+                assert (block, found) == (block, [])
 
 
 FILE = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "file_name": "a.pdf",
@@ -358,8 +441,8 @@ PARTS: list[tuple[str, Json, list[Json]]] = [
     ("input_image", {"type": "input_image", "image_url": URL, "detail": "low"},
      [{"type": "image_url", "image_url": {"url": URL, "detail": "low"}}]),
     ("input_image, file id", {"type": "input_image", "file_id": "f"}, [{"type": "file", "file": {"file_id": "f"}}]),
-    ("input_file", {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
-     [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "file_name": "a.pdf"}}]),
+    ("input_file", {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
+     [{"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "file_name": "a.pdf"}}]),
     ("input_file, URL", {"type": "input_file", "file_url": URL}, [{"type": "file", "file": {"file_url": URL}}]),
     ("a name in the metadata", {**PDF_BLOCK, "metadata": {"filename": "a.pdf"}}, [FILE]),
     ("a name in the metadata, shorter", {**PDF_BLOCK, "metadata": {"name": "a.pdf"}}, [FILE]),
@@ -391,6 +474,8 @@ def test_blocks_of_other_apis_are_parts_of_a_user_message_and_of_a_result(
 ) -> None:
     called = [AIMessage("", tool_calls=[call()]), ToolMessage([block], tool_call_id="c1")]
     asked, _, result, *shown = wire(HumanMessage([block]), *called)
+    wrapped = ToolMessage([{"type": "non_standard", "value": block}], tool_call_id="c1")
+    assert wire(called[0], wrapped)[1:] == [result, *shown]
     assert asked == {"role": "user", "content": parts}
     texts = [part for part in parts if part["type"] == "text"]
     media = [part for part in parts if part["type"] != "text"]
@@ -407,10 +492,12 @@ def test_blocks_of_other_apis_are_parts_of_a_user_message_and_of_a_result(
         {"type": "hologram", "of": "what"},
     ],
 )
-@pytest.mark.parametrize("form", ["a tool message", "Anthropic's block"])
+@pytest.mark.parametrize("form", ["a tool message", "LangChain's block", "Anthropic's block"])
 def test_what_only_tools_return_becomes_json(wire: Any, block: Json, form: str) -> None:
     told: BaseMessage = ToolMessage([block], tool_call_id="c1")
-    if form != "a tool message":
+    if form == "LangChain's block":
+        told = ToolMessage([{"type": "non_standard", "value": block}], tool_call_id="c1")
+    if form == "Anthropic's block":
         told = HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": [block]}])
     result = wire(AIMessage("", tool_calls=[call()]), told)[1]
     assert result["content"] == json.dumps(block, ensure_ascii=False)
@@ -463,8 +550,8 @@ def test_the_emulator_refuses_what_bedrock_refuses(emulator: Emulator, messages:
 # --- Any history ------------------------------------------------------------------------------------------------------
 
 TARGETS = (*MODELS, "moonshotai/kimi-k2.6")
-IDS = ["functions.look:0", "call_a|fc_b", "x" * 200, "toolu_1", "c1", "", "é"]
-NAMES = ["look", "Get File", "", "coding.start"]
+IDS = ["functions.look:0", "call_a|fc_b", "x" * 200, "toolu_1", "c1", "", "é", "c\ud83d"]
+NAMES = ["look", "Get File", "", "coding.start", "l\ud83d"]
 
 
 class Writer:
@@ -495,6 +582,8 @@ class Writer:
         return self.one_of(
             lambda: self.text(),
             lambda: {"type": "text", "text": self.text(), "index": 0},
+            lambda: {"type": "text", "text": self.text(), "extras": ["x"]},
+            lambda: {"type": "non_standard", "value": {"type": "text", "text": self.text()}},
             lambda: {"type": "input_text", "text": self.text()},
             lambda: {"type": "output_text", "text": self.text(), "annotations": []},
             lambda: {"type": "refusal", "refusal": self.text()},
@@ -520,7 +609,13 @@ class Writer:
             lambda: {"type": "text", "text": self.text()},
             lambda: {"type": "output_text", "text": self.text()},
             lambda: {"type": "refusal", "refusal": self.text()},
-            lambda: {"type": "non_standard", "value": {"type": "refusal", "refusal": self.text()}},
+            lambda: {"type": "non_standard", "value": self.said()},
+            lambda: {"type": "text", "text": {"value": self.text(), "annotations": []}},
+            lambda: {"type": "message", "content": [self.said()]},
+            lambda: {"type": "document", "source": {"type": "text", "data": self.text()}},
+            lambda: {"type": "tool_result", "tool_use_id": self.one_of(*IDS), "content": [self.part()]},
+            lambda: {self.one_of("text", "refusal", "content"): self.text(), **self.one_of({}, {"type": "answer"})},
+            lambda: {"type": "audio", "transcript": self.text(), **self.one_of({}, {"extras": ["x"]})},
             lambda: {"type": "reasoning", "reasoning": "Hm."},
             lambda: {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
             lambda: {"type": "redacted_thinking", "data": "c2ln"},
