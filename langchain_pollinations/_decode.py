@@ -15,7 +15,7 @@ import httpx
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from langchain_pollinations import errors
-from langchain_pollinations._encode import PROVIDER, Json
+from langchain_pollinations._encode import PROVIDER, Json, is_hidden, texts_in
 
 _FINISH_REASONS: Mapping[str, str] = {
     "": "stop",
@@ -90,17 +90,34 @@ def read_parts(content: Any) -> Any:
         is_part = isinstance(content.get("type"), str) or isinstance(content.get("text"), str)
         written = {"type": "text", "text": json.dumps(content, ensure_ascii=False)} if content else {}
         content = inside if inside is not None else [content if is_part else written]
-    return [_read_part(part) for part in content] if isinstance(content, list) else content
+    return [read for part in content for read in _read_part(part)] if isinstance(content, list) else content
 
 
-def _read_part(part: Any) -> Any:
+def _read_part(part: Any, depth: int = 0) -> list[Any]:
+    """A part in the form of chat completions, or the parts in it."""
+    if isinstance(part, list) and depth < _DEEPEST:
+        return [read for each in part for read in _read_part(each, depth + 1)]
     if not isinstance(part, dict):
-        return part
+        return [part]
     if isinstance(text := part.get("text"), dict) and isinstance(text.get("value"), str):  # OpenAI's Assistants
         part = {**part, "text": text["value"]}
-    if part.get("type") not in ("output_text", "input_text"):
-        return part
-    return {"type": "text", **{key: value for key, value in part.items() if key != "type" and (value or key == "text")}}
+    text, kind = part.get("text"), part.get("type")
+    if part.get("thought") is True and isinstance(text, str):  # Google's
+        kept = {key: value for key, value in part.items() if key not in ("text", "thought")}
+        return [{**kept, "type": "thinking", "thinking": text}]
+    if not isinstance(text, str) and not is_hidden(part):
+        inside = next((part[key] for key in ("content", "parts") if any(texts_in(part.get(key)))), None)
+        return [part] if inside is None else _read_part(inside if isinstance(inside, list) else [inside], depth + 1)
+    is_plain = kind in ("output_text", "input_text") or part.keys() <= _PLAIN_KEYS
+    if kind in (None, "text") or is_hidden(part) or not is_plain:
+        return [part]
+    facts = {key: value for key, value in part.items() if key != "type" and (value or key in ("text", "index"))}
+    return [{"type": "text", **facts}]
+
+
+_PLAIN_KEYS = frozenset({"type", "text", "index", "id", "status", "annotations", "logprobs"})
+_DEEPEST = 20
+"""How many lists and parts within each other are read: a deeper answer would exhaust Python's stack."""
 
 
 def read_refusal(parts: Any) -> str:
@@ -122,7 +139,7 @@ def read_text(content: Any) -> str:
 
 
 def text_of(part: Mapping[str, Any]) -> str:
-    return words(part.get("text")) if part.get("type", "text") == "text" else ""
+    return "" if is_hidden(part) else words(part.get("text"))
 
 
 def read_thoughts(entries: Any) -> Iterator[tuple[Any, str]]:
@@ -141,8 +158,7 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
         if not isinstance(entry, dict):
             continue
         block = next((entry[key] for key in ("delta", "content_block") if isinstance(entry.get(key), dict)), entry)
-        kind = block.get("type")
-        if kind in _DELTAS:
+        if words(block.get("type")) in _DELTAS:
             block = {key: value for key, value in block.items() if key != "type"}
         index = entry.get("index")
         yield index if isinstance(index, int | str) else place, block

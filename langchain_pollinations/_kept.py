@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
+from langchain_pollinations._calls import parse_arguments
 from langchain_pollinations._decode import Once, fingerprint, numbered
 from langchain_pollinations._encode import Json
 from langchain_pollinations.media import HEAD, sniff
@@ -198,11 +198,10 @@ class _Entries:
 _TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "text"), ("image_url", "image_url"))
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return text
+def _parsed(text: Any) -> Any:
+    """The input of a call; the text itself where it is no JSON object, since each later request sends it."""
+    args = parse_arguments(text) if isinstance(text, str) else None
+    return text if args is None else args
 
 
 def _is_whole(piece: Mapping[str, Any]) -> bool:

@@ -155,11 +155,24 @@ def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(
     [
         [{"content_blocks": [{"index": 0, "type": "tool_use", "input": {"x": 1}}]}],
         [{"content_blocks": [{"index": 0, "type": "tool_use", "partial_json": {"x": 1}}]}],
+        [{"content": [{"type": "message", "content": 5}, [[]], {"type": ["text"]}]}],
         [{"audio": {"data": {"of": "what"}}}, {"audio": {"data": "QUI="}}],
     ],
 )
 def test_values_of_another_kind_harm_nothing(deltas: list[dict[str, Any]]) -> None:
     assert read_stream(*deltas, {"content": "Yes."}).text == "Yes."
+
+
+@pytest.mark.parametrize("deep", ["[" * 400 + "]" * 400, '{"content": [' * 400 + "]}" * 400])
+def test_a_deep_content_harms_nothing(deep: str) -> None:
+    assert read_stream({"content": json.loads(f"[{deep}]")}, {"content": "Yes."}).text == "Yes."
+
+
+@pytest.mark.parametrize("written", ['{"a": NaN}', '{"a": 1}'])
+def test_the_input_of_a_block_can_be_sent_again(written: str) -> None:
+    use = {"index": 0, "type": "server_tool_use", "id": "s", "partial_json": written}
+    (block,) = read_stream({"content_blocks": [use]}).additional_kwargs["content_blocks"]
+    json.dumps(block, allow_nan=False)
 
 
 def test_a_count_may_be_larger_than_any_float() -> None:

@@ -62,14 +62,34 @@ OUTPUT = {"type": "output_text", "text": "Yes.", "annotations": [], "logprobs": 
         pytest.param(
             [{"type": "text", "text": {"value": "Yes.", "annotations": []}}], "Yes.", id="OpenAI's Assistants"
         ),
+        *(pytest.param([part], "Yes.", id=f"part {part}") for part in (
+            {"type": "summary_text", "text": "Yes."},
+            {"type": "document", "text": "Yes."},
+            {"type": "message", "content": [OUTPUT]},
+            {"type": "text", "content": "Yes."},
+            {"parts": [{"text": "Yes."}]},
+            [{"type": "text", "text": "Yes."}],
+        )),
         pytest.param({"sea": "Baltic", "deep": 459}, '{"sea": "Baltic", "deep": 459}', id="an answer as an object"),
     ],
-)
+)  # fmt: skip
 def test_words_in_any_form_are_the_text(
     emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, content: Any, text: str
 ) -> None:
     emulator.reply(message={"content": content}, dialect="simulated")
     assert blocks(ask_in_any_form(chat, "Hello")) == [{"type": "text", "text": text}]
+
+
+@pytest.mark.parametrize(
+    "part", [{"type": "reasoning", "content": [OUTPUT]}, {"text": "Hm.", "thought": True},
+             {"type": "reasoning_text", "text": "Hm."}, {"type": "mcp_tool_result", "content": [OUTPUT]}]
+)  # fmt: skip
+def test_reasoning_among_the_parts_is_no_text(
+    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, part: Any
+) -> None:
+    emulator.reply(message={"content": [part, {"type": "text", "text": "So."}]}, dialect="simulated")
+    answer = ask_in_any_form(chat, "Hello")
+    assert (answer.text, answer.additional_kwargs.get("reasoning_content", "Hm.")) == ("So.", "Hm.")
 
 
 def test_a_refusal_among_the_parts_is_a_refusal(
