@@ -133,7 +133,8 @@ def _whole(turn: Turn | Result) -> Turn | Result:
     """A turn of a model or a tool without half characters (lone surrogates), which no request can carry. Models and
     tools write them, and the caller cannot change that. Ids and names change equally in call and result."""
     if isinstance(turn, Result):
-        return Result(*_repaired([turn.call_id, turn.name, turn.wire, turn.media]))
+        call_id, name, wire, media = _repaired([turn.call_id, turn.name, turn.wire, turn.media])
+        return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
     return replace(turn, wire=_repaired(turn.wire)) if turn.wire["role"] in ("assistant", "function") else turn
 
 
@@ -193,7 +194,7 @@ def _user(message: HumanMessage) -> list[Turn | Result]:
 def _results_in(message: BaseMessage) -> list[Result]:
     """The results of tools among the blocks of a message."""
     results = []
-    for block in message.content:
+    for block in message.content if isinstance(message.content, list) else []:
         if isinstance(block, dict) and (keys := _RESULT_BLOCKS.get(_kind(block))):
             result = _tool_result(str(block.get(keys[0]) or ""), block.get(keys[1]) or "", None)
             results.append(replace(result, wire=_marked(result.wire, block)))

@@ -16,7 +16,6 @@ from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel, ValidationError
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
-from langchain_pollinations._calls import invalid_calls
 from langchain_pollinations._json_schema import unpack_at, unpack_by
 
 # langchain-core has this one since 1.7.5.
@@ -53,8 +52,7 @@ class AnswerParser(JsonOutputParser):
     def _whole(self, message: BaseMessage) -> Any:
         _raise_refusal(message)
         text = str(message.text)
-        called = getattr(message, "tool_calls", [])
-        cut = invalid_calls(message) if isinstance(message, AIMessage) else []
+        called, cut = getattr(message, "tool_calls", []), getattr(message, "invalid_tool_calls", [])
         found = [call["args"] for call in sorted(called, key=lambda call: call["name"] != self.tool_name)]
         if not found and message.response_metadata.get("finish_reason") == "length":
             raise OutputParserException(
