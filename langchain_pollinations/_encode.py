@@ -29,12 +29,13 @@ from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
 from langchain_pollinations._base64 import decode, is_data_uri, read_base64, read_data_uri
 from langchain_pollinations._calls import RawCall, invalid_calls, read_raw_call, write_arguments
 from langchain_pollinations._history import UNNAMED, Result, Turn, is_blank, pair
-from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, rooted
+from langchain_pollinations._json_schema import as_parameters, as_strict, keeps_references, rooted
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import sniff
 
@@ -867,9 +868,11 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
     if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
         return dict(tool)
     try:
-        wire = _described(_as_tool(tool))
         raw = _arguments_schema(tool)
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        # LangChain writes references out: where a schema contains itself it would let anything go, and where many
+        # schemas share one it would not come to an end.
+        wire = _with_references(tool, raw) if keeps_references(raw) else convert_to_openai_tool(_as_tool(tool))
+    except (ValueError, TypeError, LookupError, RecursionError, PydanticUserError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
     function = wire.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
@@ -878,9 +881,6 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
             f"tool {tool!r} is no function with a name; built-in tools of the service are {known}"
         )
     function = {key: value for key, value in function.items() if key != "parameters" or value is not None}
-    if is_recursive(raw):
-        # LangChain writes references out, and where a schema contains itself it would let anything go.
-        function["parameters"] = {key: each for key, each in rooted(raw).items() if key not in ("title", "description")}
     if "parameters" in function:
         function["parameters"] = as_parameters(function["parameters"])
     if strict is not None and not _is_encoded(tool):
@@ -897,14 +897,15 @@ def _is_encoded(tool: Any) -> bool:
     return isinstance(tool, Mapping) and tool.get("type") == "function" and "function" in tool
 
 
-def _described(tool: Any) -> Json:
-    try:
-        return convert_to_openai_tool(tool)
-    except RecursionError:
-        if not is_typeddict(tool):
-            raise
-        # A TypedDict that contains itself, which LangChain follows without an end.
-        return convert_to_openai_tool(_as_tool(rooted(TypeAdapter(tool).json_schema())))
+def _with_references(tool: Any, schema: Json) -> Json:
+    """A tool as LangChain describes it, with the references of its schema."""
+    whole = rooted(schema)
+    name, description = whole.pop("title", ""), whole.pop("description", "")
+    if isinstance(tool, BaseTool):
+        name, description = tool.name, tool.description
+    elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        name = tool.__name__
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": whole}}
 
 
 def _as_tool(tool: Any) -> Any:
@@ -931,10 +932,20 @@ def _arguments_schema(tool: Any) -> Json:
             tool.__name__, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False,
             include_injected=False,
         )  # fmt: skip
+    elif is_typeddict(tool):
+        return _typed_dict_schema(tool)
     if not isinstance(tool, type) or not is_basemodel_subclass(tool):
         return {}
     old: Any = tool
     return tool.model_json_schema() if issubclass(tool, BaseModel) else dict(old.schema())
+
+
+def _typed_dict_schema(tool: Any) -> Json:
+    """The JSON schema of a TypedDict; empty where only LangChain has one, as for `typing.TypedDict` on Python 3.11."""
+    try:
+        return TypeAdapter(tool).json_schema()
+    except (PydanticUserError, NameError):
+        return {}
 
 
 def parameters_by_name(tools: Sequence[Json]) -> dict[str, Json]:

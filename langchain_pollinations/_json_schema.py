@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 Json = dict[str, Any]
@@ -101,32 +102,80 @@ def rooted(schema: Mapping[str, Any]) -> Json:
     return {**_target(root, schema), **rest} if isinstance(root, str) and root != "#" else dict(schema)
 
 
-def is_recursive(schema: Any) -> bool:
-    """Whether a schema contains itself, by references."""
-    leads = {name: set(_references(_target(name, schema))) for name in _references(schema)}
-    for _ in leads:
-        leads = {name: found.union(*(leads.get(each, ()) for each in found)) for name, found in leads.items()}
-    return any(name in found for name, found in leads.items())
+# What references may add when they are written out, in values and in levels. A provider bills a schema as words of the
+# prompt, and LangChain writes references out by recursion.
+_MOST_WRITTEN_OUT = 5_000
+_MOST_LEVELS = 30
+
+
+def keeps_references(schema: Any) -> bool:
+    """Whether references have to stay: written out, the schema would have no end, or be very large or very deep."""
+    graph = _reference_graph(schema)
+    if (order := _in_order(graph)) is None:
+        return True
+    sizes: dict[str, int] = {}
+    levels: dict[str, int] = {}
+    for name in order:
+        inner = graph[name]
+        sizes[name] = min(_size(_target(name, schema)) + sum(sizes[each] for each in inner), _MOST_WRITTEN_OUT + 1)
+        levels[name] = 1 + max((levels[each] for each in inner), default=0)
+    # LangChain writes out those that stand outside the definitions.
+    root = {key: value for key, value in schema.items() if key != "$defs"} if isinstance(schema, Mapping) else schema
+    used = list(_references(root))
+    added = sum(sizes[name] for name in used)
+    return added > _MOST_WRITTEN_OUT or any(levels[name] > _MOST_LEVELS for name in used)
+
+
+def has_references(schema: Any) -> bool:
+    """Whether a schema has a reference at any depth."""
+    return next(_references(schema), None) is not None
+
+
+def _reference_graph(schema: Any) -> dict[str, list[str]]:
+    """The references in what each reference of a schema stands for, repeated as often as they stand there."""
+    graph: dict[str, list[str]] = {}
+    pending = list(_references(schema))
+    while pending:
+        if (name := pending.pop()) not in graph:
+            graph[name] = list(_references(_target(name, schema)))
+            pending += graph[name]
+    return graph
+
+
+def _in_order(graph: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """The references, each after those it leads to; None where one leads back to itself."""
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError:
+        return None
 
 
 def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, Mapping):
-        if isinstance(name := schema.get("$ref"), str):
+    for each in _values(schema):
+        if isinstance(each, Mapping) and isinstance(name := each.get("$ref"), str):
             yield name
-        for value in schema.values():
-            yield from _references(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _references(value)
 
 
-def _target(reference: str, schema: Any) -> Json:
+def _size(schema: Any) -> int:
+    return sum(1 for _ in _values(schema))
+
+
+def _values(schema: Any) -> Iterator[Any]:
+    """All values in a schema, itself included."""
+    pending = [schema]
+    while pending:
+        value = pending.pop()
+        yield value
+        pending += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+
+
+def _target(reference: str, schema: Any) -> Mapping[str, Any]:
     """What a reference into a schema stands for; empty where it leads nowhere."""
     found = schema
     for step in reference.removeprefix("#").split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")
         found = found.get(step) if isinstance(found, Mapping) else None
-    return dict(found) if isinstance(found, Mapping) else {}
+    return found if isinstance(found, Mapping) else {}
 
 
 # --- Values -----------------------------------------------------------------------------------------------------------
@@ -167,10 +216,7 @@ def _unpack_at(value: Any, place: list[Any]) -> Any:
 
 def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     """The properties that may be an array or an object and never a text, and which of these two."""
-    known = {
-        name: [variant for each in _inner([dict(schema)], name) for variant in _variants(each, schema)]
-        for name in schema.get("properties") or ()
-    }
+    known = {name: _variants(_inner([schema], name), schema) for name in schema.get("properties") or ()}
     kinds = {
         name: frozenset(kind for kind in ("array", "object") if _allows(variants, kind))
         for name, variants in known.items()
@@ -184,7 +230,7 @@ def unpack_by(value: Any, schema: Any) -> Any:
 
 
 def _unpack_by(value: Any, schemas: Sequence[Any], root: Any) -> Any:
-    known = [each for schema in schemas for each in _variants(schema, root)]
+    known = _variants(schemas, root)
     found = unpacked(value)
     if found is not None and _allows(known, "object" if isinstance(found, dict) else "array"):
         value = found
@@ -196,29 +242,38 @@ def _unpack_by(value: Any, schemas: Sequence[Any], root: Any) -> Any:
     return value
 
 
-def _variants(schema: Any, root: Any, depth: int = 0) -> list[Json]:
-    """The schemas one of which a value has to fit, without references and unions."""
-    if not isinstance(schema, Mapping) or depth > 20:
-        return [{}]
-    if isinstance(name := schema.get("$ref"), str):
-        return _variants(_target(name, root), root, depth + 1)
-    united = [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key) or ()]
-    found = [variant for each in united for variant in _variants(each, root, depth + 1)]
-    return found if found and "properties" not in schema else [dict(schema), *found]
+def _variants(schemas: Sequence[Any], root: Any) -> list[Mapping[str, Any]]:
+    """The schemas one of which a value has to fit, without references and unions. Each is looked at once."""
+    found: list[Mapping[str, Any]] = []
+    pending, seen = [*schemas], set[int]()
+    while pending:
+        schema = pending.pop()
+        if not isinstance(schema, Mapping):
+            found.append({})
+        elif id(schema) not in seen:
+            seen.add(id(schema))
+            if isinstance(name := schema.get("$ref"), str):
+                pending.append(_target(name, root))
+                continue
+            united = [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key) or ()]
+            pending += united
+            if not united or "properties" in schema:
+                found.append(schema)
+    return found
 
 
-def _allows(schemas: Sequence[Json], wanted: str) -> bool:
+def _allows(schemas: Sequence[Mapping[str, Any]], wanted: str) -> bool:
     """Whether a list or object is allowed and a text is not. A schema without a type allows anything."""
     types = [kind for schema in schemas for kind in _types(schema)]
     return wanted in types and "string" not in types
 
 
-def _types(schema: Json) -> list[Any]:
+def _types(schema: Mapping[str, Any]) -> list[Any]:
     types = schema.get("type", "string")
     return types if isinstance(types, list) else [types]
 
 
-def _inner(schemas: Sequence[Json], key: str) -> list[Any]:
+def _inner(schemas: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
     """The schemas for a property. It may be anything where no schema says more."""
     found = [(schema.get("properties") or {}).get(key, schema.get("additionalProperties")) for schema in schemas]
     return [each for each in found if isinstance(each, Mapping)]

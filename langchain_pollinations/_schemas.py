@@ -6,10 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from typing_extensions import is_typeddict
-
 from langchain_pollinations._encode import Json, encode_tool
-from langchain_pollinations._json_schema import as_parameters, as_strict, is_recursive, portable, rooted, without
+from langchain_pollinations._json_schema import as_parameters, as_strict, has_references, portable, rooted, without
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
@@ -38,8 +36,11 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
 
 
 def traced(schema: Any) -> Any:
-    """A schema as LangChain can trace it: one without an end where it follows a TypedDict that contains itself."""
-    return json_schema(schema) if is_typeddict(schema) and is_recursive(json_schema(schema)) else schema
+    """A schema as LangChain can trace it: LangChain writes the references of a class out, which may have no end."""
+    if schema is None or isinstance(schema, Mapping):
+        return schema
+    described = json_schema(schema)
+    return described if has_references(described) else schema
 
 
 def instruction(schema: Any) -> str:

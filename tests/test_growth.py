@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.tools import StructuredTool
 
 from langchain_pollinations._answer import read_answer
 from langchain_pollinations._decode import Asked
+from langchain_pollinations._encode import encode_tool
 from langchain_pollinations._stream import ChatReader
 
 Json = dict[str, Any]
@@ -44,6 +46,20 @@ def link(number: int) -> str:
     return f"https://example.com/{number}"
 
 
+def definitions(count: int, leads: Callable[[int], list[int]]) -> Json:
+    """A schema whose definitions refer to others, by number."""
+    schema = {
+        f"D{i}": {"type": "object", "properties": {f"p{j}": {"$ref": f"#/$defs/D{j}"} for j in leads(i) if j < count}}
+        for i in range(count)
+    }
+    return {"title": "T", "type": "object", "properties": {"a": {"$ref": "#/$defs/D0"}}, "$defs": schema}
+
+
+def described(schema: Json) -> None:
+    tool = StructuredTool(name="t", description="T.", args_schema=schema, func=lambda **given: str(given))
+    encode_tool(tool)
+
+
 NOTICE = "The account behind this API key doesn't have enough credits"
 PARTS: dict[str, Callable[[int], None]] = {
     "calls": lambda n: whole({"tool_calls": [call(i) for i in range(n)]}),
@@ -67,6 +83,10 @@ PARTS: dict[str, Callable[[int], None]] = {
     "an open thought": lambda n: streamed([{"content": "<think>"}, *[{"content": "word "}] * n]),
     "a quoted notice": lambda n: streamed([{"content": NOTICE}, *[{"content": " word"}] * n]),
     "the header of notices": lambda n: streamed([{"content": "word "}] * n, **{"cache-control": "private, no-store"}),
+    "definitions that refer to the next": lambda n: described(definitions(n, lambda i: [i + 1])),
+    "definitions that refer to the next two": lambda n: described(definitions(n, lambda i: [i + 1, i + 2])),
+    "recursive definitions": lambda n: described(definitions(n, lambda i: [i + 1, i + 2, 0])),
+    "one definition with many references": lambda n: described(definitions(n, lambda i: [] if i else [*range(1, n)])),
     "two names for one text": lambda n: streamed([{"reasoning": "word ", "reasoning_content": "word "}] * n),
 }
 SIZE = 400

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, Optional, Union  # noqa: F401, in classes made by their names
 
 import jsonschema
 import pydantic.v1
@@ -16,7 +17,7 @@ from typing_extensions import TypedDict
 
 from langchain_pollinations import ChatPollinations
 from langchain_pollinations._encode import encode_tool
-from langchain_pollinations._json_schema import is_recursive
+from langchain_pollinations._json_schema import keeps_references
 from langchain_pollinations.emulator import Emulator
 
 Json = dict[str, Any]
@@ -288,7 +289,69 @@ def test_a_schema_that_refers_to_its_root_is_recursive(chat: ChatPollinations, s
     ],
 )
 def test_recursion_is_found(schema: Any, found: bool) -> None:
-    assert is_recursive(schema) is found
+    assert keeps_references(schema) is found
+
+
+@cache
+def _mutual(base: str, count: int = 12) -> Any:
+    """The first of some classes each of which refers to all."""
+    names = [f"{base.replace('.', '_')}{number}" for number in range(count)]
+    for name in names:  # in this module, where references to them are looked up
+        exec(f"class {name}({base}):\n    a: Optional[Union[{', '.join(map(repr, names))}]]", globals())
+    for name in names:
+        if "v1" in base:
+            globals()[name].update_forward_refs(**globals())
+        elif base == "BaseModel":
+            globals()[name].model_rebuild(_types_namespace=globals())
+    return globals()[names[0]]
+
+
+def _chain(count: int) -> Json:
+    """A schema whose definitions refer twice to the next one, the last one to none."""
+    following: Json = {"anyOf": [{"$ref": "#/$defs/D{}"}, {"type": "null"}]}
+    definitions = {
+        f"D{number}": {
+            "type": "object",
+            "properties": json.loads(json.dumps({"a": following, "b": following}).replace("{}", str(number + 1))),
+        }
+        for number in range(count)
+    }
+    last = {f"D{count}": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}}
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/D0"}}, "$defs": {**definitions, **last}}
+
+
+def _nested(count: int, value: Any) -> Json:
+    return {"a": _nested(count - 1, value) if count else value}
+
+
+ENDS, BREAKS = {"a": {"a": None}}, {"a": 1}
+LARGE: dict[str, tuple[Callable[[], Bind], Json, Json]] = {
+    "mutual classes": (lambda: _bound(_mutual("BaseModel")), ENDS, BREAKS),
+    "mutual classes of Pydantic 1": (lambda: _bound(_mutual("pydantic.v1.BaseModel")), {"a": {}}, BREAKS),
+    "mutual TypedDicts": (lambda: _bound(_mutual("TypedDict")), ENDS, BREAKS),
+    "mutual answer": (lambda: _structured(_mutual("BaseModel"), "json_schema"), ENDS, BREAKS),
+    "mutual call": (lambda: _structured(_mutual("BaseModel"), "function_calling"), ENDS, BREAKS),
+    "mutual TypedDicts as an answer": (lambda: _structured(_mutual("TypedDict"), "json_schema"), ENDS, BREAKS),
+    "a diamond": (lambda: _bound(_mcp(_chain(30))), _nested(30, {"name": "x"}), _nested(30, {"nom": "x"})),
+    "a diamond of 200": (lambda: _bound(_mcp(_chain(200))), _nested(20, None), _nested(20, 1)),
+}
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize(("make", "fits", "wrong"), LARGE.values(), ids=LARGE.keys())
+def test_schemas_that_would_be_large_without_references_keep_them(
+    chat: ChatPollinations, sent: Callable[[Any], Json], make: Callable[[], Bind], fits: Json, wrong: Json, strict: Any
+) -> None:
+    (schema,) = schemas_of(sent(make()(chat, strict)))
+    assert len(json.dumps(schema)) < 100_000
+    check = jsonschema.Draft202012Validator(schema)
+    assert (check.is_valid(fits) or strict) and not check.is_valid(wrong)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_small_schemas_have_no_references(chat: ChatPollinations, sent: Callable[[Any], Json], count: int) -> None:
+    (schema,) = schemas_of(sent(chat.bind_tools([_mcp(_chain(count))])))
+    assert "$ref" not in json.dumps(schema)
 
 
 def test_a_reference_that_leads_nowhere_is_named(chat: ChatPollinations) -> None:
@@ -337,12 +400,12 @@ def test_a_keyword_that_a_publisher_refuses_is_left_out(
 ) -> None:
     if where == "constructor":
         chat = ChatPollinations(model=model, **emulator.connection())
-    emulator.reply("{}")
     options = {"model": model} if where == "call" else {}
-    if "unheard" in model:
+    if "unheard" in model:  # refused before a scripted reply would be given
         with pytest.raises(ValueError, match="unheard-of"):
             bind(chat, None).invoke("Go", **options)
     else:
+        emulator.reply("{}")
         bind(chat, None).invoke("Go", **options)
     (schema,) = schemas_of(emulator.requests[-1].json)
     assert ("propertyNames" in schema["properties"]["counts"]) is kept
