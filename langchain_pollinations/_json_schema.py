@@ -186,32 +186,41 @@ def unpacked(text: Any) -> Any:
     if not isinstance(text, str) or not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        found = json.loads(text)
+        found = json.loads(text, strict=False)  # models write raw line breaks
     except (ValueError, RecursionError):
         return None
     return found
 
 
-def unpack_at(value: Any, places: Sequence[Sequence[Any]]) -> Any:
+def unpack_at(value: Any, places: Collection[tuple[Sequence[Any], type]]) -> Any:
     """A value with lists and objects in place of the JSON texts that stand at some places.
 
-    A place is a path as Pydantic tells it: keys, positions, and names of union members, which are passed over.
+    A place is a path as Pydantic tells it, with the type that belongs there: keys, positions, and names of union
+    members, which are passed over.
     """
-    for place in places:
-        value = _unpack_at(value, list(place))
-    return value
+    if not places:
+        return value
+    whole = [json.loads(json.dumps(value))]
+    found = [(*_found_at(whole, path), wanted) for path, wanted in places]
+    for holder, step, wanted in found:
+        if isinstance(inner := unpacked(holder[step]), wanted):
+            holder[step] = inner
+    return whole[0]
 
 
-def _unpack_at(value: Any, place: list[Any]) -> Any:
-    if isinstance(value, str):
-        found = unpacked(value)
-        return value if found is None else found
-    for depth, step in enumerate(place):
-        if isinstance(value, dict) and step in value:
-            return {**value, step: _unpack_at(value[step], place[depth + 1 :])}
-        if isinstance(value, list) and isinstance(step, int) and step < len(value):
-            return [*value[:step], _unpack_at(value[step], place[depth + 1 :]), *value[step + 1 :]]
-    return value
+def _found_at(whole: list[Any], path: Sequence[Any]) -> tuple[Any, Any]:
+    """The list or object that holds the value at the end of a path, and its position or key there."""
+    holder, last = whole, 0
+    for step in path:
+        if _has(holder[last], step):
+            holder, last = holder[last], step
+    return holder, last
+
+
+def _has(holder: Any, step: Any) -> bool:
+    if isinstance(holder, list):
+        return isinstance(step, int) and step < len(holder)
+    return isinstance(holder, dict) and step in holder
 
 
 def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:

@@ -87,25 +87,16 @@ class AnswerParser(JsonOutputParser):
     def _typed(self, value: Any) -> Any:
         if self.pydantic_object is None:
             return unpack_by(value, self.answer_schema)
-        try:
-            return self._instance(value)
-        except OutputParserException as error:
-            if (mended := _unpacked(value, error.__cause__)) == value:
-                raise
-            try:
-                return self._instance(mended)
-            except OutputParserException:
-                raise error from error.__cause__
-
-    def _instance(self, value: Any) -> Any:
         form: Any = self.pydantic_object
-        parser = PydanticOutputParser(pydantic_object=form)
-        if not issubclass(form, BaseModel):  # of Pydantic 1
-            return parser._parse_obj(value)
-        try:
-            return form.model_validate_json(json.dumps(value))  # where strict classes take dates
-        except ValidationError as error:
-            raise parser._parser_exception(error, value) from error
+        repaired, repairs = value, 0
+        while True:
+            try:
+                return _instance(form, repaired)
+            except (ValidationError, ValidationErrorV1) as error:
+                before, repaired = repaired, unpack_at(repaired, _places_to_unpack(error))
+                repairs += 1
+                if repairs > _MOST_REPAIRS or repaired == before:
+                    raise PydanticOutputParser(pydantic_object=form)._parser_exception(error, value) from error
 
     # What `include_raw` adds to the message.
 
@@ -171,20 +162,30 @@ def _raise_refusal(message: BaseMessage) -> None:
         raise _REFUSAL(f"The model refused: {refusal}")
 
 
+def _instance(form: Any, value: Any) -> Any:
+    if not issubclass(form, BaseModel):  # of Pydantic 1
+        return form.parse_obj(value)
+    return form.model_validate_json(json.dumps(value))  # where strict classes take dates
+
+
+# JSON in a string in JSON in a string: each level doubles its backslashes, so real answers have two or three.
+_MOST_REPAIRS = 10
 # Pydantic's words for a value that should be a list or an object, those of Pydantic 1 last.
-_NOT_UNPACKED = frozenset(
-    """
+_LISTS = """
     list_type tuple_type set_type frozen_set_type deque_type sequence_str
+    type_error.list type_error.tuple type_error.set type_error.frozenset type_error.sequence
+""".split()
+_OBJECTS = """
     dict_type mapping_type model_type model_attributes_type dataclass_type
-    type_error.list type_error.tuple type_error.set type_error.frozenset type_error.sequence type_error.dict
-    """.split()
-)
+    type_error.dict
+""".split()
+_NOT_UNPACKED: dict[str, type] = dict.fromkeys(_LISTS, list) | dict.fromkeys(_OBJECTS, dict)
 
 
-def _unpacked(value: Any, error: BaseException | None) -> Any:
-    """A value whose lists and objects that came as JSON texts are such: some models write them so."""
-    told = error.errors() if isinstance(error, ValidationError | ValidationErrorV1) else []
-    return unpack_at(value, [each["loc"] for each in told if each["type"] in _NOT_UNPACKED])
+def _places_to_unpack(error: ValidationError | ValidationErrorV1) -> list[tuple[Any, type]]:
+    """Where a list or an object is missing: some models write them as JSON in a string."""
+    told = [(each["loc"], _NOT_UNPACKED.get(each["type"])) for each in error.errors()]
+    return [(place, wanted) for place, wanted in told if wanted is not None]
 
 
 def _missing(value: Any, required: Collection[str]) -> int:

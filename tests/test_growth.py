@@ -10,11 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool
+from pydantic import BaseModel
 
 from langchain_pollinations._answer import read_answer
 from langchain_pollinations._decode import Asked
 from langchain_pollinations._encode import encode_tool
+from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._stream import ChatReader
 
 Json = dict[str, Any]
@@ -60,6 +63,18 @@ def described(schema: Json) -> None:
     encode_tool(tool)
 
 
+class Tag(BaseModel):
+    name: str
+
+
+class Tags(BaseModel):
+    tags: list[Tag]
+
+
+def parsed(value: Json) -> None:
+    AnswerParser(pydantic_object=Tags).invoke(AIMessage(json.dumps(value)))
+
+
 NOTICE = "The account behind this API key doesn't have enough credits"
 PARTS: dict[str, Callable[[int], None]] = {
     "calls": lambda n: whole({"tool_calls": [call(i) for i in range(n)]}),
@@ -87,6 +102,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "definitions that refer to the next two": lambda n: described(definitions(n, lambda i: [i + 1, i + 2])),
     "recursive definitions": lambda n: described(definitions(n, lambda i: [i + 1, i + 2, 0])),
     "one definition with many references": lambda n: described(definitions(n, lambda i: [] if i else [*range(1, n)])),
+    "items that came as strings": lambda n: parsed({"tags": ['{"name": "a"}'] * n}),
     "two names for one text": lambda n: streamed([{"reasoning": "word ", "reasoning_content": "word "}] * n),
 }
 SIZE = 400

@@ -719,6 +719,14 @@ class OldTag(pydantic.v1.BaseModel):
     name: str
 
 
+class Inner(BaseModel):
+    """A part of a page."""
+
+    tags: list[str] = []
+    more: dict[str, list[int]] = {}
+    inner: Inner | None = None
+
+
 class Page(BaseModel):
     """A page."""
 
@@ -731,6 +739,7 @@ class Page(BaseModel):
     either: list[int] | bool = False
     loose: list[int] | str = ""
     deep: dict[str, list[Tag]] = {}
+    inner: Inner | None = None
     as_json: pydantic.Json[list[int]] | None = None
 
 
@@ -749,6 +758,7 @@ PAGES: dict[str, tuple[Any, Any]] = {
     "an object": ({"pairs": '{"a": 1}'}, {"pairs": {"a": 1}}),
     "a class": ({"best": '{"name": "a"}'}, {"best": {"name": "a"}}),
     "a list of classes": ({"marks": '[{"name": "a"}]'}, {"marks": [{"name": "a"}]}),
+    "a raw line break": ({"tags": '["a\nb"]'}, {"tags": ["a\nb"]}),
     "items": ({"marks": ['{"name": "a"}', {"name": "b"}]}, {"marks": [{"name": "a"}, {"name": "b"}]}),
     "several": ({"tags": "[]", "pairs": " {} ", "title": "[1]"}, {"tags": [], "pairs": {}, "title": "[1]"}),
 }
@@ -757,6 +767,10 @@ MORE_PAGES: dict[str, tuple[Any, Any]] = {
     "a union": ({"either": "[1]"}, {"either": [1]}),
     "a union that takes texts": ({"loose": "[1]", "tags": "[]"}, {"loose": "[1]", "tags": []}),
     "deep": ({"deep": {"a": '[{"name": "b"}]'}}, {"deep": {"a": [{"name": "b"}]}}),
+    "strings in strings": (
+        {"inner": json.dumps({"tags": '["a"]', "more": json.dumps({"x": "[1]"}), "inner": json.dumps({"tags": "[]"})})},
+        {"inner": {"tags": ["a"], "more": {"x": [1]}, "inner": {"tags": []}}},
+    ),
     "JSON as a text": ({"as_json": "[1]", "tags": "[]"}, {"as_json": [1], "tags": []}),
 }
 
@@ -776,7 +790,14 @@ def test_a_list_that_came_as_a_text_is_mended(
     runnable: Any = chat.with_structured_output(schema, method=method)
     for found in (runnable.invoke("Go"), list(runnable.stream("Go"))[-1]):
         whole = json.loads(found.json() if schema is OldPage else found.model_dump_json())
-        assert {key: whole[key] for key in expected} == expected
+        assert _as_in(whole, expected) == expected
+
+
+def _as_in(value: Any, expected: Any) -> Any:
+    """A value without what stands in no expected dict: defaults."""
+    if isinstance(expected, dict):
+        return {key: _as_in(value[key], each) for key, each in expected.items()}
+    return value
 
 
 @pytest.mark.parametrize(("said", "expected"), (PAGES | MORE_PAGES).values(), ids=(PAGES | MORE_PAGES).keys())
@@ -790,28 +811,58 @@ def test_a_list_in_a_dict_is_mended(
     assert answer(chat.with_structured_output(Page.model_json_schema(), method=method), "Go") == expected
 
 
-UNMENDED: list[dict[str, Any]] = [
-    {"tags": "a, b"},
-    {"tags": '["a"'},
-    {"tags": '{"a": 1}'},
-    {"pairs": "[1]"},
-    {"tags": '"a"'},
+# What does not fit, and the fields that the error names.
+UNMENDED: list[tuple[dict[str, Any], list[str]]] = [
+    ({"tags": "a, b"}, ["tags"]),
+    ({"tags": '["a"'}, ["tags"]),
+    ({"tags": '{"a": 1}'}, ["tags"]),
+    ({"pairs": "[1]"}, ["pairs"]),
+    ({"tags": '"a"'}, ["tags"]),
+    ({"pairs": '{"a": "b"}', "tags": "[]"}, ["pairs.a"]),
 ]
-STRICTLY: list[dict[str, Any]] = [{"tags": "[1]"}, {"tags": '["a"]', "title": 3}]  # Pydantic 1 makes texts of numbers
+STRICTLY: list[tuple[dict[str, Any], list[str]]] = [  # Pydantic 1 makes texts of numbers
+    ({"tags": "[1]"}, ["tags.0"]),
+    ({"tags": '["a"]', "title": 3}, ["title"]),
+    ({"inner": json.dumps({"tags": "[1]", "more": "{}"})}, ["inner.tags.0"]),
+    ({"inner": json.dumps({"tags": "[]", "more": "[]"})}, ["inner.more"]),
+]
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"), [(Page, said) for said in UNMENDED + STRICTLY] + [(OldPage, said) for said in UNMENDED]
+    ("schema", "said", "places"),
+    [(Page, *each) for each in UNMENDED + STRICTLY] + [(OldPage, *each) for each in UNMENDED],
 )
-def test_what_does_not_fit_when_mended_stays_as_it_came(
-    emulator: Emulator, chat: ChatPollinations, schema: Any, said: Any
+@pytest.mark.parametrize("method", PARSED)
+def test_an_error_names_what_does_not_fit_when_mended(
+    emulator: Emulator, chat: ChatPollinations, schema: Any, said: Any, places: list[str], method: Any
 ) -> None:
-    """The error is the first one, which names the text."""
-    emulator.reply(json.dumps(said))
+    script(emulator, "function_calling" if schema is OldPage else method, said, schema.__name__)
     with pytest.raises(OutputParserException, match=f"Failed to parse {schema.__name__}") as caught:
-        chat.with_structured_output(schema).invoke("Go")
-    assert "list" in str(caught.value) or "dict" in str(caught.value)
-    assert json.dumps(said) in str(caught.value)
+        chat.with_structured_output(schema, method=method).invoke("Go")
+    cause: Any = caught.value.__cause__
+    assert [".".join(map(str, each["loc"])) for each in cause.errors()] == places
+    if schema is Page and method == "json_schema":
+        assert json.dumps(said) in str(caught.value)  # as the model said it
+
+
+@pytest.mark.parametrize("method", PARSED)
+@pytest.mark.parametrize(("levels", "is_read"), [(9, True), (13, False)])
+def test_strings_in_strings_are_read_up_to_a_limit(
+    emulator: Emulator, chat: ChatPollinations, levels: int, is_read: bool, method: Any
+) -> None:
+    said: Any = {"tags": ["a"]}
+    for _ in range(levels):
+        said = {"inner": json.dumps(said)}
+    script(emulator, method, said, "Page")
+    runnable: Any = chat.with_structured_output(Page, method=method)
+    if is_read:
+        found = runnable.invoke("Go")
+        for _ in range(levels):
+            found = found.inner
+        assert found.tags == ["a"]
+    else:
+        with pytest.raises(OutputParserException, match="Failed to parse Page"):
+            runnable.invoke("Go")
 
 
 @pytest.mark.parametrize("way", ANSWERS)

@@ -444,6 +444,7 @@ TAGGED = {
 PACKED = {
     "a list": ({"tags": '["a", "b"]'}, {"tags": ["a", "b"]}),
     "an object": ({"pairs": ' {"a": "é\\n\\""}'}, {"pairs": {"a": 'é\n"'}}),
+    "a raw line break": ({"tags": '["a\nb"]'}, {"tags": ["a\nb"]}),
     "several": ({"tags": "[]", "text": "[]", "pairs": "{}"}, {"tags": [], "text": "[]", "pairs": {}}),
     "a list of strings": ({"tags": ["[1]", "a"], "pairs": None}, {"tags": ["[1]", "a"], "pairs": None}),
     "a text is allowed": (
