@@ -60,6 +60,13 @@ def _tagged(first: dict[str, Any], second: dict[str, Any], key: str) -> dict[str
     return {key: [member("red", first), member("mail", second)]}
 
 
+KEYS = st.one_of(
+    STRINGS,
+    st.lists(st.sampled_from(["red", "green", "search", "mail"]), min_size=1, unique=True).map(lambda v: {"enum": v}),
+    st.sampled_from([{"const": "red"}, {"$ref": "#/$defs/Key"}, {"anyOf": [{"$ref": "#/$defs/Key"}]}, {}, True]),
+)
+
+
 def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     fields = st.dictionaries(NAMES, inner, max_size=3)
     lengths = _range(0, 4)
@@ -67,12 +74,18 @@ def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(_object, fields, st.lists(NAMES), st.booleans()),
         st.builds(lambda item, r: {"type": "array", "items": item, "minItems": r[0], "maxItems": r[1]}, inner, lengths),
         st.builds(lambda item, unique: {"type": "array", "items": item, "uniqueItems": unique}, inner, st.booleans()),
+        st.builds(
+            lambda value, keys, least: {
+                "type": "object", "additionalProperties": value, "propertyNames": keys, "minProperties": least
+            },
+            inner, KEYS, st.integers(0, 1),
+        ),
         st.lists(inner, min_size=1, max_size=3).map(lambda variants: {"anyOf": variants}),
         st.builds(_tagged, fields, fields, st.sampled_from(["anyOf", "oneOf"])),
         fields.map(lambda f: {"type": "array", "items": {"oneOf": [_object(f, [], False), {"type": "null"}]}}),
         inner.map(lambda schema: {"allOf": [schema]}),
         inner.map(lambda schema: {"$ref": "#/$defs/Shared"} if schema is True else schema),
-    )
+    )  # fmt: skip
 
 
 SCHEMAS = st.recursive(PLAIN, _deeper, max_leaves=8)
@@ -80,7 +93,7 @@ SCHEMAS = st.recursive(PLAIN, _deeper, max_leaves=8)
 
 @given(SCHEMAS, TEXTS)
 def test_an_instance_fits_its_schema(schema: Any, text: str) -> None:
-    whole = {"$defs": {"Shared": {"type": "integer"}}, "allOf": [schema]}
+    whole = {"$defs": {"Shared": {"type": "integer"}, "Key": {"enum": ["mail", "red"]}}, "allOf": [schema]}
     jsonschema.Draft202012Validator(whole).validate(instance(whole, text))
 
 
@@ -93,6 +106,22 @@ CHOICE = {"anyOf": [{"const": "search", "description": "Finds."}, {"const": "mai
         pytest.param({"type": "array", "items": CHOICE}, ["mail"], id="a list of single values"),
         pytest.param({"type": "array", "items": {"oneOf": CHOICE["anyOf"]}}, ["mail"], id="by oneOf"),
         pytest.param(CHOICE, "mail", id="one value"),
+        pytest.param(
+            {"type": "object", "additionalProperties": {"const": 1}, "propertyNames": {"enum": ["red", "team"]}},
+            {"team": 1},
+            id="a key of several",
+        ),
+        pytest.param(
+            {"additionalProperties": {"const": 1}, "propertyNames": {"enum": ["a", "team"]}, "type": "object"}
+            | {"minProperties": 2},
+            {"team": 1, "a": 1},
+            id="several keys",
+        ),
+        pytest.param(
+            {"type": "object", "additionalProperties": {"const": 1}, "propertyNames": {"format": "date"}},
+            {"2026-01-15": 1},
+            id="a date as a key",
+        ),
         pytest.param({"type": "string", "pattern": "^[A-Z]{2}[0-9]{9}$"}, "AA000000000", id="a pattern"),
     ],
 )

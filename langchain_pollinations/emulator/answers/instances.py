@@ -226,9 +226,23 @@ class Maker:
         }
         for key in required - set(made):
             made[key] = self.make(schema.get("additionalProperties", {}), key, depth + 1)
-        if not properties and isinstance(schema.get("additionalProperties"), Mapping) and depth < DEPTH:
-            made[_key(self.words.subject)] = self.make(schema["additionalProperties"], name, depth + 1)
+        least = min(int(schema.get("minProperties", 0)), MOST_ITEMS)
+        if not properties and isinstance(schema.get("additionalProperties"), Mapping) and (depth < DEPTH or least):
+            keys = self._keys(schema.get("propertyNames", {}), max(least, 1), depth)
+            made |= {key: self.make(schema["additionalProperties"], name, depth + 1) for key in keys}
         return made
+
+    def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
+        """Names of properties that may have any: those that the text names where the schema lists some."""
+        values = self._values(_resolved(schema, self.root))
+        if values is not None:
+            known = [value for value in values if isinstance(value, str)]
+            named = self._choices(known, count, len(known), True)
+            return _distinct([*named, *known])[: max(count, len(named))]
+        form = self._concrete(schema, depth)
+        key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
+        numbered = [key, *(f"{key}_{number}" for number in range(2, count + 1))]
+        return [self._fitted(each, form) for each in numbered]
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
         """Whether an optional field is worth filling: the text names it, or a value that only it allows."""
