@@ -871,7 +871,7 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
         raw = _arguments_schema(tool)
         # LangChain writes references out: where a schema contains itself it would let anything go, and where many
         # schemas share one it would not come to an end.
-        wire = _with_references(tool, raw) if keeps_references(raw) else convert_to_openai_tool(_as_tool(tool))
+        wire = _with_references(tool, raw) if keeps_references(raw) else _without_references(tool)
     except (ValueError, TypeError, LookupError, RecursionError, PydanticUserError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
     function = wire.get("function")
@@ -906,6 +906,15 @@ def _with_references(tool: Any, schema: Json) -> Json:
     elif inspect.isfunction(tool) or inspect.ismethod(tool):
         name = tool.__name__
     return {"type": "function", "function": {"name": name, "description": description, "parameters": whole}}
+
+
+def _without_references(tool: Any) -> Json:
+    try:
+        return convert_to_openai_tool(_as_tool(tool))
+    except RecursionError:
+        if is_typeddict(tool):
+            TypeAdapter(tool)  # raises the reason: Pydantic reads no `typing.TypedDict` on Python 3.11
+        raise
 
 
 def _as_tool(tool: Any) -> Any:

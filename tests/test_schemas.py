@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import typing
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, Optional, Union  # noqa: F401, in classes made by their names
@@ -17,7 +19,8 @@ from typing_extensions import TypedDict
 
 from langchain_pollinations import ChatPollinations
 from langchain_pollinations._encode import encode_tool
-from langchain_pollinations._json_schema import keeps_references
+from langchain_pollinations._json_schema import keeps_references, unpack_by
+from langchain_pollinations._schemas import json_schema
 from langchain_pollinations.emulator import Emulator
 
 Json = dict[str, Any]
@@ -76,6 +79,12 @@ class TreeDict(TypedDict):
 
     name: str
     children: list[TreeDict]
+
+
+class Link(typing.TypedDict):
+    """A link."""
+
+    following: Link | None
 
 
 def plant(name: str, children: list[Tree]) -> str:
@@ -346,6 +355,17 @@ def test_schemas_that_would_be_large_without_references_keep_them(
     assert len(json.dumps(schema)) < 100_000
     check = jsonschema.Draft202012Validator(schema)
     assert (check.is_valid(fits) or strict) and not check.is_valid(wrong)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Pydantic reads typing.TypedDict there")
+def test_a_recursive_typed_dict_that_pydantic_cannot_read_is_refused(chat: ChatPollinations) -> None:
+    with pytest.raises(ValueError, match=r"tool 'Link' cannot be described(.|\n)*typing_extensions.TypedDict"):
+        chat.bind_tools([Link])
+
+
+def test_a_deep_value_of_unions_of_many_classes_is_read() -> None:
+    schema = json_schema(_mutual("BaseModel"))
+    assert unpack_by(_nested(30, '{"a": null}'), schema) == _nested(30, {"a": None})
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
