@@ -136,7 +136,7 @@ def _whole(turn: Turn | Result) -> Turn | Result:
     if isinstance(turn, Result):
         call_id, name, wire, media = _repaired([turn.call_id, turn.name, turn.wire, turn.media])
         return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
-    return replace(turn, wire=_repaired(turn.wire)) if turn.wire["role"] in ("assistant", "function") else turn
+    return replace(turn, wire=_repaired(turn.wire)) if turn.wire["role"] == "assistant" else turn
 
 
 def _repaired(value: Any) -> Any:
@@ -151,7 +151,7 @@ def _repaired(value: Any) -> Any:
 def speaks_of_tools(message: BaseMessage) -> bool:
     """Whether a message holds calls of tools, or results."""
     turns = _encode_message(message, is_ours, keeps_ids=False)
-    return any(isinstance(turn, Result) or turn.calls or turn.wire["role"] == "function" for turn in turns)
+    return any(isinstance(turn, Result) or turn.calls for turn in turns)
 
 
 def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool], keeps_ids: bool) -> list[Turn | Result]:
@@ -168,9 +168,7 @@ def _encode_message(message: BaseMessage, is_own: Callable[[AIMessage], bool], k
         case ToolMessage():
             return [_tool_result(message.tool_call_id, message.content, message.name)]
         case FunctionMessage():
-            returned = _tool_result("", message.content, message.name)
-            said = Turn({"role": "function", "name": message.name or UNNAMED, "content": _joined(returned.wire)})
-            return [said, Turn({"role": "user", "content": list(returned.media)})] if returned.media else [said]
+            return [replace(_tool_result("", message.content, message.name), is_legacy=True)]
         case ChatMessage() if message.role in ("tool", "function"):
             other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
             raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
@@ -510,12 +508,6 @@ def _returned(block: Any) -> list[Json]:
         return encode_blocks(block)
     except InvalidRequestError:
         return [_written_out(block) if isinstance(block, Mapping) else {"type": "text", "text": _as_json(block)}]
-
-
-def _joined(wire: Json) -> str:
-    """The content of a result as one string."""
-    content = wire["content"]
-    return content if isinstance(content, str) else "\n".join(part["text"] for part in content)
 
 
 def _written_out(block: Mapping[str, Any]) -> Json:

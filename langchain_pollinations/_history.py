@@ -46,6 +46,8 @@ class Result:
     """The content, and the marks of a prompt cache."""
     media: Sequence[Json] = ()
     """Parts for a user message after the results: few providers look at media in a tool message."""
+    is_legacy: bool = False
+    """Whether it is a message of role `function`, which answers a legacy `function_call` without an id."""
 
 
 def pair(turns: Sequence[Turn | Result]) -> list[Json]:
@@ -60,7 +62,7 @@ def pair(turns: Sequence[Turn | Result]) -> list[Json]:
     for place, turn in enumerate(turns):
         if isinstance(turn, Result):
             if place not in taken:
-                wire.append(_as_text(turn))
+                wire += _as_function(turn) if turn.is_legacy else [_as_text(turn)]
         elif turn.calls:
             places = _places(turns, place, taken)
             found = [None if at is None else turns[at] for at in places]
@@ -93,6 +95,14 @@ def _answered(turn: Turn, results: Sequence[Result | None], used: set[str]) -> l
 
 def _label(call_id: str) -> Json:
     return {"type": "text", "text": f"Returned by tool call {call_id}:" if call_id else "Returned by a tool call:"}
+
+
+def _as_function(result: Result) -> list[Json]:
+    """A result of a legacy `function_call`, which is no call with an id."""
+    content = result.wire["content"]
+    text = content if isinstance(content, str) else "\n".join(part["text"] for part in content)
+    message = {"role": "function", "name": result.name or UNNAMED, "content": text}
+    return [message, {"role": "user", "content": [*result.media]}] if result.media else [message]
 
 
 def _as_text(result: Result) -> Json:

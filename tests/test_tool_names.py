@@ -175,10 +175,12 @@ def test_the_older_form_of_tools_follows(chat: ChatPollinations, emulator: Emula
     answer = ask(chat, "Go", functions=functions, function_call={"name": "Get File"})
     assert sent(emulator)["functions"][0]["name"] == call["name"]
     assert sent(emulator)["function_call"] == {"name": call["name"]}
-    assert answer.additional_kwargs["function_call"] == {"name": "Get File", "arguments": "{}"}
+    assert [(called["name"], called["args"]) for called in answer.tool_calls] == [("Get File", {})]
     chat.invoke([HumanMessage("Go"), answer, FunctionMessage("Done.", name="Get File")], functions=functions)
     _, assistant, result = sent(emulator)["messages"]
-    assert (assistant["function_call"], result["name"]) == (call, call["name"])
+    (again,) = assistant["tool_calls"]
+    assert (again["function"], result["name"]) == (call, call["name"])
+    assert (result["role"], result["tool_call_id"], result["content"]) == ("tool", again["id"], "Done.")
 
 
 FOREIGN: list[tuple[str, BaseMessage]] = [
