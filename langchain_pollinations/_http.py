@@ -940,6 +940,7 @@ class _Watched:
         except httpx.ReadTimeout as error:
             if self.limit is None:
                 raise
+            errors.remove_headers(error)
             raise _stalled(self.limit) from error
 
 

@@ -586,15 +586,15 @@ def mapped() -> Iterator[None]:
     except httpx.InvalidURL as error:
         raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
     except httpx.HTTPError as error:
-        _remove_headers(error)
+        remove_headers(error)
         raise _from_httpx(error) from error
     except _aiohttp_errors() as error:
         # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
-        _remove_headers(error)
+        remove_headers(error)
         raise APIConnectionError(f"The connection failed: {error}") from error
 
 
-def _remove_headers(error: BaseException | None) -> None:
+def remove_headers(error: BaseException | None) -> None:
     """Take the headers of the request, one of which is the key, out of an error and its causes: they outlive the
     request, in a trace for instance."""
     seen: set[int] = set()

@@ -973,6 +973,15 @@ def test_a_key_is_in_no_error_and_in_no_cause_of_one(response: bytes, chat: Chat
     assert secrets_in_our_frames(caught.value) == []
 
 
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_key_is_in_no_cause_of_a_stalled_stream(emulator: Emulator, way: str) -> None:
+    emulator.keys[SECRET] = {"balance": 1}
+    emulator.fail("stall", after=1, seconds=5)
+    with pytest.raises(errors.StreamTimeoutError) as caught:
+        WAYS[way](ChatPollinations(base_url=emulator.url, api_key=SECRET, stream_chunk_timeout=0.2), "Hello")
+    assert list(secrets_in(caught.value)) == []
+
+
 @pytest.mark.parametrize("key", [f"{SECRET}\nb", f"{SECRET}ü", f"{SECRET} b", f"{SECRET}\x00"])
 def test_a_key_that_no_header_can_carry_is_not_shown(key: str, ask: Ask) -> None:
     with pytest.raises(errors.AuthenticationError, match="api_key") as caught:
