@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -30,6 +31,33 @@ ACCEPTED = "gzip, deflate"
 number."""
 
 
+class Deadline:
+    """The end of the time that a call may take in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds that are left; 0 or less where none are."""
+        return self._end - time.monotonic()
+
+    def check(self) -> None:
+        """Raise a `RequestTimeoutError` where no time is left."""
+        if self.remaining() <= 0:
+            raise errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
+
+    def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
+        """Time limits of a request, none of them longer than the time that is left."""
+        left = self.remaining()
+        limits = {name: left if limit is None else min(limit, left) for name, limit in timeout.as_dict().items()}
+        return httpx.Timeout(**limits)
+
+
+DEADLINE = "langchain_pollinations.deadline"
+"""The extension of a request that holds its `Deadline`."""
+
+
 class Decoder:
     """Undoes the encoding of a body, and counts what comes out.
 
@@ -46,6 +74,7 @@ class Decoder:
     def __init__(self, response: httpx.Response, limit: int, *, cuts: bool = False) -> None:
         self._response, self._limit, self._cuts = response, limit, cuts
         self._left = limit
+        self._deadline: Deadline | None = deadline_of(response)
         self._encoding = _encoding(response)
         if self._encoding not in ("", "gzip", "x-gzip", "deflate") and not cuts:
             raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED})")
@@ -61,6 +90,8 @@ class Decoder:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The decoded bytes of a piece."""
+        if self._deadline is not None:
+            self._deadline.check()
         if self._inflate is None:
             yield from self._counted(piece)
             return
@@ -108,6 +139,14 @@ class Decoder:
         return error
 
 
+def deadline_of(response: httpx.Response) -> Deadline | None:
+    """The deadline of the call that a response belongs to."""
+    try:
+        return response.request.extensions.get(DEADLINE)
+    except RuntimeError:  # it has no request
+        return None
+
+
 def _encoding(response: httpx.Response) -> str:
     said = ", ".join(response.headers.get_list("content-encoding")).strip().lower()
     return "" if said == "identity" else said
@@ -127,7 +166,7 @@ def iter_body(
     if response.is_stream_consumed:  # a response of a mock transport has been read
         yield from Decoder(_decoded(response), limit, cuts=cuts).feed(response.content)
         return
-    for piece in response.iter_raw(size):
+    for piece in response.iter_raw(None if deadline_of(response) else size):  # to look at the clock for each piece
         yield from decoder.feed(piece)
         if decoder.is_full:
             return
@@ -143,7 +182,7 @@ async def aiter_body(
         for decoded in Decoder(_decoded(response), limit, cuts=cuts).feed(response.content):
             yield decoded
         return
-    async for piece in response.aiter_raw(size):
+    async for piece in response.aiter_raw(None if deadline_of(response) else size):
         for decoded in decoder.feed(piece):
             yield decoded
         if decoder.is_full:
@@ -157,7 +196,7 @@ def _decoded(response: httpx.Response) -> httpx.Response:
 
 def is_small(response: httpx.Response, limit: int) -> bool:
     """Whether httpx itself can read a body without passing the limit: it comes as it is, and says how long it is."""
-    return not _encoding(response) and 0 < declared_size(response) <= limit
+    return not _encoding(response) and 0 < declared_size(response) <= limit and deadline_of(response) is None
 
 
 def with_body(response: httpx.Response, body: bytes) -> httpx.Response:

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from langchain_pollinations import _legacy
+from langchain_pollinations._bodies import Deadline
 from langchain_pollinations._http import Client, Pool, Transport, check_client
 from langchain_pollinations._httpx2 import to_httpx
 from langchain_pollinations._options import HiddenInput, check_no_host, check_no_secret, describe_unknown
@@ -129,6 +130,11 @@ class Connection(HiddenInput):
 
     The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524; the generation goes on, and
     a retry joins it. So a longer limit gains nothing for one request: for long generations, raise `max_retries`."""
+
+    total_timeout: float | None = Field(default=None, gt=0)
+    """Seconds that a call may take in all, with its retries and the reading of its responses: `timeout` bounds only the
+    silence of the service, so that a server that sends a byte now and then is waited for without an end. It is checked
+    while a body is read. None is no limit. The queue of the legacy hosts has `max_wait`."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
@@ -313,6 +319,7 @@ class Connection(HiddenInput):
             max_retries=self.max_retries or 0,
             stream_chunk_timeout=self._stream_limit(timeout.read),
             max_response_bytes=self.max_response_bytes,
+            deadline=None if self.total_timeout is None else Deadline(self.total_timeout),
             pool=self._pool,
             async_transport=self.async_transport,
             own_client=to_httpx(self.http_client),

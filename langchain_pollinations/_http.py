@@ -50,11 +50,14 @@ from httpx_sse import EventSource, ServerSentEvent
 from langchain_pollinations import errors
 from langchain_pollinations._bodies import (
     ACCEPTED,
+    DEADLINE,
     MAX_ERROR,
     MAX_EVENT,
     MAX_IN_FILE,
     MAX_IN_MEMORY,
+    Deadline,
     aiter_body,
+    deadline_of,
     is_small,
     iter_body,
     with_body,
@@ -368,6 +371,8 @@ class Client:
     stream_chunk_timeout: float | None = None
     max_response_bytes: int | None = None
     """Bytes of a decoded body or stream at most; None for `MAX_IN_MEMORY`, or `MAX_IN_FILE` where it is saved."""
+    deadline: Deadline | None = None
+    """The end of the time that all requests of a call may take."""
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
     translate: Callable[[Call[Any]], Call[Any]] = lambda call: call
@@ -555,10 +560,15 @@ class Client:
         options = {name: value for name, value in call.options.items() if name != "headers"}
         options["headers"] = self._headers(call)
         url = (call.origin or self.base_url) + call.path
+        timeout, extensions = self.timeout, dict[str, Any]()
+        if self.deadline is not None:
+            self.deadline.check()
+            timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
         try:
             if self._is_foreign(call):  # not by the client, which may have headers and cookies of its own
-                return httpx.Request(call.method, url, extensions={"timeout": self.timeout.as_dict()}, **options)
-            return client.build_request(call.method, url, timeout=self.timeout, **options)
+                extensions |= {"timeout": timeout.as_dict()}
+                return httpx.Request(call.method, url, extensions=extensions, **options)
+            return client.build_request(call.method, url, timeout=timeout, extensions=extensions, **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
             refusal = errors.InvalidRequestError(f"The request cannot be written as JSON: {error}")
             refusal.was_sent = False
@@ -613,8 +623,10 @@ class Client:
     def _gives_up(self, call: Call[Any], state: tenacity.RetryCallState) -> bool:
         """Whether there is no repeat any more. Nor is there one that its line would refuse: what went wrong tells more
         than such a refusal."""
-        is_late = call.turn is not None and call.turn.is_out_of_reach(_wait(state))
-        return is_late or state.attempt_number > self.max_retries
+        wait = _wait(state)
+        is_late = call.turn is not None and call.turn.is_out_of_reach(wait)
+        is_over = self.deadline is not None and self.deadline.remaining() <= wait
+        return is_late or is_over or state.attempt_number > self.max_retries
 
     def _log_retry(self, call: Call[Any], state: tenacity.RetryCallState) -> None:
         """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
@@ -884,7 +896,19 @@ class _Watched:
         if limit is not None:
             # The body's read timeout is taken from here when its reading begins: until now the limit for a
             # whole answer held, from now on that between two events does.
-            response.request.extensions.get("timeout", {})["read"] = limit
+            response.request.extensions.get("timeout", {})["read"] = self.time_left()
+
+    def time_left(self) -> float | None:
+        """Seconds that the next event may take."""
+        deadline = deadline_of(self._response)
+        if deadline is None:
+            return self.limit
+        left = max(deadline.remaining(), 0.001)
+        return left if self.limit is None else min(self.limit, left)
+
+    def check_deadline(self) -> None:
+        if (deadline := deadline_of(self._response)) is not None:
+            deadline.check()
 
     def replay(self, whole: httpx.Response) -> None:
         """Take the events from a body that was read."""
@@ -941,6 +965,7 @@ class _Watched:
             if self.limit is None:
                 raise
             errors.remove_headers(error)
+            self.check_deadline()
             raise _stalled(self.limit) from error
 
 
@@ -958,7 +983,7 @@ async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
     async with contextlib.aclosing(events):
         while True:
             try:
-                async with asyncio.timeout(watched.limit) as limit:
+                async with asyncio.timeout(watched.time_left()) as limit:
                     event = await anext(events)
                     while not _says_something(event):
                         event = await anext(events)
@@ -967,6 +992,7 @@ async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
             except TimeoutError as error:
                 if not limit.expired():
                     raise
+                watched.check_deadline()
                 raise _stalled(watched.limit) from error
             watched.restart()
             yield _told(event)

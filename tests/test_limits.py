@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -136,3 +137,35 @@ def test_an_odd_charset_ends_in_no_raw_exception(emulator: Emulator, ask: Ask, c
         ask(chat, "Hi")
     emulator.reply(body=b"whale", content_type=kind)
     assert ask(chat, "Hi").text
+
+
+DRIPPING = {
+    "chat": ("{" + " " * 99, "application/json"),
+    "stream": ([{"choices": [{"delta": {"content": "word "}}]}] * 99, "text/event-stream"),
+    "comments": ([": ping\n\n"] * 99, "text/event-stream"),
+}
+
+
+@pytest.mark.parametrize("kind", DRIPPING)
+def test_a_server_that_drips_is_left_after_the_total_time(emulator: Emulator, ask: Ask, kind: str) -> None:
+    chunks, content_type = DRIPPING[kind]
+    chat = ChatPollinations(**emulator.connection(), total_timeout=0.5, streaming=kind != "chat")
+    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.1)
+    start = time.monotonic()
+    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+        ask(chat, "Hi")
+    assert time.monotonic() - start < 8  # the response itself takes longer
+
+
+def test_silence_and_retries_end_with_the_total_time(emulator: Emulator, ask: Ask) -> None:
+    emulator.reply("late", delay=9)
+    chat = ChatPollinations(**emulator.connection(), total_timeout=0.4, max_retries=9)
+    with pytest.raises(errors.RequestTimeoutError):
+        ask(chat, "Hi")
+    emulator.clear()
+    emulator.fail(503, times=9, headers={"retry-after": "1"})
+    with pytest.raises(errors.ServiceUnavailableError):
+        ask(chat, "Hi")
+    assert len(emulator.requests) == 1
+    emulator.clear()
+    assert ask(ChatPollinations(**emulator.connection(), total_timeout=30), "Hi").text
