@@ -147,6 +147,16 @@ def deadline_of(response: httpx.Response) -> Deadline | None:
         return None
 
 
+def bound_body(response: httpx.Response) -> None:
+    """Let no read of the body take longer than the call may still take. The limit is taken from the request when the
+    reading of the body begins."""
+    deadline = deadline_of(response)
+    limits = response.request.extensions.get("timeout") if deadline else None
+    if deadline and limits:
+        left = max(deadline.remaining(), 0.001)
+        limits["read"] = left if limits["read"] is None else min(limits["read"], left)
+
+
 def _encoding(response: httpx.Response) -> str:
     said = ", ".join(response.headers.get_list("content-encoding")).strip().lower()
     return "" if said == "identity" else said

@@ -75,6 +75,8 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
                     thread.join()
                 raise error
             yield index, result  # type: ignore[misc]  # there is a result where there is no error
+    except BaseException:  # an interrupt, too, or a caller that reads no further
+        abandoned.set()  # not where all have ended: a callback may have kept the context for calls of its own
+        raise
     finally:
-        abandoned.set()
         error = None  # its traceback holds this frame

@@ -134,7 +134,8 @@ class Connection(HiddenInput):
     total_timeout: float | None = Field(default=None, gt=0)
     """Seconds that a call may take in all, with its retries and the reading of its responses: `timeout` bounds only the
     silence of the service, so that a server that sends a byte now and then is waited for without an end. It is checked
-    while a body is read. None is no limit. The queue of the legacy hosts has `max_wait`."""
+    when bytes of a body arrive; silence after them is waited for at most as long as was left when the headers came.
+    Headers that come byte by byte are not bounded. None is no limit. The queue of the legacy hosts has `max_wait`."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
@@ -296,13 +297,16 @@ class Connection(HiddenInput):
             known = type(self).model_fields
             says = "; ".join(describe_unknown(name, known) for name in unknown)
             raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
-        current = {name: self.__dict__[name] for name in self.model_fields_set & self.__dict__.keys()}
+        kind = _own_class(type(self))
+        given = self.model_fields_set & self.__dict__.keys()
+        current = {name: self.__dict__[name] for name in given & kind.model_fields.keys()}
+        checked = changed.keys() & kind.model_fields.keys()
         token = _BUILDING.set(True)
         try:
-            built = type(self).model_validate({**current, **changed})
+            built = kind.model_validate({**current, **{name: changed[name] for name in checked}})
         finally:
             _BUILDING.reset(token)
-        return {name: getattr(built, name) for name in changed}
+        return changed | {name: getattr(built, name) for name in checked}
 
     @property
     def _client(self) -> Client:
@@ -457,11 +461,19 @@ _NO_KEY = (
 )
 
 
+def _own_class(kind: type[BaseModel]) -> type[BaseModel]:
+    """The class of this package that a class is or derives from. A derived class may have a constructor with other
+    arguments, and validators that set the very field that changes."""
+    package = __name__.partition(".")[0]
+    return next(base for base in kind.__mro__ if base.__module__.partition(".")[0] == package)
+
+
 def _own_fields(kind: type[BaseModel]) -> set[str]:
-    """The fields of a wrapper, without those that it has from LangChain."""
-    foreign = (base for base in kind.__mro__ if base.__module__.startswith("langchain_core."))
+    """The fields of a wrapper, without those that it has from LangChain or from a derived class."""
+    own = _own_class(kind)
+    foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
     theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
-    return kind.model_fields.keys() - theirs
+    return own.model_fields.keys() - theirs
 
 
 def _user_agent() -> httpx.Headers:

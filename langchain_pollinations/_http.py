@@ -57,6 +57,7 @@ from langchain_pollinations._bodies import (
     MAX_IN_MEMORY,
     Deadline,
     aiter_body,
+    bound_body,
     deadline_of,
     is_small,
     iter_body,
@@ -659,7 +660,8 @@ def _aturn(call: Call[Any]) -> contextlib.AbstractAsyncContextManager[None]:
 
 
 def _noted(response: httpx.Response, call: Call[Any]) -> httpx.Response:
-    """Tell the line of an answer that has begun."""
+    """Tell the line of an answer that has begun, and bound its reading."""
+    bound_body(response)
     if call.turn is not None:
         call.turn.answered()
     return response

@@ -57,7 +57,15 @@ class _Httpx2Client:
         self._client.event_hooks = hooks
 
     def build_request(
-        self, method: str, url: str, *, headers: httpx.Headers, timeout: httpx.Timeout, params: Any = None, **body: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: httpx.Headers,
+        timeout: httpx.Timeout,
+        extensions: Mapping[str, Any],
+        params: Any = None,
+        **body: Any,
     ) -> httpx.Request:
         """A request with the body as httpx writes it, and with what the client adds to all its requests."""
         written = httpx.Request(method, url, headers=headers, **body)
@@ -67,7 +75,7 @@ class _Httpx2Client:
             params=params,
             headers=written.headers.multi_items(),
             content=written.read() or None,
-            extensions={"timeout": timeout.as_dict()},
+            extensions={**extensions, "timeout": timeout.as_dict()},
         )
         offered = (coding.strip() for coding in built.headers.get("accept-encoding", "").split(","))
         usable = [coding for coding in offered if coding.partition(";")[0].strip() in _CODINGS]

@@ -644,7 +644,9 @@ def _named(error: httpx.HTTPError) -> PollinationsError:
         return InvalidRequestError(told)  # without the words of httpx, which hold the value
     if isinstance(error, httpx.TimeoutException) and not misnamed:
         kind = type(error).__name__.removesuffix("Timeout").lower()
-        return RequestTimeoutError(f"No answer{where} within the time limit ({kind}); raise `timeout` if it is short")
+        return RequestTimeoutError(
+            f"No answer{where} within the time limit ({kind}); raise `timeout` (or `total_timeout`) if it is short"
+        )
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
         hint = "" if _was_sent(error) else _emulator_hint(error)
         return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
@@ -60,7 +61,7 @@ def _validation_message(error: ValidationError) -> str:
     return safe_text(told(error))
 
 
-class MediaTool(HiddenInput, BaseTool):
+class MediaTool(Batches, HiddenInput, BaseTool):
     """What the tools share.
 
     A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
@@ -118,6 +119,11 @@ class MediaTool(HiddenInput, BaseTool):
     def _check_wrapper(self) -> Self:
         self._check_options()
         return self
+
+    @property
+    def _stands_in_line(self) -> bool:
+        found: bool = getattr(self, self._WRAPPER)._stands_in_line
+        return found
 
     def _check_options(self) -> None:
         """Refuse options of the developer that the model of the service is known not to take."""

@@ -413,6 +413,30 @@ def test_a_validator_of_a_subclass_may_assign() -> None:
     assert pickle.loads(pickle.dumps(chat)).temperature == 1
 
 
+class Fixed(PollinationsImage):
+    """A class of a user with a constructor, a field and a validator of its own."""
+
+    team: str = "red"
+
+    def __init__(self, width: int = 512, **options: Any) -> None:
+        super().__init__(width=width, **options)
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        self.height = 256
+
+
+def test_a_field_of_a_derived_class_with_its_own_constructor_can_be_changed() -> None:
+    image = Fixed(api_key="sk_x")
+    image.width = image.height = 1024
+    image.team = "blue"
+    assert (image.width, image.height, image.team) == (1024, 1024, "blue")
+    copied = image.model_copy(update={"height": 768, "team": "green"})
+    assert (copied.width, copied.height, copied.team) == (1024, 768, "green")
+    with pytest.raises(ValidationError, match="width"):
+        image.width = "wide"  # type: ignore[assignment]
+
+
 def test_media_are_edited_with_the_settings_of_the_wrapper(emulator: Emulator) -> None:
     picture: Media = PollinationsImage(**emulator.connection()).generate("a cat", extra_headers={"X-Team": "red"})
     picture.edit("at night")

@@ -31,7 +31,9 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import LLMResult
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
@@ -732,6 +734,7 @@ INTERRUPTED = {
     "chain": "(RunnablePassthrough() | ChatPollinations(**service)).batch(inputs)",
     "as completed": "list(ChatPollinations(**service).batch_as_completed(inputs))",
     "images": "PollinationsImage(**service).batch(inputs)",
+    "tools": "PollinationsImageTool(**service).batch([{'prompt': each} for each in inputs])",
     "embeddings": "PollinationsEmbeddings(**service, chunk_size=1).embed_documents(inputs)",
 }
 
@@ -743,7 +746,7 @@ def test_ctrl_c_ends_requests_in_threads_at_once(emulator: Emulator, work: str) 
     code = f"""
 import signal
 from langchain_core.runnables import RunnablePassthrough
-from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImage
+from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImage, PollinationsImageTool
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let processes in the background ignore it
 service, inputs = {emulator.connection()!r}, [f"Hello {{number}}" for number in range(12)]
 try:
@@ -770,6 +773,18 @@ def test_an_interrupted_batch_sends_no_other_request(emulator: Emulator) -> None
             pass
     time.sleep(1)
     assert len(emulator.requests) == 1
+
+
+def test_a_context_kept_by_a_callback_outlives_its_batch(emulator: Emulator) -> None:
+    kept: list[contextvars.Context] = []
+
+    class Keeping(BaseCallbackHandler):
+        def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+            kept.append(contextvars.copy_context())
+
+    chat = ChatPollinations(**emulator.connection())
+    chat.batch(["Hello", "Hi"], {"callbacks": [Keeping()]})
+    assert kept[0].run(chat.invoke, "Hello again").text
 
 
 def _interrupt_after(seconds: float) -> AIMessage:

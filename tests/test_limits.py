@@ -157,6 +157,31 @@ def test_a_server_that_drips_is_left_after_the_total_time(emulator: Emulator, as
     assert time.monotonic() - start < 8  # the response itself takes longer
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
+def test_the_total_time_holds_with_any_client(emulator: Emulator, ask: Ask, client: str, streaming: bool) -> None:
+    chunks, content_type = DRIPPING["stream" if streaming else "chat"]
+    module: Any = pytest.importorskip(client)
+    own: dict[str, Any] = {"async_transport": "aiohttp"}
+    if client != "aiohttp":
+        own = {"http_client": module.Client(), "http_async_client": module.AsyncClient()}
+    chat = ChatPollinations(**emulator.connection(), total_timeout=0.5, streaming=streaming, **own)
+    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.1)
+    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+        ask(chat, "Hi")
+
+
+@pytest.mark.parametrize("kind", ["chat", "stream"])
+def test_silence_within_a_body_ends_with_the_total_time(emulator: Emulator, ask: Ask, kind: str) -> None:
+    chunks, content_type = DRIPPING[kind]
+    chat = ChatPollinations(**emulator.connection(), total_timeout=1, streaming=kind != "chat", max_retries=0)
+    emulator.reply(chunks=list(chunks)[:2], content_type=content_type, delay=0.8, chunk_delay=9)
+    start = time.monotonic()
+    with pytest.raises(errors.RequestTimeoutError):
+        ask(chat, "Hi")
+    assert time.monotonic() - start < 1.6  # not another whole second after the headers
+
+
 def test_silence_and_retries_end_with_the_total_time(emulator: Emulator, ask: Ask) -> None:
     emulator.reply("late", delay=9)
     chat = ChatPollinations(**emulator.connection(), total_timeout=0.4, max_retries=9)

@@ -393,7 +393,8 @@ def test_strict_that_contradicts_a_tool_is_refused(chat: ChatPollinations, stric
 class Counts(BaseModel):
     """Counts by colour."""
 
-    counts: dict[Literal["red", "blue"], int]
+    # Older versions of Pydantic do not write the keyword by themselves.
+    counts: dict[Literal["red", "blue"], int] = Field(json_schema_extra={"propertyNames": {"enum": ["red", "blue"]}})
     propertyNames: list[str] = []  # a field that has the name of a keyword
 
 
