@@ -27,7 +27,7 @@ MAX_EVENT = 64 * 1024 * 1024
 MAX_ERROR = 1024 * 1024
 """Bytes of an error's body that are read; the rest is left out."""
 ACCEPTED = "gzip, deflate"
-"""Encodings that are asked for: one byte of theirs becomes 1,032 at most, while one of Brotli or Zstandard becomes any
+"""Encodings that are asked for: one encoded byte becomes 1,032 at most, while one of Brotli or Zstandard becomes any
 number."""
 
 

@@ -139,7 +139,7 @@ class Connection(HiddenInput):
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
-    what is kept in memory, streams included, and 8 GiB for what is saved to a file while it comes."""
+    bodies in memory, streams included, and 8 GiB for bodies saved to a file while they arrive."""
 
     max_retries: int | None = Field(default=2, ge=0)
     """Retries after the first attempt; 0 turns them off, None is the default. A stream that has begun is never begun
