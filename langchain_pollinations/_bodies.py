@@ -45,7 +45,11 @@ class Deadline:
     def check(self) -> None:
         """Raise a `RequestTimeoutError` where no time is left."""
         if self.remaining() <= 0:
-            raise errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
+            raise self.error()
+
+    def error(self) -> errors.RequestTimeoutError:
+        """The error of a call that takes longer."""
+        return errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
 
     def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
         """Time limits of a request, none of them longer than the time that is left."""
@@ -112,7 +116,9 @@ class Decoder:
             yield from self._counted(decoded)
 
     def finish(self) -> None:
-        """Check that the encoded body has its end."""
+        """Check that the encoded body has its end, and that the call did not end it."""
+        if self._deadline is not None:
+            self._deadline.check()
         if self._inflate is not None and self._begun and not (self._inflate.eof or self._cuts):
             raise self._error(f"stops before the end of its encoding ({self._encoding})")
 

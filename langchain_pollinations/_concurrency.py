@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,6 +30,54 @@ def sleep(seconds: float) -> None:
             time.sleep(seconds)
     elif abandoned.wait(seconds):
         raise CancelledError
+
+
+def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T], object]) -> T:
+    """Run a function in a thread, and return its result.
+
+    The thread cannot be stopped while it waits for the network. After a timeout, and after an interrupt, it is left
+    alone, and `discard` gets a result that comes later.
+
+    Raises:
+        TimeoutError: If there is no result after so many seconds.
+    """
+    lock, is_left = threading.Lock(), False
+    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            result = context.run(function)
+        except BaseException as error:
+            outcome.put((None, error))
+            del error  # its traceback holds this frame
+            return
+        with lock:
+            if not is_left:
+                outcome.put((result, None))
+                return
+        discard(result)
+
+    # A daemon, since the interpreter would wait for another at its exit.
+    threading.Thread(target=work, name="pollinations", daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=seconds)
+    except BaseException as failed:  # an interrupt, too
+        with lock:
+            is_left = True
+        with suppress(queue.Empty):  # it came in this very moment
+            late, error = outcome.get_nowait()
+            if error is None:
+                discard(late)  # type: ignore[arg-type]  # there is a result where there is no error
+        if isinstance(failed, queue.Empty):
+            raise TimeoutError from None
+        raise
+    try:
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+    finally:
+        error = None  # its traceback holds this frame
 
 
 def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Iterator[tuple[int, T]]:

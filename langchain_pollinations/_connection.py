@@ -132,10 +132,10 @@ class Connection(HiddenInput):
     a retry joins it. So a longer limit gains nothing for one request: for long generations, raise `max_retries`."""
 
     total_timeout: float | None = Field(default=None, gt=0)
-    """Seconds that a call may take in all, with its retries and the reading of its responses: `timeout` bounds only the
-    silence of the service, so that a server that sends a byte now and then is waited for without an end. It is checked
-    when bytes of a body arrive; silence after them is waited for at most as long as was left when the headers came.
-    Headers that come byte by byte are not bounded. None is no limit. The queue of the legacy hosts has `max_wait`."""
+    """Seconds that a call may take in all: the queue of the legacy hosts, retries, headers and body. `timeout` bounds
+    only the silence of the service, so a server that sends a byte now and then could hold a call without end. A call
+    that takes longer raises a `RequestTimeoutError`. For a stream, the time that the caller takes between two chunks
+    counts too. None is no limit."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
@@ -339,7 +339,8 @@ class Connection(HiddenInput):
         return replace(client, base_url="", headers=_user_agent(), translate=self._older_hosts().translate)
 
     def _older_hosts(self, route: Route = "chat") -> _legacy.Hosts:
-        turn = Turn(self.pace, self.max_wait, self.progress)
+        limits = [limit for limit in (self.max_wait, self.total_timeout) if limit is not None]
+        turn = Turn(self.pace, min(limits, default=None), self.progress)
         return _legacy.Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:

@@ -64,7 +64,7 @@ from langchain_pollinations._bodies import (
     with_body,
     with_text,
 )
-from langchain_pollinations._concurrency import check_wanted, run_all, sleep
+from langchain_pollinations._concurrency import check_wanted, run_all, run_within, sleep
 from langchain_pollinations._environment import named_variables
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
@@ -451,10 +451,10 @@ class Client:
     def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
-        with _closing(response):
+        with _closing(response), _cut_off_in_time(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
-            with _partial_told(reader), errors.mapped():
+            with _partial_told(reader), errors.mapped(), self._end_told():
                 if not _is_event_stream(response):
                     whole = _read(response, self._limit(call))
                     if not _holds_events(whole):
@@ -476,9 +476,10 @@ class Client:
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
-            with _partial_told(reader), errors.mapped():
+            with _partial_told(reader), errors.mapped(), self._end_told():
                 if not _is_event_stream(response):
-                    whole = await _aread(response, self._limit(call))
+                    async with asyncio.timeout(self._time_left()):
+                        whole = await _aread(response, self._limit(call))
                     if not _holds_events(whole):
                         for item in reader.whole(whole):
                             yield item
@@ -497,8 +498,16 @@ class Client:
     # follows. The async one leaves to `stack` what is to be closed and given back.
 
     def _opened(self, call: Call[Any]) -> httpx.Response:
+        """In a thread where the time is limited: no limit of httpx bounds headers that arrive byte by byte."""
+        if self.deadline is None:
+            return self._opened_here(call)
+        self.deadline.check()
+        with errors.mapped(), self._end_told():
+            return run_within(self.deadline.remaining(), partial(self._opened_here, call), httpx.Response.close)
+
+    def _opened_here(self, call: Call[Any]) -> httpx.Response:
         check_wanted()
-        with errors.mapped():
+        with errors.mapped(), self._end_told():
             client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
             for _ in range(client.max_redirects + 1):
@@ -512,8 +521,8 @@ class Client:
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
     async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
-        with errors.mapped():
-            async with contextlib.AsyncExitStack() as opened:
+        with errors.mapped(), self._end_told():
+            async with asyncio.timeout(self._time_left()), contextlib.AsyncExitStack() as opened:
                 if self.own_async_client is not None:
                     client = _open_client(self.own_async_client, "http_async_client")
                 else:
@@ -542,20 +551,46 @@ class Client:
             return await self._aopened(call, stack)
 
     def _answer(self, call: Call[Any]) -> httpx.Response:
-        with _turn(call), errors.mapped(), _closing(self._opened(call)) as response:
+        with (
+            _turn(call),
+            errors.mapped(),
+            self._end_told(),
+            _closing(self._opened(call)) as response,
+            _cut_off_in_time(response),
+        ):
             if call.into is None:
                 return _read(response, self._limit(call), call.arrived)
             _save(response, call.into, self._limit(call), call.arrived)
         return response
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
-        with errors.mapped():
+        with errors.mapped(), self._end_told():
             async with _aturn(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
-                if call.into is None:
-                    return await _aread(response, self._limit(call), call.arrived)
-                await _asave(response, call.into, self._limit(call), call.arrived)
+                async with asyncio.timeout(self._time_left()):
+                    if call.into is None:
+                        return await _aread(response, self._limit(call), call.arrived)
+                    await _asave(response, call.into, self._limit(call), call.arrived)
         return response
+
+    def _time_left(self) -> float | None:
+        """Seconds that the call may still take."""
+        return None if self.deadline is None else self.deadline.remaining()
+
+    @contextlib.contextmanager
+    def _end_told(self) -> Iterator[None]:
+        """Name `total_timeout` in the error, where its end is what made the call fail."""
+        try:
+            yield
+        except (httpx.HTTPError, TimeoutError, errors.PollinationsError) as error:
+            if self.deadline is None or self.deadline.remaining() > 0:
+                raise
+            if isinstance(error, errors.PollinationsError) and (
+                error.status_code or isinstance(error, errors.RequestTimeoutError)
+            ):
+                raise
+            errors.remove_headers(error)
+            raise self.deadline.error() from error
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
         options = {name: value for name, value in call.options.items() if name != "headers"}
@@ -865,6 +900,22 @@ def _discard_surplus(response: httpx.Response) -> None:
         found = getattr(found, name, None)
     if found is not None and found.trailing_data[0]:
         _cut_off(response.extensions["network_stream"].get_extra_info("socket"))
+
+
+@contextlib.contextmanager
+def _cut_off_in_time(response: httpx.Response) -> Iterator[None]:
+    """End the connection of a response at the deadline of its call."""
+    deadline, stream = deadline_of(response), response.extensions.get("network_stream")
+    if deadline is None or stream is None or not response.http_version.startswith("HTTP/1"):
+        yield
+        return
+    watch = threading.Timer(max(deadline.remaining(), 0), _cut_off, [stream.get_extra_info("socket")])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _cut_off(link: socket.socket) -> None:

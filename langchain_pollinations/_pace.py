@@ -241,8 +241,9 @@ class Turn:
 
     def _refusal(self, outlook: _Outlook, would: str) -> RateLimitError:
         error = RateLimitError(
-            f"This request {would} have to wait {_wait(outlook)}, and max_wait allows {self.max_wait:g} s: "
-            f"{self._rule()}. With a key of {KEYS_PAGE} requests go to the service without this limit.",
+            f"This request {would} have to wait {_wait(outlook)}, and at most {self.max_wait:g} s are allowed "
+            f"(max_wait, total_timeout): {self._rule()}. With a key of {KEYS_PAGE} requests go to the service without "
+            "this limit.",
             retry_after=outlook.left,
             fix_url=KEYS_PAGE,
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import io
 import json
 import os
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import add
@@ -149,6 +152,18 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@contextlib.contextmanager
+def serve(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    """The address of a server that handles each connection in a thread of its own."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import WORN, Call, Client, _goes_abroad, multipart
 from langchain_pollinations._pace import Line, Turn
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import WAYS, Ask
+from tests.conftest import WAYS, Ask, serve
 
 AT_ONCE = {"retry-after": "0"}
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -858,7 +858,7 @@ def test_nothing_that_a_response_sends_changes_later_calls(
                     heads.append(head)
                     self.request.sendall(sent)
 
-    with _server(Handler) as address, chat.model_copy(update={"base_url": address, "max_retries": 0}) as model:
+    with serve(Handler) as address, chat.model_copy(update={"base_url": address, "max_retries": 0}) as model:
         for _ in range(3):
             if is_error:
                 with pytest.raises(errors.InvalidRequestError):
@@ -876,17 +876,6 @@ def _read_request(link: socket.socket) -> bytes:
         found = re.search(rb"content-length: (\d+)", head.lower())
         file.read(int(found[1]) if found else 0)
     return head
-
-
-@contextlib.contextmanager
-def _server(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
 
 
 def test_your_headers_win_whatever_their_case(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:

@@ -1226,11 +1226,12 @@ def test_a_batch_gives_errors_back_in_their_places(legacy: Legacy, hosts: dict[s
     assert list(chat.batch_as_completed([])) == []
 
 
-def test_who_would_wait_longer_than_he_wants_is_told_at_once(
-    legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask
+@pytest.mark.parametrize("limit", ["max_wait", "total_timeout"])
+def test_a_wait_beyond_the_limit_is_refused_at_once(
+    legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask, limit: str
 ) -> None:
-    chat = ChatPollinations(**{**hosts, "pace": 600, "max_wait": 5})
-    with pytest.raises(errors.RateLimitError, match="max_wait") as caught:
+    chat = ChatPollinations(**{**hosts, "pace": 600, limit: 5})
+    with pytest.raises(errors.RateLimitError, match=limit) as caught:
         ask(chat, "Hello")
     assert caught.value.fix_url == KEYS_PAGE
     assert caught.value.retry_after is not None

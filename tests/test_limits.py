@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import socketserver
 import time
 import tracemalloc
 import zlib
@@ -24,7 +26,7 @@ from langchain_pollinations import (
 )
 from langchain_pollinations._bodies import MAX_ERROR
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import Ask
+from tests.conftest import Ask, serve
 
 MIB = 1024 * 1024
 ZEROS = bytes(64 * MIB)
@@ -180,6 +182,48 @@ def test_silence_within_a_body_ends_with_the_total_time(emulator: Emulator, ask:
     with pytest.raises(errors.RequestTimeoutError):
         ask(chat, "Hi")
     assert time.monotonic() - start < 1.6  # not another whole second after the headers
+
+
+class _Dripping(socketserver.BaseRequestHandler):
+    """Sends its response byte by byte: the headers for ever, or a body without a length after them."""
+
+    head = b"HTTP/1.1 200 OK\r\nx-slow: "
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        with contextlib.suppress(OSError):
+            self.request.sendall(self.head)
+            for _ in range(60):
+                self.request.sendall(b"a")
+                time.sleep(0.05)
+
+
+class _SilentBody(socketserver.BaseRequestHandler):
+    """Sends headers late, a byte of the body later, and then nothing."""
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        with contextlib.suppress(OSError):
+            for part in (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n", b"{"):
+                time.sleep(0.15)
+                self.request.sendall(part)
+            while self.request.recv(65_536):  # until the client goes
+                pass
+
+
+@pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("handler", [_Dripping, _SilentBody])
+def test_the_total_time_bounds_headers_and_the_last_silence(ask: Ask, handler: type, client: str) -> None:
+    module: Any = pytest.importorskip(client)
+    own: dict[str, Any] = {"async_transport": "aiohttp"}
+    if client != "aiohttp":
+        own = {"http_client": module.Client(), "http_async_client": module.AsyncClient()}
+    with serve(handler) as url:
+        chat = ChatPollinations(base_url=url, api_key="sk_test", total_timeout=0.5, **own)
+        start = time.monotonic()
+        with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+            ask(chat, "Hi")
+        assert time.monotonic() - start < 1.6
 
 
 def test_silence_and_retries_end_with_the_total_time(emulator: Emulator, ask: Ask) -> None:

@@ -587,7 +587,7 @@ async def test_who_would_wait_too_long_is_told_so_at_once(line: Line, way: str) 
     assert error.retry_after is not None
     assert 40 < error.retry_after <= 50
     told = str(error)
-    assert re.search(r"would have to wait about \d\d s \(1 before it\), and max_wait allows 40 s", told)
+    assert re.search(r"would have to wait about \d\d s \(1 before it\), and at most 40 s are allowed", told)
     assert "one request per 30 s" in told
     assert told.count("https://enter.pollinations.ai/keys") == 1
     waiting.cancel()
@@ -605,7 +605,7 @@ async def test_patience_ends_where_others_take_longer_than_foreseen(line: Line, 
         assert len(line) == 1
     assert re.search(
         r"has waited \d\.\d s and would still have to wait until the request under way is done \(1 before it\), "
-        r"and max_wait allows 1\.2 s",
+        r"and at most 1\.2 s are allowed",
         str(error),
     )
     assert not error.is_retryable
