@@ -212,13 +212,20 @@ class Pool:
         self._check_process()
         loop = asyncio.get_running_loop()
         with self._lock:
-            self._async = [kept for kept in self._async if not (kept.loop.is_closed() or kept.client.is_closed)]
+            for kept in self._async:
+                if kept.loop.is_closed() or kept.client.is_closed:
+                    kept.release()
+            self._async = [kept for kept in self._async if kept.release.alive]
             for kept in self._async:
                 if (kept.loop, kept.transport) == (loop, transport) and not kept.is_worn:
                     kept.calls += 1
                     return kept
             client = _new_async_client(transport)
-            kept = _Kept(loop, transport, client, _keeping(client), calls=1)
+            keeper = _keeping(client)
+            # The finalizer keeps the client out of the garbage of its pool: aiohttp logs an error for each session
+            # that is collected before it is closed.
+            release = weakref.finalize(self, _release, os.getpid(), loop, client, keeper)
+            kept = _Kept(loop, transport, client, keeper, release, calls=1)
             self._async.append(kept)
         # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
         # the one hook that lets connections go before their loop does.
@@ -256,6 +263,7 @@ class Pool:
             mine = [kept for kept in closing if kept in self._async]
             self._async = [kept for kept in self._async if kept not in mine]
         for kept in mine:
+            kept.release.detach()
             if not kept.client.is_closed:  # by the end of its loop
                 await _finished(asyncio.ensure_future(kept.keeper.aclose()))
 
@@ -268,6 +276,7 @@ class _Kept:
     transport: Transport
     client: httpx.AsyncClient
     keeper: AsyncGenerator[httpx.AsyncClient]
+    release: weakref.finalize[..., Any]
     calls: int
     """On their way. It is counted in the client's own loop only."""
     broken_off: int = 0
@@ -331,6 +340,26 @@ async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClien
         yield client
     finally:
         await client.aclose()
+
+
+def _release(
+    process: int,
+    loop: asyncio.AbstractEventLoop,
+    client: httpx.AsyncClient,
+    keeper: AsyncGenerator[httpx.AsyncClient],
+) -> None:
+    """Close a client whose pool is gone, or whose loop ended without closing it."""
+    if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
+        return
+    if loop.is_running():
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(keeper.aclose(), loop=loop))
+        return
+    for carrier in (client._transport, *client._mounts.values()):
+        connector = getattr(getattr(carrier, "client", None), "connector", None)
+        if connector is not None:
+            # What `close` does, without its task, which needs the loop. The name depends on the version of aiohttp.
+            close = getattr(connector, "_close_immediately", None) or connector._close
+            close()
 
 
 def check_client(client: Any, argument: str) -> None:

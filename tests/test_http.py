@@ -407,6 +407,41 @@ def test_closed_clients_are_let_go(emulator: Emulator) -> None:
     assert [client for client in clients if client() is not None] == []
 
 
+def test_no_end_of_an_aiohttp_session_is_noisy(emulator: Emulator) -> None:
+    """aiohttp logs an error for each session and connector that is collected before it is closed."""
+    code = f"""
+import asyncio, gc
+from langchain_pollinations import ChatPollinations
+
+def model():
+    return ChatPollinations(**{emulator.connection()!r}, async_transport="aiohttp")
+
+def closed_loop(chat):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(chat.ainvoke("Hi"))
+    loop.close()
+    asyncio.run(chat.ainvoke("Hi"))
+
+async def collected_model():
+    await model().ainvoke("Hi")
+    gc.collect()
+    await asyncio.sleep(0.05)
+
+async def abandoned_stream(chat):
+    async for _ in chat.astream("Tell a story"):
+        break
+
+closed_loop(model())
+asyncio.run(collected_model())
+asyncio.run(abandoned_stream(model()))
+gc.collect()
+loop = asyncio.new_event_loop()  # never closed
+loop.run_until_complete(model().ainvoke("Hi"))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_closing_leaves_a_model_usable(chat: ChatPollinations) -> None:
     with chat:
         chat.invoke("Hello")
