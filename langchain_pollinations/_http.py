@@ -66,6 +66,7 @@ from langchain_pollinations._bodies import (
 )
 from langchain_pollinations._concurrency import check_wanted, run_all, run_within, sleep
 from langchain_pollinations._environment import named_variables
+from langchain_pollinations._hosts import ais_private, is_private
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 from langchain_pollinations._settings import origin_of
@@ -124,6 +125,8 @@ class Call(Generic[T]):
     """Keyword arguments of `httpx.Client.build_request`: json, params, content."""
     origin: str | None = None
     """Where it goes; by default the wrapper's `base_url`."""
+    is_origin_checked: bool = False
+    """Whether `origin` must not be private, as of a response. Where `base_url` is private it may."""
     anonymous: bool = False
     """Whether it goes without the key; to a foreign host also without other headers, cookies and credentials."""
     into: Path | None = None
@@ -539,7 +542,10 @@ class Client:
         with errors.mapped(), self._end_told():
             client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
-            for _ in range(client.max_redirects + 1):
+            for hop in range(client.max_redirects + 1):
+                if (home := self._home_of(call, request, hop)) and is_private(request.url.host):
+                    if not is_private(home):
+                        raise _leads_inside(request)
                 sender = self._discreet(client, call, request)
                 response = _noted(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_answer(response):
@@ -557,7 +563,10 @@ class Client:
                 else:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
-                for _ in range(client.max_redirects + 1):
+                for hop in range(client.max_redirects + 1):
+                    if (home := self._home_of(call, request, hop)) and await ais_private(request.url.host):
+                        if not await ais_private(home):
+                            raise _leads_inside(request)
                     sender = self._discreet(client, call, request)
                     response = _noted(await sender.send(request, stream=True, follow_redirects=False, **auth), call)
                     if call.is_answer(response):
@@ -643,6 +652,12 @@ class Client:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
         return call.anonymous and call.origin is not None and origin_of(call.origin) != origin_of(self.base_url)
 
+    def _home_of(self, call: Call[Any], request: httpx.Request, hop: int) -> str | None:
+        """The host that the developer chose, where a response chose the one of this request."""
+        home = httpx.URL(self.base_url or call.origin or "").host
+        is_chosen = not hop and not call.is_origin_checked
+        return None if is_chosen or request.url.host == home else home
+
     def _auth(self, call: Call[Any]) -> dict[str, Any]:
         """Credentials of a client of yours stay at home."""
         return {"auth": None} if self._is_foreign(call) else {}
@@ -713,6 +728,14 @@ class Client:
             before_sleep=partial(self._log_retry, call),
             reraise=True,
         )
+
+
+def _leads_inside(request: httpx.Request) -> errors.InvalidResponseError:
+    error = errors.InvalidResponseError(
+        f"The response leads to a private address ({request.url.host}), which is not requested"
+    )
+    error.is_retryable = False
+    return error
 
 
 def _turn(call: Call[Any]) -> contextlib.AbstractContextManager[None]:

@@ -7,18 +7,18 @@ import errno
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations import media
 from langchain_pollinations._base64 import decode, is_data_uri
+from langchain_pollinations._hosts import has_private_name, plain_host
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -189,7 +189,7 @@ class Reading:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
         try:
             parts = urlsplit(address)
-            host, _ = _plain_host(parts.hostname or ""), parts.port
+            host, _ = plain_host(parts.hostname or ""), parts.port
         except ValueError:
             host = ""
         if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host) or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
@@ -197,17 +197,8 @@ class Reading:
         if address.startswith(f"{self.own}/"):
             return
         is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
-        if parts.username is not None or f".{host}".endswith(_PRIVATE) or is_number:
+        if parts.username is not None or has_private_name(host) or is_number:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
-
-
-_PRIVATE = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-"""Ends of names that only machines of one network know."""
-
-
-def _plain_host(host: str) -> str:
-    """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
-    return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
 
 
 def as_list(given: References | None) -> list[Reference]:

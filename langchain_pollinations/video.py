@@ -203,7 +203,14 @@ def _film(
     stored: Stored = yield Call("POST", "/v1/images/generations", partial(read_stored, prompt=prompt), {"json": asked})
     origin, path = stored.place()
     film = yield Call(
-        "GET", path, partial(read, known=stored.known), origin=origin, anonymous=True, into=into, arrived=arrived
+        "GET",
+        path,
+        partial(read, known=stored.known),
+        origin=origin,
+        is_origin_checked=True,
+        anonymous=True,
+        into=into,
+        arrived=arrived,
     )
     return film
 

@@ -40,6 +40,7 @@ from pydantic import ValidationError
 from langchain_pollinations import (
     ChatPollinations,
     PollinationsEmbeddings,
+    PollinationsImage,
     PollinationsImageTool,
     PollinationsToolkit,
     PollinationsVideo,
@@ -1134,6 +1135,58 @@ def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect
         with pytest.raises(errors.AuthenticationError):
             draw("a cat")
         assert "authorization" not in emulator.requests[-1].headers
+
+
+PRIVATE = [
+    "http://127.0.0.1/x",
+    "http://2130706433/x",
+    "http://0x7f.1/x",
+    "http://[::1]/x",
+    "http://[::ffff:10.0.0.1]/x",
+    "http://169.254.169.254/latest/meta-data",
+    "http://192.168.0.1:8080/x",
+    "http://localhost/x",
+    "http://LOCALHOST./x",
+    "http://metadata.google.internal/x",
+    "http://printer.local/x",
+]
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_no_response_leads_to_a_private_address(monkeypatch: pytest.MonkeyPatch, url: str, is_async: bool) -> None:
+    """Neither by a redirect nor as the address of a video. The service is reached through a proxy, which takes requests
+    for any host."""
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("location", url)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            body = json.dumps({"data": [{"url": url}]}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    service = "http://93.184.216.34"
+    with serve(Proxy) as proxy:
+        for variable in ("http_proxy", "no_proxy"):
+            monkeypatch.setenv(variable, proxy if variable == "http_proxy" else "")
+        for wrapper, prompt in ((PollinationsImage, "a cat"), (PollinationsVideo, "100% waves")):
+            maker = wrapper(base_url=service, api_key="sk_test", max_retries=0)
+            with pytest.raises(errors.InvalidResponseError, match="leads to a private address"):
+                asyncio.run(maker.agenerate(prompt)) if is_async else maker.generate(prompt)
+    assert len(asked) == 2
+    assert all(path.startswith(f"{service}/") for path in asked)
 
 
 WHO_ASKS = {"host", "user-agent", "accept", "accept-encoding", "connection"}

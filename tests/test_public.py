@@ -43,7 +43,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 LAYERS = (
-    "_base64 _concurrency _history _httpx2 _json_schema _notices _running _safe_text _warnings pytest_plugin",
+    "_base64 _concurrency _history _hosts _httpx2 _json_schema _notices _running _safe_text _warnings pytest_plugin",
     "_batches _parsers _unpacking errors media",
     "_bodies _calls _environment _inline _parts _progress _references _settings _shelf",
     "_encode _options _pace",

@@ -1,0 +1,53 @@
+"""Which hosts are private: those that only one machine or one network reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+_PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+
+
+def plain_host(host: str) -> str:
+    """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
+    return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
+
+
+def has_private_name(host: str) -> bool:
+    """Whether a host, as `plain_host` gives it, has a name of a private network."""
+    return f".{host}".endswith(_PRIVATE_NAMES)
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is private, by its name or by an address that the name resolves to. A name that cannot be
+    resolved is not: a proxy may know it."""
+    host = plain_host(host)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    return has_private_name(host) or _has_private_address(found)
+
+
+async def ais_private(host: str) -> bool:
+    """As `is_private`."""
+    host = plain_host(host)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    return has_private_name(host) or _has_private_address(found)
+
+
+def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
+    return any(not _is_public(str(address[0])) for *_, address in found if isinstance(address, tuple))
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return parsed.is_global and not parsed.is_multicast
