@@ -11,6 +11,8 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TypeVar
 
+from langchain_pollinations._warnings import caller, find_caller
+
 T = TypeVar("T")
 
 _abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("_abandoned", default=None)
@@ -44,6 +46,7 @@ def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T],
     lock, is_left = threading.Lock(), False
     outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
     context = contextvars.copy_context()
+    context.run(caller.set, find_caller())
 
     def work() -> None:
         try:
@@ -90,10 +93,12 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
     abandoned = threading.Event()
     waiting: queue.SimpleQueue[tuple[int, contextvars.Context]] = queue.SimpleQueue()
     results: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+    here = find_caller()
     for index in range(len(functions)):
         # Each function has a context of its own: tracing and callbacks see whose it is.
         context = contextvars.copy_context()
         context.run(_abandoned.set, abandoned)
+        context.run(caller.set, here)
         waiting.put((index, context))
 
     def work() -> None:

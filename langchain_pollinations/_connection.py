@@ -283,7 +283,9 @@ class Connection(HiddenInput):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy. The values of `update` are validated as those of the constructor are."""
-        return super().model_copy(update=self._validated(update) if update else None, deep=deep)
+        # pydantic's own deep copy with changes would copy the clients, which `__deepcopy__` shares.
+        original = self.__deepcopy__() if deep else self
+        return super(Connection, original).model_copy(update=self._validated(update) if update else None)
 
     def _validated(self, update: Mapping[str, Any]) -> dict[str, Any]:
         """Changed fields as the constructor would keep them, beside those that stay.

@@ -70,6 +70,7 @@ from langchain_pollinations._hosts import ais_private, is_private
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 from langchain_pollinations._settings import origin_of
+from langchain_pollinations._warnings import caller, find_caller
 
 logger = logging.getLogger("langchain_pollinations")
 
@@ -862,6 +863,7 @@ async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
     finished: nobody touches the same file or flow beside it."""
     answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context = contextvars.copy_context()
+    context.run(caller.set, find_caller())
     threading.Thread(target=_answer_with, args=(answer, context.run, work, *args), name="pollinations").start()
     return await _finished(asyncio.wrap_future(answer))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextvars import ContextVar
 from types import FrameType
+from typing import Any, TypeAlias
 
 _LIBRARIES = frozenset(
     {"langchain_pollinations", "langchain_core", "langchain", "langgraph", "pydantic", "tenacity"}
@@ -12,24 +14,35 @@ _LIBRARIES = frozenset(
 )
 
 
+Location: TypeAlias = tuple[str, int, str, Any]
+"""File, line, module, and the warnings that the module has shown."""
+
+caller: ContextVar[Location | None] = ContextVar("caller", default=None)
+"""The line of the user's code that started the thread which runs in this context."""
+
+
 def warn(message: str) -> None:
-    """Give a `UserWarning` at the innermost line outside of this package and of the libraries that call it. Where there
-    is none, as in a thread of a library, at the line that calls this function."""
-    caller = frame = sys._getframe(1)
-    while _is_library(frame):
-        if frame.f_back is None:
-            frame = caller
-            break
+    """Give a `UserWarning` at the innermost line outside of this package and of the libraries that call it.
+
+    A thread of a library has no such line: there it is `caller`, or the line that calls this function.
+    """
+    filename, line, module, registry = find_caller() or _location(sys._getframe(1))
+    # As in warnings.warn: the registry of the module lets a warning be shown once for each line.
+    warnings.warn_explicit(message, UserWarning, filename, line, module, registry)
+
+
+def find_caller() -> Location | None:
+    """The innermost line outside of this package and of the libraries that call it; else `caller`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_library(frame):
         frame = frame.f_back
-    warnings.warn_explicit(
-        message,
-        UserWarning,
-        filename=frame.f_code.co_filename,
-        lineno=frame.f_lineno,
-        module=frame.f_globals.get("__name__", "<string>"),
-        # As in warnings.warn: the registry of the module lets a warning be shown once for each line.
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
-    )
+    return caller.get() if frame is None else _location(frame)
+
+
+def _location(frame: FrameType) -> Location:
+    names = frame.f_globals
+    registry = names.setdefault("__warningregistry__", {})
+    return frame.f_code.co_filename, frame.f_lineno, names.get("__name__", "<string>"), registry
 
 
 def _is_library(frame: FrameType) -> bool:

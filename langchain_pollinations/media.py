@@ -466,7 +466,8 @@ class Media:
         return media
 
     def moved(self, path: Path) -> Self:
-        """The same media, whose file is now elsewhere. Nothing is read."""
+        """The same media, whose file is now elsewhere. Nothing is read. A suffix of another type gives a warning."""
+        self._check_suffix(path.suffix)
         known = {name: value for name, value in self.__dict__.items() if name not in ("_data", "path")}
         return self._in_file(path, **known)
 
@@ -518,7 +519,7 @@ class Media:
         if means is not None and self.mime_type.partition(";")[0] not in means:
             right = EXTENSIONS.get(self.mime_type, ".bin")
             warn(
-                f"save: these bytes are {self.mime_type}, and {suffix} means {means[0]}: take {right}, or no suffix",
+                f"path: these bytes are {self.mime_type}, and {suffix} means {means[0]}: take {right}, or no suffix",
             )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:

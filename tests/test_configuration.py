@@ -206,6 +206,17 @@ def test_neither_key_nor_authorization_is_in_a_pickle_or_a_checkpoint(kind: type
         assert twin.default_headers == secret
 
 
+def test_a_deep_copy_shares_the_clients(emulator: Emulator) -> None:
+    with httpx.Client() as client:
+        chat = ChatPollinations(**emulator.connection(), http_client=client, model_kwargs={"extra": [1]})
+        for update in (None, {"seed": 7}):
+            copied = chat.model_copy(update=update, deep=True)
+            assert copied.http_client is client
+            assert copied.model_kwargs == chat.model_kwargs
+            assert copied.model_kwargs["extra"] is not chat.model_kwargs["extra"]
+            assert copied.invoke("Hi").text
+
+
 def test_a_refused_header_of_your_own_client_is_no_failed_connection(emulator: Emulator) -> None:
     with httpx.Client(headers={"X-Team": "sk_hidden\n"}) as client:
         chat = ChatPollinations(**emulator.connection(), http_client=client)

@@ -402,6 +402,15 @@ def test_a_film_is_saved_under_the_name_that_is_given(
     assert made.data == FILM
 
 
+def test_a_film_under_a_suffix_of_another_type_is_warned_of(
+    camera: PollinationsVideo, emulator: Emulator, film: Film, tmp_path: Path
+) -> None:
+    emulator.reply(chunks=mp4_chunks(4), content_type="video/mp4", on="/video")
+    with pytest.warns(UserWarning, match="video/mp4, and .webm means video/webm: take .mp4") as caught:
+        film(camera, "waves", path=tmp_path / "waves.webm")
+    assert [each.filename for each in caught] == [film.__code__.co_filename]
+
+
 READ_BY: list[tuple[str, threading.Thread]] = []
 
 

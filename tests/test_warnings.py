@@ -28,6 +28,7 @@ CASES: dict[str, tuple[Callable[[Service], object], str]] = {
         f"call, {name}": (lambda service, way=way: way(ChatPollinations(**service), "Hi", temprature=1), "temprature")
         for name, way in WAYS.items()
     },
+    "batch": (lambda service: ChatPollinations(**service).batch(["Hi", "Ho"], temprature=1), "temprature"),
     "image": (lambda service: PollinationsImage(**service).generate("a cat", enhance=True), "no longer honours"),
     "image, async": (
         lambda service: asyncio.run(PollinationsImage(**service).agenerate("a cat", enhance=True)), "no longer honours"
@@ -49,9 +50,10 @@ def test_a_warning_names_the_line_of_the_user(emulator: Emulator, act: Callable[
             act(emulator.connection())
         except ValueError:
             pass  # what comes after the warning does not matter
-    (found,) = [warning for warning in caught if says in str(warning.message)]
-    assert found.filename in (__file__, WAYS["invoke"].__code__.co_filename)
-    assert found.category is UserWarning
+    found = [warning for warning in caught if says in str(warning.message)]
+    assert found
+    assert {warning.filename for warning in found} <= {__file__, WAYS["invoke"].__code__.co_filename}
+    assert {warning.category for warning in found} == {UserWarning}
 
 
 @pytest.mark.parametrize("way", WAYS)
