@@ -214,6 +214,10 @@ class LastChunk(Chunk):
         return super().model_copy(update=update, deep=deep)
 
 
+# Pickles and checkpoints name a class by its module; `chat_models`, which is public, has these two.
+Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
+
+
 def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
     """The calls that are no good, with the arguments that the model wrote, without the bracket of `LastChunk`."""
     raw = message.additional_kwargs.get("invalid_arguments", {})

@@ -27,7 +27,14 @@ from langchain_pollinations import _legacy
 from langchain_pollinations._bodies import Deadline
 from langchain_pollinations._http import Client, Pool, Transport, check_client
 from langchain_pollinations._httpx2 import to_httpx
-from langchain_pollinations._options import HiddenInput, check_no_host, check_no_secret, describe_unknown
+from langchain_pollinations._options import (
+    HiddenInput,
+    PublicPickle,
+    check_no_host,
+    check_no_secret,
+    describe_unknown,
+    own_class,
+)
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
 from langchain_pollinations._settings import (
@@ -55,7 +62,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """Whether an object is built only to validate an assignment: its own validators may assign without a check."""
 
 
-class Connection(HiddenInput):
+class Connection(HiddenInput, PublicPickle):
     """Mixin with the connection fields; `_client` is what wrappers send their calls with."""
 
     model_config = ConfigDict(
@@ -299,7 +306,7 @@ class Connection(HiddenInput):
             known = type(self).model_fields
             says = "; ".join(describe_unknown(name, known) for name in unknown)
             raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
-        kind = _own_class(type(self))
+        kind = own_class(type(self))
         given = self.model_fields_set & self.__dict__.keys()
         current = {name: self.__dict__[name] for name in given & kind.model_fields.keys()}
         checked = changed.keys() & kind.model_fields.keys()
@@ -401,12 +408,12 @@ class Connection(HiddenInput):
         """Everything but the key, which is not written down: whoever unpickles takes it from the environment. Neither
         is a function that is told of progress, which belongs to this process."""
         state = super().__getstate__()
-        told: dict[str, Any] = {"progress": None} if callable(self.progress) else {}
-        told["default_headers"] = without_credentials(self.default_headers)
+        progress: dict[str, Any] = {"progress": None} if callable(self.progress) else {}
+        progress["default_headers"] = without_credentials(self.default_headers)
         settled = self._settled()
         fields_set = {*state["__pydantic_fields_set__"], *settled}
-        kept = {**state["__dict__"], "api_key": None, **told, **settled}
-        return {**state, "__dict__": kept, "__pydantic_fields_set__": fields_set}
+        fields = {**state["__dict__"], "api_key": None, **progress, **settled}
+        return {**state, "__dict__": fields, "__pydantic_fields_set__": fields_set}
 
     def _settled(self) -> dict[str, str]:
         """The host, where it hangs on a key that is not written down: a reader without one must not ask another."""
@@ -464,16 +471,9 @@ _NO_KEY = (
 )
 
 
-def _own_class(kind: type[BaseModel]) -> type[BaseModel]:
-    """The class of this package that a class is or derives from. A derived class may have a constructor with other
-    arguments, and validators that set the very field that changes."""
-    package = __name__.partition(".")[0]
-    return next(base for base in kind.__mro__ if base.__module__.partition(".")[0] == package)
-
-
 def _own_fields(kind: type[BaseModel]) -> set[str]:
     """The fields of a wrapper, without those that it has from LangChain or from a derived class."""
-    own = _own_class(kind)
+    own = own_class(kind)
     foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
     theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
     return own.model_fields.keys() - theirs

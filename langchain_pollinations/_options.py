@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction, signature
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
 from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations.errors import InvalidRequestError
@@ -242,6 +243,39 @@ class HiddenInput(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(_validate_hidden, handler(source))
+
+
+def own_class(kind: type[BaseModel]) -> type[BaseModel]:
+    """The class of this package that a class is or derives from. A derived class may have a constructor with other
+    arguments, and validators that set the very field that changes."""
+    package = __name__.partition(".")[0]
+    return next(base for base in kind.__mro__ if base.__module__.partition(".")[0] == package)
+
+
+class PublicPickle(BaseModel):
+    """Mixin of models whose pickle a later version of the package can read: it names no private class, and fields that
+    it lacks get their defaults. What belongs to the process, such as connections and caches, is made anew."""
+
+    _TRANSIENT: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are made anew."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        own = own_class(type(self)).__private_attributes__
+        private = {name: value for name, value in (state["__pydantic_private__"] or {}).items() if name not in own}
+        fields = {name: value for name, value in state["__dict__"].items() if name not in self._TRANSIENT}
+        return {**state, "__dict__": fields, "__pydantic_private__": private}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        private = self.__pydantic_private__ or {}
+        for name, attribute in self.__private_attributes__.items():
+            make = attribute.default_factory
+            if make is not None or attribute.default is not PydanticUndefined:
+                private.setdefault(name, make() if make else copy.copy(attribute.default))  # type: ignore[call-arg]
+        object.__setattr__(self, "__pydantic_private__", private)
+        for name in type(self).model_fields.keys() - self.__dict__.keys():
+            self.__dict__[name] = type(self).model_fields[name].get_default(call_default_factory=True)
 
 
 def told(error: ValidationError) -> str:

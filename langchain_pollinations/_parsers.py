@@ -135,6 +135,10 @@ class AnswerParser(JsonOutputParser):
             yield whole
 
 
+# Pickles and LangChain's serialization name a class by its module; `chat_models`, which is public, has this one.
+AnswerParser.__module__ = "langchain_pollinations.chat_models"
+
+
 def _remembered(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
     for chunk in chunks:
         seen.append(chunk)

@@ -34,6 +34,8 @@ from langchain_pollinations import (
     catalog,
 )
 from langchain_pollinations._batches import Batches
+from langchain_pollinations._calls import Chunk as Chunk  # by this module in pickles
+from langchain_pollinations._calls import LastChunk as LastChunk
 from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader

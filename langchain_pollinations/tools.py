@@ -30,7 +30,7 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
-from langchain_pollinations._options import MAX_SEED, HiddenInput, describe_unknown, told
+from langchain_pollinations._options import MAX_SEED, HiddenInput, PublicPickle, describe_unknown, told
 from langchain_pollinations._references import Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
@@ -61,7 +61,7 @@ def _validation_message(error: ValidationError) -> str:
     return safe_text(told(error))
 
 
-class MediaTool(Batches, HiddenInput, BaseTool):
+class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
     """What the tools share.
 
     A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
@@ -76,6 +76,7 @@ class MediaTool(Batches, HiddenInput, BaseTool):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
+    _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"shelf"})
     _WRAPPER: ClassVar[str]
     """The field that holds the wrapper."""
     _VERB: ClassVar[str] = "generate"
@@ -124,6 +125,14 @@ class MediaTool(Batches, HiddenInput, BaseTool):
     def _stands_in_line(self) -> bool:
         found: bool = getattr(self, self._WRAPPER)._stands_in_line
         return found
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the function that is the default, which is private."""
+        state = super().__getstate__()
+        if self.handle_validation_error is not _validation_message:
+            return state
+        fields = {name: value for name, value in state["__dict__"].items() if name != "handle_validation_error"}
+        return {**state, "__dict__": fields}
 
     def _check_options(self) -> None:
         """Refuse options of the developer that the model of the service is known not to take."""
