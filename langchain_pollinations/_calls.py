@@ -220,7 +220,8 @@ Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
 
 def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
     """The calls that are no good, with the arguments that the model wrote, without the bracket of `LastChunk`."""
-    raw = message.additional_kwargs.get("invalid_arguments", {})
+    raw = message.additional_kwargs.get("invalid_arguments")
+    raw = raw if isinstance(raw, Mapping) else {}  # a checkpoint may hold anything
     return [{**call, "args": raw.get(call["id"], call["args"])} for call in message.invalid_tool_calls]
 
 
@@ -377,12 +378,35 @@ def _word(value: Any) -> str:
 
 
 def parse_arguments(arguments: str) -> Json | None:
-    """The arguments of a call; None where they are no JSON object."""
+    """The arguments of a call; None where they are no JSON object, or one that no checkpoint can hold."""
+    args = _read_object(arguments)
+    return None if args and _LOOKS_ODD.search(arguments) and not _can_be_stored(args) else args
+
+
+def _read_object(text: str) -> Json | None:
+    """A JSON object; None where a text is none."""
     try:
-        args = json.loads(arguments, strict=False, parse_constant=_finite, parse_float=_finite)
+        args = json.loads(text, strict=False, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return {} if args is None else args if isinstance(args, dict) else None
+
+
+_LOOKS_ODD = re.compile(r"\\u[dD][89a-fA-F]|\d{19}|([\[{][^\[{]*){100}")
+"""Half a character, a number that may need more than 64 bits, or many brackets."""
+_MOST_LEVELS = 100
+
+
+def _can_be_stored(value: Any, level: int = 0) -> bool:
+    """Whether a value of JSON can be stored in MessagePack, as LangGraph's checkpoints store messages."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**64
+    if level > _MOST_LEVELS:
+        return False
+    if isinstance(value, dict):
+        keys_fit = all(not re.search("[\ud800-\udfff]", key) for key in value)
+        return keys_fit and all(_can_be_stored(each, level + 1) for each in value.values())
+    return not isinstance(value, list) or all(_can_be_stored(each, level + 1) for each in value)
 
 
 def write_arguments(args: Any) -> str:
@@ -398,10 +422,10 @@ def write_arguments(args: Any) -> str:
     if args is None or (isinstance(args, str) and not args.strip()):
         return "{}"
     if isinstance(args, str):
-        parsed = parse_arguments(args)
+        parsed = _read_object(args)
         return _write({"invalid_arguments": args} if parsed is None else parsed)
     text = json.dumps(args, ensure_ascii=False)
-    is_object = isinstance(args, Mapping) and parse_arguments(text) is not None
+    is_object = isinstance(args, Mapping) and _read_object(text) is not None
     return _write(args if is_object else {"invalid_arguments": text})
 
 

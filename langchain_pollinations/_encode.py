@@ -75,7 +75,7 @@ def with_types(message: BaseMessage) -> BaseMessage:
     if isinstance(message.content, str) or not any(_is_bare(block) for block in message.content):
         return message
     content = [_with_type(block, message) if _is_bare(block) else block for block in message.content]
-    return message.model_copy(update={"content": content})
+    return message.model_copy(update={"content": [block for block in content if block is not None]})
 
 
 def _is_bare(block: Any) -> TypeGuard[Json]:
@@ -86,13 +86,17 @@ def _is_bare(block: Any) -> TypeGuard[Json]:
     return isinstance(data, bytes | bytearray | memoryview) or (isinstance(data, str) and not block.get("mime_type"))
 
 
-def _with_type(block: Json, message: BaseMessage) -> Json:
+def _with_type(block: Json, message: BaseMessage) -> Json | None:
+    """The block with text and a type. Where its bytes cannot be read: None in an earlier answer, and a text in the
+    result of a tool, since no caller can change either."""
     try:
         data = _base64(block["base64"], block["type"])
         return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniffed(data, block["type"])}
     except InvalidRequestError:
         if isinstance(message, AIMessage):
-            return block  # which no caller can mend, and which is left out of what is replayed
+            return None
+        if isinstance(message, ToolMessage | FunctionMessage):
+            return _written_out(block)
         raise
 
 
@@ -375,7 +379,7 @@ def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[J
 
 def _give_back(message: AIMessage, wire: Json) -> None:
     """What the provider wants to see again, as it came and under its own names: it checks signatures of reasoning."""
-    kept = message.additional_kwargs
+    kept = _well_formed(message.additional_kwargs)
     field = message.response_metadata.get("reasoning_field", "reasoning_content")
     if field in ("reasoning_content", "reasoning") and kept.get("reasoning_content"):
         wire[field] = kept["reasoning_content"]
@@ -385,16 +389,37 @@ def _give_back(message: AIMessage, wire: Json) -> None:
         blocks = [each for each in _with_calls(fill_in(blocks, message.content), wire) if not is_blank(each)]
         if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
             wire["content_blocks"] = blocks
-    audio = kept.get("audio")
-    if isinstance(audio, dict) and audio.get("id"):
-        wire["audio"] = {"id": audio["id"]}  # the sound itself stays with the provider
+    if kept.get("audio", {}).get("id"):
+        wire["audio"] = {"id": kept["audio"]["id"]}  # the sound itself stays with the provider
     signatures, extras = kept.get("thought_signatures", {}), kept.get("tool_call_extras", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
             call["function"]["thought_signature"] = signature
-        extra = extras.get(call["id"], {})
-        call["function"] |= extra.get("function", {})
-        call |= {key: value for key, value in extra.items() if key != "function"}
+        if isinstance(extra := extras.get(call["id"]), Mapping):
+            function = extra.get("function")
+            call["function"] |= function if isinstance(function, Mapping) else {}
+            call |= {key: value for key, value in extra.items() if key != "function"}
+
+
+_RETURNED_FIELDS: Mapping[str, type] = {
+    "reasoning_content": str,
+    "reasoning_details": list,
+    "content_blocks": list,
+    "audio": dict,
+    "thought_signatures": dict,
+    "tool_call_extras": dict,
+}
+"""Fields of an answer that go back to its provider, and their types."""
+
+
+def _well_formed(kwargs: Mapping[str, Any]) -> Json:
+    """The fields that go back, without those of another shape: a model or a checkpoint may hold anything under these
+    names, and no caller can change that."""
+    fields = {name: kwargs[name] for name, kind in _RETURNED_FIELDS.items() if isinstance(kwargs.get(name), kind)}
+    for name in ("content_blocks", "reasoning_details"):
+        blocks = [block for block in fields.get(name, []) if isinstance(block, dict)]
+        fields[name] = [block for block in blocks if isinstance(block.get("id"), str | None)]
+    return fields
 
 
 _HIDDEN_BLOCKS = ("thinking", "redacted_thinking")
@@ -516,7 +541,10 @@ def _written_out(block: Mapping[str, Any]) -> Json:
 
 
 def _as_json(value: Any, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str, **options)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, **options)
+    except RecursionError:
+        return "(more levels of JSON than can be written)"
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
@@ -570,7 +598,7 @@ def _encode_blocks(blocks: Sequence[Any]) -> list[Json]:
     return [part for block in blocks for part in encode_blocks(block) if not is_blank(part)]
 
 
-def encode_blocks(block: Any) -> list[Json]:
+def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
     """One content block as the parts of a message: mostly one, several for a document that is made of blocks.
 
     Raises:
@@ -586,7 +614,10 @@ def encode_blocks(block: Any) -> list[Json]:
         part = encode_block(block)
         shown = part.get("file", {}).get("file_name")
         return [*(text for text in texts if text["text"] != shown), part]
-    *parts, last = [part for each in (inside if isinstance(inside, list) else [inside]) for part in encode_blocks(each)]
+    if depth > _DEEPEST:
+        raise InvalidRequestError(f"a document of more than {_DEEPEST} documents within each other")
+    listed = inside if isinstance(inside, list) else [inside]
+    *parts, last = [part for each in listed for part in encode_blocks(each, depth + 1)]
     return [*texts, *parts, _marked(last, block)]
 
 

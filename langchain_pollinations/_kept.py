@@ -77,7 +77,11 @@ class Kept:
         """The fields for `additional_kwargs`. What stands in the message's content already is left out of them: sound,
         pictures, and content blocks that only repeat the text."""
         values = self.values()
-        extra = {key: value for key, value in values.items() if not (key in _READ and isinstance(value, list))}
+        extra = {
+            key: value
+            for key, value in values.items()
+            if key not in _OURS and not (key in _READ and isinstance(value, list))
+        }
         images = values.get("images")
         if isinstance(images, list) and (odd := [each for each in images if not _is_picture(each)]):
             extra["images"] = odd
@@ -251,6 +255,8 @@ def _blanked(block: Json) -> Json:
 
 
 # What is read out of these lists stands elsewhere in the message.
+_OURS = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
+"""Names of `additional_kwargs` under which this package keeps what it made of an answer."""
 _READ = ("annotations", "images", "content_blocks")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import jsonschema
@@ -24,12 +25,14 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_pollinations import ChatPollinations
 from langchain_pollinations._encode import encode_messages
 from langchain_pollinations._names import fit
 from langchain_pollinations.emulator import Emulator, histories
 from langchain_pollinations.errors import InvalidRequestError
+from tests.conftest import Ask
 from tests.test_encode import PDF, PNG, URL
 
 MODELS = ("anthropic/claude-haiku-4.5", "amazon/nova-2-lite-v1", "google/gemini-3.1-pro-preview", "openai/gpt-5.4")
@@ -706,3 +709,90 @@ def test_any_history_is_accepted_whole_or_refused_by_its_place(
     accept(body, model)
     put_in, sent = _texts([message.model_dump() for message in messages]), _texts(body)
     assert [word for word in words if word in put_in and word not in sent] == []
+
+
+# --- Answers of any shape in the history ------------------------------------------------------------------------------
+
+ODD_FIELDS: dict[str, dict[str, Any]] = {
+    "content_blocks, a string": {"content_blocks": "A"},
+    "content_blocks of strings": {"content_blocks": ["A", 5, None]},
+    "a block with an odd id": {
+        "content_blocks": [{"type": "tool_use", "id": {}}, {"type": "thinking", "thinking": {}}]
+    },
+    "content_blocks, a dict": {"content_blocks": {"type": "text"}},
+    "signatures, a string": {"thought_signatures": "A"},
+    "extras, a string": {"tool_call_extras": "A"},
+    "extras of strings": {"tool_call_extras": {"call_1": "A"}},
+    "reasoning details, a string": {"reasoning_details": "A"},
+    "arguments, a string": {"invalid_arguments": "A"},
+    "annotations, a string": {"annotations": "A", "images": "A", "audio": "A", "refusal": {"a": 1}},
+    "a refusal and thoughts of odd types": {"reasoning_content": {"a": 1}, "reasoning": [1]},
+}
+
+
+@pytest.mark.parametrize("calls", [False, True])
+@pytest.mark.parametrize("fields", ODD_FIELDS.values(), ids=ODD_FIELDS)
+def test_an_answer_of_any_shape_does_not_end_the_conversation(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask, fields: dict[str, Any], calls: bool
+) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    said: dict[str, Any] = {"content": None, "tool_calls": [call]} if calls else {"content": "Hello"}
+    emulator.reply(message={**said, **fields})
+    first = ask(chat, "Hi")
+    results = [ToolMessage("seen", tool_call_id="call_1")] if calls else []
+    assert first.content_blocks
+    assert ask(chat, [HumanMessage("Hi"), first, *results, HumanMessage("And now?")]).text
+    tampered = first.model_copy(update={"additional_kwargs": {**first.additional_kwargs, **fields}})
+    assert ask(chat, [HumanMessage("Hi"), tampered, *results, HumanMessage("And now?")]).text
+
+
+BROKEN_RESULTS: dict[str, list[Any]] = {
+    "an image of three bytes": [{"type": "image", "base64": "AAAA"}],
+    "an image of no base64": [{"type": "image", "base64": "!"}],
+    "an empty image": [{"type": "image", "base64": ""}],
+    "an image of no bytes": [{"type": "image", "base64": b""}],
+    "a file": [{"type": "file", "base64": "A"}],
+    "audio": [{"type": "audio", "base64": "!"}],
+    "a deep document": [reduce(lambda inner, _: {"type": "document", "source": {"content": [inner]}}, range(900), {})],
+}
+
+
+@pytest.mark.parametrize("message", [ToolMessage, FunctionMessage])
+@pytest.mark.parametrize("content", BROKEN_RESULTS.values(), ids=BROKEN_RESULTS)
+def test_a_broken_block_in_the_result_of_a_tool_is_sent_as_text(
+    chat: ChatPollinations, ask: Ask, message: type[ToolMessage | FunctionMessage], content: list[Any]
+) -> None:
+    call = AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}])
+    known = {"tool_call_id": "1"} if message is ToolMessage else {"name": "look"}
+    assert ask(chat, [HumanMessage("Look."), call, message(content=content, **known)]).text  # type: ignore[arg-type]
+
+
+ODD_ARGUMENTS = {
+    "a number beyond 64 bits": '{"n": 1' + "0" * 20 + "}",
+    "deep lists": '{"n": ' + "[" * 300 + "]" * 300 + "}",
+    "deep objects": '{"n": ' * 300 + "1" + "}" * 300,
+    "half a character in a key": '{"\\ud800": 1}',
+    "half a character in an inner key": '{"a": [{"\\udc00x": 1}]}',
+}
+
+
+@pytest.mark.parametrize("arguments", ODD_ARGUMENTS.values(), ids=ODD_ARGUMENTS)
+def test_arguments_that_no_checkpoint_can_hold_are_an_invalid_call(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask, arguments: str
+) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    emulator.reply(message={"content": None, "tool_calls": [call]})
+    message = ask(chat, "Look.")
+    assert [each["args"] for each in message.invalid_tool_calls] == [arguments]
+    assert message.tool_calls == []
+    JsonPlusSerializer().dumps_typed(message)
+    assert ask(chat, [HumanMessage("Look."), message, HumanMessage("Once more")]).text
+
+
+@pytest.mark.parametrize(
+    "arguments", ['{"n": 9223372036854775807}', '{"n": ' + "[" * 60 + "]" * 60 + "}", '{"n": "\\ud83d\\ude00"}']
+)
+def test_large_arguments_are_good_ones(chat: ChatPollinations, emulator: Emulator, ask: Ask, arguments: str) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    emulator.reply(message={"content": None, "tool_calls": [call]})
+    assert [each["args"] for each in ask(chat, "Look.").tool_calls] == [json.loads(arguments)]
