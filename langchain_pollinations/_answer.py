@@ -124,7 +124,10 @@ class Answer:
         _note(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
         if choice.get("finish_reason") is not None:
             self._finish_reason = choice["finish_reason"]
-        return self._read(message) if message else Piece()
+        piece = self._read(message) if message else Piece()
+        if any(piece) and usage is None:
+            self._is_counting = True  # usage that came before this was no end
+        return piece
 
     def _read(self, message: Json) -> Piece:
         content = message.get("content")
@@ -230,7 +233,7 @@ class Answer:
     def _linked(self) -> Iterator[Json]:
         """What a media model made: its text speaks of it in Markdown, a `Link` header says where it is."""
         url = self._response.links.get("enclosure", {}).get("url")
-        if url and url in self.text:
+        if url and url.startswith(("http://", "https://")) and url in self.text:
             kind = self._asked.kind
             if kind not in _MADE and f"]({url})" in self.text and "![" in self.text:
                 kind = "image"  # of a model that the snapshot does not know, or of an agent

@@ -62,6 +62,10 @@ DEADLINE = "langchain_pollinations.deadline"
 """The extension of a request that holds its `Deadline`."""
 
 
+_GZIP = b"\x1f\x8b"
+"""How a member of a gzip body begins."""
+
+
 class Decoder:
     """Undoes the encoding of a body, and counts what comes out.
 
@@ -83,7 +87,9 @@ class Decoder:
         if self._encoding not in ("", "gzip", "x-gzip", "deflate") and not cuts:
             raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED})")
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if self._encoding else None
-        self._begun = False
+        self._head: bytes | None = b""
+        """The first bytes of an encoded body, until it is known how it is encoded."""
+        self._is_encoded = False
         if not self._encoding and not cuts and declared_size(response) > limit:
             raise self._too_large()
 
@@ -99,27 +105,39 @@ class Decoder:
         if self._inflate is None:
             yield from self._counted(piece)
             return
-        is_full = bool(piece)
-        while is_full:
+        while piece:
+            if self._inflate.eof:  # gzip may have several members; others have one end
+                if not piece.strip(b"\0"):
+                    return
+                if self._encoding == "deflate" or not piece.startswith(_GZIP[: len(piece)]):
+                    if self._cuts:
+                        return
+                    raise self._error(f"has bytes after the end of its encoding ({self._encoding})")
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 decoded = self._inflate.decompress(piece, CHUNK_SIZE)
             except zlib.error as error:
                 if self._cuts:
                     return
-                if self._begun or self._encoding != "deflate":
+                if self._head is None or self._encoding != "deflate":
                     raise self._error(f"is not encoded as it says ({self._encoding}): {error}") from error
                 # Some servers leave out the head of this encoding.
-                self._begun, self._inflate = True, zlib.decompressobj(-zlib.MAX_WBITS)
+                piece, self._head, self._inflate = self._head + piece, None, zlib.decompressobj(-zlib.MAX_WBITS)
                 continue
-            self._begun, piece = True, self._inflate.unconsumed_tail
-            is_full = bool(piece) or len(decoded) == CHUNK_SIZE  # more may wait inside
+            if self._head is not None:
+                self._head = None if decoded or len(self._head) > 1 else self._head + piece
+            self._is_encoded = True
+            piece = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
             yield from self._counted(decoded)
+            while len(decoded) == CHUNK_SIZE and not piece and not self._inflate.eof:  # more may wait inside
+                decoded = self._inflate.decompress(b"", CHUNK_SIZE)
+                yield from self._counted(decoded)
 
     def finish(self) -> None:
         """Check that the encoded body has its end, and that the call did not end it."""
         if self._deadline is not None:
             self._deadline.check()
-        if self._inflate is not None and self._begun and not (self._inflate.eof or self._cuts):
+        if self._inflate is not None and self._is_encoded and not (self._inflate.eof or self._cuts):
             raise self._error(f"stops before the end of its encoding ({self._encoding})")
 
     def _counted(self, decoded: bytes) -> Iterator[bytes]:
@@ -184,6 +202,8 @@ def iter_body(
         return
     for piece in response.iter_raw(None if deadline_of(response) else size):  # to look at the clock for each piece
         yield from decoder.feed(piece)
+        if size is None:
+            yield b""  # so that the reader sees the time pass where nothing comes out of the encoding
         if decoder.is_full:
             return
     decoder.finish()
@@ -228,8 +248,8 @@ def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
 
 def with_text(response: httpx.Response) -> httpx.Response:
     """A response whose `text` can be had: `charset=hex` names a codec, but none of text."""
-    name = response.charset_encoding
     try:
+        name = response.charset_encoding
         is_text = name is None or _TEXT_CODEC.match(codecs.lookup(name).name) is not None
     except (LookupError, ValueError):
         is_text = False

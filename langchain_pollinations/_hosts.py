@@ -9,12 +9,26 @@ import unicodedata
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-_PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+import httpx
+
+_PRIVATE_NAMES = (
+    *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan"),
+    *(".home.arpa", ".svc"),
+)
 
 
 def plain_host(host: str) -> str:
     """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
     return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
+
+
+def is_usable(url: httpx.URL) -> bool:
+    """Whether a request can go to an address: http or https, a host that can be looked up, a port, and no user name,
+    which would be sent as credentials."""
+    host = url.raw_host.decode("ascii")
+    labels_fit = len(host) < 254 and all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
+    has_port = url.port is None or 0 < url.port < 65536
+    return url.scheme in ("http", "https") and labels_fit and has_port and not url.userinfo
 
 
 def has_private_name(host: str) -> bool:

@@ -16,6 +16,7 @@ import copy
 import inspect
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -66,9 +67,11 @@ from langchain_pollinations._bodies import (
 )
 from langchain_pollinations._concurrency import check_wanted, run_all, run_within, sleep
 from langchain_pollinations._environment import named_variables
-from langchain_pollinations._hosts import ais_private, is_private
+from langchain_pollinations._hosts import ais_private, is_private, is_usable
+from langchain_pollinations._httpx2 import native_stream
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
+from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._settings import origin_of
 from langchain_pollinations._warnings import caller, find_caller
 
@@ -146,6 +149,9 @@ class Call(Generic[T]):
 Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
 """A conversation without I/O: it yields a call (or several, which may travel at once), is sent what their readers
 made of the answers, and returns its result. `Client.run` and `Client.arun` lead it. It may touch files."""
+
+MAX_READ_IN_LOOP = 1024 * 1024
+"""Bytes of a body that are read in the event loop; a larger one is read in a thread."""
 
 AT_ONCE = 4
 """Calls of one flow that travel at the same time."""
@@ -318,8 +324,9 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
             return _without_cookies(httpx.AsyncClient(verify=_tls()))
     # Its client, not its bare transport, which would turn off proxies from the environment.
     try:
-        from aiohttp import DummyCookieJar
         from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+
+        from langchain_pollinations._aiohttp import new_session
     except ImportError as error:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
@@ -327,9 +334,7 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
         client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_tls()))
     for carrier in (client._transport, *client._mounts.values()):
         if isinstance(carrier, AiohttpTransport):
-            # aiohttp keeps cookies of its own.
-            carrier.client = session = carrier.get_client()
-            session._cookie_jar = DummyCookieJar()
+            carrier.client = new_session(carrier)
     return client
 
 
@@ -415,16 +420,16 @@ class Client:
     def send(self, call: Call[T]) -> T:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
-        with errors.mapped():
+        with self._errors():
             return call.read(response)
 
     async def asend(self, call: Call[T]) -> T:
         call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
-        with errors.mapped():
-            if call.into is None:
+        with self._errors():
+            if call.into is None and len(response.content) <= MAX_READ_IN_LOOP:
                 return call.read(response)
-            read: T = await in_thread(call.read, response)  # it looks into the file
+            read: T = await in_thread(call.read, response)  # it looks into the file, or at many bytes
             return read
 
     def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
@@ -487,9 +492,9 @@ class Client:
         with _closing(response), _cut_off_in_time(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
-            with _partial_told(reader), errors.mapped(), self._end_told():
+            with _partial_told(reader), self._errors():
                 if not _is_event_stream(response):
-                    whole = _read(response, self._limit(call))
+                    whole = watched.read(self._limit(call))
                     if not _holds_events(whole):
                         yield from reader.whole(whole)
                         return
@@ -509,10 +514,9 @@ class Client:
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
-            with _partial_told(reader), errors.mapped(), self._end_told():
+            with _partial_told(reader), self._errors():
                 if not _is_event_stream(response):
-                    async with asyncio.timeout(self._time_left()):
-                        whole = await _aread(response, self._limit(call))
+                    whole = await watched.aread(self._limit(call))
                     if not _holds_events(whole):
                         for item in reader.whole(whole):
                             yield item
@@ -535,12 +539,12 @@ class Client:
         if self.deadline is None:
             return self._opened_here(call)
         self.deadline.check()
-        with errors.mapped(), self._end_told():
+        with self._errors():
             return run_within(self.deadline.remaining(), partial(self._opened_here, call), httpx.Response.close)
 
     def _opened_here(self, call: Call[Any]) -> httpx.Response:
         check_wanted()
-        with errors.mapped(), self._end_told():
+        with self._errors():
             client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
             for hop in range(client.max_redirects + 1):
@@ -557,7 +561,7 @@ class Client:
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
     async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
-        with errors.mapped(), self._end_told():
+        with self._errors():
             async with asyncio.timeout(self._time_left()), contextlib.AsyncExitStack() as opened:
                 if self.own_async_client is not None:
                     client = _open_client(self.own_async_client, "http_async_client")
@@ -592,8 +596,7 @@ class Client:
     def _answer(self, call: Call[Any]) -> httpx.Response:
         with (
             _turn(call),
-            errors.mapped(),
-            self._end_told(),
+            self._errors(),
             _closing(self._opened(call)) as response,
             _cut_off_in_time(response),
         ):
@@ -603,7 +606,7 @@ class Client:
         return response
 
     async def _aanswer(self, call: Call[Any]) -> httpx.Response:
-        with errors.mapped(), self._end_told():
+        with self._errors():
             async with _aturn(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
                 async with asyncio.timeout(self._time_left()):
@@ -615,6 +618,17 @@ class Client:
     def _time_left(self) -> float | None:
         """Seconds that the call may still take."""
         return None if self.deadline is None else self.deadline.remaining()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what goes wrong into errors of ours. They name `total_timeout` where its end made the call fail, and
+        hold no key, which a response may repeat."""
+        try:
+            with errors.mapped(), self._end_told():
+                yield
+        except errors.PollinationsError as error:
+            errors.remove_key(error, self.headers)
+            raise
 
     @contextlib.contextmanager
     def _end_told(self) -> Iterator[None]:
@@ -686,6 +700,8 @@ class Client:
         onward = response.next_request
         if onward is None or call.method != "GET":
             raise call.error_of(failed)
+        if not is_usable(onward.url):
+            raise _unusable(onward.url)
         if self._is_foreign(call) or _goes_abroad(response.request.url, onward.url):
             onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in _TOLD_ABROAD})
         return onward
@@ -713,7 +729,10 @@ class Client:
         """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
-        status, request_id = getattr(error, "status_code", None), getattr(error, "request_id", None)
+        status, request_id = (
+            getattr(error, "status_code", None),
+            safe_text(str(getattr(error, "request_id", None)), 100),
+        )
         logger.info(
             "Retry %d of %d in %.1f s: %s from %s (status %s, request id %s)",
             state.attempt_number, self.max_retries, seconds, type(error).__name__, call.origin or self.base_url,
@@ -729,6 +748,14 @@ class Client:
             before_sleep=partial(self._log_retry, call),
             reraise=True,
         )
+
+
+def _unusable(url: httpx.URL) -> errors.InvalidResponseError:
+    error = errors.InvalidResponseError(
+        f"The response leads to an address that cannot be requested: {str(url)[:200]!r}"
+    )
+    error.is_retryable = False
+    return error
 
 
 def _leads_inside(request: httpx.Request) -> errors.InvalidResponseError:
@@ -812,13 +839,19 @@ def _read_error(response: httpx.Response) -> httpx.Response:
     """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
     if response.has_redirect_location:
         return with_body(response, b"")
-    return with_body(response, b"".join(iter_body(response, MAX_ERROR, cuts=True)))
+    pieces: list[bytes] = []
+    with contextlib.suppress(httpx.TransportError):  # what has come says which error it is
+        pieces.extend(iter_body(response, MAX_ERROR, cuts=True))
+    return with_body(response, b"".join(pieces))
 
 
 async def _aread_error(response: httpx.Response) -> httpx.Response:
     if response.has_redirect_location:
         return with_body(response, b"")
-    pieces = [piece async for piece in aiter_body(response, MAX_ERROR, cuts=True)]
+    pieces: list[bytes] = []
+    with contextlib.suppress(httpx.TransportError):
+        async for piece in aiter_body(response, MAX_ERROR, cuts=True):
+            pieces.append(piece)
     return with_body(response, b"".join(pieces))
 
 
@@ -949,7 +982,7 @@ async def _aclose(response: httpx.Response) -> None:
 def _discard_surplus(response: httpx.Response) -> None:
     """Give up a connection that has brought more than the response: httpcore 1.0 would read the surplus as the response
     to the next request. Surplus that arrives later is found by httpcore itself."""
-    found: Any = response.stream
+    found: Any = native_stream(response.stream)
     for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
         found = getattr(found, name, None)
     if found is not None and found.trailing_data[0]:
@@ -959,17 +992,26 @@ def _discard_surplus(response: httpx.Response) -> None:
 @contextlib.contextmanager
 def _cut_off_in_time(response: httpx.Response) -> Iterator[None]:
     """End the connection of a response at the deadline of its call."""
-    deadline, stream = deadline_of(response), response.extensions.get("network_stream")
-    if deadline is None or stream is None or not response.http_version.startswith("HTTP/1"):
+    deadline = deadline_of(response)
+    with _cut_off_after(response, None if deadline is None else deadline.remaining()):
         yield
-        return
-    watch = threading.Timer(max(deadline.remaining(), 0), _cut_off, [stream.get_extra_info("socket")])
-    watch.daemon = True
-    watch.start()
+
+
+@contextlib.contextmanager
+def _cut_off_after(response: httpx.Response, seconds: float | None) -> Iterator[Callable[[], bool]]:
+    """End the connection of a response after some seconds. The result says whether they are over."""
+    ends = math.inf if seconds is None else time.monotonic() + seconds
+    stream = response.extensions.get("network_stream")
+    watch: threading.Timer | None = None
+    if seconds is not None and stream is not None and response.http_version.startswith("HTTP/1"):
+        watch = threading.Timer(max(seconds, 0), _cut_off, [stream.get_extra_info("socket")])
+        watch.daemon = True
+        watch.start()
     try:
-        yield
+        yield lambda: time.monotonic() >= ends
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
 
 
 def _cut_off(link: socket.socket) -> None:
@@ -1017,6 +1059,31 @@ class _Watched:
         if (deadline := deadline_of(self._response)) is not None:
             deadline.check()
 
+    def read(self, limit: int) -> httpx.Response:
+        """The body of a response that is no event stream, within the time of an event."""
+        with _cut_off_after(self._response, self.time_left()) as is_over:
+            try:
+                whole = _read(self._response, limit)
+            except (httpx.HTTPError, errors.PollinationsError):
+                if not is_over():
+                    raise
+            else:
+                if not is_over():
+                    return whole
+        self.check_deadline()
+        raise _stalled(self.limit)
+
+    async def aread(self, limit: int) -> httpx.Response:
+        """As `read`."""
+        try:
+            async with asyncio.timeout(self.time_left()) as time_limit:
+                return await _aread(self._response, limit)
+        except TimeoutError as error:
+            if not time_limit.expired():
+                raise
+            self.check_deadline()
+            raise _stalled(self.limit) from error
+
     def replay(self, whole: httpx.Response) -> None:
         """Take the events from a body that was read."""
         self._response = whole
@@ -1058,7 +1125,7 @@ class _Watched:
         self._waiting += len(text)
         if self._waiting > MAX_EVENT:
             raise errors.InvalidResponseError(f"An event of the stream is longer than {MAX_EVENT:,} characters")
-        if self._unread is None:
+        if self._unread is None or not text:
             return text
         text = text if self._unread else text.removeprefix("\ufeff")
         self._unread.append(text)
@@ -1112,12 +1179,12 @@ def _says_something(event: ServerSentEvent) -> bool:
 
 def _told(event: ServerSentEvent) -> str:
     """The data of an event; where only its name calls it an error, in the form of one."""
-    if event.event != "error":
+    if event.event.lower() != "error":
         return event.data
     try:
         error = json.loads(event.data)
-    except ValueError:
-        error = event.data
+    except (ValueError, RecursionError):
+        error = event.data[:MAX_ERROR] or "The stream has an error event without data"
     return event.data if isinstance(error, dict) and "error" in error else json.dumps({"error": error})
 
 

@@ -32,6 +32,11 @@ def to_httpx(client: Any) -> Any:
     return Httpx2AsyncClient(client) if is_async else Httpx2Client(client)
 
 
+def native_stream(stream: Any) -> Any:
+    """The stream of a response as its own library made it."""
+    return stream._response.stream if isinstance(stream, _Body | _AsyncBody) else stream
+
+
 class _Httpx2Client:
     """What the sync and the async client share."""
 

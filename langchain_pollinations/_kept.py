@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -90,7 +91,17 @@ class Kept:
         blocks = _blocks(values, "content_blocks")
         if not all(block.keys() <= {"type", "text"} or _is_bare_picture(block) for block in blocks):
             extra["content_blocks"] = [_blanked(block) for block in blocks]
-        return extra
+        finite: Json = _finite(extra)
+        return finite
+
+
+def _finite(value: Any) -> Any:
+    """JSON without the numbers that no request can carry (NaN, infinity): they become None."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Fields:

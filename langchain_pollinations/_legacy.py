@@ -277,7 +277,7 @@ def _read_models(read: Callable[[httpx.Response], T], category: str, response: h
     """The list as the new host has it: the image host tells bare names, and neither the kind."""
     try:
         entries = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.not_expected(response, "list of models") from error
     if not isinstance(entries, list):
         return read(response)
@@ -296,7 +296,7 @@ _ROUTES: Sequence[tuple[str, str, Callable[[Hosts, Call[Any]], Call[Any]]]] = (
 
 _PICTURED = ("x-error-status", "x-error-type", "x-error-message")
 _MENTIONS_LENGTH = re.compile(
-    r"exceeds? (the )?(maximum|limit|\d+)[^.]*characters|(input|prompt|messages?|text) (is |are )?too long",
+    r"exceeds? (the )?(maximum|limit|\d{1,9})[^.]{0,200}characters|(input|prompt|messages?|text) (is |are )?too long",
     re.IGNORECASE,
 )
 _MENTIONS_BLOCK = re.compile(
@@ -378,7 +378,7 @@ def _provider_message(response: httpx.Response) -> str:
     try:
         details = response.json()["details"]
         details = json.loads(details) if isinstance(details, str) and details.startswith("{") else details
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     while isinstance(details, dict):
         details = details.get("message") or details.get("error")

@@ -40,7 +40,11 @@ class AnswerParser(JsonOutputParser):
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         answer = result[0]
         message = answer.message if isinstance(answer, ChatGeneration) else AIMessage(answer.text)
-        return self._so_far(message) if partial else self._whole(message)
+        try:
+            return self._so_far(message) if partial else self._whole(message)
+        except RecursionError as error:
+            told = "The answer has more levels within each other than can be read"
+            raise OutputParserException(told, llm_output=str(message.text)) from error
 
     def _so_far(self, message: BaseMessage) -> Any:
         """The dict so far. Instances come whole: half an answer is no case for the validators of a class."""
@@ -211,7 +215,7 @@ _OPENED = re.compile(r"[{\[]")
 _BRACKET = re.compile(r"[{}\[\]]")
 _IS_JSON = re.compile(r'\{\s*"[^"\n]*"\s*:|\[\s*[\[{]')
 _MOST_READ = 1_000_000
-_FENCED = re.compile(r"```[a-zA-Z0-9]*\s*\n(.*?)```", re.DOTALL)
+_FENCED = re.compile(r"```[a-zA-Z0-9]*[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
 def json_values(text: str) -> list[Any]:
@@ -234,7 +238,10 @@ def json_values(text: str) -> list[Any]:
         except (json.JSONDecodeError, RecursionError) as error:
             if _IS_JSON.match(text, begun):
                 place = _closed(text, begun)
-            spent += error.pos - begun if isinstance(error, json.JSONDecodeError) else len(text)
+            if isinstance(error, RecursionError):
+                spent += len(text)
+            else:
+                spent += error.pos - begun + error.pos // 64  # it counts the lines before it
     objects = [value for value in found if isinstance(value, dict)]
     return objects or found  # a list beside objects is rather a mark of a source, such as [1]
 

@@ -51,6 +51,12 @@ LARGEST: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 40
 LARGEST_TOTAL: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
 """Bytes of all files of one argument together. A language model may have written their names."""
 
+LONGEST_PATH = 4096
+"""Characters of a path."""
+
+LONGEST_ADDRESS = 8192
+"""Characters of an address."""
+
 MOST = 32
 """References of one argument. Models that the catalogue knows take fewer."""
 
@@ -101,6 +107,8 @@ class Reading:
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
         if is_data_uri(given):
+            if len(given) > 3 * (self.largest or LARGEST[self.family]):  # a byte takes up to three characters
+                raise self._wrong(f"the data URI has {len(given):,} characters, which is more than is read")
             return self._of_bytes(self._uri_bytes(given))
         self._check_public(given)
         return given
@@ -129,7 +137,15 @@ class Reading:
     def _checked(self, given: Media) -> Media:
         if not given.mime_type.startswith(f"{self.family}/"):
             raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {given.mime_type[:60]}")
-        return given
+        if given.path is None or (given.url or "").startswith(f"{self.own}/"):
+            return given
+        # Something else may stand under the path by now.
+        try:
+            data = given.data
+        except OSError as error:
+            raise self._wrong(f"the file of this media cannot be read: {error.strerror}") from error
+        self._type(data[: media.HEAD], len(data))
+        return Media(data=data, mime_type=given.mime_type, url=given.url)
 
     def _of_bytes(self, data: bytes) -> Media:
         return Media(data=data, mime_type=self._type(data, len(data)))
@@ -168,13 +184,15 @@ class Reading:
                 f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
                 "may be read from: reference_folder=..."
             )
+        if len(str(path)) > LONGEST_PATH:
+            raise self._wrong(f"the path has {len(str(path)):,} characters; at most {LONGEST_PATH:,} are taken")
         if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # whoever resolves one asks another machine, with our password
             raise self._wrong(f"{name} is no name of a file in reference_folder, but one of a network or device")
         folder = self.folder.expanduser().resolve()
         try:
             found = (folder / path.expanduser()).resolve()
             if not found.is_relative_to(folder):
-                raise self._wrong(f"{name} lies outside of reference_folder ({folder.name})")
+                raise self._wrong(f"{name} is no file in reference_folder ({folder.name})")
             with os.fdopen(_open_below(folder, found.relative_to(folder)), "rb") as file:
                 yield file
         except OSError as error:
@@ -183,10 +201,12 @@ class Reading:
         except InvalidRequestError:
             raise
         except (ValueError, RuntimeError) as error:  # half a character, a home of nobody, a link to itself
-            raise self._wrong(f"{name} cannot be read: {error}") from error
+            raise self._wrong(f"{name} is no file in reference_folder ({folder.name})") from error
 
     def _check_public(self, address: str) -> None:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
+        if len(address) > LONGEST_ADDRESS:
+            raise self._wrong(f"the address has {len(address):,} characters; at most {LONGEST_ADDRESS:,} are taken")
         try:
             parts = urlsplit(address)
             host, _ = plain_host(parts.hostname or ""), parts.port
@@ -197,7 +217,7 @@ class Reading:
         if address.startswith(f"{self.own}/"):
             return
         is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
-        if parts.username is not None or has_private_name(host) or is_number:
+        if parts.username is not None or has_private_name(host) or is_number or "." not in host:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 

@@ -100,7 +100,7 @@ class Thinking:
             head = self._held.lstrip()
             if head.startswith(self._OPEN):
                 self._place, self._held = "thought", head[len(self._OPEN) :]
-            elif self._OPEN.startswith(head):
+            elif self._OPEN.startswith(head) and len(self._held) <= _MOST_HELD:
                 return thought, ""  # may still become the tag
             else:
                 self._held = head if self._place == "after" else self._held
@@ -115,7 +115,7 @@ class Thinking:
         if tag:
             self._place, self._held = "after", after
         else:
-            self._held = words[len(whole.rstrip()) :]
+            self._held = words[len(whole.rstrip()) :] if len(words) - len(whole.rstrip()) <= _MOST_HELD else ""
         thought = whole.rstrip() if self._thought else whole.strip()
         self._thought = self._thought or bool(thought)
         return thought, bool(tag)
@@ -126,6 +126,10 @@ class Thinking:
         if self._place == "thought":
             return held.rstrip(), ""
         return "", held if self._place == "head" else held.lstrip()
+
+
+_MOST_HELD = 10_000
+"""White space that is held back, since it may stand before a tag."""
 
 
 def _begun(text: str, tag: str) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import threading
 
-from langchain_pollinations.media import Media
+from langchain_pollinations.media import Media, opened_file
 
 MOST = 50
 HEAVIEST = 32 * 1024 * 1024
@@ -28,10 +28,10 @@ class Shelf:
     def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
         return Shelf, ()
 
-    def keep(self, media: Media) -> str:
+    def keep(self, media: Media, secret: str = "\0") -> str:
         """The id of a media, by which it is found from now on: that of its address, so that it means the same to the
-        service's media host; a digest of the bytes where it has none."""
-        name = _id_of(media)
+        service's media host; a digest of the bytes where it has none, or where it holds the secret."""
+        name = _id_of(media, secret)
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = media
@@ -46,16 +46,17 @@ class Shelf:
         return at_end if named is None and at_end is not None and at_end.url == reference else named
 
 
-def _id_of(media: Media) -> str:
+def _id_of(media: Media, secret: str) -> str:
     end = (media.url or "").rpartition("/")[2]
-    return end if re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) else _digest(media).hexdigest()[:16]
+    is_id = re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) and secret not in end
+    return end if is_id else _digest(media).hexdigest()[:16]
 
 
 def _digest(media: Media) -> hashlib._Hash:
     """The digest of the bytes. A file is read piece by piece."""
     if media.path is None:
         return hashlib.sha256(media.data)
-    with media.path.open("rb") as file:
+    with opened_file(media.path) as file:
         return hashlib.file_digest(file, "sha256")
 
 

@@ -246,6 +246,8 @@ def as_completion(response: httpx.Response) -> httpx.Response:
         if "choices" in message:
             return response
     elif kind.startswith("audio/"):
+        if response.content.lstrip()[:1] in (b"", b"{", b"<"):  # nothing, an error object, a page
+            raise errors.not_expected(response, "audio")
         message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
     elif kind == "text/plain":
         text, sources = split_sources(response.text)
@@ -273,6 +275,7 @@ def split_sources(text: str) -> tuple[str, list[str]]:
 
 
 _COUNTER = re.compile(r"x-usage-(prompt|completion)-(.+)-tokens")
+_COUNT = re.compile(r"[0-9]{1,18}")
 _DETAILS = {"cached": "cached_tokens", "cache-write": "cache_write_tokens"}
 
 
@@ -283,11 +286,11 @@ def usage_of(headers: httpx.Headers) -> Json | None:
     """
     usage: Json = {}
     for name, value in headers.items():
-        if (found := _COUNTER.fullmatch(name)) and value.isdigit():
+        if (found := _COUNTER.fullmatch(name)) and _COUNT.fullmatch(value):
             side, kind = found.groups()
             usage[f"{side}_tokens"] = usage.get(f"{side}_tokens", 0) + int(value)
             if kind != "text":
                 details = usage.setdefault(f"{side}_tokens_details", {})
                 details[_DETAILS.get(kind, f"{kind}_tokens")] = int(value)
     total = headers.get("x-usage-total-tokens", "")
-    return {**usage, "total_tokens": int(total)} if total.isdigit() else usage or None
+    return {**usage, "total_tokens": int(total)} if _COUNT.fullmatch(total) else usage or None

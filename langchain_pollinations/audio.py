@@ -34,6 +34,8 @@ LONGEST_DIALOGUE = 2_000
 """Characters that one request takes of a dialogue, names of the voices included."""
 MOST_VOICES = 10
 """Voices of one dialogue."""
+LONGEST_VOICE = 100
+"""Characters of the name or id of a voice."""
 LONGEST_TEXT = 400_000
 """Characters that are spoken in parts: some seven hours. A WAV has no room for more than 4 GiB."""
 LARGEST_REFERENCE = 20 * 1024 * 1024
@@ -383,6 +385,9 @@ def known_voice(given: str, model: Model, name: str, argument: str) -> str:
     Raises:
         InvalidRequestError: If the model has no such voice.
     """
+    if len(given) > LONGEST_VOICE:
+        told = f"a voice has at most {LONGEST_VOICE} characters, not {len(given):,}"
+        raise InvalidRequestError(f"{argument}: {told}", param=argument)
     voices = {voice.lower(): voice for voice in model.voices}
     if not voices or given in model.voices:
         return given
@@ -470,7 +475,7 @@ def read_timed(response: httpx.Response, prompt: str, options: SoundOptions) -> 
     try:
         data = decode(body["audio_base64"])
         times = {name: _alignment(body.get(name)) for name in ALIGNMENTS}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise errors.not_expected(response, expected) from error
     headers = response.headers.copy()
     if options.response_format == "pcm":
@@ -504,7 +509,7 @@ def _with_rate(sound: Media, response: httpx.Response) -> Media:
     """Raw samples with their rate, without which nobody could play them."""
     if sound.mime_type != "audio/pcm":
         return sound
-    said = re.search(r"rate=(\d+)", response.headers.get("content-type", ""))
+    said = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
     rate = int(said[1]) if said else _PCM_RATES.get(catalog.maker(sound.model or ""), PCM16_RATE)
     return replace(sound, metadata={**sound.metadata, "sample_rate": rate})
 

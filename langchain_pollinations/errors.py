@@ -42,6 +42,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from types import TracebackType
 from typing import Any
 
 import httpx
@@ -358,7 +359,16 @@ def is_failure(body: Mapping[str, Any]) -> bool:
     """Whether a JSON object of a response with status 200 says that it is an error: by an error object, as the
     service's envelope without one, or as vLLM and Anthropic mark errors."""
     is_marked = "error" in (body.get("type"), body.get("object"))
-    return bool(body.get("error")) or body.get("success") is False or is_marked
+    return bool(body.get("error")) or body.get("success") is False or is_marked or _is_bare_error(body)
+
+
+def _is_bare_error(body: Mapping[str, Any]) -> bool:
+    """Whether an object is one of FastAPI's, GraphQL's or a gateway's errors and nothing else."""
+    words = [body.get(name) for name in ("detail", "errors", "message")]
+    return body.keys() <= _BARE_ERROR and any(isinstance(each, str | list) and each for each in words)
+
+
+_BARE_ERROR = frozenset({"detail", "errors", "code", "status", "message"})
 
 
 def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
@@ -523,8 +533,11 @@ def _error_object(body: Any) -> Mapping[str, Any]:
     error = body.get("error")
     if isinstance(error, Mapping):
         return error
-    # `{"error": "words", "message": "sentence"}`: the older limiter and the media host.
-    return {**body, "message": body.get("message") or error, "code": body.get("code")}
+    # `{"error": "words", "message": "sentence"}`: the older limiter and the media host. FastAPI has `detail`, GraphQL
+    # `errors`.
+    others = body.get("detail") or body.get("errors")
+    words = error or (others if isinstance(others, str) or others is None else json.dumps(others)[:500])
+    return {**body, "message": body.get("message") or words, "code": body.get("code")}
 
 
 def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
@@ -588,6 +601,14 @@ def mapped() -> Iterator[None]:
     except httpx.HTTPError as error:
         remove_headers(error)
         raise _from_httpx(error) from error
+    except (UnicodeError, BaseExceptionGroup) as error:  # of a host that no resolver takes, a port that no socket takes
+        if isinstance(error, BaseExceptionGroup) and error.split((OSError, OverflowError, ValueError))[1] is not None:
+            raise
+        raise InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}") from error
+    except RecursionError as error:
+        too_deep = InvalidResponseError("The response has more levels within each other than can be read")
+        too_deep.is_retryable = False
+        raise too_deep from error
     except _aiohttp_errors() as error:
         # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
         remove_headers(error)
@@ -600,6 +621,8 @@ def remove_headers(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
+        if _passes_aiohttp(error.__traceback__):  # whose frames have the headers in a variable
+            error.__traceback__ = None
         if isinstance(error, httpx.HTTPError):
             with suppress(RuntimeError):
                 error.request.headers = httpx.Headers()
@@ -611,6 +634,31 @@ def remove_headers(error: BaseException | None) -> None:
             failed.history = ()
             failed.args = (failed.request_info, failed.history)
         error = error.__cause__ or error.__context__
+
+
+def _passes_aiohttp(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "aiohttp":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
+    """Replace the key that is in some headers in all that an error holds: the service may repeat a request."""
+    scheme, _, secret = headers.get("authorization", "").rpartition(" ")
+    if scheme and secret in repr((error.args, vars(error))):
+        error.args = tuple(_without(secret, each) for each in error.args)
+        for name, value in vars(error).items():
+            setattr(error, name, _without(secret, value))
+
+
+def _without(secret: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "***")
+    if isinstance(value, dict):
+        return {_without(secret, key): _without(secret, each) for key, each in value.items()}
+    return [_without(secret, each) for each in value] if isinstance(value, list) else value
 
 
 def _from_httpx(error: httpx.HTTPError) -> PollinationsError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import html
 import io
 import os
 import re
 import shutil
+import stat
 import struct
 import uuid
 import wave
@@ -186,12 +188,19 @@ def _has_jpeg_end(data: bytes) -> bool:
     """Whether an end follows the image's own data; that of a thumbnail in its head does not count."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
+        if data[place + 1] == 0xFF:  # fill bytes before a marker
+            found = _NO_FILL.search(data, place)
+            place = found.start() - 1 if found else len(data)
+            continue
         marker = data[place + 1]
         if marker == 0xDA:
             return data.find(b"\xff\xd9", place) > 0
-        is_bare = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8
-        place += (1 if marker == 0xFF else 2) if is_bare else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        is_bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
+        place += 2 if is_bare else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return False
+
+
+_NO_FILL = re.compile(rb"[^\xff]")
 
 
 def _has_gif_end(data: bytes) -> bool:
@@ -371,6 +380,27 @@ def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
     raise ValueError("a part is a WAV without samples")
 
 
+def opened_file(path: Path) -> io.BufferedReader:
+    """A regular file, open for reading. A symbolic link is not followed: whoever may write to the folder of a result
+    could lead it to any file.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    number = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise IsADirectoryError(errno.EISDIR, "it is no file", str(path))
+    return os.fdopen(number, "rb")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file."""
+    with opened_file(path) as file:
+        return file.read()
+
+
 @contextmanager
 def written(target: Path) -> Iterator[Path]:
     """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
@@ -477,7 +507,7 @@ class Media:
         if name == "data" and "_data" in known:
             return known["_data"]
         if name == "data" and known.get("path") is not None:
-            return self.path.read_bytes()  # type: ignore[union-attr]
+            return read_file(self.path)  # type: ignore[arg-type]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
@@ -510,7 +540,8 @@ class Media:
             if "_data" in self.__dict__:
                 part.write_bytes(self.data)
             else:
-                shutil.copyfile(self.path, part)  # type: ignore[arg-type]  # piece by piece, however long the film
+                with opened_file(self.path) as file, part.open("wb") as copy:  # type: ignore[arg-type]
+                    shutil.copyfileobj(file, copy)  # piece by piece, however long the film
         return target
 
     def _check_suffix(self, suffix: str) -> None:

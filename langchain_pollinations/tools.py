@@ -31,11 +31,11 @@ from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, HiddenInput, PublicPickle, describe_unknown, told
-from langchain_pollinations._references import Reading
+from langchain_pollinations._references import MOST, Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.audio import LONGEST_VOICE, PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
     KEYS_PAGE,
     ContentBlockedError,
@@ -170,7 +170,7 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
         return self._sentence(made), made.to_artifact()
 
     def _sentence(self, made: Media) -> str:
-        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made)})"
+        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made, self._secret())})"
         if model := safe_text(made.model or "", 100, [self._secret()]):
             text += f", made by {model}"
         if made.seed is not None:
@@ -265,6 +265,10 @@ _SEEN = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """What models look at. Anything else, such as an SVG, would end this conversation: each later request holds it too."""
 
 
+MOST_SHOWN = 2 * 1024 * 1024
+"""Bytes of a picture that is put before a model."""
+
+
 class PictureTool(MediaTool):
     """What drawing and editing share."""
 
@@ -275,12 +279,16 @@ class PictureTool(MediaTool):
     """What draws the pictures."""
 
     show: bool = False
-    """Put the picture itself before the model, for models that can see."""
+    """Put the picture itself before the model, for models that can see. A picture of more than 2 MiB is not shown: each
+    later request of the conversation holds it, and the service takes about 20 MiB."""
 
     def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
         text = self._sentence(made)
-        shown = self.show and made.mime_type in _SEEN
-        return [{"type": "text", "text": text}, made.to_block()] if shown else text, made.to_artifact()
+        if not self.show or made.mime_type not in _SEEN:
+            return text, made.to_artifact()
+        if made.size > MOST_SHOWN:
+            return f"{text} It is not shown, since it has {made.size:,} bytes.", made.to_artifact()
+        return [{"type": "text", "text": text}, made.to_block()], made.to_artifact()
 
 
 class PollinationsImageTool(PictureTool):
@@ -353,9 +361,13 @@ class EditImageInput(BaseModel):
     @field_validator("images", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        if isinstance(found := unpacked(value), list):  # some models write a list as JSON in a string
-            return found
-        return [value] if isinstance(value, str) else value
+        found = unpacked(value)  # some models write a list as JSON in a string
+        listed = found if isinstance(found, list) else [value] if isinstance(value, str) else value
+        if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+            listed = list(dict.fromkeys(listed))  # each once, however often the model named it
+        if isinstance(listed, list) and len(listed) > MOST:
+            raise ValueError(f"at most {MOST} pictures, not {len(listed)}")
+        return listed
 
 
 class PollinationsEditImageTool(PictureTool):
@@ -391,8 +403,7 @@ class PollinationsEditImageTool(PictureTool):
         self.image._check_editing()
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        named = dict.fromkeys(options.pop("images"))  # each once, however often the model named it
-        return (options.pop("prompt"), [self._made(each) for each in named]), options
+        return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
 
 
 # --- Film -------------------------------------------------------------------------------------------------------------
@@ -448,11 +459,17 @@ class SpeechInput(BaseModel):
     """What a model may choose about speech."""
 
     text: str = Field(description="What is to be read aloud, word for word.")
-    voice: str | None = Field(default=None, description="Name of the voice. Leave out for the default.")
+    voice: str | None = Field(
+        default=None, max_length=LONGEST_VOICE, description="Name of the voice. Leave out for the default."
+    )
 
 
 class PollinationsSpeechTool(MediaTool):
     """Lets an agent speak. Takes the arguments of `PollinationsSpeech` itself, or a ready `speech=`."""
+
+    max_characters: int = Field(default=10_000, ge=1)
+    """Characters that the model may have read aloud in one call. A long text takes several requests, each of which is
+    billed."""
 
     _WRAPPER = "speech"
     _NOUN = "recording"
@@ -468,7 +485,11 @@ class PollinationsSpeechTool(MediaTool):
     """What speaks."""
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (options.pop("text"),), options
+        text = options.pop("text")
+        if len(text) > self.max_characters:
+            told = f"text has {len(text):,} characters; at most {self.max_characters:,} are read aloud in one call"
+            raise InvalidRequestError(told, param="text")
+        return (text,), options
 
 
 class MusicInput(BaseModel):
@@ -563,7 +584,10 @@ class PollinationsTranscribeTool(MediaTool):
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
-        return safe_lines(made.page_content, [self._secret()]) or "Nothing is said in it.", {
+        text = safe_lines(made.page_content[:MOST_WRITTEN], [self._secret()]) or "Nothing is said in it."
+        if (length := len(made.page_content)) > MOST_WRITTEN:
+            text += f"\n(The transcript has {length:,} characters; these are the first {MOST_WRITTEN:,}.)"
+        return text, {
             "type": "pollinations_transcript",
             "page_content": made.page_content,
             "metadata": made.metadata,
@@ -578,6 +602,9 @@ def _lost_told() -> Iterator[None]:
     except NotFoundError as error:
         raise ToolException("recording: nothing is kept under this id (any more)") from error
 
+
+MOST_WRITTEN = 100_000
+"""Characters of a transcript that a model reads; the artifact has all of it."""
 
 _STORED = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
 """Paths of files on the media host."""

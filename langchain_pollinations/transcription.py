@@ -397,7 +397,7 @@ def _decoded(response: httpx.Response) -> str:
     kind = response.headers.get("content-type", "").lower()
     try:
         text = response.content.decode(response.charset_encoding or "utf-8").removeprefix("\ufeff").strip()
-    except (UnicodeDecodeError, LookupError) as error:
+    except (UnicodeError, LookupError) as error:
         raise errors.not_expected(response, _TRANSCRIPT) from error
     if "html" in kind or "json" in kind or text[:15].lower().startswith(("<!doctype", "<html")):
         raise errors.not_expected(response, _TRANSCRIPT)

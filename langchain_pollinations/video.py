@@ -14,6 +14,7 @@ import httpx
 from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog, errors, media
+from langchain_pollinations._hosts import is_usable
 from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import (
     LONGEST_URL,
@@ -385,8 +386,8 @@ def read_stored(response: httpx.Response, prompt: str) -> Stored:
     try:
         item = body["data"][0]
         url = item["url"]
-        is_address = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        is_address = is_usable(httpx.URL(url))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
         raise errors.not_expected(response, "film") from error
     if not is_address:
         raise errors.not_expected(response, "film")

@@ -43,7 +43,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 LAYERS = (
-    "_base64 _history _hosts _httpx2 _json_schema _notices _running _safe_text _warnings pytest_plugin",
+    "_aiohttp _base64 _history _hosts _httpx2 _json_schema _notices _running _safe_text _warnings pytest_plugin",
     "_concurrency _parsers _unpacking errors media",
     "_batches _bodies _calls _environment _inline _parts _progress _references _settings _shelf",
     "_encode _options _pace",

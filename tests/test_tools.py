@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -349,7 +350,7 @@ def test_films_go_to_files_of_our_own_naming_where_a_folder_is_given(
         ("generate_video", {"prompt": "waves", "duration": 5}, "duration: model 'veo' makes films of 4, 6, 8 seconds"),
         ("generate_video", {"prompt": "waves", "aspect_ratio": "1:1"}, "aspect_ratio: model 'veo' offers 16:9, 9:16"),
         ("generate_speech", {"text": "Hello", "voice": "nemo"}, "has no voice 'nemo'"),
-        ("generate_speech", {"text": "x" * 10_001}, "10001 characters"),
+        ("generate_speech", {"text": "x" * 10_001}, "10,001 characters"),
         ("generate_music", {"prompt": "a waltz", "duration": 1}, "duration: model 'music' takes 3 to 300, not 1"),
         ("transcribe_audio", {"recording": "abcdefgh"}, "nothing is kept under this id"),
     ],
@@ -728,3 +729,93 @@ def test_a_tool_says_what_it_takes_in_place_of_its_wrapper(emulator: Emulator) -
         PollinationsMusicTool(music=PollinationsMusicTool(**emulator.connection()).music, duration=3)
     with pytest.raises(InvalidRequestError):
         PollinationsSpeechTool(**emulator.connection()).speech.generate("")
+
+
+# --- A model that was told to do harm ---------------------------------------------------------------------------------
+
+
+def test_a_large_picture_is_not_put_before_the_model(emulator: Emulator, run: Any) -> None:
+    """Each later request would hold it, and the service takes about 20 MiB."""
+    large = PNG[:-12] + b"\0\x50\0\0tEXt" + bytes(0x500000 + 4) + PNG[-12:]
+    emulator.reply(body=large, content_type="image/png", on="/image/")
+    message = run(PollinationsImageTool(**emulator.connection(), show=True), {"prompt": "a cat"})
+    assert "is not shown, since it has 5,242," in message.content
+    assert Media.from_artifact(message.artifact).data == large
+
+
+def test_a_model_reads_the_beginning_of_a_long_transcript(emulator: Emulator, run: Any) -> None:
+    tools = {tool.name: tool for tool in PollinationsToolkit(**emulator.connection()).get_tools()}
+    spoken = run(tools["generate_speech"], {"text": "Hello"})
+    emulator.reply(body={"text": "word " * 30_000}, on="/v1/audio/transcriptions")
+    message = run(tools["transcribe_audio"], {"recording": id_in(spoken)})
+    assert message.content.endswith("(The transcript has 149,999 characters; these are the first 100,000.)")
+    assert len(message.content) < 100_200
+    assert len(message.artifact["page_content"]) == 149_999
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("generate_speech", {"text": "hello. " * 2000}, "at most 10,000 are read aloud in one call"),
+        ("generate_speech", {"text": "hello", "voice": "v" * 200}, "at most 100 characters"),
+        ("edit_image", {"prompt": "x", "images": [f"a{n}" for n in range(40)]}, "at most 32 pictures, not 40"),
+        ("edit_image", {"prompt": "x", "images": [1] * 1_000_000}, "at most 32 pictures"),
+        ("edit_image", {"prompt": "x", "images": ["https://example.com/" + "a" * 9000]}, "at most 8,192 are taken"),
+        ("generate_video", {"prompt": "x", "first_frame": "http://redis/a.png"}, "public addresses only"),
+    ],
+)
+def test_a_model_cannot_ask_for_much(
+    emulator: Emulator, tools: dict[str, BaseTool], run: Any, name: str, given: dict[str, Any], says: str
+) -> None:
+    message = run(tools[name], given)
+    assert message.status == "error"
+    assert says in message.content
+    assert len(message.content) < 600
+    assert emulator.requests == []
+
+
+def test_a_dialogue_with_a_long_voice_is_refused(emulator: Emulator, run: Any) -> None:
+    tool = PollinationsSpeechTool(**emulator.connection(), model="dialogue", response_format="wav")
+    for voice, words in (("v" * 2100, 10), ("v" * 1996, 9000)):
+        message = run(tool, {"text": f"{voice}: {'x' * (words - 2)}"[:10_000]})
+        assert message.status == "error"
+        assert "at most 100 characters" in message.content
+    assert emulator.requests == []
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="this system has no symbolic links")
+@pytest.mark.parametrize("kind", ["link", "pipe", "text"])
+def test_what_took_the_place_of_a_result_is_not_sent(emulator: Emulator, run: Any, tmp_path: Path, kind: str) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(PNG)
+    folder = tmp_path / "results"
+    folder.mkdir()
+    options: Any = {"image": {"output_folder": folder}}
+    tools = {tool.name: tool for tool in PollinationsToolkit(**emulator.connection(), options=options).get_tools()}
+    emulator.reply(body=PNG, content_type="image/png", on="/image/")
+    drawn = run(tools["generate_image"], {"prompt": "a cat"})
+    file = Path(drawn.artifact["path"])
+    file.unlink()
+    if kind == "link":
+        file.symlink_to(secret)
+    elif kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text("root:x:0:0")
+    sent = len(emulator.requests)
+    run(tools["edit_image"], {"prompt": "x", "images": [id_in(drawn)]})
+    run(tools["generate_video"], {"prompt": "x", "first_frame": id_in(drawn), "duration": 4})
+    for request in emulator.requests[sent:]:
+        assert b"IHDR" not in request.body
+        assert b"root:x" not in request.body
+    media = Media.from_artifact(drawn.artifact, folder) if kind != "link" else None
+    if media is not None and kind == "pipe":
+        with pytest.raises(OSError, match="it is no file"):
+            _ = media.data
+
+
+def test_a_key_that_the_service_repeats_is_no_id(emulator: Emulator, run: Any) -> None:
+    key = emulator.connection()["api_key"]
+    link = {"link": f'<https://example.com/{key}>; rel="enclosure"'}
+    emulator.reply(body=PNG, content_type="image/png", headers=link, on="/image/")
+    assert key not in run(PollinationsImageTool(**emulator.connection()), {"prompt": "x"}).content
