@@ -248,8 +248,11 @@ class HiddenInput(BaseModel):
 def own_class(kind: type[BaseModel]) -> type[BaseModel]:
     """The class of this package that a class is or derives from. A derived class may have a constructor with other
     arguments, and validators that set the very field that changes."""
-    package = __name__.partition(".")[0]
-    return next(base for base in kind.__mro__ if base.__module__.partition(".")[0] == package)
+    return next(base for base in kind.__mro__ if _is_own(base))
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 class PublicPickle(BaseModel):
@@ -261,8 +264,8 @@ class PublicPickle(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        own = own_class(type(self)).__private_attributes__
-        private = {name: value for name, value in (state["__pydantic_private__"] or {}).items() if name not in own}
+        private = state["__pydantic_private__"] or {}
+        private = {name: value for name, value in private.items() if not _is_own(type(value))}
         fields = {name: value for name, value in state["__dict__"].items() if name not in self._TRANSIENT}
         return {**state, "__dict__": fields, "__pydantic_private__": private}
 
