@@ -95,13 +95,19 @@ class Kept:
         return finite
 
 
-def _finite(value: Any) -> Any:
-    """JSON without the numbers that no request can carry (NaN, infinity): they become None."""
+def _finite(value: Any, level: int = 0) -> Any:
+    """JSON without the numbers that no request can carry (NaN, infinity): they become None. So does what is too deep
+    to be looked at."""
+    if isinstance(value, dict | list) and level > _MOST_LEVELS:
+        return None
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(each, level + 1) for key, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each) for each in value]
+        return [_finite(each, level + 1) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_MOST_LEVELS = 200
 
 
 class _Fields:
