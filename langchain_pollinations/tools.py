@@ -636,7 +636,8 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 
 
 class PollinationsToolkit(Connection, BaseToolkit):
-    """The tools, over one connection, and with one memory for what they make.
+    """The tools, over one connection, and with one memory for what they make. Agents of several users need a toolkit
+    each: who knows the id of a medium can use it.
 
     >>> toolkit = PollinationsToolkit(
     ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
