@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import re
 from importlib.metadata import version
 from importlib.resources import files
@@ -42,35 +44,30 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files("langchain_pollinations").joinpath("py.typed").is_file()
 
 
-LAYERS = (
-    "_aiohttp _base64 _history _hosts _httpx2 _json_schema _notices _running _safe_text _warnings pytest_plugin",
-    "_concurrency _parsers _unpacking errors media",
-    "_batches _bodies _calls _environment _inline _parts _progress _references _settings _shelf",
-    "_encode _options _pace",
-    "_blocks _decode _http _names _schemas registration",
-    "_citations _kept _text_routes",
-    "_answer _legacy",
-    "_connection _stream",
-    "catalog uploads",
-    "_maker chat_models embeddings transcription",
-    "audio images models3d video",
-    "tools",
-)
-"""The modules of the client, lowest first. The network begins with `_http`; what stands below it is pure."""
-
-
-def test_modules_import_lower_layers_only() -> None:
-    """No module imports `__init__`, and every module has a layer."""
+def test_imports_of_the_client_are_acyclic() -> None:
+    """No module imports `__init__`."""
     folder = Path(langchain_pollinations.__file__ or "").parent
-    below: set[str] = set()
-    for layer in map(str.split, LAYERS):
-        for module in layer:
-            source = (folder / f"{module}.py").read_text("utf-8")
-            found = re.findall(r"^\s*from langchain_pollinations(?:\.(\w+))? import (\([^)]*\)|.+)$", source, re.M)
-            names = {name or part.strip(" ()\n") for name, parts in found for part in parts.split(",")}
-            assert names - {"", "emulator"} <= below, module
-        below.update(layer)
-    assert below == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    paths = [path for path in folder.rglob("*.py") if "emulator" not in path.relative_to(folder).parts]
+    names = {
+        ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__") for path in paths
+    }
+    imports: dict[str, set[str]] = {}
+    for path in paths:
+        name = ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__")
+        found: set[str] = set()
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("langchain_pollinations"):
+                found |= {
+                    full if (full := f"{node.module}.{each.name}") in names else node.module for each in node.names
+                }
+        imports[name] = found - {name}
+    del imports["langchain_pollinations"]
+    order = graphlib.TopologicalSorter(imports)
+    order.prepare()  # raises CycleError
 
 
 def test_the_emulator_shares_no_code_with_the_client() -> None:
