@@ -20,11 +20,11 @@ from langchain_pollinations import _citations, _decode, errors
 from langchain_pollinations._base64 import decode
 from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
-from langchain_pollinations._encode import Json
 from langchain_pollinations._kept import Kept
 from langchain_pollinations._names import original_names
 from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
+from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
 

@@ -16,7 +16,7 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from langchain_pollinations._calls import invalid_calls
-from langchain_pollinations._encode import PROVIDER
+from langchain_pollinations._types import PROVIDER
 
 Block = dict[str, Any]
 

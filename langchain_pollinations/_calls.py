@@ -15,7 +15,7 @@ from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from pydantic import PrivateAttr, model_validator
 
-from langchain_pollinations._history import Json
+from langchain_pollinations._types import Json
 from langchain_pollinations._unpacking import Unpacker
 
 M = TypeVar("M", bound=AIMessage)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from langchain_pollinations._decode import Once, text_of
-from langchain_pollinations._encode import Json
+from langchain_pollinations._types import Json
 
 
 def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:

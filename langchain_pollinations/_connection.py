@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -345,7 +346,8 @@ class Connection(HiddenInput, PublicPickle):
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY)
-        return replace(client, base_url="", headers=_user_agent(), translate=self._older_hosts().translate)
+        translate = partial(_legacy.translate, self._older_hosts())
+        return replace(client, base_url="", headers=_user_agent(), translate=translate)
 
     def _older_hosts(self, route: Route = "chat") -> _legacy.Hosts:
         limits = [limit for limit in (self.max_wait, self.total_timeout) if limit is not None]

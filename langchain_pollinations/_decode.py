@@ -15,7 +15,8 @@ import httpx
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from langchain_pollinations import errors
-from langchain_pollinations._encode import PROVIDER, Json, is_hidden, texts_in
+from langchain_pollinations._encode import is_hidden, texts_in
+from langchain_pollinations._types import PROVIDER, Json
 
 _FINISH_REASONS: Mapping[str, str] = {
     "": "stop",

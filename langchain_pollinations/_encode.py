@@ -36,12 +36,9 @@ from langchain_pollinations._base64 import decode, is_data_uri, read_base64, rea
 from langchain_pollinations._calls import RawCall, invalid_calls, read_raw_call, write_arguments
 from langchain_pollinations._history import UNNAMED, Result, Turn, is_blank, pair
 from langchain_pollinations._json_schema import as_parameters, as_strict, keeps_references, rooted
+from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import sniff
-
-PROVIDER = "pollinations"
-
-Json = dict[str, Any]
 
 BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
 """Tools that the service runs itself; it documents them as `{"type": name}` and nothing else."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-Json = dict[str, Any]
+from langchain_pollinations._types import Json
 
 UNNAMED = "unnamed_tool"
 """The name of a call that names no tool: providers refuse an empty one."""

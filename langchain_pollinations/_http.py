@@ -69,7 +69,6 @@ from langchain_pollinations._concurrency import check_wanted, run_all, run_withi
 from langchain_pollinations._environment import named_variables
 from langchain_pollinations._hosts import ais_private, is_private, is_usable
 from langchain_pollinations._httpx2 import native_stream
-from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Arrived
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._settings import origin_of
@@ -114,6 +113,22 @@ class EventReader(Protocol[T_co]):
         """What an answer amounts to that is no stream of events. Its body has been read."""
 
 
+class Limiter(Protocol):
+    """What spaces the requests to a host."""
+
+    def taken(self) -> contextlib.AbstractContextManager[None]:
+        """The turn of a request of this thread, which waits for it."""
+
+    def ataken(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """As `taken`, of this task."""
+
+    def answered(self) -> None:
+        """Count the distance from now."""
+
+    def is_out_of_reach(self, seconds: float) -> bool:
+        """Whether a request would wait for too long, if it came in some seconds."""
+
+
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """One request to the service, and how to read its answer.
@@ -141,7 +156,7 @@ class Call(Generic[T]):
     """Whether an answer, whose body is not read yet, holds what was asked for."""
     error_of: Callable[[httpx.Response], errors.PollinationsError] = errors.from_response
     """What any other answer stands for. Its body has been read."""
-    turn: Turn | None = None
+    turn: Limiter | None = None
     """The place in a line that each attempt waits for; None where there is no line. It is held while the request is
     under way, and of a stream until that begins: who reads it may make other calls meanwhile."""
 

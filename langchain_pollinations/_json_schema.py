@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-Json = dict[str, Any]
+from langchain_pollinations._types import Json
 
 # Where schemas stand inside a schema. Everything else is data: an `enum`, a `default`, or a property that happens to
 # have the name of a keyword.

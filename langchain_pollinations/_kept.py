@@ -11,7 +11,7 @@ from typing import Any
 from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
 from langchain_pollinations._calls import parse_arguments
 from langchain_pollinations._decode import Once, fingerprint, numbered
-from langchain_pollinations._encode import Json
+from langchain_pollinations._types import Json
 from langchain_pollinations.media import HEAD, sniff
 
 # These run on from event to event and come out of the answer one by one.

@@ -20,10 +20,11 @@ from langchain_core.language_models import ModelProfile
 
 from langchain_pollinations import errors
 from langchain_pollinations._bodies import with_body
-from langchain_pollinations._encode import Json, ask_for_json, mentions_json
+from langchain_pollinations._encode import ask_for_json, mentions_json
 from langchain_pollinations._http import Call
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
+from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
     KEYS_PAGE,
@@ -68,18 +69,6 @@ class Hosts:
     turn: Turn
     route: Route = "chat"
     """Route of chats."""
-
-    def translate(self, call: Call[T]) -> Call[T]:
-        """A call as these hosts understand it.
-
-        Raises:
-            UnsupportedRequestError: If they cannot do it; it says where a key is to be had.
-            UnknownModelError: If they do not have the model.
-        """
-        for method, start, translation in _ROUTES:
-            if (call.method, call.origin) == (method, None) and call.path.startswith(start):
-                return translation(self, call)
-        raise unsupported(f"The older hosts {SCOPE}")
 
     def _asked(self, call: Call[Any], method: Any, origin: str, path: str, **changed: Any) -> Call[Any]:
         """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""
@@ -291,6 +280,20 @@ _ROUTES: Sequence[tuple[str, str, Callable[[Hosts, Call[Any]], Call[Any]]]] = (
     ("GET", "/text/models", _text_models),
     ("GET", "/image/", _image),
 )
+
+
+def translate(hosts: Hosts, call: Call[T]) -> Call[T]:
+    """A call as these hosts understand it.
+
+    Raises:
+        UnsupportedRequestError: If they cannot do it; it says where a key is to be had.
+        UnknownModelError: If they do not have the model.
+    """
+    for method, start, translation in _ROUTES:
+        if (call.method, call.origin) == (method, None) and call.path.startswith(start):
+            return translation(hosts, call)
+    raise unsupported(f"The older hosts {SCOPE}")
+
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
 

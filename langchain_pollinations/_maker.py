@@ -186,8 +186,8 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What LangChain could not write down by itself: references and folders."""
-        media = {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
-        return {**super().lc_attributes, **media}
+        references = {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
+        return {**super().lc_attributes, **references}
 
     # References.
 

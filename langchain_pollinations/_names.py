@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from langchain_pollinations._encode import Json
+from langchain_pollinations._types import Json
 
 # A name that ends like a fitted one does not fit, so no tool shares the wire name of another.
 _FITS = re.compile(r"(?!.*__[0-9a-f]{8}$)[a-zA-Z0-9_-]{1,64}")

@@ -126,9 +126,9 @@ def by_name(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(method)
         async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
             check(len(args))
-            return await cast("Callable[P, Awaitable[Any]]", method)(*args, **kwargs)
+            return await cast(Callable[P, Awaitable[Any]], method)(*args, **kwargs)
 
-        return cast("Callable[P, R]", acall) if iscoroutinefunction(method) else call
+        return cast(Callable[P, R], acall) if iscoroutinefunction(method) else call
 
     return decorate
 

@@ -17,7 +17,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
 from langchain_pollinations._calls import Chunk, restore_arguments
 from langchain_pollinations._decode import EXPECTED, Asked, check_choice
-from langchain_pollinations._encode import PROVIDER, Json
+from langchain_pollinations._types import PROVIDER, Json
 
 
 class ChatReader:

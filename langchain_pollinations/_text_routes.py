@@ -21,8 +21,8 @@ import httpx
 
 from langchain_pollinations import errors
 from langchain_pollinations._bodies import with_body
-from langchain_pollinations._encode import Json
 from langchain_pollinations._http import Call, EventReader
+from langchain_pollinations._types import Json
 
 T = TypeVar("T")
 

@@ -30,6 +30,7 @@ from langchain_pollinations._connection import Connection, __version__
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import refusal, told
 from langchain_pollinations._settings import Timeout, merge_extra_headers
+from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
     InvalidRequestError,
@@ -37,8 +38,6 @@ from langchain_pollinations.errors import (
     UnknownModelError,
     UnsupportedRequestError,
 )
-
-Json = dict[str, Any]
 
 Kind = Literal["text", "image", "video", "audio", "3d", "embeddings", "realtime"]
 Capability = Literal["tool_calling", "reasoning", "web_search", "code_execution", "pollinations_models"]
@@ -314,7 +313,7 @@ def _read_all(entries: Iterable[Any]) -> list[Model]:
 
 
 @cache  # constant data of the package, read when first needed
-def snapshot() -> Mapping[str, Mapping[str, Any]]:
+def load_snapshot() -> Mapping[str, Mapping[str, Any]]:
     """Entries of the service's own list (`GET /models`), under each name and alias."""
     return {name: entry for entry in _data("models.json") for name in (entry["name"], *entry["aliases"])}
 
@@ -351,7 +350,7 @@ def known(model: Any) -> Mapping[str, Any]:
     """The snapshot's entry of a model, as the service writes it; empty for one that it does not know."""
     if not isinstance(model, str):
         return {}
-    return snapshot().get(model) or _unlisted().get(model) or {}
+    return load_snapshot().get(model) or _unlisted().get(model) or {}
 
 
 def abilities(model: str) -> Mapping[str, Any]:
@@ -380,14 +379,14 @@ def _from_snapshot(entry: Mapping[str, Any]) -> Model:
 
 def ships(profile: ModelProfile | None) -> bool:
     """Whether a profile is one of the snapshot's, and not one that a caller wrote."""
-    named = {entry["name"] for entry in snapshot().values() if profile and entry["title"] == profile.get("name")}
+    named = {entry["name"] for entry in load_snapshot().values() if profile and entry["title"] == profile.get("name")}
     return any(_record(name).profile == profile for name in named)
 
 
 def able(category: str, can: Callable[[Model], bool | None]) -> list[str]:
     """Ids of models of a category that can do something, those first that need no bought pollen: as many as an error
     should name."""
-    names = {entry["name"] for entry in snapshot().values() if entry["category"] == category}
+    names = {entry["name"] for entry in load_snapshot().values() if entry["category"] == category}
     found = [model for name in names if can(model := _record(name))]
     return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:6]
 
@@ -434,7 +433,7 @@ def has_resolutions(model: Model) -> bool:
 
 def close_matches(model: str, category: str | None = None) -> list[str]:
     """Names and aliases that look like `model`, best first."""
-    names = [name for name, entry in snapshot().items() if category in (None, entry["category"])]
+    names = [name for name, entry in load_snapshot().items() if category in (None, entry["category"])]
     by_tail = {name.rpartition("/")[2].lower(): name for name in names}
     close = difflib.get_close_matches(model.lower(), names, n=3, cutoff=0.6)
     close += [by_tail[tail] for tail in difflib.get_close_matches(model.lower(), by_tail, n=3, cutoff=0.6)]

@@ -37,7 +37,6 @@ from langchain_pollinations._batches import Batches
 from langchain_pollinations._calls import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._calls import LastChunk as LastChunk
 from langchain_pollinations._connection import Connection, __version__
-from langchain_pollinations._encode import PROVIDER, Json
 from langchain_pollinations._http import Call, Client, EventReader
 from langchain_pollinations._names import fit, fit_names
 from langchain_pollinations._options import (
@@ -54,6 +53,7 @@ from langchain_pollinations._parsers import AnswerParser
 from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations._text_routes import Route
+from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -430,7 +430,11 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _client_for(self, route: Route, settings: RequestSettings) -> Client:
         """The client of one call, which sends chats by a route where that can carry them."""
-        translate = self._older_hosts(route).translate if self._is_older else partial(_text_routes.by_route, route)
+        translate = (
+            partial(_legacy.translate, self._older_hosts(route))
+            if self._is_older
+            else partial(_text_routes.by_route, route)
+        )
         return replace(self._client_with(settings), translate=translate)
 
     @contextmanager

@@ -20,12 +20,11 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
 from langchain_pollinations._http import Call
 from langchain_pollinations._options import CallOptions, check_whole, chosen
+from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
-
-Json = dict[str, Any]
 
 One = str | Media | Mapping[str, Any]
 Input = One | Sequence[One]

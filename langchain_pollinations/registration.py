@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from langchain_pollinations._encode import PROVIDER
+from langchain_pollinations._types import PROVIDER
 
 _PLACES = {"langchain.chat_models.base": "ChatPollinations", "langchain.embeddings.base": "PollinationsEmbeddings"}
 """Modules of LangChain that keep a dict of providers, and our class in each."""

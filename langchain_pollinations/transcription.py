@@ -22,12 +22,11 @@ from langchain_pollinations._connection import Connection
 from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import CallOptions, chosen
 from langchain_pollinations._references import looks_like_address
+from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
 from langchain_pollinations.media import Media
-
-Json = dict[str, Any]
 
 Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
 """A blob of LangChain's, a `Media`, bytes, or the path of a file."""
@@ -197,9 +196,9 @@ def check_abilities(options: TranscriptionOptions) -> None:
     wanted, offered = options.response_format, _formats(model.id)
     gives = f"gives {', '.join(offered)}, not {wanted}"
     refuse_unless(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
-    able = wanted in offered if offered else None
+    is_offered = wanted in offered if offered else None
     refuse_unless(
-        able, options.model, gives, "audio", lambda other: wanted in _formats(other.id), param="response_format"
+        is_offered, options.model, gives, "audio", lambda other: wanted in _formats(other.id), param="response_format"
     )
 
 
@@ -308,13 +307,13 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
         return name
     usual = SUFFIXES[mime_type][0]
 
-    def able(other: Model) -> bool:
+    def takes_it(other: Model) -> bool:
         return transcribes(other) is True and usual in _recordings(other.id)
 
     if usual not in _recordings(model):
         says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
         raise UnsupportedRequestError(
-            f"{says}; models that take it: {', '.join(catalog.able('audio', able))}", param="recording"
+            f"{says}; models that take it: {', '.join(catalog.able('audio', takes_it))}", param="recording"
         )
     return f"recording.{usual}"
 

@@ -51,7 +51,7 @@ ENTRY: dict[str, Any] = {
     "capabilities": [],
 }
 
-ENTRIES = list({entry["name"]: entry for entry in catalog.snapshot().values()}.values())
+ENTRIES = list({entry["name"]: entry for entry in catalog.load_snapshot().values()}.values())
 IDS = [entry["name"] for entry in ENTRIES]
 
 
@@ -662,7 +662,7 @@ def test_formats_of_audio_are_those_of_the_reference(official: dict[str, dict[st
 
 
 def test_importing_the_catalogue_reads_no_data() -> None:
-    code = "from langchain_pollinations import catalog; print(catalog.snapshot.cache_info().currsize)"
+    code = "from langchain_pollinations import catalog; print(catalog.load_snapshot.cache_info().currsize)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
 
 

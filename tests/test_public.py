@@ -81,7 +81,7 @@ def test_the_emulator_shares_no_code_with_the_client() -> None:
 
 
 def test_every_text_model_whose_abilities_are_known_has_a_profile() -> None:
-    entries = {entry["name"]: entry for entry in catalog.snapshot().values() if entry["category"] == "text"}
+    entries = {entry["name"]: entry for entry in catalog.load_snapshot().values() if entry["category"] == "text"}
     known = [name for name, entry in entries.items() if "input_modalities" in entry]
     assert len(known) > 80
     for name in known:

@@ -265,7 +265,7 @@ def test_a_model_for_one_call_may_refuse_to_be_forced(emulator: Emulator, chat: 
 @pytest.mark.parametrize("method", [None, "function_calling"])
 def test_every_model_with_tools_gives_a_structured_answer(emulator: Emulator, method: Any) -> None:
     """The emulator refuses what a model refuses, and answers from the schema alone."""
-    named = {entry["name"] for entry in catalog.snapshot().values()}
+    named = {entry["name"] for entry in catalog.load_snapshot().values()}
     models = [model.id for model in map(catalog.find, named) if model and model.kind == "text" and model.tools]
     assert len(models) > 50
     for model in models:

@@ -276,7 +276,7 @@ def test_silence_is_an_empty_text(
 
 KNOWN = {
     (entry["name"], response_format)
-    for entry in catalog.snapshot().values()
+    for entry in catalog.load_snapshot().values()
     if (can := catalog.abilities(entry["name"])).get("kind") == "transcription"
     for response_format in can.get("response_formats", ["json"])
 }
