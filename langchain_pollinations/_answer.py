@@ -22,8 +22,9 @@ from langchain_pollinations._calls import Calls
 from langchain_pollinations._decode import EXPECTED, Asked
 from langchain_pollinations._kept import Kept
 from langchain_pollinations._names import original_names
-from langchain_pollinations._notices import is_private, may_become_notice
 from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
+from langchain_pollinations._transport.error_response import from_event, from_notice, is_failure, parse_json
+from langchain_pollinations._transport.notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
@@ -36,7 +37,7 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
         PollinationsError: If the answer is one of the service's notices.
         InvalidResponseError: If it is no chat completion.
     """
-    body = errors.parse_json(response, EXPECTED)
+    body = parse_json(response, EXPECTED)
     answer = Answer(asked, response)
     first, rest = answer.add(body), answer.close()
     said = Piece(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
@@ -114,8 +115,8 @@ class Answer:
         message = choice.get("delta") or choice.get("message")
         message = message if isinstance(message, dict) else {}
         for place in (event, choice, message):
-            if errors.is_failure(place):
-                raise errors.from_event(place, request_id=self._response.headers.get("x-request-id"))
+            if is_failure(place):
+                raise from_event(place, request_id=self._response.headers.get("x-request-id"))
         usage = _decode.read_usage(event.get("usage"))
         if usage is not None:
             self.usage, self._raw_usage = usage, event["usage"]
@@ -193,7 +194,7 @@ class Answer:
         if self.calls or self._thoughts:
             return
         total = None if self.usage is None else self.usage["total_tokens"]
-        if (refusal := errors.from_notice(self.text, self._response.headers, total)) is not None:
+        if (refusal := from_notice(self.text, self._response.headers, total)) is not None:
             raise refusal
 
     def check_failure(self) -> None:

@@ -25,9 +25,6 @@ from pydantic import (
 )
 
 from langchain_pollinations import _legacy
-from langchain_pollinations._bodies import Deadline
-from langchain_pollinations._http import Client, Pool, Transport, check_client
-from langchain_pollinations._httpx2 import to_httpx
 from langchain_pollinations._options import (
     HiddenInput,
     PublicPickle,
@@ -38,18 +35,14 @@ from langchain_pollinations._options import (
 )
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
-from langchain_pollinations._settings import (
-    RequestSettings,
-    Timeout,
-    check_headers,
-    check_timeout,
-    has_authorization,
-    parse_address,
-    to_httpx_timeout,
-    without_credentials,
-    write_address,
-)
 from langchain_pollinations._text_routes import Route
+from langchain_pollinations._transport.call_settings import RequestSettings
+from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
+from langchain_pollinations._transport.httpx2 import to_httpx
+from langchain_pollinations._transport.origins import parse_address, write_address
+from langchain_pollinations._transport.pool import Pool, Transport, check_client
+from langchain_pollinations._transport.timeouts import Deadline, Timeout, check_timeout, to_httpx_timeout
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 

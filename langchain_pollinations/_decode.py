@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from langchain_pollinations import errors
 from langchain_pollinations._encode import is_hidden, texts_in
+from langchain_pollinations._transport.error_response import not_expected
 from langchain_pollinations._types import PROVIDER, Json
 
 _FINISH_REASONS: Mapping[str, str] = {
@@ -63,7 +63,7 @@ def check_choice(body: Json, response: httpx.Response) -> None:
     """Raise `InvalidResponseError` for a body without the message of an answer."""
     choice = first_choice(body)
     if choice is None or not isinstance(choice.get("message"), dict):
-        raise errors.not_expected(response, EXPECTED)
+        raise not_expected(response, EXPECTED)
 
 
 def first_choice(body: Json) -> Json | None:

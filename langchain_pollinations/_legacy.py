@@ -18,12 +18,12 @@ from urllib.parse import unquote, urlencode
 import httpx
 from langchain_core.language_models import ModelProfile
 
-from langchain_pollinations import errors
-from langchain_pollinations._bodies import with_body
 from langchain_pollinations._encode import ask_for_json, mentions_json
-from langchain_pollinations._http import Call
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
+from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._transport.error_response import from_response, not_expected
+from langchain_pollinations._transport.request import Call
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
@@ -267,7 +267,7 @@ def _read_models(read: Callable[[httpx.Response], T], category: str, response: h
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:
-        raise errors.not_expected(response, "list of models") from error
+        raise not_expected(response, "list of models") from error
     if not isinstance(entries, list):
         return read(response)
     named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
@@ -327,10 +327,10 @@ def error_of(response: httpx.Response) -> PollinationsError:
     """
     if response.is_success:
         response = _told_by_headers(response)
-    said = errors.from_response(response, _meaning(response, ""))
+    said = from_response(response, _meaning(response, ""))
     words = _joined(": ", said.message, _provider_message(response))
     meaning = _meaning(response, words) or type(said)
-    error = errors.from_response(response, meaning, _joined("; ", words, _HINTS.get(meaning, "")))
+    error = from_response(response, meaning, _joined("; ", words, _HINTS.get(meaning, "")))
     if meaning in _HINTS:
         error.fix_url = KEYS_PAGE
     return error

@@ -21,13 +21,14 @@ from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, S
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
-from langchain_pollinations import catalog, errors, media
-from langchain_pollinations._batches import Batches
-from langchain_pollinations._bodies import with_body
+from langchain_pollinations import catalog, media
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Flow
 from langchain_pollinations._options import SAVE_BY_NAME, CallOptions, by_name, check_safe, check_whole, chosen, drawn
 from langchain_pollinations._references import NOUNS, Reading, References, in_json
+from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Flow
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_call
@@ -347,10 +348,10 @@ def read_media(
     head, size = _head(data)
     if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
         response = with_body(response, _start(data))
-        errors.parse_json(response, NOUNS[family])
+        parse_json(response, NOUNS[family])
     mime_type = _mime_type(response, head, family)
     if mime_type is None:
-        raise errors.not_expected(with_body(response, _start(data)), NOUNS[family])
+        raise not_expected(with_body(response, _start(data)), NOUNS[family])
     if not _is_whole(data, mime_type):
         raise InvalidResponseError(
             f"The answer is no whole {NOUNS[family]}: {size} bytes of {mime_type} without their end",

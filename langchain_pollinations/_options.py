@@ -14,7 +14,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
-from langchain_pollinations._settings import RequestSettings, split_settings
+from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
 from langchain_pollinations.errors import InvalidRequestError
 
 

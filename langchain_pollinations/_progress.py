@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
+from langchain_pollinations._transport.request import Arrived
 from langchain_pollinations.errors import InvalidRequestError
 
 TICK = 0.5
@@ -35,9 +36,6 @@ class Progress:
     left: float | None = None
     """While `queued`, seconds until its turn, as far as known: who is before it may take longer."""
 
-
-Arrived: TypeAlias = Callable[[int, int | None], None]
-"""Who is told the bytes that have come, and how many there will be where that is known."""
 
 Tell: TypeAlias = Callable[[Progress], None]
 Show: TypeAlias = bool | Tell | None

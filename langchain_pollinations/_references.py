@@ -18,7 +18,7 @@ from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations import media
 from langchain_pollinations._base64 import decode, is_data_uri
-from langchain_pollinations._hosts import has_private_name, plain_host
+from langchain_pollinations._transport.origins import has_private_name, plain_host
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 

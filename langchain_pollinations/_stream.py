@@ -17,6 +17,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._answer import Answer, Piece
 from langchain_pollinations._calls import Chunk, restore_arguments
 from langchain_pollinations._decode import EXPECTED, Asked, check_choice
+from langchain_pollinations._transport.error_response import parse_json
 from langchain_pollinations._types import PROVIDER, Json
 
 
@@ -71,7 +72,7 @@ class ChatReader:
 
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
         """A plain answer where a stream was asked for, as some providers give."""
-        body = errors.parse_json(response, EXPECTED)
+        body = parse_json(response, EXPECTED)
         chunks = list(self._read(body))  # an error in it says more than its form
         check_choice(body, response)
         yield from chunks

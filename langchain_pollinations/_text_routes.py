@@ -19,9 +19,9 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from langchain_pollinations import errors
-from langchain_pollinations._bodies import with_body
-from langchain_pollinations._http import Call, EventReader
+from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call, EventReader
 from langchain_pollinations._types import Json
 
 T = TypeVar("T")
@@ -242,18 +242,18 @@ def as_completion(response: httpx.Response) -> httpx.Response:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     facts: Json = {}
     if kind == "application/json":
-        message = errors.parse_json(response, "chat message")
+        message = parse_json(response, "chat message")
         if "choices" in message:
             return response
     elif kind.startswith("audio/"):
         if response.content.lstrip()[:1] in (b"", b"{", b"<"):  # nothing, an error object, a page
-            raise errors.not_expected(response, "audio")
+            raise not_expected(response, "audio")
         message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
     elif kind == "text/plain":
         text, sources = split_sources(response.text)
         message, facts = {"content": text}, {"citations": sources} if sources else {}
     else:
-        raise errors.not_expected(response, "text")
+        raise not_expected(response, "text")
     # The route does not say why the answer ended: text that `max_tokens` cut looks as any other.
     choice = {"message": {"role": "assistant", **message}, "finish_reason": "unknown"}
     if message.get("tool_calls"):

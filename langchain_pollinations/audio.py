@@ -13,13 +13,14 @@ from typing import Any, Literal, Self, TypeAlias
 import httpx
 from pydantic import Field, JsonValue, model_validator
 
-from langchain_pollinations import catalog, errors, media
+from langchain_pollinations import catalog, media
 from langchain_pollinations._base64 import decode
-from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import Maker, Options, check_prompt, read_media
 from langchain_pollinations._options import SAVE_BY_NAME, by_name
 from langchain_pollinations._parts import Turn, read_turns, size, split_text, split_turns
 from langchain_pollinations._references import Reference, check_schemes
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call, Flow
 from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
 from langchain_pollinations.media import PCM16_RATE, Media
@@ -471,12 +472,12 @@ def read_sound(response: httpx.Response, prompt: str, options: SoundOptions) -> 
 def read_timed(response: httpx.Response, prompt: str, options: SoundOptions) -> Media:
     """The sound inside JSON, and when each character is spoken."""
     expected = "speech with timestamps"
-    body = errors.parse_json(response, expected)
+    body = parse_json(response, expected)
     try:
         data = decode(body["audio_base64"])
         times = {name: _alignment(body.get(name)) for name in ALIGNMENTS}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise errors.not_expected(response, expected) from error
+        raise not_expected(response, expected) from error
     headers = response.headers.copy()
     if options.response_format == "pcm":
         headers["content-type"] = "audio/pcm"  # the header of the JSON cannot tell

@@ -27,9 +27,11 @@ from pydantic import (
 
 from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection, __version__
-from langchain_pollinations._http import Call
 from langchain_pollinations._options import refusal, told
-from langchain_pollinations._settings import Timeout, merge_extra_headers
+from langchain_pollinations._transport.call_settings import merge_extra_headers
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
@@ -570,11 +572,11 @@ def read_list(response: httpx.Response) -> list[Any]:
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:
-        raise errors.not_expected(response, "list of models") from error
+        raise not_expected(response, "list of models") from error
     if isinstance(entries, dict):
-        errors.parse_json(response, "list of models")
+        parse_json(response, "list of models")
     if not isinstance(entries, list) or (entries and not any(isinstance(entry, dict) for entry in entries)):
-        raise errors.not_expected(response, "list of models")
+        raise not_expected(response, "list of models")
     return entries
 
 

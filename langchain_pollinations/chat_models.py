@@ -22,22 +22,8 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import (
-    _answer,
-    _blocks,
-    _decode,
-    _encode,
-    _inline,
-    _legacy,
-    _schemas,
-    _text_routes,
-    catalog,
-)
-from langchain_pollinations._batches import Batches
-from langchain_pollinations._calls import Chunk as Chunk  # by this module in pickles
-from langchain_pollinations._calls import LastChunk as LastChunk
+from langchain_pollinations import _answer, _blocks, _decode, _encode, _inline, _legacy, _schemas, _text_routes, catalog
 from langchain_pollinations._connection import Connection, __version__
-from langchain_pollinations._http import Call, Client, EventReader
 from langchain_pollinations._names import fit, fit_names
 from langchain_pollinations._options import (
     MAX_SEED,
@@ -50,9 +36,12 @@ from langchain_pollinations._options import (
     told,
 )
 from langchain_pollinations._parsers import AnswerParser
-from langchain_pollinations._settings import RequestSettings, split_settings
 from langchain_pollinations._stream import ChatReader
 from langchain_pollinations._text_routes import Route
+from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
+from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.request import Call, EventReader
 from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError

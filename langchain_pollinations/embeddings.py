@@ -14,12 +14,13 @@ import httpx
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
-from langchain_pollinations import catalog, errors
+from langchain_pollinations import catalog
 from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._encode import encode_block
-from langchain_pollinations._http import Call
 from langchain_pollinations._options import CallOptions, check_whole, chosen
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
@@ -416,10 +417,10 @@ def read_answer(response: httpx.Response, count: int, dimensions: int | None) ->
         PollinationsError: What an error object in the body stands for.
         InvalidResponseError: If they are not `count` vectors of finite numbers, each with a place of its own.
     """
-    body = errors.parse_json(response, "list of vectors")
+    body = parse_json(response, "list of vectors")
     entries = body.get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise errors.not_expected(response, "list of vectors")
+        raise not_expected(response, "list of vectors")
     places = [entry.get("index") for entry in entries]
     # Compared as text: True is no place, though Python takes it for 1.
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):

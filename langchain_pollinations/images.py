@@ -10,9 +10,8 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog, errors
+from langchain_pollinations import catalog
 from langchain_pollinations._base64 import decode
-from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._maker import (
     LONGEST_URL,
     Maker,
@@ -25,6 +24,8 @@ from langchain_pollinations._maker import (
 )
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, chosen
 from langchain_pollinations._references import Reference, References, as_list, check_schemes, in_json
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
@@ -316,10 +317,10 @@ def read_picture(response: httpx.Response, prompt: str, options: ImageOptions, m
 
 def read_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
     """The picture inside the JSON of `/v1/images/...`."""
-    body = errors.parse_json(response, "picture")
+    body = parse_json(response, "picture")
     try:
         item = body["data"][0]
         data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
-        raise errors.not_expected(response, "picture") from error
+        raise not_expected(response, "picture") from error
     return read_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))

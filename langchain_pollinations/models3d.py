@@ -11,7 +11,6 @@ import httpx
 from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog
-from langchain_pollinations._http import Call, Flow
 from langchain_pollinations._maker import (
     LONGEST_URL,
     Maker,
@@ -24,6 +23,7 @@ from langchain_pollinations._maker import (
 )
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations._references import References, as_list, check_schemes
+from langchain_pollinations._transport.request import Call, Flow
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media

@@ -25,15 +25,16 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_pollinations._batches import Batches
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Flow, in_thread
 from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, HiddenInput, PublicPickle, describe_unknown, told
 from langchain_pollinations._references import MOST, Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations._shelf import Shelf
+from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.concurrency import in_thread
+from langchain_pollinations._transport.request import Call, Flow
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.audio import LONGEST_VOICE, PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (

@@ -17,11 +17,12 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from langchain_pollinations import catalog, errors, media
+from langchain_pollinations import catalog, media
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import CallOptions, chosen
 from langchain_pollinations._references import looks_like_address
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, refuse_unless
@@ -381,7 +382,7 @@ def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
     else:
         text, told = _decoded(response), {}
     if text and not _MARKS[format](text):
-        raise errors.not_expected(response, f"{_TRANSCRIPT} as {format}")
+        raise not_expected(response, f"{_TRANSCRIPT} as {format}")
     return text, told
 
 
@@ -397,21 +398,21 @@ def _decoded(response: httpx.Response) -> str:
     try:
         text = response.content.decode(response.charset_encoding or "utf-8").removeprefix("\ufeff").strip()
     except (UnicodeError, LookupError) as error:
-        raise errors.not_expected(response, _TRANSCRIPT) from error
+        raise not_expected(response, _TRANSCRIPT) from error
     if "html" in kind or "json" in kind or text[:15].lower().startswith(("<!doctype", "<html")):
-        raise errors.not_expected(response, _TRANSCRIPT)
+        raise not_expected(response, _TRANSCRIPT)
     return text
 
 
 def _from_json(response: httpx.Response) -> tuple[str, Json]:
     """The text of a JSON answer and what else it tells, None where it does not."""
-    body = errors.parse_json(response, _TRANSCRIPT)
+    body = parse_json(response, _TRANSCRIPT)
     segments = [segment for each in _objects(body, "segments") if (segment := _segment(each))]
     text = body.get("text")
     if text is None and isinstance(body.get("segments"), list):
         text = " ".join(segment["text"] for segment in segments)
     if not isinstance(text, str):
-        raise errors.not_expected(response, _TRANSCRIPT)
+        raise not_expected(response, _TRANSCRIPT)
     text, usage = text.strip(), body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     seconds = (_number(told) for told in (body.get("duration"), usage.get("seconds")))

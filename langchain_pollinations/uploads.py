@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from langchain_pollinations import errors, media
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Flow, multipart
 from langchain_pollinations._options import refusal
-from langchain_pollinations._settings import merge_extra_headers
+from langchain_pollinations._transport.call_settings import merge_extra_headers
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import EXTENSIONS, Media
 
@@ -177,11 +178,11 @@ def _checked_id(id: str | None) -> str | None:
 
 def read_upload(response: httpx.Response) -> Upload:
     """Where a file has been put."""
-    body = errors.parse_json(response, "address of an upload")
+    body = parse_json(response, "address of an upload")
     tags = body.get("tags")
     words = tags if isinstance(tags, list) else [tags] if tags else []
     if not (isinstance(body.get("url"), str) and body["url"].startswith(("http://", "https://"))):
-        raise errors.not_expected(response, "address of an upload")
+        raise not_expected(response, "address of an upload")
     return Upload(
         url=body["url"],
         id=str(body.get("id") or body["url"].rpartition("/")[2]),

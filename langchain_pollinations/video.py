@@ -13,9 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog, errors, media
-from langchain_pollinations._hosts import is_usable
-from langchain_pollinations._http import Call, Flow
+from langchain_pollinations import catalog, media
 from langchain_pollinations._maker import (
     LONGEST_URL,
     Maker,
@@ -29,9 +27,12 @@ from langchain_pollinations._maker import (
     revision,
 )
 from langchain_pollinations._options import MAX_SEED, chosen
-from langchain_pollinations._progress import Arrived, Show, watched
+from langchain_pollinations._progress import Show, watched
 from langchain_pollinations._references import Reference, References, as_list, check_schemes
-from langchain_pollinations._settings import Timeout
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.origins import is_usable
+from langchain_pollinations._transport.request import Arrived, Call, Flow
+from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -382,15 +383,15 @@ def read_film(
 
 def read_stored(response: httpx.Response, prompt: str) -> Stored:
     """The address in the JSON of `/v1/images/generations`, and what its headers tell."""
-    body = errors.parse_json(response, "film")
+    body = parse_json(response, "film")
     try:
         item = body["data"][0]
         url = item["url"]
         is_address = is_usable(httpx.URL(url))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
-        raise errors.not_expected(response, "film") from error
+        raise not_expected(response, "film") from error
     if not is_address:
-        raise errors.not_expected(response, "film")
+        raise not_expected(response, "film")
     known = {
         "url": public_url(response.headers) or url,
         "model": response.headers.get("x-model-used"),

@@ -32,7 +32,7 @@ def with_requirements(names: set[str]) -> set[str]:
 
 def main() -> int:
     before = set(sys.modules)  # what the interpreter and its environment load by themselves
-    from langchain_pollinations import ChatPollinations
+    from langchain_pollinations.chat_models import ChatPollinations
 
     assert ChatPollinations(api_key="sk_test").model == "openai"
     owners = packages_distributions()

@@ -22,8 +22,9 @@ import pytest
 from hypothesis import settings
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from langchain_pollinations import ChatPollinations, Media
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.media import Media
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 
 # The live tests ask the service, and are there only for those who asked for them.

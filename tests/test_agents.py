@@ -42,25 +42,25 @@ from langgraph.types import Command
 from pydantic import BaseModel
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import (
+from langchain_pollinations._names import fit
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.legacy import Legacy
+from langchain_pollinations.errors import (
     APIConnectionError,
     AuthenticationError,
-    ChatPollinations,
     ContextOverflowError,
     InsufficientBalanceError,
     InvalidRequestError,
     KeyBudgetExhaustedError,
-    Media,
     PermissionDeniedError,
     PollinationsError,
-    PollinationsImageTool,
     RateLimitError,
     ServiceUnavailableError,
     UpstreamError,
 )
-from langchain_pollinations._names import fit
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.emulator.legacy import Legacy
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import PollinationsImageTool
 from tests.test_encode import PDF, PNG
 
 State = dict[str, Any]

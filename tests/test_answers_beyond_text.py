@@ -16,7 +16,7 @@ import pytest
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, HumanMessage, messages_from_dict, messages_to_dict
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import FORMS, Ask, blocks
 

@@ -15,21 +15,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from langchain_pollinations import (
-    ChatPollinations,
+from langchain_pollinations._parts import split_text
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     ContentBlockedError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
-    PollinationsMusic,
-    PollinationsSpeech,
     RateLimitError,
     UnsupportedRequestError,
 )
-from langchain_pollinations._parts import split_text
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.media import is_whole, joined_wavs, pcm16_to_wav
+from langchain_pollinations.media import Media, is_whole, joined_wavs, pcm16_to_wav
 from tests.conftest import MAKING, Ask
 
 Make = Callable[..., Media]

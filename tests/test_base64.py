@@ -11,15 +11,13 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsSpeech,
-)
 from langchain_pollinations._base64 import decode, is_data_uri, plain_base64, read_data_uri
+from langchain_pollinations.audio import PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
 from tests.conftest import Ask, blocks
 from tests.test_references import PNG
 

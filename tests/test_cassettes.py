@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsSpeech,
-    PollinationsTranscriber,
-    upload,
-)
+from langchain_pollinations.audio import PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.uploads import upload
 from tests.cassettes import connection
 from tests.conftest import WAYS
 

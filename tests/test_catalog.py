@@ -19,19 +19,17 @@ import jsonschema
 import pytest
 from langchain_core.language_models import ModelProfile
 
-from langchain_pollinations import (
+from langchain_pollinations import catalog
+from langchain_pollinations.catalog import Model, alist_models, list_models
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     AuthenticationError,
-    ChatPollinations,
     InvalidRequestError,
-    Model,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    alist_models,
-    catalog,
-    list_models,
 )
-from langchain_pollinations.emulator import Emulator
 
 Listed = Callable[..., list[Model]]
 

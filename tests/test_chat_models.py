@@ -11,8 +11,9 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
-from langchain_pollinations import ChatPollinations, InvalidRequestError
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import InvalidRequestError
 from tests.conftest import WAYS, Ask
 
 STREAMS = ("stream", "astream")
@@ -138,7 +139,8 @@ def test_built_in_tools_are_bare_dicts(emulator: Emulator) -> None:
 def test_an_agent_draws_and_answers(emulator: Emulator) -> None:
     from langchain.agents import create_agent
 
-    from langchain_pollinations import Media, PollinationsImageTool
+    from langchain_pollinations.media import Media
+    from langchain_pollinations.tools import PollinationsImageTool
 
     service = emulator.connection()
     agent = create_agent(ChatPollinations(**service), [PollinationsImageTool(**service, width=64, height=64)])

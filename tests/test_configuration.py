@@ -15,27 +15,25 @@ from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import ValidationError
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    Pollinations3D,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsMusic,
-    PollinationsSpeech,
-    PollinationsToolkit,
-    PollinationsTranscriber,
-    PollinationsVideo,
-    alist_models,
-    aupload,
-    errors,
-    list_models,
-    upload,
-)
+from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call, Client, _tls
-from langchain_pollinations._settings import check_headers, check_timeout, to_httpx_timeout
+from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.headers import check_headers
+from langchain_pollinations._transport.pool import _tls
+from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.timeouts import check_timeout, to_httpx_timeout
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.catalog import alist_models, list_models
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.tools import PollinationsToolkit
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.uploads import aupload, upload
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import WAYS, Ask
 
 Use = Callable[..., Any]

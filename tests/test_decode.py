@@ -17,6 +17,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._answer import read_answer
 from langchain_pollinations._decode import Asked, read_usage
 from langchain_pollinations._stream import ChatReader
+from langchain_pollinations._transport.error_response import from_response
 
 
 def read_stream(*deltas: dict[str, Any]) -> AIMessageChunk:
@@ -134,7 +135,7 @@ def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(
     try:
         response = httpx.Response(status, headers=headers, content=data)
         if status >= 300:
-            raise errors.from_response(response)
+            raise from_response(response)
         read_answer(response, Asked("m"))
     except errors.PollinationsError as error:
         assert str(error)

@@ -22,19 +22,19 @@ import pytest
 from langchain_core.vectorstores import InMemoryVectorStore
 from PIL import Image
 
-from langchain_pollinations import (
+from langchain_pollinations.embeddings import PollinationsEmbeddings
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     AuthenticationError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
-    PollinationsEmbeddings,
     PollinationsError,
     RateLimitError,
     UnknownModelError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.media import Media
 
 GEMINI, COHERE, SMALL = "google/gemini-embedding-2", "cohere/embed-v4.0", "openai/text-embedding-3-small"
 AT_ONCE = {"retry-after": "0"}

@@ -27,9 +27,9 @@ from langchain_core.messages import (
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_pollinations import ChatPollinations
 from langchain_pollinations._encode import encode_messages
 from langchain_pollinations._names import fit
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator, histories
 from langchain_pollinations.errors import InvalidRequestError
 from tests.conftest import Ask

@@ -17,16 +17,14 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import (
-    ChatPollinations,
-    PollinationsImage,
-    PollinationsSpeech,
-    PollinationsTranscriber,
-    PollinationsVideo,
-    errors,
-    list_models,
-)
+from langchain_pollinations import errors
+from langchain_pollinations.audio import PollinationsSpeech
+from langchain_pollinations.catalog import list_models
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import WAYS, Ask, serve
 
 KEY = "sk_test_0123456789"

@@ -37,21 +37,20 @@ from langchain_core.outputs import LLMResult
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
-from langchain_pollinations import (
-    ChatPollinations,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsImageTool,
-    PollinationsToolkit,
-    PollinationsVideo,
-    PollinationsVideoTool,
-    errors,
-)
-from langchain_pollinations._concurrency import run_all
+from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import WORN, Call, Client, _goes_abroad, multipart
 from langchain_pollinations._pace import Line, Turn
+from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.concurrency import run_all
+from langchain_pollinations._transport.origins import _goes_abroad
+from langchain_pollinations._transport.pool import WORN
+from langchain_pollinations._transport.request import Call, multipart
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.tools import PollinationsImageTool, PollinationsToolkit, PollinationsVideoTool
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import WAYS, Ask, serve
 
 AT_ONCE = {"retry-after": "0"}
@@ -365,7 +364,7 @@ def test_models_pickle_and_copy_after_use(chat: ChatPollinations, ask: Ask, monk
 
 
 def test_a_pickle_leaves_the_key_out(chat: ChatPollinations, emulator: Emulator) -> None:
-    from langchain_pollinations import PollinationsImageTool
+    from langchain_pollinations.tools import PollinationsImageTool
 
     tool = PollinationsImageTool(**emulator.connection(), models=["flux"])
     for thing in (chat, tool):
@@ -1128,7 +1127,7 @@ def test_a_client_that_would_follow_redirects_sends_no_body_astray(emulator: Emu
 
 
 def test_a_redirect_to_another_origin_loses_the_key(emulator: Emulator, redirect: str) -> None:
-    from langchain_pollinations import PollinationsImage
+    from langchain_pollinations.images import PollinationsImage
 
     painter = PollinationsImage(base_url=redirect, api_key="sk_emulator")
     for draw in (painter.generate, lambda prompt: asyncio.run(painter.agenerate(prompt))):

@@ -12,10 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_pollinations import ChatPollinations, PollinationsImage, errors
+from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._http import Call
+from langchain_pollinations._transport.request import Call
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
 from tests.conftest import Ask
 from tests.test_configuration import LISTS, USES
 from tests.test_http import WHO_ASKS, redirect, secretive  # noqa: F401  # redirect is a fixture
@@ -201,7 +203,7 @@ def test_a_hook_may_read_a_compressed_response(emulator: Emulator, module: Any) 
 
 
 def test_a_video_is_saved_piece_by_piece(emulator: Emulator, module: Any, tmp_path: Path) -> None:
-    from langchain_pollinations import PollinationsVideo
+    from langchain_pollinations.video import PollinationsVideo
 
     told: list[int] = []
     with clients(module) as own:

@@ -16,20 +16,19 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from langchain_pollinations import (
-    ChatPollinations,
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     ContentBlockedError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
     MediaInputError,
-    PollinationsImage,
     UnknownModelError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.images import LARGEST_INSIDE
+from langchain_pollinations.images import LARGEST_INSIDE, PollinationsImage
+from langchain_pollinations.media import Media
 from tests.conftest import MAKING
 from tests.test_references import PNG
 

@@ -27,26 +27,21 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig
 from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    Pollinations3D,
-    PollinationsEditImageTool,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsImageTool,
-    PollinationsMusic,
-    PollinationsSpeech,
-    PollinationsToolkit,
-    PollinationsTranscriber,
-    PollinationsVideo,
-    errors,
-    list_models,
-    upload,
-)
+from langchain_pollinations import errors
 from langchain_pollinations._pace import LINE
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.catalog import list_models
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Asked, Emulator
 from langchain_pollinations.emulator.legacy import Legacy
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsToolkit
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.uploads import upload
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import MAKING, WAYS, Ask
 
 KEYS_PAGE = "https://enter.pollinations.ai/keys"

@@ -16,16 +16,14 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import (
-    ChatPollinations,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsVideo,
-    errors,
-    list_models,
-)
-from langchain_pollinations._bodies import MAX_ERROR
+from langchain_pollinations import errors
+from langchain_pollinations._transport.body import MAX_ERROR
+from langchain_pollinations.catalog import list_models
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import Ask, serve
 
 MIB = 1024 * 1024

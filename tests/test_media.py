@@ -28,10 +28,11 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from langchain_pollinations import Media, PollinationsImage
 from langchain_pollinations._maker import public_url
+from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import (
     LARGEST_SHOWN,
+    Media,
     has_all_boxes,
     is_whole,
     joined_wavs,

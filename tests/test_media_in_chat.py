@@ -13,9 +13,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from PIL import Image
 
-from langchain_pollinations import ChatPollinations, PayloadTooLargeError, _inline
+from langchain_pollinations import _inline
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.errors import IncompleteStreamError, InvalidRequestError
+from langchain_pollinations.errors import IncompleteStreamError, InvalidRequestError, PayloadTooLargeError
 from tests.conftest import Ask, blocks
 
 MIB = 1024 * 1024

@@ -21,8 +21,12 @@ from langchain_core.output_parsers import JsonOutputParser
 from pydantic import ValidationError
 
 import langchain_pollinations
-from langchain_pollinations import ChatPollinations, Media, PollinationsImage, PollinationsImageTool, errors
+from langchain_pollinations import errors
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator, Legacy
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import PollinationsImageTool
 
 PAGE = (Path(__file__).parents[1] / "docs" / "migrating.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)

@@ -11,18 +11,18 @@ from urllib.parse import unquote
 
 import pytest
 
-from langchain_pollinations import (
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
     MediaInputError,
-    Pollinations3D,
-    PollinationsImage,
     UnknownModelError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
 from tests.conftest import MAKING
 
 Make = Callable[..., Media]

@@ -14,9 +14,11 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tools import tool
 
-from langchain_pollinations import ChatPollinations, PollinationsImageTool, errors
-from langchain_pollinations._notices import Notice, read_notice
+from langchain_pollinations import errors
+from langchain_pollinations._transport.notices import Notice, read_notice
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.tools import PollinationsImageTool
 from tests.conftest import FORMS, Ask
 
 CLASSES: Mapping[str, type[errors.PollinationsError]] = {

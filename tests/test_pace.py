@@ -24,8 +24,9 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import APIConnectionError, Progress, RateLimitError
 from langchain_pollinations._pace import LINE, Line, Turn
+from langchain_pollinations._progress import Progress
+from langchain_pollinations.errors import APIConnectionError, RateLimitError
 from tests.conftest import Terminal
 
 SLACK = 0.001

@@ -12,19 +12,15 @@ from typing import Any
 import pytest
 from langchain_core.load import dumps, load
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    PollinationsEditImageTool,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsImageTool,
-    PollinationsSpeech,
-    PollinationsToolkit,
-    PollinationsTranscriber,
-    PollinationsVideo,
-    RateLimitError,
-)
+from langchain_pollinations.audio import PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
+from langchain_pollinations.errors import RateLimitError
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsToolkit
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.video import PollinationsVideo
 
 FOLDER = Path(__file__).parent / "pickles"
 SCHEMA = {"title": "Sea", "type": "object", "properties": {"name": {"type": "string"}}}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_pollinations import ChatPollinations, InvalidRequestError
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import InvalidRequestError
 from tests.conftest import Ask, blocks
 
 THOUGHT = "Berlin? Yes, since 1990."

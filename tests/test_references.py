@@ -13,16 +13,14 @@ from urllib.parse import quote
 import pytest
 from langchain_core.load import dumpd, load
 
-from langchain_pollinations import (
-    InvalidRequestError,
-    Media,
-    Pollinations3D,
-    PollinationsImage,
-    PollinationsMusic,
-    PollinationsVideo,
-)
 from langchain_pollinations._references import LARGEST, MOST, Reading, _open_below, check_schemes
+from langchain_pollinations.audio import PollinationsMusic
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.video import PollinationsVideo
 
 OWN = "https://media.pollinations.ai"
 PNG = base64.b64decode(

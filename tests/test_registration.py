@@ -14,7 +14,8 @@ from langchain.chat_models import base, init_chat_model
 from langchain.embeddings import base as embeddings_base
 from langchain.embeddings import init_embeddings
 
-from langchain_pollinations import ChatPollinations, PollinationsEmbeddings
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.registration import register
 

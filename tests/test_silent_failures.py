@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import ChatPollinations, errors
+from langchain_pollinations import errors
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import FORMS, WAYS, Ask, blocks
 

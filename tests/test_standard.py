@@ -21,21 +21,21 @@ from langchain_tests.integration_tests import (
 from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, ToolsUnitTests
 from PIL import Image
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
+from langchain_pollinations._shelf import Shelf
+from langchain_pollinations._text_routes import Route
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import (
+    MediaTool,
     PollinationsEditImageTool,
-    PollinationsEmbeddings,
     PollinationsImageTool,
     PollinationsMusicTool,
     PollinationsSpeechTool,
     PollinationsTranscribeTool,
     PollinationsVideoTool,
 )
-from langchain_pollinations._shelf import Shelf
-from langchain_pollinations._text_routes import Route
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.tools import MediaTool
 from tests.cassettes import connection
 from tests.conftest import WAYS
 

@@ -13,9 +13,10 @@ from langchain_core.tools import BaseTool
 from langchain_tests.integration_tests import ChatModelIntegrationTests, ToolsIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests, ToolsUnitTests
 
-from langchain_pollinations import ChatPollinations, PollinationsImageTool
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.legacy import Legacy
+from langchain_pollinations.tools import PollinationsImageTool
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from langchain_pollinations import ChatPollinations, catalog
+from langchain_pollinations import catalog
 from langchain_pollinations._names import fit
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask
 

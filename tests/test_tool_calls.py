@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.utils.json import parse_partial_json
 
-from langchain_pollinations import ChatPollinations
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import FORMS, blocks
 

@@ -24,25 +24,27 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image, ImageStat
 
-from langchain_pollinations import (
+from langchain_pollinations._safe_text import safe_lines, safe_text
+from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     AuthenticationError,
-    ChatPollinations,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
+    UnknownModelError,
+)
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import (
     PollinationsEditImageTool,
-    PollinationsImage,
     PollinationsImageTool,
     PollinationsMusicTool,
     PollinationsSpeechTool,
     PollinationsToolkit,
     PollinationsTranscribeTool,
     PollinationsVideoTool,
-    UnknownModelError,
 )
-from langchain_pollinations._safe_text import safe_lines, safe_text
-from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
-from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.transcription import LARGEST
 from tests.test_references import PNG
 

@@ -17,23 +17,22 @@ from langchain_core.document_loaders import BaseBlobParser, BaseLoader, BlobLoad
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
-from langchain_pollinations import (
+from langchain_pollinations import catalog
+from langchain_pollinations.emulator import Asked, Emulator, forms
+from langchain_pollinations.errors import (
     APIConnectionError,
     AuthenticationError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
     PayloadTooLargeError,
-    PollinationsTranscriber,
     RateLimitError,
     UnknownModelError,
     UnsupportedRequestError,
     UpstreamError,
-    catalog,
 )
-from langchain_pollinations.emulator import Asked, Emulator, forms
-from langchain_pollinations.transcription import LARGEST
+from langchain_pollinations.media import Media
+from langchain_pollinations.transcription import LARGEST, PollinationsTranscriber
 
 ROUTE = "/v1/audio/transcriptions"
 

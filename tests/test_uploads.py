@@ -12,24 +12,21 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_pollinations import (
+from langchain_pollinations._maker import LONGEST_TURN, Uploaded
+from langchain_pollinations._transport.request import Call
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     APIConnectionError,
     AuthenticationError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
     PayloadTooLargeError,
-    PollinationsImage,
-    PollinationsVideo,
     UnsupportedRequestError,
-    Upload,
-    aupload,
-    upload,
 )
-from langchain_pollinations._http import Call
-from langchain_pollinations._maker import LONGEST_TURN, Uploaded
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.uploads import LARGEST
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.uploads import LARGEST, Upload, aupload, upload
+from langchain_pollinations.video import PollinationsVideo
 from tests.test_references import PNG
 
 Put = Callable[..., Upload]

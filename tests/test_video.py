@@ -24,25 +24,24 @@ from langchain_core.load import dumps, load
 from langchain_core.runnables import RunnableLambda
 from pydantic import ValidationError
 
-from langchain_pollinations import (
+from langchain_pollinations._progress import Progress
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import (
     APIConnectionError,
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
-    Media,
     MediaInputError,
     PaymentRequiredError,
     PollinationsError,
-    PollinationsImage,
-    PollinationsVideo,
-    Progress,
     RequestTimeoutError,
     UnknownModelError,
     UnprocessableError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.media import has_all_boxes
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media, has_all_boxes
+from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import MAKING, Terminal
 
 Film = Callable[..., Media]

@@ -13,22 +13,21 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
-from langchain_pollinations import (
-    ChatPollinations,
-    InvalidRequestError,
-    Media,
-    Pollinations3D,
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.tools import (
     PollinationsEditImageTool,
-    PollinationsImage,
     PollinationsImageTool,
-    PollinationsMusic,
     PollinationsMusicTool,
-    PollinationsSpeech,
     PollinationsSpeechTool,
-    PollinationsVideo,
     PollinationsVideoTool,
 )
-from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.video import PollinationsVideo
 from tests.test_references import PNG
 
 SMALL: dict[str, dict[str, Any]] = {

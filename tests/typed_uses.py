@@ -6,17 +6,13 @@ import httpx
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
-from langchain_pollinations import (
-    ChatPollinations,
-    Media,
-    PollinationsEditImageTool,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsImageTool,
-    PollinationsVideo,
-    PollinationsVideoTool,
-)
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsVideoTool
+from langchain_pollinations.video import PollinationsVideo
 
 
 class Sea(BaseModel):

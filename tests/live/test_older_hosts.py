@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations import ChatPollinations, PollinationsImage, UnknownModelError, list_models
+from langchain_pollinations.catalog import list_models
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.errors import UnknownModelError
+from langchain_pollinations.images import PollinationsImage
 from tests.conftest import WAYS
 
 ADDRESSES = {"legacy_text_url": "POLLINATIONS_LIVE_TEXT_URL", "legacy_image_url": "POLLINATIONS_LIVE_IMAGE_URL"}

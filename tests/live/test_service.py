@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from langchain_pollinations import (
-    ChatPollinations,
-    PollinationsEmbeddings,
-    PollinationsImage,
-    PollinationsSpeech,
-    PollinationsTranscriber,
-    UnknownModelError,
-    upload,
-)
+from langchain_pollinations.audio import PollinationsSpeech
+from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
+from langchain_pollinations.errors import UnknownModelError
+from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.uploads import upload
 from tests.conftest import Ask
 
 URL = os.environ.get("POLLINATIONS_LIVE_URL", "https://gen.pollinations.ai")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import get_config_list
 
-from langchain_pollinations._concurrency import run_all
+from langchain_pollinations._transport.concurrency import run_all
 
 
 class Batches:

@@ -7,14 +7,18 @@ Here one encoding is undone, and what comes out is counted while it comes.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
-import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import httpx
 
 from langchain_pollinations import errors
+from langchain_pollinations._transport.concurrency import in_thread
+from langchain_pollinations._transport.request import Arrived
+from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
 CHUNK_SIZE = 256 * 1024
 """Bytes that a body is read and written in."""
@@ -29,37 +33,6 @@ MAX_ERROR = 1024 * 1024
 ACCEPTED = "gzip, deflate"
 """Encodings that are asked for: one encoded byte becomes 1,032 at most, while one of Brotli or Zstandard becomes any
 number."""
-
-
-class Deadline:
-    """The end of the time that a call may take in all."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Seconds that are left; 0 or less where none are."""
-        return self._end - time.monotonic()
-
-    def check(self) -> None:
-        """Raise a `RequestTimeoutError` where no time is left."""
-        if self.remaining() <= 0:
-            raise self.error()
-
-    def error(self) -> errors.RequestTimeoutError:
-        """The error of a call that takes longer."""
-        return errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
-
-    def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
-        """Time limits of a request, none of them longer than the time that is left."""
-        left = self.remaining()
-        limits = {name: left if limit is None else min(limit, left) for name, limit in timeout.as_dict().items()}
-        return httpx.Timeout(**limits)
-
-
-DEADLINE = "langchain_pollinations.deadline"
-"""The extension of a request that holds its `Deadline`."""
 
 
 _GZIP = b"\x1f\x8b"
@@ -163,24 +136,6 @@ class Decoder:
         return error
 
 
-def deadline_of(response: httpx.Response) -> Deadline | None:
-    """The deadline of the call that a response belongs to."""
-    try:
-        return response.request.extensions.get(DEADLINE)
-    except RuntimeError:  # it has no request
-        return None
-
-
-def bound_body(response: httpx.Response) -> None:
-    """Let no read of the body take longer than the call may still take. The limit is taken from the request when the
-    reading of the body begins."""
-    deadline = deadline_of(response)
-    limits = response.request.extensions.get("timeout") if deadline else None
-    if deadline and limits:
-        left = max(deadline.remaining(), 0.001)
-        limits["read"] = left if limits["read"] is None else min(limits["read"], left)
-
-
 def _encoding(response: httpx.Response) -> str:
     said = ", ".join(response.headers.get_list("content-encoding")).strip().lower()
     return "" if said == "identity" else said
@@ -259,3 +214,84 @@ def with_text(response: httpx.Response) -> httpx.Response:
 
 
 _TEXT_CODEC = re.compile(r"utf-8|ascii|iso8859|cp12|gb|big5|shift_jis|euc|koi8")
+
+
+# Bodies, in memory or in a file. In the event loop a thread writes.
+
+
+def _read(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+    """A response with its body read."""
+    if arrived is None and is_small(response, limit):
+        response.read()
+        return with_text(response)
+    tell, pieces = _teller(response, arrived), []
+    for piece in iter_body(response, limit):
+        pieces.append(piece)
+        tell(len(piece))
+    return with_body(response, b"".join(pieces))
+
+
+async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+    if arrived is None and is_small(response, limit):
+        await response.aread()
+        return with_text(response)
+    tell, pieces = _teller(response, arrived), []
+    async for piece in aiter_body(response, limit):
+        pieces.append(piece)
+        tell(len(piece))
+    return with_body(response, b"".join(pieces))
+
+
+def _read_error(response: httpx.Response) -> httpx.Response:
+    """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
+    if response.has_redirect_location:
+        return with_body(response, b"")
+    pieces: list[bytes] = []
+    with contextlib.suppress(httpx.TransportError):  # what has come says which error it is
+        pieces.extend(iter_body(response, MAX_ERROR, cuts=True))
+    return with_body(response, b"".join(pieces))
+
+
+async def _aread_error(response: httpx.Response) -> httpx.Response:
+    if response.has_redirect_location:
+        return with_body(response, b"")
+    pieces: list[bytes] = []
+    with contextlib.suppress(httpx.TransportError):
+        async for piece in aiter_body(response, MAX_ERROR, cuts=True):
+            pieces.append(piece)
+    return with_body(response, b"".join(pieces))
+
+
+def _save(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
+    tell = _teller(response, arrived)
+    with path.open("wb") as file:
+        for piece in iter_body(response, limit):
+            file.write(piece)
+            tell(len(piece))
+
+
+async def _asave(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
+    tell = _teller(response, arrived)
+    file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
+    try:
+        async for piece in aiter_body(response, limit):
+            await in_thread(file.write, piece)
+            tell(len(piece))
+    finally:
+        await in_thread(file.close)
+
+
+def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int], None]:
+    """What tells `arrived` of each piece; called once at once, for the beginning."""
+    length = response.headers.get("content-length", "")
+    total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+    count = 0
+
+    def tell(more: int) -> None:
+        nonlocal count
+        count += more
+        if arrived is not None:
+            arrived(count, total)
+
+    tell(0)
+    return tell

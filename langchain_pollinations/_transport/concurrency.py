@@ -1,7 +1,10 @@
-"""Blocking calls side by side, in threads that an interrupt does not wait for."""
+"""Blocking work in threads: side by side, within a time limit, and out of the event loop."""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import contextlib
 import contextvars
 import queue
 import threading
@@ -9,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from langchain_pollinations._transport.request import Flow
 from langchain_pollinations._warnings import caller, find_caller
 
 T = TypeVar("T")
@@ -134,3 +138,46 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
         raise
     finally:
         error = None  # its traceback holds this frame
+
+
+async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
+    """What `work` gives, run in a thread of its own: those of the event loop may all be busy with the long calls of
+    others, and even a cancellation would wait for them. A cancellation, and each one after it, waits until the work is
+    finished: nobody touches the same file or flow beside it."""
+    answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    context = contextvars.copy_context()
+    context.run(caller.set, find_caller())
+    threading.Thread(target=_answer_with, args=(answer, context.run, work, *args), name="pollinations").start()
+    return await _finished(asyncio.wrap_future(answer))
+
+
+async def _finished(running: asyncio.Future[T]) -> T:
+    """Its result. A cancellation, and each one after it, waits until it is there."""
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        running.exception()  # seen; the cancellation is what counts
+        raise
+
+
+def _answer_with(answer: concurrent.futures.Future[Any], work: Callable[..., Any], *args: Any) -> None:
+    answer.set_running_or_notify_cancel()
+    try:
+        result = work(*args)
+    except BaseException as error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+    finally:
+        del answer  # it holds the error, and the error's traceback this frame
+
+
+def _next_step(flow: Flow[Any], answer: Any) -> tuple[bool, Any]:
+    """Whether a flow has ended, and its result or next step. (A StopIteration cannot leave a thread.)"""
+    try:
+        return False, flow.send(answer)
+    except StopIteration as end:
+        return True, end.value

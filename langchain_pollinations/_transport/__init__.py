@@ -1,0 +1,1 @@
+"""I/O: requests, connections, retries, event streams and bodies."""

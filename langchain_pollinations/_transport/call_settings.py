@@ -1,0 +1,51 @@
+"""Settings of a single call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_pollinations._transport.headers import check_extra_headers, check_headers
+from langchain_pollinations._transport.timeouts import Timeout, check_timeout
+from langchain_pollinations.errors import InvalidRequestError
+
+
+@dataclass(frozen=True)
+class RequestSettings:
+    """Time limit and headers of one call. They take precedence over those of the wrapper."""
+
+    timeout: Timeout | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[str, Any]]:
+    """The settings among the arguments of a call, and the other arguments.
+
+    Raises:
+        InvalidRequestError: If a setting is wrong. The message names the argument and never shows a header's value.
+    """
+    rest = dict(overrides)
+    timeout, headers = rest.pop("timeout", None), rest.pop("extra_headers", None)
+    try:
+        return RequestSettings(check_timeout(timeout), check_extra_headers(headers)), rest
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
+def merge_extra_headers(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a function that makes a single call, with `extra_headers` among `default_headers`.
+
+    Raises:
+        InvalidRequestError: If a header is wrong.
+    """
+    merged = dict(arguments)
+    try:
+        if extra := check_extra_headers(merged.pop("extra_headers", None)):
+            default = check_headers(merged.get("default_headers") or {}, "default_headers")
+            replaced = {name.lower() for name in extra}
+            kept = {name: value for name, value in default.items() if name.lower() not in replaced}
+            merged["default_headers"] = {**kept, **extra}
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from None
+    return merged

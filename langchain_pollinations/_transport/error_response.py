@@ -1,0 +1,405 @@
+"""Responses that are errors, and events and bodies that hold one, as errors of the package."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from langchain_pollinations._transport.notices import fix_links, fix_page, read_notice
+from langchain_pollinations.errors import (
+    KEYS_PAGE,
+    AuthenticationError,
+    ContentBlockedError,
+    ContextOverflowError,
+    GatewayTimeoutError,
+    InsufficientBalanceError,
+    InternalServerError,
+    InvalidRequestError,
+    InvalidResponseError,
+    KeyBudgetExhaustedError,
+    MediaInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    PollinationsError,
+    QuestPollenOnlyError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServiceError,
+    ServiceUnavailableError,
+    UnknownModelError,
+    UnprocessableError,
+    UnsupportedRequestError,
+    UpstreamError,
+)
+
+_BY_CODE: Mapping[str, type[PollinationsError]] = {
+    "content_blocked": ContentBlockedError,
+    "invalid_safe": InvalidRequestError,
+    "context_length_exceeded": ContextOverflowError,
+    "failed_to_download_image": MediaInputError,
+    "invalid_image_url": MediaInputError,
+    "image_too_large": MediaInputError,
+    "unsupported_image_media_type": MediaInputError,
+    "INSUFFICIENT_BALANCE": InsufficientBalanceError,
+    "KEY_BUDGET_EXHAUSTED": KeyBudgetExhaustedError,
+    "QUEST_POLLEN_ONLY": QuestPollenOnlyError,
+    "community_model_rate_limit": RateLimitError,
+    "rate_limit_exceeded": RateLimitError,
+    "content_policy_violation": UnprocessableError,
+}
+
+_BY_STATUS: Mapping[int, type[PollinationsError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    405: UnsupportedRequestError,
+    408: RequestTimeoutError,
+    409: UnsupportedRequestError,
+    410: UnsupportedRequestError,
+    413: PayloadTooLargeError,
+    415: UnsupportedRequestError,
+    422: UnprocessableError,
+    426: UnsupportedRequestError,
+    429: RateLimitError,
+    500: InternalServerError,
+    502: UpstreamError,
+    503: ServiceUnavailableError,
+    504: GatewayTimeoutError,
+    # Of the edge in front of the service: no connection, or no answer, in time.
+    522: GatewayTimeoutError,
+    524: GatewayTimeoutError,
+    598: GatewayTimeoutError,
+    599: GatewayTimeoutError,
+}
+
+# Providers word an overflow freely; these are the phrases known of them (matched in lower case).
+_OVERFLOW_PHRASES = (
+    "context_length_exceeded",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "maximum number of tokens",
+    "too many tokens",
+)
+
+# A 502 whose provider said one of these fails again however often it is repeated.
+_FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
+# Statuses worth repeating; every other 5xx (501, 505, ...) is final, 530 too: the edge knows no way to the host.
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 530), 598, 599})
+
+
+def from_response(
+    response: httpx.Response, meaning: type[PollinationsError] | None = None, message: str | None = None
+) -> PollinationsError:
+    """The error that an answer of 300 or more stands for. The body must have been read.
+
+    Args:
+        response: The answer.
+        meaning: Which error it is, where who calls knows better than its status.
+        message: What it says, where that is not in its body.
+    """
+    if response.has_redirect_location:
+        return _redirected(response)
+    if response.status_code == 402 and "payment-required" in response.headers and meaning is None:
+        return _payment_offered(response)
+    body = _body(response)
+    return _from_body(
+        body,
+        status=response.status_code,
+        meaning=meaning,
+        message=message,
+        fallback=f"The service answered {response.status_code} {response.reason_phrase}".strip(),
+        request_id=response.headers.get("x-request-id"),
+        retry_after=_retry_after(response.headers, body),
+    )
+
+
+def _payment_offered(response: httpx.Response) -> AuthenticationError:
+    """An offer to pay for this one request by x402, which the service makes where a request carries no key."""
+    return AuthenticationError(
+        "The service offers payment by x402, as it does for requests without a key. This client makes no payments by "
+        "itself: set POLLINATIONS_API_KEY or pass api_key=...",
+        status_code=response.status_code,
+        request_id=response.headers.get("x-request-id"),
+        body=_body(response),
+        fix_url=KEYS_PAGE,
+    )
+
+
+def _redirected(response: httpx.Response) -> PollinationsError:
+    """A body is not sent on: who knows to whom, and most redirects would make a GET without it."""
+    target = response.headers["location"].partition("?")[0]
+    error = InvalidResponseError(
+        f"The service redirects to {target}, where a request with a body does not follow; if it should, set base_url "
+        "(for the older host legacy_text_url)",
+        status_code=response.status_code,
+    )
+    error.is_retryable = False
+    return error
+
+
+def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
+    """The JSON object of an answer with status 200.
+
+    Args:
+        response: The answer, its body read.
+        expected: What it should have been, for the message of the error.
+
+    Raises:
+        PollinationsError: What an error object in it stands for; `InvalidResponseError` where there is no object.
+    """
+    try:
+        body = response.json()
+    except (ValueError, RecursionError) as error:
+        raise not_expected(response, expected) from error
+    if not isinstance(body, dict):
+        raise not_expected(response, expected)
+    if is_failure(body):
+        raise from_event(body, request_id=response.headers.get("x-request-id"))
+    return body
+
+
+def is_failure(body: Mapping[str, Any]) -> bool:
+    """Whether a JSON object of a response with status 200 says that it is an error: by an error object, as the
+    service's envelope without one, or as vLLM and Anthropic mark errors."""
+    is_marked = "error" in (body.get("type"), body.get("object"))
+    return bool(body.get("error")) or body.get("success") is False or is_marked or _is_bare_error(body)
+
+
+def _is_bare_error(body: Mapping[str, Any]) -> bool:
+    """Whether an object is one of FastAPI's, GraphQL's or a gateway's errors and nothing else."""
+    words = [body.get(name) for name in ("detail", "errors", "message")]
+    return body.keys() <= _BARE_ERROR and any(isinstance(each, str | list) and each for each in words)
+
+
+_BARE_ERROR = frozenset({"detail", "errors", "code", "status", "message"})
+
+
+def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
+    """The error for an answer that is one of the service's notices; None for any other answer.
+
+    Args:
+        text: The whole text of the answer.
+        headers: The headers of the response.
+        total_tokens: The usage of the answer; None where it has none.
+    """
+    notice = read_notice(text, headers, total_tokens)
+    if notice is None:
+        return None
+    if notice.code is None:
+        kind: type[PollinationsError] = AuthenticationError
+        message = _MIGRATION_MESSAGE
+    else:
+        kind = _class(notice.status, notice.code, None, {})
+        message = " ".join(text.split())
+    return kind(
+        message,
+        status_code=notice.status,
+        code=notice.code,
+        request_id=headers.get("x-request-id"),
+        body=text,
+        fix_url=notice.fix_url if notice.code else KEYS_PAGE,
+    )
+
+
+_MIGRATION_MESSAGE = (
+    "The legacy text host answered with its migration notice. It does so for requests that carry a token or come from "
+    "a registered site; a proxy may add such a header. Remove the header, or use gen.pollinations.ai with a key"
+)
+
+
+def not_expected(response: httpx.Response, expected: str) -> PollinationsError:
+    """The error for an answer with status 200 that is something else: that of a notice, else an
+    `InvalidResponseError` which says what came and how it begins."""
+    kind = response.headers.get("content-type", "no content type")
+    if kind.startswith("text/plain") and (refusal := from_notice(response.text, response.headers, None)) is not None:
+        return refusal
+    start = " ".join(response.content[:200].decode("utf-8", "replace").split())
+    return InvalidResponseError(
+        f"The answer is no {expected} but {kind}: {start!r}" if start else f"The answer is no {expected} but empty",
+        status_code=response.status_code,
+        request_id=response.headers.get("x-request-id"),
+        body=response.text[:2000] if kind.startswith(("text/", "application/json")) else None,
+    )
+
+
+# What providers call an error whose status they do not tell.
+_STATUS_BY_TYPE: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "overloaded_error": 503,
+}
+
+
+def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
+    """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
+    error = _error_object(event)
+    code = error.get("code")
+    status = event.get("status") or _STATUS_BY_TYPE.get(str(error.get("type")))
+    if isinstance(code, str) and code.isdecimal() and len(code) == 3:
+        code = int(code)
+    if isinstance(code, int) and not isinstance(code, bool):
+        status = code
+    is_status = isinstance(status, int) and 400 <= status < 600  # providers also count their errors: 0, -1, 1026
+    return _from_body(
+        dict(event),
+        status=status if is_status else None,
+        fallback=f"The service reported an error inside its answer: {json.dumps(event.get('error'))[:200]}",
+        request_id=request_id,
+        retry_after=None,
+    )
+
+
+def _from_body(
+    body: Any,
+    *,
+    status: int | None,
+    fallback: str,
+    request_id: str | None,
+    retry_after: float | None,
+    meaning: type[PollinationsError] | None = None,
+    message: str | None = None,
+) -> PollinationsError:
+    """One reading for all shapes: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
+    error = _error_object(body)
+    details = error.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    code = error.get("code")
+    upstream = details.get("upstreamStatus")
+    upstream = upstream if isinstance(upstream, int) else None
+    kind = meaning or _class(status, code if isinstance(code, str) else None, body, error)
+    found = kind(
+        message or _message(body, error, details) or fallback,
+        status_code=status,
+        code=None if code is None else str(code),
+        request_id=request_id or _text(error.get("requestId")),
+        retry_after=retry_after,
+        body=body,
+        upstream_status=upstream,
+        fix_url=_text(error.get("fixUrl")) or fix_page(fix_links(str(error.get("message")))),
+        param="model" if kind is UnknownModelError else _param(error, details),
+    )
+    if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
+        found.is_retryable = False
+    return found
+
+
+def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
+    if code is not None and code in _BY_CODE:
+        return _BY_CODE[code]
+    if status in (None, 400, 413) and _mentions_overflow(body, error):
+        return ContextOverflowError
+    if status == 400 and str(error.get("message", "")).startswith("Invalid model or alias"):
+        return UnknownModelError
+    if status is None:
+        return UpstreamError
+    return _BY_STATUS.get(status, ServiceError if status >= 500 else InvalidRequestError)
+
+
+def _mentions_overflow(body: Any, error: Mapping[str, Any]) -> bool:
+    """Whether the error itself, or the provider's error inside it, speaks of the length of the input. Other fields are
+    not read: they may repeat the prompt, which may speak of anything."""
+    text = " ".join([body] if isinstance(body, str) else _statements(error)).lower()
+    return any(phrase in text for phrase in _OVERFLOW_PHRASES)
+
+
+def _statements(error: Mapping[str, Any]) -> Iterator[str]:
+    """Message and code of an error, and those of the provider's error, which is JSON in a string."""
+    yield from (str(error[key]) for key in ("message", "code") if error.get(key))
+    details = error.get("details")
+    said = details.get("upstreamBody") if isinstance(details, Mapping) else None
+    if not isinstance(said, str):
+        return
+    try:
+        parsed = json.loads(said)
+    except (ValueError, RecursionError):
+        yield said
+        return
+    inner = _error_object(parsed)
+    yield from (str(inner[key]) for key in ("message", "code") if inner.get(key))
+
+
+def _body(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return response.text
+
+
+def _error_object(body: Any) -> Mapping[str, Any]:
+    """The mapping that holds code and message, wherever the body keeps it."""
+    if not isinstance(body, Mapping):
+        return {}
+    error = body.get("error")
+    if isinstance(error, Mapping):
+        return error
+    # `{"error": "words", "message": "sentence"}`: the older limiter and the media host. FastAPI has `detail`, GraphQL
+    # `errors`.
+    others = body.get("detail") or body.get("errors")
+    words = error or (others if isinstance(others, str) or others is None else json.dumps(others)[:500])
+    return {**body, "message": body.get("message") or words, "code": body.get("code")}
+
+
+def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
+    if isinstance(body, str):
+        return _from_page(body)
+    message = _text(error.get("message"))
+    fields = details.get("fieldErrors")
+    if isinstance(fields, Mapping) and fields:
+        told = "; ".join(f"{name}: {_sentence(reasons)}" for name, reasons in fields.items())
+        return f"{message}: {told}" if message else told
+    return message
+
+
+def _param(error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
+    """The one field that the service, or a provider with errors as OpenAI's, names as wrong."""
+    fields = details.get("fieldErrors")
+    if isinstance(fields, Mapping) and len(fields) == 1:
+        return str(next(iter(fields)))
+    return _text(error.get("param"))
+
+
+def _sentence(reasons: Any) -> str:
+    return ", ".join(map(str, reasons)) if isinstance(reasons, list) else str(reasons)
+
+
+def _from_page(text: str) -> str | None:
+    """Plain text as it is; of a page only that it was one, since its markup helps nobody."""
+    text = text.strip()
+    if text.startswith("<"):
+        return None
+    return text[:500] or None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _retry_after(headers: Mapping[str, str], body: Any) -> float | None:
+    """Seconds to wait, from the header (a number or a date) or from the older limiter's body."""
+    told = headers.get("retry-after", "").strip()
+    if not told and isinstance(body, Mapping):
+        told = str(body.get("retryAfterSeconds", ""))
+    try:
+        seconds = float(told)
+    except ValueError:
+        date = email.utils.parsedate_tz(told)
+        try:
+            seconds = math.nan if date is None else email.utils.mktime_tz(date) - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

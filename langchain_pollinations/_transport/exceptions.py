@@ -1,0 +1,158 @@
+"""Exceptions of httpx and aiohttp as errors of the package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from langchain_pollinations.errors import (
+    APIConnectionError,
+    InvalidRequestError,
+    InvalidResponseError,
+    PollinationsError,
+    RequestTimeoutError,
+)
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Turn what httpx (or aiohttp under it) raises into errors of ours."""
+    try:
+        yield
+    except httpx.InvalidURL as error:
+        raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
+    except httpx.HTTPError as error:
+        remove_headers(error)
+        raise _from_httpx(error) from error
+    except (UnicodeError, BaseExceptionGroup) as error:  # of a host that no resolver takes, a port that no socket takes
+        if isinstance(error, BaseExceptionGroup) and error.split((OSError, OverflowError, ValueError))[1] is not None:
+            raise
+        raise InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}") from error
+    except RecursionError as error:
+        too_deep = InvalidResponseError("The response has more levels within each other than can be read")
+        too_deep.is_retryable = False
+        raise too_deep from error
+    except _aiohttp_errors() as error:
+        # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
+        remove_headers(error)
+        raise APIConnectionError(f"The connection failed: {error}") from error
+
+
+def remove_headers(error: BaseException | None) -> None:
+    """Take the headers of the request, one of which is the key, out of an error and its causes: they outlive the
+    request, in a trace for instance."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if _passes_aiohttp(error.__traceback__):  # whose frames have the headers in a variable
+            error.__traceback__ = None
+        if isinstance(error, httpx.HTTPError):
+            with suppress(RuntimeError):
+                error.request.headers = httpx.Headers()
+        elif isinstance(error, _aiohttp_errors("ClientResponseError")):
+            # The text of the error reads the address of the request only.
+            failed: Any = error
+            info = failed.request_info
+            failed.request_info = type(info)(info.url, info.method, {}, info.real_url)
+            failed.history = ()
+            failed.args = (failed.request_info, failed.history)
+        error = error.__cause__ or error.__context__
+
+
+def _passes_aiohttp(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "aiohttp":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
+    """Replace the key that is in some headers in all that an error holds: the service may repeat a request."""
+    scheme, _, secret = headers.get("authorization", "").rpartition(" ")
+    if scheme and secret in repr((error.args, vars(error))):
+        error.args = tuple(_without(secret, each) for each in error.args)
+        for name, value in vars(error).items():
+            setattr(error, name, _without(secret, value))
+
+
+def _without(secret: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "***")
+    if isinstance(value, dict):
+        return {_without(secret, key): _without(secret, each) for key, each in value.items()}
+    return [_without(secret, each) for each in value] if isinstance(value, list) else value
+
+
+def _from_httpx(error: httpx.HTTPError) -> PollinationsError:
+    found = _named(error)
+    found.was_sent = _was_sent(error)
+    return found
+
+
+def _was_sent(error: httpx.HTTPError) -> bool:
+    if isinstance(error.__cause__, _aiohttp_errors()):
+        return not isinstance(error.__cause__, _aiohttp_errors("ClientConnectorError", "ConnectionTimeoutError"))
+    return not isinstance(error, _UNSENT)
+
+
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+def _named(error: httpx.HTTPError) -> PollinationsError:
+    cause = error.__cause__
+    # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
+    misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)
+    where = _origin(error)
+    if isinstance(error, httpx.LocalProtocolError) and "header" in str(error).lower():
+        told = f"The request{where} has a header that cannot be sent: see the headers of http_client"
+        return InvalidRequestError(told)  # without the words of httpx, which hold the value
+    if isinstance(error, httpx.TimeoutException) and not misnamed:
+        kind = type(error).__name__.removesuffix("Timeout").lower()
+        return RequestTimeoutError(
+            f"No answer{where} within the time limit ({kind}); raise `timeout` (or `total_timeout`) if it is short"
+        )
+    if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
+        hint = "" if _was_sent(error) else _emulator_hint(error)
+        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
+    found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
+    found.is_retryable = False
+    return found
+
+
+def _emulator_hint(error: httpx.HTTPError) -> str:
+    """How to start the emulator, where the connection was to be one to this machine."""
+    try:
+        url = error.request.url
+        is_local = url.host == "localhost" or ip_address(url.host).is_loopback
+    except (RuntimeError, ValueError):  # no request, or a name
+        return ""
+    command = f"python -m langchain_pollinations.emulator --port {url.port or 80}"
+    return f". To start the emulator there: {command}" if is_local else ""
+
+
+def _origin(error: httpx.HTTPError) -> str:
+    """Host and port only: a path holds the prompt, and a query could hold anything."""
+    try:
+        url = error.request.url
+    except RuntimeError:
+        return ""
+    return f" to {url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
+
+
+def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:
+    """Errors of aiohttp, by default the base of all, where it is in use; it is never imported for this."""
+    aiohttp = sys.modules.get("aiohttp")
+    return tuple(getattr(aiohttp, name) for name in names or ["ClientError"]) if aiohttp is not None else ()

@@ -1,0 +1,51 @@
+"""Headers of requests: checks, and which of them hold credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# --- Headers ----------------------------------------------------------------------------------------------------------
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
+
+
+def check_headers(given: Any, argument: str) -> dict[str, str]:
+    """Headers that a request can carry. An error names the header and never shows its value."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{argument}: takes a mapping from header names to values, not {type(given).__name__}")
+    for number, (name, value) in enumerate(given.items(), 1):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):  # the name itself may hold a secret
+            raise ValueError(f"{argument}: name {number} is not a header name: letters, digits and dashes")
+        if not isinstance(value, str):
+            raise ValueError(f"{argument}: the value of {name!r} must be a string, not {type(value).__name__}")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(
+                f"{argument}: the value of {name!r} cannot be sent: it holds a line break, a control character or a "
+                "character outside ASCII, or it starts or ends with whitespace"
+            )
+    return dict(given)
+
+
+def check_extra_headers(given: Any) -> dict[str, str]:
+    """Headers of one call, which never change the credentials."""
+    headers = {} if given is None else check_headers(given, "extra_headers")
+    if refused := sorted(name for name in headers if name.lower() in _CREDENTIALS):
+        raise ValueError(f"extra_headers: {refused[0]!r} is not for a single call; use api_key or default_headers")
+    return headers
+
+
+def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Headers as they may be written to a pickle."""
+    return (
+        None
+        if headers is None
+        else {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
+    )
+
+
+def has_authorization(headers: Mapping[str, str] | None) -> bool:
+    return any(name.lower() == "authorization" for name in headers or ())

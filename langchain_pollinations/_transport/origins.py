@@ -1,0 +1,131 @@
+"""Origins of addresses, private hosts, and what a request to another origin may carry."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import unicodedata
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeAlias
+from urllib.parse import unquote
+
+import httpx
+
+# --- Origins ----------------------------------------------------------------------------------------------------------
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Origin: TypeAlias = tuple[str, str, int | None]
+
+
+def origin_of(url: str | httpx.URL) -> Origin:
+    """Scheme, host and port, the default port included: what decides whether two addresses are one origin.
+
+    Raises:
+        httpx.InvalidURL: If it is not an address.
+    """
+    parsed = httpx.URL(url)
+    return parsed.scheme, parsed.host, parsed.port or _DEFAULT_PORTS.get(parsed.scheme)
+
+
+def parse_address(value: str, argument: str, example: str) -> httpx.URL:
+    """An http(s) address without credentials, query and fragment. httpx writes it in one form: the scheme and the host
+    in lower case, without the default port."""
+    try:
+        # Twice: httpx 0.28 drops a default port only where the scheme is in lower case.
+        url = httpx.URL(str(httpx.URL(value.strip())))
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or (url.port or 1) not in range(1, 65536):
+        raise ValueError(f"{argument} must be an origin such as {example}, with http:// or https://")
+    if url.query or url.fragment or url.userinfo:
+        raise ValueError(f"{argument} must be a bare origin such as {example}: no query, fragment or user name")
+    return url
+
+
+def write_address(url: httpx.URL, path: str = "") -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{path}"
+
+
+_PRIVATE_NAMES = (
+    *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan"),
+    *(".home.arpa", ".svc"),
+)
+
+
+def plain_host(host: str) -> str:
+    """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
+    return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
+
+
+def is_usable(url: httpx.URL) -> bool:
+    """Whether a request can go to an address: http or https, a host that can be looked up, a port, and no user name,
+    which would be sent as credentials."""
+    host = url.raw_host.decode("ascii")
+    labels_fit = len(host) < 254 and all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
+    has_port = url.port is None or 0 < url.port < 65536
+    return url.scheme in ("http", "https") and labels_fit and has_port and not url.userinfo
+
+
+def has_private_name(host: str) -> bool:
+    """Whether a host, as `plain_host` gives it, has a name of a private network."""
+    return f".{host}".endswith(_PRIVATE_NAMES)
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is private, by its name or by an address that the name resolves to. A name that cannot be
+    resolved is not: a proxy may know it."""
+    host = plain_host(host)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    return has_private_name(host) or _has_private_address(found)
+
+
+async def ais_private(host: str) -> bool:
+    """As `is_private`."""
+    host = plain_host(host)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    return has_private_name(host) or _has_private_address(found)
+
+
+def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
+    return any(not _is_public(str(address[0])) for *_, address in found if isinstance(address, tuple))
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:
+    """What gives a request the address and the headers back that it has now. The request may be one of httpx2."""
+    url, headers = str(request.url), request.headers.raw
+
+    def restore(changed: httpx.Request) -> None:
+        changed.url, changed.headers = type(changed.url)(url), type(changed.headers)(headers)
+
+    return restore
+
+
+def _as_async(hook: Callable[[httpx.Request], None]) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def run(request: httpx.Request) -> None:
+        hook(request)
+
+    return run
+
+
+_TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})
+
+
+def _goes_abroad(here: httpx.URL, there: httpx.URL) -> bool:
+    """Whether it is another origin. The same host with TLS is not, as for httpx."""
+    before, after = origin_of(here), origin_of(there)
+    upgrade = (("http", here.host, 80), ("https", here.host, 443))
+    return before != after and (before, after) != upgrade

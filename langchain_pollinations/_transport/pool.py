@@ -1,0 +1,254 @@
+"""The HTTP clients of a wrapper: one for threads, and one for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Literal, TypeVar
+
+import httpx
+
+from langchain_pollinations import errors
+from langchain_pollinations._transport.concurrency import _finished
+from langchain_pollinations._transport.environment import named_variables
+
+AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
+
+
+WORN = 25
+"""Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
+its 100 connections for a call that is cancelled while it gets its connection or gives it back. Nothing but closing the
+client frees that place, and when all are taken, calls wait for ever."""
+
+
+Transport = Literal["httpx", "aiohttp"]
+
+
+class Pool:
+    """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
+
+    Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
+    async client closes with its loop, or when it is worn and its last call is done. A pool pickles and copies as a new,
+    empty one, and a forked process starts with one: two processes on one connection would read each other's answers.
+    """
+
+    is_unpickled = False
+    """Whether its wrapper was unpickled, which explains a missing key."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._sync: httpx.Client | None = None
+        self._closer: weakref.finalize[..., Any] | None = None
+        self._async: list[_Kept] = []
+
+    def __eq__(self, other: object) -> bool:
+        """Pools hold nothing that tells two wrappers apart."""
+        return isinstance(other, Pool)
+
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[type[Pool], tuple[()]]:
+        return Pool, ()
+
+    def client(self) -> httpx.Client:
+        self._check_process()
+        with self._lock:
+            if self._sync is None or self._sync.is_closed:
+                with named_variables():
+                    self._sync = _without_cookies(httpx.Client(verify=_tls()))
+                self._closer = weakref.finalize(self, self._sync.close)
+            return self._sync
+
+    def lent(self, transport: Transport) -> _Lent:
+        """The client of this event loop, for one call from its opening to its end."""
+        return _Lent(self, transport)
+
+    async def _lend(self, transport: Transport) -> _Kept:
+        self._check_process()
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            for kept in self._async:
+                if kept.loop.is_closed() or kept.client.is_closed:
+                    kept.release()
+            self._async = [kept for kept in self._async if kept.release.alive]
+            for kept in self._async:
+                if (kept.loop, kept.transport) == (loop, transport) and not kept.is_worn:
+                    kept.calls += 1
+                    return kept
+            client = _new_async_client(transport)
+            keeper = _keeping(client)
+            # The finalizer keeps the client out of the garbage of its pool: aiohttp logs an error for each session
+            # that is collected before it is closed.
+            release = weakref.finalize(self, _release, os.getpid(), loop, client, keeper)
+            kept = _Kept(loop, transport, client, keeper, release, calls=1)
+            self._async.append(kept)
+        # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
+        # the one hook that lets connections go before their loop does.
+        await anext(kept.keeper)
+        return kept
+
+    async def _give_back(self, kept: _Kept, broken_off: bool) -> None:
+        kept.calls -= 1
+        kept.broken_off += broken_off
+        if kept.is_worn and not kept.calls:
+            await self._aclose([kept])
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            if self._closer is not None:
+                self._closer.detach()  # the connections belong to the parent
+            self._start()
+
+    def close(self) -> None:
+        """Close the connections of threads. Async ones are closed by `aclose`, or with their loop."""
+        self._check_process()
+        with self._lock:
+            closer, self._closer, self._sync = self._closer, None, None
+        if closer is not None:
+            closer()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop, and those of threads."""
+        self.close()
+        loop = asyncio.get_running_loop()
+        await self._aclose([kept for kept in self._async if kept.loop is loop])
+
+    async def _aclose(self, closing: Sequence[_Kept]) -> None:
+        with self._lock:  # nobody closes what another is closing
+            mine = [kept for kept in closing if kept in self._async]
+            self._async = [kept for kept in self._async if kept not in mine]
+        for kept in mine:
+            kept.release.detach()
+            if not kept.client.is_closed:  # by the end of its loop
+                await _finished(asyncio.ensure_future(kept.keeper.aclose()))
+
+
+@dataclass(eq=False)
+class _Kept:
+    """An async client, what closes it, and how it is used."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    client: httpx.AsyncClient
+    keeper: AsyncGenerator[httpx.AsyncClient]
+    release: weakref.finalize[..., Any]
+    calls: int
+    """On their way. It is counted in the client's own loop only."""
+    broken_off: int = 0
+
+    @property
+    def is_worn(self) -> bool:
+        return self.broken_off >= WORN
+
+
+class _Lent:
+    """A client as a context. No generator: a loop that shuts down would close that before the call that is in it."""
+
+    def __init__(self, pool: Pool, transport: Transport) -> None:
+        self._pool = pool
+        self._transport = transport
+
+    async def __aenter__(self) -> httpx.AsyncClient:
+        self._kept = await self._pool._lend(self._transport)
+        return self._kept.client
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Behind a silent stream is a cancellation too, by asyncio.timeout.
+        broken_off = kind is not None and issubclass(kind, (asyncio.CancelledError, errors.StreamTimeoutError))
+        await self._pool._give_back(self._kept, broken_off)
+
+
+@cache  # reading the certificates takes 20 ms, too long for each client and each event loop
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _new_async_client(transport: Transport) -> httpx.AsyncClient:
+    if transport == "httpx":
+        with named_variables():
+            return _without_cookies(httpx.AsyncClient(verify=_tls()))
+    # Its client, not its bare transport, which would turn off proxies from the environment.
+    try:
+        from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+
+        from langchain_pollinations._transport.aiohttp_session import new_session
+    except ImportError as error:
+        told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
+        raise ImportError(told) from error
+    with named_variables():
+        client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_tls()))
+    for carrier in (client._transport, *client._mounts.values()):
+        if isinstance(carrier, AiohttpTransport):
+            carrier.client = new_session(carrier)
+    return client
+
+
+def _without_cookies(client: AnyClient) -> AnyClient:
+    """The client, which takes no cookies: what one response sends must not change later requests."""
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
+
+
+async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _release(
+    process: int,
+    loop: asyncio.AbstractEventLoop,
+    client: httpx.AsyncClient,
+    keeper: AsyncGenerator[httpx.AsyncClient],
+) -> None:
+    """Close a client whose pool is gone, or whose loop ended without closing it."""
+    if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
+        return
+    if loop.is_running():
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(keeper.aclose(), loop=loop))
+        return
+    for carrier in (client._transport, *client._mounts.values()):
+        connector = getattr(getattr(carrier, "client", None), "connector", None)
+        if connector is not None:
+            # What `close` does, without its task, which needs the loop. The name depends on the version of aiohttp.
+            close = getattr(connector, "_close_immediately", None) or connector._close
+            close()
+
+
+def check_client(client: Any, argument: str) -> None:
+    """Raise a `ValueError` unless a client can send the requests: httpx's, httpx2's, or one with the same methods."""
+    is_async = argument == "http_async_client"
+    kind = "AsyncClient" if is_async else "Client"
+    send, build = getattr(client, "send", None), getattr(client, "build_request", None)
+    if isinstance(client, type) or not callable(send) or not callable(build):
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_name_of(client)}")
+    if inspect.iscoroutinefunction(send) is not is_async:
+        field = "http_client" if is_async else "http_async_client"
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_name_of(client)} goes into {field}")
+
+
+def _open_client(client: AnyClient, argument: str) -> AnyClient:
+    if getattr(client, "is_closed", False):
+        refusal = errors.InvalidRequestError(
+            f"{argument}: this client is closed; give an open one, or None", param=argument
+        )
+        refusal.was_sent = False
+        raise refusal
+    return client
+
+
+def _name_of(client: Any) -> str:
+    return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__

@@ -1,0 +1,247 @@
+"""Event streams: reading, stalls, streams under another content type, and the rest after the end."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import json
+import re
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import Any
+
+import httpx
+from httpx_sse import EventSource, ServerSentEvent
+
+from langchain_pollinations import errors
+from langchain_pollinations._transport.body import MAX_ERROR, MAX_EVENT, _aread, _read, aiter_body, iter_body, with_body
+from langchain_pollinations._transport.connections import _cut_off, _cut_off_after
+from langchain_pollinations._transport.exceptions import remove_headers
+from langchain_pollinations._transport.request import EventReader
+from langchain_pollinations._transport.timeouts import deadline_of
+
+DRAIN_TIME = 1.0
+"""Seconds that the end of a body may take to come after the end of the answer."""
+
+
+@contextlib.contextmanager
+def _partial_told(reader: EventReader[Any]) -> Iterator[None]:
+    """Let the error that ends a stream carry what had arrived."""
+    try:
+        yield
+    except errors.PollinationsError as error:
+        error.partial = reader.partial
+        raise
+
+
+# After the answer's end the body is read to its own, so that the connection can be used again. Whatever goes wrong
+# there is no matter of the answer; a server that keeps the connection open is cut off.
+
+
+def _drain(response: httpx.Response, events: Iterator[str]) -> None:
+    stream = response.extensions.get("network_stream")
+    if stream is None or not response.http_version.startswith("HTTP/1"):
+        return  # HTTP/2, which a client of yours may speak, shares its connection with other answers
+    watch = threading.Timer(DRAIN_TIME, _cut_off, [stream.get_extra_info("socket")])
+    watch.start()
+    try:
+        with contextlib.suppress(httpx.HTTPError, errors.PollinationsError):
+            for _ in events:
+                pass
+    finally:
+        watch.cancel()
+
+
+async def _adrain(events: AsyncIterator[str]) -> None:
+    with contextlib.suppress(httpx.HTTPError, errors.PollinationsError, TimeoutError):
+        async with asyncio.timeout(DRAIN_TIME):
+            async for _ in events:
+                pass
+
+
+class _Watched:
+    """What httpx-sse reads of a response, with a clock that only whole events restart.
+
+    It takes a mark of UTF-8 off the text, which would cost the first event, and closes it with an empty line, since a
+    last event that only the end of the stream closes counts. A text without any event is kept.
+    """
+
+    headers = {"content-type": "text/event-stream"}  # as `_is_event_stream` found it, in whatever case
+
+    def __init__(self, response: httpx.Response, limit: float | None, max_bytes: int) -> None:
+        self.limit = limit
+        self._max_bytes = max_bytes
+        self._waiting = 0
+        self._response = response
+        self._unread: list[str] | None = []
+        self._since = time.monotonic()
+        if limit is not None:
+            # The body's read timeout is taken from here when its reading begins: until now the limit for a
+            # whole answer held, from now on that between two events does.
+            response.request.extensions.get("timeout", {})["read"] = self.time_left()
+
+    def time_left(self) -> float | None:
+        """Seconds that the next event may take."""
+        deadline = deadline_of(self._response)
+        if deadline is None:
+            return self.limit
+        left = max(deadline.remaining(), 0.001)
+        return left if self.limit is None else min(self.limit, left)
+
+    def check_deadline(self) -> None:
+        if (deadline := deadline_of(self._response)) is not None:
+            deadline.check()
+
+    def read(self, limit: int) -> httpx.Response:
+        """The body of a response that is no event stream, within the time of an event."""
+        with _cut_off_after(self._response, self.time_left()) as is_over:
+            try:
+                whole = _read(self._response, limit)
+            except (httpx.HTTPError, errors.PollinationsError):
+                if not is_over():
+                    raise
+            else:
+                if not is_over():
+                    return whole
+        self.check_deadline()
+        raise _stalled(self.limit)
+
+    async def aread(self, limit: int) -> httpx.Response:
+        """As `read`."""
+        try:
+            async with asyncio.timeout(self.time_left()) as time_limit:
+                return await _aread(self._response, limit)
+        except TimeoutError as error:
+            if not time_limit.expired():
+                raise
+            self.check_deadline()
+            raise _stalled(self.limit) from error
+
+    def replay(self, whole: httpx.Response) -> None:
+        """Take the events from a body that was read."""
+        self._response = whole
+
+    def restart(self) -> None:
+        self._since = time.monotonic()
+        self._unread = None
+        self._waiting = 0
+
+    @property
+    def no_events(self) -> bool:
+        """Whether there were words, and none of them an event: the content type was wrong."""
+        lines = "".join(self._unread or []).splitlines()
+        return any(line.strip() and not line.startswith(":") for line in lines)
+
+    def body(self) -> httpx.Response:
+        """The answer, read, where it was no stream of events."""
+        return with_body(self._response, "".join(self._unread or []).encode())
+
+    def iter_text(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")(
+            "replace"
+        )  # whatever a header says: the standard knows no other
+        with self._silence_told():
+            for text in map(decoder.decode, iter_body(self._response, self._max_bytes, size=None)):
+                if self.limit is not None and time.monotonic() - self._since > self.limit:
+                    raise _stalled(self.limit)
+                yield self._noted(text)
+        yield "\n\n"
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with self._silence_told():
+            async for piece in aiter_body(self._response, self._max_bytes, size=None):
+                yield self._noted(decoder.decode(piece))
+        yield "\n\n"
+
+    def _noted(self, text: str) -> str:
+        self._waiting += len(text)
+        if self._waiting > MAX_EVENT:
+            raise errors.InvalidResponseError(f"An event of the stream is longer than {MAX_EVENT:,} characters")
+        if self._unread is None or not text:
+            return text
+        text = text if self._unread else text.removeprefix("\ufeff")
+        self._unread.append(text)
+        return text
+
+    @contextlib.contextmanager
+    def _silence_told(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ReadTimeout as error:
+            if self.limit is None:
+                raise
+            remove_headers(error)
+            self.check_deadline()
+            raise _stalled(self.limit) from error
+
+
+def _events(watched: _Watched) -> Generator[str]:
+    for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
+        if not _says_something(event):
+            continue
+        watched.restart()
+        yield _told(event)
+        watched.restart()
+
+
+async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
+    events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
+    async with contextlib.aclosing(events):
+        while True:
+            try:
+                async with asyncio.timeout(watched.time_left()) as limit:
+                    event = await anext(events)
+                    while not _says_something(event):
+                        event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                watched.check_deadline()
+                raise _stalled(watched.limit) from error
+            watched.restart()
+            yield _told(event)
+
+
+def _says_something(event: ServerSentEvent) -> bool:
+    """Whether an event has data or a name. After an `id:` line httpx-sse makes an event of each comment, too."""
+    return bool(event.data) or event.event != "message"
+
+
+def _told(event: ServerSentEvent) -> str:
+    """The data of an event; where only its name calls it an error, in the form of one."""
+    if event.event.lower() != "error":
+        return event.data
+    try:
+        error = json.loads(event.data)
+    except (ValueError, RecursionError):
+        error = event.data[:MAX_ERROR] or "The stream has an error event without data"
+    return event.data if isinstance(error, dict) and "error" in error else json.dumps({"error": error})
+
+
+def _stalled(limit: float | None) -> errors.StreamTimeoutError:
+    return errors.StreamTimeoutError(
+        f"The stream stayed without an event for {limit} s; raise `stream_chunk_timeout` if the model needs longer"
+    )
+
+
+_EVENTS = re.compile(r"\ufeff?\s*(data|event|id|retry)?:")
+
+
+_JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
+
+
+def _holds_events(response: httpx.Response) -> bool:
+    """Whether a body is a stream of events under another name. What calls itself text has to hold an event of JSON: a
+    text may begin with `data:` or `:)`."""
+    begins = _EVENTS.match(response.text) is not None
+    is_text = response.headers.get("content-type", "").startswith("text/")
+    return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream")

@@ -1,0 +1,110 @@
+"""Time limits of requests: the silence of the service, and the total time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeAlias
+
+import httpx
+
+from langchain_pollinations import errors
+
+Limit: TypeAlias = float | None
+Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | httpx.Timeout
+"""Seconds of silence, (connect, read), (connect, read, write, pool), or an `httpx.Timeout`."""
+
+MAX_CONNECT = 10.0
+"""Seconds that connecting may take where `timeout` is one number."""
+
+
+# --- Time limits ------------------------------------------------------------------------------------------------------
+
+_TIMEOUT_FORMS = "a number of seconds, (connect, read), (connect, read, write, pool) or an httpx.Timeout"
+
+
+def check_timeout(value: Any) -> Timeout | None:
+    """A time limit in the form in which it is stored: a number or a tuple, which can be serialised."""
+    if value is None:
+        return None
+    if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):  # httpx.Timeout or httpx2.Timeout
+        value = (value.connect, value.read, value.write, value.pool)
+    if not isinstance(value, tuple | list):
+        return _check_limit(value)
+    match [None if limit is None else _check_limit(limit) for limit in value]:
+        case [connect, read]:
+            return connect, read
+        case [connect, read, write, pool]:
+            return connect, read, write, pool
+    raise ValueError(f"timeout: takes {_TIMEOUT_FORMS}, not {len(value)} numbers")
+
+
+def _check_limit(value: Any) -> float:
+    try:
+        seconds = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = float("nan")
+    if seconds != seconds:
+        raise ValueError(f"timeout: takes {_TIMEOUT_FORMS}")
+    if not 0 < seconds < float("inf"):
+        raise ValueError("timeout: a time limit must be more than 0 seconds; httpx.Timeout(None) waits for ever")
+    return seconds
+
+
+def to_httpx_timeout(value: Timeout | None) -> httpx.Timeout:
+    """The time limits of a request. A request waits for a free connection of the pool without a limit, unless four
+    limits are given."""
+    if isinstance(value, int | float):
+        return httpx.Timeout(value, connect=min(value, MAX_CONNECT), pool=None)
+    if isinstance(value, tuple) and len(value) == 2:
+        connect, read = value
+        return httpx.Timeout(connect=connect, read=read, write=read, pool=None)
+    return httpx.Timeout(value)
+
+
+class Deadline:
+    """The end of the time that a call may take in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds that are left; 0 or less where none are."""
+        return self._end - time.monotonic()
+
+    def check(self) -> None:
+        """Raise a `RequestTimeoutError` where no time is left."""
+        if self.remaining() <= 0:
+            raise self.error()
+
+    def error(self) -> errors.RequestTimeoutError:
+        """The error of a call that takes longer."""
+        return errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
+
+    def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
+        """Time limits of a request, none of them longer than the time that is left."""
+        left = self.remaining()
+        limits = {name: left if limit is None else min(limit, left) for name, limit in timeout.as_dict().items()}
+        return httpx.Timeout(**limits)
+
+
+DEADLINE = "langchain_pollinations.deadline"
+"""The extension of a request that holds its `Deadline`."""
+
+
+def deadline_of(response: httpx.Response) -> Deadline | None:
+    """The deadline of the call that a response belongs to."""
+    try:
+        return response.request.extensions.get(DEADLINE)
+    except RuntimeError:  # it has no request
+        return None
+
+
+def bound_body(response: httpx.Response) -> None:
+    """Let no read of the body take longer than the call may still take. The limit is taken from the request when the
+    reading of the body begins."""
+    deadline = deadline_of(response)
+    limits = response.request.extensions.get("timeout") if deadline else None
+    if deadline and limits:
+        left = max(deadline.remaining(), 0.001)
+        limits["read"] = left if limits["read"] is None else min(limits["read"], left)
