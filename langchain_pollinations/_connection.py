@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from langchain_pollinations import _legacy
+from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._options import (
     HiddenInput,
     PublicPickle,
@@ -35,7 +36,6 @@ from langchain_pollinations._options import (
 )
 from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
-from langchain_pollinations._text_routes import Route
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials

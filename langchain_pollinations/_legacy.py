@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlencode
 import httpx
 from langchain_core.language_models import ModelProfile
 
-from langchain_pollinations._encode import ask_for_json, mentions_json
+from langchain_pollinations._chat.instructions import ask_for_json, mentions_json
+from langchain_pollinations._chat.plain_text import PlainRoutes, Route, plain_request, reader
 from langchain_pollinations._pace import Turn
-from langchain_pollinations._text_routes import PlainRoutes, Route, plain_request, reader
 from langchain_pollinations._transport.body import with_body
 from langchain_pollinations._transport.error_response import from_response, not_expected
 from langchain_pollinations._transport.request import Call

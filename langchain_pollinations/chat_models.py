@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import is_, itemgetter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NotRequired, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
@@ -20,24 +20,35 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations import _answer, _blocks, _decode, _encode, _inline, _legacy, _schemas, _text_routes, catalog
+from langchain_pollinations import _legacy, catalog
+from langchain_pollinations._chat import structured_output
+from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
+from langchain_pollinations._chat.chunks import LastChunk as LastChunk
+from langchain_pollinations._chat.content import with_types
+from langchain_pollinations._chat.content_blocks import register, restore_refusals
+from langchain_pollinations._chat.fields import Asked
+from langchain_pollinations._chat.inline_media import check, explaining
+from langchain_pollinations._chat.instructions import ask_for_json, instruct, instruction_to_call, mentions_json
+from langchain_pollinations._chat.messages import encode_messages, is_ours, speaks_of_tools
+from langchain_pollinations._chat.options import ChatOptions
+from langchain_pollinations._chat.output_parser import AnswerParser
+from langchain_pollinations._chat.payload import _checked, _not_forced, _wire_options, _without_cache_control
+from langchain_pollinations._chat.plain_text import Route, by_route, for_model
+from langchain_pollinations._chat.response import read_answer
+from langchain_pollinations._chat.stream import ChatReader
+from langchain_pollinations._chat.structured_output import for_provider, instruction, json_schema, schema_tool
+from langchain_pollinations._chat.tool_names import fit, fit_names
+from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
 from langchain_pollinations._connection import Connection, __version__
-from langchain_pollinations._names import fit, fit_names
 from langchain_pollinations._options import (
-    MAX_SEED,
     check_no_host,
     check_no_secret,
     check_placement,
-    check_safe,
     describe_unknown,
     drawn,
     told,
 )
-from langchain_pollinations._parsers import AnswerParser
-from langchain_pollinations._stream import ChatReader
-from langchain_pollinations._text_routes import Route
 from langchain_pollinations._transport.batch import Batches
 from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
 from langchain_pollinations._transport.client import Client
@@ -49,143 +60,6 @@ from langchain_pollinations.errors import InvalidRequestError
 Method = Literal["function_calling", "json_schema", "json_mode"]
 
 logger = logging.getLogger("langchain_pollinations")
-
-_OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
-_CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know
-
-
-class AudioOptions(TypedDict):
-    """How a spoken answer is to sound."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-
-    voice: Literal[
-        "alloy", "echo", "fable", "onyx", "nova", "shimmer", "coral", "verse", "ballad", "ash", "sage", "amuch", "dan"
-    ]
-    format: Literal["wav", "mp3", "flac", "opus", "pcm16"]
-    """Streams need `pcm16`."""
-
-
-class WebSearchOptions(TypedDict):
-    """How much a searching model reads before it answers."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-
-    search_context_size: Literal["low", "medium", "high"]
-
-
-class PromptCacheOptions(TypedDict, total=False):
-    """When the provider keeps the beginning of a prompt."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
-
-    mode: Literal["implicit", "explicit"]
-    ttl: Literal["30m"]
-
-
-class JsonSchemaFormat(TypedDict):
-    """The schema of an answer, and what it is called."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-
-    schema: dict[str, Any]
-    name: NotRequired[str]
-    description: NotRequired[str]
-    strict: NotRequired[bool | None]
-
-
-class FunctionSpec(TypedDict):
-    """A function in the older form; `bind_tools` makes the newer one."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
-
-    name: str
-    description: NotRequired[str]
-    parameters: NotRequired[dict[str, Any]]
-
-
-class ResponseFormat(TypedDict):
-    """The form of the answer; `json_schema` goes with the type of that name."""
-
-    __pydantic_config__ = _OPEN  # type: ignore[misc]
-
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: NotRequired[JsonSchemaFormat]
-
-
-class ChatOptions(BaseModel):
-    """The fields that go on the wire under their own name. None means that nothing is sent: the service decides."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
-
-    model: str = Field(default="openai", min_length=1)
-    """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""
-
-    seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """The service stores answers: equal requests get equal answers. -1 draws a random seed for each call, since the
-    service itself takes -1 for one fixed seed."""
-
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    top_k: int | None = None
-    min_p: float | None = None
-    max_tokens: int | None = Field(default=None, ge=0)
-    """Tokens of the answer at most."""
-    max_completion_tokens: int | None = Field(default=None, ge=0)
-    """As `max_tokens`, under the name that newer OpenAI models use."""
-    stop: str | list[str] | None = None
-    """Up to four strings that end the answer."""
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    repetition_penalty: float | None = Field(default=None, ge=0, le=2)
-    logit_bias: dict[str, int] | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    n: int | None = None
-    """Only 1: the service gives back the first choice whatever was asked for."""
-    user: str | None = None
-    parallel_tool_calls: bool | None = None
-    functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None
-    """The older form of tools."""
-    function_call: Literal["none", "auto"] | dict[str, str] | None = None
-    """The older form of a tool choice."""
-    response_format: ResponseFormat | None = None
-    """See also `json_mode` and `with_structured_output`."""
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    reasoning: dict[str, Any] | None = None
-    include_reasoning: bool | None = None
-    verbosity: str | None = None
-    modalities: list[Literal["text", "audio"]] | None = None
-    """`["text", "audio"]` for models that speak, together with `audio`."""
-    audio: AudioOptions | None = None
-    prediction: dict[str, Any] | None = None
-    web_search_options: WebSearchOptions | None = None
-    """Perplexity's models only."""
-    search_domain_filter: list[str] | None = None
-    search_recency_filter: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_options: PromptCacheOptions | None = None
-    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
-    service_tier: str | None = None
-    safe: str | bool | None = None
-    """Checks of the input: a comma list of privacy, secrets, sexual, violence and shield. True is `privacy,secrets`
-    and no filter of what is shown; that is `nsfw`."""
-
-    @model_validator(mode="after")
-    def _check_options(self) -> Self:
-        if self.n not in (None, 1):
-            raise ValueError("n: the service gives back one choice only; call several times with different seeds")
-        if isinstance(self.stop, list) and len(self.stop) > 4:
-            raise ValueError(f"stop: the service takes up to 4 strings, got {len(self.stop)}")
-        if self.response_format and (self.response_format["type"] == "json_schema") != (
-            "json_schema" in self.response_format
-        ):
-            raise ValueError(
-                "response_format: 'json_schema' holds the schema where the type is json_schema, only there"
-            )
-        if isinstance(self.safe, str):
-            check_safe(self.safe)
-        return self
 
 
 class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
@@ -318,7 +192,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         value = super()._convert_input(model_input)
         messages = value.to_messages()
-        typed = [_encode.with_types(message) for message in messages]
+        typed = [with_types(message) for message in messages]
         return value if all(map(is_, messages, typed)) else ChatPromptValue(messages=typed)
 
     @property
@@ -360,10 +234,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     if not TYPE_CHECKING:  # type checkers see LangChain's own signatures
 
         def generate(self, *inputs: Any, **options: Any) -> LLMResult:
-            return _blocks.restore_refusals(super().generate(*inputs, **options))
+            return restore_refusals(super().generate(*inputs, **options))
 
         async def agenerate(self, *inputs: Any, **options: Any) -> LLMResult:
-            return _blocks.restore_refusals(await super().agenerate(*inputs, **options))
+            return restore_refusals(await super().agenerate(*inputs, **options))
 
     def _generate(
         self,
@@ -419,11 +293,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _client_for(self, route: Route, settings: RequestSettings) -> Client:
         """The client of one call, which sends chats by a route where that can carry them."""
-        translate = (
-            partial(_legacy.translate, self._older_hosts(route))
-            if self._is_older
-            else partial(_text_routes.by_route, route)
-        )
+        translate = partial(_legacy.translate, self._older_hosts(route)) if self._is_older else partial(by_route, route)
         return replace(self._client_with(settings), translate=translate)
 
     @contextmanager
@@ -432,7 +302,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if self._is_older:
             yield
             return
-        with catalog.suggesting(str(body["model"]), "text"), _inline.explaining(body["messages"]):
+        with catalog.suggesting(str(body["model"]), "text"), explaining(body["messages"]):
             yield
 
     def _own_options(self) -> Json:
@@ -440,7 +310,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, _decode.Asked, Client]:
+    ) -> tuple[Json, Asked, Client]:
         """The body of a request, what its answer's metadata needs to know of it, and the client that sends it.
 
         Precedence: argument of the call, constructor; `extra_body` over all.
@@ -457,19 +327,19 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
         abilities = catalog.abilities(model)
-        options = _schemas.for_provider(options, abilities.get("refused_schema_keywords", ()))
-        wire = _encode.encode_messages(
+        options = for_provider(options, abilities.get("refused_schema_keywords", ()))
+        wire = encode_messages(
             messages, partial(_is_made_by, catalog.maker(model)), keeps_ids=abilities.get("own_call_ids", False)
         )
         if switches.added_instruction:
-            wire = _encode.instruct(wire, switches.added_instruction)
+            wire = instruct(wire, switches.added_instruction)
         if not self._can_force(model):
             options, wire = _not_forced(options, wire, model)
         if abilities.get("cache_control") is False:
             options, wire = _without_cache_control(options, wire, model)
         wants_json = options.get("response_format", {}).get("type") == "json_object"
-        if wants_json and not self._is_older and not _encode.mentions_json(wire):
-            wire = _encode.ask_for_json(wire)
+        if wants_json and not self._is_older and not mentions_json(wire):
+            wire = ask_for_json(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
@@ -477,10 +347,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if not self._is_older and not self._profile_of(model).get("tool_calling"):
             _check_tools(body, messages)
         if not self._is_older:
-            _inline.check(body["messages"])
+            check(body["messages"])
         body, originals = fit_names(body)
         audio = body.get("audio")
-        asked = _decode.Asked(
+        asked = Asked(
             model=str(body["model"]),
             seed=body.get("seed"),
             include_usage=usage or not stream,
@@ -488,9 +358,9 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
             kind=catalog.known(body["model"]).get("category"),
             tool_names=originals,
-            parameters=_encode.parameters_by_name(body.get("tools") or ()),
+            parameters=parameters_by_name(body.get("tools") or ()),
         )
-        route = _text_routes.for_model(switches.route or self.route, asked.kind)
+        route = for_model(switches.route or self.route, asked.kind)
         return body, asked, self._client_for(route, settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
@@ -548,8 +418,8 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         Raises:
             InvalidRequestError: If a tool cannot be described, or the choice names none.
         """
-        wire = [_encode.encode_tool(tool, strict=strict) for tool in tools]
-        choice = _encode.encode_tool_choice(tool_choice, wire)
+        wire = [encode_tool(tool, strict=strict) for tool in tools]
+        choice = encode_tool_choice(tool_choice, wire)
         if wire:
             kwargs["tools"] = wire
         if choice is not None and (wire or choice not in ("auto", "none")):
@@ -557,7 +427,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         if response_format is not None:
-            kwargs["response_format"] = _schemas.response_format(response_format, strict)
+            kwargs["response_format"] = structured_output.response_format(response_format, strict)
         return super().bind(**kwargs)
 
     def with_structured_output(
@@ -599,12 +469,12 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
         model = kwargs.get("model") or kwargs.get("model_name")
         chosen = self._structured_output_method(schema, method, strict, model)
-        traced: Json = {"kwargs": {"method": chosen}, "schema": _schemas.traced(schema)}
+        traced: Json = {"kwargs": {"method": chosen}, "schema": structured_output.traced(schema)}
         if strict is not None:
             traced["kwargs"]["strict"] = strict
         options = {"ls_structured_output_format": traced, **kwargs}
         if method is None and chosen == "json_mode":
-            options["added_instruction"] = _schemas.instruction(schema)
+            options["added_instruction"] = instruction(schema)
         bound, parser = self._structured(schema, chosen, strict, self._can_force(model), options)
         if not include_raw:
             return bound | parser
@@ -635,17 +505,17 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
         parser = AnswerParser(
             pydantic_object=schema if is_pydantic else None,
-            answer_schema={} if schema is None else _schemas.json_schema(schema),
+            answer_schema={} if schema is None else json_schema(schema),
         )
         logger.debug("structured output by %s", method)
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **options), parser
         if method == "json_schema":
-            return self.bind(response_format=_schemas.response_format(schema, strict), **options), parser
-        tool = _schemas.schema_tool(schema, strict)
+            return self.bind(response_format=structured_output.response_format(schema, strict), **options), parser
+        tool = schema_tool(schema, strict)
         parser.tool_name = choice = tool["function"]["name"]
         if not can_force:
-            options["added_instruction"] = _encode.instruction_to_call(fit(choice))
+            options["added_instruction"] = instruction_to_call(fit(choice))
             logger.debug("tool choice auto and an instruction, since the model cannot be forced to call a tool")
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
@@ -661,7 +531,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
-        described = None if tools is None else [_encode.encode_tool(tool) for tool in tools]
+        described = None if tools is None else [encode_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
 
 
@@ -678,7 +548,7 @@ class _Switches(BaseModel):
     """What `with_structured_output` adds to the system message."""
 
 
-_blocks.register()
+register()
 
 _DECIDING = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
 """Fields that say which model answers."""
@@ -704,42 +574,13 @@ def _is_made_by(maker: str, message: AIMessage) -> bool:
     said = message.response_metadata
     served = said.get("model_name")  # after a fallback within the service it is not the requested one
     model = served if catalog.known(served) else said.get("requested_model") or served
-    return _encode.is_ours(message) and catalog.maker(str(model)) == maker
+    return is_ours(message) and catalog.maker(str(model)) == maker
 
 
 def _takes_json_mode(model: str) -> bool:
     """Whether a model is known to answer with JSON without a schema."""
     documented = catalog.abilities(model).get("json_object")
     return documented is not False and "response_format" in (catalog.known(model).get("supported_parameters") or ())
-
-
-def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
-    """A request to a model that refuses a forced tool choice: an instruction replaces it."""
-    name = "tool_choice" if "tool_choice" in options else "function_call"
-    choice = options.get(name)
-    if choice in (None, "auto", "none"):
-        return options, wire
-    called = choice if name == "function_call" else choice.get("function") if isinstance(choice, dict) else None
-    warn(
-        f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
-        "which it may not follow",
-    )
-    return {**options, name: "auto"}, _encode.instruct(
-        wire, _encode.instruction_to_call(fit(called["name"]) if called else None)
-    )
-
-
-def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
-    """A request to a model whose provider refuses marks for its prompt cache."""
-    plain = _encode.without_cache_control(wire)
-    known = {name: value for name, value in options.items() if name != "cache_control"}
-    if tools := known.get("tools"):
-        known["tools"] = _encode.without_cache_control(tools)
-    if (known, plain) != (options, wire):
-        warn(
-            f"cache_control is left out, since the provider of model {model!r} may refuse it",
-        )
-    return known, plain
 
 
 def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
@@ -749,53 +590,23 @@ def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
     given = [name for name in ("tools", "functions") if body.get(name)]
     given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
     if any(message["role"] in ("tool", "function") or message.get("tool_calls") for message in body["messages"]):
-        places = [place for place, message in enumerate(messages) if _encode.speaks_of_tools(message)]
+        places = [place for place, message in enumerate(messages) if speaks_of_tools(message)]
         given += [f"messages[{place}]" for place in places] or ["messages"]
     if given:
         told = f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
         raise InvalidRequestError(f"{told}; list_models('text', 'tool_calling') names models that take them")
 
 
-def _answer_call(body: Json, asked: _decode.Asked) -> Call[ChatResult]:
-    return Call("POST", _PATH, partial(_answer.read_answer, asked=asked), {"json": body})
+def _answer_call(body: Json, asked: Asked) -> Call[ChatResult]:
+    return Call("POST", _PATH, partial(read_answer, asked=asked), {"json": body})
 
 
-def _stream_call(body: Json, asked: _decode.Asked) -> Call[EventReader[ChatGenerationChunk]]:
+def _stream_call(body: Json, asked: Asked) -> Call[EventReader[ChatGenerationChunk]]:
     return Call("POST", _PATH, partial(ChatReader, asked=asked), {"json": body})
-
-
-def _wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
-    """The options that are set. Before 2.12 `model_dump` of pydantic drops the keys that an open `TypedDict` does not
-    declare."""
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
-
-
-def _checked(given: Json) -> Json:
-    """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
-    known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
-    unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
-    try:
-        checked = _wire_options(ChatOptions.model_validate(known), known)
-    except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
-    if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):
-        found = "; ".join(describe_unknown(name, ChatOptions.model_fields) for name in unfamiliar)
-        warn(f"{found} (sent to the service as it is)")
-    tools = unknown.get("tools")
-    if not isinstance(tools, Sequence | None) or isinstance(tools, str):
-        raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")
-    if tools is not None:
-        unknown["tools"] = tools = [_encode.encode_tool(tool) for tool in tools]
-    if "tool_choice" in unknown:
-        unknown["tool_choice"] = _encode.encode_tool_choice(unknown["tool_choice"], tools or [])
-    return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
 
 
 # A key in the body of a request would be stored and shared with it.
 _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
-
-# Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
-_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
 
 
 def _is_pydantic_v1(schema: Any) -> bool:

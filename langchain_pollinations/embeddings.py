@@ -16,8 +16,8 @@ from pydantic import ConfigDict, Field
 
 from langchain_pollinations import catalog
 from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
+from langchain_pollinations._chat.content import encode_block
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._encode import encode_block
 from langchain_pollinations._options import CallOptions, check_whole, chosen
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call

@@ -25,8 +25,8 @@ from pydantic import (
     model_validator,
 )
 
+from langchain_pollinations._chat.json_schema import unpacked
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._json_schema import unpacked
 from langchain_pollinations._maker import Uploaded
 from langchain_pollinations._options import MAX_SEED, HiddenInput, PublicPickle, describe_unknown, told
 from langchain_pollinations._references import MOST, Reading

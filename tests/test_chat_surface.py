@@ -23,8 +23,9 @@ from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
+from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations.catalog import list_models
-from langchain_pollinations.chat_models import ChatOptions, ChatPollinations
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError, RateLimitError, ServiceError
 from tests.conftest import WAYS, Ask

@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
-from langchain_pollinations._answer import read_answer
-from langchain_pollinations._decode import Asked, read_usage
-from langchain_pollinations._stream import ChatReader
+from langchain_pollinations._chat.fields import Asked, read_usage
+from langchain_pollinations._chat.response import read_answer
+from langchain_pollinations._chat.stream import ChatReader
 from langchain_pollinations._transport.error_response import from_response
 
 

@@ -19,7 +19,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_pollinations._encode import encode_block, encode_messages
+from langchain_pollinations._chat.content import encode_block
+from langchain_pollinations._chat.messages import encode_messages
 from langchain_pollinations.errors import InvalidRequestError
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -14,11 +14,11 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
 
-from langchain_pollinations._answer import read_answer
-from langchain_pollinations._decode import Asked
-from langchain_pollinations._encode import encode_tool
-from langchain_pollinations._parsers import AnswerParser
-from langchain_pollinations._stream import ChatReader
+from langchain_pollinations._chat.fields import Asked
+from langchain_pollinations._chat.output_parser import AnswerParser
+from langchain_pollinations._chat.response import read_answer
+from langchain_pollinations._chat.stream import ChatReader
+from langchain_pollinations._chat.tools import encode_tool
 
 Json = dict[str, Any]
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}

@@ -27,8 +27,8 @@ from langchain_core.messages import (
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_pollinations._encode import encode_messages
-from langchain_pollinations._names import fit
+from langchain_pollinations._chat.messages import encode_messages
+from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator, histories
 from langchain_pollinations.errors import InvalidRequestError

@@ -17,9 +17,9 @@ from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from langchain_pollinations._encode import encode_tool
-from langchain_pollinations._json_schema import keeps_references, unpack_by
-from langchain_pollinations._schemas import json_schema
+from langchain_pollinations._chat.json_schema import keeps_references, unpack_by
+from langchain_pollinations._chat.structured_output import json_schema
+from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 

@@ -21,7 +21,7 @@ from langchain_core.tools import tool
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from langchain_pollinations import catalog
-from langchain_pollinations._names import fit
+from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask

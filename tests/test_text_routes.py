@@ -20,8 +20,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from pydantic import BaseModel, ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._decode import read_usage
-from langchain_pollinations._text_routes import split_sources, usage_of
+from langchain_pollinations._chat.fields import read_usage
+from langchain_pollinations._chat.plain_text import split_sources, usage_of
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator
 from tests.conftest import WAYS, Ask, blocks

@@ -14,7 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
-from langchain_pollinations._names import fit
+from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask, blocks

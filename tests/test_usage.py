@@ -10,7 +10,7 @@ from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.ai import add_usage
 
-from langchain_pollinations._decode import read_finish_reason, read_usage
+from langchain_pollinations._chat.fields import read_finish_reason, read_usage
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import FORMS

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_pollinations._json_schema import never_text, unpacked
+from langchain_pollinations._chat.json_schema import never_text, unpacked
 
 
 class Unpacker:

@@ -1,4 +1,4 @@
-"""Tool calls of an answer, as the providers really send them: whole, in pieces, or cut off. Pure."""
+"""Tool calls of a response, assembled from deltas."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import re
 import uuid
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
-from langchain_core.messages.content import ContentBlock
+from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from pydantic import PrivateAttr, model_validator
 
+from langchain_pollinations._chat.chunks import LastChunk
+from langchain_pollinations._chat.json_strings import Unpacker
 from langchain_pollinations._types import Json
-from langchain_pollinations._unpacking import Unpacker
-
-M = TypeVar("M", bound=AIMessage)
 
 
 class Calls:
@@ -162,73 +159,6 @@ class Calls:
 
 _FUNCTION = "function_call"
 """The index of a call in the legacy form, which has none of its own."""
-
-
-class Chunk(AIMessageChunk):
-    """A chunk of a stream. LangChain adds all later chunks to the first one as a list, so the first one removes the
-    bracket of `LastChunk` from the sum."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        return AIMessageChunk.lc_id()
-
-    @model_validator(mode="after")
-    def _restore_arguments(self) -> Self:
-        return restore_arguments(self)
-
-    def __add__(self, other: Any) -> Any:
-        # The sum would have the class of this chunk, and LangChain makes an `AIMessage` of an `AIMessageChunk` only.
-        whole = AIMessageChunk.model_construct(self.model_fields_set, **self.__dict__) + other
-        return restore_arguments(whole) if isinstance(whole, AIMessageChunk) else whole
-
-
-class LastChunk(Chunk):
-    """The last chunk of a stream with calls that are no good.
-
-    LangChain parses the arguments of added chunks leniently and would mend those that were cut off, so this chunk adds
-    a bracket to them: see `Calls.spoilers`. The model did not write it. It is not in the sum of chunks, in a message
-    that LangChain makes of a stream, in LangChain's events, or in a later request.
-
-    Chunks that were serialized and loaded are LangChain's own: in their sum, `invalid_tool_calls` has the bracket, and
-    `additional_kwargs["invalid_arguments"]` has the arguments as the model wrote them, by the id of the call.
-    """
-
-    _lost: list[Json] = PrivateAttr(default_factory=list)
-
-    def __radd__(self, other: AIMessageChunk) -> AIMessageChunk:
-        return restore_arguments(other + [self])
-
-    @property
-    def content_blocks(self) -> list[ContentBlock]:
-        blocks = super().content_blocks
-        if self.response_metadata.get("output_version") == "v1":
-            return blocks
-        whole: list[Any] = self._lost  # LangChain's bridge to events takes a whole block in place of its pieces
-        return [block for block in blocks if block["type"] != "tool_call_chunk"] + whole
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy. As content in the form of v1 it has no calls: that adds up from pieces, and all of them are out."""
-        if update and update.get("response_metadata", {}).get("output_version") == "v1":
-            content = [block for block in update.get("content", []) if block not in self._lost]
-            update = {**update, "content": content}
-        return super().model_copy(update=update, deep=deep)
-
-
-# Pickles and checkpoints name a class by its module; `chat_models`, which is public, has these two.
-Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
-
-
-def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
-    """The calls that are no good, with the arguments that the model wrote, without the bracket of `LastChunk`."""
-    raw = message.additional_kwargs.get("invalid_arguments")
-    raw = raw if isinstance(raw, Mapping) else {}  # a checkpoint may hold anything
-    return [{**call, "args": raw.get(call["id"], call["args"])} for call in message.invalid_tool_calls]
-
-
-def restore_arguments(message: M) -> M:
-    """The message itself, whose invalid calls have the arguments that the model wrote from now on."""
-    message.invalid_tool_calls = invalid_calls(message)
-    return message
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from langchain_pollinations._encode import is_hidden, texts_in
+from langchain_pollinations._chat.content import is_hidden, texts_in
 from langchain_pollinations._transport.error_response import not_expected
 from langchain_pollinations._types import PROVIDER, Json
 

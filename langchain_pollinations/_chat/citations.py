@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from langchain_pollinations._decode import Once, text_of
+from langchain_pollinations._chat.fields import Once, text_of
 from langchain_pollinations._types import Json
 
 

@@ -84,3 +84,9 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
         if isinstance(value.get(key), dict):
             return {**value, key: _renamed(value[key], rename)}
     return {**value, "name": rename(value["name"])} if isinstance(value.get("name"), str) else value
+
+
+def wire_name(name: str) -> str:
+    """The name of a participant in the letters that providers take; the service silently drops a name with others.
+    `_names` fits the names of tools, which come back in answers."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]

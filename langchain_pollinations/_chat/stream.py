@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
-from langchain_pollinations._answer import Answer, Piece
-from langchain_pollinations._calls import Chunk, restore_arguments
-from langchain_pollinations._decode import EXPECTED, Asked, check_choice
+from langchain_pollinations._chat.chunks import Chunk, restore_arguments
+from langchain_pollinations._chat.fields import EXPECTED, Asked, check_choice
+from langchain_pollinations._chat.response import Answer, Piece
 from langchain_pollinations._transport.error_response import parse_json
 from langchain_pollinations._types import PROVIDER, Json
 

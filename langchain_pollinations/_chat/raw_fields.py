@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
-from langchain_pollinations._calls import parse_arguments
-from langchain_pollinations._decode import Once, fingerprint, numbered
+from langchain_pollinations._chat.fields import Once, fingerprint, numbered
+from langchain_pollinations._chat.tool_calls import parse_arguments
 from langchain_pollinations._types import Json
 from langchain_pollinations.media import HEAD, sniff
 

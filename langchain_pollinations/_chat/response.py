@@ -16,13 +16,29 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_pollinations import _citations, _decode, errors
+from langchain_pollinations import errors
 from langchain_pollinations._base64 import decode
-from langchain_pollinations._calls import Calls
-from langchain_pollinations._decode import EXPECTED, Asked
-from langchain_pollinations._kept import Kept
-from langchain_pollinations._names import original_names
-from langchain_pollinations._running import Paragraphs, Thinking, Told, whole_characters
+from langchain_pollinations._chat.citations import collect
+from langchain_pollinations._chat.fields import (
+    EXPECTED,
+    FAILURES,
+    Asked,
+    check_choice,
+    first_choice,
+    is_refusal,
+    read_finish_reason,
+    read_metadata,
+    read_parts,
+    read_refusal,
+    read_text,
+    read_thoughts,
+    read_usage,
+    words,
+)
+from langchain_pollinations._chat.raw_fields import Kept
+from langchain_pollinations._chat.text import Paragraphs, Thinking, Told, whole_characters
+from langchain_pollinations._chat.tool_calls import Calls
+from langchain_pollinations._chat.tool_names import original_names
 from langchain_pollinations._transport.error_response import from_event, from_notice, is_failure, parse_json
 from langchain_pollinations._transport.notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
@@ -41,7 +57,7 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     answer = Answer(asked, response)
     first, rest = answer.add(body), answer.close()
     said = Piece(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
-    _decode.check_choice(body, response)
+    check_choice(body, response)
     answer.check()
     text, media = answer.text, answer.media()
     good, bad = answer.calls.finished()
@@ -111,13 +127,13 @@ class Answer:
         Raises:
             PollinationsError: If the event is an error, or holds one in the place of an answer.
         """
-        choice = _decode.first_choice(event) or {}
+        choice = first_choice(event) or {}
         message = choice.get("delta") or choice.get("message")
         message = message if isinstance(message, dict) else {}
         for place in (event, choice, message):
             if is_failure(place):
                 raise from_event(place, request_id=self._response.headers.get("x-request-id"))
-        usage = _decode.read_usage(event.get("usage"))
+        usage = read_usage(event.get("usage"))
         if usage is not None:
             self.usage, self._raw_usage = usage, event["usage"]
             self._is_counting = bool(choice)
@@ -135,20 +151,20 @@ class Answer:
         if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
             return self._piece(self._told.add(content=content), {})
         blocks = message.get("content_blocks")
-        parts = {"content": _decode.read_parts(content)} if content else {}
+        parts = {"content": read_parts(content)} if content else {}
         if isinstance(blocks, list):
-            parts["content_blocks"] = _decode.read_parts(blocks)
-        refusal = message.get("refusal") or next(filter(None, map(_decode.read_refusal, parts.values())), "")
+            parts["content_blocks"] = read_parts(blocks)
+        refusal = message.get("refusal") or next(filter(None, map(read_refusal, parts.values())), "")
         self._is_refusal = self._is_refusal or bool(refusal)
         for key, found in parts.items():
             if isinstance(found, list):
-                parts[key] = [part for part in found if not _decode.is_refusal(part)]
+                parts[key] = [part for part in found if not is_refusal(part)]
         message = {**message, **parts}
         self._kept.add(message)
-        text = self._told.add(**{name: _decode.read_text(found) for name, found in parts.items()})
-        thoughts = {name: _decode.words(message.get(name)) for name in ("reasoning_content", "reasoning")}
+        text = self._told.add(**{name: read_text(found) for name, found in parts.items()})
+        thoughts = {name: words(message.get(name)) for name in ("reasoning_content", "reasoning")}
         for name, paragraphs in self._paragraphs.items():
-            thoughts[name] = paragraphs.join(_decode.read_thoughts(message.get(name)))
+            thoughts[name] = paragraphs.join(read_thoughts(message.get(name)))
         calls = self.calls.read(message.get("tool_calls")) or self.calls.read_function(message.get("function_call"))
         return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
 
@@ -204,7 +220,7 @@ class Answer:
             UpstreamError: If the provider failed; `partial` is the text before that.
         """
         reason = self._finish_reason
-        if isinstance(reason, str) and reason.lower() in _decode.FAILURES:
+        if isinstance(reason, str) and reason.lower() in FAILURES:
             error = errors.UpstreamError(
                 f"The provider failed within its answer (finish_reason {reason!r}), "
                 f"after {len(self.text)} characters of text",
@@ -222,7 +238,7 @@ class Answer:
         """
         self.check_notice()
         self.check_failure()
-        reason = _decode.read_finish_reason(self._finish_reason, False)
+        reason = read_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             told = f"The model answered with nothing (finish_reason {reason!r})"
             warn(f"{told}{_EMPTY_HINTS.get(reason, '')}")
@@ -246,7 +262,7 @@ class Answer:
         fields = self._kept.values()
         extra = original_names(self._kept.extra(), self._asked.tool_names)
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
-        if annotations := _citations.collect(self.text, {**self._facts, **fields}):
+        if annotations := collect(self.text, {**self._facts, **fields}):
             extra["annotations"] = annotations
         if lost := self.calls.raw_arguments():
             extra["invalid_arguments"] = lost
@@ -258,8 +274,8 @@ class Answer:
 
     def metadata(self) -> Json:
         """`response_metadata` of the message."""
-        known = _decode.read_metadata(self._asked, self._response.headers, self._facts)
-        known["finish_reason"] = _decode.read_finish_reason(self._finish_reason, bool(self.calls))
+        known = read_metadata(self._asked, self._response.headers, self._facts)
+        known["finish_reason"] = read_finish_reason(self._finish_reason, bool(self.calls))
         if self._raw_usage and self._asked.include_usage:
             known["token_usage"] = self._raw_usage
         if (field_name := self._thoughts.followed) is not None:

@@ -15,7 +15,7 @@ from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from langchain_pollinations._calls import invalid_calls
+from langchain_pollinations._chat.chunks import invalid_calls
 from langchain_pollinations._types import PROVIDER
 
 Block = dict[str, Any]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from langchain_pollinations._encode import encode_tool
-from langchain_pollinations._json_schema import as_parameters, as_strict, has_references, portable, rooted, without
+from langchain_pollinations._chat.json_schema import as_parameters, as_strict, has_references, portable, rooted, without
+from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations._types import Json
 
 

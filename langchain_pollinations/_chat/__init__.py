@@ -1,0 +1,1 @@
+"""Pure functions between LangChain's messages and the JSON of the service."""

@@ -1,0 +1,50 @@
+"""Instructions that are added to the system message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_pollinations._types import Json
+
+
+def mentions_json(wire: Sequence[Json]) -> bool:
+    """Whether a text among the messages has the word; base64 and addresses do not count."""
+    for message in wire:
+        content = message.get("content")
+        texts = [content] if isinstance(content, str) else [part.get("text") for part in content or []]
+        if any("json" in text.lower() for text in texts if isinstance(text, str)):
+            return True
+    return False
+
+
+def ask_for_json(wire: list[Json]) -> list[Json]:
+    """The messages with an instruction to answer in JSON: providers refuse JSON mode where nothing speaks of it."""
+    return instruct(wire, "Answer with a JSON object and nothing else.")
+
+
+def instruct(wire: list[Json], instruction: str) -> list[Json]:
+    """The messages with an instruction at the end of the system message, where a prompt cache does not see it."""
+    first, said = wire[0], wire[0].get("content")
+    if first["role"] not in ("system", "developer"):
+        return [{"role": "system", "content": instruction}, *wire]
+    if isinstance(said, list):
+        return [{**first, "content": [*said, {"type": "text", "text": instruction}]}, *wire[1:]]
+    return [{**first, "content": f"{said or ''}\n\n{instruction}".strip()}, *wire[1:]]
+
+
+def instruction_to_call(name: str | None) -> str:
+    """The instruction that replaces a forced tool choice; `name` is that of the tool on the wire, None for any."""
+    tool = f"the tool {name!r}" if name else "one of your tools"
+    return f"Answer with a call of {tool}, not with text."
+
+
+def without_cache_control(wire: Sequence[Json]) -> list[Json]:
+    """Messages or tools without marks for the provider's prompt cache."""
+    return [
+        {
+            key: without_cache_control(value) if key == "content" and isinstance(value, list) else value
+            for key, value in each.items()
+            if key != "cache_control"
+        }
+        for each in wire
+    ]

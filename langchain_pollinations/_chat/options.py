@@ -1,0 +1,147 @@
+"""The options of a chat request."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
+
+from langchain_pollinations._options import MAX_SEED, check_safe
+
+_OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
+_CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know
+
+
+class AudioOptions(TypedDict):
+    """How a spoken answer is to sound."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    voice: Literal[
+        "alloy", "echo", "fable", "onyx", "nova", "shimmer", "coral", "verse", "ballad", "ash", "sage", "amuch", "dan"
+    ]
+    format: Literal["wav", "mp3", "flac", "opus", "pcm16"]
+    """Streams need `pcm16`."""
+
+
+class WebSearchOptions(TypedDict):
+    """How much a searching model reads before it answers."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    search_context_size: Literal["low", "medium", "high"]
+
+
+class PromptCacheOptions(TypedDict, total=False):
+    """When the provider keeps the beginning of a prompt."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    mode: Literal["implicit", "explicit"]
+    ttl: Literal["30m"]
+
+
+class JsonSchemaFormat(TypedDict):
+    """The schema of an answer, and what it is called."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    schema: dict[str, Any]
+    name: NotRequired[str]
+    description: NotRequired[str]
+    strict: NotRequired[bool | None]
+
+
+class FunctionSpec(TypedDict):
+    """A function in the older form; `bind_tools` makes the newer one."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    name: str
+    description: NotRequired[str]
+    parameters: NotRequired[dict[str, Any]]
+
+
+class ResponseFormat(TypedDict):
+    """The form of the answer; `json_schema` goes with the type of that name."""
+
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NotRequired[JsonSchemaFormat]
+
+
+class ChatOptions(BaseModel):
+    """The fields that go on the wire under their own name. None means that nothing is sent: the service decides."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+    model: str = Field(default="openai", min_length=1)
+    """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""
+
+    seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
+    """The service stores answers: equal requests get equal answers. -1 draws a random seed for each call, since the
+    service itself takes -1 for one fixed seed."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = None
+    min_p: float | None = None
+    max_tokens: int | None = Field(default=None, ge=0)
+    """Tokens of the answer at most."""
+    max_completion_tokens: int | None = Field(default=None, ge=0)
+    """As `max_tokens`, under the name that newer OpenAI models use."""
+    stop: str | list[str] | None = None
+    """Up to four strings that end the answer."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(default=None, ge=0, le=2)
+    logit_bias: dict[str, int] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    n: int | None = None
+    """Only 1: the service gives back the first choice whatever was asked for."""
+    user: str | None = None
+    parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None
+    """The older form of tools."""
+    function_call: Literal["none", "auto"] | dict[str, str] | None = None
+    """The older form of a tool choice."""
+    response_format: ResponseFormat | None = None
+    """See also `json_mode` and `with_structured_output`."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    reasoning: dict[str, Any] | None = None
+    include_reasoning: bool | None = None
+    verbosity: str | None = None
+    modalities: list[Literal["text", "audio"]] | None = None
+    """`["text", "audio"]` for models that speak, together with `audio`."""
+    audio: AudioOptions | None = None
+    prediction: dict[str, Any] | None = None
+    web_search_options: WebSearchOptions | None = None
+    """Perplexity's models only."""
+    search_domain_filter: list[str] | None = None
+    search_recency_filter: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    service_tier: str | None = None
+    safe: str | bool | None = None
+    """Checks of the input: a comma list of privacy, secrets, sexual, violence and shield. True is `privacy,secrets`
+    and no filter of what is shown; that is `nsfw`."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        if self.n not in (None, 1):
+            raise ValueError("n: the service gives back one choice only; call several times with different seeds")
+        if isinstance(self.stop, list) and len(self.stop) > 4:
+            raise ValueError(f"stop: the service takes up to 4 strings, got {len(self.stop)}")
+        if self.response_format and (self.response_format["type"] == "json_schema") != (
+            "json_schema" in self.response_format
+        ):
+            raise ValueError(
+                "response_format: 'json_schema' holds the schema where the type is json_schema, only there"
+            )
+        if isinstance(self.safe, str):
+            check_safe(self.safe)
+        return self

@@ -1,0 +1,74 @@
+"""The body of a chat request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+
+from langchain_pollinations._chat.instructions import instruct, instruction_to_call, without_cache_control
+from langchain_pollinations._chat.options import ChatOptions
+from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+from langchain_pollinations._options import describe_unknown, told
+from langchain_pollinations._types import Json
+from langchain_pollinations._warnings import warn
+from langchain_pollinations.errors import InvalidRequestError
+
+
+def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+    """A request to a model that refuses a forced tool choice: an instruction replaces it."""
+    name = "tool_choice" if "tool_choice" in options else "function_call"
+    choice = options.get(name)
+    if choice in (None, "auto", "none"):
+        return options, wire
+    called = choice if name == "function_call" else choice.get("function") if isinstance(choice, dict) else None
+    warn(
+        f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
+        "which it may not follow",
+    )
+    return {**options, name: "auto"}, instruct(wire, instruction_to_call(fit(called["name"]) if called else None))
+
+
+def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+    """A request to a model whose provider refuses marks for its prompt cache."""
+    plain = without_cache_control(wire)
+    known = {name: value for name, value in options.items() if name != "cache_control"}
+    if tools := known.get("tools"):
+        known["tools"] = without_cache_control(tools)
+    if (known, plain) != (options, wire):
+        warn(
+            f"cache_control is left out, since the provider of model {model!r} may refuse it",
+        )
+    return known, plain
+
+
+def _wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
+    """The options that are set. Before 2.12 `model_dump` of pydantic drops the keys that an open `TypedDict` does not
+    declare."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def _checked(given: Json) -> Json:
+    """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
+    known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
+    unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
+    try:
+        checked = _wire_options(ChatOptions.model_validate(known), known)
+    except ValidationError as error:
+        raise InvalidRequestError(told(error)) from None
+    if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):
+        found = "; ".join(describe_unknown(name, ChatOptions.model_fields) for name in unfamiliar)
+        warn(f"{found} (sent to the service as it is)")
+    tools = unknown.get("tools")
+    if not isinstance(tools, Sequence | None) or isinstance(tools, str):
+        raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")
+    if tools is not None:
+        unknown["tools"] = tools = [encode_tool(tool) for tool in tools]
+    if "tool_choice" in unknown:
+        unknown["tool_choice"] = encode_tool_choice(unknown["tool_choice"], tools or [])
+    return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
+
+
+# Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
+_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})

@@ -1,0 +1,161 @@
+"""LangChain's tools and tool choices as fields of a chat request."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool, create_schema_from_function
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticUserError
+from typing_extensions import is_typeddict
+
+from langchain_pollinations._chat.json_schema import as_parameters, as_strict, keeps_references, rooted
+from langchain_pollinations._types import Json
+from langchain_pollinations.errors import InvalidRequestError
+
+BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
+"""Tools that the service runs itself; it documents them as `{"type": name}` and nothing else."""
+
+
+# --- Tools ------------------------------------------------------------------------------------------------------------
+
+
+def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
+    """One tool: a function, `BaseTool`, Pydantic class, TypedDict or schema, or a built-in tool of the service.
+
+    Raises:
+        InvalidRequestError: If it is none of these.
+    """
+    if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
+        return dict(tool)
+    try:
+        raw = _arguments_schema(tool)
+        # LangChain writes references out: where a schema contains itself it would let anything go, and where many
+        # schemas share one it would not come to an end.
+        wire = _with_references(tool, raw) if keeps_references(raw) else _without_references(tool)
+    except (ValueError, TypeError, LookupError, RecursionError, PydanticUserError) as error:
+        raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
+    function = wire.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        known = ", ".join(BUILT_IN_TOOLS)
+        raise InvalidRequestError(
+            f"tool {tool!r} is no function with a name; built-in tools of the service are {known}"
+        )
+    function = {key: value for key, value in function.items() if key != "parameters" or value is not None}
+    if "parameters" in function:
+        function["parameters"] = as_parameters(function["parameters"])
+    if strict is not None and not _is_encoded(tool):
+        if function.get("strict", strict) is not strict:
+            raise InvalidRequestError(f"strict={strict}, but tool {function['name']!r} says {function['strict']}")
+        function["strict"] = strict
+        if strict and "parameters" in function:
+            function["parameters"] = as_strict(function["parameters"])
+    return {**wire, "function": function}
+
+
+def _is_encoded(tool: Any) -> bool:
+    """Whether a tool is in the form of the request already; it says itself whether it is strict."""
+    return isinstance(tool, Mapping) and tool.get("type") == "function" and "function" in tool
+
+
+def _with_references(tool: Any, schema: Json) -> Json:
+    """A tool as LangChain describes it, with the references of its schema."""
+    whole = rooted(schema)
+    name, description = whole.pop("title", ""), whole.pop("description", "")
+    if isinstance(tool, BaseTool):
+        name, description = tool.name, tool.description
+    elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        name = tool.__name__
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": whole}}
+
+
+def _without_references(tool: Any) -> Json:
+    try:
+        return convert_to_openai_tool(_as_tool(tool))
+    except RecursionError:
+        if is_typeddict(tool):
+            TypeAdapter(tool)  # raises the reason: Pydantic reads no `typing.TypedDict` on Python 3.11
+        raise
+
+
+def _as_tool(tool: Any) -> Any:
+    """A tool in a form that LangChain describes whole."""
+    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & _TOOL_KEYS:
+        # A bare JSON schema: LangChain drops those without `properties`, such as unions.
+        schema = {key: value for key, value in tool.items() if key not in ("title", "description")}
+        described = {"description": tool["description"]} if tool.get("description") else {}
+        return {"name": tool["title"], **described, **({"parameters": schema} if schema else {})}
+    return tool
+
+
+_TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
+
+
+def _arguments_schema(tool: Any) -> Json:
+    """The JSON schema of a tool's arguments with its references; empty where LangChain leaves references alone."""
+    if isinstance(tool, BaseTool):
+        tool = tool.tool_call_schema
+        if isinstance(tool, Mapping):
+            return dict(tool)
+    elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        tool = create_schema_from_function(
+            tool.__name__, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False,
+            include_injected=False,
+        )  # fmt: skip
+    elif is_typeddict(tool):
+        return _typed_dict_schema(tool)
+    if not isinstance(tool, type) or not is_basemodel_subclass(tool):
+        return {}
+    old: Any = tool
+    return tool.model_json_schema() if issubclass(tool, BaseModel) else dict(old.schema())
+
+
+def _typed_dict_schema(tool: Any) -> Json:
+    """The JSON schema of a TypedDict; empty where only LangChain has one, as for `typing.TypedDict` on Python 3.11."""
+    try:
+        return TypeAdapter(tool).json_schema()
+    except (PydanticUserError, NameError):
+        return {}
+
+
+def parameters_by_name(tools: Sequence[Json]) -> dict[str, Json]:
+    """The parameters of encoded tools, by name."""
+    functions = [tool["function"] for tool in tools if isinstance(tool, Mapping) and "function" in tool]
+    return {each["name"]: each.get("parameters") or {} for each in functions}
+
+
+def _tool_label(tool: Any) -> str:
+    return repr(getattr(tool, "name", None) or getattr(tool, "__name__", None) or type(tool).__name__)
+
+
+def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Sequence[Json]) -> str | Json | None:
+    """How tools are to be chosen; None where nothing needs to be said.
+
+    Args:
+        choice: None or False, True, "any" or "required" (some tool), "auto", "none", a tool's name, or OpenAI's dict.
+        tools: The encoded tools that are bound with it.
+
+    Raises:
+        InvalidRequestError: If there are no tools, or none of that name.
+    """
+    if choice is None or choice is False:
+        return None
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    if choice in ("auto", "none"):
+        return str(choice)
+    if not tools:
+        raise InvalidRequestError(f"tool_choice {choice!r} without tools: bind at least one tool")
+    if choice is True or choice in ("any", "required"):
+        return "required"
+    name: Any = choice
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
+    if name not in names:
+        words = ["auto", "none", "any", "required"]
+        raise InvalidRequestError(f"tool_choice {choice!r} names no bound tool; tools are {names}, words {words}")
+    return {"type": "function", "function": {"name": name}}
