@@ -24,8 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_pollinations import _legacy
 from langchain_pollinations._chat.plain_text import Route
+from langchain_pollinations._legacy import routes
+from langchain_pollinations._legacy.hosts import IMAGE, PACE, SCOPE, TEXT, Hosts
+from langchain_pollinations._legacy.rate_limiter import Turn
 from langchain_pollinations._options import (
     HiddenInput,
     PublicPickle,
@@ -34,7 +36,6 @@ from langchain_pollinations._options import (
     describe_unknown,
     own_class,
 )
-from langchain_pollinations._pace import Turn
 from langchain_pollinations._progress import Show, check_tells
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
@@ -99,18 +100,18 @@ class Connection(HiddenInput, PublicPickle):
     `{base_url}/media` where `base_url` is not the service's own."""
 
     legacy_text_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=_legacy.TEXT)() or _legacy.TEXT,
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=TEXT)() or TEXT,
         validate_default=True,
     )
     """Origin of the older text host; `POLLINATIONS_LEGACY_TEXT_URL` in the environment where it is not given."""
 
     legacy_image_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=_legacy.IMAGE)() or _legacy.IMAGE,
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=IMAGE)() or IMAGE,
         validate_default=True,
     )
     """Origin of the older image host; `POLLINATIONS_LEGACY_IMAGE_URL` in the environment where it is not given."""
 
-    pace: float = Field(default=_legacy.PACE, ge=0, allow_inf_nan=False)
+    pace: float = Field(default=PACE, ge=0, allow_inf_nan=False)
     """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
     models and tools of the process wait in one line, first come, first served; 0 does not wait. Until then `batch` asks
     one after another."""
@@ -240,7 +241,7 @@ class Connection(HiddenInput, PublicPickle):
     @model_validator(mode="after")
     def _check_api(self) -> Self:
         if self.api == "legacy" and not self._OLDER:
-            raise ValueError(f"api: the older hosts {_legacy.SCOPE}; leave it out, and get a key at {KEYS_PAGE}")
+            raise ValueError(f"api: the older hosts {SCOPE}; leave it out, and get a key at {KEYS_PAGE}")
         return self
 
     @field_validator("media_url")
@@ -339,13 +340,13 @@ class Connection(HiddenInput, PublicPickle):
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY)
-        translate = partial(_legacy.translate, self._older_hosts())
+        translate = partial(routes.translate, self._older_hosts())
         return replace(client, base_url="", headers=_user_agent(), translate=translate)
 
-    def _older_hosts(self, route: Route = "chat") -> _legacy.Hosts:
+    def _older_hosts(self, route: Route = "chat") -> Hosts:
         limits = [limit for limit in (self.max_wait, self.total_timeout) if limit is not None]
         turn = Turn(self.pace, min(limits, default=None), self.progress)
-        return _legacy.Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
+        return Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:
         """Seconds between two events of a stream. A shorter `timeout` bounds them too, unless the caller says how long
@@ -391,7 +392,7 @@ class Connection(HiddenInput, PublicPickle):
                 says += " (this object was unpickled, and a pickle holds no key)"
         if self._OLDER:
             return f"{says}; the legacy hosts need no key: api='legacy'"
-        return f"{says}; the legacy hosts {_legacy.SCOPE}"
+        return f"{says}; the legacy hosts {SCOPE}"
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy with connections of its own; clients of yours are shared, since they cannot be copied."""
@@ -457,11 +458,11 @@ class Connection(HiddenInput, PublicPickle):
         await self.aclose()
 
 
-_ORIGINS = {"base_url": GEN, "legacy_text_url": _legacy.TEXT, "legacy_image_url": _legacy.IMAGE}
-_OLDER_NAMES = frozenset(httpx.URL(origin).host for origin in (_legacy.TEXT, _legacy.IMAGE))
+_ORIGINS = {"base_url": GEN, "legacy_text_url": TEXT, "legacy_image_url": IMAGE}
+_OLDER_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT, IMAGE))
 _NO_KEY = (
     "No key: asking the older hosts, text.pollinations.ai and image.pollinations.ai, which have one model each and "
-    f"take one request in {_legacy.PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
+    f"take one request in {PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
     "all models; api='legacy' says that the older hosts are meant"
 )
 

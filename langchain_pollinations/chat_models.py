@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations import _legacy, catalog
+from langchain_pollinations import catalog
 from langchain_pollinations._chat import structured_output
 from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
@@ -41,6 +41,8 @@ from langchain_pollinations._chat.structured_output import for_provider, instruc
 from langchain_pollinations._chat.tool_names import fit, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
 from langchain_pollinations._connection import Connection, __version__
+from langchain_pollinations._legacy import models, routes
+from langchain_pollinations._legacy.models import PROFILE
 from langchain_pollinations._options import (
     check_no_host,
     check_no_secret,
@@ -159,7 +161,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return _legacy.profile(self.model) if self._is_older else catalog.profile(self.model)
+        return models.profile(self.model) if self._is_older else catalog.profile(self.model)
 
     @model_validator(mode="before")
     @classmethod
@@ -293,7 +295,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
 
     def _client_for(self, route: Route, settings: RequestSettings) -> Client:
         """The client of one call, which sends chats by a route where that can carry them."""
-        translate = partial(_legacy.translate, self._older_hosts(route)) if self._is_older else partial(by_route, route)
+        translate = partial(routes.translate, self._older_hosts(route)) if self._is_older else partial(by_route, route)
         return replace(self._client_with(settings), translate=translate)
 
     @contextmanager
@@ -556,7 +558,7 @@ _DECIDING = frozenset({"model", "api", "api_key", "base_url", "default_headers"}
 
 def _is_shipped(profile: ModelProfile | None) -> bool:
     """Whether it is ours, and not the caller's own."""
-    return profile == _legacy.PROFILE or catalog.ships(profile)
+    return profile == PROFILE or catalog.ships(profile)
 
 
 _PATH = "/v1/chat/completions"

@@ -39,7 +39,7 @@ from pydantic import ValidationError
 
 from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._pace import Line, Turn
+from langchain_pollinations._legacy.rate_limiter import Line, Turn
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.concurrency import run_all
 from langchain_pollinations._transport.origins import _goes_abroad

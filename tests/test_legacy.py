@@ -28,7 +28,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._pace import LINE
+from langchain_pollinations._legacy.rate_limiter import LINE
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations

@@ -1,0 +1,1 @@
+"""The legacy hosts, text.pollinations.ai and image.pollinations.ai, which need no key."""

@@ -1,0 +1,74 @@
+"""The models of the legacy hosts, and their lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import httpx
+from langchain_core.language_models import ModelProfile
+
+from langchain_pollinations._legacy.hosts import Hosts, T, unsupported
+from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._transport.error_response import not_expected
+from langchain_pollinations._transport.request import Call
+
+TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning")
+"""The one text model of today, and its other names there."""
+IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
+"""The one image model of today, and names that lead to it."""
+DOCUMENTED = ("mistral",)
+"""What the original document names beside them. It is sent as the document says; today the host knows it no more."""
+
+
+PROFILE: ModelProfile = {
+    "name": "openai-fast on the older host",
+    "text_inputs": True,
+    "image_inputs": False,
+    "image_url_inputs": False,
+    "image_tool_message": False,
+    "audio_inputs": False,
+    "video_inputs": False,
+    "pdf_inputs": False,
+    "text_outputs": True,
+    "image_outputs": False,
+    "audio_outputs": False,
+    "video_outputs": False,
+    "reasoning_output": True,
+    "tool_calling": True,
+    "structured_output": False,
+}
+"""What the text model can do, as its list says; how long its inputs may be is not told."""
+
+
+def profile(model: str) -> ModelProfile | None:
+    """What a text model of these hosts can do, in LangChain's words."""
+    return PROFILE if model in TEXT_MODELS else None
+
+
+# --- Lists ------------------------------------------------------------------------------------------------------------
+
+
+def _text_models(hosts: Hosts, call: Call[T]) -> Call[T]:
+    return _models(hosts, call, hosts.text_url, "text")
+
+
+def _models(hosts: Hosts, call: Call[T], origin: str, category: str) -> Call[T]:
+    if unread := sorted(call.options["params"]):
+        raise unsupported(f"{', '.join(unread)}: The older hosts' lists cannot be searched")
+    read = partial(_read_models, call.read, category)
+    return hosts._asked(call, "GET", origin, "/models", options={}, read=read)
+
+
+def _read_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
+    """The list as the new host has it: the image host tells bare names, and neither the kind."""
+    try:
+        entries = response.json()
+    except (ValueError, RecursionError) as error:
+        raise not_expected(response, "list of models") from error
+    if not isinstance(entries, list):
+        return read(response)
+    named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+    told = [{"category": category, **entry} if isinstance(entry, dict) else entry for entry in named]
+    return read(with_body(response, json.dumps(told).encode()))
