@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_pollinations._progress import Progress
+    from langchain_pollinations._media.progress import Progress
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import Model, alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
@@ -131,7 +131,7 @@ _MODULES = {
     "PollinationsTranscriber": "transcription",
     "PollinationsVideo": "video",
     "PollinationsVideoTool": "tools",
-    "Progress": "_progress",
+    "Progress": "_media.progress",
     "Upload": "uploads",
     "__version__": "_connection",
     "alist_models": "catalog",

@@ -28,6 +28,7 @@ from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._legacy import routes
 from langchain_pollinations._legacy.hosts import IMAGE, PACE, SCOPE, TEXT, Hosts
 from langchain_pollinations._legacy.rate_limiter import Turn
+from langchain_pollinations._media.progress import Show, check_tells
 from langchain_pollinations._options import (
     HiddenInput,
     PublicPickle,
@@ -36,7 +37,6 @@ from langchain_pollinations._options import (
     describe_unknown,
     own_class,
 )
-from langchain_pollinations._progress import Show, check_tells
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials

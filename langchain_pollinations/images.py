@@ -11,25 +11,19 @@ import httpx
 from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog
-from langchain_pollinations._base64 import decode
-from langchain_pollinations._maker import (
-    LONGEST_URL,
-    Maker,
-    Options,
-    check_prompt,
-    in_path,
-    joined_addresses,
-    read_media,
-    revision,
-)
+from langchain_pollinations._media.base import Maker, Options
+from langchain_pollinations._media.data_uri import decode
+from langchain_pollinations._media.formats import EXTENSIONS
+from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
+from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, in_json
+from langchain_pollinations._media.response import read_media, revision
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, chosen
-from langchain_pollinations._references import Reference, References, as_list, check_schemes, in_json
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
-from langchain_pollinations.media import EXTENSIONS, Media
+from langchain_pollinations.media import Media
 
 DEFAULT_SIDE = 1024
 

@@ -11,18 +11,17 @@ import httpx
 from pydantic import Field, model_validator
 
 from langchain_pollinations import catalog
-from langchain_pollinations._maker import (
+from langchain_pollinations._media.base import Maker, Options
+from langchain_pollinations._media.prompts import (
     LONGEST_URL,
-    Maker,
-    Options,
     check_prompt,
     has_dot_segments,
     is_route,
     joined_addresses,
-    read_media,
 )
+from langchain_pollinations._media.references import References, as_list, check_schemes
+from langchain_pollinations._media.response import read_media
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
-from langchain_pollinations._references import References, as_list, check_schemes
 from langchain_pollinations._transport.request import Call, Flow
 from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError

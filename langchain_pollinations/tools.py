@@ -27,16 +27,19 @@ from pydantic import (
 
 from langchain_pollinations._chat.json_schema import unpacked
 from langchain_pollinations._connection import Connection
-from langchain_pollinations._maker import Uploaded
+from langchain_pollinations._media.audio_options import LONGEST_VOICE
+from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.media_store import Shelf
+from langchain_pollinations._media.recordings import LARGEST
+from langchain_pollinations._media.references import MOST, Reading
+from langchain_pollinations._media.upload_cache import Uploaded
 from langchain_pollinations._options import MAX_SEED, HiddenInput, PublicPickle, describe_unknown, told
-from langchain_pollinations._references import MOST, Reading
 from langchain_pollinations._safe_text import safe_lines, safe_text
-from langchain_pollinations._shelf import Shelf
 from langchain_pollinations._transport.batch import Batches
 from langchain_pollinations._transport.concurrency import in_thread
 from langchain_pollinations._transport.request import Call, Flow
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.audio import LONGEST_VOICE, PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import (
     KEYS_PAGE,
     ContentBlockedError,
@@ -49,8 +52,8 @@ from langchain_pollinations.errors import (
     UnsupportedRequestError,
 )
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import Media, sniff
-from langchain_pollinations.transcription import LARGEST, PollinationsTranscriber
+from langchain_pollinations.media import Media
+from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import UNKNOWN
 from langchain_pollinations.video import PollinationsVideo
 

@@ -14,14 +14,15 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from langchain_pollinations import errors, media
+from langchain_pollinations import errors
 from langchain_pollinations._connection import Connection
+from langchain_pollinations._media.formats import EXTENSIONS, HEAD, sniff
 from langchain_pollinations._options import refusal
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
-from langchain_pollinations.media import EXTENSIONS, Media
+from langchain_pollinations.media import Media
 
 LARGEST = 400 * 1024 * 1024
 """Bytes of a file that the media host takes."""
@@ -120,12 +121,12 @@ def _read(file: Any) -> Media:
     if isinstance(file, Media):
         return file
     if isinstance(file, bytes):
-        return Media(data=file, mime_type=media.sniff(file) or UNKNOWN)
+        return Media(data=file, mime_type=sniff(file) or UNKNOWN)
     if not isinstance(file, str | os.PathLike):
         raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}", param="file")
     with Path(file).open("rb") as opened:
-        head = opened.read(media.HEAD)
-    return Media.from_file(file, mime_type=media.sniff(head) or UNKNOWN)
+        head = opened.read(HEAD)
+    return Media.from_file(file, mime_type=sniff(head) or UNKNOWN)
 
 
 def upload_call(

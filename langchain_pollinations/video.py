@@ -13,22 +13,14 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog, media
-from langchain_pollinations._maker import (
-    LONGEST_URL,
-    Maker,
-    Options,
-    check_prompt,
-    in_path,
-    joined_addresses,
-    metadata,
-    public_url,
-    read_media,
-    revision,
-)
+from langchain_pollinations import catalog
+from langchain_pollinations._media.base import Maker, Options
+from langchain_pollinations._media.files import target_of, written
+from langchain_pollinations._media.progress import Show, watched
+from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
+from langchain_pollinations._media.references import Reference, References, as_list, check_schemes
+from langchain_pollinations._media.response import metadata, public_url, read_media, revision
 from langchain_pollinations._options import MAX_SEED, chosen
-from langchain_pollinations._progress import Show, watched
-from langchain_pollinations._references import Reference, References, as_list, check_schemes
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.origins import is_usable
 from langchain_pollinations._transport.request import Arrived, Call, Flow
@@ -153,7 +145,7 @@ class PollinationsVideo(Maker, VideoOptions):
 
     def _target(self, path: str | PathLike[str] | None) -> Path | None:
         path = self._named_file() if path is None else path
-        return None if path is None else media.target_of(path, ".mp4")
+        return None if path is None else target_of(path, ".mp4")
 
     def _check(self, options: VideoOptions) -> None:
         check_abilities(options, _counts(options))
@@ -182,7 +174,7 @@ class PollinationsVideo(Maker, VideoOptions):
         if target is None:
             film = yield from _film(prompt, options, addresses, None, arrived)
             return film
-        with media.written(target) as part:
+        with written(target) as part:
             film = yield from _film(prompt, options, addresses, part, arrived)
         return film.moved(target)
 

@@ -20,13 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
+from langchain_pollinations._media.wav import pcm16_to_wav
 from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.errors import PollinationsError
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import pcm16_to_wav
 from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload

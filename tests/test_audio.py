@@ -15,7 +15,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from langchain_pollinations._parts import split_text
+from langchain_pollinations._media.integrity import is_whole
+from langchain_pollinations._media.text_splitter import split_text
+from langchain_pollinations._media.wav import joined_wavs, pcm16_to_wav
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
@@ -27,7 +29,7 @@ from langchain_pollinations.errors import (
     RateLimitError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.media import Media, is_whole, joined_wavs, pcm16_to_wav
+from langchain_pollinations.media import Media
 from tests.conftest import MAKING, Ask
 
 Make = Callable[..., Media]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies
 
-from langchain_pollinations._base64 import decode, is_data_uri, plain_base64, read_data_uri
+from langchain_pollinations._media.data_uri import decode, is_data_uri, plain_base64, read_data_uri
 from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings

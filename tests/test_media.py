@@ -28,18 +28,13 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from langchain_pollinations._maker import public_url
+from langchain_pollinations._media.display import LARGEST_SHOWN
+from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.integrity import has_all_boxes, is_whole, picture_size
+from langchain_pollinations._media.response import public_url
+from langchain_pollinations._media.wav import joined_wavs, pcm16_to_wav
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import (
-    LARGEST_SHOWN,
-    Media,
-    has_all_boxes,
-    is_whole,
-    joined_wavs,
-    pcm16_to_wav,
-    picture_size,
-    sniff,
-)
+from langchain_pollinations.media import Media
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from langchain_pollinations._legacy.rate_limiter import LINE, Line, Turn
-from langchain_pollinations._progress import Progress
+from langchain_pollinations._media.progress import Progress
 from langchain_pollinations.errors import APIConnectionError, RateLimitError
 from tests.conftest import Terminal
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_pollinations._parts import Turn, read_turns, size, split_text, split_turns
+from langchain_pollinations._media.text_splitter import Turn, read_turns, size, split_text, split_turns
 from langchain_pollinations.errors import InvalidRequestError
 
 TEXTS = st.text() | st.text(alphabet="ab .,!?。，\n\t\u3000é́👍🏽\u200d", max_size=400)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from langchain_core.load import dumpd, load
 
-from langchain_pollinations._references import LARGEST, MOST, Reading, _open_below, check_schemes
+from langchain_pollinations._media.references import LARGEST, MOST, Reading, _open_below, check_schemes
 from langchain_pollinations.audio import PollinationsMusic
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError

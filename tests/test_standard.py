@@ -22,7 +22,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, 
 from PIL import Image
 
 from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._shelf import Shelf
+from langchain_pollinations._media.media_store import Shelf
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator

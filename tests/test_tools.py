@@ -24,8 +24,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image, ImageStat
 
+from langchain_pollinations._media.media_store import HEAVIEST, MOST, Shelf
+from langchain_pollinations._media.recordings import LARGEST
 from langchain_pollinations._safe_text import safe_lines, safe_text
-from langchain_pollinations._shelf import HEAVIEST, MOST, Shelf
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
@@ -45,7 +46,6 @@ from langchain_pollinations.tools import (
     PollinationsTranscribeTool,
     PollinationsVideoTool,
 )
-from langchain_pollinations.transcription import LARGEST
 from tests.test_references import PNG
 
 RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {

@@ -18,6 +18,7 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
 from langchain_pollinations import catalog
+from langchain_pollinations._media.recordings import LARGEST
 from langchain_pollinations.emulator import Asked, Emulator, forms
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -32,7 +33,7 @@ from langchain_pollinations.errors import (
     UpstreamError,
 )
 from langchain_pollinations.media import Media
-from langchain_pollinations.transcription import LARGEST, PollinationsTranscriber
+from langchain_pollinations.transcription import PollinationsTranscriber
 
 ROUTE = "/v1/audio/transcriptions"
 

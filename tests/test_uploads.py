@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_pollinations._maker import LONGEST_TURN, Uploaded
+from langchain_pollinations._media.upload_cache import LONGEST_TURN, Uploaded
 from langchain_pollinations._transport.request import Call
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (

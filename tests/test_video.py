@@ -24,7 +24,8 @@ from langchain_core.load import dumps, load
 from langchain_core.runnables import RunnableLambda
 from pydantic import ValidationError
 
-from langchain_pollinations._progress import Progress
+from langchain_pollinations._media.integrity import has_all_boxes
+from langchain_pollinations._media.progress import Progress
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -40,7 +41,7 @@ from langchain_pollinations.errors import (
     UnsupportedRequestError,
 )
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.media import Media, has_all_boxes
+from langchain_pollinations.media import Media
 from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import MAKING, Terminal
 

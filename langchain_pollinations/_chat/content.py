@@ -11,11 +11,11 @@ from typing import Any, TypeGuard
 
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, ToolMessage
 
-from langchain_pollinations._base64 import decode, is_data_uri, read_base64, read_data_uri
 from langchain_pollinations._chat.history import is_blank
+from langchain_pollinations._media.data_uri import decode, is_data_uri, read_base64, read_data_uri
+from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._types import Json
 from langchain_pollinations.errors import InvalidRequestError
-from langchain_pollinations.media import sniff
 
 _AUDIO_FORMATS: Mapping[str, str] = {
     "wav": "wav",

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langchain_pollinations._base64 import decode, is_data_uri, read_data_uri
 from langchain_pollinations._chat.fields import Once, fingerprint, numbered
 from langchain_pollinations._chat.tool_calls import parse_arguments
+from langchain_pollinations._media.data_uri import decode, is_data_uri, read_data_uri
+from langchain_pollinations._media.formats import HEAD, sniff
 from langchain_pollinations._types import Json
-from langchain_pollinations.media import HEAD, sniff
 
 # These run on from event to event and come out of the answer one by one.
 _RUNNING = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})

@@ -17,7 +17,6 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import errors
-from langchain_pollinations._base64 import decode
 from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
@@ -39,11 +38,13 @@ from langchain_pollinations._chat.raw_fields import Kept
 from langchain_pollinations._chat.text import Paragraphs, Thinking, Told, whole_characters
 from langchain_pollinations._chat.tool_calls import Calls
 from langchain_pollinations._chat.tool_names import original_names
+from langchain_pollinations._media.data_uri import decode
+from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.wav import closed_wav, pcm16_to_wav
 from langchain_pollinations._transport.error_response import from_event, from_notice, is_failure, parse_json
 from langchain_pollinations._transport.notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.media import closed_wav, pcm16_to_wav, sniff
 
 
 def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 
-from langchain_pollinations._progress import Progress, Show, show_line
+from langchain_pollinations._media.progress import Progress, Show, show_line
 from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimitError
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import InstanceOf, PlainSerializer
 
-from langchain_pollinations import media
-from langchain_pollinations._base64 import decode, is_data_uri
+from langchain_pollinations._media.data_uri import decode, is_data_uri
+from langchain_pollinations._media.formats import HEAD, sniff
 from langchain_pollinations._transport.origins import has_private_name, plain_host
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -28,7 +28,7 @@ def in_json(given: Any) -> Any:
     if isinstance(given, list):
         return [in_json(each) for each in given]
     if isinstance(given, bytes):
-        return in_json(Media(given, media.sniff(given) or "application/octet-stream"))
+        return in_json(Media(given, sniff(given) or "application/octet-stream"))
     if isinstance(given, Media):
         return f"data:{given.mime_type};base64,{base64.b64encode(given.data).decode('ascii')}"
     return str(given) if isinstance(given, Path) else given
@@ -144,7 +144,7 @@ class Reading:
             data = given.data
         except OSError as error:
             raise self._wrong(f"the file of this media cannot be read: {error.strerror}") from error
-        self._type(data[: media.HEAD], len(data))
+        self._type(data[:HEAD], len(data))
         return Media(data=data, mime_type=given.mime_type, url=given.url)
 
     def _of_bytes(self, data: bytes) -> Media:
@@ -152,7 +152,7 @@ class Reading:
 
     def _type(self, head: bytes, size: int) -> str:
         """MIME type of a file by its beginning, if it is of the family."""
-        mime_type = media.sniff(head)
+        mime_type = sniff(head)
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the container does not tell at its head
         if mime_type is None:
@@ -171,7 +171,7 @@ class Reading:
         """The bytes of a file, which is read only if its size and its beginning are right."""
         with self._opened(path) as file:
             size = self._file_size(file, path)
-            head = file.read(media.HEAD)
+            head = file.read(HEAD)
             mime_type = self._type(head, size)
             return Media(data=head + file.read(size - len(head)), mime_type=mime_type)
 

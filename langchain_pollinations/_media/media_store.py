@@ -6,7 +6,8 @@ import hashlib
 import re
 import threading
 
-from langchain_pollinations.media import Media, opened_file
+from langchain_pollinations._media.files import opened_file
+from langchain_pollinations.media import Media
 
 MOST = 50
 HEAVIEST = 32 * 1024 * 1024

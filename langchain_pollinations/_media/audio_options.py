@@ -1,0 +1,259 @@
+"""Options of speech and music, and what audio models take: formats, voices, sizes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, JsonValue, model_validator
+
+from langchain_pollinations import catalog
+from langchain_pollinations._media.base import Options
+from langchain_pollinations._media.references import Reference, check_schemes
+from langchain_pollinations.catalog import Model, refuse_unless
+from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
+from langchain_pollinations.media import Media
+
+ROUTE = "/v1/audio/speech"
+"""Where all sound is made. `GET /audio/{text}` decodes its text twice, and takes no `%` or `/` in it."""
+TIMED_ROUTE = "/v1/audio/speech/with-timestamps"
+
+LONGEST_INPUT = 10_000
+"""Characters that one request takes."""
+
+
+LONGEST_VOICE = 100
+"""Characters of the name or id of a voice."""
+
+
+LARGEST_REFERENCE = 20 * 1024 * 1024
+"""Bytes of a sound that music is modelled on."""
+
+AudioFormat: TypeAlias = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+Dialogue: TypeAlias = Sequence[tuple[str, str]]
+"""Pairs of a voice and its words."""
+
+LARGEST_SEED = 2**32 - 1
+
+
+class SoundOptions(Options):
+    """What can be said of every sound. None means that nothing is sent: the service decides."""
+
+    response_format: AudioFormat | None = None
+    """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models give something else;
+    `Media.mime_type` tells what came."""
+    seed: int | None = Field(default=None, ge=-1, le=LARGEST_SEED)
+    """Equal requests get the equal, stored sound. -1 draws a random seed for each call."""
+
+
+class SpeechOptions(SoundOptions):
+    """What can be said of speech. None means that nothing is sent: the service decides."""
+
+    model: str = Field(default="tts-1", min_length=1)
+    """Canonical id or alias of the model."""
+    voice: str | None = Field(default=None, min_length=1)
+    """One of the model's `voices` (see `list_models`), in any case, or an id of your own for models that take one. The
+    service's default is `alloy`, which not every model has."""
+    instructions: str | None = Field(default=None, min_length=1)
+    """How it is to be said, for models that take it (Gemini TTS, Qwen instruct speech): 'softly and warmly'."""
+    timestamps: bool | None = None
+    """Whether `metadata["alignment"]` is to tell when each character is spoken, for models that can."""
+
+
+class MusicOptions(SoundOptions):
+    """What can be said of music and of sound effects. None means that nothing is sent: the service decides."""
+
+    model: str = Field(default="music", min_length=1)
+    """Canonical id or alias of the model; `sfx` makes sound effects."""
+    duration: float | None = Field(default=None, ge=0.5, le=380)
+    """Seconds."""
+    instrumental: bool | None = None
+    """Whether nobody is to sing, for ElevenLabs music."""
+    steps: int | None = Field(default=None, ge=1, le=100)
+    """Of the sampling, for Stable Audio."""
+    negative_prompt: str | None = Field(default=None, min_length=1, max_length=LONGEST_INPUT)
+    """What it is not to be, for the large Stable Audio."""
+    loop: bool | None = None
+    """Whether the end is to lead into the beginning, for sound effects."""
+    prompt_influence: float | None = Field(default=None, ge=0, le=1)
+    """How closely a sound effect is to follow the prompt."""
+    reference_audio: Reference | None = Field(default=None, repr=False)
+    """A sound to model it on, of 20 MiB at most: a public address, a data URI, bytes, a `Media`, or a file below
+    `reference_folder`. What is no address is uploaded."""
+    composition_plan: dict[str, JsonValue] | None = None
+    """Sections of ElevenLabs music, in place of a prompt: with it the prompt may be empty."""
+    conditioning_ref: dict[str, JsonValue] | None = None
+    """A stretch of an earlier song (`metadata["elevenlabs_reference_song_id"]`) to model ElevenLabs music on."""
+    store_for_inpainting: bool | None = None
+    """Whether ElevenLabs keeps the song, to be changed later under `metadata["song_id"]`."""
+
+    @model_validator(mode="after")
+    def _check_references(self) -> Self:
+        check_schemes("reference_audio", self.reference_audio)
+        return self
+
+
+# --- What a model can -------------------------------------------------------------------------------------------------
+
+_MAKERS = {
+    "speech": "PollinationsSpeech",
+    "dialogue": "PollinationsSpeech",
+    "music": "PollinationsMusic",
+    "effects": "PollinationsMusic",
+    "transcription": "PollinationsTranscriber",
+}
+"""Which class is for which kind of sound model."""
+
+_CUSTOM_VOICE = re.compile(r"[A-Za-z0-9_-]{8,}")
+
+_PCM_RATES = {"elevenlabs": 44_100}
+"""Samples a second of raw sound, by maker of the model; others make `PCM16_RATE`."""
+
+
+def is_of_kind(model: Model, kind: str | None) -> bool:
+    return catalog.abilities(model.id).get("kind") == kind
+
+
+def takes(model: Model, parameter: str) -> bool | None:
+    """Whether a parameter has an effect; None where that is not known."""
+    can = catalog.abilities(model.id)
+    if not can:
+        return None
+    return parameter in can.get("parameters", ()) or (parameter == "duration" and bool(model.allowed_durations))
+
+
+def _is_for(model: Model, maker: str) -> bool:
+    return _MAKERS.get(catalog.abilities(model.id).get("kind", "")) == maker
+
+
+def _formats(model: Model) -> Sequence[str]:
+    formats: Sequence[str] = catalog.abilities(model.id).get("response_formats", ())
+    return formats
+
+
+def _tells_times(model: Model) -> bool | None:
+    return TIMED_ROUTE in model.endpoints if model.endpoints else None
+
+
+def checked_speech(options: SpeechOptions) -> SpeechOptions:
+    """The options, with the voice as the model's list spells it, where nothing is wrong with them. Newer models and
+    those of the community are not known here, and asked.
+
+    Raises:
+        UnsupportedRequestError: If the model lacks an ability; it names models that have it.
+        InvalidRequestError: If a value is not one of the model's.
+    """
+    model = catalog.find(options.model)
+    if model is None:
+        return options
+    name = options.model
+    _check_family(model, name, "PollinationsSpeech", "makes no speech")
+    _check_format(model, options)
+    if options.timestamps:
+        refuse_unless(_tells_times(model), name, "tells no timestamps", "audio", _tells_times, param="timestamps")
+    _check_takes(model, options, ["instructions"])
+    if options.voice is None:
+        return options
+    if is_of_kind(model, "dialogue"):
+        raise InvalidRequestError(
+            "voice: in a dialogue each line names its voice ('voice: words'), leave this out", param="voice"
+        )
+    return options.model_copy(update={"voice": known_voice(options.voice, model, name, "voice")})
+
+
+def check_music(options: MusicOptions) -> None:
+    """Refuse what the model is known not to do, before anything is sent, as `checked_speech` does.
+
+    Raises:
+        UnsupportedRequestError: If the model lacks an ability; it names models that have it.
+        InvalidRequestError: If a value is not one of the model's, or does not go with another.
+    """
+    beside = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
+    if options.composition_plan is not None and beside:
+        raise InvalidRequestError(f"{' and '.join(beside)}: the composition_plan tells that", param=beside[0])
+    model = catalog.find(options.model)
+    if model is None:
+        return
+    name, can = options.model, catalog.abilities(model.id)
+    _check_family(model, name, "PollinationsMusic", "makes no music or sound effects")
+    _check_format(model, options)
+    _check_takes(model, options, MusicOptions.model_fields.keys() - SoundOptions.model_fields.keys())
+    allowed = model.allowed_durations
+    if options.duration is not None and allowed and options.duration not in allowed:
+        lengths = " or ".join(map(str, allowed))
+        raise InvalidRequestError(
+            f"duration: model {name!r} makes {lengths} seconds, not {options.duration:g}", param="duration"
+        )
+    _check_range("duration", options.duration, (model.min_duration, model.max_duration), name)
+    _check_range("steps", options.steps, can.get("steps", (None, None)), name)
+
+
+def check_sizes(references: Sequence[str | Media]) -> None:
+    for each in references:
+        if isinstance(each, Media) and each.size > LARGEST_REFERENCE:
+            raise InvalidRequestError(
+                f"reference_audio has {each.size:,} bytes; it may have {LARGEST_REFERENCE:,}", param="reference_audio"
+            )
+
+
+def known_voice(given: str, model: Model, name: str, argument: str) -> str:
+    """A voice as the model's list spells it, or an id of the caller's own.
+
+    Raises:
+        InvalidRequestError: If the model has no such voice.
+    """
+    if len(given) > LONGEST_VOICE:
+        told = f"a voice has at most {LONGEST_VOICE} characters, not {len(given):,}"
+        raise InvalidRequestError(f"{argument}: {told}", param=argument)
+    voices = {voice.lower(): voice for voice in model.voices}
+    if not voices or given in model.voices:
+        return given
+    if found := voices.get(given.lower()):
+        return found
+    if catalog.abilities(model.id).get("custom_voices") and _CUSTOM_VOICE.fullmatch(given):
+        return given
+    close = difflib.get_close_matches(given.lower(), voices, n=1)
+    meant = f", did you mean {voices[close[0]]!r}?" if close else "."
+    some = ", ".join(model.voices[:6]) + (", ..." if len(model.voices) > 6 else "")
+    raise InvalidRequestError(
+        f"{argument}: model {name!r} has no voice {given[:60]!r}{meant} It has {len(model.voices)}: {some}",
+        param=argument,
+    )
+
+
+def _check_family(model: Model, name: str, maker: str, lacks: str) -> None:
+    kind = catalog.abilities(model.id).get("kind")
+    own = _MAKERS.get(kind or "")
+    if own == maker or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
+        return
+    if own is not None:
+        raise UnsupportedRequestError(f"model {name!r} {lacks}, it is a model for {kind}: use {own}", param="model")
+    job = f"answers at {', '.join(model.endpoints)}" if model.kind == "audio" else f"is a model for {model.kind}"
+    refuse_unless(False, name, f"{lacks}, it {job}", "audio", partial(_is_for, maker=maker))
+
+
+def _check_format(model: Model, options: SoundOptions) -> None:
+    gives = _formats(model)
+    if options.response_format is not None and gives and options.response_format not in gives:
+        raise InvalidRequestError(
+            f"response_format: model {options.model!r} gives {', '.join(gives)}, not {options.response_format}",
+            param="response_format",
+        )
+
+
+def _check_takes(model: Model, options: SoundOptions, arguments: Sequence[str] | set[str]) -> None:
+    for argument in sorted(arguments):
+        if (value := getattr(options, argument)) is not None and value is not False:
+            can = partial(takes, parameter=argument)
+            refuse_unless(can(model), options.model, f"takes no {argument}", "audio", can, param=argument)
+
+
+def _check_range(argument: str, value: float | None, limits: Sequence[float | None], name: str) -> None:
+    least, most = limits
+    if value is not None and least is not None and most is not None and not least <= value <= most:
+        raise InvalidRequestError(
+            f"{argument}: model {name!r} takes {least:g} to {most:g}, not {value:g}", param=argument
+        )

@@ -1,0 +1,192 @@
+"""Parts of a long speech, and their recordings as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from langchain_pollinations import catalog
+from langchain_pollinations._media.audio_options import LONGEST_INPUT, SpeechOptions, _formats, is_of_kind, known_voice
+from langchain_pollinations._media.prompts import check_prompt
+from langchain_pollinations._media.text_splitter import Turn, read_turns, size, split_text, split_turns
+from langchain_pollinations._media.wav import joined_wavs, wav_seconds
+from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
+from langchain_pollinations.media import Media
+
+LONGEST_DIALOGUE = 2_000
+"""Characters that one request takes of a dialogue, names of the voices included."""
+MOST_VOICES = 10
+"""Voices of one dialogue."""
+
+
+LONGEST_TEXT = 400_000
+"""Characters that are spoken in parts: some seven hours. A WAV has no room for more than 4 GiB."""
+
+
+# --- What is to be said -----------------------------------------------------------------------------------------------
+
+
+def check_input(text: Any, name: str = "prompt", longest: int = LONGEST_INPUT) -> str:
+    """The words, if they are some, and no more than are taken.
+
+    Raises:
+        InvalidRequestError: If they are empty, too many, or hold half a character.
+    """
+    check_prompt(text, longest, name)
+    if size(text) > longest:
+        raise InvalidRequestError(
+            f"{name} has {size(text)} characters as the service counts them (emoji are two); it takes up to {longest}",
+            param=name,
+        )
+    return str(text)
+
+
+def parts_of(given: Any, options: SpeechOptions) -> list[str]:
+    """What each request says: all of it where one takes that.
+
+    Raises:
+        InvalidRequestError: If it is no text or dialogue, or must be said in parts that could not be joined.
+    """
+    if catalog.abilities(options.model).get("kind") == "dialogue":
+        return _parts_of_dialogue(given, options)
+    if isinstance(given, list | tuple):
+        raise UnsupportedRequestError(
+            f"text: model {options.model!r} has one voice; for turns of several take "
+            + " or ".join(catalog.able("audio", partial(is_of_kind, kind="dialogue"))),
+            param="text",
+        )
+    text = check_input(given, "text", LONGEST_TEXT)
+    if size(text) <= LONGEST_INPUT:
+        return [text]
+    check_joinable(size(text), LONGEST_INPUT, options)
+    return split_text(text, LONGEST_INPUT)
+
+
+def _parts_of_dialogue(given: Any, options: SpeechOptions) -> list[str]:
+    turns = turns_of(given, options.model)
+    length = size("\n".join(map(str, turns)))
+    if length > LONGEST_DIALOGUE:
+        check_joinable(length, LONGEST_DIALOGUE, options)
+    return split_turns(turns, LONGEST_DIALOGUE)
+
+
+def turns_of(given: Any, name: str) -> list[Turn]:
+    """The turns of a dialogue, with voices that the model has.
+
+    Raises:
+        InvalidRequestError: If it is no dialogue, or has unknown voices or too many.
+    """
+    turns = read_turns(given if isinstance(given, list | tuple) else check_input(given, "text", LONGEST_TEXT))
+    check_input("\n".join(map(str, turns)), "text", LONGEST_TEXT)
+    if model := catalog.find(name):
+        turns = [Turn(known_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
+    if (voices := len({turn.voice for turn in turns})) > MOST_VOICES:
+        raise InvalidRequestError(f"text: a dialogue has at most {MOST_VOICES} voices, not {voices}", param="text")
+    return turns
+
+
+def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
+    """Refuse a text that must be said in parts unless they come as WAV, the one form that joins without loss.
+
+    Raises:
+        InvalidRequestError: If they come as something else; it tells what to ask for.
+    """
+    can = catalog.abilities(options.model)
+    gives = can.get("response_formats", ())
+    if (options.response_format or next(iter(gives), None)) == "wav":  # the first format is the model's default
+        return
+    advice = "say response_format='wav'"
+    if gives and "wav" not in gives:
+        kind = can.get("kind")
+        others = catalog.able("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
+        advice += f" and take a model that gives it: {', '.join(others)}"
+    raise InvalidRequestError(
+        f"text has {length} characters, and a request takes {most}. Longer ones are spoken in parts, which only WAV "
+        f"lets join without loss: {advice}",
+        param="text",
+    )
+
+
+ALIGNMENTS = ("alignment", "normalized_alignment")
+"""Times of the characters as they were sent, and as they were read out (numbers in words, for instance)."""
+CHARACTERS = "characters"
+STARTS, ENDS = "character_start_times_seconds", "character_end_times_seconds"
+
+
+def _alignment(given: Any) -> dict[str, list[Any]] | None:
+    """When each character is spoken; None where the provider could not tell.
+
+    Raises:
+        KeyError, TypeError, ValueError: If it is something else.
+    """
+    if given is None:
+        return None
+    found: dict[str, list[Any]] = {CHARACTERS: list(map(str, given[CHARACTERS]))}
+    found |= {name: list(map(float, given[name])) for name in (STARTS, ENDS)}
+    if len({len(each) for each in found.values()}) != 1:
+        raise ValueError("the lists differ in their lengths")
+    return found
+
+
+# --- Parts joined -----------------------------------------------------------------------------------------------------
+
+
+def joined_sounds(sounds: Sequence[Media], prompt: str) -> Media:
+    """Parts of a text as one sound.
+
+    Raises:
+        InvalidResponseError: If they are no WAVs of one format.
+    """
+    try:
+        data = joined_wavs([sound.data for sound in sounds])
+        seconds = [wav_seconds(sound.data) for sound in sounds]
+    except ValueError as error:
+        kinds = ", ".join(dict.fromkeys(sound.mime_type for sound in sounds))
+        raise InvalidResponseError(
+            f"The {len(sounds)} parts of the text ({kinds}) cannot be joined: {error}",
+            request_id=sounds[0].request_id,
+        ) from error
+    known = [sound.metadata for sound in sounds]
+    return Media(
+        data=data,
+        mime_type="audio/wav",
+        model=", ".join(dict.fromkeys(sound.model or "" for sound in sounds)),
+        seed=sounds[0].seed,
+        prompt=prompt,
+        metadata={
+            **{name: value for name, value in known[0].items() if all(each.get(name) == value for each in known)},
+            **_summed(known),
+            **{name: _shifted([each[name] for each in known], seconds) for name in ALIGNMENTS if name in known[0]},
+            "request_ids": [sound.request_id for sound in sounds],
+        },
+    )
+
+
+def _summed(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Usage of all parts. The service leaves out what is zero."""
+    names = dict.fromkeys(name for each in known for name in each if name.startswith("x-usage-"))
+    told = {name: [each.get(name, "0") for each in known] for name in names}
+    return {
+        name: str(sum(map(Decimal, values)))
+        for name, values in told.items()
+        if all(re.fullmatch(r"\d+(\.\d+)?", value) for value in values)
+    }
+
+
+def _shifted(
+    alignments: Sequence[dict[str, list[Any]] | None], seconds: Sequence[float]
+) -> dict[str, list[Any]] | None:
+    """Times of the parts as times of the whole; None where one is not known."""
+    whole: dict[str, list[Any]] = {CHARACTERS: [], STARTS: [], ENDS: []}
+    before = 0.0
+    for alignment, lasts in zip(alignments, seconds, strict=True):
+        if alignment is None:
+            return None
+        whole[CHARACTERS] += alignment[CHARACTERS]
+        for name in (STARTS, ENDS):
+            whole[name] += [before + time for time in alignment[name]]
+        before += lasts
+    return whole

@@ -1,0 +1,168 @@
+"""What the wrappers of media share: options of a call over those of the constructor, and how answers are read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar
+
+from langchain_core.messages import AnyMessage
+from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptValue
+from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
+
+from langchain_pollinations import catalog
+from langchain_pollinations._connection import Connection
+from langchain_pollinations._media.files import target_of
+from langchain_pollinations._media.prompts import Prompt, prompt_of
+from langchain_pollinations._media.references import Reading, References, in_json
+from langchain_pollinations._media.upload_cache import Uploaded
+from langchain_pollinations._options import SAVE_BY_NAME, CallOptions, by_name, check_safe, chosen, drawn
+from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.request import Flow
+from langchain_pollinations.media import Media
+
+
+class Options(CallOptions):
+    """What can be said of every medium. None means that nothing is sent: the service decides."""
+
+    model: str = Field(min_length=1)
+    """Canonical id or alias of the model."""
+    safe: str | bool | None = None
+    """Checks of the prompt: a comma list of privacy, secrets, sexual, violence and shield, or nsfw."""
+
+    @field_validator("safe")
+    @classmethod
+    def _known_words(cls, value: str | bool | None) -> str | bool | None:
+        if isinstance(value, str):
+            check_safe(value)
+        return value
+
+
+class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
+    """Base of the wrappers that make media from a prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Connection._SYNONYMS, "model_name": "model"}
+    _OPTIONS: ClassVar[type[Options]]
+    """What can be said in the constructor and in each call."""
+    _CATEGORY: ClassVar[str]
+    """Its models, as the catalogue calls them."""
+
+    output_folder: Path | None = None
+    """Folder for the results that no `path` is given for, under names that the package chooses. Without it they stay in
+    memory."""
+    reference_folder: Path | None = None
+    """Below which references may be files. Without it no file is read: the words for one may come from a model."""
+
+    _uploaded: Uploaded = PrivateAttr(default_factory=lambda: Uploaded())
+
+    @by_name(SAVE_BY_NAME)
+    def generate(self, prompt: str, **overrides: Any) -> Media:
+        """Make one.
+
+        Args:
+            prompt: What it is to be, up to 32,000 characters.
+            overrides: Options of the constructor, for this call only; also `timeout` (as the field) and
+                `extra_headers`, which take precedence over `default_headers` and never hold `Authorization`.
+
+        Raises:
+            InvalidRequestError: If an option is wrong, or the service refuses one.
+            ContentBlockedError: If the `safe` filter blocked the prompt.
+            UnprocessableError: If the provider refused the prompt.
+            InvalidResponseError: If what came back is not whole, or something else.
+        """
+        options = self._options(overrides)
+        return self._run(options, self._generation(prompt, options))
+
+    @by_name(SAVE_BY_NAME)
+    async def agenerate(self, prompt: str, **overrides: Any) -> Media:
+        """As `generate`."""
+        options = self._options(overrides)
+        return await self._arun(options, self._generation(prompt, options))
+
+    @property
+    def InputType(self) -> Any:
+        """What `invoke` takes, for schemas."""
+        return str | StringPromptValue | ChatPromptValueConcrete | AnyMessage | list[AnyMessage]
+
+    def invoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return self._call_with_config(self._invoked, input, config, **kwargs)
+
+    async def ainvoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
+        return await self._acall_with_config(self._ainvoked, input, config, **kwargs)
+
+    def _invoked(self, input: Prompt, **overrides: Any) -> Media:
+        return self.generate(prompt_of(input), **overrides)
+
+    async def _ainvoked(self, input: Prompt, **overrides: Any) -> Media:
+        return await self.agenerate(prompt_of(input), **overrides)
+
+    def _generation(self, prompt: str, options: Any) -> Flow[Media]:
+        """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
+        raise NotImplementedError
+
+    def _check(self, options: Any) -> None:
+        """Refuse what the model is known not to do. Nothing is read or sent. `options`: an `_OPTIONS`."""
+
+    def _check_constructor(self) -> None:
+        """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
+        self._check(chosen(self._OPTIONS, self, {}, self._SYNONYMS))
+
+    def _run(self, options: Options, flow: Flow[Media]) -> Media:
+        with self._suggesting(options.model):
+            return self._client_with(options._settings).run(self._saving(flow))
+
+    async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
+        with self._suggesting(options.model):
+            return await self._client_with(options._settings).arun(self._saving(flow))
+
+    def _saving(self, flow: Flow[Media]) -> Flow[Media]:
+        """What a flow makes, in a file of `output_folder` if there is one."""
+        target = self._named_file()
+        made = yield from flow
+        return made if target is None or made.path is not None else made.moved(made.save(target))
+
+    def _named_file(self) -> Path | None:
+        """A name in `output_folder`, which is checked before anything is paid for."""
+        if self.output_folder is None:
+            return None
+        name = f"{self._CATEGORY}-{secrets.token_hex(6)}"
+        return target_of(self.output_folder.expanduser() / name, "")
+
+    def _suggesting(self, model: str) -> AbstractContextManager[None]:
+        """The older hosts have no models to suggest."""
+        return nullcontext() if self._is_older else catalog.suggesting(model, self._CATEGORY)
+
+    def _options(self, overrides: Mapping[str, Any]) -> Any:
+        """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
+        options = chosen(self._OPTIONS, self, overrides, self._SYNONYMS)
+        if "seed" in self._OPTIONS.model_fields:
+            options.seed = drawn(options.seed)  # type: ignore[attr-defined]
+        return options
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What LangChain could not write down by itself: references and folders."""
+        references = {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
+        return {**super().lc_attributes, **references}
+
+    # References.
+
+    def _read(
+        self, argument: str, given: References | None, family: str = "image", largest: int | None = None
+    ) -> list[str | Media]:
+        """References as public addresses, or as media whose bytes are at hand."""
+        return Reading(argument, family, self.reference_folder, self._media_host, largest).all(given)
+
+    def _addresses(self, references: Sequence[str | Media]) -> Flow[list[str]]:
+        """The address of each, for routes that take nothing else: what has none is uploaded, once."""
+        found = []
+        for each in references:
+            found.append(
+                each if isinstance(each, str) else (yield from self._uploaded.address_of(each, self._media_host))
+            )
+        return found

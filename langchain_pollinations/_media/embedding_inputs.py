@@ -1,0 +1,232 @@
+"""Inputs of embeddings as JSON of the service, and which models take them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from langchain_pollinations import catalog
+from langchain_pollinations._chat.content import encode_block
+from langchain_pollinations._media.data_uri import is_data_uri, read_data_uri
+from langchain_pollinations._options import CallOptions, check_whole
+from langchain_pollinations._types import Json
+from langchain_pollinations.catalog import Model, refuse_unless
+from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.media import Media
+
+One = str | Media | Mapping[str, Any]
+Input = One | Sequence[One]
+"""What gets one vector: a text, a `Media`, a content block of LangChain's, or several of these together."""
+
+LARGEST_BATCH = 32
+"""Texts that the service takes in one request."""
+
+FEWEST_DIMENSIONS = 128
+
+_AS_QUERY: Mapping[str, Mapping[str, str]] = {
+    "task_type": {"RETRIEVAL_DOCUMENT": "RETRIEVAL_QUERY"},
+    "input_type": {"document": "query"},
+}
+
+
+class EmbeddingOptions(CallOptions):
+    """What can be said of vectors. None means that nothing is sent: the service decides."""
+
+    model: str = Field(default="openai/text-embedding-3-small", min_length=1)
+    """Canonical id or alias of the model."""
+    dimensions: int | None = Field(default=None, ge=FEWEST_DIMENSIONS)
+    """Numbers in a vector, as many as the model has by default. Some models take a few sizes only."""
+    batch_size: int = Field(default=LARGEST_BATCH, ge=1, le=LARGEST_BATCH)
+    """Texts in one request; `chunk_size` is another name for it."""
+    task_type: (
+        Literal[
+            "SEMANTIC_SIMILARITY",
+            "CLASSIFICATION",
+            "CLUSTERING",
+            "RETRIEVAL_DOCUMENT",
+            "RETRIEVAL_QUERY",
+            "CODE_RETRIEVAL_QUERY",
+            "QUESTION_ANSWERING",
+            "FACT_VERIFICATION",
+        ]
+        | None
+    ) = None
+    """What the vectors of texts are for, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
+    `RETRIEVAL_QUERY`; every other task is that of documents and queries alike."""
+    input_type: Literal["query", "document"] | None = None
+    """On which side of a search the texts stand, for Cohere models. With `document`, `embed_query` sends `query`."""
+    max_concurrency: int = Field(default=4, ge=1)
+    """Requests on their way at a time."""
+
+    def body(self) -> Json:
+        return self.model_dump(exclude_none=True, exclude={"batch_size", "max_concurrency"})
+
+    def as_query(self) -> Self:
+        """The options for what is looked for, where these are for what it is looked for in."""
+        own = {name: getattr(self, name) for name in _AS_QUERY}
+        return self.model_copy(update={name: _AS_QUERY[name].get(value, value) for name, value in own.items()})
+
+
+# --- Inputs -----------------------------------------------------------------------------------------------------------
+
+Encoded = str | list[Json]
+"""A text, or the content parts that together get one vector."""
+
+_MEDIA: Mapping[str, str] = {"text": "text", "image_url": "image", "input_audio": "audio", "video_url": "video"}
+"""What content parts of a type hold, as the lists of models call it."""
+
+_FILM = ("video/mp4", "video/mpeg")
+
+
+def checked_text(text: Any, place: str) -> str:
+    """A text that can be embedded.
+
+    Raises:
+        InvalidRequestError: If it is none, is blank or cannot be written down; the message names `place`.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}", param=place)
+    if not text.strip():
+        raise InvalidRequestError(f"{place} is empty: there is nothing in it to embed", param=place)
+    check_whole(text, place)
+    return text
+
+
+def encode_input(given: Any, place: str) -> Encoded:
+    """One input as the service takes it.
+
+    Raises:
+        InvalidRequestError: If it is none, or holds something that has no vector.
+    """
+    if isinstance(given, str):
+        return checked_text(given, place)
+    if not isinstance(given, list | tuple):
+        return [_part(given, place)]
+    if not given:
+        raise InvalidRequestError(f"{place} is an empty list: give at least one text or block", param=place)
+    return [_part(each, f"{place}[{number}]") for number, each in enumerate(given)]
+
+
+def _part(block: Any, place: str) -> Json:
+    block = block.to_block() if isinstance(block, Media) else block
+    try:
+        part = encode_block(_with_sound(block))
+        _check_part(part)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{place}: {error}", param=place) from error
+    if part["type"] == "text":
+        checked_text(part.get("text"), place)
+    return part
+
+
+def _with_sound(block: Any) -> Any:
+    """An audio block whose address is a data URI with its bytes: sound has no part that takes an address."""
+    if not isinstance(block, Mapping) or block.get("type") != "audio" or not isinstance(block.get("url"), str):
+        return block
+    if not is_data_uri(block["url"]):
+        raise InvalidRequestError("sound by address cannot be embedded: give its bytes, as 'base64' of the block")
+    try:
+        uri = read_data_uri(block["url"])
+    except ValueError as error:
+        raise InvalidRequestError(f"the address of an audio block holds {error}") from error
+    return {"type": "audio", "base64": uri.base64, "mime_type": block.get("mime_type") or uri.mime_type or None}
+
+
+def _check_part(part: Json) -> None:
+    if part["type"] not in _MEDIA:
+        raise InvalidRequestError(f"a part of type {part['type']!r} cannot be embedded; {_either(_MEDIA.values())} can")
+    content = part.get(part["type"])
+    url = str(content.get("url", "")) if isinstance(content, Mapping) else ""
+    if url.lower().startswith("gs://"):
+        raise InvalidRequestError("a gs:// address cannot be embedded: give an http(s) address or the bytes")
+    if part["type"] == "video_url" and isinstance(content, Mapping):
+        data_type = re.match(r"data:([^;,]+)", url)
+        mime_type = content.get("mime_type") or (data_type and data_type[1])
+        if mime_type and mime_type not in _FILM:
+            raise InvalidRequestError(f"film of type {mime_type!r} cannot be embedded; {_either(_FILM)} can")
+
+
+def _either(words: Iterable[object]) -> str:
+    *most, last = map(str, words)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+# --- Abilities --------------------------------------------------------------------------------------------------------
+
+
+def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> None:
+    """Refuse what a model of the catalogue cannot do. Newer models, and those of the community, are for the service to
+    judge.
+
+    Raises:
+        UnsupportedRequestError: If it lacks an ability; it names models that have it.
+        InvalidRequestError: If a value is not one of the model's.
+    """
+    _check_model(options.model)
+    _check_dimensions(options)
+    _check_hint("task_type", "task_types", options)
+    _check_hint("input_type", "input_types", options)
+    for each in inputs:
+        if not isinstance(each, str):
+            _check_media([_MEDIA[part["type"]] for part in each], options)
+
+
+def _check_model(model: str) -> None:
+    kind = catalog.known(model).get("category")
+    refuse_unless(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
+
+
+def _check_dimensions(options: EmbeddingOptions) -> None:
+    able = catalog.abilities(options.model)
+    wanted, most, sizes = options.dimensions, able.get("max_dimensions"), able.get("dimensions")
+    if wanted is None:
+        return
+    if sizes and wanted not in sizes:
+        raise InvalidRequestError(
+            f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}", param="dimensions"
+        )
+    refuse_unless(
+        not most or wanted <= most,
+        options.model,
+        f"takes up to {most} dimensions, not {wanted}",
+        "embedding",
+        lambda model: catalog.abilities(model.id).get("max_dimensions", 0) >= wanted,
+        param="dimensions",
+    )
+
+
+def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
+    able, value = catalog.abilities(options.model), getattr(options, field)
+    if value is not None and able:
+        refuse_unless(
+            value in able.get(ability, ()),
+            options.model,
+            f"takes no {field}={value!r}",
+            "embedding",
+            lambda model: value in catalog.abilities(model.id).get(ability, ()),
+            param=field,
+        )
+
+
+def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
+    taken = catalog.known(options.model).get("input_modalities")
+    if taken is None:
+        return
+    for kind in media:
+        takes = partial(_takes, kind)
+        refuse_unless(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
+    most, pictures = catalog.abilities(options.model).get("max_images"), media.count("image")
+    if most is not None and pictures > most:
+        raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")
+    if options.task_type is not None and set(media) != {"text"}:
+        raise InvalidRequestError(
+            f"task_type={options.task_type!r} is for texts alone: embed media without one", param="task_type"
+        )
+
+
+def _takes(kind: str, model: Model) -> bool:
+    return kind in (model.input_modalities or ())

@@ -1,0 +1,81 @@
+"""Files of results: atomic writes, names, and reading below a folder."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def opened_file(path: Path) -> io.BufferedReader:
+    """A regular file, open for reading. A symbolic link is not followed: whoever may write to the folder of a result
+    could lead it to any file.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    number = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise IsADirectoryError(errno.EISDIR, "it is no file", str(path))
+    return os.fdopen(number, "rb")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file."""
+    with opened_file(path) as file:
+        return file.read()
+
+
+@contextmanager
+def written(target: Path) -> Iterator[Path]:
+    """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
+    """Where a file goes: `path`, with the suffix where it has none.
+
+    Raises:
+        OSError: If that is a folder, or its folder does not exist.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent} is no folder: make it first")
+    return target if target.suffix else target.with_suffix(suffix)
+
+
+def _wrong_artifact(says: str) -> ValueError:
+    return ValueError(f"artifact of type 'pollinations_media': {says}")
+
+
+def _file_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
+    """The file that an artifact names, if it is below the folder."""
+    if folder is None:
+        raise _wrong_artifact("names a file, which is read only below a folder that you name: folder=...")
+    if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
+        raise _wrong_artifact("path must be that of a file on this machine")
+    base = Path(folder).expanduser().resolve()
+    try:
+        found = (base / path).resolve()
+    except (OSError, RuntimeError) as error:
+        raise _wrong_artifact(f"path cannot be read: {error}") from error
+    if not found.is_relative_to(base):
+        raise _wrong_artifact(f"path is not below the folder {base.name!r}")
+    return found

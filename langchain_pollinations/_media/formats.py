@@ -1,0 +1,107 @@
+"""MIME types of bytes and of file names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+EXTENSIONS: Mapping[str, str] = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/avif": ".avif",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+    "image/svg+xml": ".svg",
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "video/mpeg": ".mpeg",
+    "audio/mpeg": ".mp3",
+    "audio/wav": ".wav",
+    "audio/flac": ".flac",
+    "audio/ogg": ".ogg",
+    "audio/mp4": ".m4a",
+    "audio/aac": ".aac",
+    "audio/pcm": ".pcm",
+    "application/pdf": ".pdf",
+    "model/gltf-binary": ".glb",
+    "model/ply": ".ply",
+}
+
+_MPEG_FRAMES = (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2, 0xFD, 0xFC, 0xF5, 0xF4)
+"""Second bytes of a frame: layer III of MPEG 1, 2 and 2.5, and layer II, each without and with a checksum."""
+
+# (offset, bytes, type): the first row that fits wins.
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"\x1aE\xdf\xa3", "video/webm"),
+    (0, b"\x00\x00\x01\xba", "video/mpeg"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    *((0, bytes([0xFF, second]), "audio/mpeg") for second in _MPEG_FRAMES),
+    *((0, bytes([0xFF, second]), "audio/aac") for second in (0xF0, 0xF1, 0xF8, 0xF9)),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"glTF", "model/gltf-binary"),
+    (0, b"ply\n", "model/ply"),
+    (0, b"ply\r\n", "model/ply"),
+)
+
+_BRANDS: Mapping[bytes, str] = {
+    **dict.fromkeys((b"avif", b"avis"), "image/avif"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "image/heic"),
+    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP", b"avc1"), "video/mp4"),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), "audio/mp4"),
+    **dict.fromkeys((b"mif1", b"msf1", b"miaf"), "image/heif"),
+}
+"""What brands of an ISO base media file (MP4 and its kin) say, the most telling first: `mif1` stands beside `avif`."""
+
+_SUFFIXES: Mapping[str, Sequence[str]] = {
+    **{suffix: (mime_type,) for mime_type, suffix in EXTENSIONS.items() if mime_type != "audio/mp4"},
+    ".jpeg": ("image/jpeg",),
+    ".mpg": ("video/mpeg",),
+    ".mpeg": ("video/mpeg", "audio/mpeg"),
+    ".mp3": ("audio/mpeg",),
+    ".wave": ("audio/wav",),
+    ".opus": ("audio/ogg",),
+    ".oga": ("audio/ogg",),
+    ".aac": ("audio/aac", "audio/mp4"),
+    ".m4a": ("audio/mp4",),
+    ".mp4": ("video/mp4", "audio/mp4"),
+    ".webm": ("video/webm", "audio/webm"),
+    ".heic": ("image/heic", "image/heif"),
+    ".heif": ("image/heif", "image/heic"),
+}
+"""MIME types that a suffix stands for."""
+
+HEAD = 4096
+"""Bytes at a file's start that are enough to sniff it."""
+
+
+def sniff(data: bytes) -> str | None:
+    """MIME type that the bytes themselves show, or None. What a header claims is not asked."""
+    for offset, signature, mime_type in _SIGNATURES:
+        if data.startswith(signature, offset):
+            return mime_type
+    if data[4:8] == b"ftyp":
+        return _of_brands(data)
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:4096]):
+        return "image/svg+xml"
+    return None
+
+
+def _of_brands(data: bytes) -> str:
+    """MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
+    size = min(int.from_bytes(data[:4], "big"), len(data))
+    major, *compatible = [data[8:12], *(data[place : place + 4] for place in range(16, size - 3, 4))]
+    known = (kind for brand, kind in _BRANDS.items() if brand in compatible)
+    by_major = _BRANDS.get(major)
+    if by_major == "image/heif":  # any image may be inside
+        return next((kind for kind in known if kind.startswith("image/")), by_major)
+    return by_major or next(known, "video/mp4")

@@ -1,0 +1,150 @@
+"""Whether the bytes of a file are whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+from collections.abc import Mapping
+
+from langchain_pollinations._media.wav import _has_all_samples
+
+
+def is_whole(data: bytes, mime_type: str) -> bool:
+    """Whether a file has its end. True for types whose end cannot be told from a glance."""
+    match mime_type:
+        case "image/png":
+            return _has_png_end(data)
+        case "image/jpeg":
+            return _has_jpeg_end(data)
+        case "image/gif":
+            return _has_gif_end(data)
+        case "image/webp":
+            return len(data) >= int.from_bytes(data[4:8], "little") + 8
+        case "image/svg+xml":
+            return b"</svg>" in data[-1024:]
+        case "model/gltf-binary":
+            return len(data) >= max(20, int.from_bytes(data[8:12], "little"))
+        case "model/ply":
+            return _has_all_elements(data)
+        case "video/mp4" | "audio/mp4":
+            return has_all_boxes(io.BytesIO(data))
+        case "audio/wav":
+            return _has_all_samples(data)
+    return True
+
+
+# What stands behind the end of an image is no part of it: padding, a thumbnail, a second image.
+
+
+def _has_png_end(data: bytes) -> bool:
+    place = 8
+    while place + 12 <= len(data):
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        if kind == b"IEND":
+            return True
+        place += 12 + size
+    return False
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Whether an end follows the image's own data; that of a thumbnail in its head does not count."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        if data[place + 1] == 0xFF:  # fill bytes before a marker
+            found = _NO_FILL.search(data, place)
+            place = found.start() - 1 if found else len(data)
+            continue
+        marker = data[place + 1]
+        if marker == 0xDA:
+            return data.find(b"\xff\xd9", place) > 0
+        is_bare = marker == 0x01 or 0xD0 <= marker <= 0xD8
+        place += 2 if is_bare else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return False
+
+
+_NO_FILL = re.compile(rb"[^\xff]")
+
+
+def _has_gif_end(data: bytes) -> bool:
+    place = 13 + _gif_colours(data[10:11])
+    while place < len(data):
+        match data[place]:
+            case 0x3B:
+                return True
+            case 0x2C:  # an image, its colours, and the size of its codes
+                place += 11 + _gif_colours(data[place + 9 : place + 10])
+            case 0x21:
+                place += 2
+            case _:
+                return False
+        while place < len(data) and data[place]:
+            place += 1 + data[place]
+        place += 1
+    return False
+
+
+def _gif_colours(flags: bytes) -> int:
+    """Bytes of a table of colours."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def has_all_boxes(file: io.BufferedIOBase) -> bool:
+    """Whether an MP4 holds its table of contents (`moov`) and ends where its last box does. Only heads are read."""
+    end = file.seek(0, os.SEEK_END)
+    place, kinds = 0, set()
+    while place < end:
+        file.seek(place)
+        size, kind = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
+        if size == 1:  # the real size follows as 64 bits
+            (size,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
+        elif size == 0:  # this box takes the rest
+            size = end - place
+        if size < 8:
+            return False
+        kinds.add(kind)
+        place += size
+    return place == end and b"moov" in kinds
+
+
+_PLY_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
+    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
+    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("double", "float64"), 8),
+}
+
+
+def _has_all_elements(data: bytes) -> bool:
+    """Whether a PLY holds as much as its head announces; lists, whose length that does not tell, at their shortest."""
+    head, end, rest = data.partition(b"end_header")
+    body = rest.partition(b"\n")[2]
+    elements = count = needed = 0
+    is_text = False
+    for words in map(str.split, head.decode("latin-1").splitlines()):
+        match words:
+            case ["format", kind, _]:
+                is_text = kind == "ascii"
+            case ["element", _, number] if number.isdecimal() and len(number) < 20:
+                count = int(number)
+                elements += count
+            case ["property", "list", size, *_] | ["property", size, _]:
+                needed += count * _PLY_SIZES.get(size, 1)
+    return bool(end) and (len(body.splitlines()) >= elements if is_text else len(body) >= needed)
+
+
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels of a PNG or JPEG; None for anything else."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    place = 2
+    while data.startswith(b"\xff\xd8") and place + 9 <= len(data):
+        lead, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
+        if lead != 0xFF:
+            return None
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame, not one of its tables
+            return width, height
+        place += 1 if marker == 0xFF else 2 + length  # any number of them may stand before a marker
+    return None

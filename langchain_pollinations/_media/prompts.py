@@ -1,0 +1,76 @@
+"""Prompts, and addresses that carry them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from langchain_core.messages import BaseMessage
+from langchain_core.prompt_values import PromptValue
+
+from langchain_pollinations._options import check_whole
+from langchain_pollinations.errors import InvalidRequestError
+
+LONGEST_PROMPT = 32_000
+LONGEST_URL = 2000
+"""Characters of an address; a longer prompt goes by POST. The edge of the service takes about 16 KB, proxies less."""
+
+
+Prompt: TypeAlias = str | PromptValue | BaseMessage | Sequence[BaseMessage]
+"""Input of a wrapper as a runnable: of prompt values and messages, the text is the prompt."""
+
+
+def prompt_of(given: Any) -> Any:
+    """The text of a prompt value, a message or a list of messages, a paragraph each; anything else as it is."""
+    if isinstance(given, PromptValue):
+        given = given.to_messages()
+    messages = [given] if isinstance(given, BaseMessage) else given
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, BaseMessage) for each in messages):
+        return given
+    texts = (str(message.text).strip() for message in messages)
+    return "\n\n".join(text for text in texts if text)
+
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+
+def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt") -> str:
+    """The prompt, if it is one.
+
+    Raises:
+        InvalidRequestError: If it is empty, too long, or holds half a character or a null byte.
+    """
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidRequestError(f"{name} must be a text that is not empty", param=name)
+    if len(prompt) > longest:
+        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}", param=name)
+    check_whole(prompt, name)
+    if "\0" in prompt:
+        raise InvalidRequestError(f"{name} holds a null byte at {prompt.index(chr(0))}", param=name)
+    return prompt
+
+
+def in_path(prompt: str) -> str | None:
+    """A prompt for the path of an address; None for one that a path cannot carry.
+
+    The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way. A prompt may
+    equal a route.
+    """
+    return None if "%" in prompt or has_dot_segments(prompt) or is_route(prompt) else quote(prompt, safe="")
+
+
+def is_route(prompt: str) -> bool:
+    """Whether a GET with the prompt as its path is another route of the service: `/image/models` is a list."""
+    return prompt.strip("/ \t\r\n").lower() == "models"
+
+
+def has_dot_segments(prompt: str) -> bool:
+    """Whether there is a `.` or `..` between slashes, which addresses lose on the way."""
+    return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
+
+
+def joined_addresses(addresses: Sequence[str]) -> str:
+    """Addresses for a parameter that takes several. A comma would part one in two."""
+    return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)

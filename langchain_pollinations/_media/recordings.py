@@ -1,0 +1,173 @@
+"""Recordings that callers give to be transcribed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, TypeAlias
+
+from langchain_core.documents.base import Blob
+
+from langchain_pollinations import catalog
+from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.references import looks_like_address
+from langchain_pollinations._warnings import warn
+from langchain_pollinations.catalog import Model
+from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
+from langchain_pollinations.media import Media
+
+Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
+"""A blob of LangChain's, a `Media`, bytes, or the path of a file."""
+
+
+LARGEST = 100 * 1024 * 1024
+"""Bytes of a recording; the edge of the service takes no more."""
+
+WARNED = 25 * 1000 * 1000
+"""Bytes of a recording that the service documents. Larger ones are sent with a warning: no limit is known to be
+enforced below that of the edge."""
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "audio/mpeg": ("mp3", "mpga", "mpeg"),
+    "audio/mp4": ("m4a", "mp4"),
+    "audio/wav": ("wav",),
+    "audio/flac": ("flac",),
+    "audio/ogg": ("ogg",),
+    "audio/aac": ("aac",),
+    "video/mp4": ("mp4", "m4a"),
+    "video/mpeg": ("mpeg",),
+    "video/webm": ("webm",),
+}
+"""What files of a type may be called; the first suffix names a file that has none of them."""
+
+USUAL = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
+"""Suffixes that models take where `data/abilities.json` does not say which (`recordings`)."""
+
+LONGEST_NAME = 255
+"""Characters of a file's name."""
+
+
+# --- What a model can -------------------------------------------------------------------------------------------------
+
+
+def transcribes(model: Model) -> bool | None:
+    kind = catalog.abilities(model.id).get("kind")
+    if kind is not None or model.kind != "audio":
+        return kind == "transcription"
+    return None if model.output_modalities is None else "text" in model.output_modalities
+
+
+def _recordings(model: str) -> Sequence[str]:
+    """Suffixes of the files that a model takes."""
+    suffixes: Sequence[str] = catalog.abilities(model).get("recordings", USUAL)
+    return suffixes
+
+
+# --- The recording ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recording as it is sent, and what its document is to tell of it."""
+
+    data: bytes = field(repr=False)
+    name: str
+    """What the part of the form is called; the service and its models go by its suffix."""
+    mime_type: str
+    """Found from the bytes."""
+    told: Mapping[str, Any]
+    """Metadata of the blob, with its source."""
+
+
+def read_recording(recording: Any, model: str) -> Sound:
+    """The bytes of a recording, if the model takes such.
+
+    Raises:
+        InvalidRequestError: If it is empty, an address, or nothing that the service takes.
+        UnsupportedRequestError: If it is a recording that other models take; it names them.
+        PayloadTooLargeError: If it is larger than the service takes.
+        OSError: If the file cannot be read.
+    """
+    blob = _as_blob(recording)
+    data = _bytes(blob)
+    mime_type = sniff(data)
+    if mime_type is None or mime_type not in SUFFIXES:
+        is_what = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are no sound that is known here"
+        raise _wrong(f"{is_what}; model {model!r} takes {', '.join(_recordings(model))}")
+    source = {} if blob.source is None else {"source": str(blob.source)}
+    return Sound(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
+
+
+def _as_blob(recording: Any) -> Blob:
+    match recording:
+        case Blob():
+            return recording
+        case Media(path=Path() as path):
+            return Blob.from_path(path)
+        case Media():
+            return Blob.from_data(recording.data, metadata={"source": recording.url} if recording.url else {})
+        case bytes():
+            return Blob.from_data(recording)
+        case str() | os.PathLike():
+            return Blob.from_path(os.fspath(recording))
+    raise _wrong(f"takes a Blob, a Media, bytes or the path of a file, not {type(recording).__name__}")
+
+
+def _bytes(blob: Blob) -> bytes:
+    if blob.data is None and blob.path is not None:
+        data = _in_file(str(blob.path))
+    else:
+        data = b"" if blob.data is None else blob.as_bytes()
+        _check_size(len(data))
+    if not data:
+        raise _wrong("is empty")
+    return data
+
+
+def _in_file(path: str) -> bytes:
+    if looks_like_address(path):
+        raise _wrong("an address is not fetched, neither by the service nor here: give the bytes, or a file")
+    file = Path(path).expanduser()
+    _check_size(file.stat().st_size)
+    return file.read_bytes()
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST:
+        raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}", param="recording")
+    if size > WARNED:
+        warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}")
+
+
+def _file_name(blob: Blob, mime_type: str, model: str) -> str:
+    """The recording's own name where its suffix is that of its bytes, else a name with such a suffix.
+
+    Some providers read the format from the name, and the service calls a part without a name `audio.mp3`.
+    """
+    name = PurePath(str(blob.path or blob.source or "")).name
+    suffix = name.rpartition(".")[2].lower()
+    if suffix in SUFFIXES[mime_type] and suffix in _recordings(model) and is_name(name):
+        return name
+    usual = SUFFIXES[mime_type][0]
+
+    def takes_it(other: Model) -> bool:
+        return transcribes(other) is True and usual in _recordings(other.id)
+
+    if usual not in _recordings(model):
+        says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
+        raise UnsupportedRequestError(
+            f"{says}; models that take it: {', '.join(catalog.able('audio', takes_it))}", param="recording"
+        )
+    return f"recording.{usual}"
+
+
+def is_name(name: str) -> bool:
+    """Whether a form may carry the name of a file."""
+    return name.isprintable() and len(name) <= LONGEST_NAME and not re.search(r"[\"\\/]", name)
+
+
+def _wrong(says: str) -> InvalidRequestError:
+    return InvalidRequestError(f"recording: {says}", param="recording")

@@ -1,0 +1,127 @@
+"""Media of a response."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from langchain_pollinations._media.formats import HEAD, sniff
+from langchain_pollinations._media.integrity import has_all_boxes, is_whole
+from langchain_pollinations._media.references import NOUNS
+from langchain_pollinations._media.wav import closed_wav
+from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations.errors import InvalidResponseError
+from langchain_pollinations.media import Media
+
+# --- Answers ----------------------------------------------------------------------------------------------------------
+
+
+def read_media(
+    response: httpx.Response, data: bytes | Path, family: str, prompt: str | None, options: Any, **known: Any
+) -> Media:
+    """The media of an answer, with all that its headers tell.
+
+    Args:
+        response: The answer; its body is looked at only where it turns out to be no media.
+        data: The bytes, or the file that holds them.
+        family: What is expected: `image`, `audio`, `video` or `model`.
+        prompt: What was asked for; None where that was no words.
+        options: With which options.
+        known: Other fields of `Media`; `metadata` is added to that of the headers.
+
+    Raises:
+        PollinationsError: What an error object in the body stands for.
+        InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
+    """
+    head, size = _head(data)
+    if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
+        response = with_body(response, _start(data))
+        parse_json(response, NOUNS[family])
+    mime_type = _mime_type(response, head, family)
+    if mime_type is None:
+        raise not_expected(with_body(response, _start(data)), NOUNS[family])
+    if not _is_whole(data, mime_type):
+        raise InvalidResponseError(
+            f"The answer is no whole {NOUNS[family]}: {size} bytes of {mime_type} without their end",
+            status_code=response.status_code,
+            request_id=response.headers.get("x-request-id"),
+        )
+    told = {
+        "mime_type": mime_type,
+        "url": public_url(response.headers),
+        "model": response.headers.get("x-model-used") or options.model,
+        "seed": getattr(options, "seed", None),
+        "prompt": prompt,
+        "request_id": response.headers.get("x-request-id"),
+        **known,
+        "metadata": {**metadata(response.headers), **known.get("metadata", {})},
+    }
+    if not isinstance(data, bytes):
+        return Media.from_file(data, **told)
+    return Media(data=closed_wav(data) if mime_type == "audio/wav" else data, **told)
+
+
+def _head(data: bytes | Path) -> tuple[bytes, int]:
+    if isinstance(data, bytes):
+        return data[:HEAD], len(data)
+    with data.open("rb") as file:
+        return file.read(HEAD), os.fstat(file.fileno()).st_size
+
+
+def _start(data: bytes | Path) -> bytes:
+    """What an error is to tell of a body: its beginning, where that is in a file."""
+    if isinstance(data, bytes):
+        return data
+    with data.open("rb") as file:
+        return file.read(1024 * 1024)
+
+
+def _mime_type(response: httpx.Response, head: bytes, family: str) -> str | None:
+    """What the bytes are, if that is of the family; raw samples of sound are known by the header alone."""
+    found = sniff(head)
+    if family == "audio":
+        if found == "video/mp4":
+            return "audio/mp4"  # AAC comes in such a container
+        said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if found is None and head and said in ("audio/pcm", "audio/l16"):
+            return "audio/pcm"
+    return found if found is not None and found.startswith(f"{family}/") else None
+
+
+def _is_whole(data: bytes | Path, mime_type: str) -> bool:
+    if isinstance(data, bytes):
+        return is_whole(data, mime_type)
+    with data.open("rb") as file:
+        return mime_type != "video/mp4" or has_all_boxes(file)
+
+
+_TOLD = ("x-tts-voice", "x-generation-id", "song-id", "x-elevenlabs-song-id", "x-elevenlabs-reference-song-id")
+
+
+def metadata(headers: httpx.Headers) -> dict[str, Any]:
+    """What headers tell of how a result came to be: `x-usage-*`, `cache_type`, the voice, ids of a song."""
+    found: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
+    if cache_type := headers.get("x-cache-type"):
+        found["cache_type"] = cache_type
+    return found | {name.removeprefix("x-").replace("-", "_"): headers[name] for name in _TOLD if name in headers}
+
+
+def revision(item: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """What the JSON of `/v1/images/...` tells of a prompt that was changed on the way."""
+    revised = item.get("revised_prompt")
+    return {"revised_prompt": revised} if revised and revised != prompt else {}
+
+
+def public_url(headers: httpx.Headers) -> str | None:
+    """Address of the stored file, from the `Link` entry with rel="enclosure"."""
+    for entry in headers.get_list("link", split_commas=True):
+        address = re.match(r"\s*<(https?://[^>]*)>", entry)
+        if address and re.search(r'rel="?enclosure"?', entry):
+            return address[1]
+    return None

@@ -1,0 +1,116 @@
+"""WAV files: headers, sizes, joining."""
+
+from __future__ import annotations
+
+import io
+import struct
+import wave
+from collections.abc import Sequence
+
+from langchain_pollinations._media.formats import sniff
+
+PCM16_RATE = 24_000
+"""Samples a second of the raw sound that spoken answers stream, one channel of 16 bits."""
+
+
+def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
+    """Raw sound of one channel and 16 bits as a file that players know."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, rate, 0, "NONE", ""))
+        sound.writeframes(samples[: len(samples) // 2 * 2])
+    return file.getvalue()
+
+
+OPEN_SIZE = 0x7FFFF000
+"""From here on a size in the head of a WAV is one that a stream could not know yet (encoders write this, 0x7FFFFFFF
+or 0xFFFFFFFF), and so is 0."""
+
+
+def _is_open(size: int) -> bool:
+    return size == 0 or size >= OPEN_SIZE
+
+
+def _has_all_samples(file: bytes) -> bool:
+    """Whether a WAV holds the samples that its head announces, or some where the head cannot be right."""
+    if (found := _data_chunk(file)) is None:
+        return False
+    place, size = found
+    return place < len(file) if _is_wrong(file, place, size) else place + size <= len(file)
+
+
+def _data_chunk(file: bytes) -> tuple[int, int] | None:
+    """Where the samples of a WAV begin, and their size as the head has it."""
+    place = 12
+    while place + 8 <= len(file):
+        name, size = struct.unpack("<4sI", file[place : place + 8])
+        place += 8
+        if name == b"data":
+            return place, size
+        place += size + size % 2
+    return None
+
+
+def _is_wrong(file: bytes, place: int, size: int) -> bool:
+    """Whether the size of the samples is left open, or is too large for a file that is whole by its own head."""
+    return _is_open(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
+
+
+def closed_wav(file: bytes) -> bytes:
+    """A WAV with the true sizes in its head, which players and editors need; the file itself where they are true."""
+    found = _data_chunk(file)
+    if found is None or not _is_wrong(file, *found):
+        return file
+    place = found[0]
+    samples = len(file) - place
+    return file[:4] + struct.pack("<I", len(file) - 8) + file[8 : place - 4] + struct.pack("<I", samples) + file[place:]
+
+
+def joined_wavs(files: Sequence[bytes]) -> bytes:
+    """WAV files one after the other as one file, without touching a sample.
+
+    Raises:
+        ValueError: If one is no WAV, or their formats (samples a second, channels, bits) differ.
+    """
+    parts = [_wav_chunks(file) for file in files]
+    formats = {form for form, _ in parts}
+    if len(formats) != 1:
+        raise ValueError("the parts differ in their format (samples a second, channels or bits)")
+    form, samples = formats.pop(), b"".join(samples for _, samples in parts)
+    body = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"data", samples)
+    return _chunk(b"RIFF", body)
+
+
+def wav_seconds(file: bytes) -> float:
+    """How long a WAV lasts.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    form, samples = _wav_chunks(file)
+    rate, frame = int.from_bytes(form[4:8], "little"), int.from_bytes(form[12:14], "little")
+    if not (rate and frame):
+        raise ValueError("a part is a WAV without samples a second")
+    return len(samples) / frame / rate
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
+    """Format and samples. A size that a stream left open stands for the rest of the file."""
+    if sniff(file) != "audio/wav":
+        raise ValueError("a part is no WAV")
+    form, place, file = b"", 12, closed_wav(file)
+    while place + 8 <= len(file):
+        name, size = struct.unpack("<4sI", file[place : place + 8])
+        body = file[place + 8 : place + 8 + size]
+        if name == b"fmt ":
+            form = body
+        elif name == b"data" and form:
+            samples = body
+            frame = max(int.from_bytes(form[12:14], "little"), 1)
+            return form, samples[: len(samples) // frame * frame]
+        place += 8 + size + size % 2
+    raise ValueError("a part is a WAV without samples")
