@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_pollinations._catalog.records import Model
     from langchain_pollinations._media.progress import Progress
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
-    from langchain_pollinations.catalog import Model, alist_models, list_models
+    from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
     from langchain_pollinations.embeddings import PollinationsEmbeddings
     from langchain_pollinations.errors import (

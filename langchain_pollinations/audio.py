@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.snapshot import abilities, maker
 from langchain_pollinations._media.audio_options import (
     _PCM_RATES,
     LARGEST_REFERENCE,
@@ -136,7 +136,7 @@ def music_call(prompt: str, options: MusicOptions, references: Sequence[str] = (
     """`POST /v1/audio/speech` as well, which makes whatever sound the model is for."""
     # With a plan the service sends no prompt on, but its own validator wants one.
     body = options.model_dump(exclude_none=True, exclude={"reference_audio"}) | {"input": prompt or "composition plan"}
-    if "duration" in body and "seconds" in catalog.abilities(options.model).get("parameters", ()):
+    if "duration" in body and "seconds" in abilities(options.model).get("parameters", ()):
         body["seconds"] = body.pop("duration")
     if references:
         (body["reference_audio"],) = references
@@ -172,5 +172,5 @@ def _with_rate(sound: Media, response: httpx.Response) -> Media:
     if sound.mime_type != "audio/pcm":
         return sound
     said = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
-    rate = int(said[1]) if said else _PCM_RATES.get(catalog.maker(sound.model or ""), PCM16_RATE)
+    rate = int(said[1]) if said else _PCM_RATES.get(maker(sound.model or ""), PCM16_RATE)
     return replace(sound, metadata={**sound.metadata, "sample_rate": rate})

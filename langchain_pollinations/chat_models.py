@@ -21,7 +21,10 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog import records, snapshot
+from langchain_pollinations._catalog.capabilities import suggesting
+from langchain_pollinations._catalog.records import ships
+from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat import structured_output
 from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
@@ -161,7 +164,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return models.profile(self.model) if self._is_older else catalog.profile(self.model)
+        return models.profile(self.model) if self._is_older else records.profile(self.model)
 
     @model_validator(mode="before")
     @classmethod
@@ -304,7 +307,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if self._is_older:
             yield
             return
-        with catalog.suggesting(str(body["model"]), "text"), explaining(body["messages"]):
+        with suggesting(str(body["model"]), "text"), explaining(body["messages"]):
             yield
 
     def _own_options(self) -> Json:
@@ -328,10 +331,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             # With tools the model must be free to call them, and the last answer is theirs to shape.
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
-        abilities = catalog.abilities(model)
+        abilities = snapshot.abilities(model)
         options = for_provider(options, abilities.get("refused_schema_keywords", ()))
         wire = encode_messages(
-            messages, partial(_is_made_by, catalog.maker(model)), keeps_ids=abilities.get("own_call_ids", False)
+            messages, partial(_is_made_by, snapshot.maker(model)), keeps_ids=abilities.get("own_call_ids", False)
         )
         if switches.added_instruction:
             wire = instruct(wire, switches.added_instruction)
@@ -358,7 +361,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             include_usage=usage or not stream,
             include_headers=self.include_response_headers,
             audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
-            kind=catalog.known(body["model"]).get("category"),
+            kind=known(body["model"]).get("category"),
             tool_names=originals,
             parameters=parameters_by_name(body.get("tools") or ()),
         )
@@ -386,7 +389,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def _profile_of(self, model: str | None) -> Mapping[str, Any]:
         """What the model of a call can do, which may be another than that of the instance."""
         own = self._is_older or model in (None, self.model)
-        return self.profile or {} if own else catalog.profile(str(model)) or {}
+        return self.profile or {} if own else records.profile(str(model)) or {}
 
     def _can_force(self, model: str | None) -> bool:
         """Whether a model may be forced to call a tool, as far as is known; a model without tools refuses them all."""
@@ -558,7 +561,7 @@ _DECIDING = frozenset({"model", "api", "api_key", "base_url", "default_headers"}
 
 def _is_shipped(profile: ModelProfile | None) -> bool:
     """Whether it is ours, and not the caller's own."""
-    return profile == PROFILE or catalog.ships(profile)
+    return profile == PROFILE or ships(profile)
 
 
 _PATH = "/v1/chat/completions"
@@ -575,19 +578,19 @@ def _is_made_by(maker: str, message: AIMessage) -> bool:
     """Whether a message is an answer of a model by this maker: others do not know its reasoning and its signatures."""
     said = message.response_metadata
     served = said.get("model_name")  # after a fallback within the service it is not the requested one
-    model = served if catalog.known(served) else said.get("requested_model") or served
-    return is_ours(message) and catalog.maker(str(model)) == maker
+    model = served if known(served) else said.get("requested_model") or served
+    return is_ours(message) and snapshot.maker(str(model)) == maker
 
 
 def _takes_json_mode(model: str) -> bool:
     """Whether a model is known to answer with JSON without a schema."""
-    documented = catalog.abilities(model).get("json_object")
-    return documented is not False and "response_format" in (catalog.known(model).get("supported_parameters") or ())
+    documented = snapshot.abilities(model).get("json_object")
+    return documented is not False and "response_format" in (known(model).get("supported_parameters") or ())
 
 
 def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
     """Models without tools refuse a conversation that speaks of any, long after it was begun with another model."""
-    if catalog.known(body["model"]).get("tools") is not False:
+    if known(body["model"]).get("tools") is not False:
         return
     given = [name for name in ("tools", "functions") if body.get(name)]
     given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]

@@ -13,7 +13,8 @@ import httpx
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import suggesting
+from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
@@ -102,13 +103,13 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
 
     def _embed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
-        with catalog.suggesting(options.model, "embedding"):
+        with suggesting(options.model, "embedding"):
             answers = self._client_with(options._settings).send_all(plan.calls, options.max_concurrency)
             return plan.vectors(answers, options)
 
     async def _aembed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
         plan = planned(inputs, options)
-        with catalog.suggesting(options.model, "embedding"):
+        with suggesting(options.model, "embedding"):
             answers = await self._client_with(options._settings).asend_all(plan.calls, options.max_concurrency)
             return plan.vectors(answers, options)
 
@@ -169,7 +170,7 @@ class Plan:
     def _check_models(served: set[str], asked: str) -> None:
         """The service may let another model answer, whose vectors are of no use beside those of the one asked for."""
         bare = {name.partition(":")[0] for name in served}  # a variant, named after a colon, is the same model
-        names = {catalog.known(name)["name"] for name in (asked, *bare) if catalog.known(name)}
+        names = {known(name)["name"] for name in (asked, *bare) if known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
             warn(f"Vectors came from {from_all}, though {asked!r} was asked: they are of no use beside its own")

@@ -10,7 +10,9 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, refuse_unless
+from langchain_pollinations._catalog.records import Model, find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.base import Maker, Options
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
@@ -21,7 +23,6 @@ from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, cho
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -199,10 +200,10 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
         UnsupportedRequestError: If it lacks an ability; it names models that have it.
         InvalidRequestError: If a value is not one of the model's.
     """
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return
-    name, can = options.model, catalog.abilities(model.id)
+    name, can = options.model, abilities(model.id)
     refuse_unless(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image")
     if pictures:
         refuse_unless(takes_pictures(model), name, "takes no pictures", "image", takes_pictures)
@@ -232,11 +233,11 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
 
 
 def _transparent(model: Model) -> bool:
-    return catalog.abilities(model.id).get("transparent") is True
+    return abilities(model.id).get("transparent") is True
 
 
 def _with_qualities(model: Model) -> bool:
-    return bool(catalog.abilities(model.id).get("qualities"))
+    return bool(abilities(model.id).get("qualities"))
 
 
 # --- The request ------------------------------------------------------------------------------------------------------

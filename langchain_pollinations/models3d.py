@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, refuse_unless
+from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._media.base import Maker, Options
 from langchain_pollinations._media.prompts import (
     LONGEST_URL,
@@ -23,7 +24,6 @@ from langchain_pollinations._media.references import References, as_list, check_
 from langchain_pollinations._media.response import read_media
 from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations._transport.request import Call, Flow
-from langchain_pollinations.catalog import Model, check_choice, has_resolutions, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -116,7 +116,7 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
         UnsupportedRequestError: If it lacks an ability; it names models that have it.
         InvalidRequestError: If a value is not one of the model's.
     """
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return
     name = options.model

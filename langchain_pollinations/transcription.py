@@ -14,7 +14,9 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import refuse_unless, suggesting
+from langchain_pollinations._catalog.records import find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._media.recordings import Recording, Sound, read_recording, transcribes
 from langchain_pollinations._options import CallOptions, chosen
@@ -22,7 +24,6 @@ from langchain_pollinations._transport.error_response import not_expected, parse
 from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.catalog import refuse_unless
 
 Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]
 PLAIN = ("text", "srt", "vtt")
@@ -108,13 +109,13 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
             OSError: If the file cannot be read.
         """
         options = self._options(overrides)
-        with catalog.suggesting(options.model, "audio"):
+        with suggesting(options.model, "audio"):
             return self._client_with(options._settings).run(transcription(recording, options))
 
     async def atranscribe(self, recording: Recording, **overrides: Any) -> Document:
         """As `transcribe`."""
         options = self._options(overrides)
-        with catalog.suggesting(options.model, "audio"):
+        with suggesting(options.model, "audio"):
             return await self._client_with(options._settings).arun(transcription(recording, options))
 
     def _check_constructor(self) -> None:
@@ -148,7 +149,7 @@ def check_abilities(options: TranscriptionOptions) -> None:
     Raises:
         UnsupportedRequestError: If it lacks an ability; it names models that have it.
     """
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return
     wanted, offered = options.response_format, _formats(model.id)
@@ -162,13 +163,13 @@ def check_abilities(options: TranscriptionOptions) -> None:
 
 def without_effect(options: TranscriptionOptions) -> list[str]:
     """Names of the options that the service documents for other models, and not for this one."""
-    heeded = catalog.abilities(options.model).get("parameters", _ADVICE)
+    heeded = abilities(options.model).get("parameters", _ADVICE)
     return [name for name in _ADVICE if getattr(options, name) is not None and name not in heeded]
 
 
 def _formats(model: str) -> list[str]:
     """The formats that a model is known to give; empty where they are not known."""
-    formats: list[str] = catalog.abilities(model).get("response_formats", [])
+    formats: list[str] = abilities(model).get("response_formats", [])
     return formats
 
 

@@ -13,7 +13,9 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import check_choice, refuse_unless
+from langchain_pollinations._catalog.records import Model, find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.base import Maker, Options
 from langchain_pollinations._media.files import target_of, written
 from langchain_pollinations._media.progress import Show, watched
@@ -25,7 +27,6 @@ from langchain_pollinations._transport.error_response import not_expected, parse
 from langchain_pollinations._transport.origins import is_usable
 from langchain_pollinations._transport.request import Arrived, Call, Flow
 from langchain_pollinations._transport.timeouts import Timeout
-from langchain_pollinations.catalog import Model, check_choice, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -233,10 +234,10 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
             "width, height: give both, since only their ratio counts, or aspect_ratio alone",
             param="width" if options.width is None else "height",
         )
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return
-    name, can = options.model, catalog.abilities(model.id)
+    name, can = options.model, abilities(model.id)
     makes_none = "makes no films from a prompt" if model.kind == "video" else f"makes no films, it is for {model.kind}"
     refuse_unless(_makes_films(model), name, makes_none, "video", _makes_films)
     if options.duration is not None:
@@ -281,13 +282,13 @@ def _has(capability: str, model: Model) -> bool | None:
 
 
 def _has_sound(model: Model) -> bool | None:
-    return False if catalog.abilities(model.id).get("audio") == "never" else _has("audio_output", model)
+    return False if abilities(model.id).get("audio") == "never" else _has("audio_output", model)
 
 
 def _is_silent(model: Model) -> bool | None:
     if model.input_modalities is None:
         return None
-    return _makes_films(model) and catalog.abilities(model.id).get("audio") != "always"
+    return _makes_films(model) and abilities(model.id).get("audio") != "always"
 
 
 def _check_duration(seconds: int, model: Model, name: str) -> None:

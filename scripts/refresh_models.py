@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
+from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._options import told
-from langchain_pollinations.catalog import Model
 
 Entry = dict[str, Any]
 

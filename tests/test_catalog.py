@@ -20,7 +20,11 @@ import pytest
 from langchain_core.language_models import ModelProfile
 
 from langchain_pollinations import catalog
-from langchain_pollinations.catalog import Model, alist_models, list_models
+from langchain_pollinations._catalog import records, snapshot
+from langchain_pollinations._catalog.capabilities import close_matches
+from langchain_pollinations._catalog.records import Model, find
+from langchain_pollinations._catalog.snapshot import abilities, load_snapshot
+from langchain_pollinations.catalog import alist_models, list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
@@ -49,7 +53,7 @@ ENTRY: dict[str, Any] = {
     "capabilities": [],
 }
 
-ENTRIES = list({entry["name"]: entry for entry in catalog.load_snapshot().values()}.values())
+ENTRIES = list({entry["name"]: entry for entry in load_snapshot().values()}.values())
 IDS = [entry["name"] for entry in ENTRIES]
 
 
@@ -452,14 +456,14 @@ def prices_as_told(pricing: dict[str, str]) -> dict[str, Decimal]:
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_every_official_model_has_a_record_and_a_profile(entry: dict[str, Any]) -> None:
     for name in (entry["name"], *entry["aliases"]):
-        model = catalog.find(name)
+        model = find(name)
         assert model is not None
         assert (model.id, model.origin) == (entry["name"], "snapshot")
     assert model is not None
     assert model.prices == prices_as_told(entry["pricing"])
     told = [prices_as_told(variant["pricing"]) for variant in entry.get("pricing_variants", [])]
     assert [variant.prices for variant in model.pricing_variants] == told
-    profile = catalog.profile(entry["name"])
+    profile = records.profile(entry["name"])
     assert profile == model.profile
     assert profile is not None
     assert profile["name"]
@@ -476,7 +480,7 @@ def test_the_snapshot_has_no_fields_of_its_own() -> None:
 @pytest.mark.parametrize("name", [entry["name"] for entry in ENTRIES if entry["category"] == "text"])
 def test_a_chat_model_takes_its_profile(name: str) -> None:
     profile = ChatPollinations(model=name, api_key="sk_x").profile  # type: ignore[arg-type]
-    assert profile == catalog.profile(name)
+    assert profile == records.profile(name)
     assert profile is not None
     assert profile["text_inputs"] is True
     assert profile["text_outputs"] is True
@@ -515,7 +519,7 @@ PROFILES = [
 
 @pytest.mark.parametrize(("name", "profile"), PROFILES)
 def test_a_profile_says_what_is_known_and_no_more(name: str, profile: dict[str, Any]) -> None:
-    assert catalog.profile(name) == profile
+    assert records.profile(name) == profile
 
 
 @pytest.mark.parametrize(
@@ -558,22 +562,22 @@ def test_what_a_live_entry_says_makes_its_profile(fields: dict[str, Any], part: 
 
 @pytest.mark.parametrize("name", ["community/somebody/model", "openai/gpt-99", "", "OPENAI"])
 def test_a_model_that_the_snapshot_does_not_know_has_no_record_and_no_profile(name: str) -> None:
-    assert catalog.find(name) is None
-    assert catalog.profile(name) is None
+    assert find(name) is None
+    assert records.profile(name) is None
 
 
 @pytest.mark.parametrize("name", ["perplexity/sonar-pro", "perplexity/sonar-reasoning-pro"])
 def test_what_the_service_may_still_answer_has_a_profile_but_is_not_offered(name: str) -> None:
-    assert catalog.profile(name) is not None
+    assert records.profile(name) is not None
     assert name not in IDS
-    assert name not in catalog.close_matches(name)
+    assert name not in close_matches(name)
 
 
 def test_a_profile_is_yours_to_change() -> None:
-    profile = catalog.profile("openai")
+    profile = records.profile("openai")
     assert profile is not None
     profile["name"] = "mine"
-    assert catalog.profile("openai") != profile
+    assert records.profile("openai") != profile
 
 
 @pytest.mark.parametrize(
@@ -581,7 +585,7 @@ def test_a_profile_is_yours_to_change() -> None:
     ["anthropic/claude-fable-5.1", "anthropic/claude-opus-5.5", "tencent/hy4-preview", "tencent/hy3", "x-ai/grok-4.6"],
 )
 def test_a_model_whose_tools_cannot_be_forced_says_so(name: str) -> None:
-    profile = catalog.profile(name)
+    profile = records.profile(name)
     assert profile is not None
     assert (profile["tool_calling"], profile["tool_choice"]) == (True, False)
 
@@ -612,14 +616,14 @@ REFERENCE_PRICES = ("pricing", "price_pollen")
 
 
 def test_every_model_of_the_official_lists_has_a_profile(official: dict[str, dict[str, Any]]) -> None:
-    assert [name for name in official if catalog.profile(name) is None] == []
+    assert [name for name in official if records.profile(name) is None] == []
 
 
 def test_the_snapshot_says_what_the_reference_says(official: dict[str, dict[str, Any]]) -> None:
     """What the reference leaves unknown is not compared."""
     wrong = []
     for name, told in official.items():
-        entry = catalog.known(name)
+        entry = snapshot.known(name)
         known = {REFERENCE_NAMES.get(key, key): value for key, value in told.items() if value is not None}
         if name not in IDS:  # the lists show it no more, and its aliases may mean another model
             del known["aliases"]
@@ -635,9 +639,9 @@ def test_the_snapshot_says_what_the_reference_says(official: dict[str, dict[str,
 
 
 def test_abilities_that_no_list_tells_are_found_by_id_and_alias() -> None:
-    assert catalog.abilities("cohere/embed-v4.0")["dimensions"] == [256, 512, 1024, 1536]
-    assert catalog.abilities("embed-v4.0") == catalog.abilities("cohere/embed-v4.0")
-    assert catalog.abilities("lab/newer") == {}
+    assert abilities("cohere/embed-v4.0")["dimensions"] == [256, 512, 1024, 1536]
+    assert abilities("embed-v4.0") == abilities("cohere/embed-v4.0")
+    assert abilities("lab/newer") == {}
 
 
 def test_abilities_are_those_of_official_models() -> None:
@@ -649,7 +653,7 @@ def test_abilities_are_those_of_official_models() -> None:
 def test_formats_of_audio_are_those_of_the_reference(official: dict[str, dict[str, Any]]) -> None:
     """What ElevenLabs calls flac is raw samples, and is not offered."""
     given = {name: told["response_formats"] for name, told in official.items() if told.get("response_formats")}
-    known = {name: catalog.abilities(name).get("response_formats") for name in given}
+    known = {name: abilities(name).get("response_formats") for name in given}
     routes = ("voice-changer", "voice-isolator")  # have no class of their own here
     wanted = {
         name: [each for each in formats if not (each == "flac" and name.startswith("elevenlabs/"))]

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import langchain_pollinations
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog import records
+from langchain_pollinations._catalog.capabilities import close_matches
+from langchain_pollinations._catalog.snapshot import load_snapshot
 from langchain_pollinations.errors import PollinationsError
 
 
@@ -81,11 +83,11 @@ def test_the_emulator_shares_no_code_with_the_client() -> None:
 
 
 def test_every_text_model_whose_abilities_are_known_has_a_profile() -> None:
-    entries = {entry["name"]: entry for entry in catalog.load_snapshot().values() if entry["category"] == "text"}
+    entries = {entry["name"]: entry for entry in load_snapshot().values() if entry["category"] == "text"}
     known = [name for name, entry in entries.items() if "input_modalities" in entry]
     assert len(known) > 80
     for name in known:
-        profile = catalog.profile(name)
+        profile = records.profile(name)
         assert profile is not None
         assert profile["text_inputs"] is True
 
@@ -100,8 +102,8 @@ def test_every_text_model_whose_abilities_are_known_has_a_profile() -> None:
     ],
 )
 def test_close_matches_are_named(name: str, category: str, found: str) -> None:
-    assert found in catalog.close_matches(name, category)
+    assert found in close_matches(name, category)
 
 
 def test_a_name_like_no_other_has_no_close_match() -> None:
-    assert catalog.close_matches("zzzzzzzzzz") == []
+    assert close_matches("zzzzzzzzzz") == []

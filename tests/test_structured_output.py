@@ -20,7 +20,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.records import find
+from langchain_pollinations._catalog.snapshot import load_snapshot
 from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
@@ -266,8 +267,8 @@ def test_a_model_for_one_call_may_refuse_to_be_forced(emulator: Emulator, chat: 
 @pytest.mark.parametrize("method", [None, "function_calling"])
 def test_every_model_with_tools_gives_a_structured_answer(emulator: Emulator, method: Any) -> None:
     """The emulator refuses what a model refuses, and answers from the schema alone."""
-    named = {entry["name"] for entry in catalog.load_snapshot().values()}
-    models = [model.id for model in map(catalog.find, named) if model and model.kind == "text" and model.tools]
+    named = {entry["name"] for entry in load_snapshot().values()}
+    models = [model.id for model in map(find, named) if model and model.kind == "text" and model.tools]
     assert len(models) > 50
     for model in models:
         chat = ChatPollinations(model=model, **emulator.connection())

@@ -17,7 +17,7 @@ from langchain_core.document_loaders import BaseBlobParser, BaseLoader, BlobLoad
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.snapshot import abilities, load_snapshot
 from langchain_pollinations._media.recordings import LARGEST
 from langchain_pollinations.emulator import Asked, Emulator, forms
 from langchain_pollinations.errors import (
@@ -276,8 +276,8 @@ def test_silence_is_an_empty_text(
 
 KNOWN = {
     (entry["name"], response_format)
-    for entry in catalog.load_snapshot().values()
-    if (can := catalog.abilities(entry["name"])).get("kind") == "transcription"
+    for entry in load_snapshot().values()
+    if (can := abilities(entry["name"])).get("kind") == "transcription"
     for response_format in can.get("response_formats", ["json"])
 }
 

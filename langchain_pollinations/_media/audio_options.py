@@ -10,10 +10,11 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import refuse_unless
+from langchain_pollinations._catalog.records import Model, find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.base import Options
 from langchain_pollinations._media.references import Reference, check_schemes
-from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 
@@ -114,23 +115,23 @@ _PCM_RATES = {"elevenlabs": 44_100}
 
 
 def is_of_kind(model: Model, kind: str | None) -> bool:
-    return catalog.abilities(model.id).get("kind") == kind
+    return abilities(model.id).get("kind") == kind
 
 
 def takes(model: Model, parameter: str) -> bool | None:
     """Whether a parameter has an effect; None where that is not known."""
-    can = catalog.abilities(model.id)
+    can = abilities(model.id)
     if not can:
         return None
     return parameter in can.get("parameters", ()) or (parameter == "duration" and bool(model.allowed_durations))
 
 
 def _is_for(model: Model, maker: str) -> bool:
-    return _MAKERS.get(catalog.abilities(model.id).get("kind", "")) == maker
+    return _MAKERS.get(abilities(model.id).get("kind", "")) == maker
 
 
 def _formats(model: Model) -> Sequence[str]:
-    formats: Sequence[str] = catalog.abilities(model.id).get("response_formats", ())
+    formats: Sequence[str] = abilities(model.id).get("response_formats", ())
     return formats
 
 
@@ -146,7 +147,7 @@ def checked_speech(options: SpeechOptions) -> SpeechOptions:
         UnsupportedRequestError: If the model lacks an ability; it names models that have it.
         InvalidRequestError: If a value is not one of the model's.
     """
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return options
     name = options.model
@@ -174,10 +175,10 @@ def check_music(options: MusicOptions) -> None:
     beside = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
     if options.composition_plan is not None and beside:
         raise InvalidRequestError(f"{' and '.join(beside)}: the composition_plan tells that", param=beside[0])
-    model = catalog.find(options.model)
+    model = find(options.model)
     if model is None:
         return
-    name, can = options.model, catalog.abilities(model.id)
+    name, can = options.model, abilities(model.id)
     _check_family(model, name, "PollinationsMusic", "makes no music or sound effects")
     _check_format(model, options)
     _check_takes(model, options, MusicOptions.model_fields.keys() - SoundOptions.model_fields.keys())
@@ -213,7 +214,7 @@ def known_voice(given: str, model: Model, name: str, argument: str) -> str:
         return given
     if found := voices.get(given.lower()):
         return found
-    if catalog.abilities(model.id).get("custom_voices") and _CUSTOM_VOICE.fullmatch(given):
+    if abilities(model.id).get("custom_voices") and _CUSTOM_VOICE.fullmatch(given):
         return given
     close = difflib.get_close_matches(given.lower(), voices, n=1)
     meant = f", did you mean {voices[close[0]]!r}?" if close else "."
@@ -225,7 +226,7 @@ def known_voice(given: str, model: Model, name: str, argument: str) -> str:
 
 
 def _check_family(model: Model, name: str, maker: str, lacks: str) -> None:
-    kind = catalog.abilities(model.id).get("kind")
+    kind = abilities(model.id).get("kind")
     own = _MAKERS.get(kind or "")
     if own == maker or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
         return

@@ -8,7 +8,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import able
+from langchain_pollinations._catalog.records import find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.audio_options import LONGEST_INPUT, SpeechOptions, _formats, is_of_kind, known_voice
 from langchain_pollinations._media.prompts import check_prompt
 from langchain_pollinations._media.text_splitter import Turn, read_turns, size, split_text, split_turns
@@ -50,12 +52,12 @@ def parts_of(given: Any, options: SpeechOptions) -> list[str]:
     Raises:
         InvalidRequestError: If it is no text or dialogue, or must be said in parts that could not be joined.
     """
-    if catalog.abilities(options.model).get("kind") == "dialogue":
+    if abilities(options.model).get("kind") == "dialogue":
         return _parts_of_dialogue(given, options)
     if isinstance(given, list | tuple):
         raise UnsupportedRequestError(
             f"text: model {options.model!r} has one voice; for turns of several take "
-            + " or ".join(catalog.able("audio", partial(is_of_kind, kind="dialogue"))),
+            + " or ".join(able("audio", partial(is_of_kind, kind="dialogue"))),
             param="text",
         )
     text = check_input(given, "text", LONGEST_TEXT)
@@ -81,7 +83,7 @@ def turns_of(given: Any, name: str) -> list[Turn]:
     """
     turns = read_turns(given if isinstance(given, list | tuple) else check_input(given, "text", LONGEST_TEXT))
     check_input("\n".join(map(str, turns)), "text", LONGEST_TEXT)
-    if model := catalog.find(name):
+    if model := find(name):
         turns = [Turn(known_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
     if (voices := len({turn.voice for turn in turns})) > MOST_VOICES:
         raise InvalidRequestError(f"text: a dialogue has at most {MOST_VOICES} voices, not {voices}", param="text")
@@ -94,14 +96,14 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
     Raises:
         InvalidRequestError: If they come as something else; it tells what to ask for.
     """
-    can = catalog.abilities(options.model)
+    can = abilities(options.model)
     gives = can.get("response_formats", ())
     if (options.response_format or next(iter(gives), None)) == "wav":  # the first format is the model's default
         return
     advice = "say response_format='wav'"
     if gives and "wav" not in gives:
         kind = can.get("kind")
-        others = catalog.able("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
+        others = able("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
         advice += f" and take a model that gives it: {', '.join(others)}"
     raise InvalidRequestError(
         f"text has {length} characters, and a request takes {most}. Longer ones are spoken in parts, which only WAV "

@@ -13,7 +13,7 @@ from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptVa
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import suggesting
 from langchain_pollinations._connection import Connection
 from langchain_pollinations._media.files import target_of
 from langchain_pollinations._media.prompts import Prompt, prompt_of
@@ -135,7 +135,7 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """The older hosts have no models to suggest."""
-        return nullcontext() if self._is_older else catalog.suggesting(model, self._CATEGORY)
+        return nullcontext() if self._is_older else suggesting(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""

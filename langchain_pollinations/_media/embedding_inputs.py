@@ -9,12 +9,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import refuse_unless
+from langchain_pollinations._catalog.records import Model
+from langchain_pollinations._catalog.snapshot import abilities, known
 from langchain_pollinations._chat.content import encode_block
 from langchain_pollinations._media.data_uri import is_data_uri, read_data_uri
 from langchain_pollinations._options import CallOptions, check_whole
 from langchain_pollinations._types import Json
-from langchain_pollinations.catalog import Model, refuse_unless
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -176,12 +177,12 @@ def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> Non
 
 
 def _check_model(model: str) -> None:
-    kind = catalog.known(model).get("category")
+    kind = known(model).get("category")
     refuse_unless(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
 
 
 def _check_dimensions(options: EmbeddingOptions) -> None:
-    able = catalog.abilities(options.model)
+    able = abilities(options.model)
     wanted, most, sizes = options.dimensions, able.get("max_dimensions"), able.get("dimensions")
     if wanted is None:
         return
@@ -194,32 +195,32 @@ def _check_dimensions(options: EmbeddingOptions) -> None:
         options.model,
         f"takes up to {most} dimensions, not {wanted}",
         "embedding",
-        lambda model: catalog.abilities(model.id).get("max_dimensions", 0) >= wanted,
+        lambda model: abilities(model.id).get("max_dimensions", 0) >= wanted,
         param="dimensions",
     )
 
 
 def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
-    able, value = catalog.abilities(options.model), getattr(options, field)
+    able, value = abilities(options.model), getattr(options, field)
     if value is not None and able:
         refuse_unless(
             value in able.get(ability, ()),
             options.model,
             f"takes no {field}={value!r}",
             "embedding",
-            lambda model: value in catalog.abilities(model.id).get(ability, ()),
+            lambda model: value in abilities(model.id).get(ability, ()),
             param=field,
         )
 
 
 def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
-    taken = catalog.known(options.model).get("input_modalities")
+    taken = known(options.model).get("input_modalities")
     if taken is None:
         return
     for kind in media:
         takes = partial(_takes, kind)
         refuse_unless(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
-    most, pictures = catalog.abilities(options.model).get("max_images"), media.count("image")
+    most, pictures = abilities(options.model).get("max_images"), media.count("image")
     if most is not None and pictures > most:
         raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")
     if options.task_type is not None and set(media) != {"text"}:

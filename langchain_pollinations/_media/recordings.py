@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 from langchain_core.documents.base import Blob
 
-from langchain_pollinations import catalog
+from langchain_pollinations._catalog.capabilities import able
+from langchain_pollinations._catalog.records import Model
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.references import looks_like_address
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.catalog import Model
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 
@@ -54,7 +55,7 @@ LONGEST_NAME = 255
 
 
 def transcribes(model: Model) -> bool | None:
-    kind = catalog.abilities(model.id).get("kind")
+    kind = abilities(model.id).get("kind")
     if kind is not None or model.kind != "audio":
         return kind == "transcription"
     return None if model.output_modalities is None else "text" in model.output_modalities
@@ -62,7 +63,7 @@ def transcribes(model: Model) -> bool | None:
 
 def _recordings(model: str) -> Sequence[str]:
     """Suffixes of the files that a model takes."""
-    suffixes: Sequence[str] = catalog.abilities(model).get("recordings", USUAL)
+    suffixes: Sequence[str] = abilities(model).get("recordings", USUAL)
     return suffixes
 
 
@@ -159,7 +160,7 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
     if usual not in _recordings(model):
         says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
         raise UnsupportedRequestError(
-            f"{says}; models that take it: {', '.join(catalog.able('audio', takes_it))}", param="recording"
+            f"{says}; models that take it: {', '.join(able('audio', takes_it))}", param="recording"
         )
     return f"recording.{usual}"
 

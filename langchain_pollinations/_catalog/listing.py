@@ -1,0 +1,168 @@
+"""The service's lists of models."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, get_args
+
+import httpx
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from langchain_pollinations import errors
+from langchain_pollinations._catalog.records import Capability, Kind, Model, Reliability, Source, _from_snapshot
+from langchain_pollinations._catalog.snapshot import _data
+from langchain_pollinations._connection import Connection, __version__
+from langchain_pollinations._options import refusal, told
+from langchain_pollinations._transport.call_settings import merge_extra_headers
+from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.timeouts import Timeout
+from langchain_pollinations._warnings import warn
+from langchain_pollinations.errors import InvalidRequestError, PollinationsError
+
+_LISTS: Mapping[str | None, str] = {None: "/models", "realtime": "/models"}
+"""Paths of the lists that are not `/{kind}/models`. Realtime models have no list of their own."""
+_MIXED = ("image", "realtime")
+"""Kinds whose list holds models of other kinds too."""
+
+
+def _read_all(entries: Iterable[Any]) -> list[Model]:
+    """The records of a live list. One that cannot be read is missing, and a warning says which."""
+    models, unread = [], []
+    for entry in entries:
+        try:
+            models.append(Model.model_validate({**entry, "origin": "live"} if isinstance(entry, dict) else entry))
+        except ValidationError as error:
+            name = entry.get("name") if isinstance(entry, dict) else None
+            unread.append(f"{name or 'an entry without a name'} ({told(error)})")
+    if unread:
+        warn(f"Missing from the list, since they cannot be read: {'; '.join(unread)}")
+    return models
+
+
+# --- Lists ------------------------------------------------------------------------------------------------------------
+
+_FAILED = (errors.APIConnectionError, errors.RequestTimeoutError, errors.ServiceError)
+"""When the snapshot stands in. What the service says of the request itself (other 4xx) is for the caller."""
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "capabilities": get_args(Capability),
+    "source": get_args(Source),
+    "reliability": get_args(Reliability),
+}
+
+
+class _Listing(Connection):
+    """One question for models: of whom, which, and what the snapshot would answer."""
+
+    _KEY_REQUIRED: ClassVar[bool] = False
+    _OLDER: ClassVar[bool] = True
+
+    timeout: Timeout | None = 10.0
+    max_retries: int | None = Field(default=1, ge=0)
+
+    kind: str | None = None
+    capabilities: tuple[str, ...] = ()
+    query: str | None = None
+    source: str | None = None
+    reliability: str | None = None
+    agent: bool | None = Field(default=None, strict=True)
+    limit: int | None = Field(default=None, ge=1, strict=True)
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _one_name(cls, kind: Any) -> Any:
+        return "embeddings" if kind == "embedding" else kind  # as entries call it
+
+    @field_validator("capabilities", mode="before")
+    @classmethod
+    def _listed(cls, words: Any) -> Any:
+        if not isinstance(words, str | Iterable | None):
+            raise ValueError("takes a word or a list of words")
+        return (words,) if isinstance(words, str) else tuple(words or ())
+
+    @field_validator(*_WORDS)
+    @classmethod
+    def _known(cls, value: Any, info: ValidationInfo) -> Any:
+        words = _WORDS[info.field_name or ""]
+        for word in value if isinstance(value, tuple) else [value]:
+            if word is not None and word not in words:
+                close = difflib.get_close_matches(word, words, n=1, cutoff=0.47)  # finds tool_calling for tools
+                # Anything else stays untold: it might be a key in the wrong place.
+                unknown = f"unknown word {word!r}, did you mean {close[0]!r}?" if close else "unknown word."
+                raise ValueError(f"{unknown} It takes {', '.join(words)}")
+        return value
+
+    def call(self) -> Call[list[Any]]:
+        if self._is_older and self.kind not in ("text", "image"):
+            raise InvalidRequestError(
+                "kind: the older hosts have a list of 'text' and one of 'image': say which", param="kind"
+            )
+        return Call("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), read_list, {"params": self._params()})
+
+    def _params(self) -> dict[str, str | int]:
+        asked = {
+            "capabilities": ",".join(self.capabilities),
+            "query": (self.query or "").strip(),
+            "source": self.source,
+            "reliability": self.reliability,
+            "agent": None if self.agent is None else str(self.agent).lower(),
+            "limit": None if self.kind in _MIXED else self.limit,  # would count other kinds, see `answer`
+        }
+        return {name: value for name, value in asked.items() if value}
+
+    def answer(self, entries: list[Any]) -> list[Model]:
+        """The records of a live list, without those of other kinds."""
+        models = _read_all(entries)
+        if self.kind in _MIXED:
+            models = [model for model in models if model.kind == self.kind]
+        return models[: self.limit]
+
+    def fall_back(self, failure: PollinationsError) -> list[Model]:
+        """The records of the snapshot that the service would have listed, and a warning that says so."""
+        if self._is_older:
+            raise failure  # of whose models there is no snapshot
+        warn(
+            f"These models are not the service's list but the snapshot of official models that ships with "
+            f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}"
+        )
+        models = map(_from_snapshot, _data("models.json"))
+        return [model for model in models if self._fits(model)][: self.limit]
+
+    def _fits(self, model: Model) -> bool:
+        words = (self.query or "").lower().split()
+        text = " ".join((model.id, *model.aliases, model.title, model.description, model.publisher)).lower()
+        return (
+            self.kind in (None, model.kind)
+            and set(self.capabilities) <= set(model.capabilities)
+            and all(word in text for word in words)
+            and self.source in (None, "community" if model.community else "official")
+            and self.agent in (None, model.agent)
+        )
+
+
+def read_list(response: httpx.Response) -> list[Any]:
+    """The entries of a list.
+
+    Raises:
+        PollinationsError: What an error object in the answer stands for.
+        InvalidResponseError: If the answer is no list of models.
+    """
+    try:
+        entries = response.json()
+    except (ValueError, RecursionError) as error:
+        raise not_expected(response, "list of models") from error
+    if isinstance(entries, dict):
+        parse_json(response, "list of models")
+    if not isinstance(entries, list) or (entries and not any(isinstance(entry, dict) for entry in entries)):
+        raise not_expected(response, "list of models")
+    return entries
+
+
+def _asked(**fields: Any) -> _Listing:
+    try:
+        return _Listing(**merge_extra_headers(fields))
+    except ValidationError as error:
+        raise refusal(error) from None

@@ -1,0 +1,294 @@
+"""The record of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
+
+from langchain_core.language_models import ModelProfile
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from langchain_pollinations._catalog.snapshot import abilities, known, load_snapshot
+from langchain_pollinations._types import Json
+
+Kind = Literal["text", "image", "video", "audio", "3d", "embeddings", "realtime"]
+Capability = Literal["tool_calling", "reasoning", "web_search", "code_execution", "pollinations_models"]
+Source = Literal["official", "community"]
+Reliability = Literal["reliable", "all"]
+
+MEDIA = ("text", "image", "audio", "video")
+"""What LangChain's profiles tell of input and output."""
+
+
+# --- Records ----------------------------------------------------------------------------------------------------------
+
+
+def _without_currency(pricing: Any) -> Any:
+    """The service keeps the currency, always pollen, among the prices."""
+    return (
+        {unit: price for unit, price in pricing.items() if unit != "currency"} if isinstance(pricing, dict) else pricing
+    )
+
+
+Prices = Annotated[Mapping[str, Decimal], BeforeValidator(_without_currency)]
+
+
+class _Record(BaseModel):
+    """A record of the service under our names; what it says that we do not know stays, under its own name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+
+    _NAMES: ClassVar[Mapping[str, str]] = {"pricing": "prices"}
+    """Names of the service, and what we call them; of two for one thing the later counts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_entry(cls, entry: Any) -> Any:
+        return cls._read(entry) if isinstance(entry, dict) else entry
+
+    @classmethod
+    def _read(cls, entry: Json) -> Json:
+        known = {name: value for name, value in entry.items() if value is not None}  # null says as much as nothing
+        renamed = {ours: known.pop(name) for name, ours in cls._NAMES.items() if name in known}
+        return known | renamed
+
+
+class PriceVariant(_Record):
+    """Other prices for some calls, such as those with a long context or for a higher resolution."""
+
+    name: str
+    label: str = ""
+    """What the calls have in common."""
+    description: str = ""
+    prices: Prices
+    """Pollen per unit, as `Model.prices`; for a unit that is absent the base price holds."""
+
+
+class PriceAdjustment(_Record):
+    """An extra of the price, such as one for each search or for an option."""
+
+    name: str
+    label: str = ""
+    kind: str = ""
+    price: Decimal
+    """Pollen for `quantity` of `unit`."""
+    quantity: Decimal = Decimal(1)
+    unit: str = ""
+
+
+class PendingChange(_Record):
+    """What the service has announced for a model."""
+
+    effective_at: datetime
+    paid_only: bool | None = None
+    prices: Prices = {}
+
+
+class Model(_Record):
+    """A model, as the service lists it.
+
+        >>> model = find("openai")
+        >>> model
+        Model(id='openai/gpt-5.4-nano', kind='text', capabilities=('tool_calling',), origin='snapshot')
+        >>> 1_000_000 * model.prices["promptTextTokens"]
+        Decimal('0.15000000')
+
+    None means that the list does not say. Fields of the service that this class does not know are attributes under
+    their own names.
+    """
+
+    _NAMES: ClassVar[Mapping[str, str]] = {
+        **_Record._NAMES,
+        "name": "id",
+        "category": "kind",
+        "brand": "publisher",
+        "publisher": "publisher",  # wins over brand
+        "max_completion_tokens": "max_output_tokens",
+        "supported_endpoints": "endpoints",
+    }
+
+    id: str = Field(min_length=1)
+    """Canonical id, such as `openai/gpt-5.4-nano`: what `model=` takes and answers name."""
+    aliases: tuple[str, ...] = ()
+    """Other names that `model=` takes."""
+    kind: str
+    """What `list_models` takes as `kind`; the service may know more kinds."""
+    title: str = ""
+    description: str = ""
+    """The service's own words; the snapshot has none."""
+    publisher: str = ""
+    community: bool = False
+    """Whether somebody outside the service runs it."""
+    agent: bool = False
+    base_model: str | None = None
+    """The model beneath an agent."""
+    alpha: bool = False
+    is_specialized: bool | None = None
+    added_date: datetime | None = None
+    """Since when the service has it."""
+
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    context_length: int | None = None
+    """Tokens of input and output together."""
+    max_output_tokens: int | None = None
+    """Tokens of an answer; most models set no limit of their own."""
+    capabilities: tuple[str, ...] = ()
+    """Words of `Capability`."""
+    tools: bool | None = None
+    reasoning: bool | None = None
+    supports_structured_output: bool | None = None
+    supported_parameters: tuple[str, ...] | None = None
+    """Names of the parameters of a call that have an effect."""
+    parameters: Mapping[str, Mapping[str, Any]] = {}
+    """What the list tells of each parameter: `type`, `min`, `max`, `enum`, `condition`. The snapshot has names only."""
+    endpoints: tuple[str, ...] = ()
+    """Paths of the service that the model answers at."""
+    required_safety: tuple[str, ...] = ()
+    """Checks of the input that every call passes, whatever `safe` says."""
+
+    prices: Prices = {}
+    """Pollen (about a US dollar) per unit, under the service's own names. `...Seconds` are per second, `...Tokens` per
+    token, with three exceptions: per picture where pictures have one flat price, per character where speech is billed
+    by its text, per piece for music (`flat_rate`). Prices of zero are left out; but where the snapshot has no prices
+    at all, they are not known."""
+    pricing_variants: tuple[PriceVariant, ...] = ()
+    pricing_default_label: str | None = None
+    """What the base prices are called beside the variants."""
+    pricing_adjustments: tuple[PriceAdjustment, ...] = ()
+    pending_change: PendingChange | None = None
+    flat_rate: bool | None = None
+    paid_only: bool | None = None
+    """Whether only bought pollen pays for it."""
+    per_user_rpm: int | float | None = None
+    """Calls a minute that one user may make."""
+
+    voices: tuple[str, ...] = ()
+    resolutions: tuple[str, ...] = ()
+    """The first is the default."""
+    video_capabilities: tuple[str, ...] = ()
+    min_duration: int | float | None = None
+    """Seconds, as the other durations."""
+    max_duration: int | float | None = None
+    default_duration: int | float | None = None
+    allowed_durations: tuple[int | float, ...] = ()
+    duration_step: int | float | None = None
+    max_reference_images: int | None = None
+    max_reference_videos: int | None = None
+
+    health: Mapping[str, Any] | None = None
+    """How recent calls went, live lists only."""
+    origin: Literal["live", "snapshot"] = "live"
+    """Whether the service said so just now, or the snapshot that ships with this package."""
+
+    @classmethod
+    def _read(cls, entry: Json) -> Json:
+        read = super()._read(entry)
+        if read.get("kind") == "embedding":
+            read["kind"] = "embeddings"  # as the address of its list is called
+        for word, field in (("tool_calling", "tools"), ("reasoning", "reasoning")):
+            if isinstance(read.get("capabilities"), list) and word in read["capabilities"]:
+                read.setdefault(field, True)
+        return read | _parameters(read.get("supported_parameters"))
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What the model can do, in LangChain's words; what is not known is absent.
+
+        `tool_choice` is False where a tool cannot be forced: the model's parameters hold `tools` without `tool_choice`.
+        """
+        # Some lists name the parameters of a model and leave out whether it takes tools.
+        tools = True if self.tools is None and self._takes("tools") else self.tools
+        known: Json = {
+            "name": self.title or self.id,
+            "status": "alpha" if self.alpha else None,
+            "max_input_tokens": self.context_length,
+            "max_output_tokens": self.max_output_tokens,
+            **self._media("inputs", self.input_modalities),
+            **self._media("outputs", self.output_modalities),
+            "reasoning_output": self.reasoning,
+            "reasoning_effort_levels": self._efforts() if self.reasoning else None,
+            "tool_calling": tools,
+            "tool_call_streaming": tools or None,
+            "tool_choice": self._can_be_forced(),
+            "structured_output": self._takes("response_format", self.supports_structured_output),
+            "temperature": self._takes("temperature"),
+        }
+        known["image_url_inputs"] = known.get("image_inputs")
+        if self.kind == "text":  # pictures that tools return reach the model in a user message
+            known["image_tool_message"] = known.get("image_inputs")
+        found: ModelProfile = {key: value for key, value in known.items() if value is not None}  # type: ignore[assignment]
+        return found
+
+    def _media(self, way: str, modalities: Sequence[str] | None) -> dict[str, bool]:
+        if modalities is None:
+            return {f"text_{way}": True} if self.kind == "text" else {}
+        return {f"{medium}_{way}": medium in modalities for medium in MEDIA}
+
+    def _can_be_forced(self) -> bool | None:
+        """Whether a model takes a forced tool choice; a set of parameters without `tools` says nothing of it."""
+        documented: bool | None = abilities(self.id).get("forced_tools")
+        return self._takes("tool_choice", documented) if documented is not None or self._takes("tools") else None
+
+    def _takes(self, parameter: str, declared: bool | None = None) -> bool | None:
+        if declared is not None or self.supported_parameters is None:
+            return declared
+        return parameter in self.supported_parameters
+
+    def _efforts(self) -> list[str] | None:
+        levels = self.parameters.get("reasoning_effort", {}).get("enum")
+        return [str(level) for level in levels] if isinstance(levels, list) else None
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        yield "id", self.id
+        yield "kind", self.kind
+        if self.capabilities:
+            yield "capabilities", self.capabilities
+        if self.paid_only:
+            yield "paid_only", True
+        yield "origin", self.origin
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+def _parameters(listed: Any) -> Json:
+    """What a list tells of parameters, by name. The service has told names alone, and objects that hold them."""
+    if not isinstance(listed, list) or not any(isinstance(each, dict) for each in listed):
+        return {}
+    objects = [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    return {
+        "supported_parameters": [each.get("name") if isinstance(each, dict) else each for each in listed],
+        "parameters": {each["name"]: {k: v for k, v in each.items() if k != "name"} for each in objects},
+    }
+
+
+def find(model: str) -> Model | None:
+    """What the snapshot knows of a model, by id or alias. None for a model that it does not know: a newer one, or one
+    of the community."""
+    entry = known(model)
+    return _record(entry["name"]) if entry else None
+
+
+@cache  # constant data as well, read when first asked for
+def _record(name: str) -> Model:
+    return _from_snapshot(known(name))
+
+
+def profile(model: str) -> ModelProfile | None:
+    """What a model can do, in LangChain's words; None for a model that the snapshot does not know."""
+    found = find(model)
+    return None if found is None else found.profile
+
+
+def _from_snapshot(entry: Mapping[str, Any]) -> Model:
+    return Model.model_validate({**entry, "origin": "snapshot"})
+
+
+def ships(profile: ModelProfile | None) -> bool:
+    """Whether a profile is one of the snapshot's, and not one that a caller wrote."""
+    named = {entry["name"] for entry in load_snapshot().values() if profile and entry["title"] == profile.get("name")}
+    return any(_record(name).profile == profile for name in named)
