@@ -46,15 +46,14 @@ if TYPE_CHECKING:
     from langchain_pollinations.media import Media
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
-    from langchain_pollinations.tools import (
-        PollinationsEditImageTool,
-        PollinationsImageTool,
+    from langchain_pollinations.tools.audio import (
         PollinationsMusicTool,
         PollinationsSpeechTool,
-        PollinationsToolkit,
         PollinationsTranscribeTool,
-        PollinationsVideoTool,
     )
+    from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+    from langchain_pollinations.tools.toolkit import PollinationsToolkit
+    from langchain_pollinations.tools.video import PollinationsVideoTool
     from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
     from langchain_pollinations.video import PollinationsVideo

@@ -60,7 +60,7 @@ from langchain_pollinations.errors import (
     UpstreamError,
 )
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import PollinationsImageTool
+from langchain_pollinations.tools.images import PollinationsImageTool
 from tests.test_encode import PDF, PNG
 
 State = dict[str, Any]

@@ -140,7 +140,7 @@ def test_an_agent_draws_and_answers(emulator: Emulator) -> None:
     from langchain.agents import create_agent
 
     from langchain_pollinations.media import Media
-    from langchain_pollinations.tools import PollinationsImageTool
+    from langchain_pollinations.tools.images import PollinationsImageTool
 
     service = emulator.connection()
     agent = create_agent(ChatPollinations(**service), [PollinationsImageTool(**service, width=64, height=64)])

@@ -30,7 +30,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
-from langchain_pollinations.tools import PollinationsToolkit
+from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import aupload, upload
 from langchain_pollinations.video import PollinationsVideo

@@ -49,7 +49,9 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.tools import PollinationsImageTool, PollinationsToolkit, PollinationsVideoTool
+from langchain_pollinations.tools.images import PollinationsImageTool
+from langchain_pollinations.tools.toolkit import PollinationsToolkit
+from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.video import PollinationsVideo
 from tests.conftest import WAYS, Ask, serve
 
@@ -364,7 +366,7 @@ def test_models_pickle_and_copy_after_use(chat: ChatPollinations, ask: Ask, monk
 
 
 def test_a_pickle_leaves_the_key_out(chat: ChatPollinations, emulator: Emulator) -> None:
-    from langchain_pollinations.tools import PollinationsImageTool
+    from langchain_pollinations.tools.images import PollinationsImageTool
 
     tool = PollinationsImageTool(**emulator.connection(), models=["flux"])
     for thing in (chat, tool):

@@ -38,7 +38,8 @@ from langchain_pollinations.emulator.legacy import Legacy
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
-from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsToolkit
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
 from langchain_pollinations.video import PollinationsVideo

@@ -26,7 +26,7 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator, Legacy
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import PollinationsImageTool
+from langchain_pollinations.tools.images import PollinationsImageTool
 
 PAGE = (Path(__file__).parents[1] / "docs" / "migrating.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)

@@ -18,7 +18,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._transport.notices import Notice, read_notice
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.tools import PollinationsImageTool
+from langchain_pollinations.tools.images import PollinationsImageTool
 from tests.conftest import FORMS, Ask
 
 CLASSES: Mapping[str, type[errors.PollinationsError]] = {

@@ -18,7 +18,8 @@ from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.errors import RateLimitError
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsToolkit
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.video import PollinationsVideo
 

@@ -27,15 +27,10 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import (
-    MediaTool,
-    PollinationsEditImageTool,
-    PollinationsImageTool,
-    PollinationsMusicTool,
-    PollinationsSpeechTool,
-    PollinationsTranscribeTool,
-    PollinationsVideoTool,
-)
+from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool, PollinationsTranscribeTool
+from langchain_pollinations.tools.base import MediaTool
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.video import PollinationsVideoTool
 from tests.cassettes import connection
 from tests.conftest import WAYS
 

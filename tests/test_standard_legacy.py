@@ -16,7 +16,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests, ToolsUnitTests
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.legacy import Legacy
-from langchain_pollinations.tools import PollinationsImageTool
+from langchain_pollinations.tools.images import PollinationsImageTool
 
 
 @pytest.fixture

@@ -37,15 +37,10 @@ from langchain_pollinations.errors import (
 )
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import (
-    PollinationsEditImageTool,
-    PollinationsImageTool,
-    PollinationsMusicTool,
-    PollinationsSpeechTool,
-    PollinationsToolkit,
-    PollinationsTranscribeTool,
-    PollinationsVideoTool,
-)
+from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool, PollinationsTranscribeTool
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.toolkit import PollinationsToolkit
+from langchain_pollinations.tools.video import PollinationsVideoTool
 from tests.test_references import PNG
 
 RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {

@@ -13,7 +13,7 @@ from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
-from langchain_pollinations.tools import PollinationsImageTool
+from langchain_pollinations.tools.images import PollinationsImageTool
 from langchain_pollinations.transcription import PollinationsTranscriber
 from tests.conftest import WAYS
 

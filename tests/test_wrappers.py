@@ -20,13 +20,9 @@ from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
-from langchain_pollinations.tools import (
-    PollinationsEditImageTool,
-    PollinationsImageTool,
-    PollinationsMusicTool,
-    PollinationsSpeechTool,
-    PollinationsVideoTool,
-)
+from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.video import PollinationsVideo
 from tests.test_references import PNG
 

@@ -11,7 +11,8 @@ from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools import PollinationsEditImageTool, PollinationsImageTool, PollinationsVideoTool
+from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.video import PollinationsVideo
 
 

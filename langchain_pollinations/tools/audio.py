@@ -1,0 +1,197 @@
+"""Tools that generate speech and music, and that transcribe audio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.documents import Document
+from langchain_core.tools import ToolException
+from pydantic import BaseModel, Field
+
+from langchain_pollinations._media.audio_options import LONGEST_VOICE
+from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.recordings import LARGEST
+from langchain_pollinations._media.references import Reading
+from langchain_pollinations._safe_text import safe_lines
+from langchain_pollinations._transport.request import Call, Flow
+from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
+from langchain_pollinations.errors import InvalidRequestError, NotFoundError, PayloadTooLargeError
+from langchain_pollinations.media import Media
+from langchain_pollinations.tools.base import Content, MediaTool, _chosen
+from langchain_pollinations.transcription import PollinationsTranscriber
+from langchain_pollinations.uploads import UNKNOWN
+
+# --- Sound ------------------------------------------------------------------------------------------------------------
+
+
+class SpeechInput(BaseModel):
+    """What a model may choose about speech."""
+
+    text: str = Field(description="What is to be read aloud, word for word.")
+    voice: str | None = Field(
+        default=None, max_length=LONGEST_VOICE, description="Name of the voice. Leave out for the default."
+    )
+
+
+class PollinationsSpeechTool(MediaTool):
+    """Lets an agent speak. Takes the arguments of `PollinationsSpeech` itself, or a ready `speech=`."""
+
+    max_characters: int = Field(default=10_000, ge=1)
+    """Characters that the model may have read aloud in one call. A long text takes several requests, each of which is
+    billed."""
+
+    _WRAPPER = "speech"
+    _NOUN = "recording"
+
+    name: str = "generate_speech"
+    description: str = "Reads a text aloud, word for word, and answers with the id and address of the recording."
+    args_schema: type[BaseModel] = SpeechInput
+
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
+    speech: PollinationsSpeech
+    """What speaks."""
+
+    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        text = options.pop("text")
+        if len(text) > self.max_characters:
+            told = f"text has {len(text):,} characters; at most {self.max_characters:,} are read aloud in one call"
+            raise InvalidRequestError(told, param="text")
+        return (text,), options
+
+
+class MusicInput(BaseModel):
+    """What a model may choose about music."""
+
+    prompt: str = Field(description="What is to be heard: style, mood, instruments, tempo, or the words of a song.")
+    duration: float | None = Field(default=None, gt=0, le=380, description="Seconds. Leave out for the default.")
+    instrumental: bool | None = Field(default=None, description="Whether nobody is to sing.")
+
+
+class PollinationsMusicTool(MediaTool):
+    """Lets an agent make music and sound effects. Takes the arguments of `PollinationsMusic` itself, or a ready
+    `music=`."""
+
+    _WRAPPER = "music"
+    _NOUN = "music"
+
+    name: str = "generate_music"
+    description: str = "Makes music or a sound from a description and answers with its id and address."
+    args_schema: type[BaseModel] = MusicInput
+
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
+    music: PollinationsMusic
+    """What makes the music."""
+
+
+class TranscribeInput(BaseModel):
+    """What a model may choose about a transcript."""
+
+    recording: str = Field(description="Id or address of the recording, as you were told it.")
+    language: str | None = Field(default=None, description="Language that is spoken, as two letters, where known.")
+
+
+class PollinationsTranscribeTool(MediaTool):
+    """Lets an agent listen: to what was made before, by its id, and to files below `reference_folder`.
+
+    Takes the arguments of `PollinationsTranscriber` itself, or a ready `transcriber=`. Addresses of the web are
+    refused: a model's words must not make this machine fetch things. The artifact holds the `Document`'s
+    `page_content` and `metadata`.
+    """
+
+    _WRAPPER = "transcriber"
+
+    name: str = "transcribe_audio"
+    description: str = "Writes down what is said in a recording or film."
+    args_schema: type[BaseModel] = TranscribeInput
+
+    if TYPE_CHECKING:
+        __init__ = MediaTool.__init__
+
+    transcriber: PollinationsTranscriber
+    """What listens."""
+    reference_folder: Path | None = None
+    """Below which recordings may be files. Without it none is read."""
+
+    def _run(
+        self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
+        with self._telling(options):
+            chosen = _chosen(options)
+            with _lost_told():
+                recording = self.transcriber._client.run(self._recording(chosen.pop("recording")))
+            return self._result(self.transcriber.transcribe(recording, **chosen))
+
+    async def _arun(
+        self, *words: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+    ) -> tuple[Content, dict[str, Any]]:
+        options = self._named(words, options)
+        with self._telling(options):
+            chosen = _chosen(options)
+            with _lost_told():
+                recording = await self.transcriber._client.arun(self._recording(chosen.pop("recording")))
+            return self._result(await self.transcriber.atranscribe(recording, **chosen))
+
+    def _recording(self, reference: str) -> Flow[Media]:
+        """The recording that the model named, from the shelf, a file, or the service's own media host."""
+        host = self.transcriber._media_host
+        named = self._made(reference)
+        if isinstance(named, str):
+            family = "video" if named.endswith((".mp4", ".webm")) else "audio"
+            named = Reading("recording", family, self.reference_folder, host, LARGEST).one(named)
+        if isinstance(named, Media):
+            return named
+        path = named.removeprefix(host)
+        if not named.startswith(f"{host}/") or not _STORED.fullmatch(path):
+            raise InvalidRequestError("recording: give the id of a recording that was made here", param="recording")
+        read = partial(_fetched, url=named)
+        fetched: Media = yield Call("GET", path, read, origin=host, anonymous=True, arrived=_refuse_large)
+        return fetched
+
+    def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
+        text = safe_lines(made.page_content[:MOST_WRITTEN], [self._secret()]) or "Nothing is said in it."
+        if (length := len(made.page_content)) > MOST_WRITTEN:
+            text += f"\n(The transcript has {length:,} characters; these are the first {MOST_WRITTEN:,}.)"
+        return text, {
+            "type": "pollinations_transcript",
+            "page_content": made.page_content,
+            "metadata": made.metadata,
+        }
+
+
+@contextmanager
+def _lost_told() -> Iterator[None]:
+    """An id that the media host does not know is for the model to correct."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise ToolException("recording: nothing is kept under this id (any more)") from error
+
+
+MOST_WRITTEN = 100_000
+"""Characters of a transcript that a model reads; the artifact has all of it."""
+
+_STORED = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
+"""Paths of files on the media host."""
+
+
+def _refuse_large(received: int, total: int | None) -> None:
+    """End a download that is larger than a recording may be, before it is in memory."""
+    if max(received, total or 0) > LARGEST:
+        raise PayloadTooLargeError(f"recording: is larger than {LARGEST:,} bytes", param="recording")
+
+
+def _fetched(response: httpx.Response, url: str) -> Media:
+    """A file of the media host. Its type is found from its bytes."""
+    return Media(data=response.content, mime_type=sniff(response.content) or UNKNOWN, url=url)
