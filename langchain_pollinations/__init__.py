@@ -133,7 +133,7 @@ _MODULES = {
     "PollinationsVideoTool": "tools",
     "Progress": "_media.progress",
     "Upload": "uploads",
-    "__version__": "_connection",
+    "__version__": "_config",
     "alist_models": "catalog",
     "aupload": "uploads",
     "list_models": "catalog",

@@ -29,9 +29,9 @@ from langchain_pollinations._media.base import Maker
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.response import read_media
 from langchain_pollinations._media.wav import PCM16_RATE
-from langchain_pollinations._options import SAVE_BY_NAME, by_name
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow
+from langchain_pollinations._validation import SAVE_BY_NAME, by_name
 from langchain_pollinations.media import Media
 
 

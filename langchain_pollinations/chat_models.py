@@ -43,10 +43,15 @@ from langchain_pollinations._chat.stream import ChatReader
 from langchain_pollinations._chat.structured_output import for_provider, instruction, json_schema, schema_tool
 from langchain_pollinations._chat.tool_names import fit, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
-from langchain_pollinations._connection import Connection, __version__
+from langchain_pollinations._config import Connection, __version__
 from langchain_pollinations._legacy import models, routes
 from langchain_pollinations._legacy.models import PROFILE
-from langchain_pollinations._options import (
+from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
+from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.request import Call, EventReader
+from langchain_pollinations._types import PROVIDER, Json
+from langchain_pollinations._validation import (
     check_no_host,
     check_no_secret,
     check_placement,
@@ -54,11 +59,6 @@ from langchain_pollinations._options import (
     drawn,
     told,
 )
-from langchain_pollinations._transport.batch import Batches
-from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
-from langchain_pollinations._transport.client import Client
-from langchain_pollinations._transport.request import Call, EventReader
-from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 
 from langchain_pollinations._catalog.capabilities import suggesting
 from langchain_pollinations._catalog.snapshot import known
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
     EmbeddingOptions,
@@ -25,10 +25,10 @@ from langchain_pollinations._media.embedding_inputs import (
     checked_text,
     encode_input,
 )
-from langchain_pollinations._options import chosen
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call
 from langchain_pollinations._types import Json
+from langchain_pollinations._validation import chosen
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 

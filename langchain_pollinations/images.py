@@ -19,9 +19,9 @@ from langchain_pollinations._media.formats import EXTENSIONS
 from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
 from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, in_json
 from langchain_pollinations._media.response import read_media, revision
-from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name, chosen
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
+from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, by_name, chosen
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media

@@ -22,8 +22,8 @@ from langchain_pollinations._media.prompts import (
 )
 from langchain_pollinations._media.references import References, as_list, check_schemes
 from langchain_pollinations._media.response import read_media
-from langchain_pollinations._options import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations._transport.request import Call, Flow
+from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, by_name
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 

@@ -17,12 +17,12 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from langchain_pollinations._catalog.capabilities import refuse_unless, suggesting
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.recordings import Recording, Sound, read_recording, transcribes
-from langchain_pollinations._options import CallOptions, chosen
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
 from langchain_pollinations._types import Json
+from langchain_pollinations._validation import CallOptions, chosen
 from langchain_pollinations._warnings import warn
 
 Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]

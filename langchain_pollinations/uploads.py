@@ -15,12 +15,12 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.formats import EXTENSIONS, HEAD, sniff
-from langchain_pollinations._options import refusal
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call, Flow, multipart
+from langchain_pollinations._validation import refusal
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 

@@ -22,11 +22,11 @@ from langchain_pollinations._media.progress import Show, watched
 from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
 from langchain_pollinations._media.references import Reference, References, as_list, check_schemes
 from langchain_pollinations._media.response import metadata, public_url, read_media, revision
-from langchain_pollinations._options import MAX_SEED, chosen
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.origins import is_usable
 from langchain_pollinations._transport.request import Arrived, Call, Flow
 from langchain_pollinations._transport.timeouts import Timeout
+from langchain_pollinations._validation import MAX_SEED, chosen
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 

@@ -22,7 +22,7 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations._catalog.records import Model
-from langchain_pollinations._options import told
+from langchain_pollinations._validation import told
 
 Entry = dict[str, Any]
 

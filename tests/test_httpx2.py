@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from langchain_pollinations import errors
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._transport.request import Call
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator

@@ -12,12 +12,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from langchain_pollinations import errors
 from langchain_pollinations._catalog.records import Capability, Kind, Model, Reliability, Source, _from_snapshot
 from langchain_pollinations._catalog.snapshot import _data
-from langchain_pollinations._connection import Connection, __version__
-from langchain_pollinations._options import refusal, told
+from langchain_pollinations._config import Connection, __version__
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import not_expected, parse_json
 from langchain_pollinations._transport.request import Call
 from langchain_pollinations._transport.timeouts import Timeout
+from langchain_pollinations._validation import refusal, told
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, PollinationsError
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from langchain_pollinations._options import MAX_SEED, check_safe
+from langchain_pollinations._validation import MAX_SEED, check_safe
 
 _OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
 _CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know

@@ -10,8 +10,8 @@ from langchain_pollinations._chat.instructions import instruct, instruction_to_c
 from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
-from langchain_pollinations._options import describe_unknown, told
 from langchain_pollinations._types import Json
+from langchain_pollinations._validation import describe_unknown, told
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 

@@ -14,14 +14,14 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations._catalog.capabilities import suggesting
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.files import target_of
 from langchain_pollinations._media.prompts import Prompt, prompt_of
 from langchain_pollinations._media.references import Reading, References, in_json
 from langchain_pollinations._media.upload_cache import Uploaded
-from langchain_pollinations._options import SAVE_BY_NAME, CallOptions, by_name, check_safe, chosen, drawn
 from langchain_pollinations._transport.batch import Batches
 from langchain_pollinations._transport.request import Flow
+from langchain_pollinations._validation import SAVE_BY_NAME, CallOptions, by_name, check_safe, chosen, drawn
 from langchain_pollinations.media import Media
 
 

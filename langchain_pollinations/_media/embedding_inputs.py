@@ -14,8 +14,8 @@ from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._catalog.snapshot import abilities, known
 from langchain_pollinations._chat.content import encode_block
 from langchain_pollinations._media.data_uri import is_data_uri, read_data_uri
-from langchain_pollinations._options import CallOptions, check_whole
 from langchain_pollinations._types import Json
+from langchain_pollinations._validation import CallOptions, check_whole
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 

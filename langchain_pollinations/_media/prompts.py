@@ -10,7 +10,7 @@ from urllib.parse import quote
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 
-from langchain_pollinations._options import check_whole
+from langchain_pollinations._validation import check_whole
 from langchain_pollinations.errors import InvalidRequestError
 
 LONGEST_PROMPT = 32_000

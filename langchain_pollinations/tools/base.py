@@ -11,12 +11,12 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.media_store import Shelf
-from langchain_pollinations._options import HiddenInput, PublicPickle, describe_unknown, told
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.batch import Batches
 from langchain_pollinations._transport.concurrency import in_thread
+from langchain_pollinations._validation import HiddenInput, PublicPickle, describe_unknown, told
 from langchain_pollinations.errors import (
     ContentBlockedError,
     ContextOverflowError,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, SecretStr, create_model, field_validator,
 
 from langchain_pollinations._chat.json_schema import unpacked
 from langchain_pollinations._media.references import MOST
-from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from langchain_pollinations._connection import Connection
+from langchain_pollinations._config import Connection
 from langchain_pollinations._media.media_store import Shelf
 from langchain_pollinations._media.upload_cache import Uploaded
 from langchain_pollinations._warnings import warn

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from langchain_pollinations._options import MAX_SEED
+from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.tools.base import MediaTool
 from langchain_pollinations.video import PollinationsVideo
 

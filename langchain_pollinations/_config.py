@@ -29,14 +29,6 @@ from langchain_pollinations._legacy import routes
 from langchain_pollinations._legacy.hosts import IMAGE, PACE, SCOPE, TEXT, Hosts
 from langchain_pollinations._legacy.rate_limiter import Turn
 from langchain_pollinations._media.progress import Show, check_tells
-from langchain_pollinations._options import (
-    HiddenInput,
-    PublicPickle,
-    check_no_host,
-    check_no_secret,
-    describe_unknown,
-    own_class,
-)
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
@@ -44,6 +36,14 @@ from langchain_pollinations._transport.httpx2 import to_httpx
 from langchain_pollinations._transport.origins import parse_address, write_address
 from langchain_pollinations._transport.pool import Pool, Transport, check_client
 from langchain_pollinations._transport.timeouts import Deadline, Timeout, check_timeout, to_httpx_timeout
+from langchain_pollinations._validation import (
+    HiddenInput,
+    PublicPickle,
+    check_no_host,
+    check_no_secret,
+    describe_unknown,
+    own_class,
+)
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 

@@ -1,4 +1,4 @@
-"""Rules for options that several wrappers share."""
+"""Options and arguments: merging, checks, hints."""
 
 from __future__ import annotations
 
