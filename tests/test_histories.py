@@ -30,7 +30,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_pollinations._chat.messages import encode_messages
 from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
-from langchain_pollinations.emulator import Emulator, histories
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.service import message_rules
 from langchain_pollinations.errors import InvalidRequestError
 from tests.conftest import Ask
 from tests.test_encode import PDF, PNG, URL
@@ -47,7 +48,7 @@ def accept(validator: jsonschema.Draft202012Validator) -> Callable[..., None]:
 
     def accept(body: Json, *models: str) -> None:
         validator.validate(body)
-        assert [found for model in models for found in histories.complaints(model, body["messages"])] == []
+        assert [found for model in models for found in message_rules.complaints(model, body["messages"])] == []
 
     return accept
 

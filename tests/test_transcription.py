@@ -19,7 +19,8 @@ from langchain_core.documents.base import Blob
 
 from langchain_pollinations._catalog.snapshot import abilities, load_snapshot
 from langchain_pollinations._media.recordings import LARGEST
-from langchain_pollinations.emulator import Asked, Emulator, forms
+from langchain_pollinations.emulator import Asked, Emulator
+from langchain_pollinations.emulator.service import forms
 from langchain_pollinations.errors import (
     APIConnectionError,
     AuthenticationError,

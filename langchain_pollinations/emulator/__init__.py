@@ -20,9 +20,9 @@ opens the pictures that a request points at. `Emulator().legacy` are the two old
 from __future__ import annotations
 
 try:
-    from .legacy import Legacy
-    from .server import Emulator
-    from .world import Asked
+    from langchain_pollinations.emulator.legacy import Legacy
+    from langchain_pollinations.emulator.server import Emulator
+    from langchain_pollinations.emulator.state import Asked
 except ModuleNotFoundError as error:
     needed = "The emulator needs its extra: pip install 'langchain-pollinations-ai[emulator]'"
     raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error

@@ -8,8 +8,8 @@ import signal
 import sys
 import threading
 
-from .dialects import DIALECTS
-from .server import DEFAULT_KEY, Emulator
+from langchain_pollinations.emulator.scripting.dialects import DIALECTS
+from langchain_pollinations.emulator.server import DEFAULT_KEY, Emulator
 
 HELLO = """\
 The emulator of Pollinations.AI is listening.

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import audio, catalog, chat, embeddings, front, images, large_bodies, media, models3d, transcripts, video
-from .refusals import Refusal
-from .wire import refused
-from .world import Asked, World
+from langchain_pollinations.emulator import middleware
+from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
+from langchain_pollinations.emulator.scripting.wire import refused
+from langchain_pollinations.emulator.service import catalog, large_bodies
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked, World
 
 
 class AnythingConvertor(PathConvertor):
@@ -28,11 +30,11 @@ class AnythingConvertor(PathConvertor):
 
 register_url_convertor("anything", AnythingConvertor())
 
-FORM = front.MIB  # what the parts of a form take beside the file
+FORM = middleware.MIB  # what the parts of a form take beside the file
 # Routes with limits of their own, by path and the beginning of the content type: the first that fits.
 BODY_LIMITS = (
-    ("/v1/audio/transcriptions", "", 100 * front.MIB),
-    ("/media/upload", "application/json", 100 * front.MIB),
+    ("/v1/audio/transcriptions", "", 100 * middleware.MIB),
+    ("/media/upload", "application/json", 100 * middleware.MIB),
     ("/media/upload", "multipart/form-data", media.LARGEST + FORM),
     ("/media/upload", "", media.LARGEST),
 )
@@ -51,7 +53,7 @@ def _decoded(text: str) -> str:
         return text
 
 
-class Application(front.Front):
+class Application(middleware.Front):
     """The emulator of the unified host behind a socket."""
 
     def __init__(self, world: World) -> None:
@@ -67,14 +69,14 @@ class Application(front.Front):
             return large_bodies.MOST
         kind = asked.headers.get("content-type", "").lower()
         fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
-        return next(fitting, front.BODY_LIMIT)
+        return next(fitting, middleware.BODY_LIMIT)
 
     def refuse(self, asked: Asked, refusal: Refusal) -> Response:
         return refused(media.flat(refusal) if asked.path.startswith("/media/") else refusal)
 
-    def stamped(self, status: int, headers: front.Headers) -> front.Headers:
+    def stamped(self, status: int, headers: middleware.Headers) -> middleware.Headers:
         have = {key.lower() for key, _ in headers}
-        marks = [front.MARK, (b"x-request-id", f"emulated-{next(self._count)}".encode())]
+        marks = [middleware.MARK, (b"x-request-id", f"emulated-{next(self._count)}".encode())]
         return [*headers, *((k, v) for k, v in marks if k not in have)]
 
     def _table(self) -> list[Route]:

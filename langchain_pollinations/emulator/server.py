@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from . import dialects
-from .accounts import Account
-from .app import Application
-from .legacy import Legacy
-from .replies import Entry, Script
-from .scripting import Scripted
-from .serving import Port
-from .world import Asked, World
+from langchain_pollinations.emulator.app import Application
+from langchain_pollinations.emulator.http_server import Port
+from langchain_pollinations.emulator.legacy import Legacy
+from langchain_pollinations.emulator.scripting import dialects
+from langchain_pollinations.emulator.scripting.replies import Entry, Script
+from langchain_pollinations.emulator.scripting.script import Scripted
+from langchain_pollinations.emulator.service.accounts import Account
+from langchain_pollinations.emulator.state import Asked, World
 
 DEFAULT_KEY = "sk_emulator"
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.emulator.dialects import DIALECTS, named, of_model
+from langchain_pollinations.emulator.scripting.dialects import DIALECTS, named, of_model
 
 from .conftest import events
 

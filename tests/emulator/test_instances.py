@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_pollinations.emulator.answers.instances import instance
+from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
 
 TEXTS = st.sampled_from(["", "About cats", "Pick search and mail: red, 3 and 7", 'The dog "Rex" is 4 years old.'])
 NAMES = st.sampled_from(["name", "age", "tags", "kind", "when", "items"])

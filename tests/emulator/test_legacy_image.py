@@ -14,8 +14,9 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from langchain_pollinations.emulator import Emulator, Legacy
-from langchain_pollinations.emulator.legacy import orders, similar
-from langchain_pollinations.emulator.pictures import signs
+from langchain_pollinations.emulator.legacy import image_options
+from langchain_pollinations.emulator.legacy import semantic_cache as similar
+from langchain_pollinations.emulator.synthesis.images import error_images
 
 CAT = "/prompt/a%20cat"
 SMALL = {"width": "96", "height": "64"}
@@ -80,7 +81,7 @@ def differ(one: Image.Image, other: Image.Image) -> bool:
     ],
 )
 def test_the_prompt_is_what_stands_between_the_first_mark_and_the_next(path: str, prompt: str) -> None:
-    assert orders.prompt_in(orders.prompt_path(path)) == prompt
+    assert image_options.prompt_in(image_options.prompt_path(path)) == prompt
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_the_prompt_is_what_stands_between_the_first_mark_and_the_next(path: str
     ],
 )
 def test_nonsense_is_a_default_and_never_refused(query: dict[str, str], field: str, value: object) -> None:
-    assert getattr(orders.read("a cat", query), field) == value
+    assert getattr(image_options.read("a cat", query), field) == value
 
 
 SIZES = [
@@ -134,7 +135,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("asked", "drawn"), SIZES)
 def test_a_size_is_clamped_by_its_area_and_rounded_down(asked: tuple[int, int], drawn: tuple[int, int]) -> None:
-    assert orders.clamped(*asked) == drawn
+    assert image_options.clamped(*asked) == drawn
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_the_logo_is_always_there(http: httpx.Client) -> None:
 def test_the_logo_changes_its_corner_only_and_leaves_small_pictures_alone() -> None:
     for size, is_branded in (((300, 200), True), ((64, 900), False), ((900, 40), False)):
         plain = Image.new("RGB", size, "white")
-        change = ImageChops.difference(plain, signs.branded(plain.copy())).getbbox()
+        change = ImageChops.difference(plain, error_images.branded(plain.copy())).getbbox()
         assert (change is not None) is is_branded
         assert change is None or (change[1] == 0 and change[2] == size[0] and change[3] < size[1] / 4)
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.emulator.pictures import lettering
+from langchain_pollinations.emulator.synthesis.images import captions
 
 WIDE = {"width": 96, "height": 64}
 
@@ -64,12 +64,12 @@ def test_a_transparent_picture_shows_what_the_prompt_names_and_nothing_around_it
     [
         ("a café in Łódź", "a cafe in Lodz"),
         ("a 猫 and a 🦊", "a … and a …"),
-        ("猫が海辺を歩く", lettering.OTHER_SCRIPT),
+        ("猫が海辺を歩く", captions.OTHER_SCRIPT),
         ("", "untitled"),
     ],
 )
 def test_a_caption_has_only_letters_that_the_font_has(prompt: str, shown: str) -> None:
-    assert lettering.legible(prompt) == shown
+    assert captions.legible(prompt) == shown
 
 
 def test_a_picture_is_stored_under_its_link(http: httpx.Client, emulator: Emulator) -> None:

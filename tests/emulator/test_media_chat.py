@@ -11,9 +11,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from langchain_pollinations.emulator import Emulator, large_bodies
-from langchain_pollinations.emulator.refusals import Refusal
-from langchain_pollinations.emulator.world import Asked, World
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.service import large_bodies
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked, World
 from tests.emulator.conftest import KEY, Say, events
 
 MIB = 1024 * 1024

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.emulator.dialects import DIALECTS
+from langchain_pollinations.emulator.scripting.dialects import DIALECTS
 
 
 @pytest.fixture

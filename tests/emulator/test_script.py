@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_pollinations.emulator import Emulator, faults
+from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.scripting import faults
 
 from .conftest import events
 

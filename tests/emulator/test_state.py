@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from langchain_pollinations.emulator import Asked, Emulator
-from langchain_pollinations.emulator.memory import HEAVIEST, MOST, Newest
-from langchain_pollinations.emulator.world import World
+from langchain_pollinations.emulator.service.bounded_memory import HEAVIEST, MOST, Newest
+from langchain_pollinations.emulator.state import World
 
 from .conftest import KEY, events
 

@@ -30,6 +30,6 @@ does, keep answers in `edge`, wait in `queue` and refuse through `errors`; `faul
 
 from __future__ import annotations
 
-from .server import Legacy
+from langchain_pollinations.emulator.legacy.server import Legacy
 
 __all__ = ["Legacy"]

@@ -9,17 +9,17 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .. import front
-from ..refusals import Refusal
-from ..world import Asked
-from . import errors, headers, image, text
-from .hosts import Hosts, Visit, place
-from .queue import Queue
+from langchain_pollinations.emulator import middleware
+from langchain_pollinations.emulator.legacy import errors, headers, image, text
+from langchain_pollinations.emulator.legacy.hosts import Hosts, Visit, place
+from langchain_pollinations.emulator.legacy.queue import Queue
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked
 
 ANSWERERS: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {"text": text.answer, "image": image.answer}
 
 
-class Application(front.Front):
+class Application(middleware.Front):
     """An older host behind a socket."""
 
     def __init__(self, hosts: Hosts, name: str) -> None:
@@ -34,7 +34,7 @@ class Application(front.Front):
     def place(self, asked: Asked) -> str:
         return place(asked)
 
-    def stamped(self, status: int, given: front.Headers) -> front.Headers:
+    def stamped(self, status: int, given: middleware.Headers) -> middleware.Headers:
         return headers.stamped(given, status, self.hosts.level, self.host)
 
     async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:

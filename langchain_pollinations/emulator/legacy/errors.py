@@ -7,12 +7,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import pictures
-from ..pictures import signs
-from ..refusals import Refusal
-from ..world import Asked
-from .bodies import JPEG, Json
-from .headers import DOCS, GUIDE, signup
+from langchain_pollinations.emulator.legacy.bodies import JPEG, Json
+from langchain_pollinations.emulator.legacy.headers import DOCS, GUIDE, signup
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked
+from langchain_pollinations.emulator.synthesis import images
+from langchain_pollinations.emulator.synthesis.images import error_images
 
 NOTICE = (
     "This host is kept for callers without a key. Its successor is gen.pollinations.ai; "
@@ -57,7 +57,7 @@ def _pictured(refusal: Refusal) -> Response:
         "x-error-message": _in_header(refusal.message),
     }
     limited = {"x-rate-limited": "true"} if refusal.status == 429 else {}
-    picture = pictures.jpeg(signs.placard(label, refusal.message))
+    picture = images.jpeg(error_images.placard(label, refusal.message))
     return Response(picture, headers=told | limited | refusal.headers)
 
 

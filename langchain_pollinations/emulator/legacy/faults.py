@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .. import pictures
-from ..faults import EDGE_PAGE, Case, Plain, http, plain
-from ..pictures import signs
-from ..refusals import Refusal, now
-from . import text
-from .bodies import JPEG, MALFORMED
-from .queue import Challenge, full
+from langchain_pollinations.emulator.legacy import text
+from langchain_pollinations.emulator.legacy.bodies import JPEG, MALFORMED
+from langchain_pollinations.emulator.legacy.queue import Challenge, full
+from langchain_pollinations.emulator.scripting.faults import EDGE_PAGE, Case, Plain, http, plain
+from langchain_pollinations.emulator.service.error_responses import Refusal, now
+from langchain_pollinations.emulator.synthesis import images
+from langchain_pollinations.emulator.synthesis.images import error_images
 
 FULL = full("127.0.0.1", 1, 1)
 OVERLOADED = {"error": {"message": "The model is overloaded", "type": "ServiceUnavailable", "code": 503}}
@@ -24,7 +24,7 @@ def _blocked() -> Refusal:
 
 def _moved() -> Plain:
     """A picture of other things than the prompt's that no header tells from a good answer, as in January 2026."""
-    return Plain(200, pictures.jpeg(signs.moved(), 90), {"content-type": JPEG})
+    return Plain(200, images.jpeg(error_images.moved(), 90), {"content-type": JPEG})
 
 
 CASES: Mapping[str, Callable[[], Case]] = {

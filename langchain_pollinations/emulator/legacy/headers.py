@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..front import MARK, Headers
+from langchain_pollinations.emulator.middleware import MARK, Headers
 
 GUIDE = "https://github.com/pollinations/pollinations/blob/master/LEGACY_MIGRATION.md"
 DOCS = "https://gen.pollinations.ai/docs"

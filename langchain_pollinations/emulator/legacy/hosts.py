@@ -11,13 +11,13 @@ from typing import Any, Literal, get_args
 
 from starlette.responses import Response
 
-from .. import replies
-from ..memory import Newest
-from ..refusals import Refusal
-from ..world import Asked, Requests
-from . import edge, errors
-from .queue import Queue
-from .similar import Similar
+from langchain_pollinations.emulator.legacy import edge_cache, errors
+from langchain_pollinations.emulator.legacy.queue import Queue
+from langchain_pollinations.emulator.legacy.semantic_cache import Similar
+from langchain_pollinations.emulator.scripting import replies
+from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked, Requests
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
 Level = Literal["l4", "l5"]
@@ -66,7 +66,7 @@ class Program:
 
     def clear(self) -> None:
         """Begin anew; requests that are still on their way keep to what was there when they came."""
-        self.store: Newest[edge.Kept] = Newest()
+        self.store: Newest[edge_cache.Kept] = Newest()
         self.feed: deque[Mapping[str, Any]] = deque(maxlen=SHOWN)
         self.queue = Queue()
 
@@ -109,14 +109,14 @@ class Visit:
 
     def key(self, body: Any = None) -> str:
         """The name of a request in the store, of which each level has its own."""
-        return f"{self.hosts.level}-{edge.identity(self.asked, body)}"
+        return f"{self.hosts.level}-{edge_cache.identity(self.asked, body)}"
 
     def stored(self, key: str) -> Response | None:
         found = self._store.find(key)
-        return None if found is None else edge.hit(key, found)
+        return None if found is None else edge_cache.hit(key, found)
 
     def kept(self, key: str, response: Response) -> Response:
-        return edge.Keeping(response, lambda answer: self._store.put(key, answer, len(answer.body)))
+        return edge_cache.Keeping(response, lambda answer: self._store.put(key, answer, len(answer.body)))
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Show an answer in the public feed of the host."""

@@ -10,15 +10,17 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
-from .. import media, pictures, usage
-from ..pictures import signs
-from ..refusals import Refusal, model_unknown
-from ..safety import Safety
-from . import orders
-from .hosts import Visit
-from .orders import MODEL, Order
+from langchain_pollinations.emulator.legacy import image_options
+from langchain_pollinations.emulator.legacy.hosts import Visit
+from langchain_pollinations.emulator.legacy.image_options import MODEL, Order
+from langchain_pollinations.emulator.routes import media
+from langchain_pollinations.emulator.service import usage
+from langchain_pollinations.emulator.service.error_responses import Refusal, model_unknown
+from langchain_pollinations.emulator.service.safety import Safety
+from langchain_pollinations.emulator.synthesis import images
+from langchain_pollinations.emulator.synthesis.images import error_images
 
-ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": orders.LARGEST_SIDE}]
+ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": image_options.LARGEST_SIDE}]
 MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # the names of the newer level; the older one takes any
 STRICT = ("sexual", "violence")
 LONGEST_SIDE = 65_500  # pixels: a JPEG has no more
@@ -29,8 +31,8 @@ def _prompt_path(visit: Visit) -> str:
     """The path of a prompt; the edge of the older level makes one of any path."""
     path = visit.asked.raw_path.partition("?")[0]
     if visit.hosts.level == "l4":
-        return orders.prompt_path(path)
-    if not path.startswith(orders.PROMPT):
+        return image_options.prompt_path(path)
+    if not path.startswith(image_options.PROMPT):
         raise Refusal(404)
     return path
 
@@ -56,8 +58,8 @@ def _check_size(order: Order) -> None:
 
 
 def _drawn(order: Order) -> bytes:
-    wish = pictures.Wish(order.drawn, order.width, order.height, order.seed, MODEL, remark=order.remark)
-    return pictures.jpeg(signs.branded(pictures.framed(wish)), QUALITY)
+    wish = images.Wish(order.drawn, order.width, order.height, order.seed, MODEL, remark=order.remark)
+    return images.jpeg(error_images.branded(images.framed(wish)), QUALITY)
 
 
 def _headers(order: Order) -> dict[str, str]:
@@ -77,7 +79,7 @@ def _event(visit: Visit, order: Order) -> dict[str, Any]:
     """What the feed tells of a picture."""
     home = f"http://{visit.asked.headers.get('host', '')}"
     told = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
-    address = f"{home}{orders.PROMPT}{quote(order.prompt, safe='')}"
+    address = f"{home}{image_options.PROMPT}{quote(order.prompt, safe='')}"
     return {**told, "enhance": order.enhance, "imageURL": address, "status": "end_generating"}
 
 
@@ -91,10 +93,10 @@ def _similar(visit: Visit, prompt: str) -> Response | None:
 
 
 async def _prompt(visit: Visit) -> Response:
-    prompt, key = orders.prompt_in(_prompt_path(visit)), visit.key()
+    prompt, key = image_options.prompt_in(_prompt_path(visit)), visit.key()
     _check_model(visit)
     stored = visit.stored(key) or _similar(visit, prompt)
-    return stored or visit.kept(key, await _made(visit, orders.read(prompt, visit.asked.query), key))
+    return stored or visit.kept(key, await _made(visit, image_options.read(prompt, visit.asked.query), key))
 
 
 async def _made(visit: Visit, order: Order, key: str) -> Response:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..completion import Completion
-from ..replies import DONE, event
-from ..usage import NONE
+from langchain_pollinations.emulator.scripting.completion import Completion
+from langchain_pollinations.emulator.scripting.replies import DONE, event
+from langchain_pollinations.emulator.service.usage import NONE
 
 WORDS = (
     "⚠️ **IMPORTANT NOTICE** ⚠️\n\n"

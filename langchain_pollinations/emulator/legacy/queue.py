@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
-from ..refusals import Refusal
+from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Rules(Protocol):

@@ -8,11 +8,11 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from ..scripting import Scripted
-from ..serving import Port
-from . import faults
-from .app import Application
-from .hosts import Hosts, Script, Switches
+from langchain_pollinations.emulator.http_server import Port
+from langchain_pollinations.emulator.legacy import faults
+from langchain_pollinations.emulator.legacy.app import Application
+from langchain_pollinations.emulator.legacy.hosts import Hosts, Script, Switches
+from langchain_pollinations.emulator.scripting.script import Scripted
 
 
 class Legacy(Hosts, Scripted):

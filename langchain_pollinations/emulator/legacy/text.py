@@ -12,15 +12,19 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import abilities, answers, chat, checks, dialects, replies, talk, usage
-from ..completion import Completion
-from ..refusals import Refusal, model_unknown
-from ..wire import played
-from ..world import Asked
-from . import errors, javascript, notice, parameters
-from .bodies import MALFORMED, Json, page
-from .hosts import Visit
-from .parameters import Fields
+from langchain_pollinations.emulator.legacy import errors, javascript, notice, text_options
+from langchain_pollinations.emulator.legacy.bodies import MALFORMED, Json, page
+from langchain_pollinations.emulator.legacy.hosts import Visit
+from langchain_pollinations.emulator.legacy.text_options import Fields
+from langchain_pollinations.emulator.routes import chat
+from langchain_pollinations.emulator.scripting import dialects, replies
+from langchain_pollinations.emulator.scripting.completion import Completion
+from langchain_pollinations.emulator.scripting.wire import played
+from langchain_pollinations.emulator.service import abilities, usage, validation
+from langchain_pollinations.emulator.service.error_responses import Refusal, model_unknown
+from langchain_pollinations.emulator.state import Asked
+from langchain_pollinations.emulator.synthesis import answers
+from langchain_pollinations.emulator.synthesis.answers import conversation
 
 MODEL: Fields = {
     "name": "openai-fast",
@@ -75,13 +79,13 @@ def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
     return chat.limited(message, {**body, "max_tokens": left})
 
 
-def _counted(asked: talk.Talk, message: Mapping[str, Any]) -> Fields:
+def _counted(asked: conversation.Talk, message: Mapping[str, Any]) -> Fields:
     """The usage of an answer, without details: thought counts as text."""
     counted = usage.of_answer(usage.of_prompt(asked, usage.Prefixes()), message)
     return {name: counted[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
-def natural(asked: talk.Talk) -> Completion:
+def natural(asked: conversation.Talk) -> Completion:
     """The completion that the answerer makes."""
     message, ended = _limited(answers.answer(asked, reasons=True), asked.body)
     counted = _counted(asked, message)
@@ -89,7 +93,7 @@ def natural(asked: talk.Talk) -> Completion:
     return Completion(message, PROVIDER_NAME, counted, finish_reason=ended, logprobs=logprobs)
 
 
-def written(asked: talk.Talk, entry: replies.Message) -> Completion:
+def written(asked: conversation.Talk, entry: replies.Message) -> Completion:
     """The completion that a test wrote."""
     return Completion(
         entry.message,
@@ -142,10 +146,10 @@ class Request:
     def __init__(self, visit: Visit, sent: Any) -> None:
         self.visit, self.hosts, self.asked = visit, visit.hosts, visit.asked
         self.sent = sent
-        self.given = parameters.merged(self.asked, sent)
+        self.given = text_options.merged(self.asked, sent)
         self.is_post = self.asked.method == "POST"
         self.plain = not self.is_post or self.asked.path == "/"
-        self.body = parameters.chat(self.given, self.asked.path[1:])
+        self.body = text_options.chat(self.given, self.asked.path[1:])
         self.streams = bool(self.body.get("stream"))
         self.dialect: dialects.Dialect = HOST
 
@@ -164,13 +168,13 @@ class Request:
     def _check_content(self) -> None:
         """Refuse what the host takes for too long and what its provider cannot do."""
         most = self.hosts.max_input_chars
-        given = sum(len(talk.text_of(m.get("content"))) for m in self.body["messages"] if isinstance(m, dict))
+        given = sum(len(conversation.text_of(m.get("content"))) for m in self.body["messages"] if isinstance(m, dict))
         if most is not None and given > most:
             raise too_long(given, most)
         try:
-            checks.against(checks.CHAT, {k: v for k, v in self.body.items() if k != "seed"}, "JSON body")
+            validation.against(validation.CHAT, {k: v for k, v in self.body.items() if k != "seed"}, "JSON body")
             _reads_text(self.body["messages"])
-            abilities.check(MODEL, talk.read(self.body), HOST, plain=True)
+            abilities.check(MODEL, conversation.read(self.body), HOST, plain=True)
         except Refusal as refusal:
             raise from_provider(refusal) from refusal
 
@@ -185,8 +189,8 @@ class Request:
     def _earns_notice(self) -> bool:
         """Whether the host knows the caller, to whom it says where to go instead of an answer."""
         hosts = self.hosts
-        known = parameters.token(self.asked, self.sent) in hosts.tokens
-        return hosts.notice or known or parameters.referrer(self.asked, self.sent) in hosts.referrers
+        known = text_options.token(self.asked, self.sent) in hosts.tokens
+        return hosts.notice or known or text_options.referrer(self.asked, self.sent) in hosts.referrers
 
     # The way of an answer.
 
@@ -218,7 +222,7 @@ class Request:
             raise
         if entry.delay:
             await asyncio.sleep(entry.delay)
-        response = self._rendered(written(talk.read(self.body), entry), entry.chunk_delay)
+        response = self._rendered(written(conversation.read(self.body), entry), entry.chunk_delay)
         response.headers.update(entry.headers)
         return response
 
@@ -226,7 +230,7 @@ class Request:
         self._check_form()
         await self.visit.turn(streams=self.streams)
         self._check_content()
-        said = natural(talk.read(self._seeded()))
+        said = natural(conversation.read(self._seeded()))
         self._publish(said)
         return self._rendered(said)
 
@@ -285,7 +289,7 @@ def _generates(asked: Asked) -> bool:
 
 async def _generated(visit: Visit) -> Response:
     try:
-        sent = parameters.body(visit.asked)
+        sent = text_options.body(visit.asked)
     except (ValueError, RecursionError):
         return await _stored(visit, None, partial(_malformed, visit))
     return await Request(visit, sent).answer()

@@ -1,0 +1,66 @@
+"""The cache at the edge: whole answers as they went out, kept by the request that they answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from langchain_pollinations.emulator.service.error_responses import now
+from langchain_pollinations.emulator.state import Asked
+
+NOT_IDENTITY = ("token", "referrer", "referer", "nofeed", "no-cache")
+KEPT_HEADERS = ("content-type", "cache-control", "content-disposition")  # usage headers are lost, for one
+FIRST_REFUSED = 401  # from here on nothing is stored; a 400 is
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it went out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    date: str = field(default_factory=now)
+
+
+def identity(asked: Asked, body: Any) -> str:
+    """The name of a request: method, path, query and body, without what names the caller."""
+    query = sorted((k, v) for k, v in asked.query.items() if k not in NOT_IDENTITY)
+    told = {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
+    method = "GET" if asked.method == "HEAD" else asked.method
+    return sha256(
+        json.dumps([method, asked.raw_path.partition("?")[0], query, told], sort_keys=True).encode()
+    ).hexdigest()
+
+
+def hit(key: str, kept: Kept) -> Response:
+    marks = {"x-cache": "HIT", "x-cache-key": key, "x-cache-date": kept.date}
+    return Response(kept.body, kept.status, headers={**kept.headers, **marks})
+
+
+class Keeping(Response):
+    """A response whose bytes are handed on once they are sent to the end, unless it is a refusal."""
+
+    def __init__(self, response: Response, keep: Callable[[Kept], None]) -> None:
+        self._response, self._keep = response, keep
+        self.status_code, self.raw_headers, self.background = response.status_code, response.raw_headers, None
+        if "content-length" not in response.headers:  # a short answer says nothing of the cache
+            response.headers.setdefault("x-cache", "MISS")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pieces: list[bytes] = []
+
+        async def recording(message: Message) -> None:
+            pieces.append(message.get("body", b""))
+            await send(message)
+
+        await self._response(scope, receive, recording)
+        if self.status_code < FIRST_REFUSED:
+            headers = {k: v for k, v in self._response.headers.items() if k in KEPT_HEADERS}
+            self._keep(Kept(self.status_code, headers, b"".join(pieces)))

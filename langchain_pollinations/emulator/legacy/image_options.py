@@ -1,0 +1,94 @@
+"""What a request to the older image host asks for, read as leniently as that host reads it: nonsense is a default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from langchain_pollinations.emulator.legacy.javascript import integer, is_true, number
+
+MODEL = "sana"
+LARGEST_SIDE = 768
+DEFAULT_SEED = 42
+EMPTY = "random_prompt"
+QUALITIES = ("low", "medium", "high", "hd")
+AVOIDED = "worst quality, blurry"
+ENHANCED = ", shown in fine detail, with depth and soft light"
+PROMPT = "/prompt/"
+
+
+def prompt_path(path: str) -> str:
+    """A path that is still encoded, as the origin gets it: the edge puts `/prompt` before all others."""
+    return path if path.startswith(PROMPT) else PROMPT + path.removeprefix("/")
+
+
+def prompt_in(path: str) -> str:
+    """The prompt in a path that is still encoded: what lies between the first `/prompt/` and the next."""
+    return unquote(path.split(PROMPT)[1]) or EMPTY
+
+
+def clamped(width: int, height: int) -> tuple[int, int]:
+    """The size that is drawn: of no larger area than the largest square, rounded down to pixels, not to any step."""
+    area = width * height
+    if area <= LARGEST_SIDE**2:
+        return width, height
+    share = math.sqrt(LARGEST_SIDE**2 / area)
+    return math.floor(width * share), math.floor(height * share)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A picture as a request asks for it. `nologo` is not read, since every picture has the logo; nor are `no-logo` and
+    `no-feed`, which no version of the host knew, nor `image` and `transparent`, with which its model can do nothing."""
+
+    prompt: str
+    width: int = LARGEST_SIDE
+    height: int = LARGEST_SIDE
+    seed: int = DEFAULT_SEED
+    is_private: bool = False
+    enhance: bool = False
+    safe: bool = False
+    negative_prompt: str = AVOIDED
+    quality: str = "medium"
+    guidance_scale: float | None = None
+
+    @property
+    def drawn(self) -> str:
+        """The prompt as it reaches the model."""
+        return self.prompt + ENHANCED if self.enhance else self.prompt
+
+    @property
+    def remark(self) -> str:
+        """What the picture itself says of the options that were read, where they differ from the defaults."""
+        said = {
+            f"{self.quality} quality": self.quality != "medium",
+            f"guidance {self.guidance_scale}": self.guidance_scale is not None,
+            f"without {self.negative_prompt}": self.negative_prompt != AVOIDED,
+        }
+        return ", ".join(words for words, is_told in said.items() if is_told)
+
+
+def read(prompt: str, query: Mapping[str, str]) -> Order:
+    """The order in a query."""
+
+    def side(name: str) -> int:
+        found = integer(query.get(name, ""))
+        return LARGEST_SIDE if found is None else found
+
+    width, height = clamped(side("width"), side("height"))
+    seed = integer(query.get("seed", ""))
+    quality = query.get("quality", "")
+    return Order(
+        prompt,
+        width,
+        height,
+        seed=DEFAULT_SEED if seed is None else seed,
+        is_private=is_true(query.get("private", "")) or is_true(query.get("nofeed", "")),
+        enhance=is_true(query.get("enhance", "")),
+        safe=is_true(query.get("safe", "")),
+        negative_prompt=query.get("negative_prompt") or AVOIDED,
+        quality=quality if quality in QUALITIES else "medium",
+        guidance_scale=number(query.get("guidance_scale", "")),
+    )

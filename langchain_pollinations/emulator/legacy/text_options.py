@@ -1,0 +1,101 @@
+"""What a request asks of the text host: query and body become one, in which the body wins, and one reader serves all.
+
+What cannot be read is left out, and a word can be true by being there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from langchain_pollinations.emulator.legacy import javascript
+from langchain_pollinations.emulator.service import validation
+from langchain_pollinations.emulator.state import Asked
+
+Fields = dict[str, Any]
+Reader = Callable[[Any], Any]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+READERS: Mapping[str, Reader] = {
+    "seed": javascript.integer,  # -1 is a seed as any other here
+    "temperature": javascript.number,
+    "top_p": javascript.number,
+    "presence_penalty": javascript.number,
+    "frequency_penalty": javascript.number,
+    "max_tokens": javascript.integer,
+    "max_completion_tokens": javascript.integer,
+    "n": javascript.integer,
+    "top_logprobs": javascript.integer,
+    "logprobs": javascript.is_on,
+    "stream": javascript.is_on,
+    **dict.fromkeys(
+        (
+            "stop", "user", "logit_bias", "stream_options", "tools", "tool_choice", "parallel_tool_calls",
+            "reasoning_effort", "modalities", "audio", "response_format",
+        ),
+        _as_it_is,
+    ),
+}  # fmt: skip
+
+
+def body(asked: Asked) -> Any:
+    """The JSON of a body, strict as Express is about its first character; nothing where no JSON was announced."""
+    if not validation.JSON_TYPE.match(asked.headers.get("content-type", "").strip().lower()) or not asked.body.strip():
+        return {}
+    value = validation.parsed(asked.body)
+    if not isinstance(value, dict | list):
+        raise ValueError("neither object nor array")
+    return value
+
+
+def merged(asked: Asked, sent: Any) -> Fields:
+    return {**asked.query, **(sent if isinstance(sent, dict) else {})}
+
+
+def wants_json(given: Fields) -> bool:
+    form = given.get("response_format")
+    by_form = isinstance(form, dict) and form.get("type") == "json_object"
+    return by_form or javascript.is_true(given.get("json")) or javascript.is_truthy(given.get("jsonMode"))
+
+
+def chat(given: Fields, prompt: str) -> Fields:
+    """The chat request that goes to the provider; without messages it is the path that asks."""
+    read = {name: reader(given[name]) for name, reader in READERS.items() if given.get(name) is not None}
+    ready = {name: value for name, value in read.items() if value is not None}
+    messages = given.get("messages")
+    ready["messages"] = messages if isinstance(messages, list) else [{"role": "user", "content": prompt}]
+    system = given.get("system")
+    if isinstance(system, str) and system:  # before one that is there already
+        ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]
+    if wants_json(given):
+        ready.setdefault("response_format", {"type": "json_object"})
+    return ready
+
+
+# Who asks.
+
+
+def token(asked: Asked, sent: Any) -> str:
+    """The token of a request: of its query, its header with or without a scheme, or its body."""
+    bearer = re.sub(r"^bearer\s+", "", asked.headers.get("authorization", ""), flags=re.IGNORECASE)
+    of_body = sent.get("token") if isinstance(sent, dict) else None
+    return asked.query.get("token") or bearer.strip() or str(of_body or "")
+
+
+def referrer(asked: Asked, sent: Any) -> str:
+    """The domain from which a request says that it comes."""
+    given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
+    told = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
+    try:
+        return urlsplit(told).hostname or told
+    except ValueError:  # brackets around what is no address
+        return told
+
+
+NAMES = ("referrer", "referer")

@@ -1,0 +1,398 @@
+"""The text routes: `POST /v1/chat/completions`, `POST /text` and `GET /text/{prompt}`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.scripting import dialects, faults, replies
+from langchain_pollinations.emulator.scripting.completion import Completion
+from langchain_pollinations.emulator.scripting.dialects import Dialect
+from langchain_pollinations.emulator.scripting.wire import Pieces, played
+from langchain_pollinations.emulator.service import (
+    abilities,
+    cache,
+    catalog,
+    generation,
+    large_bodies,
+    media_chat,
+    moderation,
+    safety,
+    usage,
+    validation,
+)
+from langchain_pollinations.emulator.service.cache import Stored
+from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.service.generation import Job
+from langchain_pollinations.emulator.service.safety import Safety
+from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.synthesis import answers
+from langchain_pollinations.emulator.synthesis.answers import conversation
+from langchain_pollinations.emulator.synthesis.answers.conversation import Talk
+
+Json = dict[str, Any]
+
+ROUTE = "/v1/chat/completions"
+TEXT_ROUTE = "/text/{prompt}"
+NO_STORE = {"cache-control": "private, no-store"}
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+ESTIMATED_ANSWER = 100  # tokens that an answer is expected to have, before it exists
+
+
+def _repaired(message: Json) -> Json:
+    """A user message without words asks for an answer all the same."""
+    blank = isinstance(message.get("content"), str) and not message["content"].strip()
+    return message | {"content": "Please provide a response."} if blank and message["role"] == "user" else message
+
+
+def _prepared(body: Json) -> Json:
+    """The body after the service's own extensions: nulls, system, json and jsonMode."""
+    ready = {k: v for k, v in body.items() if v is not None and k not in ("thinking", "thinking_budget", "safe")}
+    ready["messages"] = [_repaired(message) for message in ready["messages"]]
+    system = ready.pop("system", None)
+    if isinstance(system, str) and system:
+        ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]
+    asked = [ready.pop(key, False) for key in ("json", "jsonMode")]
+    if any(str(value).lower() in ("true", "1", "yes", "on") for value in asked):
+        ready.setdefault("response_format", {"type": "json_object"})
+    return ready
+
+
+def _voiced(body: Json, model: Model) -> Json:
+    """The body on the plain routes, where audio models speak without being asked to."""
+    if "audio" not in model.get("output_modalities", ()) or "modalities" in body:
+        return body
+    voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "mp3"}
+    return body | {"modalities": ["text", "audio"], "audio": voice}
+
+
+# Answers.
+
+
+def _stop_strings(body: Json) -> list[str]:
+    stop = body.get("stop")
+    return [s for s in ([stop] if isinstance(stop, str) else stop or []) if s]
+
+
+def limited(message: Json, body: Json) -> tuple[Json, str | None]:
+    """The message cut at a stop string or at the limit of tokens, and why it ended if not by itself."""
+    content = message.get("content")
+    if not isinstance(content, str) or message.get("tool_calls"):
+        return message, None
+    for stop in _stop_strings(body):
+        content = content.split(stop)[0]
+    most = body.get("max_tokens", body.get("max_completion_tokens"))
+    if isinstance(most, int) and 0 < most < usage.tokens(content):
+        return message | {"content": content[: most * 4]}, "length"
+    return message | {"content": content}, None
+
+
+def logprobs(body: Json, content: Any) -> Json | None:
+    if not body.get("logprobs") or not isinstance(content, str):
+        return None
+    top = body.get("top_logprobs") or 0
+
+    def row(token: str, value: float) -> Json:
+        return {"token": token, "logprob": value, "bytes": list(token.encode())}
+
+    words = re.findall(r"\s*\S+|\s+$", content)
+    return {
+        "content": [
+            row(word, -0.01) | {"top_logprobs": [row(word[: len(word) - n] or " ", -0.01 - n) for n in range(top)]}
+            for word in words
+        ]
+    }
+
+
+def provider_name(model: Model) -> str:
+    """The name that a provider reports for a model: without its publisher."""
+    return str(model["name"]).partition("/")[2] or str(model["name"])
+
+
+def _cost(model: Model, counted: Mapping[str, Any]) -> float:
+    return float(catalog.cost(model, usage.units(counted)))
+
+
+def _reasons(model: Model, body: Json) -> bool:
+    """Whether a model thinks first: where it was asked to, and by itself if that is its way."""
+    effort = body.get("reasoning_effort")
+    able = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
+    return able and effort != "none" and bool(effort or model.get("reasoning"))
+
+
+def _uses(model: Model, body: Json, tool: str) -> bool:
+    """Whether Google runs one of its own tools for a request."""
+    return model["name"].startswith("google/") and {"type": tool} in (body.get("tools") or [])
+
+
+def _searches(model: Model, body: Json) -> bool:
+    name = str(model["name"])
+    return name.startswith("perplexity/") or name.endswith(":search") or _uses(model, body, "google_search")
+
+
+PASS_OVER_CHOICE = frozenset({"tencent/hy3"})
+"""Models that take a forced tool choice and do not heed it."""
+
+
+def natural(world: World, model: Model, asked: Talk) -> Completion:
+    """The completion that the answerer makes."""
+    if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
+        asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
+    message = answers.answer(
+        asked,
+        reasons=_reasons(model, asked.body),
+        searches=_searches(model, asked.body),
+        runs=_uses(model, asked.body, "code_execution"),
+    )
+    message, ended = limited(message, asked.body)
+    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), message)
+    return Completion(
+        message,
+        provider_name(model),
+        counted,
+        finish_reason=ended,
+        cost=_cost(model, counted),
+        logprobs=logprobs(asked.body, message.get("content")),
+    )
+
+
+def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Completion:
+    """The completion that a test wrote."""
+    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), entry.message)
+    return Completion(
+        entry.message,
+        entry.model or provider_name(model),
+        counted if entry.usage is None else entry.usage,
+        finish_reason=entry.finish_reason,
+        exact_usage=entry.usage is not None,
+        cost=_cost(model, counted),
+        extra=entry.extra,
+    )
+
+
+def as_completion(body: Json, headers: Mapping[str, str]) -> Response:
+    return JSONResponse(body, headers=dict(headers))
+
+
+def as_text(body: Json, headers: Mapping[str, str]) -> Response:
+    """The answer of the plain routes: the text, else the sound, else the message itself."""
+    message = body["choices"][0]["message"]
+    content = message.get("content")
+    audio = message.get("audio")
+    if audio:
+        data = base64.b64decode(audio["data"])
+        kind = "audio/wav" if data.startswith(b"RIFF") else "audio/mpeg"
+        return Response(data, headers={**FOREVER, **headers}, media_type=kind)
+    if isinstance(content, str) and content:
+        sources = body.get("citations") or []
+        lines = "".join(f"[{n}] {url}\n" for n, url in enumerate(sources, 1))
+        text = content + (f"\n\n---\nSources:\n{lines}" if sources else "")
+        return Response(text, headers={**FOREVER, **headers}, media_type="text/plain")
+    return JSONResponse(message, headers={**FOREVER, **headers})
+
+
+def streamed(said: Completion, dialect: Dialect) -> Iterator[bytes]:
+    """An answer as a stream, event by event."""
+    yield from map(replies.event, dialect.chunks(said))
+    yield replies.DONE
+
+
+def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+    head = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **headers}
+    return Pieces(events, headers=head, chunk_delay=chunk_delay)
+
+
+class Request:
+    """A text request on its way through the emulator."""
+
+    def __init__(self, world: World, asked: Asked, body: Json, *, plain: bool) -> None:
+        self.world, self.asked, self.plain = world, asked, plain
+        self.model = world.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+        self.raw = body
+        self.asked_name = str(body.get("model") or self.model["name"])
+        self.safe = safety.asked_for(body, asked.query, asked.headers)
+        self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
+        self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
+        self.body["messages"] = self.safety.redact(self.body["messages"])
+        self.talk = conversation.read(self.body)
+        self.streams = bool(self.body.get("stream"))
+        self.is_served = moderation.is_served(self.model["name"])
+        self.dialect = dialects.named(world.dialect) if world.dialect else dialects.of_model(self.model["name"])
+
+    def render(self, said: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+        if self.streams:
+            return as_stream(streamed(said, self.dialect), headers, chunk_delay)
+        body = self.whole(said)
+        return as_text(body, headers) if self.plain else as_completion(body, headers)
+
+    @property
+    def is_moderated(self) -> bool:
+        return self.is_served and self.dialect.provider is None
+
+    def whole(self, said: Completion) -> Json:
+        body = self.dialect.whole(said)
+        return moderation.judged(body) if self.is_moderated else body
+
+    def headers(self, body: Json) -> dict[str, str]:
+        """The headers of a new answer; those of a stream neither count nor judge."""
+        found = {"x-model-used": str(self.model["name"]), **self.safety.headers()}
+        if self.streams:
+            return found
+        counted = body.get("usage") or {}
+        judged = moderation.headers() if self.is_moderated else {}
+        return found | judged | usage.headers(usage.units(counted), counted.get("total_tokens"))
+
+    def job(self) -> Job:
+        stored = not self.streams
+        asked, identified = self.asked, self.raw | ({} if self.safe is None else {"safe": self.safe})
+        key = cache.identity(asked.method, asked.path, asked.query, identified) if stored else ""
+        estimate = {
+            "promptTextTokens": sum(usage.tokens(conversation.text_of(m.get("content"))) for m in self.talk.messages),
+            "completionTextTokens": ESTIMATED_ANSWER,
+        }
+
+        def able() -> None:
+            self.safety.block(self.talk.messages)
+            abilities.check(self.model, self.talk, self.dialect, self.plain)
+
+        return Job(self.model, key, estimate, able, self.asked_name)
+
+    async def answer(self) -> Response:
+        try:
+            if self.model["category"] != "text":
+                return await self._media()
+            entry = self.world.script.take(self.asked.path, messages=True)
+            if isinstance(entry, replies.Message):
+                return await self._scripted(entry)
+            if isinstance(entry, replies.Soft):
+                return self._soft(entry)
+            return await self._natural() if entry is None else await played(entry)
+        except Refusal as refusal:
+            if refusal.notice is None or abilities.wants_json(self.body) or self._speaks:
+                raise
+            return self._notice(refusal.notice)
+
+    @property
+    def _speaks(self) -> bool:
+        modalities: Sequence[str] = self.body.get("modalities") or self.model.get("output_modalities") or ()
+        return "audio" in modalities
+
+    def _notice(self, words: str) -> Response:
+        """The words with status 200 that stand for a refusal on text routes."""
+        self.dialect, self.is_served = dialects.named("plain"), False  # the service writes it, not a provider
+        return self.render(Completion({"content": words}, self.asked_name, usage.NONE), NO_STORE)
+
+    async def _media(self) -> Response:
+        """The Markdown answer of a media model, in the service's own form and without usage."""
+        self.dialect, self.is_served = dialects.named("plain"), False
+        made = await media_chat.make(self.world, self.asked, self.model, self.raw, self.job().key)
+        message = {"content": media_chat.markdown(self.world, made, self.body["messages"])}
+        return self.render(Completion(message, provider_name(self.model)), images.json_headers(made))
+
+    def _soft(self, entry: replies.Soft) -> Response:
+        if entry.kind in faults.NOTICES:
+            raise faults.NOTICES[entry.kind](self.model, self.asked_name)
+        said = natural(self.world, self.model, self.talk)
+        headers = {"x-cache": "MISS"} | self.headers(self.whole(said))
+        if not self.streams:
+            return self.render(said, headers)
+        events = list(streamed(said, self.dialect))
+        if entry.kind == "stream error":
+            after = 2 if entry.after is None else entry.after
+            return as_stream([*events[:after], replies.event(faults.STREAM_ERROR)], headers)
+        return as_stream([piece for e in events for piece in (faults.COMMENT, e)], headers)
+
+    async def _scripted(self, entry: replies.Message) -> Response:
+        if entry.dialect is not None:
+            self.dialect = dialects.named(entry.dialect)
+        account = generation.admit(self.world, self.asked, self.job())
+        if entry.delay:
+            await asyncio.sleep(entry.delay)
+        said = scripted(self.world, self.model, self.talk, entry)
+        body = self.whole(said)
+        generation.bill(account, self.model, usage.units(body.get("usage") or {}))
+        headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
+        return self.render(said, headers, entry.chunk_delay)
+
+    async def _natural(self) -> Response:
+        made = await generation.run(self.world, self.asked, self.job(), self._make)
+        return self.render(made.stored.value, made.headers)
+
+    async def _make(self) -> tuple[Stored, Mapping[str, int]]:
+        said = natural(self.world, self.model, self.talk)
+        body = self.whole(said)
+        return Stored(said, len(json.dumps(body)), self.headers(body)), usage.units(body.get("usage") or {})
+
+
+# Routes.
+
+
+async def completions(world: World, asked: Asked) -> Response:
+    asked = large_bodies.compacted(world, asked)
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.CHAT)
+    return await Request(world, asked, body, plain=False).answer()
+
+
+async def post_text(world: World, asked: Asked) -> Response:
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.CHAT)
+    return await Request(world, asked, body, plain=True).answer()
+
+
+def _clamped(low: float, high: float | None = None) -> Any:
+    def read(text: str) -> float | None:
+        try:
+            value = max(low, float(text))
+        except ValueError:
+            return None
+        return value if high is None else min(high, value)
+
+    return read
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\s*-?\d{1,18}\s*", text) else None
+
+
+def _truth(text: str) -> bool:
+    return text.lower() in validation.TRUE_WORDS
+
+
+def _seed(text: str) -> int | None:
+    """A seed of the query, brought below the limit that the body has."""
+    value = validation.coerced_number(text)
+    return int(value) % validation.SEED_MAX if value > validation.SEED_MAX else int(value)
+
+
+TEXT_FIELDS: Mapping[str, Any] = {
+    "model": str,
+    "seed": _seed,
+    "json": _truth,
+    "stream": _truth,
+    "system": str,
+    "temperature": _clamped(0, 3),
+    "top_p": _clamped(0, 1),
+    "presence_penalty": _clamped(-2, 2),
+    "frequency_penalty": _clamped(-2, 2),
+    "repetition_penalty": _clamped(0),
+    "max_tokens": _whole,
+    "max_completion_tokens": _whole,
+    "reasoning_effort": str,
+    "voice": str,
+}
+
+
+async def get_text(world: World, asked: Asked, prompt: str) -> Response:
+    validation.against(validation.TEXT_QUERY, asked.query, "Query parameter")
+    given = {name: read(asked.query[name]) for name, read in TEXT_FIELDS.items() if name in asked.query}
+    body: Json = {"messages": [{"role": "user", "content": prompt}], "seed": 0}
+    body |= {k: v for k, v in given.items() if v is not None}
+    return await Request(world, asked, body, plain=True).answer()

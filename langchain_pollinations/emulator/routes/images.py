@@ -1,0 +1,405 @@
+"""The picture routes: `GET /image/{prompt}`, `POST /v1/images/generations` and `POST /v1/images/edits`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import Any, Protocol
+
+from PIL import Image
+from starlette.responses import JSONResponse, Response
+
+from langchain_pollinations.emulator.routes import media
+from langchain_pollinations.emulator.service import cache, forms, generation, references, safety, usage, validation
+from langchain_pollinations.emulator.service.cache import Stored
+from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
+from langchain_pollinations.emulator.service.generation import Job
+from langchain_pollinations.emulator.service.safety import Safety
+from langchain_pollinations.emulator.state import Asked, File, World
+from langchain_pollinations.emulator.synthesis import images as pictures
+
+Json = dict[str, Any]
+
+LARGEST = 4096
+DEFAULT_SEED = 42
+# Models whose own side length is not 1024.
+SIDES = {
+    "alibaba/wan-2.7-image-pro": 2048,
+    "bytedance/seedream-4.5": 2048,
+    "bytedance/seedream-5.0-lite": 2048,
+    "bytedance/seedream-5.0-pro": 2048,
+    "google/gemini-3-pro-image": 2048,
+    "ideogram-ai/ideogram-v4-balanced": 2048,
+    "ideogram-ai/ideogram-v4-quality": 2048,
+    "ideogram-ai/ideogram-v4-turbo": 2048,
+    "openai/gpt-image-1-mini": 1021,
+}
+RESOLVED = {"1k": 1024, "2k": 2048}  # the side of a square picture
+SNAPPED = ((1024, 1024), (1536, 1024), (1024, 1536))
+CLEAR = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # others draw a background, asked or not
+VECTOR = "recraft/recraft-v4.1-vector"
+MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A picture as a request asks for it; a side of 0 is left to the picture that is edited."""
+
+    model: Model
+    prompt: str
+    width: int
+    height: int
+    seed: int
+    transparent: bool = False
+    quality: str = "medium"
+    resolution: str | None = None
+    images: tuple[str, ...] = ()
+    safety: Safety = field(default_factory=lambda: Safety([]))
+
+    @property
+    def name(self) -> str:
+        return str(self.model["name"])
+
+
+def _side(model: Model, asked: int | None) -> int:
+    return asked or SIDES.get(model["name"], 1024)
+
+
+def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
+    """The size a model draws when asked for one."""
+    wide, high = _side(model, width), _side(model, height)
+    return _snapped(wide, high) if _snaps(model) and (width or height) else (wide, high)
+
+
+def _snaps(model: Model) -> bool:
+    return str(model["name"]).startswith("openai/gpt-image")
+
+
+def _snapped(wide: int, high: int) -> tuple[int, int]:
+    return min(SNAPPED, key=lambda size: abs(size[0] / size[1] - wide / high))
+
+
+def seed_of(value: Any) -> int:
+    """The seed of a picture: the fixed one for none and -1, and below the limit."""
+    try:
+        seed = DEFAULT_SEED if value in (None, "") else int(float(value))
+    except (TypeError, ValueError, OverflowError):  # infinity
+        return DEFAULT_SEED
+    return DEFAULT_SEED if seed == -1 else seed % validation.SEED_MAX if seed > validation.SEED_MAX else seed
+
+
+def is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+# What a model can do with an order; each check raises the service's refusal.
+
+
+def _small_enough(order: Order) -> None:
+    if max(order.width, order.height) > LARGEST:
+        raise Refusal(400, f"Invalid parameters: width and height may be at most {LARGEST}")
+
+
+def _sixteenths(order: Order) -> None:
+    if order.name in MULTIPLES_OF_16 and (order.width % 16 or order.height % 16):
+        raise Refusal(400, "Invalid image request: width and height must be multiples of 16")
+
+
+def _resolution(order: Order) -> None:
+    offered = order.model.get("resolutions") or []
+    if order.resolution is not None and order.resolution not in offered:
+        raise Refusal(400, f"Invalid parameters: resolution {order.resolution} is not available for {order.name}")
+
+
+def _transparency(order: Order) -> None:
+    if order.transparent and order.name == "openai/gpt-image-2":
+        raise Refusal(400, "Invalid parameters: transparent is not supported by openai/gpt-image-2")
+
+
+def _grok_quality(order: Order) -> None:
+    if order.name == "x-ai/grok-imagine-image-2.0" and order.quality not in ("low", "medium"):
+        raise Refusal(400, "Invalid parameters: quality must be low or medium for x-ai/grok-imagine-image-2.0")
+
+
+def _references(order: Order) -> None:
+    if not order.images:
+        return
+    if "image" not in order.model.get("input_modalities", ("image",)):
+        raise Refusal(400, f"Invalid parameters: {order.name} does not take reference images")
+    most = order.model.get("max_reference_images")
+    if most is not None and len(order.images) > most:
+        raise Refusal(400, f"This model supports at most {most} reference images")
+
+
+ABILITIES = (_small_enough, _sixteenths, _resolution, _transparency, _grok_quality, _references)
+
+
+def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
+    for check in ABILITIES:
+        check(order)
+    references.check(world, order.images)
+
+
+TOKENS = {"drawn": 1056, "shown": 258}  # of a picture, where the model counts them
+
+
+def _units(order: Order) -> dict[str, int]:
+    """What a picture uses: one unit for each, or tokens where the model counts them."""
+    prices = order.model.get("pricing", {})
+    counted = "promptTextTokens" in prices
+    found = {"completionImageTokens": TOKENS["drawn"] if counted else 1}
+    if order.images and "promptImageTokens" in prices:
+        found["promptImageTokens"] = len(order.images) * (TOKENS["shown"] if counted else 1)
+    return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
+
+
+class Wanted(Protocol):
+    """What the orders of pictures, films and 3D objects have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def safety(self) -> Safety: ...
+
+
+async def produced(
+    world: World, asked: Asked, job: Job, order: Wanted, work: Callable[[], tuple[bytes, str]]
+) -> generation.Made:
+    """The file of an order, stored under its link, made (bytes and type) in a thread, or joined."""
+
+    async def make() -> tuple[Stored, Mapping[str, float]]:
+        data, mime_type = await asyncio.to_thread(work)
+        name = media.file_name(order.prompt, mime_type)
+        file = File(job.key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
+        world.media.put(file.id, file, len(data))
+        used = {"x-model-used": order.name, **usage.headers(job.estimate)}
+        return Stored(file, len(data), media.made_headers(world, file) | used), job.estimate
+
+    made = await generation.run(world, asked, job, make)
+    return generation.Made(made.stored, {**made.headers, **order.safety.headers()})
+
+
+def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
+    """A size as the model makes it: no larger than it can, in a resolution that was asked for, in its steps."""
+    area = RESOLVED.get(order.resolution or "", 0) ** 2
+    share = math.sqrt(area / (width * height)) if area else min(1.0, LARGEST / max(width, height))
+    step = 16 if order.name in MULTIPLES_OF_16 else 1
+    wide, high = (max(step, round(side * share) // step * step) for side in (width, height))
+    return wide, high
+
+
+def _like(order: Order, source: Image.Image) -> tuple[int, int]:
+    """The size of an edit: its source's own where none was asked for, its ratio where one side was."""
+    ratio = source.width / source.height
+    wide = order.width or (max(1, round(order.height * ratio)) if order.height else source.width)
+    high = order.height or (max(1, round(order.width / ratio)) if order.width else source.height)
+    return _snapped(wide, high) if _snaps(order.model) else (wide, high)
+
+
+def _drawn(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the picture of an order."""
+    sources = [references.opened(world, address) for address in order.images]
+    asked = _like(order, sources[0]) if sources else (order.width, order.height)
+    clear = order.transparent and order.name in CLEAR
+    wish = pictures.Wish(order.prompt, *_resolved(order, *asked), order.seed, order.name, clear)
+    return (pictures.vector if order.name == VECTOR else pictures.draw)(wish, sources)
+
+
+async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+    """The picture of an order, stored, drawn or joined; without a key it is drawn anew."""
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
+    return await produced(world, asked, job, order, partial(_drawn, world, order))
+
+
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], sources: tuple[str, ...]) -> Order:
+    """An order in the model's own size, or in that of the first image to edit; `given` may hold `safe` and `seed`."""
+    shown, safe = checked(model, prompt, asked, given)
+    size = (0, 0) if sources else _size(model, None, None)
+    return Order(model, shown, *size, seed_of(given.get("seed")), images=sources, safety=safe)
+
+
+def json_headers(made: generation.Made) -> dict[str, str]:
+    """The headers of a picture for an answer that speaks of it in JSON."""
+    of_file = ("cache-control", "content-disposition", *media.HARMLESS)
+    return {k: v for k, v in made.headers.items() if k not in of_file}
+
+
+# Routes.
+
+
+def whole(made: generation.Made) -> Response:
+    """The answer that is the file itself."""
+    file: File = made.stored.value
+    return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
+
+
+def number_of(query: Mapping[str, str], name: str) -> int | None:
+    return int(validation.coerced_number(query[name])) if name in query else None
+
+
+def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
+    """The prompt as the model may see it, and the checks that it went through."""
+    wanted = safety.asked_for(fields, asked.query, asked.headers)
+    found = Safety(safety.features(wanted, model.get("required_safety", ())))
+    [message] = found.redact([{"content": prompt}])
+    return message["content"], found
+
+
+def identity(asked: Asked, path: str, body: Any, applied: Safety) -> str:
+    """The identity of what is to be made; checks that a header asked for are part of it too."""
+    return cache.identity(asked.method, path, asked.query, [body, applied.applied], ("nofeed",))
+
+
+async def get_image(world: World, asked: Asked, prompt: str) -> Response:
+    query = asked.query
+    validation.against(validation.IMAGE_QUERY, query, "Query parameter")
+    model = world.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
+    width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
+    shown, safe = checked(model, prompt, asked, {})
+    order = Order(
+        model,
+        shown,
+        width,
+        height,
+        seed_of(query.get("seed")),
+        transparent=is_true(query.get("transparent")),
+        quality=query.get("quality", "medium"),
+        resolution=query.get("resolution"),
+        images=tuple(url for url in validation.image_urls(query.get("image", "")) if url),
+        safety=safe,
+    )
+    made = await draw(world, asked, order, identity(asked, f"/image/{prompt}", None, order.safety))
+    return whole(made)
+
+
+def pair_of(size: str) -> tuple[int | None, int | None]:
+    """Width and height of `WIDTHxHEIGHT`; parts that are no numbers are left to the model."""
+    wide, _, high = size.partition("x")
+    first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
+    return first, second
+
+
+def body_images(value: Any) -> tuple[str, ...]:
+    found = validation.image_urls(value) if isinstance(value, str) else value or []
+    return tuple(url for url in found if url)
+
+
+def _usage(units: Mapping[str, int]) -> Json:
+    text, shown = units.get("promptTextTokens", 0), units.get("promptImageTokens", 0)
+    drawn = units.get("completionImageTokens", 0) + units.get("completionVideoTokens", 0)
+    return {
+        "input_tokens": text + shown,
+        "output_tokens": drawn,
+        "total_tokens": text + shown + drawn,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": shown},
+    }
+
+
+QUALITIES = {"standard": "medium", "hd": "high"}
+
+
+def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str, int]) -> Response:
+    """The answer that speaks of the file or has it inside, as the request's body asks."""
+    file: File = made.stored.value
+    item: Json = {"revised_prompt": body["prompt"], "media_type": file.mime_type}
+    if body.get("response_format") == "url":
+        item["url"] = world.link(file)
+    else:
+        item["b64_json"] = base64.b64encode(file.data).decode()
+    answer = {"created": int(time.time()), "data": [item], "usage": _usage(units)}
+    return JSONResponse(answer, headers=json_headers(made))
+
+
+def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images: tuple[str, ...]) -> Order:
+    """The order in a body in the manner of OpenAI."""
+    prompt, safe = checked(model, body["prompt"], asked, body)
+    quality: str = body.get("quality", "medium")
+    return Order(
+        model,
+        prompt,
+        *size,
+        seed_of(body.get("seed")),
+        transparent=is_true(body.get("transparent")),
+        quality=QUALITIES.get(quality, quality),
+        resolution=body.get("resolution"),
+        images=images,
+        safety=safe,
+    )
+
+
+async def _answered(world: World, asked: Asked, order: Order, body: Json) -> Response:
+    """The picture of an order in the answer of OpenAI's routes; the form of the answer is no part of its identity."""
+    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    made = await draw(world, asked, order, identity(asked, asked.path, kept, order.safety))
+    return in_json(world, made, body | {"prompt": order.prompt}, _units(order))
+
+
+async def generations(world: World, asked: Asked) -> Response:
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
+    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
+    size = _size(model, *pair_of(body.get("size", "1024x1024")))
+    return await _answered(world, asked, _order(model, asked, body, size, body_images(body.get("image"))), body)
+
+
+# Edits. The service looks at their fields by hand: its refusals name no field.
+
+EDIT_FIELDS = ("prompt", "model", "size", "quality", "resolution", "response_format", "safe")  # no seed, no mask
+
+
+def _need(found: Any, what: str) -> None:
+    if not found:
+        raise upstream(400, f"Missing required field: {what}")
+
+
+def _check_edit(body: Json, table: validation.Table) -> None:
+    sentences = [s for name, check in table.items() if (s := check(body.get(name, validation.MISSING)))]
+    if sentences:
+        raise upstream(400, ", ".join(sentences))
+
+
+def _edit_json(asked: Asked) -> tuple[Json, list[str]]:
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), {})
+    _check_edit(body, validation.EDITS)
+    image = body["image"]
+    return body, [image] if isinstance(image, str) else [each["image_url"] for each in image]
+
+
+def _as_data_uri(upload: forms.Upload) -> str:
+    return f"data:{upload.mime_type or 'image/png'};base64,{base64.b64encode(upload.data).decode()}"
+
+
+async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
+    """The fields of a form that the service reads, and its pictures; files are known by their hash."""
+    try:
+        form = await forms.read(asked)
+    except forms.BrokenForm:
+        raise upstream(400, "Invalid multipart form data") from None
+    body: Json = {name: text for name in EDIT_FIELDS if (text := form.text(name))}
+    _need(body.get("prompt"), "prompt")
+    names = ("image", "image[]")
+    files = [upload for name in names for upload in form.files.get(name, ())]
+    linked = [text for name in names for text in form.fields.get(name, ())]
+    body["image"] = [*(upload.hash for upload in files), *linked]
+    _check_edit(body, {name: check for name, check in validation.EDITS.items() if name in EDIT_FIELDS})
+    return body, [*map(_as_data_uri, files), *linked]
+
+
+async def edits(world: World, asked: Asked) -> Response:
+    body, sources = await _edit_form(asked) if forms.is_form(asked) else _edit_json(asked)
+    _need(any(sources), "image")
+    # The default model draws only: an edit without a model is refused, by the service as here.
+    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/edits", "image")
+    wide, high = pair_of(body.get("size", ""))
+    size = _size(model, wide, high) if wide and high else (wide or 0, high or 0)
+    return await _answered(world, asked, _order(model, asked, body, size, tuple(filter(None, sources))), body)

@@ -1,0 +1,249 @@
+"""The media host, which the emulator serves under `/media`: uploads, and every file that was made or uploaded.
+
+The service has a host of its own for it, with errors that have no envelope.
+"""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, unquote
+from uuid import uuid4
+
+from starlette.responses import JSONResponse, Response
+
+from langchain_pollinations.emulator.service import accounts, forms, validation
+from langchain_pollinations.emulator.service.error_responses import FlatRefusal, Refusal
+from langchain_pollinations.emulator.state import Asked, File, World
+
+LARGEST = 400 * 1024 * 1024
+FOREVER = "public, max-age=31536000, immutable"
+UNKNOWN = "application/octet-stream"
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", re.ASCII)
+LONGEST_TAG = 64
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/svg+xml": "svg",
+    "audio/mpeg": "mp3",
+    "audio/opus": "opus",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/wav": "wav",
+    "audio/pcm": "pcm",
+    "model/gltf-binary": "glb",
+    "model/ply": "ply",
+}
+# A drawing can carry scripts: a browser that opens one must not run them.
+HARMLESS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+    "x-content-type-options": "nosniff",
+}
+
+
+def slug(prompt: str) -> str:
+    """What a file name says of a prompt: nothing where it has no Latin letters."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-")
+
+
+def file_name(prompt: str, mime_type: str) -> str:
+    """The name of a file that was made from a prompt."""
+    name = slug(prompt) or "generated-media"
+    extension = EXTENSIONS.get(mime_type) or (mimetypes.guess_extension(mime_type) or ".bin")[1:]
+    return f"{name}.{extension}"
+
+
+def _headers(world: World, file: File) -> dict[str, str]:
+    head = {
+        "x-content-id": file.id,
+        "x-content-size": str(len(file.data)),
+        "link": f'<{world.link(file)}>; rel="enclosure"',
+    }
+    return head | (HARMLESS if file.mime_type == "image/svg+xml" else {})
+
+
+def made_headers(world: World, file: File) -> dict[str, str]:
+    """The headers with which a generation route sends a file that was made."""
+    disposition = f'inline; filename="{file.name}"'
+    return {"cache-control": FOREVER, "content-disposition": disposition, **_headers(world, file)}
+
+
+def flat(refusal: Refusal) -> FlatRefusal:
+    """The same refusal in the words of the media host."""
+    return FlatRefusal(refusal.status, refusal.message, headers=refusal.headers)
+
+
+# Uploads.
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file as an upload brings it, whatever the encoding."""
+
+    data: bytes = field(repr=False)
+    mime_type: str
+    name: str = ""
+    id: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def _refuse(message: str, status: int = 400) -> FlatRefusal:
+    return FlatRefusal(status, message)
+
+
+def _raw(asked: Asked) -> Sent:
+    name = unquote(asked.headers.get("x-file-name", ""))
+    return Sent(asked.body, asked.headers["content-type"].strip(), name)
+
+
+async def _form(asked: Asked) -> Sent:
+    try:
+        form = await forms.read(asked)
+    except forms.BrokenForm as error:
+        raise _refuse(f"Invalid form: {error}") from error
+    file = form.file("file")
+    if file is None:
+        raise _refuse("No file: send it as the part 'file'")
+    guessed = mimetypes.guess_type(file.name)[0] or UNKNOWN
+    return Sent(file.data, file.mime_type or guessed, file.name, form.text("id"), _tags(form.fields.get("tags", ())))
+
+
+JSON_UPLOAD = validation.shape(
+    {
+        "data": validation.string(1),
+        "contentType": validation.optional(validation.string()),
+        "name": validation.optional(validation.string()),
+        "id": validation.optional(validation.string()),
+        "tags": validation.optional(validation.union(validation.string(), validation.array(validation.string()))),
+    }
+)
+
+
+def _json(asked: Asked) -> Sent:
+    try:
+        body: Any = asked.json
+    except (ValueError, RecursionError):
+        raise _refuse("Invalid JSON body") from None
+    sentence = JSON_UPLOAD(body)
+    if sentence is not None:
+        raise _refuse(f"Invalid JSON body: {sentence}")
+    tags = body.get("tags", [])
+    return Sent(
+        _decoded(body["data"]),
+        body.get("contentType") or UNKNOWN,  # a data URI has a type too, but the service does not look at it
+        body.get("name", ""),
+        body.get("id"),
+        _tags([tags] if isinstance(tags, str) else tags),
+    )
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64 or of a data URI; padding and line breaks do not matter."""
+    plain = "".join(text.rpartition(",")[2].split()).rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:  # binascii.Error is one, and what is not ASCII raises another
+        raise _refuse("Invalid base64 data") from None
+
+
+def _tags(values: Iterable[str]) -> tuple[str, ...]:
+    tags = [tag.strip() for value in values for tag in value.split(",") if tag.strip()]
+    if any(len(tag) > LONGEST_TAG or not tag.isprintable() for tag in tags):
+        raise _refuse(f"Invalid tags: at most {LONGEST_TAG} printable characters each")
+    return tuple(dict.fromkeys(tags))
+
+
+async def _sent(asked: Asked) -> Sent:
+    kind = asked.headers.get("content-type", "").strip().lower()
+    if forms.is_form(asked):
+        return await _form(asked)
+    if validation.JSON_TYPE.match(kind):
+        return _json(asked)
+    if not kind or kind.startswith("application/x-www-form-urlencoded"):
+        raise _refuse("Unsupported content type: send the bytes with their own type, a multipart form or JSON")
+    return _raw(asked)
+
+
+def _identified(world: World, key: str, wanted: str | None) -> str:
+    """A new id: one that was wished for gets a prefix of the account, and is given away once only."""
+    if wanted is None:
+        return str(uuid4())
+    if not ID.fullmatch(wanted):
+        raise _refuse("Invalid id: up to 128 letters, digits, '.', '_' and '-', the first a letter or digit")
+    found = f"{sha256(key.encode()).hexdigest()[:8]}-{wanted}"
+    if world.media.find(found) is not None:
+        raise _refuse(f"The id {wanted!r} exists already; nothing was replaced", 409)
+    return found
+
+
+async def upload(world: World, asked: Asked) -> Response:
+    try:
+        accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
+    except Refusal as refusal:
+        raise flat(refusal) from refusal
+    sent = await _sent(asked)
+    if not sent.data:
+        raise _refuse("Empty file")
+    if len(sent.data) > LARGEST:
+        raise _refuse(f"File too large: at most {LARGEST} bytes", 413)
+    if not MIME_TYPE.fullmatch(sent.mime_type):
+        raise _refuse("Unknown content type")
+    name = _identified(world, asked.key or "", sent.id)
+    lasting = sent.id is None and not sent.tags
+    file = File(name, sent.data, sent.mime_type, sent.name, sent.tags, lasting, is_upload=True)
+    world.media.put(file.id, file, len(file.data))
+    told = {"id": file.id, "url": world.link(file), "contentType": file.mime_type, "size": len(file.data)}
+    return JSONResponse(told | ({"tags": list(file.tags)} if file.tags else {}))
+
+
+# Retrieval, which needs no key.
+
+
+async def get(world: World, asked: Asked, path: str) -> Response:
+    """The bytes of a file, or what is known of it behind `/metadata`."""
+    name, _, rest = path.partition("/")
+    file = world.media.find(name)
+    if file is None or rest not in ("", "metadata"):
+        raise FlatRefusal(404, "Not found")
+    if rest:
+        known = {"id": file.id, "contentType": file.mime_type, "size": len(file.data), "uploadedAt": file.uploaded}
+        return JSONResponse(known)
+    # The service says inline for uploads too. A page that a test uploads would run here, beside everything else on
+    # 127.0.0.1, so that a browser saves it.
+    shown = "attachment" if file.is_upload else "inline"
+    headers = {
+        "content-type": file.mime_type,
+        "cache-control": FOREVER if file.permanent else "no-store",
+        "content-disposition": f"{shown}; filename*=UTF-8''{quote(file.name, safe='')}" if file.name else shown,
+    } | ({"x-content-type-options": "nosniff"} if file.is_upload else {})
+    return _ranged(file.data, asked.headers.get("range", ""), headers | _headers(world, file))
+
+
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+def _range(wanted: str, size: int) -> range | None:
+    """The bytes that a player asks for; None for all of them, and where it asks for several ranges or nonsense."""
+    found = RANGE.fullmatch(wanted.strip())
+    first, last = found.groups() if found else ("", "")
+    if not first:
+        return range(max(0, size - int(last)), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(size, int(last) + 1) if last else size)
+
+
+def _ranged(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
+    span = _range(wanted, len(data))
+    if span is None:
+        return Response(data, headers=headers | {"accept-ranges": "bytes"})
+    if not span:
+        return Response(status_code=416, headers={"content-range": f"bytes */{len(data)}"})
+    told = {"accept-ranges": "bytes", "content-range": f"bytes {span.start}-{span.stop - 1}/{len(data)}"}
+    return Response(data[span.start : span.stop], 206, headers | told)

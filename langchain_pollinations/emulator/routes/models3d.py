@@ -1,0 +1,109 @@
+"""The routes of 3D objects: `GET` and `POST /3d/{prompt}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.service import references, validation
+from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.error_responses import Refusal, invalid
+from langchain_pollinations.emulator.service.generation import Job, Made
+from langchain_pollinations.emulator.service.safety import Safety
+from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.synthesis import images as pictures
+from langchain_pollinations.emulator.synthesis import meshes
+
+GLB, PLY = "model/gltf-binary", "model/ply"
+SPLATS = "nvidia/asset-harvester"
+UNITS = {"completionImageTokens": 1}
+POINTS = {"low": 32, "medium": 64, "high": 112}  # along the longer side of a relief
+
+
+@dataclass(frozen=True)
+class Order:
+    """A 3D object as a request asks for it."""
+
+    model: Model
+    prompt: str
+    seed: int
+    resolution: str
+    images: tuple[str, ...]
+    safety: Safety
+
+    @property
+    def name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def priced(self) -> Model:
+        """The model with the prices of the resolution."""
+        variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
+        return {**self.model, "pricing": variants.get(self.resolution, self.model["pricing"])}
+
+
+def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
+    if not order.images and "text" not in order.model["input_modalities"]:
+        raise Refusal(400, f"Invalid parameters: {order.name} needs a reference image")
+    most = order.model.get("max_reference_images")
+    if most is not None and len(order.images) > most:
+        raise Refusal(400, f"This model supports at most {most} reference images")
+    references.check(world, order.images)
+
+
+def _made(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the object; where there is a picture, the prompt does not matter."""
+    if order.images:
+        mesh = meshes.of_picture(references.opened(world, order.images[0]), POINTS[order.resolution])
+    else:
+        mesh = meshes.of_words(order.prompt, pictures.Wish(order.prompt, 1, 1, order.seed, order.name).random)
+    return (meshes.ply(mesh), PLY) if order.name == SPLATS else (meshes.glb(mesh), GLB)
+
+
+async def make(world: World, asked: Asked, order: Order, key: str) -> Made:
+    """The object of an order, stored, made or joined; without a key it is made anew."""
+    job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
+    return await images.produced(world, asked, job, order, partial(_made, world, order))
+
+
+async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
+    return images.whole(await make(world, asked, order, key))
+
+
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any]) -> Order:
+    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    shown, safety = images.checked(model, prompt, asked, given)
+    return Order(model, shown, images.seed_of(given.get("seed")), "low", (), safety)
+
+
+def _order(world: World, asked: Asked, prompt: str, said: Mapping[str, Any], urls: tuple[str, ...]) -> Order:
+    model = world.catalog.resolve(said.get("model"), "3d", "/3d/{prompt}", "3d")
+    shown, safety = images.checked(model, prompt, asked, {})
+    resolution = said.get("resolution") or "low"
+    return Order(model, shown, images.seed_of(said.get("seed")), resolution, urls, safety)
+
+
+async def get(world: World, asked: Asked, prompt: str) -> Response:
+    query = asked.query
+    validation.against(validation.OBJECT_QUERY, query, "Query parameter")
+    urls = tuple(url for url in validation.image_urls(query.get("image", "")) if url)
+    order = _order(world, asked, prompt, query, urls)
+    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", None, order.safety))
+
+
+async def post(world: World, asked: Asked, prompt: str) -> Response:
+    """The same with a body, which knows no field beside its own."""
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.OBJECT)
+    unknown = [f'"{name}"' for name in body if name not in validation.OBJECT]
+    if unknown:
+        raise invalid("JSON body", {}, [f"Unrecognized key{'s' if unknown[1:] else ''}: {', '.join(unknown)}"])
+    validation.against({"safe": validation.OBJECT_QUERY["safe"]}, asked.query, "Query parameter")
+    image = body.get("image", [])
+    order = _order(world, asked, prompt, body, (image,) if isinstance(image, str) else tuple(image))
+    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", body, order.safety))

@@ -1,0 +1,353 @@
+"""The video routes: `GET /video/{prompt}`, and video models where pictures are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import Any
+
+from starlette.responses import Response
+
+from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.service import cache, generation, references, usage, validation
+from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.service.generation import Job
+from langchain_pollinations.emulator.service.safety import Safety
+from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.synthesis import images as pictures
+from langchain_pollinations.emulator.synthesis import video_encoder
+from langchain_pollinations.emulator.synthesis.answers import melody
+
+Json = dict[str, Any]
+
+RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
+ADAPTIVE = "adaptive"
+USUAL_RATIO = "16:9"
+USUAL_SECONDS = 5
+SHORT_SIDES = {
+    "360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1k": 1024, "2k": 1440, "4k": 2160,
+}  # fmt: skip
+TOKENS = 5000  # of a second of film, about, where a model counts them
+PICTURE_TOKENS = 258
+
+# What no list tells of a model: each row is documented, and models without one leave it to their provider.
+OFFERED_RATIOS: Mapping[str, tuple[str, ...]] = {
+    "google/veo-3.1-fast": ("16:9", "9:16"),
+    "google/gemini-omni-1.1-flash": ("16:9", "9:16"),
+    "minimax/minimax-h3": ("16:9",),
+    "minimax/minimax-h3-max": ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
+    "minimax/minimax-h3-max-turbo": ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
+}
+FIXED_RESOLUTIONS = {"alibaba/wan-2.2-fast": "480p"}
+USUAL_RESOLUTION = "720p"  # of the other models that list none
+FIXED_RATE = 24
+FIXED_RATE_MODELS = (
+    "google/gemini-omni-1.1-flash",
+    "minimax/minimax-h3",
+    "minimax/minimax-h3-max",
+    "minimax/minimax-h3-max-turbo",
+)
+ALWAYS_SOUND = (
+    "google/gemini-omni-1.1-flash",
+    "alibaba/wan-2.6",
+    "minimax/minimax-h3",
+    "minimax/minimax-h3-max-turbo",
+)
+SOUND_WHEN_ASKED = ("google/veo-3.1-fast", "alibaba/wan-3.0")
+REFERENCES = {"reference_images": "image/", "reference_videos": "video/", "reference_audios": "audio/"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A film as a request asks for it; what it leaves out is None."""
+
+    model: Model
+    prompt: str
+    seed: int
+    duration: float | None = None
+    resolution: str | None = None
+    ratio: str | None = None
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    audio: bool | None = None
+    frames: tuple[str, ...] = ()
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    safety: Safety = field(default_factory=lambda: Safety([]))
+
+    @property
+    def name(self) -> str:
+        return str(self.model["name"])
+
+    @property
+    def can(self) -> tuple[str, ...]:
+        return tuple(self.model.get("video_capabilities", ()))
+
+    @property
+    def seconds(self) -> int:
+        default = self.model.get("default_duration", USUAL_SECONDS)
+        return int(default if self.duration is None else self.duration)
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """What the model offers, the default first."""
+        fixed = FIXED_RESOLUTIONS.get(self.name, USUAL_RESOLUTION)
+        return tuple(self.model.get("resolutions") or (fixed,))
+
+    @property
+    def ratios(self) -> tuple[str, ...]:
+        return OFFERED_RATIOS.get(self.name, RATIOS)
+
+    @property
+    def has_sound(self) -> bool:
+        if "audio_output" not in self.can:
+            return False
+        return self.name in ALWAYS_SOUND or (self.name not in SOUND_WHEN_ASKED if self.audio is None else self.audio)
+
+    def given(self, kind: str) -> tuple[str, ...]:
+        return self.references.get(kind, ())
+
+    @cached_property
+    def priced(self) -> Model:
+        """The model at the prices of what is asked: they depend on the resolution and on what is given."""
+        variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
+        resolution = self.resolution or self.resolutions[0]
+        wanted = [resolution]
+        if self.frames or self.given("reference_images"):
+            wanted.insert(0, f"{resolution}_image")
+        if self.given("reference_videos"):
+            wanted = [f"video_in_{resolution}", "video_in", *wanted]
+        prices: Mapping[str, str] = next((variants[name] for name in wanted if name in variants), {})
+        return {**self.model, "pricing": {**self.model.get("pricing", {}), **prices}}
+
+
+# What a model can do with an order; each check raises the service's refusal.
+
+
+def _unable(order: Order, what: str) -> Refusal:
+    return Refusal(400, f"Invalid parameters: {what} for {order.name}")
+
+
+def _duration(order: Order) -> None:
+    asked, allowed = order.duration, order.model.get("allowed_durations")
+    if asked is None:
+        return
+    low, high = order.model.get("min_duration", 1), order.model.get("max_duration", 120)
+    if asked != int(asked) or not low <= asked <= high or (allowed and asked not in allowed):
+        offered = ", ".join(map(str, allowed)) if allowed else f"{low} to {high}"
+        raise _unable(order, f"duration must be one of {offered} seconds")
+
+
+def _resolution(order: Order) -> None:
+    if order.resolution is not None and order.resolution not in order.resolutions:
+        raise _unable(order, f"resolution {order.resolution} is not available")
+
+
+def _ratio(order: Order) -> None:
+    if order.ratio is None or order.ratio in order.ratios:
+        return
+    if order.ratio != ADAPTIVE or order.name in OFFERED_RATIOS:
+        raise _unable(order, f"aspectRatio must be one of {', '.join(order.ratios)}")
+
+
+def _rate(order: Order) -> None:
+    if order.name in FIXED_RATE_MODELS and order.fps not in (None, FIXED_RATE):
+        raise _unable(order, f"fps must be {FIXED_RATE}")
+
+
+def _frames(order: Order) -> None:
+    if order.frames and "start_frame" not in order.can:
+        raise _unable(order, "a first frame is not supported")
+    if len(order.frames) > 1 and "end_frame" not in order.can:
+        raise _unable(order, "a last frame is not supported")
+    if len(order.frames) > 2:
+        raise _unable(order, "image takes a first and a last frame, no more,")
+
+
+def _references(order: Order) -> None:
+    for kind in REFERENCES:
+        if order.given(kind) and kind not in order.can:
+            raise _unable(order, f"{kind} is not supported")
+    # `max_reference_images` counts the frames; how many `reference_images` there may be, no list tells.
+    most = order.model.get("max_reference_videos")
+    if most is not None and len(order.given("reference_videos")) > most:
+        raise _unable(order, f"reference_videos takes at most {most} addresses")
+
+
+ABILITIES = (_duration, _resolution, _ratio, _rate, _frames, _references)
+
+
+def _check_abilities(world: World, order: Order) -> None:
+    order.safety.block([{"content": order.prompt}])
+    for check in ABILITIES:
+        check(order)
+    references.check(world, order.frames)
+    for kind, mime_type in REFERENCES.items():
+        for url in order.given(kind):
+            _check_address(world, url, mime_type)
+
+
+def _check_address(world: World, url: str, mime_type: str) -> None:
+    """Refuse an address of a file that is not there, or of another kind; files elsewhere are never fetched."""
+    file = references.own(world, url)
+    if file is None:
+        references.check_address(url)
+    elif not file.mime_type.startswith(mime_type):
+        raise Refusal(400, f"Unsupported media type: {file.mime_type}", code="unsupported_image_media_type")
+
+
+# The film itself.
+
+
+def _quotient(ratio: str) -> float:
+    wide, high = ratio.split(":")
+    return int(wide) / int(high)
+
+
+def _nearest(order: Order, size: tuple[int, int]) -> str:
+    """The ratio that a model offers for a picture of a size."""
+    return min(order.ratios, key=lambda ratio: abs(math.log(_quotient(ratio) * size[1] / size[0])))
+
+
+def _even(length: float) -> int:
+    return 2 * round(length / 2)
+
+
+def film_size(order: Order, first: tuple[int, int] | None = None) -> video_encoder.Size:
+    """Width and height of an order's film, which begins with a picture of that size."""
+    given = first if order.ratio == ADAPTIVE or order.size is None else order.size
+    ratio = order.ratio if order.ratio not in (None, ADAPTIVE) else _nearest(order, given) if given else USUAL_RATIO
+    short, quotient = SHORT_SIDES[order.resolution or order.resolutions[0]], _quotient(ratio)
+    return _even(short * max(1, quotient)), _even(short * max(1, 1 / quotient))
+
+
+def _made(world: World, order: Order) -> tuple[bytes, str]:
+    """Bytes and type of the film of an order."""
+    frames = [references.opened(world, url, (640, 360)) for url in order.frames]
+    size = film_size(order, frames[0].size if frames else None)
+    modest = video_encoder.view_size(size)
+    still = pictures.framed(pictures.Wish(order.prompt, *modest, order.seed, order.name))
+    between = [references.opened(world, url, modest) for url in order.given("reference_images")]
+    last = frames[1:] or ([still] if frames else [])
+    digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
+    focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # a little above the middle, where there is most to see
+    tune = melody.samples(order.prompt) if order.has_sound else None
+    return video_encoder.encode(
+        [*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, tune
+    ), "video/mp4"
+
+
+def _units(order: Order) -> dict[str, int]:
+    """What a film uses: seconds, or tokens where the model counts them."""
+    prices, seconds = order.priced["pricing"], order.seconds
+    counted = "completionVideoTokens" in prices
+    given = len(order.frames) + len(order.given("reference_images"))
+    found = {
+        "promptTextTokens": usage.tokens(order.prompt) if "promptTextTokens" in prices else 0,
+        "promptImageTokens": given * (PICTURE_TOKENS if counted else 1) if "promptImageTokens" in prices else 0,
+        # The emulator does not measure films that it is given: each counts as long as the one it makes.
+        "promptVideoSeconds": len(order.given("reference_videos")) * seconds if "promptVideoSeconds" in prices else 0,
+        "completionVideoTokens": TOKENS * seconds if counted else 0,
+        "completionVideoSeconds": 0 if counted else seconds,
+        "completionAudioSeconds": seconds if order.has_sound and not counted else 0,
+    }
+    return {unit: count for unit, count in found.items() if count}
+
+
+async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+    """The film of an order, stored, made or joined."""
+    job = Job(order.priced, key, _units(order), lambda: _check_abilities(world, order))
+    return await images.produced(world, asked, job, order, partial(_made, world, order))
+
+
+# Requests.
+
+
+def _number(value: Any) -> float | None:
+    """A number as text or JSON has it; nothing where there is none."""
+    number = validation.coerced_number(value) if isinstance(value, str) else value
+    return number if validation.number()(number) is None else None
+
+
+def _duration_of(value: Any) -> float | None:
+    number = _number(value)
+    if value is not None and number is None:
+        raise Refusal(400, "Invalid parameters: duration must be a whole number of seconds")
+    return number
+
+
+def _order(
+    model: Model,
+    prompt: str,
+    asked: Asked,
+    given: Mapping[str, Any],
+    size: tuple[int | None, int | None],
+    frames: tuple[str, ...],
+) -> Order:
+    """The order of a request, whose parameters have the same names in a query and in a body."""
+    audio, ratio = given.get("audio"), given.get("aspectRatio")
+    wide, high = size
+    shown, safety = images.checked(model, prompt, asked, given)
+    return Order(
+        model,
+        shown,
+        images.seed_of(given.get("seed")),
+        duration=_duration_of(given.get("duration")),
+        resolution=given.get("resolution"),
+        ratio=None if ratio in (None, "") else str(ratio),
+        size=(wide, high) if wide and high else None,
+        fps=_number(given.get("fps")),
+        audio=None if audio is None else images.is_true(audio),
+        frames=frames,
+        references={kind: tuple(given[kind].split("|")) for kind in REFERENCES if given.get(kind)},
+        safety=safety,
+    )
+
+
+def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], frames: tuple[str, ...]) -> Order:
+    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    return _order(model, prompt, asked, given, (None, None), frames)
+
+
+async def _get(world: World, asked: Asked, prompt: str, model: Model, route: str) -> Response:
+    query = asked.query
+    size = images.number_of(query, "width"), images.number_of(query, "height")
+    order = _order(model, prompt, asked, query, size, tuple(validation.image_urls(query.get("image", ""))))
+    key = cache.identity(asked.method, f"{route}{prompt}", query, order.safety.applied, ("nofeed",))
+    return images.whole(await make(world, asked, order, key))
+
+
+async def get_video(world: World, asked: Asked, prompt: str) -> Response:
+    validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
+    model = world.catalog.resolve(asked.query.get("model"), "video", "/video/{prompt}", "video")
+    return await _get(world, asked, prompt, model, "/video/")
+
+
+def _is_video(world: World, name: Any) -> bool:
+    model = world.catalog.find(name.strip()) if isinstance(name, str) else None
+    return model is not None and model["category"] == "video"
+
+
+async def get_image(world: World, asked: Asked, prompt: str) -> Response:
+    """`GET /image/{prompt}`: a picture, or a film where the model makes films."""
+    if not _is_video(world, asked.query.get("model")):
+        return await images.get_image(world, asked, prompt)
+    validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
+    model = world.catalog.resolve(asked.query["model"], "image", "/image/{prompt}", "image")
+    return await _get(world, asked, prompt, model, "/image/")
+
+
+async def generations(world: World, asked: Asked) -> Response:
+    """`POST /v1/images/generations`: pictures, or films where the model makes films."""
+    body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
+    if not _is_video(world, body.get("model")):
+        return await images.generations(world, asked)
+    model = world.catalog.resolve(body["model"], "images", "/v1/images/generations", "image")
+    size, frames = images.pair_of(body.get("size", "")), images.body_images(body.get("image"))
+    order = _order(model, body["prompt"], asked, body, size, frames)
+    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    key = cache.identity(asked.method, asked.path, asked.query, [kept, order.safety.applied], ("nofeed",))
+    return images.in_json(world, await make(world, asked, order, key), body | {"prompt": order.prompt}, _units(order))

@@ -1,0 +1,1 @@
+"""Scripted replies and faults, and the forms in which responses are sent."""

@@ -1,0 +1,192 @@
+"""Scripted answers and faults: what to play instead of the natural answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+from langchain_pollinations.emulator.service.error_responses import Refusal
+
+DONE = b"data: [DONE]\n\n"
+_numbers = count(1)
+
+
+def is_text_route(path: str) -> bool:
+    """Whether a path answers with text of a model; scripted replies are for these by default."""
+    return path in ("/v1/chat/completions", "/text") or (path.startswith("/text/") and path != "/text/models")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the script; each request that it suits takes it once."""
+
+    on: str | None = None
+    times: int = 1
+    delay: float = 0.0
+    chunk_delay: float = 0.0
+    was_taken: bool = False
+
+    def suits(self, path: str) -> bool:
+        return is_text_route(path) if self.on is None else path.startswith(self.on)
+
+
+@dataclass(frozen=True)
+class Message(Entry):
+    """An assistant message, sent in the form that the request asks for, after the service's checks."""
+
+    message: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    dialect: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Raw(Entry):
+    """Status, headers and bytes, whatever was asked."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Refused(Entry):
+    """A refusal, in the form of the host that plays it."""
+
+    refusal: Refusal = field(default_factory=lambda: Refusal(500))
+
+
+@dataclass(frozen=True)
+class Chunks(Entry):
+    """Pieces of a body, one network write each, and nothing after them."""
+
+    pieces: Sequence[bytes] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Damage(Entry):
+    """A fault of the connection or the stream: the natural answer, harmed on its way."""
+
+    kind: str = "drop"
+    after: int | None = None
+    seconds: float = 5.0
+    pings: bool = False
+
+
+@dataclass(frozen=True)
+class Soft(Entry):
+    """A fault inside a good answer of a text route, in the form that the request asks for."""
+
+    kind: str = "balance notice"
+    after: int | None = None
+
+
+class Script:
+    """The lines still to be played, first in, first out; safe to fill from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: list[Entry] = []
+
+    def add(self, *entries: Entry) -> None:
+        with self._lock:
+            self._entries.extend(entries)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+    @property
+    def unused(self) -> list[Entry]:
+        """The lines that no request has taken. A line for several requests counts as used after the first."""
+        with self._lock:
+            return [entry for entry in self._entries if not entry.was_taken]
+
+    def give_back(self, entry: Entry) -> None:
+        """Let the next request have an entry that was taken for one that is not answered after all."""
+        with self._lock:
+            self._entries.insert(0, replace(entry, times=1))
+
+    def suits(self, entry: Entry, path: str) -> bool:
+        return entry.suits(path)
+
+    def take(self, path: str, *, messages: bool) -> Entry | None:
+        """The first line that suits the path: with `messages` what a route answers, else what needs no route to it."""
+        with self._lock:
+            for place, entry in enumerate(self._entries):
+                if not self.suits(entry, path):
+                    continue
+                if isinstance(entry, Damage if messages else Message | Soft):
+                    return None  # a route answers naturally under a damage, and the next damage is the next request's
+                if entry.times > 1:
+                    self._entries[place] = replace(entry, times=entry.times - 1, was_taken=True)
+                else:
+                    del self._entries[place]
+                return entry
+        return None
+
+
+def encoded(body: Any) -> tuple[bytes, str]:
+    """Bytes of a raw body, and the content type that suits it."""
+    if isinstance(body, bytes):
+        return body, "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), f"text/{'html' if body.lstrip().startswith('<') else 'plain'}; charset=utf-8"
+    return json.dumps(body, ensure_ascii=False).encode(), "application/json"
+
+
+def event(data: Any) -> bytes:
+    """A server-sent event: JSON of anything but text and bytes, which are sent as they are."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode()
+    return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
+
+
+_TOOL_CALL_FORMS = (
+    'LangChain\'s form {"name": "f", "args": {...}, "id": "..."} or '
+    'OpenAI\'s form {"id": "...", "type": "function", "function": {"name": "f", "arguments": "{...}"}}'
+)
+
+
+def read_tool_call(call: Any) -> dict[str, Any]:
+    """A tool call of `reply`, in LangChain's or OpenAI's form, as it stands in an assistant message.
+
+    Raises:
+        TypeError: If it has another form.
+    """
+    match call:
+        case {"name": str(name), **rest} if (
+            rest.keys() <= {"args", "id", "type"}
+            and isinstance(arguments := rest.get("args", {}), Mapping | str)
+            and rest.get("type", "tool_call") == "tool_call"
+        ):
+            call_id = rest.get("id")
+        case {"function": {"name": str(name), "arguments": str(arguments), **others}, **rest} if (
+            not others and rest.keys() <= {"id", "type"} and rest.get("type", "function") == "function"
+        ):
+            call_id = rest.get("id")
+        case _:
+            raise TypeError(f"tool_calls: {call!r} has neither {_TOOL_CALL_FORMS}; message=... sends anything else")
+    if call_id is not None and not isinstance(call_id, str):
+        raise TypeError(f"tool_calls: the id must be a string or None, not {call_id!r}")
+    return tool_call(name, arguments, call_id)
+
+
+def tool_call(name: str, arguments: Mapping[str, Any] | str, call_id: str | None = None) -> dict[str, Any]:
+    """A tool call as it stands in an assistant message."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    if call_id is None:
+        call_id = "call_" + sha256(f"{next(_numbers)} {name} {text}".encode()).hexdigest()[:24]
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}

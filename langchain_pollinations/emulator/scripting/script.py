@@ -1,0 +1,133 @@
+"""The words with which a test scripts what a host answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_pollinations.emulator.scripting import dialects, faults, replies
+from langchain_pollinations.emulator.service.error_responses import Refusal
+
+
+class Scripted:
+    """A host that plays what a test scripts."""
+
+    cases: Mapping[str, Callable[[], faults.Case]] = faults.CASES
+    soft_cases: Sequence[str] = faults.SOFT_CASES
+
+    @property
+    def script(self) -> replies.Script:
+        raise NotImplementedError
+
+    @property
+    def unused_replies(self) -> list[replies.Entry]:
+        """What was scripted and no request has asked for; the fixture `pollinations_emulator` fails such a test."""
+        return self.script.unused
+
+    def reply(
+        self,
+        *texts: str,
+        tool_calls: Sequence[Mapping[str, Any]] | None = None,
+        message: Mapping[str, Any] | None = None,
+        body: Any = None,
+        chunks: Sequence[Any] | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        finish_reason: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        dialect: str | None = None,
+        on: str | None = None,
+        delay: float = 0.0,
+        chunk_delay: float = 0.0,
+        times: int = 1,
+        **extra: Any,
+    ) -> None:
+        """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream.
+
+        A tool call has LangChain's form, `{"name", "args", "id"}`, or OpenAI's, `{"id", "type", "function"}`; without
+        an id it gets one. Arguments given as a string are sent as they are, JSON or not.
+
+        A message may say in neutral keys what each `dialect` renders in its own form: `content`, `reasoning_content`,
+        `tool_calls`, `refusal`, `audio`, `images` (addresses), `sources` (of `url`, `title` and the `text` that rests
+        on it), `searches` (queries) and `code` (of `code` and `output`). All other keys are sent as they are.
+        """
+        if dialect is not None:
+            dialects.named(dialect)
+        line: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
+        given = dict(headers or {})
+        if body is not None:
+            data, kind = replies.encoded(body)
+            head = {"content-type": content_type or kind, **given}
+            self.script.add(replies.Raw(**line, status=status, headers=head, body=data))
+            return
+        if chunks is not None:
+            head = {"content-type": content_type or "text/event-stream; charset=utf-8", **given}
+            pieces = [replies.event(chunk) for chunk in chunks]
+            self.script.add(replies.Chunks(**line, status=status, headers=head, pieces=pieces))
+            return
+        said: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
+        said |= {"model": model, "dialect": dialect, "extra": extra}
+        for each in _messages(texts, tool_calls, message):
+            self.script.add(replies.Message(**line, **said, message=each))
+
+    def fail(
+        self,
+        case: int | str,
+        *,
+        code: str | None = None,
+        message: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+        fix_url: str | None = None,
+        body: Any = None,
+        times: int = 1,
+        on: str = "/",
+        delay: float = 0.0,
+        after: int | None = None,
+        seconds: float = 5.0,
+        pings: bool = False,
+    ) -> None:
+        """Queue a fault: a status in the form of its host or with a raw body, or a named case of `faults`."""
+        line: dict[str, Any] = {"on": on, "times": times, "delay": delay}
+        if case in faults.DAMAGES:
+            damage = replies.Damage(**line, kind=str(case), after=after, seconds=seconds, pings=pings)
+            self.script.add(damage)
+            return
+        if case in self.soft_cases:
+            soft = line | {"on": None if on == "/" else on}
+            self.script.add(replies.Soft(**soft, kind=str(case), after=after))
+            return
+        found: faults.Case
+        if isinstance(case, str):
+            found = faults.named(case, self.cases, self.soft_cases)
+        elif body is not None:
+            found = faults.Plain(case, body)
+        else:
+            found = Refusal(case, message, code=code, details=details, fix_url=fix_url)
+        self.script.add(_faulty(found, headers or {}, line))
+
+
+def _messages(
+    texts: Sequence[str],
+    tool_calls: Sequence[Mapping[str, Any]] | None,
+    message: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
+    if message is not None:
+        return [dict(message)]
+    if tool_calls is None and not texts:
+        raise TypeError("reply() needs texts, tool_calls, message, body or chunks")
+    if tool_calls is not None:
+        calls = [replies.read_tool_call(call) for call in tool_calls]
+        return [{"content": texts[0] if texts else None, "tool_calls": calls}]
+    return [{"content": text} for text in texts]
+
+
+def _faulty(found: faults.Case, headers: Mapping[str, str], line: Mapping[str, Any]) -> replies.Entry:
+    if isinstance(found, Refusal):
+        found.headers.update((name.lower(), value) for name, value in headers.items())
+        return replies.Refused(**line, refusal=found)
+    data, kind = replies.encoded(found.body)
+    head = {"content-type": kind, **found.headers, **headers}
+    return replies.Raw(**line, status=found.status, headers=head, body=data)

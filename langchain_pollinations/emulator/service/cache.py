@@ -1,0 +1,79 @@
+"""The response cache: equal requests share one generation, and later get the stored answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.error_responses import Refusal, now
+
+NOT_IDENTITY = ("key", "no-cache")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The result of one generation: what the answer is made of, and the headers that go with it."""
+
+    value: Any
+    weight: int  # about the bytes that it takes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    date: str = field(default_factory=now)
+
+
+def identity(method: str, path: str, query: Mapping[str, str], body: Any, without: tuple[str, ...] = ()) -> str:
+    """The key of a request: everything that shapes the answer, nobody's name."""
+    dropped = (*NOT_IDENTITY, *without)
+    kept_query = sorted((k, v) for k, v in query.items() if k not in dropped)
+    kept_body = {k: v for k, v in body.items() if k not in dropped} if isinstance(body, dict) else body
+    text = json.dumps(["GET" if method == "HEAD" else method, path, kept_query, kept_body], sort_keys=True)
+    return sha256(text.encode()).hexdigest()
+
+
+class Cache:
+    """Stored answers, and the generations that run at this moment."""
+
+    def __init__(self) -> None:
+        self._stored: Newest[Stored] = Newest()
+        self._running: dict[str, asyncio.Task[Stored]] = {}
+
+    def clear(self) -> None:
+        self._stored.clear()
+        self._running.clear()
+
+    def find(self, key: str) -> Stored | None:
+        return self._stored.find(key)
+
+    async def join(self, key: str, make: Callable[[], Awaitable[Stored]]) -> tuple[Stored, str]:
+        """The result for a key and how it came about; it is made even when the one who asked goes away."""
+        running = self._running.get(key)
+        if running is not None:
+            try:
+                return await asyncio.shield(running), "COALESCED"
+            except Refusal as refusal:
+                refusal.headers["x-cache-type"] = "COALESCED-ERROR"
+                raise
+
+        async def generation() -> Stored:
+            return await make()
+
+        task = asyncio.create_task(generation())
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._finished(key, done))
+        return await asyncio.shield(task), "GENERATED"
+
+    def _finished(self, key: str, task: asyncio.Task[Stored]) -> None:
+        if self._running.get(key) is not task:
+            return
+        del self._running[key]
+        if not task.cancelled() and task.exception() is None:
+            stored = task.result()
+            self._stored.put(key, stored, stored.weight)
+
+
+def headers(key: str, kind: str, date: str) -> dict[str, str]:
+    return {"x-cache": "HIT", "x-cache-type": kind, "x-cache-key": key[:16], "x-cache-date": date}

@@ -1,0 +1,119 @@
+"""Chat bodies over 32 MiB: their inline files go to the media host, and URLs take their place."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from langchain_pollinations.emulator.scripting import dialects
+from langchain_pollinations.emulator.service import accounts, validation
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import Asked, File, World
+
+Json = dict[str, Any]
+
+MIB = 1024 * 1024
+FROM = 32 * MIB  # a request that announces more than this takes this path
+MOST = 100 * MIB
+MOST_INLINE = 20 * MIB  # characters of one data URI
+# Characters of the body without its files. The service also stops reading at 36 MiB that it could not take out, but
+# such a body exceeds this limit or that of one file anyway.
+MOST_LEFT = 16 * MIB
+# No base64 here: a regular expression over 20 MiB takes longer than decoding does.
+HEAD = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
+TYPES = {
+    "image_url": re.compile(r"image/(jpeg|png|webp|gif)"),
+    "video_url": re.compile(r"video/.*"),
+    "file": re.compile(r".*"),
+}
+PDF = "application/pdf"
+
+
+def applies(asked: Asked) -> bool:
+    """Whether a request takes this path: its Content-Length decides, not its real length."""
+    length = asked.headers.get("content-length", "")
+    return length.isdecimal() and int(length) > FROM
+
+
+def compacted(world: World, asked: Asked) -> Asked:
+    """The request with URLs in place of its inline files."""
+    if not applies(asked):
+        return asked
+    try:
+        body = validation.parsed(asked.body)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "Invalid JSON body") from None
+    has_pdf_data = False
+    for part in _parts(body):
+        has_pdf_data |= _moved(world, asked, part)
+    if has_pdf_data and not _is_on_openrouter(world, body.get("model")):
+        raise Refusal(413, "Large inline PDF file_data requires an OpenRouter model")
+    left = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    if len(left) > MOST_LEFT:
+        raise Refusal(413, "Chat content exceeds the 16 MiB limit after media offload")
+    return replace(asked, body=left.encode())
+
+
+def _parts(body: Any) -> Iterator[Json]:
+    """The content parts of a body whose form is not checked yet."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    for message in messages if isinstance(messages, list) else []:
+        content = message.get("content") if isinstance(message, dict) else None
+        yield from (part for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
+
+
+def _moved(world: World, asked: Asked, part: Json) -> bool:
+    """Put the inline file of a part on the media host; whether it was a PDF in `file_data`."""
+    kind = part.get("type")
+    holder = part.get(kind) if isinstance(kind, str) and kind in TYPES else None
+    if not isinstance(kind, str) or not isinstance(holder, dict):
+        return False
+    data = _pdf_data(holder) if kind == "file" else None
+    field = "file_url" if kind == "file" else "url"
+    uri = holder.get(field) if data is None else data
+    if not isinstance(uri, str) or not uri.startswith("data:"):
+        return False
+    holder[field] = _stored(world, asked, uri, kind)
+    if data is not None:
+        del holder["file_data"]
+    return data is not None
+
+
+def _pdf_data(file: Json) -> str | None:
+    """The PDF in the `file_data` of a part as a data URI; files of other types stay where they are."""
+    data = file.get("file_data")
+    if not isinstance(data, str) or not data or "file_url" in file:
+        return None
+    if not data.startswith("data:"):
+        return f"data:{PDF};base64,{data}" if file.get("mime_type") == PDF else None
+    return data if data.startswith(f"data:{PDF};base64,") else None
+
+
+def _stored(world: World, asked: Asked, uri: str, kind: str) -> str:
+    """The URL under which the media host keeps an inline file: always the same one for the same bytes and user."""
+    if len(uri) > MOST_INLINE:
+        raise Refusal(413, "An inline media item exceeds the 20 MiB limit")
+    accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
+    head = HEAD.match(uri)
+    if head is None or not TYPES[kind].fullmatch(head[1]):
+        raise Refusal(400, "Invalid inline media data URL")
+    text = uri[head.end() :]
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise Refusal(400, "Invalid inline media data URL") from None
+    name = sha256(b"\0".join([(asked.key or "").encode(), head[1].encode(), data])).hexdigest()
+    file = File(name, data, head[1])
+    world.media.put(file.id, file, len(data))
+    return world.link(file)
+
+
+def _is_on_openrouter(world: World, name: Any) -> bool:
+    model = world.catalog.find(name) if isinstance(name, str) else None
+    return model is not None and dialects.of_model(model["name"]).name == "openrouter"

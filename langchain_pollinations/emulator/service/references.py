@@ -1,0 +1,119 @@
+"""Pictures that a request brings along or points at."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from io import BytesIO
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from PIL import Image, ImageOps
+
+from langchain_pollinations.emulator.service.error_responses import Refusal
+from langchain_pollinations.emulator.state import File, World
+from langchain_pollinations.emulator.synthesis import images
+from langchain_pollinations.emulator.synthesis.answers.attachments import FORMATS
+
+LARGEST = 20 * 1024 * 1024  # bytes of a picture
+MOST_PIXELS = 64_000_000
+LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
+STRANGER = (768, 512)  # the size of a picture that nobody has seen
+
+
+def check(world: World, addresses: Iterable[str]) -> None:
+    """Refuse addresses that the service would not fetch, and what is behind the others where it is no picture."""
+    for address in addresses:
+        data = _data(world, address)
+        if data is not None:
+            _read(data)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the public web."""
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:  # brackets that do not close
+        return False
+    is_local = not host or ":" in host or LOCAL.fullmatch(host) is not None
+    return parts.scheme in ("http", "https") and "@" not in parts.netloc and not is_local
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that is not on the public web."""
+    if not is_public(address):
+        raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
+
+
+def own(world: World, address: str) -> File | None:
+    """The file behind an address of the emulator's own media host; none where it is an address elsewhere."""
+    home = f"{world.url}/media/"
+    if not address.startswith(home):
+        return None
+    file = world.media.find(address.removeprefix(home))
+    if file is None:
+        raise Refusal(400, f"Failed to download image: {address}", code="failed_to_download_image")
+    return file
+
+
+def opened(world: World, address: str, size: tuple[int, int] = STRANGER) -> Image.Image:
+    """The picture at an address; of one that nobody can fetch offline, the words in it tell how it looks."""
+    data = _data(world, address)
+    if data is None:
+        return images.view(_words(address), *size)
+    image = ImageOps.exif_transpose(_read(data))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    paper = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+
+
+def _data(world: World, address: str) -> bytes | None:
+    """The bytes at an address; none where it is somewhere on the web, which the emulator does not visit."""
+    if address.startswith("data:"):
+        return _inline(address)
+    file = own(world, address)
+    if file is not None:
+        return file.data
+    check_address(address)
+    return None
+
+
+def _inline(address: str) -> bytes:
+    head, _, body = address.partition(",")
+    if not head.lower().endswith(";base64"):
+        return unquote_to_bytes(body)
+    try:
+        return base64.b64decode(unquote(body), validate=True)
+    except (binascii.Error, ValueError):
+        raise _unsupported() from None
+
+
+def _unsupported() -> Refusal:
+    return Refusal(400, "Unsupported image media type", code="unsupported_image_media_type")
+
+
+def _too_large() -> Refusal:
+    return Refusal(400, "Image too large", code="image_too_large")
+
+
+def _read(data: bytes) -> Image.Image:
+    if len(data) > LARGEST:
+        raise _too_large()
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_large()
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
+        raise _too_large() from None
+    except (OSError, SyntaxError, ValueError):  # what Pillow says of files that are none or stop early
+        raise _unsupported() from None
+    return image
+
+
+def _words(address: str) -> str:
+    parts = urlsplit(address)
+    return " ".join(re.findall(r"[^\W_]+", unquote(f"{parts.path} {parts.query}"))) + f" {address}"

@@ -1,0 +1,93 @@
+"""The service's own safety checks, which a request asks for with `safe`: some redact the prompt, others refuse it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_pollinations.emulator.service import validation
+from langchain_pollinations.emulator.service.error_responses import Refusal, invalid
+from langchain_pollinations.emulator.synthesis.answers.conversation import text_of
+
+Json = dict[str, Any]
+
+HEADER = "pollinations-safe"
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "true": ("privacy", "secrets"),
+    "nsfw": ("sexual", "violence"),
+    "false": (),
+    "0": (),
+}
+# What is redacted: the feature, the name that stands for it, and what it looks like.
+REDACTED = (
+    ("privacy", "EMAIL", re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
+    ("secrets", "AWS_ACCESS_KEY", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
+)
+BLOCKED = (
+    ("sexual", re.compile(r"\b(?:porn\w*|nudes?|erotica?)\b", re.IGNORECASE)),
+    ("violence", re.compile(r"\b(?:murder\w*|massacre\w*|tortur\w*|behead\w*)\b", re.IGNORECASE)),
+    ("shield", re.compile(r"\b(?:ignore|disregard)\s+(?:all\s+)?previous\s+instructions\b", re.IGNORECASE)),
+)
+
+
+def asked_for(body: Mapping[str, Any], query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    """What a request says of safety: in its body, else its query, else its header."""
+    for place in (body, query):
+        if place.get("safe") is not None:
+            return place["safe"]
+    value = headers.get(HEADER)
+    sentence = None if value is None else validation.safe(value)
+    if sentence is not None:
+        raise invalid("Header", {HEADER: [sentence]})
+    return value
+
+
+def features(value: Any, required: Iterable[str] = ()) -> list[str]:
+    """The checks that a value of `safe` names, and those that the model requires."""
+    tokens = [token.strip().lower() for token in str(value or "").split(",") if token.strip()]
+    named = [name for token in tokens for name in ALIASES.get(token, (token,))]
+    return list(dict.fromkeys([*named, *required]))
+
+
+class Safety:
+    """The safety checks of one request, and what they found."""
+
+    def __init__(self, applied: list[str]) -> None:
+        self.applied = applied
+        self.redacted: list[str] = []
+
+    def redact(self, messages: Iterable[Json]) -> list[Json]:
+        """The messages without what the checks keep from the model."""
+        if not self.applied:
+            return list(messages)
+        return [{**each, "content": self._content(each["content"])} if "content" in each else each for each in messages]
+
+    def _content(self, content: Any) -> Any:
+        if isinstance(content, str):
+            return self._text(content)
+        if not isinstance(content, list):
+            return content
+        return [
+            {**part, "text": self._text(part["text"])} if isinstance(part.get("text"), str) else part
+            for part in content
+        ]
+
+    def _text(self, text: str) -> str:
+        for feature, name, pattern in REDACTED:
+            if feature in self.applied and pattern.search(text):
+                text = pattern.sub(f"{{{name}}}", text)
+                self.redacted.append(name)
+        return text
+
+    def block(self, messages: Iterable[Json]) -> None:
+        """Refuse messages that speak of what the checks forbid."""
+        said = "\n".join(text_of(message.get("content")) for message in messages)
+        triggered = [name for name, pattern in BLOCKED if name in self.applied and pattern.search(said)]
+        if triggered:
+            words = f"Content blocked: {', '.join(triggered)}"
+            raise Refusal(400, words, code="content_blocked", headers=self.headers())
+
+    def headers(self) -> dict[str, str]:
+        found = {"x-safety-applied": ",".join(self.applied)} if self.applied else {}
+        return found | ({"x-safety-redacted": ",".join(dict.fromkeys(self.redacted))} if self.redacted else {})

@@ -1,0 +1,64 @@
+"""Signatures of thought: a provider signs what it thought and takes it back only unchanged."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from langchain_pollinations.emulator.service.error_responses import upstream
+
+OURS = b"emulator "  # with which all signatures of the emulator begin, so that those of others are left alone
+PREFIX = base64.b64encode(OURS).decode()
+
+
+def _signed(text: str) -> str:
+    return base64.b64encode(OURS + sha256(text.encode("utf-8", "surrogatepass")).digest()).decode()
+
+
+def of_thought(words: str) -> str:
+    """The signature of a thought; it depends on the words alone."""
+    return _signed(f"thought {words}")
+
+
+def of_call(function: Mapping[str, Any]) -> str:
+    """The signature of a tool call; however its arguments are spaced and ordered, it is the same."""
+    arguments = function.get("arguments")
+    try:
+        told = json.dumps(json.loads(str(arguments)), sort_keys=True)
+    except (ValueError, RecursionError):
+        told = str(arguments)
+    return _signed(f"call {function.get('name')} {told}")
+
+
+def _is_wrong(given: Any, right: str) -> bool:
+    return isinstance(given, str) and given.startswith(PREFIX) and given != right
+
+
+def _check_thoughts(place: int, message: Mapping[str, Any]) -> None:
+    blocks = message.get("content_blocks")
+    for number, block in enumerate(blocks if isinstance(blocks, list) else []):
+        if not isinstance(block, dict) or block.get("type") != "thinking":
+            continue
+        if _is_wrong(block.get("signature"), of_thought(str(block.get("thinking")))):
+            where = f"messages.{place}.content.{number}"
+            raise upstream(400, f"400 Bad Request: {where}: Invalid `signature` in `thinking` block", 400)
+
+
+def _check_calls(place: int, message: Mapping[str, Any]) -> None:
+    for call in message.get("tool_calls") or []:
+        function = call.get("function") or {}
+        if _is_wrong(function.get("thought_signature"), of_call(function)):
+            where = f"contents.{place}: function call `{function.get('name')}`"
+            raise upstream(400, f"400 Bad Request: {where}: Invalid `thought_signature`", 400)
+
+
+def check(messages: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a history in which a thought or a call bears a signature of ours that was made for another one."""
+    spoken = (message for message in messages if message["role"] not in ("system", "developer"))
+    for place, message in enumerate(spoken):
+        if message["role"] == "assistant":
+            _check_thoughts(place, message)
+            _check_calls(place, message)

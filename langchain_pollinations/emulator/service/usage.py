@@ -1,0 +1,169 @@
+"""Tokens: how many a request and its answer have, in the body and in the headers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from langchain_pollinations.emulator.synthesis.answers.attachments import Part
+from langchain_pollinations.emulator.synthesis.answers.conversation import Talk, text_of
+
+Json = dict[str, Any]
+
+PREFIX = 4000  # characters, about the 1,000 tokens from which providers keep a prefix
+MOST_MARKS = 100_000  # then all are forgotten, as providers do after a while
+
+
+def tokens(text: str) -> int:
+    """About a token for each four characters, and never none for a text that is not empty."""
+    return -(-len(text) // 4)
+
+
+class Prefixes:
+    """Long beginnings of requests seen so far; a provider would bill them at the cached rate."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def clear(self) -> None:
+        self._seen.clear()
+
+    def marked(self, text: str) -> tuple[int, int]:
+        """Tokens read from and written to the provider's cache for a prefix that a mark ends."""
+        mark = sha256(f"marked {text}".encode()).hexdigest()
+        known = mark in self._seen
+        self._add([mark])
+        count = tokens(text)
+        return (count, 0) if known else (0, count)
+
+    def cached(self, text: str) -> int:
+        """How many tokens of the text began an earlier request too; remembers the text."""
+        marks, so_far = [], sha256()
+        for end in range(PREFIX, len(text) + 1, PREFIX):
+            so_far.update(text[end - PREFIX : end].encode())
+            marks.append(so_far.hexdigest())
+        known = 0
+        for place, mark in enumerate(marks, 1):
+            if mark in self._seen:
+                known = place * PREFIX // 4
+        self._add(marks)
+        return known
+
+    def _add(self, marks: Iterable[str]) -> None:
+        if len(self._seen) > MOST_MARKS:
+            self._seen.clear()
+        self._seen.update(marks)
+
+
+def _marked(talk: Talk) -> str:
+    """The static prefix that a `cache_control` mark ends, where there is one."""
+    text, end = "", 0
+    for message in talk.messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            text += str(part.get("text") or "")
+            end = len(text) if part.get("cache_control") or part.get("prompt_cache_breakpoint") else end
+        text += content if isinstance(content, str) else ""
+        end = len(text) if message.get("cache_control") else end
+    return text[:end]
+
+
+def _whole(talk: Talk) -> str:
+    calls = [m.get("tool_calls") for m in talk.messages if m.get("tool_calls")]
+    said = "\n".join(text_of(m.get("content")) for m in talk.messages)
+    return said + (json.dumps(calls) if calls else "")
+
+
+def _sum(parts: list[Part], kind: str) -> int:
+    return sum(p.tokens for p in parts if p.kind == kind)
+
+
+def _text(talk: Talk) -> int:
+    tools = talk.body.get("tools")
+    return 3 * len(talk.messages) + tokens(_whole(talk)) + (tokens(json.dumps(tools)) if tools else 0)
+
+
+def estimated(talk: Talk) -> int:
+    """About how many tokens a prompt has."""
+    return _text(talk) + sum(p.tokens for p in talk.parts)
+
+
+def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
+    """The prompt's share of a usage object."""
+    text = _text(talk)
+    read, written = prefixes.marked(_marked(talk))
+    cached = min(text, max(prefixes.cached(_whole(talk)), read))
+    details = {
+        "cached_tokens": cached,
+        "cache_write_tokens": min(text - cached, written),
+        "audio_tokens": _sum(talk.parts, "audio"),
+        "image_tokens": _sum(talk.parts, "image"),
+    }
+    if shown := _sum(talk.parts, "video"):
+        details["video_tokens"] = shown
+    return {"prompt_tokens": estimated(talk), "prompt_tokens_details": details}
+
+
+def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
+    """The usage of a prompt and the message that answers it."""
+    thought = message.get("reasoning_content")
+    reasoning = tokens(thought) if isinstance(thought, str) else 0
+    calls = message.get("tool_calls")
+    audio = message.get("audio") or {}
+    spoken = tokens(audio.get("transcript", "")) * 5
+    text = tokens(text_of(message.get("content"))) + (tokens(json.dumps(calls)) if calls else 0)
+    total = reasoning + spoken + text
+    return {
+        "prompt_tokens": prompt["prompt_tokens"],
+        "completion_tokens": total,
+        "total_tokens": prompt["prompt_tokens"] + total,
+        "prompt_tokens_details": prompt["prompt_tokens_details"],
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": spoken},
+    }
+
+
+NONE: Json = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def _count(usage: Mapping[str, Any], *path: str) -> int:
+    value: Any = usage
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) else 0
+
+
+def units(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The usage of a chat answer in the catalogue's units, each token counted once."""
+    cached = _count(usage, "prompt_tokens_details", "cached_tokens")
+    written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
+    written = written or _count(usage, "cache_creation_input_tokens")
+    sound = _count(usage, "prompt_tokens_details", "audio_tokens")
+    pictures = _count(usage, "prompt_tokens_details", "image_tokens")
+    videos = _count(usage, "prompt_tokens_details", "video_tokens")
+    reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
+    spoken = _count(usage, "completion_tokens_details", "audio_tokens")
+    found = {
+        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - sound - pictures - videos,
+        "promptCachedTokens": cached,
+        "promptCacheWriteTokens": written,
+        "promptAudioTokens": sound,
+        "promptImageTokens": pictures,
+        "promptVideoTokens": videos,
+        "completionTextTokens": _count(usage, "completion_tokens") - reasoning - spoken,
+        "completionReasoningTokens": reasoning,
+        "completionAudioTokens": spoken,
+    }
+    return {unit: number for unit, number in found.items() if number > 0}
+
+
+def headers(counted: Mapping[str, float], total: int | None = None) -> dict[str, str]:
+    """The `x-usage-*` headers of what was used."""
+
+    def header(unit: str) -> str:
+        return "x-usage-" + re.sub(r"(?<!^)(?=[A-Z])", "-", unit).lower()
+
+    found = {header(unit): str(number) for unit, number in counted.items()}
+    return found if total is None else found | {"x-usage-total-tokens": str(total)}

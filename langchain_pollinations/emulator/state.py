@@ -1,0 +1,110 @@
+"""What the emulator knows and remembers: one world for each server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from langchain_pollinations.emulator.scripting.replies import Script
+from langchain_pollinations.emulator.service import accounts
+from langchain_pollinations.emulator.service.accounts import Account, Rates
+from langchain_pollinations.emulator.service.bounded_memory import HEAVIEST, MOST, Newest
+from langchain_pollinations.emulator.service.cache import Cache
+from langchain_pollinations.emulator.service.catalog import Catalog, Model
+from langchain_pollinations.emulator.service.error_responses import now
+from langchain_pollinations.emulator.service.usage import Prefixes
+from langchain_pollinations.emulator.synthesis.audio.recognition import Speeches
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    raw_path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    client: tuple[str, int] = ("", 0)  # where it came from: requests over one connection share it
+    host: str = "gen"  # which one it reached: "gen", or of the older ones "text" or "image"
+    at: float = field(default_factory=time.monotonic)  # when it arrived
+
+    @cached_property
+    def json(self) -> Any:
+        """The body read as JSON; an error where it is none."""
+        return json.loads(self.body)
+
+    @property
+    def key(self) -> str | None:
+        return accounts.given_key(self.headers, self.query)
+
+
+class Requests(list[Asked]):
+    """What was asked, oldest first, as much of it as fits. Safe to fill and to clear from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def remember(self, asked: Asked) -> None:
+        """Add a request, and forget the oldest where they become too many or too heavy."""
+        with self._lock:
+            self.append(asked)
+            weight, over = sum(len(each.body) for each in self), len(self) - MOST
+            while weight > HEAVIEST and len(self) > 1 or over > 0:
+                weight, over = weight - len(self[0].body), over - 1
+                del self[:1]
+
+    def clear(self) -> None:
+        with self._lock:
+            super().clear()
+
+
+@dataclass(frozen=True)
+class File:
+    """A stored file, served under `/media/{id}`: what a model made, or what somebody uploaded."""
+
+    id: str
+    data: bytes
+    mime_type: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    permanent: bool = True  # the address stands for these bytes and no others
+    is_upload: bool = False
+    uploaded: str = field(default_factory=now)
+
+
+@dataclass
+class World:
+    """State of one emulator; everything in it that tests fill can be emptied with `clear`."""
+
+    url: str = ""
+    extra_models: Iterable[Model] = ()
+    keys: dict[str, Account] = field(default_factory=accounts.default_keys)
+    strict_keys: bool = True
+    latency: float = 0.0
+    dialect: str | None = None  # in which every model answers; by default each has its own
+    script: Script = field(default_factory=Script)
+    requests: Requests = field(default_factory=Requests)
+    cache: Cache = field(default_factory=Cache)
+    media: Newest[File] = field(default_factory=Newest)
+    speeches: Speeches = field(default_factory=Speeches)
+    rates: Rates = field(default_factory=Rates)
+    prefixes: Prefixes = field(default_factory=Prefixes)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog(self.extra_models)
+
+    def clear(self) -> None:
+        for store in (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes):
+            store.clear()
+
+    def link(self, file: File) -> str:
+        return f"{self.url}/media/{file.id}"

@@ -1,0 +1,1 @@
+"""What the emulator generates: text, images, audio, video and meshes."""

@@ -1,0 +1,321 @@
+"""The rule-based answerer: the same words and the same seed always give the same answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from langchain_pollinations.emulator.scripting.replies import tool_call
+from langchain_pollinations.emulator.synthesis.answers import citations, melody, story, tool_planning, words
+from langchain_pollinations.emulator.synthesis.answers.conversation import Result, Talk, text_of
+from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
+from langchain_pollinations.emulator.synthesis.answers.tool_planning import Plan
+
+Json = dict[str, Any]
+
+URL = re.compile(r"https?://[^\s\"'<>\\\])}]+|data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")
+GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|afternoon|evening))\b", re.IGNORECASE)
+SUM = re.compile(
+    r"(?<![\d.])(-?\d+(?:\.\d+)?)\s*(plus|minus|times|divided by|[-+*/×x÷])\s*(-?\d+(?:\.\d+)?)", re.IGNORECASE
+)
+SUMS: Mapping[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b if b else float("nan"),
+}
+SIGNS = {"plus": "+", "minus": "-", "times": "*", "×": "*", "x": "*", "divided by": "/", "÷": "/"}
+MY_NAME = re.compile(
+    r"\b[Mm]y name(?: is|'s)\s+([A-Z][\w-]*)|\bI(?: am|'m)\s+([A-Z][\w-]*)|\b[Cc]all me\s+([A-Z][\w-]*)"
+)
+ASKS_NAME = re.compile(r"\b(?:what(?:'s| is) my name|who am i|remember my name)\b", re.IGNORECASE)
+OPENINGS = (
+    "You wrote: {said}",
+    "I read your message: {said}",
+    "Here is what reached me: {said}",
+    "Let me think about this: {said}",
+)
+CLOSINGS = (
+    "I am the emulator of Pollinations.AI and answer by rules, so do not take this for wisdom.",
+    "This is the emulator speaking: the form is that of the service, the thought is left out.",
+    "As an emulator I can give this the right shape, if not the right depth.",
+)
+HAIKU = "Old pond of electrons,\na frog of a question jumps in:\nthe sound of an answer."
+LONGEST_QUOTE = 400
+
+
+def answer(talk: Talk, *, reasons: bool = False, searches: bool = False, runs: bool = False) -> Json:
+    """The assistant message for a talk, of a model that reasons, searches the web or runs code for it, or does not."""
+    planned = tool_planning.plan(talk)
+    calls = tool_planning.due(talk, planned)
+    if calls:
+        message = _calling(talk, planned, [tool_call(c.name, c.arguments) for c in calls])
+    else:
+        message = {"content": content(talk, planned)}
+        message |= _researched(talk, message["content"], searches=searches, runs=runs)
+    return (_thought(talk, message) if reasons else {}) | _spoken(talk, message)
+
+
+def content(talk: Talk, planned: Plan) -> str:
+    """The text of an answer: JSON where that was asked for, the work of tools, or plain words."""
+    form = talk.body.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        schema = form["json_schema"]["schema"]
+        return json.dumps(instance(schema, tool_planning.known(talk)), ensure_ascii=False)
+    if form.get("type") == "json_object":
+        return json.dumps(_loose_object(talk), ensure_ascii=False)
+    if talk.results:
+        return _woven(talk, planned)
+    return plain(talk)
+
+
+def _calling(talk: Talk, planned: Plan, calls: list[Json]) -> Json:
+    first = not talk.results
+    return {"content": planned.words if first else None, "tool_calls": calls}
+
+
+# Thought and voice.
+
+
+def _thought(talk: Talk, message: Json) -> Json:
+    """What the model thinks before it answers."""
+    about = words.subject(talk.asked)
+    names = [call["function"]["name"] for call in message.get("tool_calls") or []]
+    step = f"The tools that help here: {', '.join(sorted(set(names)))}." if names else "I can answer this directly."
+    return {"reasoning_content": f"The user is interested in {about}. {step}"}
+
+
+def _researched(talk: Talk, said: str, *, searches: bool, runs: bool) -> Json:
+    form = (talk.body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
+    found = citations.found(talk, said, form=form) if searches else {}
+    return found | (citations.ran(talk, said) if runs else {})
+
+
+def _spoken(talk: Talk, message: Json) -> Json:
+    """The message as sound, where sound was asked for; the text becomes its transcript."""
+    if "audio" not in talk.body.get("modalities", ()) or message.get("tool_calls"):
+        return message
+    transcript = message["content"]
+    data = melody.recording(transcript, (talk.body.get("audio") or {}).get("format", "wav"))
+    spoken = {
+        "id": f"audio_{talk.pick('audio'):x}",
+        "data": base64.b64encode(data).decode(),
+        "transcript": transcript,
+        "expires_at": 4102444800,
+    }
+    return {"content": None, "audio": spoken}
+
+
+# JSON without a schema.
+
+KEYS = re.compile(r"[\"'`]([A-Za-z_][\w-]*)[\"'`]")
+LISTED_KEYS = re.compile(r"\b(?:keys?|fields?|propert(?:y|ies))\b:?\s+((?:[a-z_]\w*)(?:(?:, and |, | and )[a-z_]\w*)*)")
+
+
+def _keys(text: str) -> list[str]:
+    found = KEYS.findall(text)
+    if not found:
+        match = LISTED_KEYS.search(text)
+        found = re.split(r", and |, | and ", match[1]) if match else []
+    return list(dict.fromkeys(key for key in found if key.lower() != "json"))
+
+
+def _embedded_schema(text: str) -> Mapping[str, Any] | None:
+    """A JSON schema that stands in the words, as some clients put it there."""
+    decoder = json.JSONDecoder()
+    for match in islice(re.finditer(r"\{", text), 100):  # each may be read to the end of a long text
+        try:
+            value, _ = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+            return value
+    return None
+
+
+def _loose_object(talk: Talk) -> Json:
+    told = f"{talk.system}\n{talk.asked}"
+    schema = _embedded_schema(told)
+    if schema is not None:
+        made = instance(schema, tool_planning.known(talk))
+        return made if isinstance(made, dict) else {"answer": made}
+    keys = _keys(talk.asked) or _keys(talk.system)
+    if not keys:
+        return {"answer": _woven(talk, Plan()) if talk.results else plain(talk)}
+    without_keys = KEYS.sub(r"\1", tool_planning.known(talk))
+    fields: Json = {"type": "object", "properties": {k: {"type": _likely(k)} for k in keys}, "required": keys}
+    made = instance(fields, words.sentences(without_keys)[0] if without_keys else "")
+    return dict(made)
+
+
+def _likely(key: str) -> str:
+    """The type that a key of this name usually has."""
+    return "number" if re.search(r"age|count|number|year|price|score|rating|population|total|amount", key) else "string"
+
+
+# After tools.
+
+
+def _caption(text: str) -> str:
+    return " ".join(re.sub(r"[\[\]()!]", " ", text).split())[:120] or "picture"
+
+
+def _picture(result: Result, caption: str | None = None) -> str:
+    """A tool's picture as Markdown, or a sentence about why there is none."""
+    if result.failed:
+        reason = " ".join(result.text.split())[:200]
+        return f"*There is no picture here, because the tool answered: {reason}*"
+    match = URL.search(result.text)
+    shown = caption or str(result.arguments.get("prompt") or "picture")
+    if match is None:
+        return f"*{tool_planning.flat(result.text) or 'The picture was made.'}*"
+    return f"![{_caption(shown)}]({match[0].rstrip('.,;:')})"
+
+
+def _woven(talk: Talk, planned: Plan) -> str:
+    """An answer that carries what the tools found."""
+    if planned.told is not None:
+        pictures = [
+            _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
+        ]
+        return story.written(planned.told, pictures)
+    told = [_told(result, talk) for result in talk.results]
+    seen = "; ".join(part.words for part in talk.looked_at)
+    return "\n\n".join([*told, f"I looked at what came back: {seen}."] if seen else told)
+
+
+def _told(result: Result, talk: Talk) -> str:
+    if result.failed:
+        return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
+    if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
+        shown = str(result.arguments.get("prompt", "your picture"))
+        known = any(shown in other.text for other in talk.results)
+        return _picture(result) if known else f"Here it is: {shown.rstrip('.')}.\n\n{_picture(result)}"
+    if result.parts:
+        seen = " and ".join(part.words for part in result.parts)
+        said = f" It says: {tool_planning.flat(result.text)}" if result.text.strip() else ""
+        return f"The tool {result.name} returned {seen}.{said}"
+    found = tool_planning.flat(result.text)
+    short = len(found) > LONGEST_QUOTE and citations.nearest(found, talk.asked)
+    return citations.cited(found, talk.asked) or f"According to {result.name}: {short or found}"
+
+
+# Plain words.
+
+
+def _quoted(text: str) -> str:
+    flat = " ".join(text.split())
+    return f'"{flat[:LONGEST_QUOTE]}…"' if len(flat) > LONGEST_QUOTE else f'"{flat}"'
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.6g}"
+
+
+def _calculated(talk: Talk) -> str | None:
+    match = SUM.search(talk.asked)
+    if match is None or not re.search(r"what|how much|calculate|compute|=|\?|^\s*[\d(]", talk.asked, re.IGNORECASE):
+        return None
+    sign = SIGNS.get(match[2].lower(), match[2])
+    value = SUMS[sign](float(match[1]), float(match[3]))
+    return f"{match[1]} {sign} {match[3]} = {_number(value)}" if value == value else "That cannot be divided."
+
+
+def _remembered(talk: Talk) -> str | None:
+    """The user's name, where an earlier message told it."""
+    if not ASKS_NAME.search(talk.asked):
+        return None
+    told = [MY_NAME.search(text_of(m.get("content"))) for m in talk.messages if m["role"] == "user"]
+    names = [next(filter(None, match.groups())) for match in told if match]
+    return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
+
+
+LABEL = re.compile(
+    r"^[^\w\n]*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M
+)
+MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
+QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.M)
+
+
+def _context(talk: Talk) -> tuple[str, str] | None:
+    """A text to answer from and the question about it: both in the user's words, or the text in the system's."""
+    for text, asked in ((talk.asked, None), (talk.system, talk.asked)):
+        found = LABEL.search(text) or MENTION.search(text)
+        question = QUESTION.search(text)
+        wanted = question[1] if question else asked
+        numbered = citations.SOURCE.search(text)  # sources may have labels of their own
+        start = numbered.start() if numbered else found.end() if found else 0
+        given = QUESTION.sub("", text[start:]) if found else ""
+        if wanted and words.sentences(given):
+            return given, wanted
+    return None
+
+
+def _from_context(talk: Talk) -> str | None:
+    """What a given text says to the question: the nearest sentence, or those of its sources with their numbers."""
+    given = _context(talk)
+    if given is None:
+        return None
+    return citations.cited(*given) or citations.nearest(*given) or "The given text does not answer that."
+
+
+def _poem(talk: Talk) -> str | None:
+    if not re.search(r"\bhaikus?\b", talk.asked, re.IGNORECASE):
+        return None
+    return f"{HAIKU}\n\n(You asked for: {' '.join(talk.asked.split())})"
+
+
+def _tale(talk: Talk) -> str | None:
+    if not re.search(r"\b(?:tell|write|compose|invent)\b", talk.asked, re.IGNORECASE):
+        return None
+    if not tool_planning.STORY.search(talk.asked):
+        return None
+    told = story.tell(talk.asked, story.count_of(talk.asked, 2), talk.seed)
+    return story.written(told, [])
+
+
+def _seen(talk: Talk) -> str | None:
+    """What came along with the words."""
+    shown: Sequence[Any] = talk.shown
+    if not shown:
+        return None
+    count = len(shown)
+    noun = {1: "one attachment"}.get(count, f"{count} attachments")
+    pictures = [part for part in shown if part.kind == "image"]
+    if len(pictures) == count:
+        noun = "one picture" if count == 1 else f"{count} pictures"
+    listed = "; ".join(part.words for part in shown)
+    asked = f" You asked: {_quoted(talk.asked)}" if talk.asked else ""
+    return f"You sent {noun}: {listed}.{asked}"
+
+
+def _greeted(talk: Talk) -> str | None:
+    if not GREETING.match(talk.asked) or len(talk.asked.split()) > 8:
+        return None
+    first = ("Hello!", "Hello there!", "Good to see you!")[talk.pick("greeting") % 3]
+    return f"{first} You said {_quoted(talk.asked)}. What can I do for you?"
+
+
+def _echoed(talk: Talk) -> str:
+    if not talk.asked:
+        return "You sent no words. Please write something."
+    opening = OPENINGS[talk.pick("opening") % len(OPENINGS)].format(said=_quoted(talk.asked))
+    return f"{opening}\n\n{CLOSINGS[talk.pick('closing') % len(CLOSINGS)]}"
+
+
+RULES: Sequence[Callable[[Talk], str | None]] = (
+    _seen, _remembered, _from_context, _calculated, _poem, _tale, _greeted,
+)  # fmt: skip
+
+
+def plain(talk: Talk) -> str:
+    """The first rule that has something to say, else the user's own words."""
+    for rule in RULES:
+        said = rule(talk)
+        if said is not None:
+            return said
+    return _echoed(talk)

@@ -1,0 +1,189 @@
+"""What came along with a message: pictures, sound, video and files, looked at as far as needed to speak of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from PIL import Image, UnidentifiedImageError
+
+from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
+
+VIDEO_TOKENS = 258
+PDF_PAGE = re.compile(rb"/Type\s*/Page\b")
+PDF_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
+PDF_TEXT = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|')", re.DOTALL)
+ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+MOST_OF_A_PAGE = 1024 * 1024  # bytes
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+"""What the service reads. Pillow's other readers, some of which start programs, stay closed to uploads."""
+
+DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
+FILE_NAMES = {"application/pdf": "a PDF", "text/plain": "a text file", "text/markdown": "a Markdown file"}
+
+# Corners of the colour space and the words people use for them; the nearest one names a colour.
+COLOURS = {
+    "black": (16, 16, 16),
+    "white": (245, 245, 245),
+    "grey": (128, 128, 128),
+    "red": (205, 35, 40),
+    "orange": (240, 140, 35),
+    "yellow": (245, 220, 60),
+    "green": (45, 150, 60),
+    "turquoise": (55, 190, 185),
+    "blue": (40, 85, 200),
+    "violet": (120, 60, 170),
+    "pink": (240, 130, 180),
+    "brown": (115, 75, 45),
+    "beige": (230, 215, 180),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that is not text: its kind, how an answer speaks of it, and what it costs in tokens."""
+
+    kind: str
+    words: str
+    tokens: int
+
+
+def decoded(uri: str) -> tuple[str, bytes] | None:
+    """Type and bytes of a data URI; nothing where it is none or its base64 is broken."""
+    match = DATA_URI.fullmatch(uri)
+    if match is None:
+        return None
+    if ";base64" not in match["params"]:
+        return match["type"], unquote_to_bytes(match["data"])
+    try:
+        return match["type"], base64.b64decode(match["data"], validate=True)
+    except binascii.Error:
+        return None
+
+
+def colour_word(rgb: tuple[int, int, int]) -> str:
+    return min(COLOURS, key=lambda word: sum((a - b) ** 2 for a, b in zip(COLOURS[word], rgb, strict=True)))
+
+
+def dominant_colour(image: Image.Image) -> str:
+    """The colour most of a picture has, in a word."""
+    small = image.convert("RGB").resize((16, 16))
+    counts: dict[str, int] = {}
+    for x in range(16):
+        for y in range(16):
+            pixel = small.getpixel((x, y))
+            word = colour_word(pixel) if isinstance(pixel, tuple) and len(pixel) == 3 else "grey"
+            counts[word] = counts.get(word, 0) + 1
+    return max(counts, key=lambda word: counts[word])
+
+
+def image_tokens(width: int, height: int) -> int:
+    """Tokens of a picture: a base, and more for each tile of 512 pixels."""
+    tiles = -(-min(width, 2048) // 512) * -(-min(height, 2048) // 512)
+    return 85 + 170 * tiles
+
+
+def _image(value: Any) -> Part:
+    url = value.get("url") if isinstance(value, Mapping) else None
+    if not isinstance(url, str):
+        raise Refusal(400, "400 Bad Request: Invalid type for 'image_url': expected an object with a url.")
+    if url.startswith(("http://", "https://")):
+        return Part("image", f"a picture at {url}", 255)
+    found = decoded(url)
+    if found is None:
+        raise Refusal(400, "Invalid image URL", code="invalid_image_url")
+    try:
+        with Image.open(BytesIO(found[1]), formats=FORMATS) as image:
+            width, height = image.size
+            return Part(
+                "image",
+                f"a {image.format} of {width} by {height} pixels, mostly {dominant_colour(image)}",
+                image_tokens(width, height),
+            )
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        raise Refusal(400, "Unsupported image media type", code="unsupported_image_media_type") from None
+
+
+def _audio(value: Any) -> Part:
+    data = value.get("data") if isinstance(value, Mapping) else None
+    if not isinstance(data, str):
+        raise Refusal(400, "400 Bad Request: input_audio needs data and format.")
+    kind = str(value.get("format") or "audio")
+    return Part("audio", f"a sound recording ({kind})", max(10, len(data) // 853))
+
+
+def _video(value: Any) -> Part:
+    url = value.get("url") if isinstance(value, Mapping) else value
+    if not isinstance(url, str):
+        raise Refusal(400, "400 Bad Request: video_url needs a url.")
+    if not url.startswith("data:"):
+        return Part("video", f"a video at {url}", VIDEO_TOKENS)
+    found = decoded(url)
+    if found is None or not found[0].startswith("video/"):
+        raise upstream(400, "400 Bad Request: Invalid video: expected an https URL or data:video/...;base64,...", 400)
+    subtype = found[0].removeprefix("video/")
+    return Part("video", f"a video ({subtype}) of {len(found[1])} bytes", VIDEO_TOKENS)
+
+
+def _file(value: Any) -> Part:
+    details = value if isinstance(value, Mapping) else {}
+    url = str(details.get("file_url") or "")
+    found = _bytes_of(str(details.get("file_data") or url), str(details.get("mime_type") or ""))
+    kind, data = found or (str(details.get("mime_type") or ""), b"")
+    name = details.get("file_name") or details.get("filename")
+    words = FILE_NAMES.get(kind, "a file") + (f' called "{name}"' if name else "")
+    if kind == "application/pdf" and data:
+        words += _pdf_words(data)
+    elif kind.startswith("text/") and data:
+        words += _beginning(data.decode("utf-8", "replace"))
+    elif url and not data:
+        words += f" at {url}"
+    return Part("file", words, max(20, len(data) // 16))
+
+
+def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
+    """Type and bytes of a data URI, or of bare base64 whose type stands beside it."""
+    if text.startswith("data:"):
+        found = decoded(text)
+        return found and (mime_type or found[0], found[1])
+    return decoded(f"data:{mime_type};base64,{text}") if text and mime_type and "://" not in text else None
+
+
+def _beginning(text: str) -> str:
+    return f' that begins "{" ".join(text.split()[:8])}"'
+
+
+def _pdf_words(data: bytes) -> str:
+    """How many pages a PDF has and how it begins, as far as its text is written plainly."""
+    pages = len(PDF_PAGE.findall(data))
+    text = " ".join(
+        ESCAPED.sub(rb"\1", shown).decode("latin-1")
+        for stream in PDF_STREAM.findall(data)
+        for shown in PDF_TEXT.findall(_inflated(stream))
+    )
+    counted = f" of {pages} page{'s' if pages > 1 else ''}" if pages else ""
+    return counted + (_beginning(text) if text.strip() else "")
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(stream, MOST_OF_A_PAGE)
+    except zlib.error:  # a stream that is not compressed
+        return stream[:MOST_OF_A_PAGE]
+
+
+READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}
+
+
+def look(part: Mapping[str, Any]) -> Part | None:
+    """What a content part holds; nothing for text and for kinds that the emulator does not know."""
+    kind = part.get("type")
+    reader = READERS.get(kind) if isinstance(kind, str) else None
+    return reader(part.get(str(kind))) if reader else None

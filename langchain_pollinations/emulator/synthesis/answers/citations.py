@@ -1,0 +1,81 @@
+"""What an answer rests on: texts that were given, and what a provider does by itself, searching and running code."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_pollinations.emulator.synthesis.answers import words
+from langchain_pollinations.emulator.synthesis.answers.conversation import Talk
+
+Json = dict[str, Any]
+
+SUM = re.compile(r"(?P<sum>[-\d.]+ [-+*/] [-\d.]+) = (?P<result>[-\d.e+]+)")
+PAGES = (
+    {"url": "https://example.org/encyclopedia", "title": "The Example Encyclopedia"},
+    {"url": "https://example.org/almanac", "title": "The Example Almanac"},
+)
+SOURCE = re.compile(r"^[^\S\n]*\[(\d+)\]\s*(?:[^\n:.!?]{1,60}:\s+)?", re.MULTILINE)
+MOST_CITED = 3
+
+
+def nearest(text: str, question: str) -> str | None:
+    """The sentence of a text that has most in common with a question; nothing where none has anything."""
+    asked = words.stems(question)
+    rated = [(len(asked & words.stems(sentence)), sentence) for sentence in words.sentences(text)]
+    best = max((number for number, _ in rated), default=0)
+    return next(sentence for number, sentence in rated if number == best) if best else None
+
+
+def _sources(text: str) -> dict[str, list[str]]:
+    """The sentences of numbered sources, `[1] Title: text`, by number; what has no end is a heading."""
+    parts = SOURCE.split(text)
+    found: dict[str, list[str]] = {}
+    for number, body in zip(parts[1::2], parts[2::2], strict=True):
+        sentences = words.sentences(body)
+        found.setdefault(number, []).extend([s for s in sentences if s.endswith((".", "!", "?"))] or sentences)
+    return found
+
+
+def _ranked(text: str, question: str) -> list[tuple[float, str, str]]:
+    """Rating, number and text of the sentences that have words of a question, best first; rare words count more."""
+    asked, sources = words.stems(question), _sources(text)
+    spread = Counter(stem for sentences in sources.values() for stem in words.stems(" ".join(sentences)))
+    rated = [
+        (sum(1 / spread[stem] for stem in asked & words.stems(sentence)), number, sentence)
+        for number, sentences in sources.items()
+        for sentence in sentences
+    ]
+    return sorted((row for row in rated if row[0]), key=lambda row: -row[0])
+
+
+def cited(text: str, question: str) -> str | None:
+    """What numbered sources answer to a question, each sentence with its number; nothing where there are none."""
+    ranked: Sequence[tuple[float, str, str]] = _ranked(text, question)
+    if not ranked:
+        return "The sources do not answer that." if SOURCE.search(text) else None
+    return " ".join(f"{said} [{number}]" for rating, number, said in ranked[:MOST_CITED] if rating * 2 >= ranked[0][0])
+
+
+def best(text: str, question: str) -> str | None:
+    """The one sentence of a text, or of its numbered sources, that is nearest to a question."""
+    ranked = _ranked(text, question)
+    return ranked[0][2] if ranked else nearest(text, question)
+
+
+def found(talk: Talk, content: str, *, form: bool) -> Json:
+    """The search behind an answer, and the pages on which its first and last sentence rest; in a form, all of it."""
+    sentences = [] if form else words.sentences(content)
+    ends = [*sentences[:1], *sentences[1:][-1:]]
+    pages = [{**page, "text": text} for page, text in zip(PAGES, [*ends, "", ""], strict=False)]
+    return {"searches": [words.subject(talk.asked)], "sources": pages}
+
+
+def ran(talk: Talk, content: str) -> Json:
+    """The code that gave an answer, and what it printed: the sum that was asked for, else the count of the words."""
+    summed = SUM.fullmatch(content)
+    if summed:
+        return {"code": [{"code": f"print({summed['sum']})", "output": f"{summed['result']}\n"}]}
+    return {"code": [{"code": f"print(len({talk.asked!r}.split()))", "output": f"{len(talk.asked.split())}\n"}]}

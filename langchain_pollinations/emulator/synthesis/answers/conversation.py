@@ -1,0 +1,160 @@
+"""A chat request, read once: who said what last, which tools there are, what they answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from langchain_pollinations.emulator.synthesis.answers.attachments import Part, look
+
+Json = dict[str, Any]
+
+
+def text_of(content: Any) -> str:
+    """The words of a message's content, parts joined by lines."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = (part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return "\n".join(t for t in texts if isinstance(t, str))
+
+
+def parts_of(messages: Iterable[Json]) -> list[Part]:
+    """Everything but text in the messages."""
+    found = []
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            seen = look(part)
+            if seen is not None:
+                found.append(seen)
+    return found
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        found = self.parameters.get("properties")
+        return found if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool answered, and how it had been called."""
+
+    name: str
+    arguments: Json
+    text: str
+    failed: bool
+    parts: Sequence[Part] = ()
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A chat request as an answerer sees it."""
+
+    body: Json
+    tools: list[Tool] = field(default_factory=list)
+
+    @property
+    def messages(self) -> list[Json]:
+        found: list[Json] = self.body["messages"]
+        return found
+
+    @cached_property
+    def last_user(self) -> int:
+        """Where the last message that the user wrote stands; -1 where there is none."""
+        places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_shown(i)]
+        return places[-1] if places else -1
+
+    def _is_shown(self, place: int) -> bool:
+        """Whether a user message only shows what tools returned: clients put pictures behind the results."""
+        after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
+        return after_tool and bool(parts_of([self.messages[place]]))
+
+    @cached_property
+    def looked_at(self) -> list[Part]:
+        """What tools returned to be looked at, in messages behind their results."""
+        return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
+
+    @cached_property
+    def asked(self) -> str:
+        """The words of the last user message."""
+        if self.last_user >= 0:
+            return text_of(self.messages[self.last_user].get("content")).strip()
+        return text_of(self.messages[-1].get("content")).strip() if self.messages else ""
+
+    @cached_property
+    def system(self) -> str:
+        spoken = (m for m in self.messages if m["role"] in ("system", "developer"))
+        return "\n".join(text_of(m.get("content")) for m in spoken)
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """What tools answered since the last user message."""
+        after = self.messages[self.last_user + 1 :]
+        calls = {c["id"]: c["function"] for m in after for c in m.get("tool_calls") or []}
+        answers = [m for m in after if m["role"] in ("tool", "function")]
+        return [_result(m, calls.get(m.get("tool_call_id", ""), {})) for m in answers]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        return parts_of(self.messages)
+
+    @cached_property
+    def shown(self) -> list[Part]:
+        """What the last user message shows besides its words."""
+        return parts_of(self.messages[self.last_user :][:1]) if self.last_user >= 0 else []
+
+    @property
+    def seed(self) -> int:
+        seed = self.body.get("seed")
+        return 42 if seed in (None, -1) else int(seed)
+
+    def pick(self, *of: Any) -> int:
+        """A number that depends on the words, the seed and `of`, and on nothing else."""
+        text = json.dumps([self.asked, self.seed, self.body.get("model"), *of], ensure_ascii=False, default=str)
+        return int.from_bytes(sha256(text.encode()).digest()[:6])
+
+
+def _arguments(text: Any) -> Json:
+    try:
+        found = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+FAILURE = re.compile(r"\s*(error|exception|traceback|failed|failure)\b", re.IGNORECASE)
+
+
+def _result(message: Json, function: Mapping[str, Any]) -> Result:
+    text = text_of(message.get("content"))
+    return Result(
+        name=str(message.get("name") or function.get("name") or "tool"),
+        arguments=_arguments(function.get("arguments", "{}")),
+        text=text,
+        failed=bool(FAILURE.match(text)),
+        parts=parts_of([message]),
+    )
+
+
+def read(body: Json) -> Talk:
+    """The talk of a chat body that passed the checks."""
+    functions = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
+    functions += body.get("functions") or []
+    tools = [Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions]
+    return Talk(body, tools=tools)

@@ -1,0 +1,409 @@
+"""Values that fit a JSON schema, made of the user's words where they can be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_pollinations.emulator.service.error_responses import upstream
+from langchain_pollinations.emulator.synthesis.answers import words
+from langchain_pollinations.emulator.synthesis.answers.patterns import matches, text_for
+from langchain_pollinations.emulator.synthesis.answers.words import Words
+
+Schema = Mapping[str, Any]
+
+MOST_ITEMS, MOST_CHARACTERS = 1000, 20000  # whoever asks for more gets less
+DEPTH = 5  # from here on optional branches end, so that recursive schemas do too
+
+
+def _resolved(schema: Any, root: Schema) -> Schema:
+    """A schema without references on its surface; `true` and the like allow anything."""
+    for _ in range(20):
+        if not isinstance(schema, Mapping):
+            return {}
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return _merged(schema, root)
+        target: Any = root
+        for step in reference.lstrip("#").strip("/").split("/"):
+            step = step.replace("~1", "/").replace("~0", "~")
+            target = target.get(step, {}) if isinstance(target, Mapping) and step else target
+        schema = {**target, **{k: v for k, v in schema.items() if k != "$ref"}} if isinstance(target, Mapping) else {}
+    return {}
+
+
+def _merged(schema: Schema, root: Schema) -> Schema:
+    """`allOf` folded into the schema that carries it."""
+    if "allOf" not in schema:
+        return schema
+    whole: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
+    for part in schema["allOf"]:
+        inner = _resolved(part, root)
+        properties = {**whole.get("properties", {}), **inner.get("properties", {})}
+        required = [*whole.get("required", []), *inner.get("required", [])]
+        whole = {**whole, **inner}
+        if properties:
+            whole["properties"] = properties
+        if required:
+            whole["required"] = required
+    return whole
+
+
+def _both(outer: Schema, inner: Schema) -> Schema:
+    """A schema and the variant of its union that is taken: their properties stand side by side."""
+    both = {**outer, **inner}
+    if "properties" in outer:
+        both["properties"] = {**outer["properties"], **inner.get("properties", {})}
+    if "required" in outer:
+        both["required"] = [*outer["required"], *inner.get("required", [])]
+    return both
+
+
+def _types(schema: Schema) -> list[str]:
+    given = schema.get("type")
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list):
+        return [t for t in given if isinstance(t, str)]
+    if "properties" in schema:
+        return ["object"]
+    if "items" in schema:
+        return ["array"]
+    return ["string"]
+
+
+class Maker:
+    """Fills schemas from one text; numbers and quotations go to the fields in their order."""
+
+    def __init__(self, found: Words, root: Schema) -> None:
+        self.words, self.root = found, root
+
+    def make(self, schema: Any, name: str = "", depth: int = 0) -> Any:
+        known = self._concrete(schema, depth)
+        if "const" in known:
+            return known["const"]
+        if known.get("enum"):
+            return self._choice(known["enum"])
+        kinds = _types(known)
+        kind = next((k for k in kinds if k != "null"), "null")
+        if "null" in kinds and (depth >= DEPTH or known.get("default", 0) is None and not self._named(name)):
+            return None
+        return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
+
+    def _concrete(self, schema: Any, depth: int) -> Schema:
+        """A schema with one variant in place of each union on its surface."""
+        known = _resolved(schema, self.root)
+        for key in ("anyOf", "oneOf"):
+            if known.get(key):
+                rest = {k: v for k, v in known.items() if k != key}
+                return self._concrete(_both(rest, self._variant(known[key], depth)), depth)
+        return known
+
+    def _values(self, schema: Schema) -> list[Any] | None:
+        """The values that a schema lists, also as a union of single ones; None where it lists none."""
+        if "const" in schema:
+            return [schema["const"]]
+        if schema.get("enum"):
+            return list(schema["enum"])
+        united = schema.get("anyOf") or schema.get("oneOf") or []
+        each = [self._values(_resolved(variant, self.root)) for variant in united]
+        return None if None in each or not each else [value for values in each for value in values or ()]
+
+    def _variant(self, variants: Sequence[Any], depth: int) -> Schema:
+        """The variant that the text names, else the first that is something; the one that is nothing where it goes too
+        deep."""
+        resolved = [_resolved(v, self.root) for v in variants]
+        nothing = [v for v in resolved if _types(v) == ["null"]]
+        something = [v for v in resolved if _types(v) != ["null"]]
+        if nothing and (depth >= DEPTH or not something):
+            return nothing[0]
+        simple = [v for v in something if _types(v) != ["object"]]
+        possible = simple if depth >= DEPTH and simple else something
+        return next((v for v in possible if self._is_spoken_of(v)), possible[0])
+
+    def _is_spoken_of(self, variant: Schema) -> bool:
+        """Whether the text has a value that only this variant has, its own or that of one of its fields."""
+        text = self.words.text.lower()
+        fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
+        told = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
+        return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in told)
+
+    def _named(self, name: str) -> bool:
+        """Whether the text speaks of a field."""
+        own = words.stems(name)
+        return bool(own) and own <= words.stems(self.words.text)
+
+    def _choice(self, values: Sequence[Any]) -> Any:
+        """The value that the text names, else the first."""
+        text = self.words.text.lower()
+        named = [v for v in values if isinstance(v, str) and re.search(rf"\b{re.escape(v.lower())}\b", text)]
+        return max(named, key=len) if named else values[0]
+
+    def _boolean(self, schema: Schema, name: str, depth: int) -> bool:
+        denied = re.search(rf"\b(?:no|not|without|never)\s+(?:\w+\s)?{re.escape(name)}\b", self.words.text, re.I)
+        return False if denied else bool(schema.get("default", True))
+
+    def _limits(self, schema: Schema, step: float) -> tuple[float, float]:
+        low, high = float("-inf"), float("inf")
+        if _is_number(schema.get("minimum")):
+            low = float(schema["minimum"])
+        if _is_number(schema.get("exclusiveMinimum")):
+            low = max(low, float(schema["exclusiveMinimum"]) + step)
+        if _is_number(schema.get("maximum")):
+            high = float(schema["maximum"])
+        if _is_number(schema.get("exclusiveMaximum")):
+            high = min(high, float(schema["exclusiveMaximum"]) - step)
+        return low, high
+
+    def _number(self, schema: Schema, name: str, depth: int) -> float | int:
+        whole = "integer" in _types(schema)
+        step = schema.get("multipleOf") or (1 if whole else 0.01)
+        low, high = self._limits(schema, step if whole else min(step, 0.01))
+        wanted = self.words.near(name) if name else None
+        wanted = self.words.take_number() if wanted is None else wanted
+        if wanted is None:
+            wanted = float(schema["default"]) if _is_number(schema.get("default")) else max(low, 1.0)
+        value = min(max(wanted, low), high)
+        if schema.get("multipleOf"):
+            value = -(-value // step) * step
+            value = value if value <= high else value - step
+        return int(value) if whole or value == int(value) and abs(value) < 1e15 else value
+
+    def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
+        least = min(int(schema.get("minItems", 0)), MOST_ITEMS)
+        most = int(schema.get("maxItems", 100))
+        if schema.get("prefixItems"):
+            return [self.make(item, name, depth + 1) for item in schema["prefixItems"]][:most]
+        if depth >= DEPTH and not least:
+            return []
+        values = self._values(_resolved(schema.get("items", {}), self.root))
+        if values is not None:
+            return self._choices(values, least, most, bool(schema.get("uniqueItems")))
+        item = self._concrete(schema.get("items", {}), depth + 1)
+        if _types(item) == ["string"] and self._values(item) is None:
+            listed = self._listed() or [self.words.subject]
+            listed = [self._fitted(text, item) for text in listed]
+            while len(listed) < least:
+                listed.append(self._fitted(f"{self.words.subject} {len(listed) + 1}", item))
+            return (_distinct(listed) if schema.get("uniqueItems") else listed)[: max(most, 0)]
+        count = min(most, max(least, 1, self._several(item)))
+        made = [self.make(item, _singular(name), depth + 1) for _ in range(count)]
+        return _distinct(made) if schema.get("uniqueItems") else made
+
+    def _several(self, item: Schema) -> int:
+        """How many items the text speaks of: its numbers, or the names for items that have one."""
+        if _is_numeric(item):
+            return len(self.words.numbers)
+        named = any(re.search(r"name", key) for key in item.get("properties", {}))
+        return len(self.words.quoted) or len(self.words.names) if named else 1
+
+    def _choices(self, values: Sequence[Any], least: int, most: int, unique: bool) -> list[Any]:
+        text = self.words.text.lower()
+        named = [v for v in values if isinstance(v, str) and v.lower() in text]
+        found = named or list(values[: max(1, least)])
+        while len(found) < least and not unique:
+            found.append(values[0])
+        return found[:most]
+
+    def _listed(self) -> list[str]:
+        """Quotations, else what stands between commas after a colon, else the names."""
+        if self.words.quoted:
+            return list(self.words.quoted)
+        _, colon, rest = self.words.text.partition(":")
+        items = [i.strip(" .?!") for i in re.split(r",|\band\b", rest if colon else "") if i.strip(" .?!")]
+        if len(items) > 1:
+            return items
+        return [n for n in iter(self.words.take_name, None) if n]
+
+    def _object(self, schema: Schema, name: str, depth: int) -> dict[str, Any]:
+        properties: Mapping[str, Any] = schema.get("properties") or {}
+        required = set(schema.get("required") or ())
+        made = {
+            key: self.make(inner, key, depth + 1)
+            for key, inner in properties.items()
+            if key in required or self._asked_for(key, inner, depth)
+        }
+        for key in required - set(made):
+            made[key] = self.make(schema.get("additionalProperties", {}), key, depth + 1)
+        least = min(int(schema.get("minProperties", 0)), MOST_ITEMS)
+        if not properties and isinstance(schema.get("additionalProperties"), Mapping) and (depth < DEPTH or least):
+            keys = self._keys(schema.get("propertyNames", {}), max(least, 1), depth)
+            made |= {key: self.make(schema["additionalProperties"], name, depth + 1) for key in keys}
+        return made
+
+    def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
+        """Names of properties that may have any: those that the text names where the schema lists some."""
+        values = self._values(_resolved(schema, self.root))
+        if values is not None:
+            known = [value for value in values if isinstance(value, str)]
+            named = self._choices(known, count, len(known), True)
+            return _distinct([*named, *known])[: max(count, len(named))]
+        form = self._concrete(schema, depth)
+        key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
+        numbered = [key, *(f"{key}_{number}" for number in range(2, count + 1))]
+        return [self._fitted(each, form) for each in numbered]
+
+    def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
+        """Whether an optional field is worth filling: the text names it, or a value that only it allows."""
+        if depth >= DEPTH:
+            return False
+        known = _resolved(inner, self.root)
+        variants = [_resolved(v, self.root) for v in known.get("anyOf", [known])]
+        values = [v for variant in variants for v in variant.get("enum", []) if isinstance(v, str)]
+        text = self.words.text.lower()
+        return self._named(key) or any(re.search(rf"\b{re.escape(v.lower())}\b", text) for v in values)
+
+    def _string(self, schema: Schema, name: str, depth: int) -> str:
+        form = schema.get("format")
+        if isinstance(form, str) and form in FORMATS:
+            pattern, otherwise = FORMATS[form]
+            return self.words.first(pattern) or otherwise
+        return self._fitted(self._said(name, schema), schema)
+
+    def _said(self, name: str, schema: Schema) -> str:
+        """Words for a field, by what its name calls for."""
+        for pattern, reader in HINTS:
+            if re.search(pattern, name, re.IGNORECASE):
+                found = reader(self.words)
+                if found:
+                    return found
+        default = schema.get("default")
+        if isinstance(default, str):
+            return default
+        return self.words.take_quoted() or self.words.subject
+
+    def _fitted(self, text: str, schema: Schema) -> str:
+        """A text brought to the length and pattern that the schema asks for."""
+        least, most = min(int(schema.get("minLength", 0)), MOST_CHARACTERS), schema.get("maxLength")
+        while len(text) < least:
+            text = f"{text} {text}" if text else "x" * least
+        text = text if most is None else text[: int(most)]
+        pattern = schema.get("pattern")
+        if not isinstance(pattern, str) or matches(pattern, text):
+            return text
+        candidates = (*re.findall(r"\S+", self.words.text), *SAMPLES)
+        fitting = (c for c in candidates if least <= len(c) <= (most or len(c)) and matches(pattern, c))
+        found = next(fitting, None) or text_for(pattern, least, most)
+        return text if found is None else found
+
+    _of_kind: Mapping[str, Callable[[Maker, Schema, str, int], Any]] = {
+        "object": _object,
+        "array": _array,
+        "string": _string,
+        "integer": _number,
+        "number": _number,
+        "boolean": _boolean,
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_numeric(schema: Schema) -> bool:
+    return _types(schema)[0] in ("integer", "number")
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
+
+
+def _singular(name: str) -> str:
+    return name.removesuffix("s")
+
+
+def _key(text: str) -> str:
+    return "_".join(re.findall(r"\w+", text.lower())[:3]) or "value"
+
+
+FORMATS = {
+    "date": (words.DATE, "2026-01-15"),
+    "date-time": (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)\b"), "2026-01-15T12:00:00Z"),
+    "time": (re.compile(r"\b\d\d:\d\d:\d\d\b"), "12:00:00Z"),
+    "email": (words.EMAIL, "someone@example.com"),
+    "uri": (words.URL, "https://example.com/"),
+    "url": (words.URL, "https://example.com/"),
+    "uuid": (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-4000-8000-000000000000"),
+    "ipv4": (re.compile(r"\b\d+(?:\.\d+){3}\b"), "192.0.2.1"),
+}
+SAMPLES = (
+    "a", "A", "1", "12", "123", "1234", "12345", "abc", "ABC", "AB", "a1", "A1", "ABC-123", "AB12", "#1a2b3c",
+    "+15550100", "555-0100", "2026-01-15", "12:00", "1.0.0", "en", "en-US", "EUR", "user@example.com", "example",
+)  # fmt: skip
+
+
+def _sentence(found: Words) -> str:
+    return found.text
+
+
+def _place(found: Words) -> str | None:
+    return found.take_quoted() or found.take_place() or found.subject
+
+
+def _name(found: Words) -> str | None:
+    return found.take_quoted() or found.take_name()
+
+
+def _style(found: Words) -> str | None:
+    match = re.search(r"\bin (?:the |an? )?(?:style of (?P<of>[\w ]+)|(?P<as>[\w-]+) style)", found.text)
+    return (match["of"] or match["as"]) if match else _name(found)
+
+
+def _language(found: Words) -> str | None:
+    match = re.search(r"\b(?:to|into|in)\s+([A-Z][a-z]+)\b", found.text)
+    return match[1] if match else None
+
+
+def _title(found: Words) -> str:
+    text = found.subject
+    return text[:1].upper() + text[1:]
+
+
+def _setup(found: Words) -> str:
+    return f"What do you get when you ask a machine about {_topic(found)}?"
+
+
+def _punchline(found: Words) -> str:
+    return f"Everything it knows about {_topic(found)}, in alphabetical order."
+
+
+def _topic(found: Words) -> str:
+    return re.split(r"[,.;]", found.subject)[0].strip() or "anything"
+
+
+def _quoted_or_sentence(found: Words) -> str:
+    return found.take_quoted() or found.text
+
+
+Reader = Callable[[Words], str | None]
+# Names of fields, most telling first, and where their words come from.
+HINTS: Sequence[tuple[str, Reader]] = (
+    (r"e[-_]?mail", lambda w: w.first(words.EMAIL)),
+    (r"url|link|href|website", lambda w: w.first(words.URL)),
+    (r"expression|formula|equation|calculation", lambda w: w.first(words.EXPRESSION)),
+    (r"(^|_)date|(^|_)day$", lambda w: w.first(words.DATE)),
+    (r"location|city|place|town|country|region|destination|address|origin", _place),
+    (r"style", _style),
+    (r"language|(^|_)lang(_|$)", _language),
+    (r"setup", _setup),
+    (r"punchline", _punchline),
+    (r"title|headline|heading", _title),
+    (r"topic|subject|theme|prompt", lambda w: w.subject),
+    (r"description|summary|details|reason|notes?$|comment|explanation", _sentence),
+    (r"query|question|search|request|task|instruction|input$|^text$|message|content", _quoted_or_sentence),
+    (r"name|person|customer|author|user|company|product|character", _name),
+)
+
+
+def instance(schema: Schema, text: str) -> Any:
+    """A value that fits the schema, made of the words of the text; a schema that is none is refused."""
+    try:
+        return Maker(Words(text), schema).make(schema)
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        message = f"400 Bad Request: Invalid schema: {type(error).__name__}: {error}"
+        raise upstream(400, message, 400) from error

@@ -1,0 +1,133 @@
+"""Files of sound: samples written in the formats of the service, and any recording read back."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
+
+
+@dataclass(frozen=True)
+class Format:
+    """How samples are written: container, codec, samples a second, bits a second."""
+
+    mime_type: str
+    container: str
+    codec: str = ""
+    rate: int = RATE
+    bit_rate: int = 64000
+
+
+RAW, WAV = "raw", "wav"
+FORMATS = {
+    "mp3": Format("audio/mpeg", "mp3", "libmp3lame"),
+    "opus": Format("audio/opus", "ogg", "libopus", 48000),
+    "aac": Format("audio/aac", "adts", "aac"),
+    "flac": Format("audio/flac", "flac", "flac"),
+    "wav": Format("audio/wav", WAV),
+    "pcm": Format("audio/pcm", RAW),
+}
+# No clock and no chance in the files: equal requests have equal bytes.
+BITEXACT = {"fflags": "+bitexact"}
+
+
+class NoSound(ValueError):
+    """The bytes are no recording that can be read."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file that was read: one channel of 16-bit samples at the rate of `waves`."""
+
+    samples: bytes = field(repr=False)
+    container: str = ""
+    """Names of the container's format, as PyAV has them."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / WIDTH / RATE
+
+
+def write(samples: bytes, form: Format) -> bytes:
+    """The bytes of a file that holds the samples."""
+    if form.container == RAW:
+        return samples if form.rate == RATE else b"".join(_resampled(samples, form.rate))
+    return _wav(samples) if form.container == WAV else _encoded(samples, form)
+
+
+def _wav(samples: bytes) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(WIDTH)
+        file.setframerate(RATE)
+        file.writeframes(samples)
+    return out.getvalue()
+
+
+def frames(samples: bytes, size: int = RATE) -> Iterator[Any]:
+    """The samples in frames of PyAV's, `size` of them in each."""
+    import av
+
+    for start in range(0, len(samples), size * WIDTH):
+        piece = samples[start : start + size * WIDTH]
+        frame = av.AudioFrame(format="s16", layout="mono", samples=len(piece) // WIDTH, align=1)
+        frame.planes[0].update(piece)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), start // WIDTH
+        yield frame
+
+
+def _bytes(frame: Any) -> bytes:
+    return bytes(frame.planes[0])[: frame.samples * WIDTH]
+
+
+def _resampled(samples: bytes, rate: int) -> Iterator[bytes]:
+    import av
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+    for frame in (*frames(samples), None):
+        for made in resampler.resample(frame):
+            yield _bytes(made)
+
+
+def _encoded(samples: bytes, form: Format) -> bytes:
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format=form.container, container_options=BITEXACT) as container:
+        stream = container.add_stream(form.codec, rate=form.rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        if form.codec == "libmp3lame":
+            stream.options = {"compression_level": "9"}  # the quickest way, not the best sound
+        if form.codec != "flac":
+            stream.bit_rate = form.bit_rate
+        for frame in (*frames(samples), None):
+            container.mux(stream.encode(frame))
+    return out.getvalue()
+
+
+def read(data: bytes) -> Recording:
+    """The first sound in a file, whatever its format."""
+    import av
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    pieces: list[bytes] = []
+    name = ""
+    try:
+        with av.open(io.BytesIO(data), "r") as container:
+            name = container.format.name
+            for frame in container.decode(audio=0):
+                pieces += map(_bytes, resampler.resample(frame))
+            if pieces:
+                pieces += map(_bytes, resampler.resample(None))
+    except (av.FFmpegError, IndexError) as error:
+        raise NoSound(str(error)) from error
+    if not pieces:
+        raise NoSound("no sound in it")
+    return Recording(b"".join(pieces), name)

@@ -1,0 +1,80 @@
+"""What the emulator said, found again in recordings, so that it understands its own voice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.synthesis.audio.speech import UNIT, Turn
+from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
+
+Turns = tuple[Turn, ...]
+
+HEAD = UNIT * WIDTH  # bytes by which the beginning of a speech is recognised
+MOST_ALIKE = 200  # speeches that begin alike; of more, the oldest are forgotten
+HEARD = re.compile(rb"[^\0]")
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """The samples of a speech from its first sound to its last, told by their hash."""
+
+    turns: Turns
+    silence: int  # bytes before the first sound
+    length: int
+    mark: bytes
+
+
+def _first_sound(samples: bytes, start: int = 0) -> int | None:
+    found = HEARD.search(samples, start)
+    return found and found.start() - found.start() % WIDTH
+
+
+class Speeches:
+    """The newest speeches: files by their bytes, and samples wherever they stand in a longer recording."""
+
+    def __init__(self) -> None:
+        self._files: Newest[Turns] = Newest()
+        self._heads: Newest[tuple[_Speech, ...]] = Newest()
+
+    def clear(self) -> None:
+        self._files.clear()
+        self._heads.clear()
+
+    def keep(self, turns: Turns, samples: bytes, file: bytes) -> None:
+        """Remember a sound and what it says; music says nothing."""
+        start = _first_sound(samples)
+        if start is None:
+            return
+        self._files.put(sha256(file).hexdigest(), turns, 0)
+        end = len(samples.rstrip(b"\0"))
+        length = end + end % WIDTH - start
+        speech = _Speech(turns, start, length, sha256(samples[start : start + length]).digest())
+        head = samples[start : start + HEAD].hex()
+        others = [each for each in self._heads.find(head) or () if each.mark != speech.mark]
+        self._heads.put(head, (*others[1 - MOST_ALIKE :], speech), 0)
+
+    def find(self, file: bytes, samples: bytes) -> list[tuple[float, Turns]]:
+        """The speeches in a recording, each with the second at which it begins."""
+        whole = self._files.find(sha256(file).hexdigest())
+        return [(0.0, whole)] if whole is not None else self._inside(samples)
+
+    def _inside(self, samples: bytes) -> list[tuple[float, Turns]]:
+        found = []
+        place = _first_sound(samples)
+        while place is not None:
+            speech = self._at(samples, place)
+            if speech is not None:
+                found.append(((place - speech.silence) / WIDTH / RATE, speech.turns))
+            place = _first_sound(samples, place + (speech.length if speech else HEAD))
+        return found
+
+    def _at(self, samples: bytes, place: int) -> _Speech | None:
+        """The longest speech whose samples stand at a place."""
+        alike = self._heads.find(samples[place : place + HEAD].hex()) or ()
+        for speech in sorted(alike, key=lambda each: each.length, reverse=True):
+            if sha256(samples[place : place + speech.length]).digest() == speech.mark:
+                return speech
+        return None

@@ -1,0 +1,218 @@
+"""Edits: a picture changed as a prompt says, so that one sees both where it comes from and what was done to it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from random import Random
+
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+
+from langchain_pollinations.emulator.synthesis.images import captions, styles
+from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colour
+from langchain_pollinations.emulator.synthesis.images.motifs import COLOURS, named
+from langchain_pollinations.emulator.synthesis.images.scenery import LIGHTS, Scene
+
+Effect = Callable[[Image.Image, Random], Image.Image]
+
+WHITE: Colour = (255, 255, 255)
+MOST_INSETS = 4
+
+
+def _tinted(image: Image.Image, colour: Colour, share: float) -> Image.Image:
+    """The picture seen through coloured glass."""
+    return Image.blend(image, ImageChops.multiply(image, Image.new("RGB", image.size, colour)), share)
+
+
+def _veiled(image: Image.Image, colour: Colour, share: float) -> Image.Image:
+    """The picture behind coloured mist."""
+    return Image.blend(image, Image.new("RGB", image.size, colour), share)
+
+
+def _from_above(image: Image.Image, colour: Colour, most: int) -> Image.Image:
+    """A glow that comes from the top."""
+    fading = Image.linear_gradient("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize(image.size)
+    return Image.composite(Image.new("RGB", image.size, colour), image, fading.point(lambda v: v * most // 255))
+
+
+def _scattered(image: Image.Image, random: Random, count: int, size: float, lowest: float = 1.0) -> Image.Image:
+    """Light dots: stars, or flakes of snow."""
+    canvas = _canvas(image, random)
+    for _ in range(count):
+        x, y = random.random(), random.uniform(0, lowest)
+        canvas.circle(x, y, random.uniform(0.3, 1) * size, WHITE, random.randint(120, 240))
+    return canvas.image
+
+
+def _canvas(image: Image.Image, random: Random) -> Canvas:
+    canvas = Canvas(image.width, image.height, random)
+    canvas.image.paste(image)
+    return canvas
+
+
+def _night(image: Image.Image, random: Random) -> Image.Image:
+    dark = ImageEnhance.Brightness(_tinted(image, (92, 114, 190), 0.85)).enhance(0.78)
+    return _scattered(dark, random, 60, 0.0032, 0.4)
+
+
+def _sunset(image: Image.Image, random: Random) -> Image.Image:
+    return _from_above(_tinted(image, (255, 176, 112), 0.75), (255, 110, 60), 110)
+
+
+def _snow(image: Image.Image, random: Random) -> Image.Image:
+    pale = _veiled(ImageEnhance.Color(image).enhance(0.45), (226, 236, 248), 0.3)
+    return _scattered(pale, random, 260, 0.0075)
+
+
+def _rain(image: Image.Image, random: Random) -> Image.Image:
+    canvas = _canvas(_tinted(ImageEnhance.Color(image).enhance(0.5), (120, 132, 152), 0.7), random)
+    for _ in range(170):
+        x, y, length = random.uniform(-0.05, 1), random.uniform(-0.05, 1), random.uniform(0.02, 0.06)
+        canvas.line([(x, y), (x + length * 0.25, y + length)], (226, 234, 244), 0.002, 130)
+    return canvas.image
+
+
+def _fog(image: Image.Image, random: Random) -> Image.Image:
+    return _veiled(image.filter(ImageFilter.BoxBlur(max(image.size) / 260)), (232, 236, 240), 0.45)
+
+
+def _grey(image: Image.Image, random: Random) -> Image.Image:
+    return image.convert("L").convert("RGB")
+
+
+def _sepia(image: Image.Image, random: Random) -> Image.Image:
+    return ImageOps.colorize(image.convert("L"), (46, 30, 18), (250, 234, 204))
+
+
+def _drawn(image: Image.Image, random: Random) -> Image.Image:
+    edges = image.convert("L").filter(ImageFilter.FIND_EDGES).point(lambda v: 255 - min(255, v * 3))
+    return Image.blend(edges.convert("RGB"), _grey(image, random), 0.2)
+
+
+def _neon(image: Image.Image, random: Random) -> Image.Image:
+    shade = ImageOps.colorize(image.convert("L"), (16, 6, 44), (120, 250, 255), (224, 44, 190))
+    return Image.blend(image, shade, 0.75)
+
+
+def _mirrored(image: Image.Image, random: Random) -> Image.Image:
+    return ImageOps.mirror(image)
+
+
+def _flipped(image: Image.Image, random: Random) -> Image.Image:
+    return ImageOps.flip(image)
+
+
+def _near(image: Image.Image, random: Random) -> Image.Image:
+    wide, high = image.width // 4, image.height // 4
+    return image.crop((wide, high, image.width - wide, image.height - high)).resize(image.size)
+
+
+def _blurred(image: Image.Image, random: Random) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(max(image.size) / 110))
+
+
+def _flat(image: Image.Image, random: Random) -> Image.Image:
+    return image.filter(ImageFilter.MedianFilter(5)).quantize(14, dither=Image.Dither.NONE).convert("RGB")
+
+
+def _styled(words: str) -> Effect:
+    return lambda image, random: styles.styled(image, words)
+
+
+def _brightness(factor: float) -> Effect:
+    return lambda image, random: ImageEnhance.Brightness(image).enhance(factor)
+
+
+def _vivid(image: Image.Image, random: Random) -> Image.Image:
+    return ImageEnhance.Contrast(ImageEnhance.Color(image).enhance(1.7)).enhance(1.15)
+
+
+EFFECTS: Sequence[tuple[str, Effect]] = (
+    (r"mirror\w*|flip(ped)? horizontally|flop(ped)?", _mirrored),
+    (r"upside down|flip(ped)? vertically", _flipped),
+    (r"zoom(ed)? in|close-?up|closer|crop\w*", _near),
+    (r"night\w*|midnight|moon\w*|starry|nocturnal", _night),
+    (r"sunset|dusk|evening|golden hour|autumn|fall colou?rs|warm\w*|sunrise|dawn", _sunset),
+    (r"snow\w*|winter\w*|ic[ey]|frost\w*|frozen|blizzard", _snow),
+    (r"rain\w*|storm\w*|thunder\w*", _rain),
+    (r"fog\w*|mist\w*|haz[ey]", _fog),
+    (r"bright\w*|lighter|sunny|daylight|daytime|noon", _brightness(1.35)),
+    (r"dark\w*|dimm\w*|gloomy", _brightness(0.55)),
+    (r"vivid|colou?rful|saturated|vibrant|more contrast", _vivid),
+    (r"neon|cyberpunk|synthwave|vaporwave", _neon),
+    (r"cartoon\w*|comic|poster|pop art|anime|flat", _flat),
+    (r"watercolou?r|gouache|painting|painted|pastel|oil", _styled("watercolor")),
+    (r"pencil|charcoal|sketch\w*|line drawing|engraving|ink", _drawn),
+    (r"pixel\w*|8-?bit", _styled("pixel art")),
+    (r"blurr?\w*|out of focus|soft focus|dreamy", _blurred),
+    (r"sepia|vintage|antique|old photo\w*|retro|19th century", _sepia),
+    (r"black[ -]and[ -]white|monochrome|gr[ae]y ?scale|noir|b&w", _grey),
+    (r"negative|invert\w*", lambda image, random: ImageOps.invert(image)),
+)
+ADDING = re.compile(
+    r"\b(?:add|with|put|place|include|insert|give|draw|beside|next to)\b(.*)", re.IGNORECASE | re.DOTALL
+)
+
+
+def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:
+    """The first source in the size asked for, with what the prompt says done to it, and the other sources on it."""
+    image = ImageOps.fit(sources[0], size, Image.Resampling.LANCZOS)
+    effects = [effect for pattern, effect in EFFECTS if re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)]
+    colours = [] if effects else [colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.I)]
+    figures = _added(prompt)
+    for effect in effects:
+        image = effect(image, random)
+    if figures:
+        image = _populated(image, random, figures)
+    elif colours:
+        image = _tinted(image, colours[0], 0.6)
+    elif not effects:
+        image = _captioned(_tinted(image, _glass(random), 0.35), prompt)
+    return _with_insets(image, sources[1 : 1 + MOST_INSETS])
+
+
+def _glass(random: Random) -> Colour:
+    angle = random.uniform(0, math.tau)
+    red, green, blue = (round(180 + 75 * math.cos(angle + third * math.tau / 3)) for third in range(3))
+    return red, green, blue
+
+
+def _added(prompt: str) -> str:
+    """What is to come into the picture that was not there, as far as there is a figure for it."""
+    found = ADDING.search(prompt)
+    return found[1] if found and named(found[1]) else ""
+
+
+def _populated(image: Image.Image, random: Random, words: str) -> Image.Image:
+    canvas = _canvas(image.resize((image.width * 2, image.height * 2)), random)
+    scene = Scene(canvas, LIGHTS["day"])
+    for place, (_, figure, size, colour) in enumerate(named(words)):
+        figure(scene, 0.28 + 0.24 * place + random.uniform(-0.08, 0.08), 0.74, size, colour)
+    return canvas.image.resize(image.size, Image.Resampling.BOX)
+
+
+def _captioned(image: Image.Image, prompt: str) -> Image.Image:
+    """The picture with the prompt on a strip at its lower edge."""
+    high = max(12, min(image.size) // 16)
+    if min(image.size) < 2 * high:
+        return image
+    font = captions.sized(round(high * 0.55))
+    strip = (0, image.height - high, image.width, image.height)
+    image.paste(_veiled(image.crop(strip), (24, 22, 34), 0.75), strip)
+    words = captions.shortened(captions.legible(prompt[: captions.LONGEST_CAPTION]), font, image.width - high)
+    middle = (image.width / 2, image.height - high / 2)
+    ImageDraw.Draw(image).text(middle, words, font=font, fill=(250, 246, 236), anchor="mm")
+    return image
+
+
+def _with_insets(image: Image.Image, sources: Sequence[Image.Image]) -> Image.Image:
+    """Further sources as small prints along the upper edge."""
+    side = min(image.size) // 4
+    edge = max(1, side // 16)
+    if side < 4:
+        return image
+    for place, source in enumerate(sources):
+        small = ImageOps.expand(ImageOps.fit(source, (side, side)), edge, (250, 246, 236))
+        image.paste(small, (edge * 2 + place * (side + edge * 4), edge * 2))
+    return image

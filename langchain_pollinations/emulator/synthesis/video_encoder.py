@@ -1,0 +1,80 @@
+"""Films from pictures: H.264 in MP4, a slow zoom and cross-fades over a few stills, with or without sound."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
+
+from langchain_pollinations.emulator.synthesis.audio import codecs
+from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+Size = tuple[int, int]
+
+FPS = 6  # few, so that a slow machine is done soon
+LONGEST_SIDE = 960  # of the views; the encoder makes larger films larger
+ZOOM = 0.3  # how much nearer a picture comes while it is the only one
+HOLD = 0.3  # part of the way to the next picture before it begins to show, and after it is all that shows
+SAMPLES = 1024  # in a frame of sound
+
+
+def view_size(size: Size) -> Size:
+    """The size in which the pictures of a film are drawn."""
+    scale = min(1.0, LONGEST_SIDE / max(size))
+    return max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
+
+
+def _nearer(picture: Image.Image, zoom: float, focus: tuple[float, float]) -> Image.Image:
+    """The part of a picture that is seen when one comes nearer to a point of it."""
+    width, height = picture.width / zoom, picture.height / zoom
+    left, top = (picture.width - width) * focus[0], (picture.height - height) * focus[1]
+    return picture.resize(picture.size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
+
+
+def _views(pictures: Sequence[Image.Image], focus: tuple[float, float], count: int) -> Iterator[Image.Image]:
+    """What each moment shows. A film begins with the whole first picture and ends with the whole last of several."""
+    for number in range(count):
+        way = number / max(1, count - 1) * max(1, len(pictures) - 1)
+        first = min(int(way), max(0, len(pictures) - 2))
+        view = _nearer(pictures[first], 1 + ZOOM * (way - first), focus)
+        part = (way - first - HOLD) / (1 - 2 * HOLD)
+        if len(pictures) > 1 and part > 0:
+            view = Image.blend(view, _nearer(pictures[first + 1], 1 + ZOOM * (first + 1 - way), focus), min(1.0, part))
+        yield view
+
+
+def encode(
+    pictures: Sequence[Image.Image], size: Size, seconds: int, focus: tuple[float, float], sound: bytes | None = None
+) -> bytes:
+    """The film: always the same bytes for the same arguments. Sound is 16-bit samples, repeated to its end."""
+    import av
+
+    fitted = [ImageOps.fit(picture.convert("RGB"), view_size(size)) for picture in pictures]
+    with tempfile.TemporaryDirectory() as folder:  # what comes at the front is written last, into a file
+        path = Path(folder, "film.mp4")
+        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as out:
+            _write(out, _views(fitted, focus, seconds * FPS), size, seconds, sound)
+        return path.read_bytes()
+
+
+def _write(out: OutputContainer, views: Iterator[Image.Image], size: Size, seconds: int, sound: bytes | None) -> None:
+    import av
+
+    video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "28", "threads": "1"})
+    video.width, video.height, video.pix_fmt = *size, "yuv420p"
+    audio = None if sound is None else out.add_stream("aac", rate=RATE, layout="mono", options={"b": "48000"})
+    for view in views:
+        frame = av.VideoFrame.from_image(view)  # type: ignore[no-untyped-call]  # PyAV's own gap
+        out.mux(video.encode(frame.reformat(*size, format="yuv420p")))
+    out.mux(video.encode(None))
+    if audio is not None and sound is not None:
+        length = seconds * RATE * WIDTH
+        for piece in codecs.frames((sound * (length // len(sound) + 1))[:length], SAMPLES):
+            out.mux(audio.encode(piece))
+        out.mux(audio.encode(None))
