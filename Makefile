@@ -28,7 +28,7 @@ test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
-	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/test_histories.py $(ARGS)
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py $(ARGS)
 
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }

@@ -61,7 +61,7 @@ from langchain_pollinations.errors import (
 )
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.images import PollinationsImageTool
-from tests.test_encode import PDF, PNG
+from tests.chat.test_messages import PDF, PNG
 
 State = dict[str, Any]
 Run = Callable[..., State]

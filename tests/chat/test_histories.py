@@ -33,8 +33,8 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.service import message_rules
 from langchain_pollinations.errors import InvalidRequestError
+from tests.chat.test_messages import PDF, PNG, URL
 from tests.conftest import Ask
-from tests.test_encode import PDF, PNG, URL
 
 MODELS = ("anthropic/claude-haiku-4.5", "amazon/nova-2-lite-v1", "google/gemini-3.1-pro-preview", "openai/gpt-5.4")
 OURS = {"model_provider": "pollinations"}

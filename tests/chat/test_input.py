@@ -34,8 +34,8 @@ from langchain_pollinations._chat.tool_names import fit
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
+from tests.chat.test_messages import BLOCKS, PDF, PNG, URL
 from tests.conftest import FORMS, Ask
-from tests.test_encode import BLOCKS, PDF, PNG, URL
 
 SEES_AND_HEARS = "google/gemini-3-flash-preview"
 EPHEMERAL = {"type": "ephemeral"}

@@ -41,7 +41,7 @@ from langchain_pollinations.tools.audio import PollinationsMusicTool, Pollinatio
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.tools.video import PollinationsVideoTool
-from tests.test_references import PNG
+from tests.media.test_references import PNG
 
 RUNS: dict[str, Callable[[Any, dict[str, Any]], ToolMessage]] = {
     "invoke": lambda tool, args: tool.invoke(_call(tool, args)),

@@ -27,7 +27,7 @@ from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import LARGEST, Upload, aupload, upload
 from langchain_pollinations.video import PollinationsVideo
-from tests.test_references import PNG
+from tests.media.test_references import PNG
 
 Put = Callable[..., Upload]
 

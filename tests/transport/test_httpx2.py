@@ -20,7 +20,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from tests.conftest import Ask
 from tests.test_configuration import LISTS, USES
-from tests.test_http import WHO_ASKS, redirect, secretive  # noqa: F401  # redirect is a fixture
+from tests.transport.test_client import WHO_ASKS, redirect, secretive  # noqa: F401  # redirect is a fixture
 
 httpx2 = pytest.importorskip("httpx2")
 

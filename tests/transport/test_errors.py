@@ -272,7 +272,7 @@ PARAMS: list[tuple[Callable[[], Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("ask", "param"), PARAMS, ids=str)
+@pytest.mark.parametrize(("ask", "param"), PARAMS, ids=[f"{n}-{param}" for n, (_, param) in enumerate(PARAMS)])
 def test_an_error_of_the_request_names_the_argument(ask: Callable[[], Any], param: str | None) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         ask()

@@ -670,7 +670,7 @@ def test_importing_the_catalogue_reads_no_data() -> None:
 
 # --- The script that writes the snapshot ------------------------------------------------------------------------------
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "refresh_models.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "refresh_models.py"
 SNAPSHOT = Path(catalog.__file__).parent / "data" / "models.json"
 
 

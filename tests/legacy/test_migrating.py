@@ -28,7 +28,7 @@ from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.images import PollinationsImageTool
 
-PAGE = (Path(__file__).parents[1] / "docs" / "migrating.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "migrating.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 """The first makes what all others use."""
 ANYTHING = "…"

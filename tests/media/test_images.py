@@ -30,7 +30,7 @@ from langchain_pollinations.errors import (
 from langchain_pollinations.images import LARGEST_INSIDE, PollinationsImage
 from langchain_pollinations.media import Media
 from tests.conftest import MAKING
-from tests.test_references import PNG
+from tests.media.test_references import PNG
 
 Draw = Callable[..., Media]
 

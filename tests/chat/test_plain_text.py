@@ -25,7 +25,7 @@ from langchain_pollinations._chat.plain_text import split_sources, usage_of
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator
 from tests.conftest import WAYS, Ask, blocks
-from tests.test_legacy import MP3, PLAIN_ANSWERS, SAID
+from tests.legacy.test_legacy import MP3, PLAIN_ANSWERS, SAID
 
 QUESTION = "What is artificial intelligence?"
 CHAT = "POST /v1/chat/completions"

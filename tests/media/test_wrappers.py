@@ -24,7 +24,7 @@ from langchain_pollinations.tools.audio import PollinationsMusicTool, Pollinatio
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.video import PollinationsVideo
-from tests.test_references import PNG
+from tests.media.test_references import PNG
 
 SMALL: dict[str, dict[str, Any]] = {
     "image": {"width": 32, "height": 32},

@@ -19,7 +19,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from tests.conftest import Ask, blocks
-from tests.test_references import PNG
+from tests.media.test_references import PNG
 
 FORMS: dict[str, Callable[[str], str]] = {
     "plain": lambda data: data,
