@@ -12,6 +12,7 @@ from inspect import iscoroutinefunction, signature
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
 from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
@@ -255,6 +256,15 @@ def _is_own(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
+def _takes_data(field: FieldInfo) -> bool:
+    """Whether a default is made from the other fields, as it can be since Pydantic 2.10."""
+    return bool(getattr(field, "default_factory_takes_validated_data", False))
+
+
+def _is_private(kind: type) -> bool:
+    return _is_own(kind) and "._" in kind.__module__
+
+
 class PublicPickle(BaseModel):
     """Mixin of models whose pickle a later version of the package can read: it names no private class, and fields that
     it lacks get their defaults. What belongs to the process, such as connections and caches, is made anew."""
@@ -265,7 +275,7 @@ class PublicPickle(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
         private = state["__pydantic_private__"] or {}
-        private = {name: value for name, value in private.items() if not _is_own(type(value))}
+        private = {name: value for name, value in private.items() if not _is_private(type(value))}
         fields = {name: value for name, value in state["__dict__"].items() if name not in self._TRANSIENT}
         return {**state, "__dict__": fields, "__pydantic_private__": private}
 
@@ -277,8 +287,10 @@ class PublicPickle(BaseModel):
             if make is not None or attribute.default is not PydanticUndefined:
                 private.setdefault(name, make() if make else copy.copy(attribute.default))  # type: ignore[call-arg]
         object.__setattr__(self, "__pydantic_private__", private)
-        for name in type(self).model_fields.keys() - self.__dict__.keys():
-            self.__dict__[name] = type(self).model_fields[name].get_default(call_default_factory=True)
+        for name, field in type(self).model_fields.items():
+            if name not in self.__dict__:
+                known = {"validated_data": self.__dict__} if _takes_data(field) else {}
+                self.__dict__[name] = field.get_default(call_default_factory=True, **known)
 
 
 def told(error: ValidationError) -> str:

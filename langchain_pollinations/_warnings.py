@@ -14,8 +14,8 @@ _LIBRARIES = frozenset(
 )
 
 
-Location: TypeAlias = tuple[str, int, str, Any]
-"""File, line, module, and the warnings that the module has shown."""
+Location: TypeAlias = tuple[str, int, dict[str, Any]]
+"""File, line, and the names of the module."""
 
 caller: ContextVar[Location | None] = ContextVar("caller", default=None)
 """The line of the user's code that started the thread which runs in this context."""
@@ -26,8 +26,10 @@ def warn(message: str) -> None:
 
     A thread of a library has no such line: there it is `caller`, or the line that calls this function.
     """
-    filename, line, module, registry = find_caller() or _location(sys._getframe(1))
+    filename, line, names = find_caller() or _location(sys._getframe(1))
+    module = str(names.get("__name__", "<string>"))
     # As in warnings.warn: the registry of the module lets a warning be shown once for each line.
+    registry = names.setdefault("__warningregistry__", {})
     warnings.warn_explicit(message, UserWarning, filename, line, module, registry)
 
 
@@ -40,9 +42,7 @@ def find_caller() -> Location | None:
 
 
 def _location(frame: FrameType) -> Location:
-    names = frame.f_globals
-    registry = names.setdefault("__warningregistry__", {})
-    return frame.f_code.co_filename, frame.f_lineno, names.get("__name__", "<string>"), registry
+    return frame.f_code.co_filename, frame.f_lineno, frame.f_globals
 
 
 def _is_library(frame: FrameType) -> bool:

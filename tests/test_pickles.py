@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumps, load
+from pydantic import PrivateAttr
 
 from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
@@ -82,6 +83,18 @@ def test_serialized_objects_made_before_the_move_are_read(name: str) -> None:
     )
     assert json.loads(dumps(found)) == json.loads(dumps(OBJECTS[name]()))
     assert "langchain_pollinations._" not in text
+
+
+class Illustrated(ChatPollinations):
+    """A chat model of somebody else, with a wrapper of its own."""
+
+    _image: PollinationsImage = PrivateAttr(default_factory=lambda: PollinationsImage(width=64))
+
+
+def test_a_pickle_keeps_what_a_derived_class_holds() -> None:
+    model = Illustrated()
+    model._image = PollinationsImage(width=128)
+    assert pickle.loads(pickle.dumps(model))._image.width == 128
 
 
 @pytest.mark.parametrize("name", OBJECTS)

@@ -114,6 +114,8 @@ def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _written_out(block: Mapping[str, Any]) -> Json:
     data = block["json"] if "json" in block else {k: block[k] for k in block.keys() - {"type", "base64", "data"}}
+    if not data:
+        return {"type": "text", "text": f"(a content block of type {str(block.get('type'))!r} that cannot be read)"}
     return {"type": "text", "text": _as_json(data, sort_keys=True)}
 
 

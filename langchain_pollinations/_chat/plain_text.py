@@ -246,7 +246,8 @@ def as_completion(response: httpx.Response) -> httpx.Response:
         if "choices" in message:
             return response
     elif kind.startswith("audio/"):
-        if response.content.lstrip()[:1] in (b"", b"{", b"<"):  # nothing, an error object, a page
+        is_raw = kind in ("audio/pcm", "audio/l16")  # which may begin with any byte
+        if not response.content or (not is_raw and response.content.lstrip()[:1] in (b"{", b"<")):
             raise not_expected(response, "audio")
         message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
     elif kind == "text/plain":

@@ -271,9 +271,9 @@ def _blanked(block: Json) -> Json:
     return {**blank, "image_url": facts} if facts else blank
 
 
-# What is read out of these lists stands elsewhere in the message.
 _OURS = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
 """Names of `additional_kwargs` under which this package keeps what it made of an answer."""
+# What is read out of these lists stands elsewhere in the message.
 _READ = ("annotations", "images", "content_blocks")
 
 

@@ -118,7 +118,7 @@ class Calls:
                 name=call.original_name,
                 args=call.arguments,
                 id=call.id,
-                error="the arguments are no JSON object" if call.name else "the call names no tool",
+                error=call.fault,
             )
             for call in lost
         ]
@@ -212,6 +212,15 @@ class _Call:
     @property
     def is_good(self) -> bool:
         return bool(self.name) and parse_arguments(self.arguments or "{}") is not None
+
+    @property
+    def fault(self) -> str:
+        """Why the call is no good."""
+        if not self.name:
+            return "the call names no tool"
+        if _read_object(self.arguments) is None:
+            return "the arguments are no JSON object"
+        return f"the arguments hold a number beyond 64 bits, half a character in a key, or over {_MOST_LEVELS} levels"
 
     def add(self, raw: RawCall, taken: Container[str]) -> str:
         """Take in a delta, and give its arguments as they can be passed on."""
@@ -310,7 +319,7 @@ def _word(value: Any) -> str:
 def parse_arguments(arguments: str) -> Json | None:
     """The arguments of a call; None where they are no JSON object, or one that no checkpoint can hold."""
     args = _read_object(arguments)
-    return None if args and _LOOKS_ODD.search(arguments) and not _can_be_stored(args) else args
+    return args if args is None or _can_be_stored(args) else None
 
 
 def _read_object(text: str) -> Json | None:
@@ -322,9 +331,8 @@ def _read_object(text: str) -> Json | None:
     return {} if args is None else args if isinstance(args, dict) else None
 
 
-_LOOKS_ODD = re.compile(r"\\u[dD][89a-fA-F]|\d{19}|([\[{][^\[{]*){100}")
-"""Half a character, a number that may need more than 64 bits, or many brackets."""
 _MOST_LEVELS = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _can_be_stored(value: Any, level: int = 0) -> bool:
@@ -334,7 +342,7 @@ def _can_be_stored(value: Any, level: int = 0) -> bool:
     if level > _MOST_LEVELS:
         return False
     if isinstance(value, dict):
-        keys_fit = all(not re.search("[\ud800-\udfff]", key) for key in value)
+        keys_fit = all(key.isascii() or not _SURROGATE.search(key) for key in value)
         return keys_fit and all(_can_be_stored(each, level + 1) for each in value.values())
     return not isinstance(value, list) or all(_can_be_stored(each, level + 1) for each in value)
 

@@ -140,6 +140,8 @@ class Reading:
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
         # Something else may stand under the path by now.
+        if given.size > (self.largest or LARGEST[self.family]):
+            raise self._wrong(f"the file of this media has {given.size:,} bytes, which is more than is read")
         try:
             data = given.data
         except OSError as error:
@@ -217,7 +219,7 @@ class Reading:
         if address.startswith(f"{self.own}/"):
             return
         is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
-        if parts.username is not None or has_private_name(host) or is_number or "." not in host:
+        if parts.username is not None or has_private_name(host) or is_number:
             raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
 
 

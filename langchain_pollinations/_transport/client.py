@@ -36,8 +36,8 @@ from langchain_pollinations._transport.concurrency import (
     run_within,
     sleep,
 )
-from langchain_pollinations._transport.connections import _aclose, _closing, _cut_off_in_time
-from langchain_pollinations._transport.exceptions import mapped, remove_headers, remove_key
+from langchain_pollinations._transport.connections import _aclose, _closing, _cut_off, _cut_off_in_time
+from langchain_pollinations._transport.exceptions import map_depth, mapped, remove_headers, remove_key
 from langchain_pollinations._transport.origins import (
     _TOLD_ABROAD,
     _as_async,
@@ -89,13 +89,13 @@ class Client:
     def send(self, call: Call[T]) -> T:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
-        with self._errors():
+        with self._errors(), map_depth():
             return call.read(response)
 
     async def asend(self, call: Call[T]) -> T:
         call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
-        with self._errors():
+        with self._errors(), map_depth():
             if call.into is None and len(response.content) <= MAX_READ_IN_LOOP:
                 return call.read(response)
             read: T = await in_thread(call.read, response)  # it looks into the file, or at many bytes
@@ -161,7 +161,7 @@ class Client:
         with _closing(response), _cut_off_in_time(response):
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
-            with _partial_told(reader), self._errors():
+            with _partial_told(reader), self._errors(), map_depth():
                 if not _is_event_stream(response):
                     whole = watched.read(self._limit(call))
                     if not _holds_events(whole):
@@ -183,7 +183,7 @@ class Client:
             reader = call.read(response)
             watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
-            with _partial_told(reader), self._errors():
+            with _partial_told(reader), self._errors(), map_depth():
                 if not _is_event_stream(response):
                     whole = await watched.aread(self._limit(call))
                     if not _holds_events(whole):
@@ -208,18 +208,28 @@ class Client:
         if self.deadline is None:
             return self._opened_here(call)
         self.deadline.check()
+        opened: list[Any] = []
         with self._errors():
-            return run_within(self.deadline.remaining(), partial(self._opened_here, call), httpx.Response.close)
+            try:
+                work = partial(self._opened_here, call, opened)
+                return run_within(self.deadline.remaining(), work, httpx.Response.close)
+            except TimeoutError:
+                for stream in opened:  # so that no connection of the pool is taken by a response that never begins
+                    _cut_off(stream.get_extra_info("socket"))
+                raise
 
-    def _opened_here(self, call: Call[Any]) -> httpx.Response:
+    def _opened_here(self, call: Call[Any], opened: list[Any] | None = None) -> httpx.Response:
+        """The streams of new connections are added to `opened`."""
         check_wanted()
         with self._errors():
             client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
+            if opened is not None:
+                request.extensions = {**request.extensions, "trace": partial(_note_connection, opened)}
             for hop in range(client.max_redirects + 1):
-                if (home := self._home_of(call, request, hop)) and is_private(request.url.host):
-                    if not is_private(home):
-                        raise _leads_inside(request)
+                home = self._home(call, request, hop)
+                if home is not None and is_private(request.url.host) and not is_private(home):
+                    raise _leads_inside(request)
                 sender = self._discreet(client, call, request)
                 response = _noted(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_answer(response):
@@ -238,9 +248,9 @@ class Client:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for hop in range(client.max_redirects + 1):
-                    if (home := self._home_of(call, request, hop)) and await ais_private(request.url.host):
-                        if not await ais_private(home):
-                            raise _leads_inside(request)
+                    home = self._home(call, request, hop)
+                    if home is not None and await ais_private(request.url.host) and not await ais_private(home):
+                        raise _leads_inside(request)
                     sender = self._discreet(client, call, request)
                     response = _noted(await sender.send(request, stream=True, follow_redirects=False, **auth), call)
                     if call.is_answer(response):
@@ -305,7 +315,9 @@ class Client:
         try:
             yield
         except (httpx.HTTPError, TimeoutError, errors.PollinationsError) as error:
-            if self.deadline is None or self.deadline.remaining() > 0:
+            # The timer of an event loop may end a little early.
+            early = 0.05 if isinstance(error, TimeoutError) else 0.0
+            if self.deadline is None or self.deadline.remaining() > early:
                 raise
             if isinstance(error, errors.PollinationsError) and (
                 error.status_code or isinstance(error, errors.RequestTimeoutError)
@@ -336,10 +348,11 @@ class Client:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
         return call.anonymous and call.origin is not None and origin_of(call.origin) != origin_of(self.base_url)
 
-    def _home_of(self, call: Call[Any], request: httpx.Request, hop: int) -> str | None:
-        """The host that the developer chose, where a response chose the one of this request."""
-        home = httpx.URL(self.base_url or call.origin or "").host
-        is_chosen = not hop and not call.is_origin_checked
+    def _home(self, call: Call[Any], request: httpx.Request, hop: int) -> str | None:
+        """The host that the developer chose, of a request whose own host a response chose; else None."""
+        chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
+        home = httpx.URL(chosen or call.origin or "").host
+        is_chosen = hop == 0 and not call.is_origin_checked
         return None if is_chosen or request.url.host == home else home
 
     def _auth(self, call: Call[Any]) -> dict[str, Any]:
@@ -398,10 +411,8 @@ class Client:
         """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
-        status, request_id = (
-            getattr(error, "status_code", None),
-            safe_text(str(getattr(error, "request_id", None)), 100),
-        )
+        status = getattr(error, "status_code", None)
+        request_id = safe_text(str(getattr(error, "request_id", None)), 100)
         logger.info(
             "Retry %d of %d in %.1f s: %s from %s (status %s, request id %s)",
             state.attempt_number, self.max_retries, seconds, type(error).__name__, call.origin or self.base_url,
@@ -433,6 +444,12 @@ def _leads_inside(request: httpx.Request) -> errors.InvalidResponseError:
     )
     error.is_retryable = False
     return error
+
+
+def _note_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
+    """A trace function of httpcore."""
+    if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+        opened.append(info["return_value"])
 
 
 def _turn(call: Call[Any]) -> contextlib.AbstractContextManager[None]:

@@ -59,7 +59,7 @@ def _cut_off_after(response: httpx.Response, seconds: float | None) -> Iterator[
     stream = response.extensions.get("network_stream")
     watch: threading.Timer | None = None
     if seconds is not None and stream is not None and response.http_version.startswith("HTTP/1"):
-        watch = threading.Timer(max(seconds, 0), _cut_off, [stream.get_extra_info("socket")])
+        watch = threading.Timer(max(seconds, 0), _cut_off_unread, [response, stream.get_extra_info("socket")])
         watch.daemon = True
         watch.start()
     try:
@@ -67,6 +67,12 @@ def _cut_off_after(response: httpx.Response, seconds: float | None) -> Iterator[
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def _cut_off_unread(response: httpx.Response, link: socket.socket) -> None:
+    """End the connection of a response that is still being read: later the connection belongs to another one."""
+    if not response.is_closed:
+        _cut_off(link)
 
 
 def _cut_off(link: socket.socket) -> None:

@@ -177,12 +177,13 @@ def is_failure(body: Mapping[str, Any]) -> bool:
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
-    """Whether an object is one of FastAPI's, GraphQL's or a gateway's errors and nothing else."""
-    words = [body.get(name) for name in ("detail", "errors", "message")]
-    return body.keys() <= _BARE_ERROR and any(isinstance(each, str | list) and each for each in words)
-
-
-_BARE_ERROR = frozenset({"detail", "errors", "code", "status", "message"})
+    """Whether an object is one of FastAPI's, GraphQL's or a gateway's errors and nothing else. A message alone may tell
+    of progress."""
+    if not body.keys() <= {"detail", "errors", "code", "status", "message"}:
+        return False
+    code = body.get("code") or body.get("status")
+    is_failed = isinstance(code, int) and code >= 400 and isinstance(body.get("message"), str)
+    return is_failed or any(isinstance(body.get(name), str | list) and body[name] for name in ("detail", "errors"))
 
 
 def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:

@@ -30,18 +30,25 @@ def mapped() -> Iterator[None]:
     except httpx.HTTPError as error:
         remove_headers(error)
         raise _from_httpx(error) from error
-    except (UnicodeError, BaseExceptionGroup) as error:  # of a host that no resolver takes, a port that no socket takes
-        if isinstance(error, BaseExceptionGroup) and error.split((OSError, OverflowError, ValueError))[1] is not None:
+    except UnicodeError as error:
+        if getattr(error, "encoding", "idna") != "idna":  # of a hook of the caller
             raise
         raise InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}") from error
-    except RecursionError as error:
-        too_deep = InvalidResponseError("The response has more levels within each other than can be read")
-        too_deep.is_retryable = False
-        raise too_deep from error
     except _aiohttp_errors() as error:
         # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
         remove_headers(error)
         raise APIConnectionError(f"The connection failed: {error}") from error
+
+
+@contextmanager
+def map_depth() -> Iterator[None]:
+    """Turn the error of a response that is nested too deeply to be parsed into one of ours."""
+    try:
+        yield
+    except RecursionError as error:
+        too_deep = InvalidResponseError("The response has more levels within each other than can be read")
+        too_deep.is_retryable = False
+        raise too_deep from error
 
 
 def remove_headers(error: BaseException | None) -> None:
@@ -75,8 +82,9 @@ def _passes_aiohttp(trace: TracebackType | None) -> bool:
 
 def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
     """Replace the key that is in some headers in all that an error holds: the service may repeat a request."""
-    scheme, _, secret = headers.get("authorization", "").rpartition(" ")
-    if scheme and secret in repr((error.args, vars(error))):
+    secret = headers.get("authorization", "").rpartition(" ")[2]
+    # A shorter one is the dummy of a gateway, and may be a part of any word.
+    if len(secret) >= 8 and secret in repr((error.args, vars(error))):
         error.args = tuple(_without(secret, each) for each in error.args)
         for name, value in vars(error).items():
             setattr(error, name, _without(secret, value))

@@ -7,10 +7,13 @@ import ipaddress
 import socket
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
 
 import httpx
+
+from langchain_pollinations._transport.concurrency import run_within
 
 # --- Origins ----------------------------------------------------------------------------------------------------------
 
@@ -48,9 +51,8 @@ def write_address(url: httpx.URL, path: str = "") -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii')}{path}"
 
 
-_PRIVATE_NAMES = (
-    *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan"),
-    *(".home.arpa", ".svc"),
+_PRIVATE_NAMES = tuple(
+    f".{name}" for name in "localhost localdomain local internal intranet private corp home home.arpa lan svc".split()
 )
 
 
@@ -69,29 +71,38 @@ def is_usable(url: httpx.URL) -> bool:
 
 
 def has_private_name(host: str) -> bool:
-    """Whether a host, as `plain_host` gives it, has a name of a private network."""
-    return f".{host}".endswith(_PRIVATE_NAMES)
+    """Whether a host, as `plain_host` gives it, has a name of a private network: names of one word are such names."""
+    return f".{host}".endswith(_PRIVATE_NAMES) or not ("." in host or ":" in host)
 
 
 def is_private(host: str) -> bool:
     """Whether a host is private, by its name or by an address that the name resolves to. A name that cannot be
-    resolved is not: a proxy may know it."""
+    resolved in a few seconds is not: a proxy may know it."""
     host = plain_host(host)
+    if has_private_name(host):
+        return True
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = run_within(LOOKUP_TIMEOUT, partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM), len)
     except (OSError, UnicodeError):
-        found = []
-    return has_private_name(host) or _has_private_address(found)
+        return False
+    return _has_private_address(found)
 
 
 async def ais_private(host: str) -> bool:
     """As `is_private`."""
     host = plain_host(host)
+    if has_private_name(host):
+        return True
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(LOOKUP_TIMEOUT):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        found = []
-    return has_private_name(host) or _has_private_address(found)
+        return False
+    return _has_private_address(found)
+
+
+LOOKUP_TIMEOUT = 5.0
+"""Seconds that the lookup of a name may take."""
 
 
 def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
@@ -100,8 +111,15 @@ def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        parsed = inner or parsed
     return parsed.is_global and not parsed.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:

@@ -166,7 +166,8 @@ class _Lent:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # Behind a silent stream is a cancellation too, by asyncio.timeout.
-        broken_off = kind is not None and issubclass(kind, (asyncio.CancelledError, errors.StreamTimeoutError))
+        ends = (asyncio.CancelledError, TimeoutError, errors.StreamTimeoutError, errors.RequestTimeoutError)
+        broken_off = kind is not None and issubclass(kind, ends)
         await self._pool._give_back(self._kept, broken_off)
 
 

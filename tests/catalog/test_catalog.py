@@ -664,7 +664,10 @@ def test_formats_of_audio_are_those_of_the_reference(official: dict[str, dict[st
 
 
 def test_importing_the_catalogue_reads_no_data() -> None:
-    code = "from langchain_pollinations import catalog; print(catalog.load_snapshot.cache_info().currsize)"
+    code = (
+        "from langchain_pollinations import catalog; from langchain_pollinations._catalog import snapshot; "
+        "print(snapshot.load_snapshot.cache_info().currsize)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
 
 

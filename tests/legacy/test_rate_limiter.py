@@ -644,7 +644,7 @@ async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
         if len(told) == 2:
             raise OwnError  # enough: nobody waits for a minute
 
-    caplog.set_level(logging.INFO, "langchain_pollinations._pace")
+    caplog.set_level(logging.INFO, "langchain_pollinations._legacy.rate_limiter")
     line.note()
     before = [asyncio.create_task(Starts().atake("before", turn(line, 30))) for _ in range(2)]
     await auntil(lambda: len(line) == 2)
@@ -757,7 +757,7 @@ def test_a_forked_process_has_a_line_of_its_own_and_remembers_the_last_request()
     code = textwrap.dedent("""
         import os, sys, threading, time, warnings
         warnings.simplefilter("ignore")  # Python warns of every fork beside threads
-        from langchain_pollinations._pace import LINE, Turn
+        from langchain_pollinations._legacy.rate_limiter import LINE, Turn
 
         def wait():
             with Turn(600, None, False).taken():

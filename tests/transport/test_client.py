@@ -1150,6 +1150,9 @@ PRIVATE = [
     "http://LOCALHOST./x",
     "http://metadata.google.internal/x",
     "http://printer.local/x",
+    "http://[64:ff9b::a9fe:a9fe]/x",
+    "http://[2002:7f00:1::]/x",
+    "http://redis/x",
 ]
 
 

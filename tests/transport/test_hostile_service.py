@@ -467,3 +467,77 @@ def test_the_words_of_an_error_event_are_in_the_error(ask: Ask) -> None:
         with service(always(answer(f"{event}\n\n", "text/event-stream"))) as (url, _):
             with pytest.raises(errors.ServiceError, match="it broke" if "broke" in event else "error"):
                 ask(model(url, streaming=True), "Hi")
+
+
+def test_a_status_event_before_an_answer_is_no_error(ask: Ask) -> None:
+    with service(always(stream({"status": "processing", "message": "queued"}, delta("Hi"), END))) as (url, _):
+        assert ask(model(url, streaming=True), "Hi").text == "Hi"
+
+
+def test_the_deadline_of_a_stream_ends_no_other_call() -> None:
+    """The connection of a body that has been read belongs to the next call."""
+
+    def script(link: socket.socket, number: int) -> None:
+        time.sleep(0 if number == 1 else 0.6)
+        link.sendall(answer(completion("Hi")))
+
+    with service(script) as (url, heads):
+        first = model(url, total_timeout=0.4)
+        second = first.model_copy(update={"total_timeout": None})
+        for chunk in first.stream("x"):
+            if chunk.content:
+                assert second.invoke("y").text == "Hi"
+    assert len(heads) == 2
+
+
+def test_the_error_of_a_callers_hook_is_the_callers(client: dict[str, Any]) -> None:
+    if "http_client" not in client:
+        pytest.skip("aiohttp has no hooks")
+
+    def fail(request: Any) -> None:
+        "\xfc".encode("ascii")
+
+    client["http_client"].event_hooks = {"request": [fail]}
+    with pytest.raises(UnicodeEncodeError):
+        model("http://127.0.0.1:9", **client).invoke("Hi")
+
+
+def test_a_short_key_is_a_part_of_other_words(ask: Ask) -> None:
+    body = json.dumps({"error": {"message": "model x-large was not found", "code": "model_not_found"}})
+    with service(always(answer(body, status="404 Not Found"))) as (url, _):
+        with pytest.raises(errors.NotFoundError, match="x-large"):
+            ask(model(url, api_key="x"), "Hi")
+
+
+def test_trickling_headers_take_no_connection_of_the_pool() -> None:
+    def script(link: socket.socket, number: int) -> None:
+        if number <= 3:
+            _drip(b"HTTP/1.1 200 OK\r\nx: ", b"a")(link, number)
+        else:
+            link.sendall(answer(completion("Hi")))
+
+    with service(script) as (url, heads):
+        chat = model(url, total_timeout=0.1)
+        for _ in range(3):
+            with pytest.raises(errors.RequestTimeoutError):
+                chat.invoke("Hi")
+        pool: Any = chat._pool.client()._transport
+        deadline = time.monotonic() + 5
+        while pool._pool.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert pool._pool.connections == []
+
+
+@pytest.mark.parametrize("home", ["http://gateway", "http://gw.corp"])
+def test_an_internal_service_may_lead_to_an_internal_host(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    """Through a proxy, which alone knows the names."""
+
+    def script(link: socket.socket, number: int) -> None:
+        link.sendall(moved("http://files.corp/x") if number == 1 else answer(b"\xff\xd8\xff\xda\xff\xd9", "image/jpeg"))
+
+    with service(script) as (proxy, heads):
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+        made = PollinationsImage(base_url=home, api_key=KEY, max_retries=0).generate("x")
+    assert made.mime_type == "image/jpeg"
+    assert len(heads) == 2

@@ -227,9 +227,12 @@ class Maker:
         for key in required - set(made):
             made[key] = self.make(schema.get("additionalProperties", {}), key, depth + 1)
         least = min(int(schema.get("minProperties", 0)), MOST_ITEMS)
-        if not properties and isinstance(schema.get("additionalProperties"), Mapping) and (depth < DEPTH or least):
+        additional = schema.get("additionalProperties")
+        if additional is True and least:
+            additional = {}
+        if not properties and isinstance(additional, Mapping) and (depth < DEPTH or least):
             keys = self._keys(schema.get("propertyNames", {}), max(least, 1), depth)
-            made |= {key: self.make(schema["additionalProperties"], name, depth + 1) for key in keys}
+            made |= {key: self.make(additional, name, depth + 1) for key in keys}
         return made
 
     def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
