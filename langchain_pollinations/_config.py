@@ -26,30 +26,30 @@ from pydantic import (
 
 from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._legacy import routes
-from langchain_pollinations._legacy.hosts import IMAGE, PACE, SCOPE, TEXT, Hosts
-from langchain_pollinations._legacy.rate_limiter import Turn
-from langchain_pollinations._media.progress import Show, check_tells
+from langchain_pollinations._legacy.hosts import IMAGE_HOST, REQUEST_INTERVAL, SCOPE, TEXT_HOST, LegacyHosts
+from langchain_pollinations._legacy.rate_limiter import Slot
+from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
 from langchain_pollinations._transport.httpx2 import to_httpx
 from langchain_pollinations._transport.origins import parse_address, write_address
-from langchain_pollinations._transport.pool import Pool, Transport, check_client
+from langchain_pollinations._transport.pool import ConnectionPool, Transport, check_client
 from langchain_pollinations._transport.timeouts import Deadline, Timeout, check_timeout, to_httpx_timeout
 from langchain_pollinations._validation import (
     HiddenInput,
     PublicPickle,
     check_no_host,
     check_no_secret,
-    describe_unknown,
     own_class,
+    suggest_name,
 )
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
 
-GEN = "https://gen.pollinations.ai"
+GEN_HOST = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
 KEY_VARIABLE = "POLLINATIONS_API_KEY"
 
@@ -57,7 +57,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """Whether an object is built only to validate an assignment: its own validators may assign without a check."""
 
 
-class Connection(HiddenInput, PublicPickle):
+class ServiceConfig(HiddenInput, PublicPickle):
     """Mixin with the connection fields; `_client` is what wrappers send their calls with."""
 
     model_config = ConfigDict(
@@ -90,7 +90,7 @@ class Connection(HiddenInput, PublicPickle):
     `legacy`, with a warning. A failure never changes the host."""
 
     base_url: str | None = Field(
-        default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN)() or GEN, validate_default=True
+        default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN_HOST)() or GEN_HOST, validate_default=True
     )
     """Origin of the service, with or without a trailing slash or `/v1`. None, the default, takes
     `POLLINATIONS_BASE_URL` from the environment, else gen.pollinations.ai."""
@@ -100,18 +100,18 @@ class Connection(HiddenInput, PublicPickle):
     `{base_url}/media` where `base_url` is not the service's own."""
 
     legacy_text_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=TEXT)() or TEXT,
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=TEXT_HOST)() or TEXT_HOST,
         validate_default=True,
     )
     """Origin of the older text host; `POLLINATIONS_LEGACY_TEXT_URL` in the environment where it is not given."""
 
     legacy_image_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=IMAGE)() or IMAGE,
+        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=IMAGE_HOST)() or IMAGE_HOST,
         validate_default=True,
     )
     """Origin of the older image host; `POLLINATIONS_LEGACY_IMAGE_URL` in the environment where it is not given."""
 
-    pace: float = Field(default=PACE, ge=0, allow_inf_nan=False)
+    pace: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
     """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
     models and tools of the process wait in one line, first come, first served; 0 does not wait. Until then `batch` asks
     one after another."""
@@ -121,7 +121,7 @@ class Connection(HiddenInput, PublicPickle):
     `RateLimitError` at once; where a repeat would wait longer, the error that it should mend. None waits as long as it
     takes."""
 
-    progress: Show = Field(default=None, exclude=True, repr=False)
+    progress: ShowProgress = Field(default=None, exclude=True, repr=False)
     """What is seen of a wait: a note in a terminal or a notebook (None), a note in any case (True), nothing (False), or
     a function, not an async one, that is called with a `Progress`."""
 
@@ -160,7 +160,7 @@ class Connection(HiddenInput, PublicPickle):
     async_transport: Transport = "httpx"
     """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
 
-    _pool: Pool = PrivateAttr(default_factory=Pool)
+    _pool: ConnectionPool = PrivateAttr(default_factory=ConnectionPool)
     _warned: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:  # type checkers see the fields
@@ -192,7 +192,7 @@ class Connection(HiddenInput, PublicPickle):
         check_no_secret(unknown)
         check_no_host(unknown)
         if unknown:
-            raise ValueError("; ".join(describe_unknown(name, cls.model_fields) for name in sorted(unknown)))
+            raise ValueError("; ".join(suggest_name(name, cls.model_fields) for name in sorted(unknown)))
         return given
 
     @field_validator(
@@ -223,8 +223,8 @@ class Connection(HiddenInput, PublicPickle):
 
     @field_validator("progress")
     @classmethod
-    def _check_progress(cls, value: Show) -> Show:
-        check_tells(value)
+    def _check_progress(cls, value: ShowProgress) -> ShowProgress:
+        check_progress(value)
         return value
 
     @field_validator("base_url", "legacy_text_url", "legacy_image_url")
@@ -232,7 +232,7 @@ class Connection(HiddenInput, PublicPickle):
     def _check_origin(cls, value: str, info: ValidationInfo) -> str:
         name = info.field_name or ""
         url = parse_address(value, name, _ORIGINS[name])
-        if name == "base_url" and url.host.rstrip(".") in _OLDER_NAMES:
+        if name == "base_url" and url.host.rstrip(".") in _LEGACY_NAMES:
             raise ValueError(f"base_url: {url.host} is one of the legacy hosts; use api='legacy' instead")
         if url.path.rstrip("/") not in ("", "/v1"):
             raise ValueError(f"{name} must be a bare origin such as {_ORIGINS[name]}: no path")
@@ -254,12 +254,12 @@ class Connection(HiddenInput, PublicPickle):
 
     @property
     def _service_url(self) -> str:
-        return self.base_url or GEN
+        return self.base_url or GEN_HOST
 
     @property
     def _is_official(self) -> bool:
-        """Whether `base_url` is the service itself: an address is stored in the one form that `GEN` has, too."""
-        return self._service_url == GEN
+        """Whether `base_url` is the service itself: an address is stored in the one form that `GEN_HOST` has, too."""
+        return self._service_url == GEN_HOST
 
     @property
     def _media_host(self) -> str:
@@ -287,7 +287,7 @@ class Connection(HiddenInput, PublicPickle):
         """A copy. The values of `update` are validated as those of the constructor are."""
         # pydantic's own deep copy with changes would copy the clients, which `__deepcopy__` shares.
         original = self.__deepcopy__() if deep else self
-        return super(Connection, original).model_copy(update=self._validated(update) if update else None)
+        return super(ServiceConfig, original).model_copy(update=self._validated(update) if update else None)
 
     def _validated(self, update: Mapping[str, Any]) -> dict[str, Any]:
         """Changed fields as the constructor would keep them, beside those that stay.
@@ -299,7 +299,7 @@ class Connection(HiddenInput, PublicPickle):
         changed = {self._SYNONYMS.get(name, name): value for name, value in update.items()}
         if unknown := sorted(changed.keys() - type(self).model_fields.keys()):
             known = type(self).model_fields
-            says = "; ".join(describe_unknown(name, known) for name in unknown)
+            says = "; ".join(suggest_name(name, known) for name in unknown)
             raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
         kind = own_class(type(self))
         given = self.model_fields_set & self.__dict__.keys()
@@ -339,14 +339,14 @@ class Connection(HiddenInput, PublicPickle):
         """The client with nothing that tells who asks; at none of the hosts it is at home."""
         if self.api == "auto" and not self._warned:
             self._warned = True
-            warn(_NO_KEY)
+            warn(_NO_KEY_WARNING)
         translate = partial(routes.translate, self._older_hosts())
         return replace(client, base_url="", headers=_user_agent(), translate=translate)
 
-    def _older_hosts(self, route: Route = "chat") -> Hosts:
+    def _older_hosts(self, route: Route = "chat") -> LegacyHosts:
         limits = [limit for limit in (self.max_wait, self.total_timeout) if limit is not None]
-        turn = Turn(self.pace, min(limits, default=None), self.progress)
-        return Hosts(self.legacy_text_url, self.legacy_image_url, turn, route)
+        turn = Slot(self.pace, min(limits, default=None), self.progress)
+        return LegacyHosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:
         """Seconds between two events of a stream. A shorter `timeout` bounds them too, unless the caller says how long
@@ -458,11 +458,11 @@ class Connection(HiddenInput, PublicPickle):
         await self.aclose()
 
 
-_ORIGINS = {"base_url": GEN, "legacy_text_url": TEXT, "legacy_image_url": IMAGE}
-_OLDER_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT, IMAGE))
-_NO_KEY = (
+_ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_url": IMAGE_HOST}
+_LEGACY_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT_HOST, IMAGE_HOST))
+_NO_KEY_WARNING = (
     "No key: asking the older hosts, text.pollinations.ai and image.pollinations.ai, which have one model each and "
-    f"take one request in {PACE:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
+    f"take one request in {REQUEST_INTERVAL:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
     "all models; api='legacy' says that the older hosts are meant"
 )
 

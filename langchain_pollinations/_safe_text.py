@@ -5,14 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-LONGEST = 500
+MAX_LENGTH = 500
 """Characters of a message that a model reads."""
 
 _JOINERS = "\u200c\u200d"
 """Format characters that emoji and some scripts need."""
 
 
-def safe_text(text: str, longest: int = LONGEST, secrets: Iterable[str] = ()) -> str:
+def safe_text(text: str, longest: int = MAX_LENGTH, secrets: Iterable[str] = ()) -> str:
     """A text in one line, without control and format characters and without secrets, cut to a length.
 
     Args:

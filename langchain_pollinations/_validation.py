@@ -36,7 +36,7 @@ MAX_SEED = 2**31 - 1
 SAFE_WORDS = ("privacy", "secrets", "sexual", "violence", "shield", "true", "nsfw", "false", "0")
 
 
-def drawn(seed: int | None) -> int | None:
+def resolve_seed(seed: int | None) -> int | None:
     """The seed to send: -1 means a random one to us, while the service takes it for one fixed seed."""
     return secrets.randbelow(MAX_SEED + 1) if seed == -1 else seed
 
@@ -99,7 +99,7 @@ _NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
 """Names of arguments in other clients, a field of the wrappers that they mean something for, and what to do there."""
 
 
-def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
+def suggest_name(name: str, known: Mapping[str, Any]) -> str:
     """Sentence about an unknown argument, with what was probably meant."""
     advice = (advice for other, field, advice in _NAMES_ELSEWHERE if other == name and field in known)
     if found := next(advice, None):
@@ -108,7 +108,7 @@ def describe_unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
 
 
-def by_name(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def named_overrides(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator of a method: a call with too many positional arguments is a `TypeError` that says what is right."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
@@ -137,7 +137,7 @@ def by_name(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 SAVE_BY_NAME = "to write the result to a file, use its save(path)"
 
 
-def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:
+def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:
     """The options of one call, `timeout` and `extra_headers` included. Precedence: argument of the call, constructor.
 
     Args:
@@ -155,12 +155,12 @@ def chosen(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: 
     unknown = sorted(named.keys() - fields.keys())
     check_placement(unknown, type(wrapper).model_fields)
     if unknown:
-        says = "; ".join(describe_unknown(name, fields) for name in unknown)
+        says = "; ".join(suggest_name(name, fields) for name in unknown)
         raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
     try:
         options = kind.model_validate({**own, **named})
     except ValidationError as error:
-        raise refusal(error) from None
+        raise invalid_request(error) from None
     options._settings = settings
     return options
 
@@ -212,12 +212,12 @@ def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None
         raise InvalidRequestError(str(error)) from None
 
 
-def refusal(error: ValidationError) -> InvalidRequestError:
+def invalid_request(error: ValidationError) -> InvalidRequestError:
     """Pydantic's findings as an error of the request."""
     names = {
         str(finding["loc"][0]) for finding in error.errors(include_url=False, include_input=False) if finding["loc"]
     }
-    return InvalidRequestError(told(error), param=names.pop() if len(names) == 1 else None)
+    return InvalidRequestError(format_validation_error(error), param=names.pop() if len(names) == 1 else None)
 
 
 def _validate_hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -293,7 +293,7 @@ class PublicPickle(BaseModel):
                 self.__dict__[name] = field.get_default(call_default_factory=True, **known)
 
 
-def told(error: ValidationError) -> str:
+def format_validation_error(error: ValidationError) -> str:
     """Pydantic's findings in one line, each with the name of its argument and without the value."""
     findings = []
     for finding in error.errors(include_url=False, include_input=False):

@@ -10,32 +10,38 @@ from typing import Any
 
 import httpx
 
-from langchain_pollinations._catalog.snapshot import abilities, maker
+from langchain_pollinations._catalog.snapshot import abilities, publisher
 from langchain_pollinations._media.audio_options import (
     _PCM_RATES,
-    LARGEST_REFERENCE,
+    MAX_REFERENCE_BYTES,
     ROUTE,
     TIMED_ROUTE,
     Dialogue,
     MusicOptions,
-    SoundOptions,
+    SharedAudioOptions,
     SpeechOptions,
     check_music,
     check_sizes,
-    checked_speech,
+    check_speech,
 )
-from langchain_pollinations._media.audio_parts import ALIGNMENTS, _alignment, check_input, joined_sounds, parts_of
-from langchain_pollinations._media.base import Maker
+from langchain_pollinations._media.audio_parts import (
+    ALIGNMENTS,
+    check_input,
+    join_recordings,
+    parse_alignment,
+    split_speech,
+)
+from langchain_pollinations._media.base import MediaGenerator
 from langchain_pollinations._media.data_uri import decode
-from langchain_pollinations._media.response import read_media
+from langchain_pollinations._media.response import parse_media
 from langchain_pollinations._media.wav import PCM16_RATE
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call, Flow
-from langchain_pollinations._validation import SAVE_BY_NAME, by_name
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow
+from langchain_pollinations._validation import SAVE_BY_NAME, named_overrides
 from langchain_pollinations.media import Media
 
 
-class PollinationsSpeech(Maker, SpeechOptions):
+class PollinationsSpeech(MediaGenerator, SpeechOptions):
     """Speech from words.
 
         >>> speaker = PollinationsSpeech(voice="nova")
@@ -53,7 +59,7 @@ class PollinationsSpeech(Maker, SpeechOptions):
     _OPTIONS = SpeechOptions
     _CATEGORY = "audio"
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     def generate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]  # no prompt: a text
         """Speak a text.
 
@@ -75,26 +81,26 @@ class PollinationsSpeech(Maker, SpeechOptions):
         options = self._options(overrides)
         return self._run(options, self._generation(text, options))
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     async def agenerate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]
         """As `generate`."""
         options = self._options(overrides)
         return await self._arun(options, self._generation(text, options))
 
     def _check(self, options: SpeechOptions) -> None:
-        checked_speech(options)
+        check_speech(options)
 
-    def _generation(self, prompt: str | Dialogue, options: SpeechOptions) -> Flow[Media]:
-        options = checked_speech(options)
-        parts = parts_of(prompt, options)
+    def _generation(self, prompt: str | Dialogue, options: SpeechOptions) -> RequestFlow[Media]:
+        options = check_speech(options)
+        parts = split_speech(prompt, options)
         if len(parts) == 1:
-            sound: Media = yield speech_call(parts[0], options)
+            sound: Media = yield speech_request(parts[0], options)
             return sound
-        sounds = yield [speech_call(part, options) for part in parts]
-        return joined_sounds(sounds, prompt if isinstance(prompt, str) else "\n".join(parts))
+        sounds = yield [speech_request(part, options) for part in parts]
+        return join_recordings(sounds, prompt if isinstance(prompt, str) else "\n".join(parts))
 
 
-class PollinationsMusic(Maker, MusicOptions):
+class PollinationsMusic(MediaGenerator, MusicOptions):
     """Music and sound effects from words.
 
         >>> band = PollinationsMusic(duration=30, instrumental=True)
@@ -112,27 +118,27 @@ class PollinationsMusic(Maker, MusicOptions):
     def _check(self, options: MusicOptions) -> None:
         check_music(options)
 
-    def _generation(self, prompt: str, options: MusicOptions) -> Flow[Media]:
+    def _generation(self, prompt: str, options: MusicOptions) -> RequestFlow[Media]:
         if options.composition_plan is None or prompt != "":
             check_input(prompt)
         self._check(options)
-        references = self._read("reference_audio", options.reference_audio, "audio", LARGEST_REFERENCE)
+        references = self._read("reference_audio", options.reference_audio, "audio", MAX_REFERENCE_BYTES)
         check_sizes(references)
-        sound: Media = yield music_call(prompt, options, (yield from self._addresses(references)))
+        sound: Media = yield music_request(prompt, options, (yield from self._addresses(references)))
         return sound
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def speech_call(text: str, options: SpeechOptions) -> Call[Media]:
+def speech_request(text: str, options: SpeechOptions) -> ApiRequest[Media]:
     """`POST /v1/audio/speech`, or its sister that tells when each character is spoken."""
     body = options.model_dump(exclude_none=True, exclude={"timestamps"}) | {"input": text}
-    path, reads = (TIMED_ROUTE, read_timed) if options.timestamps else (ROUTE, read_sound)
-    return Call("POST", path, partial(reads, prompt=text, options=options), {"json": body})
+    path, reads = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
+    return ApiRequest("POST", path, partial(reads, prompt=text, options=options), {"json": body})
 
 
-def music_call(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> Call[Media]:
+def music_request(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> ApiRequest[Media]:
     """`POST /v1/audio/speech` as well, which makes whatever sound the model is for."""
     # With a plan the service sends no prompt on, but its own validator wants one.
     body = options.model_dump(exclude_none=True, exclude={"reference_audio"}) | {"input": prompt or "composition plan"}
@@ -140,37 +146,37 @@ def music_call(prompt: str, options: MusicOptions, references: Sequence[str] = (
         body["seconds"] = body.pop("duration")
     if references:
         (body["reference_audio"],) = references
-    return Call("POST", ROUTE, partial(read_sound, prompt=prompt, options=options), {"json": body})
+    return ApiRequest("POST", ROUTE, partial(parse_audio, prompt=prompt, options=options), {"json": body})
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_sound(response: httpx.Response, prompt: str, options: SoundOptions) -> Media:
+def parse_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
     """The sound of an answer whose body is one."""
-    return _with_rate(read_media(response, response.content, "audio", prompt, options), response)
+    return _with_sample_rate(parse_media(response, response.content, "audio", prompt, options), response)
 
 
-def read_timed(response: httpx.Response, prompt: str, options: SoundOptions) -> Media:
+def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
     """The sound inside JSON, and when each character is spoken."""
     expected = "speech with timestamps"
     body = parse_json(response, expected)
     try:
         data = decode(body["audio_base64"])
-        times = {name: _alignment(body.get(name)) for name in ALIGNMENTS}
+        times = {name: parse_alignment(body.get(name)) for name in ALIGNMENTS}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise not_expected(response, expected) from error
+        raise unexpected_response(response, expected) from error
     headers = response.headers.copy()
     if options.response_format == "pcm":
         headers["content-type"] = "audio/pcm"  # the header of the JSON cannot tell
     head = httpx.Response(response.status_code, headers=headers, request=response.request)
-    return _with_rate(read_media(head, data, "audio", prompt, options, metadata=times), head)
+    return _with_sample_rate(parse_media(head, data, "audio", prompt, options, metadata=times), head)
 
 
-def _with_rate(sound: Media, response: httpx.Response) -> Media:
+def _with_sample_rate(sound: Media, response: httpx.Response) -> Media:
     """Raw samples with their rate, without which nobody could play them."""
     if sound.mime_type != "audio/pcm":
         return sound
     said = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
-    rate = int(said[1]) if said else _PCM_RATES.get(maker(sound.model or ""), PCM16_RATE)
+    rate = int(said[1]) if said else _PCM_RATES.get(publisher(sound.model or ""), PCM16_RATE)
     return replace(sound, metadata={**sound.metadata, "sample_rate": rate})

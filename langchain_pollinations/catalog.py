@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from langchain_pollinations._catalog.listing import _FAILED, _asked
+from langchain_pollinations._catalog.listing import _FAILED, _list_request
 from langchain_pollinations._catalog.records import Capability, Kind, Reliability, Source
 from langchain_pollinations._catalog.records import Model as Model
 
@@ -45,7 +45,7 @@ def list_models(
         InvalidRequestError: If an argument is wrong.
         PollinationsError: What the service says of the request, such as `AuthenticationError`.
     """
-    listing = _asked(
+    listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, **connection,
     )  # fmt: skip
@@ -69,7 +69,7 @@ async def alist_models(
     **connection: Any,
 ) -> list[Model]:
     """As `list_models`."""
-    listing = _asked(
+    listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, **connection,
     )  # fmt: skip

@@ -22,42 +22,57 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from langchain_pollinations._catalog import records, snapshot
-from langchain_pollinations._catalog.capabilities import suggesting
+from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._catalog.records import ships
 from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat import structured_output
 from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
-from langchain_pollinations._chat.content import with_types
+from langchain_pollinations._chat.content import add_mime_types
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
-from langchain_pollinations._chat.fields import Asked
-from langchain_pollinations._chat.inline_media import check, explaining
-from langchain_pollinations._chat.instructions import ask_for_json, instruct, instruction_to_call, mentions_json
-from langchain_pollinations._chat.messages import encode_messages, is_ours, speaks_of_tools
+from langchain_pollinations._chat.fields import RequestInfo
+from langchain_pollinations._chat.inline_media import check_sizes, explain_size_errors
+from langchain_pollinations._chat.instructions import (
+    add_instruction,
+    add_json_instruction,
+    call_instruction,
+    mentions_json,
+)
+from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
 from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations._chat.output_parser import AnswerParser
-from langchain_pollinations._chat.payload import _checked, _not_forced, _wire_options, _without_cache_control
+from langchain_pollinations._chat.payload import (
+    check_call_options,
+    remove_cache_control,
+    replace_forced_choice,
+    wire_options,
+)
 from langchain_pollinations._chat.plain_text import Route, by_route, for_model
-from langchain_pollinations._chat.response import read_answer
-from langchain_pollinations._chat.stream import ChatReader
-from langchain_pollinations._chat.structured_output import for_provider, instruction, json_schema, schema_tool
-from langchain_pollinations._chat.tool_names import fit, fit_names
+from langchain_pollinations._chat.response import parse_response
+from langchain_pollinations._chat.stream import ChatStreamParser
+from langchain_pollinations._chat.structured_output import (
+    json_schema,
+    schema_for_provider,
+    schema_instruction,
+    schema_tool,
+)
+from langchain_pollinations._chat.tool_names import fit_name, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
-from langchain_pollinations._config import Connection, __version__
+from langchain_pollinations._config import ServiceConfig, __version__
 from langchain_pollinations._legacy import models, routes
 from langchain_pollinations._legacy.models import PROFILE
-from langchain_pollinations._transport.batch import Batches
+from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
 from langchain_pollinations._transport.client import Client
-from langchain_pollinations._transport.request import Call, EventReader
+from langchain_pollinations._transport.request import ApiRequest, EventParser
 from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations._validation import (
     check_no_host,
     check_no_secret,
     check_placement,
-    describe_unknown,
-    drawn,
-    told,
+    format_validation_error,
+    resolve_seed,
+    suggest_name,
 )
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
@@ -67,7 +82,7 @@ Method = Literal["function_calling", "json_schema", "json_mode"]
 logger = logging.getLogger("langchain_pollinations")
 
 
-class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
+class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     """Chat models of Pollinations.AI: text, tools, structured output, reasoning, and a look at pictures.
 
         >>> chat = ChatPollinations(model="openai")
@@ -89,7 +104,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
-        **Connection._SYNONYMS,
+        **ServiceConfig._SYNONYMS,
         "model_name": "model",
         "stop_sequences": "stop",
         "jsonMode": "json_mode",
@@ -141,7 +156,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         check_no_secret(unknown)
         check_no_host(unknown)
         if unknown:
-            found = "; ".join(describe_unknown(name, cls.model_fields) for name in unknown)
+            found = "; ".join(suggest_name(name, cls.model_fields) for name in unknown)
             warn(f"{found} (sent to the service as it is, in model_kwargs)")
             kwargs = given.get("model_kwargs") or {}
             if both := kwargs.keys() & unknown.keys():
@@ -170,13 +185,13 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     @classmethod
     def _drop_profile_of_another(cls, values: Any) -> Any:
         """LangChain builds a configured model from the fields of another one, whose profile would come along."""
-        if isinstance(values, dict) and _is_shipped(values.get("profile")):
+        if isinstance(values, dict) and _is_snapshot_profile(values.get("profile")):
             return {name: value for name, value in values.items() if name != "profile"}
         return values
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in _DECIDING:
+        if name in _MODEL_FIELDS:
             self._follow_model()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -186,7 +201,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return copied
 
     def _follow_model(self) -> None:
-        if _is_shipped(self.profile):
+        if _is_snapshot_profile(self.profile):
             self.profile = self._resolve_model_profile()
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
@@ -197,7 +212,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         value = super()._convert_input(model_input)
         messages = value.to_messages()
-        typed = [with_types(message) for message in messages]
+        typed = [add_mime_types(message) for message in messages]
         return value if all(map(is_, messages, typed)) else ChatPromptValue(messages=typed)
 
     @property
@@ -253,7 +268,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     ) -> ChatResult:
         body, asked, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return client.send(_answer_call(body, asked))
+            return client.send(_chat_request(body, asked))
 
     async def _agenerate(
         self,
@@ -264,7 +279,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     ) -> ChatResult:
         body, asked, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return await client.asend(_answer_call(body, asked))
+            return await client.asend(_chat_request(body, asked))
 
     def _stream(
         self,
@@ -274,7 +289,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         body, asked, client = self._payload(messages, stop, kwargs, stream=True)
-        chunks = client.stream(_stream_call(body, asked))
+        chunks = client.stream(_stream_request(body, asked))
         with self._explaining(body), closing(chunks):
             for chunk in chunks:
                 if run_manager:
@@ -290,7 +305,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, asked, client = self._payload(messages, stop, kwargs, stream=True)
         with self._explaining(body):
-            async with aclosing(client.astream(_stream_call(body, asked))) as chunks:
+            async with aclosing(client.astream(_stream_request(body, asked))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -307,22 +322,22 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if self._is_older:
             yield
             return
-        with suggesting(str(body["model"]), "text"), explaining(body["messages"]):
+        with suggest_models(str(body["model"]), "text"), explain_size_errors(body["messages"]):
             yield
 
     def _own_options(self) -> Json:
-        return _wire_options(self, ChatOptions.model_fields)
+        return wire_options(self, ChatOptions.model_fields)
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, Asked, Client]:
+    ) -> tuple[Json, RequestInfo, Client]:
         """The body of a request, what its answer's metadata needs to know of it, and the client that sends it.
 
         Precedence: argument of the call, constructor; `extra_body` over all.
         """
         named = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
         settings, given = split_settings(named)
-        switches = _switches({name: given.pop(name) for name in _Switches.model_fields if name in given})
+        switches = _parse_switches({name: given.pop(name) for name in _CallSwitches.model_fields if name in given})
         json_mode = switches.json_mode if "json_mode" in switches.model_fields_set else self.json_mode
         usage = self.stream_usage if switches.stream_usage is None else switches.stream_usage
         extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
@@ -332,19 +347,21 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
         abilities = snapshot.abilities(model)
-        options = for_provider(options, abilities.get("refused_schema_keywords", ()))
+        options = schema_for_provider(options, abilities.get("refused_schema_keywords", ()))
         wire = encode_messages(
-            messages, partial(_is_made_by, snapshot.maker(model)), keeps_ids=abilities.get("own_call_ids", False)
+            messages,
+            partial(_is_published_by, snapshot.publisher(model)),
+            keeps_ids=abilities.get("own_call_ids", False),
         )
         if switches.added_instruction:
-            wire = instruct(wire, switches.added_instruction)
+            wire = add_instruction(wire, switches.added_instruction)
         if not self._can_force(model):
-            options, wire = _not_forced(options, wire, model)
+            options, wire = replace_forced_choice(options, wire, model)
         if abilities.get("cache_control") is False:
-            options, wire = _without_cache_control(options, wire, model)
+            options, wire = remove_cache_control(options, wire, model)
         wants_json = options.get("response_format", {}).get("type") == "json_object"
         if wants_json and not self._is_older and not mentions_json(wire):
-            wire = ask_for_json(wire)
+            wire = add_json_instruction(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
@@ -352,10 +369,10 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if not self._is_older and not self._profile_of(model).get("tool_calling"):
             _check_tools(body, messages)
         if not self._is_older:
-            check(body["messages"])
+            check_sizes(body["messages"])
         body, originals = fit_names(body)
         audio = body.get("audio")
-        asked = Asked(
+        asked = RequestInfo(
             model=str(body["model"]),
             seed=body.get("seed"),
             include_usage=usage or not stream,
@@ -372,16 +389,16 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;
         only the model is always said."""
         check_placement(given.keys() - ChatOptions.model_fields.keys(), _CONSTRUCTOR_ONLY)
-        options = {**self._own_options(), **_checked(given)}
+        options = {**self._own_options(), **check_call_options(given)}
         for name in given.keys() - {"model"}:
             if given[name] is None:
                 options.pop(name, None)
         if stop is not None:
-            options["stop"] = _checked({"stop": stop})["stop"]
+            options["stop"] = check_call_options({"stop": stop})["stop"]
         if not options.get("stop"):
             options.pop("stop", None)  # LangChain passes an empty list for none
         if "seed" in options:
-            options["seed"] = drawn(options["seed"])
+            options["seed"] = resolve_seed(options["seed"])
         return options
 
     # --- Tools and structured output ---
@@ -466,20 +483,20 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         if method not in (None, "function_calling", "json_schema", "json_mode"):
             raise ValueError(f"method must be function_calling, json_schema or json_mode, not {method!r}")
         if schema is None and method != "json_mode":
-            told = f"method {method!r}" if method else "with_structured_output"
-            raise ValueError(f"{told} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
+            problem = f"method {method!r}" if method else "with_structured_output"
+            raise ValueError(f"{problem} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
         if taken := sorted(kwargs.keys() & {"tools", "tool_choice", "response_format", "parallel_tool_calls"}):
             raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
         if strict is not None and method == "json_mode":
             raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
         model = kwargs.get("model") or kwargs.get("model_name")
         chosen = self._structured_output_method(schema, method, strict, model)
-        traced: Json = {"kwargs": {"method": chosen}, "schema": structured_output.traced(schema)}
+        traced: Json = {"kwargs": {"method": chosen}, "schema": structured_output.traced_schema(schema)}
         if strict is not None:
             traced["kwargs"]["strict"] = strict
         options = {"ls_structured_output_format": traced, **kwargs}
         if method is None and chosen == "json_mode":
-            options["added_instruction"] = instruction(schema)
+            options["added_instruction"] = schema_instruction(schema)
         bound, parser = self._structured(schema, chosen, strict, self._can_force(model), options)
         if not include_raw:
             return bound | parser
@@ -520,7 +537,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         tool = schema_tool(schema, strict)
         parser.tool_name = choice = tool["function"]["name"]
         if not can_force:
-            options["added_instruction"] = instruction_to_call(fit(choice))
+            options["added_instruction"] = call_instruction(fit_name(choice))
             logger.debug("tool choice auto and an instruction, since the model cannot be forced to call a tool")
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
@@ -540,7 +557,7 @@ class ChatPollinations(Batches, Connection, ChatOptions, BaseChatModel):
         return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
 
 
-class _Switches(BaseModel):
+class _CallSwitches(BaseModel):
     """Fields of the constructor that a call may give too, and that are not sent under their names."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -555,11 +572,11 @@ class _Switches(BaseModel):
 
 register()
 
-_DECIDING = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
+_MODEL_FIELDS = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
 """Fields that say which model answers."""
 
 
-def _is_shipped(profile: ModelProfile | None) -> bool:
+def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
     """Whether it is ours, and not the caller's own."""
     return profile == PROFILE or ships(profile)
 
@@ -567,19 +584,19 @@ def _is_shipped(profile: ModelProfile | None) -> bool:
 _PATH = "/v1/chat/completions"
 
 
-def _switches(given: Json) -> _Switches:
+def _parse_switches(given: Json) -> _CallSwitches:
     try:
-        return _Switches.model_validate(given)
+        return _CallSwitches.model_validate(given)
     except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
+        raise InvalidRequestError(format_validation_error(error)) from None
 
 
-def _is_made_by(maker: str, message: AIMessage) -> bool:
+def _is_published_by(wanted: str, message: AIMessage) -> bool:
     """Whether a message is an answer of a model by this maker: others do not know its reasoning and its signatures."""
     said = message.response_metadata
     served = said.get("model_name")  # after a fallback within the service it is not the requested one
     model = served if known(served) else said.get("requested_model") or served
-    return is_ours(message) and snapshot.maker(str(model)) == maker
+    return is_from_service(message) and snapshot.publisher(str(model)) == wanted
 
 
 def _takes_json_mode(model: str) -> bool:
@@ -595,19 +612,21 @@ def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
     given = [name for name in ("tools", "functions") if body.get(name)]
     given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
     if any(message["role"] in ("tool", "function") or message.get("tool_calls") for message in body["messages"]):
-        places = [place for place, message in enumerate(messages) if speaks_of_tools(message)]
+        places = [place for place, message in enumerate(messages) if has_tool_calls(message)]
         given += [f"messages[{place}]" for place in places] or ["messages"]
     if given:
-        told = f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
-        raise InvalidRequestError(f"{told}; list_models('text', 'tool_calling') names models that take them")
+        problem = (
+            f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
+        )
+        raise InvalidRequestError(f"{problem}; list_models('text', 'tool_calling') names models that take them")
 
 
-def _answer_call(body: Json, asked: Asked) -> Call[ChatResult]:
-    return Call("POST", _PATH, partial(read_answer, asked=asked), {"json": body})
+def _chat_request(body: Json, asked: RequestInfo) -> ApiRequest[ChatResult]:
+    return ApiRequest("POST", _PATH, partial(parse_response, asked=asked), {"json": body})
 
 
-def _stream_call(body: Json, asked: Asked) -> Call[EventReader[ChatGenerationChunk]]:
-    return Call("POST", _PATH, partial(ChatReader, asked=asked), {"json": body})
+def _stream_request(body: Json, asked: RequestInfo) -> ApiRequest[EventParser[ChatGenerationChunk]]:
+    return ApiRequest("POST", _PATH, partial(ChatStreamParser, asked=asked), {"json": body})
 
 
 # A key in the body of a request would be stored and shared with it.

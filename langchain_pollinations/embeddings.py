@@ -13,27 +13,27 @@ import httpx
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict
 
-from langchain_pollinations._catalog.capabilities import suggesting
+from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._catalog.snapshot import known
-from langchain_pollinations._config import Connection
+from langchain_pollinations._config import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
     EmbeddingOptions,
     Encoded,
     Input,
     check_abilities,
-    checked_text,
+    check_text,
     encode_input,
 )
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import chosen
+from langchain_pollinations._validation import merge_options
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 
 
-class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
+class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
     """Vectors of texts, and of pictures, sound and film where the model takes them.
 
         >>> embeddings = PollinationsEmbeddings(model="openai/text-embedding-3-small", dimensions=512)
@@ -48,7 +48,7 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
     model_config = ConfigDict(extra="forbid")
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
-        **Connection._SYNONYMS,
+        **ServiceConfig._SYNONYMS,
         "model_name": "model",
         "chunk_size": "batch_size",
     }
@@ -69,11 +69,11 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
 
     def embed_query(self, text: str, **overrides: Any) -> list[float]:
         """The vector of what is looked for. See `task_type` and `input_type`."""
-        return self._embed([checked_text(text, "text")], self._options(overrides).as_query())[0]
+        return self._embed([check_text(text, "text")], self._options(overrides).as_query())[0]
 
     async def aembed_query(self, text: str, **overrides: Any) -> list[float]:
         """As `embed_query`."""
-        return (await self._aembed([checked_text(text, "text")], self._options(overrides).as_query()))[0]
+        return (await self._aembed([check_text(text, "text")], self._options(overrides).as_query()))[0]
 
     def embed(self, input: Input, **overrides: Any) -> list[float]:
         """One vector for a text, a `Media`, a content block (text, image, audio, video, by address, data URI or
@@ -102,30 +102,30 @@ class PollinationsEmbeddings(Connection, EmbeddingOptions, Embeddings):
         return await self._aembed(_inputs(inputs), self._options(overrides))
 
     def _embed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
-        plan = planned(inputs, options)
-        with suggesting(options.model, "embedding"):
+        plan = plan_batches(inputs, options)
+        with suggest_models(options.model, "embedding"):
             answers = self._client_with(options._settings).send_all(plan.calls, options.max_concurrency)
             return plan.vectors(answers, options)
 
     async def _aembed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:
-        plan = planned(inputs, options)
-        with suggesting(options.model, "embedding"):
+        plan = plan_batches(inputs, options)
+        with suggest_models(options.model, "embedding"):
             answers = await self._client_with(options._settings).asend_all(plan.calls, options.max_concurrency)
             return plan.vectors(answers, options)
 
     def _options(self, overrides: Mapping[str, Any]) -> EmbeddingOptions:
-        return chosen(EmbeddingOptions, self, overrides, self._SYNONYMS)
+        return merge_options(EmbeddingOptions, self, overrides, self._SYNONYMS)
 
 
 def _texts(texts: Any) -> list[str]:
-    return [checked_text(text, f"texts[{place}]") for place, text in enumerate(_listed(texts, "texts"))]
+    return [check_text(text, f"texts[{place}]") for place, text in enumerate(_as_list(texts, "texts"))]
 
 
 def _inputs(inputs: Any) -> list[Encoded]:
-    return [encode_input(each, f"inputs[{place}]") for place, each in enumerate(_listed(inputs, "inputs"))]
+    return [encode_input(each, f"inputs[{place}]") for place, each in enumerate(_as_list(inputs, "inputs"))]
 
 
-def _listed(given: Any, name: str) -> Iterable[Any]:
+def _as_list(given: Any, name: str) -> Iterable[Any]:
     """What should be a list and not, as a string is one of letters, a list by accident."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidRequestError(
@@ -138,7 +138,7 @@ def _listed(given: Any, name: str) -> Iterable[Any]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class EmbeddingsResponse:
     """The vectors of one request, in the order of its texts, and the model that made them."""
 
     vectors: list[list[float]]
@@ -146,13 +146,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """The calls that embed all inputs, and which inputs each of them is for."""
 
-    calls: list[Call[Answer]]
+    calls: list[ApiRequest[EmbeddingsResponse]]
     places: list[list[int]]
 
-    def vectors(self, answers: Sequence[Answer], options: EmbeddingOptions) -> list[list[float]]:
+    def vectors(self, answers: Sequence[EmbeddingsResponse], options: EmbeddingOptions) -> list[list[float]]:
         """The vectors in the order of the inputs.
 
         Raises:
@@ -176,7 +176,7 @@ class Plan:
             warn(f"Vectors came from {from_all}, though {asked!r} was asked: they are of no use beside its own")
 
 
-def planned(inputs: Sequence[Encoded], options: EmbeddingOptions) -> Plan:
+def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchPlan:
     """Texts in batches, and a request for each other input, since the service takes a list of parts for one input.
 
     Raises:
@@ -186,23 +186,23 @@ def planned(inputs: Sequence[Encoded], options: EmbeddingOptions) -> Plan:
     texts = [place for place, each in enumerate(inputs) if isinstance(each, str)]
     batches = [texts[start : start + options.batch_size] for start in range(0, len(texts), options.batch_size)]
     alone = [place for place, each in enumerate(inputs) if not isinstance(each, str)]
-    calls = [embeddings_call([inputs[place] for place in batch], len(batch), options) for batch in batches]
-    calls += [embeddings_call(inputs[place], 1, options) for place in alone]
-    return Plan(calls, batches + [[place] for place in alone])
+    calls = [embeddings_request([inputs[place] for place in batch], len(batch), options) for batch in batches]
+    calls += [embeddings_request(inputs[place], 1, options) for place in alone]
+    return BatchPlan(calls, batches + [[place] for place in alone])
 
 
-def embeddings_call(given: Any, count: int, options: EmbeddingOptions) -> Call[Answer]:
+def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> ApiRequest[EmbeddingsResponse]:
     """`POST /v1/embeddings` for an input that gets `count` vectors. As base64 they take half the room or less, and a
     tenth of the time to read."""
     body = {**options.body(), "input": given, "encoding_format": "base64"}
-    read = partial(read_answer, count=count, dimensions=options.dimensions)
-    return Call("POST", "/v1/embeddings", read, {"json": body})
+    read = partial(parse_embeddings, count=count, dimensions=options.dimensions)
+    return ApiRequest("POST", "/v1/embeddings", read, {"json": body})
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_answer(response: httpx.Response, count: int, dimensions: int | None) -> Answer:
+def parse_embeddings(response: httpx.Response, count: int, dimensions: int | None) -> EmbeddingsResponse:
     """The vectors of an answer.
 
     Raises:
@@ -212,17 +212,17 @@ def read_answer(response: httpx.Response, count: int, dimensions: int | None) ->
     body = parse_json(response, "list of vectors")
     entries = body.get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise not_expected(response, "list of vectors")
+        raise unexpected_response(response, "list of vectors")
     places = [entry.get("index") for entry in entries]
     # Compared as text: True is no place, though Python takes it for 1.
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):
-        raise _wrong(response, f"has {len(entries)} vectors with the places {places[:40]} for {count} inputs")
+        raise _response_error(response, f"has {len(entries)} vectors with the places {places[:40]} for {count} inputs")
     found = {entry["index"]: _vector(response, entry) for entry in entries}
     lengths = {len(vector) for vector in found.values()}
     if len(lengths) > 1 or (dimensions is not None and lengths != {dimensions}):
         asked = "one length" if dimensions is None else f"length {dimensions}"
-        raise _wrong(response, f"has vectors of the lengths {sorted(lengths)}, not of {asked}")
-    return Answer([found[place] for place in range(count)], str(body.get("model", "")))
+        raise _response_error(response, f"has vectors of the lengths {sorted(lengths)}, not of {asked}")
+    return EmbeddingsResponse([found[place] for place in range(count)], str(body.get("model", "")))
 
 
 def _vector(response: httpx.Response, entry: Json) -> list[float]:
@@ -232,7 +232,7 @@ def _vector(response: httpx.Response, entry: Json) -> list[float]:
             return vector
     except (TypeError, ValueError, OverflowError, struct.error):
         pass
-    raise _wrong(response, f"has no list of finite numbers at place {entry['index']}")
+    raise _response_error(response, f"has no list of finite numbers at place {entry['index']}")
 
 
 def _numbers(given: Any) -> list[float]:
@@ -245,7 +245,7 @@ def _numbers(given: Any) -> list[float]:
     return list(map(float, given))
 
 
-def _wrong(response: httpx.Response, what: str) -> InvalidResponseError:
+def _response_error(response: httpx.Response, what: str) -> InvalidResponseError:
     return InvalidResponseError(
         f"The answer {what}", status_code=response.status_code, request_id=response.headers.get("x-request-id")
     )

@@ -10,28 +10,28 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, refuse_unless
+from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.base import Maker, Options
+from langchain_pollinations._media.base import MediaGenerator, MediaOptions
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
-from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
-from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, in_json
-from langchain_pollinations._media.response import read_media, revision
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call, Flow, multipart
-from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, by_name, chosen
+from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
+from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, reference_to_json
+from langchain_pollinations._media.response import parse_media, revision
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
+from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, merge_options, named_overrides
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 DEFAULT_SIDE = 1024
 
-EDITOR = "klein"
+DEFAULT_EDIT_MODEL = "klein"
 """Model of `edit` where none was chosen: the cheapest that takes pictures and needs no bought pollen."""
 
-LARGEST_INSIDE = 12 * 1024 * 1024
+MAX_INLINE_BYTES = 12 * 1024 * 1024
 """Bytes of reference pictures inside a request, which may be of 20 MiB as base64. Larger ones are uploaded."""
 
 _NO_LONGER_HONOURED = {
@@ -41,7 +41,7 @@ _NO_LONGER_HONOURED = {
 """Options that the service has forgotten, and those that the older host has (which puts its logo on every picture)."""
 
 
-class ImageOptions(Options):
+class ImageOptions(MediaOptions):
     """What can be said of a picture. None means that nothing is sent: the service decides."""
 
     model: str = Field(default="flux", min_length=1)
@@ -81,7 +81,7 @@ class ImageOptions(Options):
         return self
 
 
-class PollinationsImage(Maker, ImageOptions):
+class PollinationsImage(MediaGenerator, ImageOptions):
     """Pictures from words, and from pictures.
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
@@ -95,7 +95,7 @@ class PollinationsImage(Maker, ImageOptions):
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
-        **Maker._SYNONYMS,
+        **MediaGenerator._SYNONYMS,
         "no-logo": "nologo",
         "no_logo": "nologo",
         "no-feed": "private",
@@ -106,7 +106,7 @@ class PollinationsImage(Maker, ImageOptions):
     _CATEGORY = "image"
     _OLDER = True
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """Change a picture, or make one from several.
 
@@ -125,13 +125,13 @@ class PollinationsImage(Maker, ImageOptions):
             InvalidResponseError: If what came back is no whole picture.
         """
         options = self._editing(image, overrides)
-        return self._run(options, self._drawing(edit_call, prompt, options))
+        return self._run(options, self._drawing(edit_request, prompt, options))
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """As `edit`."""
         options = self._editing(image, overrides)
-        return await self._arun(options, self._drawing(edit_call, prompt, options))
+        return await self._arun(options, self._drawing(edit_request, prompt, options))
 
     def _editing(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
         pictures = list(image) if isinstance(image, list | tuple) else image
@@ -163,24 +163,26 @@ class PollinationsImage(Maker, ImageOptions):
     def _check_editing(self) -> None:
         """As `_check_constructor`, for `edit`, which gets its pictures in the call."""
         options = self._editing_defaults() | {"image": "https://example.com/any.png"}
-        self._check(chosen(ImageOptions, self, options, self._SYNONYMS))
+        self._check(merge_options(ImageOptions, self, options, self._SYNONYMS))
 
     def _editing_defaults(self) -> dict[str, Any]:
-        return {} if "model" in self.model_fields_set else {"model": EDITOR}
+        return {} if "model" in self.model_fields_set else {"model": DEFAULT_EDIT_MODEL}
 
-    def _generation(self, prompt: str, options: ImageOptions) -> Flow[Media]:
-        return self._drawing(picture_call if self._is_older else image_call, prompt, options)
+    def _generation(self, prompt: str, options: ImageOptions) -> RequestFlow[Media]:
+        return self._drawing(image_get_request if self._is_older else generation_request, prompt, options)
 
-    def _drawing(self, call: Callable[..., Call[Media]], prompt: str, options: ImageOptions) -> Flow[Media]:
+    def _drawing(
+        self, call: Callable[..., ApiRequest[Media]], prompt: str, options: ImageOptions
+    ) -> RequestFlow[Media]:
         check_prompt(prompt)
         self._check(options)
         pictures = self._read("image", options.image)
         picture: Media = yield call(prompt, options, (yield from self._light(pictures)), self)
         return picture
 
-    def _light(self, pictures: list[str | Media]) -> Flow[list[str | Media]]:
+    def _light(self, pictures: list[str | Media]) -> RequestFlow[list[str | Media]]:
         """The pictures, uploaded where they are too heavy to go with the request."""
-        if sum(each.size for each in pictures if isinstance(each, Media)) <= LARGEST_INSIDE:
+        if sum(each.size for each in pictures if isinstance(each, Media)) <= MAX_INLINE_BYTES:
             return pictures
         return list((yield from self._addresses(pictures)))
 
@@ -188,7 +190,7 @@ class PollinationsImage(Maker, ImageOptions):
 # --- What a model can -------------------------------------------------------------------------------------------------
 
 
-def takes_pictures(model: Model) -> bool | None:
+def takes_images(model: Model) -> bool | None:
     return None if model.input_modalities is None else "image" in model.input_modalities
 
 
@@ -204,9 +206,9 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
     if model is None:
         return
     name, can = options.model, abilities(model.id)
-    refuse_unless(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image")
+    require(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image")
     if pictures:
-        refuse_unless(takes_pictures(model), name, "takes no pictures", "image", takes_pictures)
+        require(takes_images(model), name, "takes no pictures", "image", takes_images)
     most, least = model.max_reference_images, can.get("min_reference_images", 0)
     if most is not None and pictures > most or pictures < least:
         wanted = f"at least {least}" if pictures < least else f"at most {most}"
@@ -215,14 +217,14 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
         )
     if options.transparent:
         able, lacks = can.get("transparent"), "draws no transparent background"
-        refuse_unless(able, name, lacks, "image", _transparent, param="transparent")
+        require(able, name, lacks, "image", _transparent, param="transparent")
     if options.quality is not None and "qualities" in can:
         able, lacks = bool(can["qualities"]), "has no choice of quality"
-        refuse_unless(able, name, lacks, "image", _with_qualities, param="quality")
+        require(able, name, lacks, "image", _with_qualities, param="quality")
         check_choice("quality", options.quality, can["qualities"], name)
-    if options.resolution is not None and takes_pictures(model) is not None:
+    if options.resolution is not None and takes_images(model) is not None:
         able, lacks = has_resolutions(model), "has no choice of resolution"
-        refuse_unless(able, name, lacks, "image", has_resolutions, param="resolution")
+        require(able, name, lacks, "image", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
     step = can.get("multiple_of", 1)
     for side in ("width", "height"):
@@ -243,34 +245,40 @@ def _with_qualities(model: Model) -> bool:
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def image_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+def generation_request(
+    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+) -> ApiRequest[Media]:
     """`GET /image/{prompt}`, or a POST where an address cannot carry the prompt or the reference pictures."""
-    if in_path(prompt) is not None and all(isinstance(each, str) for each in pictures):
-        call = picture_call(prompt, options, pictures, maker)
-        if len(call.path) + len(urlencode(call.options["params"])) <= LONGEST_URL:
+    if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in pictures):
+        call = image_get_request(prompt, options, pictures, maker)
+        if len(call.path) + len(urlencode(call.options["params"])) <= MAX_URL:
             return call
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
     if pictures:
-        body["image"] = [in_json(each) for each in pictures]
-    read = partial(read_generation, prompt=prompt, options=options, maker=maker)
-    return Call("POST", "/v1/images/generations", read, {"json": body})
+        body["image"] = [reference_to_json(each) for each in pictures]
+    read = partial(parse_generation, prompt=prompt, options=options, maker=maker)
+    return ApiRequest("POST", "/v1/images/generations", read, {"json": body})
 
 
-def picture_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+def image_get_request(
+    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+) -> ApiRequest[Media]:
     """`GET /image/{prompt}`, the one way that the older host has, too."""
-    read = partial(read_picture, prompt=prompt, options=options, maker=maker)
-    query = _query(options, [in_json(each) for each in pictures])
-    return Call("GET", f"/image/{quote(prompt, safe='')}", read, {"params": query})
+    read = partial(parse_image, prompt=prompt, options=options, maker=maker)
+    query = _query(options, [reference_to_json(each) for each in pictures])
+    return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", read, {"params": query})
 
 
-def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None) -> Call[Media]:
+def edit_request(
+    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+) -> ApiRequest[Media]:
     """`POST /v1/images/edits`: a form where all pictures are bytes and no option needs JSON, which is a third larger.
 
     Of forms the service reads no seed.
     """
-    read = partial(read_generation, prompt=prompt, options=options, maker=maker)
+    read = partial(parse_generation, prompt=prompt, options=options, maker=maker)
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width}x{options.height}"
@@ -279,9 +287,9 @@ def edit_call(prompt: str, options: ImageOptions, pictures: Sequence[str | Media
         fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}
         name = "image" if len(files) == 1 else "image[]"
         parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
-        return Call("POST", "/v1/images/edits", read, multipart(fields, parts))
-    body["image"] = [{"image_url": in_json(each)} for each in pictures]
-    return Call("POST", "/v1/images/edits", read, {"json": body})
+        return ApiRequest("POST", "/v1/images/edits", read, multipart(fields, parts))
+    body["image"] = [{"image_url": reference_to_json(each)} for each in pictures]
+    return ApiRequest("POST", "/v1/images/edits", read, {"json": body})
 
 
 _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_format", "safe"}
@@ -293,7 +301,7 @@ def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
     # The server takes the text "false" for true in some of its switches; `safe` is a word.
     query = {name: value for name, value in said.items() if value is not False or name == "safe"}
     if addresses:
-        query["image"] = joined_addresses(addresses)
+        query["image"] = join_urls(addresses)
     return query
 
 
@@ -305,17 +313,17 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_picture(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
     """The picture of an answer whose body is one."""
-    return read_media(response, response.content, "image", prompt, options, maker=maker)
+    return parse_media(response, response.content, "image", prompt, options, maker=maker)
 
 
-def read_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
     """The picture inside the JSON of `/v1/images/...`."""
     body = parse_json(response, "picture")
     try:
         item = body["data"][0]
         data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
-        raise not_expected(response, "picture") from error
-    return read_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))
+        raise unexpected_response(response, "picture") from error
+    return parse_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))

@@ -15,10 +15,17 @@ from typing import Any, Self
 from pydantic_core import core_schema
 
 from langchain_pollinations._media.data_uri import decode
-from langchain_pollinations._media.display import _SHOWN, LARGEST_SHOWN, WIDEST_SHOWN, _as_download
-from langchain_pollinations._media.files import _file_below, _wrong_artifact, opened_file, read_file, target_of, written
-from langchain_pollinations._media.formats import _SUFFIXES, EXTENSIONS, HEAD, sniff
-from langchain_pollinations._media.integrity import picture_size
+from langchain_pollinations._media.display import DISPLAYS, MAX_SHOWN_BYTES, MAX_SHOWN_WIDTH, download_html
+from langchain_pollinations._media.files import (
+    artifact_error,
+    atomic_write,
+    open_regular_file,
+    read_file,
+    resolve_below,
+    target_path,
+)
+from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, SUFFIX_TYPES, sniff
+from langchain_pollinations._media.integrity import image_size
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._warnings import warn
 
@@ -78,7 +85,7 @@ class Media:
         """
         path = Path(path)
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(SNIFFED_BYTES)
         mime_type = known.pop("mime_type", None) or sniff(head)
         if mime_type is None:
             raise ValueError(f"{path.name} is no picture, film, sound, 3D object or PDF")
@@ -113,12 +120,12 @@ class Media:
     @property
     def width(self) -> int | None:
         """Pixels of a PNG or JPEG, which may be others than were asked for; None for anything else."""
-        return (picture_size(self.data) or (None, None))[0]
+        return (image_size(self.data) or (None, None))[0]
 
     @property
     def height(self) -> int | None:
         """As `width`."""
-        return (picture_size(self.data) or (None, None))[1]
+        return (image_size(self.data) or (None, None))[1]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return it; with no suffix the right one is added.
@@ -129,19 +136,19 @@ class Media:
         Raises:
             OSError: If the folder does not exist or cannot be written to.
         """
-        target = target_of(path, EXTENSIONS.get(self.mime_type, ".bin"))
+        target = target_path(path, EXTENSIONS.get(self.mime_type, ".bin"))
         self._check_suffix(target.suffix)
-        with written(target) as part:
+        with atomic_write(target) as part:
             if "_data" in self.__dict__:
                 part.write_bytes(self.data)
             else:
-                with opened_file(self.path) as file, part.open("wb") as copy:  # type: ignore[arg-type]
+                with open_regular_file(self.path) as file, part.open("wb") as copy:  # type: ignore[arg-type]
                     shutil.copyfileobj(file, copy)  # piece by piece, however long the film
         return target
 
     def _check_suffix(self, suffix: str) -> None:
         """Warn of a suffix that means another type."""
-        means = _SUFFIXES.get(suffix.lower())
+        means = SUFFIX_TYPES.get(suffix.lower())
         if means is not None and self.mime_type.partition(";")[0] not in means:
             right = EXTENSIONS.get(self.mime_type, ".bin")
             warn(
@@ -204,15 +211,15 @@ class Media:
         known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
         for name, value in known.items():
             if not isinstance(value, _KNOWN[name]):
-                raise _wrong_artifact(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
+                raise artifact_error(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
         if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path")):
-            raise _wrong_artifact("needs a 'mime_type', and 'base64' or 'path'")
+            raise artifact_error("needs a 'mime_type', and 'base64' or 'path'")
         if "base64" not in artifact:
-            return cls._in_file(_file_below(folder, artifact["path"]), **known)
+            return cls._in_file(resolve_below(folder, artifact["path"]), **known)
         try:
             return cls(data=decode(artifact["base64"]), **known)
         except ValueError as error:
-            raise _wrong_artifact(str(error)) from error
+            raise artifact_error(str(error)) from error
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
@@ -244,10 +251,10 @@ class Media:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if self.mime_type in ("image/png", "image/jpeg"):
-            size = picture_size(self.data)
-            shown = {"width": min(size[0], WIDEST_SHOWN)} if size else {}
+            size = image_size(self.data)
+            shown = {"width": min(size[0], MAX_SHOWN_WIDTH)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
-        shows = _SHOWN.get(self.mime_type) or _SHOWN.get(self.mime_type.partition("/")[0], _as_download)
+        shows = DISPLAYS.get(self.mime_type) or DISPLAYS.get(self.mime_type.partition("/")[0], download_html)
         source = self._source()
         page = {} if source is None else {"text/html": shows(self, html.escape(source))}
         return {"text/plain": repr(self), **page}
@@ -257,7 +264,7 @@ class Media:
 
     def _source(self) -> str | None:
         """What an element of a page shows it from: the bytes themselves, else the address; None where both fail."""
-        if self.size <= LARGEST_SHOWN:
+        if self.size <= MAX_SHOWN_BYTES:
             return f"data:{self.mime_type};base64,{self._base64()}"
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
 

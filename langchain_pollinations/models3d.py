@@ -10,31 +10,31 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, refuse_unless
+from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
 from langchain_pollinations._catalog.records import Model, find
-from langchain_pollinations._media.base import Maker, Options
+from langchain_pollinations._media.base import MediaGenerator, MediaOptions
 from langchain_pollinations._media.prompts import (
-    LONGEST_URL,
+    MAX_URL,
     check_prompt,
     has_dot_segments,
     is_route,
-    joined_addresses,
+    join_urls,
 )
 from langchain_pollinations._media.references import References, as_list, check_schemes
-from langchain_pollinations._media.response import read_media
-from langchain_pollinations._transport.request import Call, Flow
-from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, by_name
+from langchain_pollinations._media.response import parse_media
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow
+from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, named_overrides
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
-NO_WORDS = "object"
+NO_PROMPT = "object"
 """What the path says where a picture alone was given: it must not be empty."""
 
-LONGEST_PATH = 12_000
+MAX_PATH = 12_000
 """Characters of a prompt in the path, encoded. The edge of the service takes about 16 KB for the whole head."""
 
 
-class Model3DOptions(Options):
+class Model3DOptions(MediaOptions):
     """What can be said of a 3D object. None means that nothing is sent: the service decides."""
 
     model: str = Field(default="trellis-2", min_length=1)
@@ -54,7 +54,7 @@ class Model3DOptions(Options):
         return self
 
 
-class Pollinations3D(Maker, Model3DOptions):
+class Pollinations3D(MediaGenerator, Model3DOptions):
     """3D objects from pictures, and from words.
 
         >>> sculptor = Pollinations3D(model="trellis-2", resolution="medium")
@@ -69,7 +69,7 @@ class Pollinations3D(Maker, Model3DOptions):
     _OPTIONS = Model3DOptions
     _CATEGORY = "3d"
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     def generate(self, prompt: str = "", **overrides: Any) -> Media:
         """Make an object.
 
@@ -88,7 +88,7 @@ class Pollinations3D(Maker, Model3DOptions):
         """
         return super().generate(prompt, **overrides)
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     async def agenerate(self, prompt: str = "", **overrides: Any) -> Media:
         """As `generate`."""
         return await super().agenerate(prompt, **overrides)
@@ -96,13 +96,13 @@ class Pollinations3D(Maker, Model3DOptions):
     def _check(self, options: Model3DOptions) -> None:
         check_abilities(options, len(as_list(options.image)))
 
-    def _generation(self, prompt: str, options: Model3DOptions) -> Flow[Media]:
+    def _generation(self, prompt: str, options: Model3DOptions) -> RequestFlow[Media]:
         if prompt != "" or not as_list(options.image):
             check_prompt(prompt)
         self._check(options)
-        path_of(prompt)  # before anything is uploaded
+        model3d_path(prompt)  # before anything is uploaded
         pictures = self._read("image", options.image)
-        made: Media = yield object_call(prompt, options, (yield from self._addresses(pictures)))
+        made: Media = yield model3d_request(prompt, options, (yield from self._addresses(pictures)))
         return made
 
 
@@ -120,10 +120,10 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
     if model is None:
         return
     name = options.model
-    refuse_unless(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d")
+    require(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d")
     if not pictures:
         says = "makes objects of a picture, not of words: give it one with image=..."
-        refuse_unless(_takes_words(model), name, says, "3d", _takes_words, param="image")
+        require(_takes_words(model), name, says, "3d", _takes_words, param="image")
     elif model.max_reference_images is not None and pictures > model.max_reference_images:
         most = model.max_reference_images
         raise InvalidRequestError(
@@ -131,7 +131,7 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
         )
     if options.resolution is not None:
         able, lacks = has_resolutions(model), "has no choice of resolution"
-        refuse_unless(able, name, lacks, "3d", has_resolutions, param="resolution")
+        require(able, name, lacks, "3d", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
 
 
@@ -142,7 +142,7 @@ def _takes_words(model: Model) -> bool | None:
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def path_of(prompt: str) -> str:
+def model3d_path(prompt: str) -> str:
     """The path with a prompt in it, the only place for one here.
 
     The service decodes the path twice, so a `%` is encoded twice.
@@ -155,30 +155,30 @@ def path_of(prompt: str) -> str:
             "prompt: it travels in the address, where '.' and '..' between slashes vanish; say it in other words",
             param="prompt",
         )
-    path = quote((prompt or NO_WORDS).replace("%", "%25"), safe="")
-    if len(path) > LONGEST_PATH:
+    path = quote((prompt or NO_PROMPT).replace("%", "%25"), safe="")
+    if len(path) > MAX_PATH:
         raise InvalidRequestError(
-            f"prompt: it travels in the address, where it takes {len(path)} characters; {LONGEST_PATH} fit",
+            f"prompt: it travels in the address, where it takes {len(path)} characters; {MAX_PATH} fit",
             param="prompt",
         )
     return f"/3d/{path}"
 
 
-def object_call(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> Call[Media]:
+def model3d_request(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> ApiRequest[Media]:
     """`GET /3d/{prompt}`, or a POST to the same address where it cannot carry the rest or is another route."""
-    path, read = path_of(prompt), partial(read_object, prompt=prompt, options=options)
+    path, read = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
     said = options.model_dump(exclude_none=True, exclude={"image"})
-    query = said | ({"image": joined_addresses(addresses)} if addresses else {})
-    if len(path) + len(urlencode(query)) <= LONGEST_URL and not is_route(prompt):
-        return Call("GET", path, read, {"params": query})
+    query = said | ({"image": join_urls(addresses)} if addresses else {})
+    if len(path) + len(urlencode(query)) <= MAX_URL and not is_route(prompt):
+        return ApiRequest("GET", path, read, {"params": query})
     safe = {"safe": said.pop("safe")} if "safe" in said else {}  # the body is strict, and does not know it
     body = said | ({"image": list(addresses)} if addresses else {})
-    return Call("POST", path, read, {"params": safe, "json": body})
+    return ApiRequest("POST", path, read, {"params": safe, "json": body})
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_object(response: httpx.Response, prompt: str, options: Model3DOptions) -> Media:
+def parse_model3d(response: httpx.Response, prompt: str, options: Model3DOptions) -> Media:
     """The object of an answer whose body is one."""
-    return read_media(response, response.content, "model", prompt or None, options)
+    return parse_media(response, response.content, "model", prompt or None, options)

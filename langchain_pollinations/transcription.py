@@ -14,19 +14,19 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from langchain_pollinations._catalog.capabilities import refuse_unless, suggesting
+from langchain_pollinations._catalog.capabilities import require, suggest_models
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._config import Connection
-from langchain_pollinations._media.recordings import Recording, Sound, read_recording, transcribes
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call, Flow, multipart
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._media.recordings import Recording, RecordingFile, read_recording, transcribes
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import CallOptions, chosen
+from langchain_pollinations._validation import CallOptions, merge_options
 from langchain_pollinations._warnings import warn
 
 Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]
-PLAIN = ("text", "srt", "vtt")
+PLAIN_FORMATS = ("text", "srt", "vtt")
 
 
 _TRANSCRIPT = "transcript"
@@ -63,7 +63,7 @@ class TranscriptionOptions(CallOptions):
         return self
 
 
-class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
+class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParser):
     """Recordings as documents: what was said, when, and by whom.
 
         >>> transcriber = PollinationsTranscriber(model="universal-2", speakers_expected=2)
@@ -81,7 +81,7 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
 
     model_config = ConfigDict(extra="forbid")
 
-    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Connection._SYNONYMS, "model_name": "model"}
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """One document, made when it is asked for. See `transcribe`."""
@@ -109,31 +109,31 @@ class PollinationsTranscriber(Connection, TranscriptionOptions, BaseBlobParser):
             OSError: If the file cannot be read.
         """
         options = self._options(overrides)
-        with suggesting(options.model, "audio"):
+        with suggest_models(options.model, "audio"):
             return self._client_with(options._settings).run(transcription(recording, options))
 
     async def atranscribe(self, recording: Recording, **overrides: Any) -> Document:
         """As `transcribe`."""
         options = self._options(overrides)
-        with suggesting(options.model, "audio"):
+        with suggest_models(options.model, "audio"):
             return await self._client_with(options._settings).arun(transcription(recording, options))
 
     def _check_constructor(self) -> None:
         """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
-        options = chosen(TranscriptionOptions, self, {}, self._SYNONYMS)
-        options.response_format = chosen_format(options)
+        options = merge_options(TranscriptionOptions, self, {}, self._SYNONYMS)
+        options.response_format = resolve_format(options)
         check_abilities(options)
 
     def _options(self, overrides: Mapping[str, Any]) -> TranscriptionOptions:
-        options = chosen(TranscriptionOptions, self, overrides, self._SYNONYMS)
-        options.response_format = chosen_format(options)
+        options = merge_options(TranscriptionOptions, self, overrides, self._SYNONYMS)
+        options.response_format = resolve_format(options)
         check_abilities(options)
-        if ignored := without_effect(options):
+        if ignored := ineffective_options(options):
             warn(f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to heed it")
         return options
 
 
-def chosen_format(options: TranscriptionOptions) -> Format:
+def resolve_format(options: TranscriptionOptions) -> Format:
     """The format that was asked for, else the richest that costs nothing more."""
     if options.response_format is not None:
         return options.response_format
@@ -154,14 +154,14 @@ def check_abilities(options: TranscriptionOptions) -> None:
         return
     wanted, offered = options.response_format, _formats(model.id)
     gives = f"gives {', '.join(offered)}, not {wanted}"
-    refuse_unless(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
+    require(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
     is_offered = wanted in offered if offered else None
-    refuse_unless(
+    require(
         is_offered, options.model, gives, "audio", lambda other: wanted in _formats(other.id), param="response_format"
     )
 
 
-def without_effect(options: TranscriptionOptions) -> list[str]:
+def ineffective_options(options: TranscriptionOptions) -> list[str]:
     """Names of the options that the service documents for other models, and not for this one."""
     heeded = abilities(options.model).get("parameters", _ADVICE)
     return [name for name in _ADVICE if getattr(options, name) is not None and name not in heeded]
@@ -176,30 +176,30 @@ def _formats(model: str) -> list[str]:
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def transcription(recording: Any, options: TranscriptionOptions) -> Flow[Document]:
+def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[Document]:
     """The conversation that transcribes one recording."""
-    document: Document = yield transcription_call(read_recording(recording, options.model), options)
+    document: Document = yield transcription_request(read_recording(recording, options.model), options)
     return document
 
 
-def transcription_call(sound: Sound, options: TranscriptionOptions) -> Call[Document]:
+def transcription_request(sound: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
     """`POST /v1/audio/transcriptions`."""
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
     form = multipart(fields, [("file", (sound.name, sound.data, sound.mime_type))])
-    return Call("POST", "/v1/audio/transcriptions", partial(read_transcript, sound=sound, options=options), form)
+    return ApiRequest("POST", "/v1/audio/transcriptions", partial(parse_transcript, sound=sound, options=options), form)
 
 
 # --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def read_transcript(response: httpx.Response, sound: Sound, options: TranscriptionOptions) -> Document:
+def parse_transcript(response: httpx.Response, sound: RecordingFile, options: TranscriptionOptions) -> Document:
     """The document of an answer.
 
     Raises:
         PollinationsError: What an error object in the body stands for.
         InvalidResponseError: If the body is anything else: a page, JSON without a text, no subtitles.
     """
-    plain = options.response_format in PLAIN
+    plain = options.response_format in PLAIN_FORMATS
     text, told = _plain(response, options.response_format or "") if plain else _from_json(response)
     used = _used(response.headers)
     known = {
@@ -225,9 +225,9 @@ def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
     if _is_object(response):
         text, told = _from_json(response)
     else:
-        text, told = _decoded(response), {}
+        text, told = _decode_text(response), {}
     if text and not _MARKS[format](text):
-        raise not_expected(response, f"{_TRANSCRIPT} as {format}")
+        raise unexpected_response(response, f"{_TRANSCRIPT} as {format}")
     return text, told
 
 
@@ -238,14 +238,14 @@ def _is_object(response: httpx.Response) -> bool:
         return False
 
 
-def _decoded(response: httpx.Response) -> str:
+def _decode_text(response: httpx.Response) -> str:
     kind = response.headers.get("content-type", "").lower()
     try:
         text = response.content.decode(response.charset_encoding or "utf-8").removeprefix("\ufeff").strip()
     except (UnicodeError, LookupError) as error:
-        raise not_expected(response, _TRANSCRIPT) from error
+        raise unexpected_response(response, _TRANSCRIPT) from error
     if "html" in kind or "json" in kind or text[:15].lower().startswith(("<!doctype", "<html")):
-        raise not_expected(response, _TRANSCRIPT)
+        raise unexpected_response(response, _TRANSCRIPT)
     return text
 
 
@@ -257,7 +257,7 @@ def _from_json(response: httpx.Response) -> tuple[str, Json]:
     if text is None and isinstance(body.get("segments"), list):
         text = " ".join(segment["text"] for segment in segments)
     if not isinstance(text, str):
-        raise not_expected(response, _TRANSCRIPT)
+        raise unexpected_response(response, _TRANSCRIPT)
     text, usage = text.strip(), body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     seconds = (_number(told) for told in (body.get("duration"), usage.get("seconds")))

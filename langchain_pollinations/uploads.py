@@ -15,16 +15,16 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import Connection
-from langchain_pollinations._media.formats import EXTENSIONS, HEAD, sniff
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, sniff
 from langchain_pollinations._transport.call_settings import merge_extra_headers
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call, Flow, multipart
-from langchain_pollinations._validation import refusal
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
+from langchain_pollinations._validation import invalid_request
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 
-LARGEST = 400 * 1024 * 1024
+MAX_UPLOAD_BYTES = 400 * 1024 * 1024
 """Bytes of a file that the media host takes."""
 
 UNKNOWN = "application/octet-stream"
@@ -73,7 +73,7 @@ def upload(
         PayloadTooLargeError: If the file is larger than the service takes.
         OSError: If the file cannot be read.
     """
-    with _connected(connection) as host, _taken_told(id):
+    with _connected(connection) as host, _explain_taken_id(id):
         return host._client.run(_upload(file, host._media_host, name, id, tags))
 
 
@@ -87,19 +87,19 @@ async def aupload(
 ) -> Upload:
     """As `upload`."""
     async with _connected(connection) as host:
-        with _taken_told(id):
+        with _explain_taken_id(id):
             return await host._client.arun(_upload(file, host._media_host, name, id, tags))
 
 
-def _connected(connection: dict[str, Any]) -> Connection:
+def _connected(connection: dict[str, Any]) -> ServiceConfig:
     try:
-        return Connection(**merge_extra_headers(connection))
+        return ServiceConfig(**merge_extra_headers(connection))
     except ValidationError as error:
-        raise refusal(error) from None
+        raise invalid_request(error) from None
 
 
 @contextmanager
-def _taken_told(id: str | None) -> Iterator[None]:
+def _explain_taken_id(id: str | None) -> Iterator[None]:
     """Say of an id that is taken by whom it may be: a repeat, after an answer that was lost, finds its own file there,
     and the service does not tell whose it is."""
     try:
@@ -111,13 +111,13 @@ def _taken_told(id: str | None) -> Iterator[None]:
         raise
 
 
-def _upload(file: Any, host: str, name: str | None, id: str | None, tags: str | Iterable[str]) -> Flow[Upload]:
+def _upload(file: Any, host: str, name: str | None, id: str | None, tags: str | Iterable[str]) -> RequestFlow[Upload]:
     words = (tags,) if isinstance(tags, str) else tuple(tags)
-    stored: Upload = yield upload_call(_read(file), host, name=name, id=id, tags=words)
+    stored: Upload = yield upload_request(_read_file(file), host, name=name, id=id, tags=words)
     return stored
 
 
-def _read(file: Any) -> Media:
+def _read_file(file: Any) -> Media:
     if isinstance(file, Media):
         return file
     if isinstance(file, bytes):
@@ -125,19 +125,19 @@ def _read(file: Any) -> Media:
     if not isinstance(file, str | os.PathLike):
         raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}", param="file")
     with Path(file).open("rb") as opened:
-        head = opened.read(HEAD)
+        head = opened.read(SNIFFED_BYTES)
     return Media.from_file(file, mime_type=sniff(head) or UNKNOWN)
 
 
-def upload_call(
+def upload_request(
     file: Media, host: str, *, name: str | None = None, id: str | None = None, tags: tuple[str, ...] = ()
-) -> Call[Upload]:
+) -> ApiRequest[Upload]:
     """`POST /upload`: the raw bytes, or a form where an id or tags go with them."""
     if not file.size:
         raise InvalidRequestError("file is empty", param="file")
-    if file.size > LARGEST:
+    if file.size > MAX_UPLOAD_BYTES:
         raise errors.PayloadTooLargeError(
-            f"file has {file.size:,} bytes; the media host takes {LARGEST:,}", param="file"
+            f"file has {file.size:,} bytes; the media host takes {MAX_UPLOAD_BYTES:,}", param="file"
         )
     data = file.data
     name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
@@ -147,20 +147,20 @@ def upload_call(
             raise InvalidRequestError("tags must be texts in one line, without commas", param="tags")
     if id is None and not tags:
         headers = {"content-type": file.mime_type, "x-file-name": quote(name)}
-        return Call("POST", "/upload", read_upload, {"content": data, "headers": headers}, origin=host)
+        return ApiRequest("POST", "/upload", parse_upload, {"content": data, "headers": headers}, origin=host)
     fields = {"id": _checked_id(id), "tags": ",".join(tags)}
     form = multipart({k: v for k, v in fields.items() if v}, [("file", (name, data, file.mime_type))])
-    return Call("POST", "/upload", read_upload, form, origin=host)
+    return ApiRequest("POST", "/upload", parse_upload, form, origin=host)
 
 
-LONGEST_NAME = 255
+MAX_NAME = 255
 """Characters of a file's name."""
 
 
 def _check_name(name: Any) -> None:
-    if not _is_line(name) or re.search(r"[/\\]", name) or name in ("", ".", "..") or len(name) > LONGEST_NAME:
+    if not _is_line(name) or re.search(r"[/\\]", name) or name in ("", ".", "..") or len(name) > MAX_NAME:
         raise InvalidRequestError(
-            f"name must be that of a file: one line of up to {LONGEST_NAME} characters, without slashes", param="name"
+            f"name must be that of a file: one line of up to {MAX_NAME} characters, without slashes", param="name"
         )
 
 
@@ -177,13 +177,13 @@ def _checked_id(id: str | None) -> str | None:
     return id
 
 
-def read_upload(response: httpx.Response) -> Upload:
+def parse_upload(response: httpx.Response) -> Upload:
     """Where a file has been put."""
     body = parse_json(response, "address of an upload")
     tags = body.get("tags")
     words = tags if isinstance(tags, list) else [tags] if tags else []
     if not (isinstance(body.get("url"), str) and body["url"].startswith(("http://", "https://"))):
-        raise not_expected(response, "address of an upload")
+        raise unexpected_response(response, "address of an upload")
     return Upload(
         url=body["url"],
         id=str(body.get("id") or body["url"].rpartition("/")[2]),

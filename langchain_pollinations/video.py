@@ -13,24 +13,24 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import check_choice, refuse_unless
+from langchain_pollinations._catalog.capabilities import check_choice, require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.base import Maker, Options
-from langchain_pollinations._media.files import target_of, written
-from langchain_pollinations._media.progress import Show, watched
-from langchain_pollinations._media.prompts import LONGEST_URL, check_prompt, in_path, joined_addresses
+from langchain_pollinations._media.base import MediaGenerator, MediaOptions
+from langchain_pollinations._media.files import atomic_write, target_path
+from langchain_pollinations._media.progress import ShowProgress, watch_progress
+from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
 from langchain_pollinations._media.references import Reference, References, as_list, check_schemes
-from langchain_pollinations._media.response import metadata, public_url, read_media, revision
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.origins import is_usable
-from langchain_pollinations._transport.request import Arrived, Call, Flow
+from langchain_pollinations._media.response import metadata, parse_media, public_url, revision
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.origins import is_requestable
+from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow
 from langchain_pollinations._transport.timeouts import Timeout
-from langchain_pollinations._validation import MAX_SEED, chosen
+from langchain_pollinations._validation import MAX_SEED, merge_options
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
-LONGEST_URL_WITH_REFERENCES = 8000
+MAX_URL_WITH_REFERENCES = 8000
 """Characters of an address with `reference_...`, which no body may carry. The edge of the service takes about 16 KB."""
 
 _FAMILIES: Mapping[str, str] = {
@@ -45,7 +45,7 @@ _FAMILIES: Mapping[str, str] = {
 _GUIDES = ("reference_images", "reference_videos", "reference_audios")
 
 
-class VideoOptions(Options):
+class VideoOptions(MediaOptions):
     """What can be said of a film. None means that nothing is sent: the service decides."""
 
     model: str = Field(default="veo", min_length=1)
@@ -84,7 +84,7 @@ class VideoOptions(Options):
         return self
 
 
-class PollinationsVideo(Maker, VideoOptions):
+class PollinationsVideo(MediaGenerator, VideoOptions):
     """Films from words, pictures, films and sound.
 
         >>> camera = PollinationsVideo(model="veo", duration=4, aspect_ratio="16:9")
@@ -96,19 +96,19 @@ class PollinationsVideo(Maker, VideoOptions):
     patience is repeated as it was, and joins the film that is being made.
     """
 
-    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Maker._SYNONYMS, "aspectRatio": "aspect_ratio"}
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**MediaGenerator._SYNONYMS, "aspectRatio": "aspect_ratio"}
     _OPTIONS = VideoOptions
     _CATEGORY = "video"
 
     timeout: Timeout | None = 900.0
     """Seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with status 524. Each
     retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
-    progress: Show = Field(default=None, exclude=True, repr=False)
+    progress: ShowProgress = Field(default=None, exclude=True, repr=False)
     """What is seen of a call: a bar in a terminal or a notebook where tqdm is installed (None), a bar in any case
     (True), nothing (False), or a function, not an async one, that is called with a `Progress`."""
 
     def generate(
-        self, prompt: str, path: str | PathLike[str] | None = None, progress: Show = None, **overrides: Any
+        self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
     ) -> Media:
         """Make a film.
 
@@ -133,27 +133,27 @@ class PollinationsVideo(Maker, VideoOptions):
             ImportError: If a bar is asked for without tqdm.
         """
         options = self._options(overrides)
-        with watched(self.progress if progress is None else progress) as arrived:
+        with watch_progress(self.progress if progress is None else progress) as arrived:
             return self._run(options, self._generation(prompt, options, path, arrived))
 
     async def agenerate(
-        self, prompt: str, path: str | PathLike[str] | None = None, progress: Show = None, **overrides: Any
+        self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
     ) -> Media:
         """As `generate`."""
         options = self._options(overrides)
-        with watched(self.progress if progress is None else progress) as arrived:
+        with watch_progress(self.progress if progress is None else progress) as arrived:
             return await self._arun(options, self._generation(prompt, options, path, arrived))
 
     def _target(self, path: str | PathLike[str] | None) -> Path | None:
         path = self._named_file() if path is None else path
-        return None if path is None else target_of(path, ".mp4")
+        return None if path is None else target_path(path, ".mp4")
 
     def _check(self, options: VideoOptions) -> None:
-        check_abilities(options, _counts(options))
+        check_abilities(options, _count_references(options))
 
     def _check_constructor(self) -> None:
-        options = chosen(VideoOptions, self, {}, self._SYNONYMS)
-        counts = _counts(options)
+        options = merge_options(VideoOptions, self, {}, self._SYNONYMS)
+        counts = _count_references(options)
         check_abilities(options, counts | {"first_frame": max(counts["first_frame"], counts["last_frame"])})
 
     def _generation(
@@ -161,43 +161,47 @@ class PollinationsVideo(Maker, VideoOptions):
         prompt: str,
         options: VideoOptions,
         path: str | PathLike[str] | None = None,
-        arrived: Arrived | None = None,
-    ) -> Flow[Media]:
+        arrived: OnProgress | None = None,
+    ) -> RequestFlow[Media]:
         check_prompt(prompt)
         target = self._target(path)
         self._check(options)
         given = {name: self._read(name, getattr(options, name), family) for name, family in _FAMILIES.items()}
-        way_of(prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in given.items()})
+        video_request(
+            prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in given.items()}
+        )
         addresses = {}
         for name, each in given.items():
             addresses[name] = yield from self._addresses(each)
         film: Media
         if target is None:
-            film = yield from _film(prompt, options, addresses, None, arrived)
+            film = yield from _request_video(prompt, options, addresses, None, arrived)
             return film
-        with written(target) as part:
-            film = yield from _film(prompt, options, addresses, part, arrived)
+        with atomic_write(target) as part:
+            film = yield from _request_video(prompt, options, addresses, part, arrived)
         return film.moved(target)
 
 
-def _counts(options: VideoOptions) -> dict[str, int]:
+def _count_references(options: VideoOptions) -> dict[str, int]:
     """How many references there are of each kind."""
     return {name: len(as_list(getattr(options, name))) for name in _FAMILIES}
 
 
-def _film(
-    prompt: str, options: VideoOptions, addresses: Addresses, into: Path | None, arrived: Arrived | None
-) -> Flow[Media]:
+def _request_video(
+    prompt: str, options: VideoOptions, addresses: ReferenceUrls, into: Path | None, arrived: OnProgress | None
+) -> RequestFlow[Media]:
     """The film by the way that its prompt can go: it is the answer itself, or stands where the answer says."""
-    way, asked = way_of(prompt, options, addresses)
-    read = partial(read_film, prompt=prompt, options=options, into=into)
+    way, asked = video_request(prompt, options, addresses)
+    read = partial(parse_video, prompt=prompt, options=options, into=into)
     film: Media
     if way is not None:
-        film = yield Call("GET", f"/video/{way}", read, {"params": asked}, into=into, arrived=arrived)
+        film = yield ApiRequest("GET", f"/video/{way}", read, {"params": asked}, into=into, arrived=arrived)
         return film
-    stored: Stored = yield Call("POST", "/v1/images/generations", partial(read_stored, prompt=prompt), {"json": asked})
+    stored: StoredVideo = yield ApiRequest(
+        "POST", "/v1/images/generations", partial(parse_stored_video, prompt=prompt), {"json": asked}
+    )
     origin, path = stored.place()
-    film = yield Call(
+    film = yield ApiRequest(
         "GET",
         path,
         partial(read, known=stored.known),
@@ -239,7 +243,7 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
         return
     name, can = options.model, abilities(model.id)
     makes_none = "makes no films from a prompt" if model.kind == "video" else f"makes no films, it is for {model.kind}"
-    refuse_unless(_makes_films(model), name, makes_none, "video", _makes_films)
+    require(_makes_video(model), name, makes_none, "video", _makes_video)
     if options.duration is not None:
         _check_duration(options.duration, model, name)
     if options.resolution is not None and model.resolutions:  # the one of a model without a choice is not known here
@@ -248,11 +252,11 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
         check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
     if options.audio is not None:
         able, lacks = (_has_sound, "makes silent films only") if options.audio else (_is_silent, "always has sound")
-        refuse_unless(able(model), name, f"{lacks} (audio={options.audio})", "video", able, param="audio")
+        require(able(model), name, f"{lacks} (audio={options.audio})", "video", able, param="audio")
     for argument, (capability, lacks) in _CAPABILITIES.items():
         if given[argument]:
             able = partial(_has, capability)
-            refuse_unless(able(model), name, f"{lacks} ({argument})", "video", able, param=argument)
+            require(able(model), name, f"{lacks} ({argument})", "video", able, param=argument)
     most, films = model.max_reference_videos, given["reference_videos"]
     if most is not None and films > most:
         raise InvalidRequestError(
@@ -271,14 +275,14 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _makes_films(model: Model) -> bool:
+def _makes_video(model: Model) -> bool:
     """Whether it makes films from a prompt: one only adds sound to films, at an address of its own."""
     return model.kind == "video" and (not model.endpoints or "/video/{prompt}" in model.endpoints)
 
 
 def _has(capability: str, model: Model) -> bool | None:
     """None where the list tells nothing of the model."""
-    return None if model.input_modalities is None else _makes_films(model) and capability in model.video_capabilities
+    return None if model.input_modalities is None else _makes_video(model) and capability in model.video_capabilities
 
 
 def _has_sound(model: Model) -> bool | None:
@@ -288,7 +292,7 @@ def _has_sound(model: Model) -> bool | None:
 def _is_silent(model: Model) -> bool | None:
     if model.input_modalities is None:
         return None
-    return _makes_films(model) and abilities(model.id).get("audio") != "always"
+    return _makes_video(model) and abilities(model.id).get("audio") != "always"
 
 
 def _check_duration(seconds: int, model: Model, name: str) -> None:
@@ -303,11 +307,11 @@ def _check_duration(seconds: int, model: Model, name: str) -> None:
 
 # --- The request ------------------------------------------------------------------------------------------------------
 
-Addresses = Mapping[str, Sequence[str]]
+ReferenceUrls = Mapping[str, Sequence[str]]
 """Addresses of what goes with a prompt, by the name of its argument."""
 
 
-def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[str | None, dict[str, Any]]:
+def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) -> tuple[str | None, dict[str, Any]]:
     """The prompt for the path of `GET /video/{prompt}` and the parameters; or None and the body of a POST, where an
     address cannot carry the prompt.
 
@@ -319,12 +323,12 @@ def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[st
     said = options.model_dump(exclude_none=True, exclude=set(_FAMILIES))
     if "aspect_ratio" in said:
         said["aspectRatio"] = said.pop("aspect_ratio")
-    path = in_path(prompt)
+    path = quote_prompt(prompt)
     if path is not None:
-        query = said | {name: _piped(each) for name, each in guides.items()}
+        query = said | {name: _join_urls(each) for name, each in guides.items()}
         if frames:
-            query["image"] = joined_addresses(frames)
-        if len(path) + len(urlencode(query)) <= (LONGEST_URL_WITH_REFERENCES if guides else LONGEST_URL):
+            query["image"] = join_urls(frames)
+        if len(path) + len(urlencode(query)) <= (MAX_URL_WITH_REFERENCES if guides else MAX_URL):
             return path, query
     if guides:
         raise InvalidRequestError(
@@ -341,7 +345,7 @@ def way_of(prompt: str, options: VideoOptions, addresses: Addresses) -> tuple[st
     return None, body | {"prompt": prompt, "response_format": "url"}
 
 
-def _piped(addresses: Sequence[str]) -> str:
+def _join_urls(addresses: Sequence[str]) -> str:
     """Addresses for a parameter that is parted at `|` alone."""
     return "|".join(address.replace("|", "%7C") for address in addresses)
 
@@ -350,7 +354,7 @@ def _piped(addresses: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVideo:
     """Where a film stands, and what was told when it was made."""
 
     url: str
@@ -363,7 +367,7 @@ class Stored:
         return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def read_film(
+def parse_video(
     response: httpx.Response,
     prompt: str,
     options: VideoOptions,
@@ -371,24 +375,24 @@ def read_film(
     known: Mapping[str, Any] | None = None,
 ) -> Media:
     """The film of an answer whose body is one, in memory or in a file."""
-    return read_media(response, into or response.content, "video", prompt, options, **(known or {}))
+    return parse_media(response, into or response.content, "video", prompt, options, **(known or {}))
 
 
-def read_stored(response: httpx.Response, prompt: str) -> Stored:
+def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
     """The address in the JSON of `/v1/images/generations`, and what its headers tell."""
     body = parse_json(response, "film")
     try:
         item = body["data"][0]
         url = item["url"]
-        is_address = is_usable(httpx.URL(url))
+        is_address = is_requestable(httpx.URL(url))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
-        raise not_expected(response, "film") from error
+        raise unexpected_response(response, "film") from error
     if not is_address:
-        raise not_expected(response, "film")
+        raise unexpected_response(response, "film")
     known = {
         "url": public_url(response.headers) or url,
         "model": response.headers.get("x-model-used"),
         "request_id": response.headers.get("x-request-id"),
         "metadata": metadata(response.headers) | revision(item, prompt),
     }
-    return Stored(url, {name: value for name, value in known.items() if value is not None})
+    return StoredVideo(url, {name: value for name, value in known.items() if value is not None})

@@ -22,7 +22,7 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations._catalog.records import Model
-from langchain_pollinations._validation import told
+from langchain_pollinations._validation import format_validation_error
 
 Entry = dict[str, Any]
 
@@ -74,7 +74,7 @@ def problem_of(entry: Any) -> str | None:
     try:
         Model.model_validate(entry)
     except ValidationError as error:
-        return f"{name}: {told(error)}"
+        return f"{name}: {format_validation_error(error)}"
     missing = [key for key in REQUIRED if entry.get(key) is None]
     return f"{name}: without {', '.join(missing)}" if missing else None
 

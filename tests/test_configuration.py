@@ -16,11 +16,11 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import Connection
+from langchain_pollinations._config import ServiceConfig
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers
-from langchain_pollinations._transport.pool import _tls
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.pool import _ssl_context
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import check_timeout, to_httpx_timeout
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.catalog import alist_models, list_models
@@ -108,7 +108,7 @@ def test_none_for_the_key_is_the_environment(
     assert not ChatPollinations(**give)._is_older
 
 
-@pytest.mark.parametrize("kind", [ChatPollinations, PollinationsImage, PollinationsToolkit, Connection])
+@pytest.mark.parametrize("kind", [ChatPollinations, PollinationsImage, PollinationsToolkit, ServiceConfig])
 @pytest.mark.parametrize(
     ("variable", "given", "says"),
     [
@@ -119,7 +119,7 @@ def test_none_for_the_key_is_the_environment(
     ],
 )
 def test_an_empty_key_is_an_error_and_never_leads_to_a_keyless_host(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Connection], variable: str | None, given: dict[str, Any], says: str
+    monkeypatch: pytest.MonkeyPatch, kind: type[ServiceConfig], variable: str | None, given: dict[str, Any], says: str
 ) -> None:
     if variable is not None:
         monkeypatch.setenv("POLLINATIONS_API_KEY", variable)
@@ -294,7 +294,7 @@ def test_anything_else_is_no_time_limit(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "timeout", "retries"),
-    [(ChatPollinations, 300.0, 2), (PollinationsVideo, 900.0, 2), (Connection, 300.0, 2)],
+    [(ChatPollinations, 300.0, 2), (PollinationsVideo, 900.0, 2), (ServiceConfig, 300.0, 2)],
 )
 def test_none_is_the_default(monkeypatch: pytest.MonkeyPatch, kind: type[Any], timeout: float, retries: int) -> None:
     monkeypatch.setenv("POLLINATIONS_BASE_URL", "http://127.0.0.1:9")
@@ -348,8 +348,8 @@ def test_anything_else_is_no_address(field: str, url: str) -> None:
     ],
 )
 def test_origins_are_compared_as_parsed(base: str, origin: str, foreign: bool) -> None:
-    client = Client(base_url=base, headers={}, timeout=httpx.Timeout(1), max_retries=0, pool=Connection()._pool)
-    assert client._is_foreign(Call("GET", "/x", lambda response: None, origin=origin, anonymous=True)) is foreign
+    client = Client(base_url=base, headers={}, timeout=httpx.Timeout(1), max_retries=0, pool=ServiceConfig()._pool)
+    assert client._is_foreign(ApiRequest("GET", "/x", lambda response: None, origin=origin, anonymous=True)) is foreign
 
 
 # --- Changed fields ---------------------------------------------------------------------------------------------------
@@ -562,9 +562,9 @@ def test_a_path_given_by_position_is_told_of_save(kind: type[Any]) -> None:
 @pytest.fixture
 def fresh_tls() -> Iterator[None]:
     """The certificates are read once in a process."""
-    _tls.cache_clear()
+    _ssl_context.cache_clear()
     yield
-    _tls.cache_clear()
+    _ssl_context.cache_clear()
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])

@@ -14,26 +14,26 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
 
-from langchain_pollinations._chat.fields import Asked
+from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.output_parser import AnswerParser
-from langchain_pollinations._chat.response import read_answer
-from langchain_pollinations._chat.stream import ChatReader
+from langchain_pollinations._chat.response import parse_response
+from langchain_pollinations._chat.stream import ChatStreamParser
 from langchain_pollinations._chat.tools import encode_tool
 
 Json = dict[str, Any]
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 REQUEST = httpx.Request("POST", "https://gen.pollinations.ai/v1/chat/completions")
-ASKED = Asked("openai")
+ASKED = RequestInfo("openai")
 
 
 def whole(message: Json, **facts: Any) -> None:
     choice = {"message": {"role": "assistant", "content": None, **message}, "finish_reason": "stop"}
     response = httpx.Response(200, json={"choices": [choice], "usage": USAGE, **facts}, request=REQUEST)
-    assert read_answer(response, ASKED).generations[0].message.content_blocks is not None
+    assert parse_response(response, ASKED).generations[0].message.content_blocks is not None
 
 
 def streamed(deltas: list[Json], **headers: str) -> None:
-    reader = ChatReader(httpx.Response(200, headers=headers, request=REQUEST), ASKED)
+    reader = ChatStreamParser(httpx.Response(200, headers=headers, request=REQUEST), ASKED)
     for delta in deltas:
         list(reader.feed(json.dumps({"choices": [{"delta": delta}]})))
     list(reader.feed(json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": USAGE})))

@@ -22,7 +22,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, 
 from PIL import Image
 
 from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._media.media_store import Shelf
+from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
@@ -295,7 +295,7 @@ class OfTranscribeTool:
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return {"recording": Shelf().keep(RECORDING), **self.example}
+        return {"recording": MediaStore().keep(RECORDING), **self.example}
 
 
 class TestImageToolUnit(OfTool, ToolsUnitTests): ...

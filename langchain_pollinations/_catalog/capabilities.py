@@ -11,7 +11,7 @@ from langchain_pollinations._catalog.snapshot import load_snapshot
 from langchain_pollinations.errors import InvalidRequestError, UnknownModelError, UnsupportedRequestError
 
 
-def able(category: str, can: Callable[[Model], bool | None]) -> list[str]:
+def models_that_can(category: str, can: Callable[[Model], bool | None]) -> list[str]:
     """Ids of models of a category that can do something, those first that need no bought pollen: as many as an error
     should name."""
     names = {entry["name"] for entry in load_snapshot().values() if entry["category"] == category}
@@ -19,7 +19,7 @@ def able(category: str, can: Callable[[Model], bool | None]) -> list[str]:
     return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:6]
 
 
-def refuse_unless(
+def require(
     able_to: bool | None,
     model: str,
     what: str,
@@ -40,7 +40,7 @@ def refuse_unless(
     """
     if able_to is not False:
         return
-    others = able(category, can)
+    others = models_that_can(category, can)
     raise UnsupportedRequestError(
         f"model {model!r} {what}" + (f"; models that can: {', '.join(others)}" if others else ""), param=param
     )
@@ -76,7 +76,7 @@ def did_you_mean(model: str, category: str) -> str:
 
 
 @contextmanager
-def suggesting(model: str, category: str) -> Iterator[None]:
+def suggest_models(model: str, category: str) -> Iterator[None]:
     """Let the error for an unknown model name the models that were perhaps meant."""
     try:
         yield

@@ -11,13 +11,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from langchain_pollinations import errors
 from langchain_pollinations._catalog.records import Capability, Kind, Model, Reliability, Source, _from_snapshot
-from langchain_pollinations._catalog.snapshot import _data
-from langchain_pollinations._config import Connection, __version__
+from langchain_pollinations._catalog.snapshot import _load_data
+from langchain_pollinations._config import ServiceConfig, __version__
 from langchain_pollinations._transport.call_settings import merge_extra_headers
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import Timeout
-from langchain_pollinations._validation import refusal, told
+from langchain_pollinations._validation import format_validation_error, invalid_request
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, PollinationsError
 
@@ -35,7 +35,7 @@ def _read_all(entries: Iterable[Any]) -> list[Model]:
             models.append(Model.model_validate({**entry, "origin": "live"} if isinstance(entry, dict) else entry))
         except ValidationError as error:
             name = entry.get("name") if isinstance(entry, dict) else None
-            unread.append(f"{name or 'an entry without a name'} ({told(error)})")
+            unread.append(f"{name or 'an entry without a name'} ({format_validation_error(error)})")
     if unread:
         warn(f"Missing from the list, since they cannot be read: {'; '.join(unread)}")
     return models
@@ -54,7 +54,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class _Listing(Connection):
+class ModelList(ServiceConfig):
     """One question for models: of whom, which, and what the snapshot would answer."""
 
     _KEY_REQUIRED: ClassVar[bool] = False
@@ -95,12 +95,12 @@ class _Listing(Connection):
                 raise ValueError(f"{unknown} It takes {', '.join(words)}")
         return value
 
-    def call(self) -> Call[list[Any]]:
+    def call(self) -> ApiRequest[list[Any]]:
         if self._is_older and self.kind not in ("text", "image"):
             raise InvalidRequestError(
                 "kind: the older hosts have a list of 'text' and one of 'image': say which", param="kind"
             )
-        return Call("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), read_list, {"params": self._params()})
+        return ApiRequest("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), parse_list, {"params": self._params()})
 
     def _params(self) -> dict[str, str | int]:
         asked = {
@@ -128,7 +128,7 @@ class _Listing(Connection):
             f"These models are not the service's list but the snapshot of official models that ships with "
             f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}"
         )
-        models = map(_from_snapshot, _data("models.json"))
+        models = map(_from_snapshot, _load_data("models.json"))
         return [model for model in models if self._fits(model)][: self.limit]
 
     def _fits(self, model: Model) -> bool:
@@ -143,7 +143,7 @@ class _Listing(Connection):
         )
 
 
-def read_list(response: httpx.Response) -> list[Any]:
+def parse_list(response: httpx.Response) -> list[Any]:
     """The entries of a list.
 
     Raises:
@@ -153,16 +153,16 @@ def read_list(response: httpx.Response) -> list[Any]:
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:
-        raise not_expected(response, "list of models") from error
+        raise unexpected_response(response, "list of models") from error
     if isinstance(entries, dict):
         parse_json(response, "list of models")
     if not isinstance(entries, list) or (entries and not any(isinstance(entry, dict) for entry in entries)):
-        raise not_expected(response, "list of models")
+        raise unexpected_response(response, "list of models")
     return entries
 
 
-def _asked(**fields: Any) -> _Listing:
+def _list_request(**fields: Any) -> ModelList:
     try:
-        return _Listing(**merge_extra_headers(fields))
+        return ModelList(**merge_extra_headers(fields))
     except ValidationError as error:
-        raise refusal(error) from None
+        raise invalid_request(error) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from langchain_pollinations._chat.fields import Once, text_of
+from langchain_pollinations._chat.fields import UniqueList, text_of
 from langchain_pollinations._types import Json
 
 
@@ -27,7 +27,7 @@ def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
         *({"url": url} for url in _list(fields.get("citations")) if isinstance(url, str)),
         *_from_results(_list(fields.get("citations"))),
     ]
-    once = Once()
+    once = UniqueList()
     once.add(placed)
     return [*once.whole(), *_unplaced(listed, known={found.get("url") for found in placed})]
 

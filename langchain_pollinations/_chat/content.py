@@ -39,15 +39,15 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 # --- Messages ---------------------------------------------------------------------------------------------------------
 
 
-def with_types(message: BaseMessage) -> BaseMessage:
+def add_mime_types(message: BaseMessage) -> BaseMessage:
     """A message whose media hold base64 text and tell their type, as LangChain's tracing and caching want them."""
-    if isinstance(message.content, str) or not any(_is_bare(block) for block in message.content):
+    if isinstance(message.content, str) or not any(_lacks_mime_type(block) for block in message.content):
         return message
-    content = [_with_type(block, message) if _is_bare(block) else block for block in message.content]
+    content = [_with_mime_type(block, message) if _lacks_mime_type(block) else block for block in message.content]
     return message.model_copy(update={"content": [block for block in content if block is not None]})
 
 
-def _is_bare(block: Any) -> TypeGuard[Json]:
+def _lacks_mime_type(block: Any) -> TypeGuard[Json]:
     """Whether a standard block of media holds bytes, or data of an untold type."""
     if not isinstance(block, dict) or block.get("type") not in ("image", "audio", "video", "file"):
         return False
@@ -55,29 +55,29 @@ def _is_bare(block: Any) -> TypeGuard[Json]:
     return isinstance(data, bytes | bytearray | memoryview) or (isinstance(data, str) and not block.get("mime_type"))
 
 
-def _with_type(block: Json, message: BaseMessage) -> Json | None:
+def _with_mime_type(block: Json, message: BaseMessage) -> Json | None:
     """The block with text and a type. Where its bytes cannot be read: None in an earlier answer, and a text in the
     result of a tool, since no caller can change either."""
     try:
         data = _base64(block["base64"], block["type"])
-        return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniffed(data, block["type"])}
+        return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniff_mime_type(data, block["type"])}
     except InvalidRequestError:
         if isinstance(message, AIMessage):
             return None
         if isinstance(message, ToolMessage | FunctionMessage):
-            return _written_out(block)
+            return as_json_text(block)
         raise
 
 
-def _kind(block: Any) -> str:
+def block_type(block: Any) -> str:
     """The type of a block; an empty string where it has none that is a word."""
     kind = block.get("type") if isinstance(block, Mapping) else None
     return kind if isinstance(kind, str) else ""
 
 
-def _unwrapped(block: Any) -> Any:
+def unwrap_non_standard(block: Any) -> Any:
     """The block in a `non_standard` one: LangChain wraps the blocks that only one provider knows."""
-    while _kind(block) == "non_standard" and isinstance(block.get("value"), Mapping):
+    while block_type(block) == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
     return block
 
@@ -86,7 +86,7 @@ def texts_in(block: Any, depth: int = 0) -> list[str]:
     """The texts in a block of an answer, in the form of any API; none in reasoning and in server-side tools."""
     if isinstance(block, str):
         return [block]
-    if depth > _DEEPEST or is_hidden(block):
+    if depth > MAX_DEPTH or is_hidden(block):
         return []
     if isinstance(block, list):
         return [text for each in block for text in texts_in(each, depth + 1)]
@@ -96,30 +96,30 @@ def texts_in(block: Any, depth: int = 0) -> list[str]:
 
 def is_hidden(block: Any) -> bool:
     """Whether a block is reasoning, or a call or result of a server-side tool."""
-    kind = _kind(block)
+    kind = block_type(block)
     is_thought = isinstance(block, Mapping) and block.get("thought") is True  # Google's
     return is_thought or kind.startswith(("reasoning", "thinking", "redacted")) or kind.endswith("_tool_result")
 
 
 _TEXT_KEYS = ("text", "refusal", "value", "content", "parts")
 """Fields that hold the text of a block, or blocks with text."""
-_DEEPEST = 20
+MAX_DEPTH = 20
 """How many blocks within each other are read: a deeper answer would exhaust Python's stack."""
 
 
-def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
+def block_extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
     extras = block.get("extras")
     return extras if isinstance(extras, Mapping) else {}
 
 
-def _written_out(block: Mapping[str, Any]) -> Json:
+def as_json_text(block: Mapping[str, Any]) -> Json:
     data = block["json"] if "json" in block else {k: block[k] for k in block.keys() - {"type", "base64", "data"}}
     if not data:
         return {"type": "text", "text": f"(a content block of type {str(block.get('type'))!r} that cannot be read)"}
-    return {"type": "text", "text": _as_json(data, sort_keys=True)}
+    return {"type": "text", "text": dump_json(data, sort_keys=True)}
 
 
-def _as_json(value: Any, **options: Any) -> str:
+def dump_json(value: Any, **options: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str, **options)
     except RecursionError:
@@ -129,7 +129,7 @@ def _as_json(value: Any, **options: Any) -> str:
 # --- Content blocks ---------------------------------------------------------------------------------------------------
 
 
-def _encode_blocks(blocks: Sequence[Any]) -> list[Json]:
+def encode_content(blocks: Sequence[Any]) -> list[Json]:
     """Content blocks as parts; none for texts without words, which Anthropic's and Amazon's models refuse."""
     return [part for block in blocks for part in encode_blocks(block) if not is_blank(part)]
 
@@ -150,11 +150,11 @@ def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
         part = encode_block(block)
         shown = part.get("file", {}).get("file_name")
         return [*(text for text in texts if text["text"] != shown), part]
-    if depth > _DEEPEST:
-        raise InvalidRequestError(f"a document of more than {_DEEPEST} documents within each other")
+    if depth > MAX_DEPTH:
+        raise InvalidRequestError(f"a document of more than {MAX_DEPTH} documents within each other")
     listed = inside if isinstance(inside, list) else [inside]
     *parts, last = [part for each in listed for part in encode_blocks(each, depth + 1)]
-    return [*texts, *parts, _marked(last, block)]
+    return [*texts, *parts, with_cache_control(last, block)]
 
 
 def encode_block(block: Any) -> Json:
@@ -169,7 +169,7 @@ def encode_block(block: Any) -> Json:
     if isinstance(block, str):
         return {"type": "text", "text": block}
     if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
-        raise InvalidRequestError(f"a content block must be a string or a dict with a 'type', not {_shape(block)}")
+        raise InvalidRequestError(f"a content block must be a string or a dict with a 'type', not {_describe(block)}")
     encode = _BLOCKS.get(block["type"])
     if encode is None:
         close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
@@ -180,12 +180,12 @@ def encode_block(block: Any) -> Json:
             raise InvalidRequestError(f"a block of type {block['type']!r} needs a string as its {key!r}")
     data = {key: _base64(block[key], block["type"]) for key in ("base64", "data") if block.get(key) is not None}
     part = encode({**block, **data})
-    return _marked(part, block)
+    return with_cache_control(part, block)
 
 
-def _marked(wire: Json, block: Mapping[str, Any]) -> Json:
+def with_cache_control(wire: Json, block: Mapping[str, Any]) -> Json:
     """A part or message with the mark of a block up to which the provider is to keep the prompt."""
-    extras = _extras(block)
+    extras = block_extras(block)
     marks = {mark: block.get(mark) or extras.get(mark) for mark in ("cache_control", "prompt_cache_breakpoint")}
     return {**wire, **{mark: value for mark, value in marks.items() if value}}
 
@@ -212,7 +212,7 @@ def _data_uri(uri: str) -> str:
     return str(read if read.mime_type else read._replace(mime_type=sniff(decode(read.base64[:2048])) or ""))
 
 
-def _shape(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"a dict with keys {sorted(value)}" if isinstance(value, Mapping) else type(value).__name__
 
 
@@ -242,19 +242,19 @@ def _text_plain(block: Mapping[str, Any]) -> Json:
 def _image(block: Mapping[str, Any]) -> Json:
     if isinstance(source := block.get("source"), Mapping):  # Anthropic's shape
         block = _from_source(source)
-    detail = block.get("detail") or _extras(block).get("detail")
+    detail = block.get("detail") or block_extras(block).get("detail")
     extra = {"detail": detail} if detail else {}
     if url := block.get("url"):
-        return {"type": "image_url", "image_url": {"url": _reachable(url), **extra}}
+        return {"type": "image_url", "image_url": {"url": _check_url(url), **extra}}
     if data := block.get("base64") or block.get("data"):
-        mime_type = block.get("mime_type") or _sniffed(data, "image")
+        mime_type = block.get("mime_type") or _sniff_mime_type(data, "image")
         return {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}", **extra}}
     if file_id := block.get("file_id"):
         return {"type": "file", "file": {"file_id": file_id}}
     raise InvalidRequestError("an image block needs 'url', 'base64' (with 'mime_type') or 'file_id'")
 
 
-def _reachable(url: Any) -> str:
+def _check_url(url: Any) -> str:
     """An address that the service can read: a file of this machine is none."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
         return _data_uri(url) if is_data_uri(url) else url
@@ -272,7 +272,7 @@ def _from_source(source: Mapping[str, Any]) -> Json:
     return {key: value for key, value in {**known, "file_id": source.get("file_id")}.items() if value}
 
 
-def _sniffed(data: str, kind: str) -> str:
+def _sniff_mime_type(data: str, kind: str) -> str:
     try:
         mime_type = sniff(base64.b64decode(data[:2048] + "=" * (-len(data[:2048]) % 4)))
     except (binascii.Error, ValueError) as error:
@@ -290,7 +290,7 @@ def _by_url(block: Mapping[str, Any]) -> Json:
         given = {"url": given}
     if not isinstance(given, Mapping) or not given.get("url"):
         raise InvalidRequestError(f"a block of type {kind!r} needs {kind!r}: {{'url': ...}}")
-    return {"type": kind, kind: {**given, "url": _reachable(given["url"])}}
+    return {"type": kind, kind: {**given, "url": _check_url(given["url"])}}
 
 
 def _input_image(block: Mapping[str, Any]) -> Json:
@@ -317,7 +317,7 @@ def _media(block: Mapping[str, Any]) -> Json:
 
 def _audio(block: Mapping[str, Any]) -> Json:
     if data := block.get("base64") or block.get("data"):
-        mime_type = block.get("mime_type") or _sniffed(data, "audio")
+        mime_type = block.get("mime_type") or _sniff_mime_type(data, "audio")
         subtype = mime_type.partition("/")[2].partition(";")[0].lower()
         if subtype not in _AUDIO_FORMATS:
             known = ", ".join(sorted(set(_AUDIO_FORMATS.values())))
@@ -336,9 +336,9 @@ def _input_audio(block: Mapping[str, Any]) -> Json:
 
 def _video(block: Mapping[str, Any]) -> Json:
     if url := block.get("url"):
-        video = {"url": _reachable(url)}
+        video = {"url": _check_url(url)}
     elif data := block.get("base64") or block.get("data"):
-        video = {"url": f"data:{block.get('mime_type') or _sniffed(data, 'video')};base64,{data}"}
+        video = {"url": f"data:{block.get('mime_type') or _sniff_mime_type(data, 'video')};base64,{data}"}
     else:
         return _file(block)
     if mime_type := block.get("mime_type"):
@@ -352,7 +352,7 @@ def _file(block: Mapping[str, Any]) -> Json:
         if not any(given.get(key) for key in ("file_data", "file_id", "file_url")):
             raise InvalidRequestError("a file block needs 'file_data', 'file_url' or 'file_id' in its 'file'")
         if url := given.get("file_url"):
-            given["file_url"] = _reachable(url)
+            given["file_url"] = _check_url(url)
         if data := given.get("file_data"):
             is_uri = isinstance(data, str) and is_data_uri(data)
             given["file_data"] = _data_uri(data) if is_uri else _base64(data, "file")
@@ -366,9 +366,9 @@ def _file(block: Mapping[str, Any]) -> Json:
     file: Json = {}
     mime_type = block.get("mime_type")
     if url := block.get("url"):
-        file["file_url"] = _reachable(url)
+        file["file_url"] = _check_url(url)
     elif data := block.get("base64") or block.get("data"):
-        mime_type = mime_type or _sniffed(data, "file")
+        mime_type = mime_type or _sniff_mime_type(data, "file")
         file["file_data"] = f"data:{mime_type};base64,{data}"
     elif file_id := block.get("file_id") or block.get("id"):
         file["file_id"] = file_id

@@ -25,36 +25,39 @@ def translate(message: AIMessage) -> list[types.ContentBlock]:
     """Blocks of a whole message: reasoning, refusal, text, tool calls, then media and what the server did by itself."""
     calls = [_call("tool_call", call) for call in message.tool_calls]
     calls += [_call("invalid_tool_call", call) for call in invalid_calls(message)]
-    return [*_said(message), *calls, *_media(message), *_server_side(message)]  # type: ignore[list-item]
+    return [*_text_blocks(message), *calls, *_media_blocks(message), *_server_tool_blocks(message)]  # type: ignore[list-item]
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
     """Blocks of one chunk, or of chunks added up; calls stay in pieces until the last chunk is among them."""
     pieces = message.tool_call_chunks
     if message.chunk_position == "last" and (
-        _has_words(message) or any(piece["name"] or piece["id"] for piece in pieces)
+        _has_text(message) or any(piece["name"] or piece["id"] for piece in pieces)
     ):
         return translate(message)
-    said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _said(message)]
+    said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _text_blocks(message)]
     calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
     # Without an index of its own a block would be added to the one of its kind before it.
-    whole = ({**b, "index": f"lc_{b['type']}_{n}"} for n, b in enumerate([*_media(message), *_server_side(message)]))
+    whole = (
+        {**b, "index": f"lc_{b['type']}_{n}"}
+        for n, b in enumerate([*_media_blocks(message), *_server_tool_blocks(message)])
+    )
     return [*said, *calls, *whole]  # type: ignore[list-item]
 
 
 _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}
 
 
-def _has_words(message: AIMessage) -> bool:
+def _has_text(message: AIMessage) -> bool:
     """Whether words were said: the last chunk of a stream brings none itself."""
     kwargs = message.additional_kwargs
     return bool(message.text or kwargs.get("reasoning_content") or kwargs.get("refusal"))
 
 
-def _said(message: AIMessage) -> list[Block]:
+def _text_blocks(message: AIMessage) -> list[Block]:
     kwargs = message.additional_kwargs
     reasoning: Block = {"type": "reasoning", "reasoning": kwargs.get("reasoning_content") or ""}
-    if extras := _marks(kwargs):
+    if extras := _reasoning_extras(kwargs):
         reasoning["extras"] = extras
     text: Block = {"type": "text", "text": str(message.text)}
     if annotations := kwargs.get("annotations"):
@@ -91,7 +94,7 @@ def _with_refusal(message: AIMessage) -> AIMessage:
     return message.model_copy(update={"content": [*message.content, refusal]})
 
 
-def _marks(kwargs: Mapping[str, Any]) -> Block:
+def _reasoning_extras(kwargs: Mapping[str, Any]) -> Block:
     """What the provider put beside its reasoning: its signatures, and thoughts that it does not show."""
     entries = [*_entries(kwargs, "content_blocks"), *_entries(kwargs, "reasoning_details")]
     found = {
@@ -112,7 +115,7 @@ def _entries(kwargs: Mapping[str, Any], key: str) -> list[Block]:
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
-def _media(message: AIMessage) -> list[Block]:
+def _media_blocks(message: AIMessage) -> list[Block]:
     """Pictures, sound and film. In a stream they come whole, with its last chunk."""
     if isinstance(message.content, str):
         return []
@@ -122,13 +125,13 @@ def _media(message: AIMessage) -> list[Block]:
 # --- What the server did by itself ------------------------------------------------------------------------------------
 
 
-def _server_side(message: AIMessage) -> Iterator[Block]:
+def _server_tool_blocks(message: AIMessage) -> Iterator[Block]:
     """Searches and code that ran at the provider, as pairs of call and result; blocks that nobody knows as they are."""
     yield from _searches(message.response_metadata.get("groundingMetadata"))
     last_call = ""
     for number, block in enumerate(_entries(message.additional_kwargs, "content_blocks")):
         kind = str(block.get("type"))
-        if kind in _ELSEWHERE:
+        if kind in _SHOWN_ELSEWHERE:
             continue
         call_id = str(block.get("id") or block.get("tool_use_id") or f"server_tool_{number}")
         if kind in ("server_tool_use", "mcp_tool_use"):
@@ -143,22 +146,22 @@ def _server_side(message: AIMessage) -> Iterator[Block]:
             yield _server_result(last_call or call_id, result, is_error=outcome not in (None, "OUTCOME_OK"))
         elif kind.endswith("_tool_result"):
             result = block.get("content")
-            is_error = bool(block.get("is_error")) or str(_get(result, "type")).endswith("_error")
+            is_error = bool(block.get("is_error")) or str(_field(result, "type")).endswith("_error")
             yield _server_result(str(block.get("tool_use_id") or last_call), result, is_error=is_error)
         else:
             yield {"type": "non_standard", "value": block}
 
 
 # Blocks that are told in words, in the content or beside the reasoning.
-_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url", "tool_use"})
+_SHOWN_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url", "tool_use"})
 
 
-def _get(value: Any, key: str) -> Any:
+def _field(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, dict) else None
 
 
 def _searches(grounding: Any) -> Iterator[Block]:
-    if queries := _get(grounding, "webSearchQueries"):
+    if queries := _field(grounding, "webSearchQueries"):
         yield _server_call("google_search_0", "google_search", {"queries": queries})
         yield _server_result("google_search_0", grounding.get("groundingChunks"))
 

@@ -15,7 +15,7 @@ import httpx
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
 from langchain_pollinations._chat.content import is_hidden, texts_in
-from langchain_pollinations._transport.error_response import not_expected
+from langchain_pollinations._transport.error_response import unexpected_response
 from langchain_pollinations._types import PROVIDER, Json
 
 _FINISH_REASONS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ EXPECTED = "chat completion"
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestInfo:
     """What an answer's metadata needs to know of the request."""
 
     model: str
@@ -63,7 +63,7 @@ def check_choice(body: Json, response: httpx.Response) -> None:
     """Raise `InvalidResponseError` for a body without the message of an answer."""
     choice = first_choice(body)
     if choice is None or not isinstance(choice.get("message"), dict):
-        raise not_expected(response, EXPECTED)
+        raise unexpected_response(response, EXPECTED)
 
 
 def first_choice(body: Json) -> Json | None:
@@ -76,11 +76,11 @@ def first_choice(body: Json) -> Json | None:
 # --- Parts of a message or delta --------------------------------------------------------------------------------------
 
 
-def words(value: Any) -> str:
+def string_or_empty(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def read_parts(content: Any) -> Any:
+def parse_parts(content: Any) -> Any:
     """The content of a message in the form of chat completions, a string or a list of parts, whatever form it came in.
 
     Some routes send the parts of OpenAI's Responses or Google's, one part without a list, or the JSON of an answer as
@@ -91,13 +91,13 @@ def read_parts(content: Any) -> Any:
         is_part = isinstance(content.get("type"), str) or isinstance(content.get("text"), str)
         written = {"type": "text", "text": json.dumps(content, ensure_ascii=False)} if content else {}
         content = inside if inside is not None else [content if is_part else written]
-    return [read for part in content for read in _read_part(part)] if isinstance(content, list) else content
+    return [read for part in content for read in _parse_part(part)] if isinstance(content, list) else content
 
 
-def _read_part(part: Any, depth: int = 0) -> list[Any]:
+def _parse_part(part: Any, depth: int = 0) -> list[Any]:
     """A part in the form of chat completions, or the parts in it."""
-    if isinstance(part, list) and depth < _DEEPEST:
-        return [read for each in part for read in _read_part(each, depth + 1)]
+    if isinstance(part, list) and depth < _MAX_DEPTH:
+        return [read for each in part for read in _parse_part(each, depth + 1)]
     if not isinstance(part, dict):
         return [part]
     if isinstance(text := part.get("text"), dict) and isinstance(text.get("value"), str):  # OpenAI's Assistants
@@ -108,7 +108,7 @@ def _read_part(part: Any, depth: int = 0) -> list[Any]:
         return [{**kept, "type": "thinking", "thinking": text}]
     if not isinstance(text, str) and not is_hidden(part):
         inside = next((part[key] for key in ("content", "parts") if any(texts_in(part.get(key)))), None)
-        return [part] if inside is None else _read_part(inside if isinstance(inside, list) else [inside], depth + 1)
+        return [part] if inside is None else _parse_part(inside if isinstance(inside, list) else [inside], depth + 1)
     is_plain = kind in ("output_text", "input_text") or part.keys() <= _PLAIN_KEYS
     if kind in (None, "text") or is_hidden(part) or not is_plain:
         return [part]
@@ -117,40 +117,40 @@ def _read_part(part: Any, depth: int = 0) -> list[Any]:
 
 
 _PLAIN_KEYS = frozenset({"type", "text", "index", "id", "status", "annotations", "logprobs"})
-_DEEPEST = 20
+_MAX_DEPTH = 20
 """How many lists and parts within each other are read: a deeper answer would exhaust Python's stack."""
 
 
-def read_refusal(parts: Any) -> str:
+def parse_refusal(parts: Any) -> str:
     """The words of the parts in which a model refuses."""
     found = parts if isinstance(parts, list) else []
-    return "".join(words(part.get("refusal")) for part in found if is_refusal(part))
+    return "".join(string_or_empty(part.get("refusal")) for part in found if is_refusal(part))
 
 
 def is_refusal(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "refusal"
 
 
-def read_text(content: Any) -> str:
+def parse_text(content: Any) -> str:
     """The text of a content, which is a string or a list of parts."""
     if not isinstance(content, list):
-        return words(content)
+        return string_or_empty(content)
     parts = ([part] if isinstance(part, str) else [text_of(p) for _, p in numbered([part])] for part in content)
     return "".join(text for texts in parts for text in texts)
 
 
 def text_of(part: Mapping[str, Any]) -> str:
-    return "" if is_hidden(part) else words(part.get("text"))
+    return "" if is_hidden(part) else string_or_empty(part.get("text"))
 
 
-def read_thoughts(entries: Any) -> Iterator[tuple[Any, str]]:
+def parse_reasoning(entries: Any) -> Iterator[tuple[Any, str]]:
     """The thoughts in content blocks or reasoning details, each with the number of its block."""
     for number, entry in numbered(entries):
-        kind = words(entry.get("type"))
+        kind = string_or_empty(entry.get("type"))
         if kind.startswith("reasoning."):
-            yield number, words(entry.get("text")) or words(entry.get("summary"))
+            yield number, string_or_empty(entry.get("text")) or string_or_empty(entry.get("summary"))
         elif kind in ("", "thinking"):
-            yield number, read_text(entry.get("thinking"))
+            yield number, parse_text(entry.get("thinking"))
 
 
 def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
@@ -159,7 +159,7 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
         if not isinstance(entry, dict):
             continue
         block = next((entry[key] for key in ("delta", "content_block") if isinstance(entry.get(key), dict)), entry)
-        if words(block.get("type")) in _DELTAS:
+        if string_or_empty(block.get("type")) in _DELTAS:
             block = {key: value for key, value in block.items() if key != "type"}
         index = entry.get("index")
         yield index if isinstance(index, int | str) else place, block
@@ -169,7 +169,7 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
 _DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
-def read_usage(usage: Any) -> UsageMetadata | None:
+def parse_usage(usage: Any) -> UsageMetadata | None:
     """Token counts, all as ints; None where the object counts none (null, or the price alone)."""
     if not isinstance(usage, Mapping) or not any(_int(usage.get(k)) is not None for k in _COUNTS):
         return None
@@ -220,14 +220,14 @@ def _int(value: Any) -> int | None:
     return value if isinstance(value, int) else int(value) if math.isfinite(value) else None
 
 
-def read_finish_reason(reason: Any, has_calls: bool) -> str:
+def parse_finish_reason(reason: Any, has_calls: bool) -> str:
     """The standard word. A finished stream of tool calls may say "stop": the calls decide."""
     reason = reason if isinstance(reason, str) else ""
     word = _FINISH_REASONS.get(reason, reason)
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
-def read_metadata(asked: Asked, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
+def parse_metadata(asked: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
     """What LangChain's users look for in `response_metadata`, and what the service says in headers."""
     known: Json = {
         "model_provider": PROVIDER,
@@ -251,7 +251,7 @@ def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
 # --- Lists without repeats --------------------------------------------------------------------------------------------
 
 
-class Once:
+class UniqueList:
     """A list of entries, each once, in the order in which they came first."""
 
     def __init__(self) -> None:

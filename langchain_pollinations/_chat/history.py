@@ -22,7 +22,7 @@ UNANSWERED = "This tool call was not executed: it has no result."
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class WireMessage:
     """A message that is not the result of a tool, with the ids of its calls as LangChain has them."""
 
     wire: Json
@@ -36,7 +36,7 @@ class Turn:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class ToolResult:
     """The result of a tool call."""
 
     call_id: str
@@ -50,7 +50,7 @@ class Result:
     """Whether it is a message of role `function`, which answers a legacy `function_call` without an id."""
 
 
-def pair(turns: Sequence[Turn | Result]) -> list[Json]:
+def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
     """Messages in which each call is followed by its one result.
 
     A result that comes later moves up to its call. A call without a result gets one that says so, and a result without
@@ -60,19 +60,19 @@ def pair(turns: Sequence[Turn | Result]) -> list[Json]:
     used: set[str] = set()
     wire: list[Json] = []
     for place, turn in enumerate(turns):
-        if isinstance(turn, Result):
+        if isinstance(turn, ToolResult):
             if place not in taken:
                 wire += _as_function(turn) if turn.is_legacy else [_as_text(turn)]
         elif turn.calls:
-            places = _places(turns, place, taken)
+            places = _result_positions(turns, place, taken)
             found = [None if at is None else turns[at] for at in places]
-            wire += _answered(turn, [result if isinstance(result, Result) else None for result in found], used)
+            wire += _with_results(turn, [result if isinstance(result, ToolResult) else None for result in found], used)
         else:
             wire.append(turn.wire)
     return wire
 
 
-def _answered(turn: Turn, results: Sequence[Result | None], used: set[str]) -> list[Json]:
+def _with_results(turn: WireMessage, results: Sequence[ToolResult | None], used: set[str]) -> list[Json]:
     """A turn with calls, their results, and a user message with the media among these."""
     ids = [_wire_id(call["id"], turn.keeps_ids, used) for call in turn.calls]
     calls = [{**call, "id": call_id} for call, call_id in zip(turn.calls, ids, strict=True)]
@@ -97,7 +97,7 @@ def _label(call_id: str) -> Json:
     return {"type": "text", "text": f"Returned by tool call {call_id}:" if call_id else "Returned by a tool call:"}
 
 
-def _as_function(result: Result) -> list[Json]:
+def _as_function(result: ToolResult) -> list[Json]:
     """A result of a legacy `function_call`, which is no call with an id."""
     content = result.wire["content"]
     text = content if isinstance(content, str) else "\n".join(part["text"] for part in content)
@@ -105,7 +105,7 @@ def _as_function(result: Result) -> list[Json]:
     return [message, {"role": "user", "content": [*result.media]}] if result.media else [message]
 
 
-def _as_text(result: Result) -> Json:
+def _as_text(result: ToolResult) -> Json:
     """A result whose call is not there, for instance since the history was trimmed."""
     content = result.wire["content"]
     texts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -123,38 +123,42 @@ def is_blank(part: Any) -> bool:
 # --- Which result belongs to which call -------------------------------------------------------------------------------
 
 
-def _places(turns: Sequence[Turn | Result], place: int, taken: set[int]) -> list[int | None]:
+def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, taken: set[int]) -> list[int | None]:
     """For each call of a turn where its result stands: found by the id, or by name and order where an id is missing.
     The places become `taken`."""
     turn = turns[place]
-    assert isinstance(turn, Turn)
+    assert isinstance(turn, WireMessage)
     found: list[int | None] = []
     for call in turn.calls:
-        at = next((at for at in _after(turns, place, call["id"]) if at not in taken), None) if call["id"] else None
+        at = (
+            next((at for at in _results_after(turns, place, call["id"]) if at not in taken), None)
+            if call["id"]
+            else None
+        )
         taken |= set() if at is None else {at}
         found.append(at)
     for number, call in enumerate(turn.calls):
         if found[number] is None:
-            near = [at for at in _after(turns, place, None) if at not in taken and _may_answer(turns[at], call)]
+            near = [at for at in _results_after(turns, place, None) if at not in taken and _may_belong(turns[at], call)]
             named = (at for at in near if turns[at].name == call["function"]["name"])  # type: ignore[union-attr]
             found[number] = at = next(named, near[0] if near else None)
             taken |= set() if at is None else {at}
     return found
 
 
-def _after(turns: Sequence[Turn | Result], place: int, call_id: str | None) -> Iterable[int]:
+def _results_after(turns: Sequence[WireMessage | ToolResult], place: int, call_id: str | None) -> Iterable[int]:
     """The results with an id, up to the next call with the same id; all results up to the next call where it is None"""
     for at in range(place + 1, len(turns)):
         turn = turns[at]
-        if isinstance(turn, Result):
+        if isinstance(turn, ToolResult):
             if call_id in (None, turn.call_id):
                 yield at
         elif turn.calls and (call_id is None or any(call["id"] == call_id for call in turn.calls)):
             return
 
 
-def _may_answer(result: Turn | Result, call: Json) -> bool:
-    if not isinstance(result, Result) or (result.call_id and call["id"]):
+def _may_belong(result: WireMessage | ToolResult, call: Json) -> bool:
+    if not isinstance(result, ToolResult) or (result.call_id and call["id"]):
         return False
     return result.name in ("", call["function"]["name"]) or call["function"]["name"] == UNNAMED
 

@@ -51,7 +51,7 @@ def _sizes_of(part: Mapping[str, Any]) -> Iterator[int]:
             yield len(data)
 
 
-def check(messages: Sequence[Mapping[str, Any]]) -> None:
+def check_sizes(messages: Sequence[Mapping[str, Any]]) -> None:
     """Refuse before sending what the service certainly refuses after an upload of many megabytes.
 
     Raises:
@@ -59,21 +59,21 @@ def check(messages: Sequence[Mapping[str, Any]]) -> None:
     """
     found = sizes(messages)
     if sum(found) > LARGEST or (sum(found) > LARGE and max(found) > LARGEST_FILE):
-        raise PayloadTooLargeError(f"The request was not sent: {_told(found)}")
+        raise PayloadTooLargeError(f"The request was not sent: {_describe_sizes(found)}")
 
 
 @contextmanager
-def explaining(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+def explain_size_errors(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
     """Let the error for a request that is too large say how large it was, which limits hold and what helps."""
     try:
         yield
     except PayloadTooLargeError as error:
-        error.message = f"{error.message.rstrip('.')}: {_told(sizes(messages))}"
+        error.message = f"{error.message.rstrip('.')}: {_describe_sizes(sizes(messages))}"
         error.args = (error.message,)
         raise
 
 
-def _told(found: Sequence[int]) -> str:
+def _describe_sizes(found: Sequence[int]) -> str:
     if not found:
         return _LIMITS
     measured = f"inline files have {sum(found) / MIB:.1f} MiB as base64, the largest {max(found) / MIB:.1f} MiB"

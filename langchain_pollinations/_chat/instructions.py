@@ -17,12 +17,12 @@ def mentions_json(wire: Sequence[Json]) -> bool:
     return False
 
 
-def ask_for_json(wire: list[Json]) -> list[Json]:
+def add_json_instruction(wire: list[Json]) -> list[Json]:
     """The messages with an instruction to answer in JSON: providers refuse JSON mode where nothing speaks of it."""
-    return instruct(wire, "Answer with a JSON object and nothing else.")
+    return add_instruction(wire, "Answer with a JSON object and nothing else.")
 
 
-def instruct(wire: list[Json], instruction: str) -> list[Json]:
+def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
     """The messages with an instruction at the end of the system message, where a prompt cache does not see it."""
     first, said = wire[0], wire[0].get("content")
     if first["role"] not in ("system", "developer"):
@@ -32,7 +32,7 @@ def instruct(wire: list[Json], instruction: str) -> list[Json]:
     return [{**first, "content": f"{said or ''}\n\n{instruction}".strip()}, *wire[1:]]
 
 
-def instruction_to_call(name: str | None) -> str:
+def call_instruction(name: str | None) -> str:
     """The instruction that replaces a forced tool choice; `name` is that of the tool on the wire, None for any."""
     tool = f"the tool {name!r}" if name else "one of your tools"
     return f"Answer with a call of {tool}, not with text."

@@ -88,7 +88,7 @@ def as_parameters(schema: Any) -> Any:
     `type`."""
     if not isinstance(schema, Mapping):
         return schema
-    known: Json = portable(rooted(schema))
+    known: Json = portable(with_definitions(schema))
     if not known.keys() & {"type", "anyOf", "oneOf", "allOf", "$ref"}:
         known = {"type": "object", **known}
     if known.get("type") == "object":
@@ -96,7 +96,7 @@ def as_parameters(schema: Any) -> Any:
     return known
 
 
-def rooted(schema: Mapping[str, Any]) -> Json:
+def with_definitions(schema: Mapping[str, Any]) -> Json:
     """A schema whose root is no reference to one of its definitions: Pydantic writes recursive classes so."""
     root, rest = schema.get("$ref"), {key: value for key, value in schema.items() if key != "$ref"}
     return {**_target(root, schema), **rest} if isinstance(root, str) and root != "#" else dict(schema)
@@ -104,8 +104,8 @@ def rooted(schema: Mapping[str, Any]) -> Json:
 
 # What references may add when they are written out, in values and in levels. A provider bills a schema as words of the
 # prompt, and LangChain writes references out by recursion.
-_MOST_WRITTEN_OUT = 5_000
-_MOST_LEVELS = 30
+_MAX_EXPANDED_SIZE = 5_000
+_MAX_DEPTH = 30
 
 
 def keeps_references(schema: Any) -> bool:
@@ -117,13 +117,13 @@ def keeps_references(schema: Any) -> bool:
     levels: dict[str, int] = {}
     for name in order:
         inner = graph[name]
-        sizes[name] = min(_size(_target(name, schema)) + sum(sizes[each] for each in inner), _MOST_WRITTEN_OUT + 1)
+        sizes[name] = min(_size(_target(name, schema)) + sum(sizes[each] for each in inner), _MAX_EXPANDED_SIZE + 1)
         levels[name] = 1 + max((levels[each] for each in inner), default=0)
     # LangChain writes out those that stand outside the definitions.
     root = {key: value for key, value in schema.items() if key != "$defs"} if isinstance(schema, Mapping) else schema
     used = list(_references(root))
     added = sum(sizes[name] for name in used)
-    return added > _MOST_WRITTEN_OUT or any(levels[name] > _MOST_LEVELS for name in used)
+    return added > _MAX_EXPANDED_SIZE or any(levels[name] > _MAX_DEPTH for name in used)
 
 
 def has_references(schema: Any) -> bool:

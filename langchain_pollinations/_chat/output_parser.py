@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
 from langchain_pollinations._chat.json_schema import unpack_at, unpack_by
-from langchain_pollinations._chat.json_text import _begun, json_values
+from langchain_pollinations._chat.json_text import _partial_object, json_values
 
 # langchain-core has this one since 1.7.5.
 _REFUSAL: type[Exception] = getattr(exceptions, "ModelRefusalError", OutputParserException)
@@ -50,7 +50,7 @@ class AnswerParser(JsonOutputParser):
         if self.pydantic_object is not None:
             return None
         calls = getattr(message, "tool_calls", [])
-        return calls[0]["args"] if calls else _begun(str(message.text))
+        return calls[0]["args"] if calls else _partial_object(str(message.text))
 
     def _whole(self, message: BaseMessage) -> Any:
         _raise_refusal(message)
@@ -78,7 +78,9 @@ class AnswerParser(JsonOutputParser):
                 raise OutputParserException(f"The model answered with no JSON object: {text[:500]!r}", llm_output=text)
         if self.pydantic_object is not None:
             required = ()  # in the schema of a class, these may have other names than in the answer
-        in_order = sorted(found, key=lambda value: (_missing(value, required), _missing(value, properties)))
+        in_order = sorted(
+            found, key=lambda value: (_missing_required(value, required), _missing_required(value, properties))
+        )
         failures = []
         for value in in_order:
             try:
@@ -98,7 +100,7 @@ class AnswerParser(JsonOutputParser):
             except (ValidationError, ValidationErrorV1) as error:
                 before, repaired = repaired, unpack_at(repaired, _places_to_unpack(error))
                 repairs += 1
-                if repairs > _MOST_REPAIRS or repaired == before:
+                if repairs > _MAX_REPAIRS or repaired == before:
                     raise PydanticOutputParser(pydantic_object=form)._parser_exception(error, value) from error
 
     # What `include_raw` adds to the message.
@@ -122,18 +124,18 @@ class AnswerParser(JsonOutputParser):
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
         seen: list[Any] = []
         last = None
-        for last in super()._transform(_remembered(input, seen)):
+        for last in super()._transform(_record(input, seen)):
             yield last
-        whole = self.parse_result([_added(seen)])
+        whole = self.parse_result([_sum_chunks(seen)])
         if whole != last and not self.diff:
             yield whole
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
         seen: list[Any] = []
         last = None
-        async for last in super()._atransform(_aremembered(input, seen)):
+        async for last in super()._atransform(_arecord(input, seen)):
             yield last
-        whole = self.parse_result([_added(seen)])
+        whole = self.parse_result([_sum_chunks(seen)])
         if whole != last and not self.diff:
             yield whole
 
@@ -142,19 +144,19 @@ class AnswerParser(JsonOutputParser):
 AnswerParser.__module__ = "langchain_pollinations.chat_models"
 
 
-def _remembered(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
+def _record(chunks: Iterator[Any], seen: list[Any]) -> Iterator[Any]:
     for chunk in chunks:
         seen.append(chunk)
         yield chunk
 
 
-async def _aremembered(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncIterator[Any]:
+async def _arecord(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncIterator[Any]:
     async for chunk in chunks:
         seen.append(chunk)
         yield chunk
 
 
-def _added(chunks: list[Any]) -> Generation:
+def _sum_chunks(chunks: list[Any]) -> Generation:
     if not chunks or isinstance(chunks[0], str):
         return Generation(text="".join(chunks))
     whole = chunks[0] + chunks[1:] if isinstance(chunks[0], AIMessageChunk) else chunks[-1]
@@ -176,7 +178,7 @@ def _instance(form: Any, value: Any) -> Any:
 
 
 # JSON in a string in JSON in a string: each level doubles its backslashes, so real answers have two or three.
-_MOST_REPAIRS = 10
+_MAX_REPAIRS = 10
 # Pydantic's words for a value that should be a list or an object, those of Pydantic 1 last.
 _LISTS = """
     list_type tuple_type set_type frozen_set_type deque_type sequence_str
@@ -195,6 +197,6 @@ def _places_to_unpack(error: ValidationError | ValidationErrorV1) -> list[tuple[
     return [(place, wanted) for place, wanted in told if wanted is not None]
 
 
-def _missing(value: Any, required: Collection[str]) -> int:
+def _missing_required(value: Any, required: Collection[str]) -> int:
     """How many of the required keys an object lacks."""
     return sum(key not in value for key in required) if isinstance(value, dict) else len(required)

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from langchain_pollinations._chat.instructions import instruct, instruction_to_call, without_cache_control
+from langchain_pollinations._chat.instructions import add_instruction, call_instruction, without_cache_control
 from langchain_pollinations._chat.options import ChatOptions
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import describe_unknown, told
+from langchain_pollinations._validation import format_validation_error, suggest_name
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
 
-def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
     """A request to a model that refuses a forced tool choice: an instruction replaces it."""
     name = "tool_choice" if "tool_choice" in options else "function_call"
     choice = options.get(name)
@@ -27,10 +27,12 @@ def _not_forced(options: Json, wire: list[Json], model: str) -> tuple[Json, list
         f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
         "which it may not follow",
     )
-    return {**options, name: "auto"}, instruct(wire, instruction_to_call(fit(called["name"]) if called else None))
+    return {**options, name: "auto"}, add_instruction(
+        wire, call_instruction(fit_name(called["name"]) if called else None)
+    )
 
 
-def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
+def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
     """A request to a model whose provider refuses marks for its prompt cache."""
     plain = without_cache_control(wire)
     known = {name: value for name, value in options.items() if name != "cache_control"}
@@ -43,22 +45,22 @@ def _without_cache_control(options: Json, wire: list[Json], model: str) -> tuple
     return known, plain
 
 
-def _wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
+def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
     """The options that are set. Before 2.12 `model_dump` of pydantic drops the keys that an open `TypedDict` does not
     declare."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def _checked(given: Json) -> Json:
+def check_call_options(given: Json) -> Json:
     """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
     known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
-        checked = _wire_options(ChatOptions.model_validate(known), known)
+        checked = wire_options(ChatOptions.model_validate(known), known)
     except ValidationError as error:
-        raise InvalidRequestError(told(error)) from None
-    if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_ON if unknown[name] is not None):
-        found = "; ".join(describe_unknown(name, ChatOptions.model_fields) for name in unfamiliar)
+        raise InvalidRequestError(format_validation_error(error)) from None
+    if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_THROUGH if unknown[name] is not None):
+        found = "; ".join(suggest_name(name, ChatOptions.model_fields) for name in unfamiliar)
         warn(f"{found} (sent to the service as it is)")
     tools = unknown.get("tools")
     if not isinstance(tools, Sequence | None) or isinstance(tools, str):
@@ -71,4 +73,4 @@ def _checked(given: Json) -> Json:
 
 
 # Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
-_PASSED_ON = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
+_PASSED_THROUGH = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})

@@ -20,8 +20,8 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from langchain_pollinations._transport.body import with_body
-from langchain_pollinations._transport.error_response import not_expected, parse_json
-from langchain_pollinations._transport.request import Call, EventReader
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.request import ApiRequest, EventParser
 from langchain_pollinations._types import Json
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class PlainRoutes:
 
 @dataclass(frozen=True)
 class PlainRequest:
-    """A request to a plain route; `options` are those of a `Call`."""
+    """A request to a plain route; `options` are those of a `ApiRequest`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -83,13 +83,13 @@ def for_model(route: Route, category: str | None) -> Route:
     return "chat"
 
 
-def by_route(route: Route, call: Call[T]) -> Call[T]:
+def by_route(route: Route, call: ApiRequest[T]) -> ApiRequest[T]:
     """A call for chat completions of the unified host, by the route that was asked for if that can carry it."""
     body: Json = call.options["json"]
     request = plain_request(GEN, route, body)
     if request is None:
         return call
-    read = reader(call.read, streams=bool(body.get("stream")))
+    read = parser_for(call.read, streams=bool(body.get("stream")))
     return replace(call, method=request.method, path=request.path, options=request.options, read=read)
 
 
@@ -131,7 +131,7 @@ def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
     query |= {"system": system[0]} if system else {}
     # A switch that is off is left out: some switches take the word "false" for true. `safe=false` is documented, and
     # turns off what a header asks for.
-    params = {name: _word(value) for name, value in query.items() if value is not False or name == "safe"}
+    params = {name: _as_query_value(value) for name, value in query.items() if value is not False or name == "safe"}
     try:
         path = f"{routes.get}{quote(last, safe='')}"
         length = len(path) + len(urlencode(params, quote_via=quote))
@@ -150,7 +150,7 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _word(value: Any) -> str:
+def _as_query_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -199,19 +199,19 @@ def _is_about_tools(message: Json) -> bool:
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def reader(read: Callable[[httpx.Response], Any], *, streams: bool) -> Callable[[httpx.Response], Any]:
+def parser_for(read: Callable[[httpx.Response], Any], *, streams: bool) -> Callable[[httpx.Response], Any]:
     """`read`, which knows chat completions, for the responses of a plain route."""
-    return partial(_PlainReader if streams else _read_plain, read)
+    return partial(_PlainTextParser if streams else _parse_plain, read)
 
 
-def _read_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
+def _parse_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
     return read(as_completion(response))
 
 
-class _PlainReader(EventReader[T]):
+class _PlainTextParser(EventParser[T]):
     """Reads a stream as another reader does, and a response that is none by its content type."""
 
-    def __init__(self, read: Callable[[httpx.Response], EventReader[T]], response: httpx.Response) -> None:
+    def __init__(self, read: Callable[[httpx.Response], EventParser[T]], response: httpx.Response) -> None:
         self.reader = read(response)
 
     @property
@@ -248,13 +248,13 @@ def as_completion(response: httpx.Response) -> httpx.Response:
     elif kind.startswith("audio/"):
         is_raw = kind in ("audio/pcm", "audio/l16")  # which may begin with any byte
         if not response.content or (not is_raw and response.content.lstrip()[:1] in (b"{", b"<")):
-            raise not_expected(response, "audio")
+            raise unexpected_response(response, "audio")
         message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
     elif kind == "text/plain":
         text, sources = split_sources(response.text)
         message, facts = {"content": text}, {"citations": sources} if sources else {}
     else:
-        raise not_expected(response, "text")
+        raise unexpected_response(response, "text")
     # The route does not say why the answer ended: text that `max_tokens` cut looks as any other.
     choice = {"message": {"role": "assistant", **message}, "finish_reason": "unknown"}
     if message.get("tool_calls"):

@@ -8,31 +8,31 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from langchain_pollinations._chat.fields import Once, fingerprint, numbered
+from langchain_pollinations._chat.fields import UniqueList, fingerprint, numbered
 from langchain_pollinations._chat.tool_calls import parse_arguments
 from langchain_pollinations._media.data_uri import decode, is_data_uri, read_data_uri
-from langchain_pollinations._media.formats import HEAD, sniff
+from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
 from langchain_pollinations._types import Json
 
 # These run on from event to event and come out of the answer one by one.
-_RUNNING = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
+_STREAMED = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
 # Fields of which the deltas of a stream hold pieces; of other fields the newest value counts.
-_IN_PIECES = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
+_DELTA_FIELDS = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
 
 
 UNKNOWN = "application/octet-stream"
 
 
-class Kept:
+class RawFields:
     """Fields of a message, collected from its deltas by rules of their own.
 
     They are given out once, at the end: LangChain's adding would run the words of equal fields together.
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, _Entries] = {}
-        self._objects: dict[str, _Fields] = {}
-        self._lists: dict[str, Once] = {}
+        self._entries: dict[str, _EntryList] = {}
+        self._objects: dict[str, _ObjectField] = {}
+        self._lists: dict[str, UniqueList] = {}
         self._others: Json = {}
 
     def says(self) -> bool:
@@ -44,7 +44,7 @@ class Kept:
 
     def add(self, message: Mapping[str, Any]) -> None:
         for key, value in message.items():
-            if key not in _RUNNING and (value or value == 0):
+            if key not in _STREAMED and (value or value == 0):
                 self._keep(key, value)
         parts = message.get("content")
         if isinstance(parts, list) and not all(_is_text(part) for part in parts):
@@ -53,26 +53,26 @@ class Kept:
 
     def _keep(self, key: str, value: Any) -> None:
         if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
-            self._entries.setdefault(key, _Entries(is_typed=key == "reasoning_details")).add(value)
+            self._entries.setdefault(key, _EntryList(is_typed=key == "reasoning_details")).add(value)
         elif isinstance(value, list):
-            self._lists.setdefault(key, Once()).add(value)  # some routes repeat the whole list with each event
+            self._lists.setdefault(key, UniqueList()).add(value)  # some routes repeat the whole list with each event
         elif isinstance(value, dict):
-            self._objects.setdefault(key, _Fields()).add(value)
+            self._objects.setdefault(key, _ObjectField()).add(value)
         else:
             self._others[key] = value
 
     def values(self) -> Json:
         """Each field, whole."""
-        built: dict[str, _Fields | _Entries | Once] = {**self._lists, **self._objects, **self._entries}
+        built: dict[str, _ObjectField | _EntryList | UniqueList] = {**self._lists, **self._objects, **self._entries}
         return {**self._others, **{key: value.whole() for key, value in built.items()}}
 
     def pictures(self) -> list[Json]:
         """The pictures in the answer, as standard content blocks."""
         values = self.values()
-        urls = [_picture_url(block) for block in _blocks(values, "content_blocks")]
+        urls = [_image_url(block) for block in _blocks(values, "content_blocks")]
         known = set(urls)
-        urls += [url for url in map(_picture_url, _blocks(values, "images")) if url not in known]
-        return [{"type": "image", **address(url)} for url in urls if url]
+        urls += [url for url in map(_image_url, _blocks(values, "images")) if url not in known]
+        return [{"type": "image", **image_source(url)} for url in urls if url]
 
     def extra(self) -> Json:
         """The fields for `additional_kwargs`. What stands in the message's content already is left out of them: sound,
@@ -81,80 +81,80 @@ class Kept:
         extra = {
             key: value
             for key, value in values.items()
-            if key not in _OURS and not (key in _READ and isinstance(value, list))
+            if key not in _RESERVED and not (key in _PARSED_ELSEWHERE and isinstance(value, list))
         }
         images = values.get("images")
-        if isinstance(images, list) and (odd := [each for each in images if not _is_picture(each)]):
+        if isinstance(images, list) and (odd := [each for each in images if not _is_image(each)]):
             extra["images"] = odd
         if isinstance(audio := extra.get("audio"), dict):
             extra["audio"] = {key: value for key, value in audio.items() if key != "data"}
         blocks = _blocks(values, "content_blocks")
-        if not all(block.keys() <= {"type", "text"} or _is_bare_picture(block) for block in blocks):
-            extra["content_blocks"] = [_blanked(block) for block in blocks]
-        finite: Json = _finite(extra)
+        if not all(block.keys() <= {"type", "text"} or _is_bare_image(block) for block in blocks):
+            extra["content_blocks"] = [_without_bytes(block) for block in blocks]
+        finite: Json = _without_non_finite(extra)
         return finite
 
 
-def _finite(value: Any, level: int = 0) -> Any:
+def _without_non_finite(value: Any, level: int = 0) -> Any:
     """JSON without the numbers that no request can carry (NaN, infinity): they become None. So does what is too deep
     to be looked at."""
-    if isinstance(value, dict | list) and level > _MOST_LEVELS:
+    if isinstance(value, dict | list) and level > _MAX_DEPTH:
         return None
     if isinstance(value, dict):
-        return {key: _finite(each, level + 1) for key, each in value.items()}
+        return {key: _without_non_finite(each, level + 1) for key, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each, level + 1) for each in value]
+        return [_without_non_finite(each, level + 1) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-_MOST_LEVELS = 200
+_MAX_DEPTH = 200
 
 
-class _Fields:
+class _ObjectField:
     """One object out of pieces."""
 
     def __init__(self) -> None:
         self._values: Json = {}
-        self._citations = Once()
+        self._citations = UniqueList()
 
     def add(self, piece: Mapping[str, Any]) -> None:
         for key, value in piece.items():
             if value is None:
                 continue
-            if key in _IN_PIECES and isinstance(value, str):
-                if not isinstance(self._values.get(key), _Pieces):
-                    self._values[key] = _Pieces()
+            if key in _DELTA_FIELDS and isinstance(value, str):
+                if not isinstance(self._values.get(key), _TextDeltas):
+                    self._values[key] = _TextDeltas()
                 self._values[key].append(value)
             elif key == "citation":  # Anthropic's deltas bring them one by one
                 self._citations.add([value])
             elif key == "citations" and isinstance(value, list):
                 self._citations.add(value)
             elif isinstance(value, dict):
-                if not isinstance(self._values.get(key), _Object):
-                    self._values[key] = _Object()
+                if not isinstance(self._values.get(key), _ObjectDeltas):
+                    self._values[key] = _ObjectDeltas()
                 self._values[key].update(value)
             else:
                 self._values[key] = value
 
     def whole(self) -> Json:
         values = {
-            key: value.joined(key) if isinstance(value, _PARTLY) else value for key, value in self._values.items()
+            key: value.joined(key) if isinstance(value, _DELTA_TYPES) else value for key, value in self._values.items()
         }
         citations = self._citations.whole()
         return {**values, "citations": citations} if citations else values
 
 
-class _Pieces(list[str]):
+class _TextDeltas(list[str]):
     def joined(self, key: str) -> str:
         return join_base64(self) if key == "data" else "".join(self)
 
 
-class _Object(dict[str, Any]):
+class _ObjectDeltas(dict[str, Any]):
     def joined(self, key: str) -> Json:
         return dict(self)
 
 
-_PARTLY = (_Pieces, _Object)
+_DELTA_TYPES = (_TextDeltas, _ObjectDeltas)
 
 
 def join_base64(pieces: Iterable[str]) -> str:
@@ -169,12 +169,12 @@ def join_base64(pieces: Iterable[str]) -> str:
         return joined
 
 
-class _Entries:
+class _EntryList:
     """A list of objects out of pieces: deltas say by their index which object they belong to."""
 
     def __init__(self, *, is_typed: bool) -> None:
         self._is_typed = is_typed
-        self._entries: dict[tuple[Any, str], _Fields] = {}
+        self._entries: dict[tuple[Any, str], _ObjectField] = {}
         self._newest: dict[Any, tuple[Any, str]] = {}
         """The newest entry of each number."""
         self._said: set[str] = set()
@@ -196,7 +196,7 @@ class _Entries:
                     )  # some gateways let whole blocks share an index
                 self._said.add(said)
             if place not in self._entries:
-                self._entries[place], self._newest[place[0]] = _Fields(), place
+                self._entries[place], self._newest[place[0]] = _ObjectField(), place
             self._entries[place].add(fields)
 
     def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
@@ -227,10 +227,10 @@ def _parsed(text: Any) -> Any:
 
 def _is_whole(piece: Mapping[str, Any]) -> bool:
     """Whether a block comes in one piece: only words, signatures and inputs come in several."""
-    return bool(piece.get("type")) and str(piece["type"]) not in _BY_PIECES
+    return bool(piece.get("type")) and str(piece["type"]) not in _ENTRY_DELTAS
 
 
-_BY_PIECES = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})
+_ENTRY_DELTAS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})
 
 
 def _is_text(part: Any) -> bool:
@@ -242,14 +242,14 @@ def _blocks(values: Mapping[str, Any], key: str) -> list[Json]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
-def _picture_url(block: Mapping[str, Any]) -> str | None:
+def _image_url(block: Mapping[str, Any]) -> str | None:
     image = block.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
     is_address = isinstance(url, str) and (url.startswith(("http://", "https://")) or is_data_uri(url))
     return url if is_address else None
 
 
-def address(url: str) -> Json:
+def image_source(url: str) -> Json:
     """Where a picture is, in the words of a standard block: its bytes where the URL holds them."""
     try:
         uri = read_data_uri(url)
@@ -257,13 +257,13 @@ def address(url: str) -> Json:
         return {"url": url}
     if not uri.base64:
         return {"url": url}
-    return {"base64": uri.base64, "mime_type": uri.mime_type or sniff(decode(uri.base64[:HEAD])) or UNKNOWN}
+    return {"base64": uri.base64, "mime_type": uri.mime_type or sniff(decode(uri.base64[:SNIFFED_BYTES])) or UNKNOWN}
 
 
-def _blanked(block: Json) -> Json:
+def _without_bytes(block: Json) -> Json:
     """A block without the bytes of its picture, which `_encode` puts back into it."""
-    url = _picture_url(block)
-    if not url or "base64" not in address(url):
+    url = _image_url(block)
+    if not url or "base64" not in image_source(url):
         return block
     image = block["image_url"]
     facts = {key: value for key, value in image.items() if key != "url"} if isinstance(image, dict) else {}
@@ -271,18 +271,18 @@ def _blanked(block: Json) -> Json:
     return {**blank, "image_url": facts} if facts else blank
 
 
-_OURS = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
+_RESERVED = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
 """Names of `additional_kwargs` under which this package keeps what it made of an answer."""
 # What is read out of these lists stands elsewhere in the message.
-_READ = ("annotations", "images", "content_blocks")
+_PARSED_ELSEWHERE = ("annotations", "images", "content_blocks")
 
 
-def _is_bare_picture(block: Json) -> bool:
-    return bool(_picture_url(block)) and block in (
-        {"type": "image_url", "image_url": {"url": _picture_url(block)}},
-        {"type": "image_url", "image_url": _picture_url(block)},
+def _is_bare_image(block: Json) -> bool:
+    return bool(_image_url(block)) and block in (
+        {"type": "image_url", "image_url": {"url": _image_url(block)}},
+        {"type": "image_url", "image_url": _image_url(block)},
     )
 
 
-def _is_picture(entry: Any) -> bool:
-    return isinstance(entry, dict) and bool(_picture_url(entry))
+def _is_image(entry: Any) -> bool:
+    return isinstance(entry, dict) and bool(_image_url(entry))

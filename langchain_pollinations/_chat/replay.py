@@ -9,75 +9,79 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from langchain_pollinations._chat.chunks import invalid_calls
-from langchain_pollinations._chat.content import _extras, _kind, _unwrapped, encode_blocks, texts_in
-from langchain_pollinations._chat.history import UNNAMED, Result, Turn, is_blank
-from langchain_pollinations._chat.tool_calls import RawCall, read_raw_call, write_arguments
-from langchain_pollinations._chat.tool_names import wire_name
-from langchain_pollinations._chat.tool_results import _RESULT_BLOCKS, _results_in
+from langchain_pollinations._chat.content import block_extras, block_type, encode_blocks, texts_in, unwrap_non_standard
+from langchain_pollinations._chat.history import UNNAMED, ToolResult, WireMessage, is_blank
+from langchain_pollinations._chat.tool_calls import RawToolCall, parse_raw_call, write_arguments
+from langchain_pollinations._chat.tool_names import fit_participant_name
+from langchain_pollinations._chat.tool_results import RESULT_BLOCKS, tool_results_in
 from langchain_pollinations._types import Json
 from langchain_pollinations.errors import InvalidRequestError
 
 
-def _assistant(message: AIMessage, is_own: bool = False, keeps_ids: bool = False) -> list[Turn | Result]:
+def encode_assistant(
+    message: AIMessage, is_own: bool = False, keeps_ids: bool = False
+) -> list[WireMessage | ToolResult]:
     """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it. Results of tools
     among its blocks follow it."""
     if not isinstance(message.content, str):
-        message = message.model_copy(update={"content": _flat(message.content)})
-    results = _results_in(message)
+        message = message.model_copy(update={"content": _flatten(message.content)})
+    results = tool_results_in(message)
     wire: Json = {"role": "assistant"}
-    calls = [_tool_call(call) for call in [*message.tool_calls, *invalid_calls(message)]]
-    calls = calls or [_tool_call({"id": each.id, "name": each.name, "args": each.arguments}) for each in _raw(message)]
+    calls = [_encode_call(call) for call in [*message.tool_calls, *invalid_calls(message)]]
+    calls = calls or [
+        _encode_call({"id": each.id, "name": each.name, "args": each.arguments}) for each in _raw_calls(message)
+    ]
     calls += _calls_in_content(message, calls)
     if calls:
         wire["tool_calls"] = calls
     elif isinstance(old := message.additional_kwargs.get("function_call"), dict):
-        wire["function_call"] = _function(old.get("name"), old.get("arguments"))
+        wire["function_call"] = _encode_function(old.get("name"), old.get("arguments"))
     if message.name:
-        wire["name"] = wire_name(message.name)
+        wire["name"] = fit_participant_name(message.name)
     if is_own:
-        _give_back(message, wire)
-    content = _with_texts(_replayed(message), _texts_beside(message, "audio" in wire))
+        _add_reasoning(message, wire)
+    content = _with_texts(_replayed_content(message), _texts_outside_content(message, "audio" in wire))
     if not content and wire.keys().isdisjoint(("tool_calls", "function_call", "audio", "content_blocks")):
         return [*results]
     wire["content"] = content or (None if calls or "function_call" in wire else "")
-    return [Turn(wire, keeps_ids=is_own and keeps_ids), *results]
+    return [WireMessage(wire, keeps_ids=is_own and keeps_ids), *results]
 
 
-def _replayed(message: AIMessage) -> str | list[Json]:
+def _replayed_content(message: AIMessage) -> str | list[Json]:
     """What of an earlier answer goes back: its text and images, as one string where it is only text.
 
     Reasoning, calls, server-side tools and whatever other providers call their blocks stay behind: no API takes them.
     """
     if isinstance(message.content, str):
         return message.content if message.content.strip() else ""
-    parts = [part for block in message.content for part in _encodable(block)]
+    parts = [part for block in message.content for part in _encode_replayed(block)]
     if all(part.keys() == {"type", "text"} for part in parts):
         text = "".join(part["text"] for part in parts)
         return text if text.strip() else ""
     return [part for part in parts if not is_blank(part)]
 
 
-def _raw(message: AIMessage) -> list[RawCall]:
+def _raw_calls(message: AIMessage) -> list[RawToolCall]:
     """The calls in OpenAI's form: LangChain drops all of them where the arguments of one are an object or null."""
     calls = message.additional_kwargs.get("tool_calls")
-    return [raw for raw in map(read_raw_call, calls if isinstance(calls, list) else []) if raw]
+    return [raw for raw in map(parse_raw_call, calls if isinstance(calls, list) else []) if raw]
 
 
-def _flat(blocks: Sequence[Any]) -> list[Any]:
+def _flatten(blocks: Sequence[Any]) -> list[Any]:
     """Blocks without their wrappers: LangChain's `non_standard` and the `message` of OpenAI's Responses."""
     found: list[Any] = []
-    for block in map(_unwrapped, blocks):
-        inside = block.get("content") if _kind(block) == "message" else None
-        found += [block] if inside is None else _flat(inside if isinstance(inside, list) else [inside])
+    for block in map(unwrap_non_standard, blocks):
+        inside = block.get("content") if block_type(block) == "message" else None
+        found += [block] if inside is None else _flatten(inside if isinstance(inside, list) else [inside])
     return found
 
 
-def _encodable(block: Any) -> list[Json]:
+def _encode_replayed(block: Any) -> list[Json]:
     """The parts for a block of an earlier answer; its text alone where it cannot be sent, since no caller can change
     it."""
-    if _kind(block) in _RESULT_BLOCKS:
+    if block_type(block) in RESULT_BLOCKS:
         return []  # sent as results
-    if isinstance(block, str) or _kind(block) in _REPLAYED:
+    if isinstance(block, str) or block_type(block) in _REPLAYED:
         try:
             return encode_blocks(block)
         except InvalidRequestError:
@@ -91,15 +95,15 @@ _REPLAYED = frozenset({
 })  # fmt: skip
 
 
-def _texts_beside(message: AIMessage, has_audio: bool) -> list[str]:
+def _texts_outside_content(message: AIMessage, has_audio: bool) -> list[str]:
     """The words of an answer that are not in its text: a refusal, and what was spoken where no sound goes back."""
     kwargs = message.additional_kwargs
     texts = [kwargs.get("refusal")]
     if not has_audio:
         audio = kwargs.get("audio")
-        blocks = [block for block in message.content if isinstance(block, dict) and _kind(block) in _SPOKEN]
+        blocks = [block for block in message.content if isinstance(block, dict) and block_type(block) in _SPOKEN]
         texts += [audio.get("transcript") if isinstance(audio, dict) else None]
-        texts += [each.get("transcript") for block in blocks for each in (block, _extras(block))]
+        texts += [each.get("transcript") for block in blocks for each in (block, block_extras(block))]
     return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
@@ -115,7 +119,7 @@ def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[J
     return content
 
 
-def _give_back(message: AIMessage, wire: Json) -> None:
+def _add_reasoning(message: AIMessage, wire: Json) -> None:
     """What the provider wants to see again, as it came and under its own names: it checks signatures of reasoning."""
     kept = _well_formed(message.additional_kwargs)
     field = message.response_metadata.get("reasoning_field", "reasoning_content")
@@ -123,8 +127,8 @@ def _give_back(message: AIMessage, wire: Json) -> None:
         wire[field] = kept["reasoning_content"]
     if details := kept.get("reasoning_details"):
         wire["reasoning_details"] = details
-    if (blocks := kept.get("content_blocks")) and _says(blocks, str(message.text)):
-        blocks = [each for each in _with_calls(fill_in(blocks, message.content), wire) if not is_blank(each)]
+    if (blocks := kept.get("content_blocks")) and _matches_text(blocks, str(message.text)):
+        blocks = [each for each in _with_calls(restore_images(blocks, message.content), wire) if not is_blank(each)]
         if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
             wire["content_blocks"] = blocks
     if kept.get("audio", {}).get("id"):
@@ -174,28 +178,28 @@ def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
     ]
 
 
-def _says(blocks: Sequence[Any], text: str) -> bool:
+def _matches_text(blocks: Sequence[Any], text: str) -> bool:
     """Whether content blocks still say what the message says: a text that was changed since then, by a filter of
     personal data for instance, must not go out unchanged beside it."""
     said = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
     return not said or said.split() == text.split()
 
 
-def fill_in(blocks: Sequence[Json], content: Any) -> list[Json]:
+def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
     """Content blocks as they came, with the bytes of the images that the message's content holds."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    filled = [_with_picture(block, next(pictures, None)) if _is_blanked(block) else block for block in blocks]
-    return [block for block in filled if not _is_blanked(block)]  # an image that was removed from the content
+    filled = [_with_image(block, next(pictures, None)) if _lacks_bytes(block) else block for block in blocks]
+    return [block for block in filled if not _lacks_bytes(block)]  # an image that was removed from the content
 
 
-def _is_blanked(block: Json) -> bool:
+def _lacks_bytes(block: Json) -> bool:
     """Whether a kept block is an image whose bytes are in the content."""
     image = block.get("image_url") or {}
     return block.get("type") == "image_url" and isinstance(image, Mapping) and "url" not in image
 
 
-def _with_picture(block: Json, picture: Json | None) -> Json:
+def _with_image(block: Json, picture: Json | None) -> Json:
     if picture is None:
         return block
     url = f"data:{picture['mime_type']};base64,{picture['base64']}"
@@ -208,12 +212,12 @@ def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
     names = {call["function"]["name"] for call in known}
     found = []
     for block in [block for block in message.content if isinstance(block, dict)]:
-        if (keys := _CALL_BLOCKS.get(_kind(block))) is None:
+        if (keys := _CALL_BLOCKS.get(block_type(block))) is None:
             continue
         key, name, args = keys
         # Anthropic's streams leave the text of the arguments beside an empty input.
         arguments = block.get(args) or block.get("partial_json")
-        call = _tool_call({"id": str(block.get(key) or ""), "name": block.get(name), "args": arguments})
+        call = _encode_call({"id": str(block.get(key) or ""), "name": block.get(name), "args": arguments})
         is_known = bool({str(block.get("id")), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
         if not is_known and (block.get("name") or block["type"] != "tool_call_chunk"):
             found.append(call)
@@ -231,11 +235,11 @@ _CALL_BLOCKS: Mapping[Any, tuple[str, str, str]] = {
 """Blocks that hold a call, and their keys for its id, its name and its arguments."""
 
 
-def _tool_call(call: Mapping[str, Any]) -> Json:
-    return {"id": call["id"] or "", "type": "function", "function": _function(call["name"], call["args"])}
+def _encode_call(call: Mapping[str, Any]) -> Json:
+    return {"id": call["id"] or "", "type": "function", "function": _encode_function(call["name"], call["args"])}
 
 
-def _function(name: Any, args: Any) -> Json:
+def _encode_function(name: Any, args: Any) -> Json:
     """A call of a function. It has a name, and its arguments are a JSON object, whatever the model wrote: the service
     reads them before it asks the provider."""
     try:

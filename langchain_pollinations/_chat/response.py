@@ -21,33 +21,33 @@ from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
     FAILURES,
-    Asked,
+    RequestInfo,
     check_choice,
     first_choice,
     is_refusal,
-    read_finish_reason,
-    read_metadata,
-    read_parts,
-    read_refusal,
-    read_text,
-    read_thoughts,
-    read_usage,
-    words,
+    parse_finish_reason,
+    parse_metadata,
+    parse_parts,
+    parse_reasoning,
+    parse_refusal,
+    parse_text,
+    parse_usage,
+    string_or_empty,
 )
-from langchain_pollinations._chat.raw_fields import Kept
-from langchain_pollinations._chat.text import Paragraphs, Thinking, Told, whole_characters
-from langchain_pollinations._chat.tool_calls import Calls
+from langchain_pollinations._chat.raw_fields import RawFields
+from langchain_pollinations._chat.text import BlockJoiner, FieldMerger, ThinkTagSplitter, join_surrogates
+from langchain_pollinations._chat.tool_calls import ToolCallAssembler
 from langchain_pollinations._chat.tool_names import original_names
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import sniff
-from langchain_pollinations._media.wav import closed_wav, pcm16_to_wav
-from langchain_pollinations._transport.error_response import from_event, from_notice, is_failure, parse_json
+from langchain_pollinations._media.wav import fix_wav_sizes, pcm16_to_wav
+from langchain_pollinations._transport.error_response import error_from_event, error_from_notice, is_failure, parse_json
 from langchain_pollinations._transport.notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 
 
-def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
+def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
     """The result of a chat completion.
 
     Raises:
@@ -55,9 +55,9 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
         InvalidResponseError: If it is no chat completion.
     """
     body = parse_json(response, EXPECTED)
-    answer = Answer(asked, response)
+    answer = ResponseParser(asked, response)
     first, rest = answer.add(body), answer.close()
-    said = Piece(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
+    said = Delta(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
     check_choice(body, response)
     answer.check()
     text, media = answer.text, answer.media()
@@ -74,7 +74,7 @@ def read_answer(response: httpx.Response, asked: Asked) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"model_name": metadata["model_name"]})
 
 
-class Piece(NamedTuple):
+class Delta(NamedTuple):
     """What one event adds to the running parts of an answer."""
 
     text: str = ""
@@ -89,23 +89,23 @@ class Piece(NamedTuple):
         return {**said, "refusal": self.refusal} if self.refusal else said
 
 
-class Answer:
+class ResponseParser:
     """An answer on its way: `add` each event, `close` it, and take the rest."""
 
-    def __init__(self, asked: Asked, response: httpx.Response) -> None:
+    def __init__(self, asked: RequestInfo, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
-        self.calls = Calls(asked.tool_names, asked.parameters)
+        self.calls = ToolCallAssembler(asked.tool_names, asked.parameters)
         self._asked = asked
         self._response = response
         self._raw_usage: Json = {}
         self._finish_reason: Any = None
         self._facts: Json = {}
         self._written: list[str] = []
-        self._told = Told()
-        self._thinking = Thinking()
-        self._thoughts = Told()
-        self._paragraphs = {name: Paragraphs() for name in ("reasoning_details", "content_blocks", "content")}
-        self._kept = Kept()
+        self._told = FieldMerger()
+        self._thinking = ThinkTagSplitter()
+        self._thoughts = FieldMerger()
+        self._paragraphs = {name: BlockJoiner() for name in ("reasoning_details", "content_blocks", "content")}
+        self._kept = RawFields()
         self._is_refusal = False
         self._is_counting = False
         self._half = ""
@@ -118,11 +118,11 @@ class Answer:
     def has_end(self) -> bool:
         """Whether usage or a finish reason has said that the answer is whole; some providers count on the way, and
         media models never."""
-        if self._finish_reason is not None and self._asked.kind in _MADE:
+        if self._finish_reason is not None and self._asked.kind in _MEDIA_KINDS:
             return True
         return self.usage is not None and (self._finish_reason is not None or not self._is_counting)
 
-    def add(self, event: Json) -> Piece:
+    def add(self, event: Json) -> Delta:
         """Take in one event.
 
         Raises:
@@ -133,59 +133,59 @@ class Answer:
         message = message if isinstance(message, dict) else {}
         for place in (event, choice, message):
             if is_failure(place):
-                raise from_event(place, request_id=self._response.headers.get("x-request-id"))
-        usage = read_usage(event.get("usage"))
+                raise error_from_event(place, request_id=self._response.headers.get("x-request-id"))
+        usage = parse_usage(event.get("usage"))
         if usage is not None:
             self.usage, self._raw_usage = usage, event["usage"]
             self._is_counting = bool(choice)
-        _note(self._facts, event, read_elsewhere=_BODY_FIELDS)
-        _note(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
+        _merge_facts(self._facts, event, read_elsewhere=_BODY_FIELDS)
+        _merge_facts(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
         if choice.get("finish_reason") is not None:
             self._finish_reason = choice["finish_reason"]
-        piece = self._read(message) if message else Piece()
+        piece = self._read(message) if message else Delta()
         if any(piece) and usage is None:
             self._is_counting = True  # usage that came before this was no end
         return piece
 
-    def _read(self, message: Json) -> Piece:
+    def _read(self, message: Json) -> Delta:
         content = message.get("content")
         if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
             return self._piece(self._told.add(content=content), {})
         blocks = message.get("content_blocks")
-        parts = {"content": read_parts(content)} if content else {}
+        parts = {"content": parse_parts(content)} if content else {}
         if isinstance(blocks, list):
-            parts["content_blocks"] = read_parts(blocks)
-        refusal = message.get("refusal") or next(filter(None, map(read_refusal, parts.values())), "")
+            parts["content_blocks"] = parse_parts(blocks)
+        refusal = message.get("refusal") or next(filter(None, map(parse_refusal, parts.values())), "")
         self._is_refusal = self._is_refusal or bool(refusal)
         for key, found in parts.items():
             if isinstance(found, list):
                 parts[key] = [part for part in found if not is_refusal(part)]
         message = {**message, **parts}
         self._kept.add(message)
-        text = self._told.add(**{name: read_text(found) for name, found in parts.items()})
-        thoughts = {name: words(message.get(name)) for name in ("reasoning_content", "reasoning")}
+        text = self._told.add(**{name: parse_text(found) for name, found in parts.items()})
+        thoughts = {name: string_or_empty(message.get(name)) for name in ("reasoning_content", "reasoning")}
         for name, paragraphs in self._paragraphs.items():
-            thoughts[name] = paragraphs.join(read_thoughts(message.get(name)))
+            thoughts[name] = paragraphs.join(parse_reasoning(message.get(name)))
         calls = self.calls.read(message.get("tool_calls")) or self.calls.read_function(message.get("function_call"))
         return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
 
     def _piece(
         self, said: str, thoughts: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
-    ) -> Piece:
-        said, self._half = whole_characters(self._half + said)
+    ) -> Delta:
+        said, self._half = join_surrogates(self._half + said)
         thought, text = self._thinking.split(said)
         if text:
             self._written.append(text)
-        return Piece(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
+        return Delta(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
 
-    def close(self) -> Piece:
+    def close(self) -> Delta:
         """The end of the running parts: what was held back, and what only another form of the answer said."""
-        rest, half = whole_characters(self._half + self._told.rest())
+        rest, half = join_surrogates(self._half + self._told.rest())
         thought, text = self._thinking.split(rest + ("\ufffd" if half else ""))
         held_thought, held_text = self._thinking.end()
         self._written.append(text + held_text)
         reasoning = self._thoughts.add(think=thought + held_thought)
-        return Piece(text + held_text, reasoning + self._thoughts.rest(), calls=self.calls.rest())
+        return Delta(text + held_text, reasoning + self._thoughts.rest(), calls=self.calls.rest())
 
     @property
     def may_be_notice(self) -> bool:
@@ -196,7 +196,9 @@ class Answer:
             return False
         if is_private(self._response.headers):
             return True
-        return may_become_notice("".join(self._written[:_HEAD]))  # no more, or a long answer would be joined each time
+        return may_become_notice(
+            "".join(self._written[:_MAX_NOTICE_DELTAS])
+        )  # no more, or a long answer would be joined each time
 
     def check_notice(self) -> None:
         """Raise the refusal that the answer stands for, if it is a notice.
@@ -211,7 +213,7 @@ class Answer:
         if self.calls or self._thoughts:
             return
         total = None if self.usage is None else self.usage["total_tokens"]
-        if (refusal := from_notice(self.text, self._response.headers, total)) is not None:
+        if (refusal := error_from_notice(self.text, self._response.headers, total)) is not None:
             raise refusal
 
     def check_failure(self) -> None:
@@ -239,21 +241,21 @@ class Answer:
         """
         self.check_notice()
         self.check_failure()
-        reason = read_finish_reason(self._finish_reason, False)
+        reason = parse_finish_reason(self._finish_reason, False)
         if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
             told = f"The model answered with nothing (finish_reason {reason!r})"
             warn(f"{told}{_EMPTY_HINTS.get(reason, '')}")
 
     def media(self) -> list[Json]:
         """Pictures, sound and film of the answer, as standard content blocks."""
-        return [*self._kept.pictures(), *_sound(self._kept.values().get("audio"), self._asked), *self._linked()]
+        return [*self._kept.pictures(), *_audio_blocks(self._kept.values().get("audio"), self._asked), *self._linked()]
 
     def _linked(self) -> Iterator[Json]:
         """What a media model made: its text speaks of it in Markdown, a `Link` header says where it is."""
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url.startswith(("http://", "https://")) and url in self.text:
             kind = self._asked.kind
-            if kind not in _MADE and f"]({url})" in self.text and "![" in self.text:
+            if kind not in _MEDIA_KINDS and f"]({url})" in self.text and "![" in self.text:
                 kind = "image"  # of a model that the snapshot does not know, or of an agent
             yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
 
@@ -275,8 +277,8 @@ class Answer:
 
     def metadata(self) -> Json:
         """`response_metadata` of the message."""
-        known = read_metadata(self._asked, self._response.headers, self._facts)
-        known["finish_reason"] = read_finish_reason(self._finish_reason, bool(self.calls))
+        known = parse_metadata(self._asked, self._response.headers, self._facts)
+        known["finish_reason"] = parse_finish_reason(self._finish_reason, bool(self.calls))
         if self._raw_usage and self._asked.include_usage:
             known["token_usage"] = self._raw_usage
         if (field_name := self._thoughts.followed) is not None:
@@ -285,8 +287,8 @@ class Answer:
         return {**facts, **known}
 
 
-_HEAD = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
-_MADE = ("image", "audio", "video", "3d")  # kinds of models that answer with the URL of a file
+_MAX_NOTICE_DELTAS = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
+_MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that answer with the URL of a file
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
@@ -298,14 +300,14 @@ _EMPTY_HINTS = {
 }
 
 
-def _note(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
+def _merge_facts(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
     """Keep the facts of an event that nobody reads: no field is lost, and none is added up but log probabilities."""
     for key, value in source.items():
         if key not in read_elsewhere and (value or value == 0):
-            facts[key] = _newer(facts.get(key), value)
+            facts[key] = _merge_newer(facts.get(key), value)
 
 
-def _newer(old: Any, new: Any) -> Any:
+def _merge_newer(old: Any, new: Any) -> Any:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     merged = dict(old)
@@ -314,20 +316,20 @@ def _newer(old: Any, new: Any) -> Any:
         if key in ("content", "refusal") and isinstance(known, list) and isinstance(value, list):
             merged[key] = known + value  # the tokens of logprobs run on
         elif value or value == 0:
-            merged[key] = _newer(known, value)
+            merged[key] = _merge_newer(known, value)
     return merged
 
 
 # --- Media ------------------------------------------------------------------------------------------------------------
 
-_SOUNDS: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}
+_AUDIO_TYPES: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}
 
 
-def _sound(audio: Any, asked: Asked) -> Iterator[Json]:
+def _audio_blocks(audio: Any, asked: RequestInfo) -> Iterator[Json]:
     """A spoken answer as one block that can be played: the raw pcm16 of streams gets a WAV header."""
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         return
-    data, mime_type = audio["data"], _SOUNDS.get(asked.audio_format or "", "application/octet-stream")
+    data, mime_type = audio["data"], _AUDIO_TYPES.get(asked.audio_format or "", "application/octet-stream")
     try:
         sound = decode(data)
         data = base64.b64encode(sound).decode("ascii")
@@ -335,9 +337,9 @@ def _sound(audio: Any, asked: Asked) -> Iterator[Json]:
         sound = b""
     if sound and (found := sniff(sound)):
         mime_type = found
-        if found == "audio/wav" and (closed := closed_wav(sound)) != sound:
+        if found == "audio/wav" and (closed := fix_wav_sizes(sound)) != sound:
             data = base64.b64encode(closed).decode("ascii")
-    elif sound and asked.audio_format not in _SOUNDS:
+    elif sound and asked.audio_format not in _AUDIO_TYPES:
         data, mime_type = base64.b64encode(pcm16_to_wav(sound)).decode("ascii"), "audio/wav"
     block = {"type": "audio", "base64": data, "mime_type": mime_type}
     extras = {key: value for key, value in audio.items() if key not in ("data", "id")}

@@ -15,21 +15,21 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._chat.chunks import Chunk, restore_arguments
-from langchain_pollinations._chat.fields import EXPECTED, Asked, check_choice
-from langchain_pollinations._chat.response import Answer, Piece
+from langchain_pollinations._chat.fields import EXPECTED, RequestInfo, check_choice
+from langchain_pollinations._chat.response import Delta, ResponseParser
 from langchain_pollinations._transport.error_response import parse_json
 from langchain_pollinations._types import PROVIDER, Json
 
 
-class ChatReader:
+class ChatStreamParser:
     """Reads a stream of chat completion chunks: one `ChatGenerationChunk` for each that says something, and a last one
     with usage, finish reason, metadata, and what cannot be had in pieces."""
 
-    def __init__(self, response: httpx.Response, asked: Asked) -> None:
+    def __init__(self, response: httpx.Response, asked: RequestInfo) -> None:
         self.done = False
         self._response = response
         self._asked = asked
-        self._answer = Answer(asked, response)
+        self._answer = ResponseParser(asked, response)
         # An event that is cut off: at the end of a stream a sign that it was cut, before that a loss of words.
         self._lost = ""
         # Chunks that may be one of the service's notices are held back until the answer is known to be a model's.
@@ -41,7 +41,7 @@ class ChatReader:
         return self._answer.text
 
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
-        event = _parsed(data)
+        event = _parse_event(data)
         if event is _BROKEN:
             self._lost = self._lost or data
             return
@@ -100,7 +100,7 @@ class ChatReader:
         yield from self._release()
         if any(rest):
             yield _chunk(rest)
-        yield _Chunk(
+        yield _GenerationChunk(
             message=self._answer.calls.last_chunk(
                 content=self._answer.media() or "",
                 additional_kwargs=self._answer.kwargs(),
@@ -113,7 +113,7 @@ class ChatReader:
 _DONE, _BROKEN = "[DONE]", object()
 
 
-def _parsed(data: str) -> Any:
+def _parse_event(data: str) -> Any:
     """What the data of an event says; words that some providers send as keep-alive say nothing."""
     if data.strip() == _DONE:
         return _DONE
@@ -123,17 +123,17 @@ def _parsed(data: str) -> Any:
         return _BROKEN if data.lstrip().startswith("{") else None
 
 
-def _chunk(piece: Piece) -> ChatGenerationChunk:
+def _chunk(piece: Delta) -> ChatGenerationChunk:
     message = Chunk(
         content=piece.text,
         additional_kwargs=piece.kwargs,
         tool_call_chunks=list(piece.calls),
         response_metadata={"model_provider": PROVIDER},
     )
-    return _Chunk(message=message)
+    return _GenerationChunk(message=message)
 
 
-class _Chunk(ChatGenerationChunk):
+class _GenerationChunk(ChatGenerationChunk):
     """A chunk that restores the arguments of invalid calls where LangChain adds a whole stream up as one list: for
     `on_llm_end`, and where it streams within `invoke`. `_calls.LastChunk` does so where messages are added."""
 

@@ -6,7 +6,14 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from langchain_pollinations._chat.json_schema import as_parameters, as_strict, has_references, portable, rooted, without
+from langchain_pollinations._chat.json_schema import (
+    as_parameters,
+    as_strict,
+    has_references,
+    portable,
+    with_definitions,
+    without,
+)
 from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations._types import Json
 
@@ -36,7 +43,7 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
     return {"title": function["name"], **about, **function.get("parameters", {})}
 
 
-def traced(schema: Any) -> Any:
+def traced_schema(schema: Any) -> Any:
     """A schema as LangChain can trace it: LangChain writes the references of a class out, which may have no end."""
     if schema is None or isinstance(schema, Mapping):
         return schema
@@ -44,13 +51,13 @@ def traced(schema: Any) -> Any:
     return described if has_references(described) else schema
 
 
-def instruction(schema: Any) -> str:
+def schema_instruction(schema: Any) -> str:
     """What tells a model the form of its answer in words."""
     described = json.dumps(json_schema(schema), ensure_ascii=False)
     return f"Answer with a JSON object that fits this JSON schema, and with nothing else: {described}"
 
 
-def for_provider(options: Json, refused: Collection[str] = ()) -> Json:
+def schema_for_provider(options: Json, refused: Collection[str] = ()) -> Json:
     """Options of a request with the schemas of its tools and of its answer as the provider takes them.
 
     Args:
@@ -75,5 +82,5 @@ def _for_provider(holder: Mapping[str, Any], key: str, refused: Collection[str])
     if key not in holder:
         return dict(holder)
     schema = without(holder[key], refused)
-    schema = as_parameters(schema) if key == "parameters" else portable(rooted(schema))
+    schema = as_parameters(schema) if key == "parameters" else portable(with_definitions(schema))
     return {**holder, key: as_strict(schema) if holder.get("strict") else schema}

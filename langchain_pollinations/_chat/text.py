@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class Told:
+class FieldMerger:
     """Words that the service may tell under several names at once: each is passed on once.
 
     The name that speaks first is followed; what others said beyond it comes at the end.
@@ -36,7 +36,9 @@ class Told:
             said = known + more
             if words.startswith(said):
                 more += words[len(said) :]
-            elif _bare(words) not in _bare(said) and not set(_WORD.findall(words)) <= set(_WORD.findall(said)):
+            elif _without_spaces(words) not in _without_spaces(said) and not set(_WORD.findall(words)) <= set(
+                _WORD.findall(said)
+            ):
                 more += f"\n\n{words}"
         return more
 
@@ -44,7 +46,7 @@ class Told:
 _WORD = re.compile(r"\w+")  # one form may have marks of sources between its words, and the other none
 
 
-def whole_characters(text: str) -> tuple[str, str]:
+def join_surrogates(text: str) -> tuple[str, str]:
     """A text whose halves of characters are put together, and the half at its end that may still be completed:
     gateways written in JavaScript cut pieces within a character."""
     if text.isascii():
@@ -54,11 +56,11 @@ def whole_characters(text: str) -> tuple[str, str]:
     return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), half
 
 
-def _bare(words: str) -> str:
+def _without_spaces(words: str) -> str:
     return "".join(words.split())
 
 
-class Paragraphs:
+class BlockJoiner:
     """Joins the words of numbered blocks, an empty line between one block and the next."""
 
     def __init__(self) -> None:
@@ -74,7 +76,7 @@ class Paragraphs:
         return joined
 
 
-class Thinking:
+class ThinkTagSplitter:
     """Takes `<think>...</think>` off the head of a text, however it is cut into pieces.
 
     Only off the head: further on, words about the tag are words.
@@ -100,7 +102,7 @@ class Thinking:
             head = self._held.lstrip()
             if head.startswith(self._OPEN):
                 self._place, self._held = "thought", head[len(self._OPEN) :]
-            elif self._OPEN.startswith(head) and len(self._held) <= _MOST_HELD:
+            elif self._OPEN.startswith(head) and len(self._held) <= _MAX_HELD:
                 return thought, ""  # may still become the tag
             else:
                 self._held = head if self._place == "after" else self._held
@@ -111,11 +113,11 @@ class Thinking:
     def _think(self) -> tuple[str, bool]:
         """The thought so far, and whether it is over. White space around it is none of it."""
         words, tag, after = self._held.partition(self._CLOSE)
-        whole = words if tag else words[: len(words) - _begun(words, self._CLOSE)]
+        whole = words if tag else words[: len(words) - _partial_tag_length(words, self._CLOSE)]
         if tag:
             self._place, self._held = "after", after
         else:
-            self._held = words[len(whole.rstrip()) :] if len(words) - len(whole.rstrip()) <= _MOST_HELD else ""
+            self._held = words[len(whole.rstrip()) :] if len(words) - len(whole.rstrip()) <= _MAX_HELD else ""
         thought = whole.rstrip() if self._thought else whole.strip()
         self._thought = self._thought or bool(thought)
         return thought, bool(tag)
@@ -128,10 +130,10 @@ class Thinking:
         return "", held if self._place == "head" else held.lstrip()
 
 
-_MOST_HELD = 10_000
+_MAX_HELD = 10_000
 """White space that is held back, since it may stand before a tag."""
 
 
-def _begun(text: str, tag: str) -> int:
+def _partial_tag_length(text: str, tag: str) -> int:
     """How many characters at the end of a text may be the beginning of a tag."""
     return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-n:])), 0)

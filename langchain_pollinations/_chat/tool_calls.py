@@ -18,14 +18,14 @@ from langchain_pollinations._chat.json_strings import Unpacker
 from langchain_pollinations._types import Json
 
 
-class Calls:
+class ToolCallAssembler:
     """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
 
     def __init__(self, originals: Mapping[str, str], parameters: Mapping[str, Json]) -> None:
         """Both by the name of a tool on the wire: the name that the caller gave to it, and its parameters."""
         self._originals = originals
         self._parameters = parameters
-        self._calls: list[_Call] = []
+        self._calls: list[_ToolCall] = []
         # Where calls are, so that an answer with thousands of them is read in linear time.
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int | str, int] = {}
@@ -39,7 +39,7 @@ class Calls:
         """Take in the calls of one event, and give out what can be passed on, one chunk for a call."""
         pieces: dict[int, str] = {}
         for delta in [deltas] if isinstance(deltas, dict) else deltas if isinstance(deltas, list) else []:
-            raw = read_raw_call(delta)
+            raw = parse_raw_call(delta)
             number = None if raw is None else self._place(raw)
             if raw is None or number is None:
                 continue
@@ -74,7 +74,7 @@ class Calls:
             if arguments or call.is_held or call.lacks_id
         ]
 
-    def _place(self, raw: RawCall) -> int | None:
+    def _place(self, raw: RawToolCall) -> int | None:
         """The place of the call that a delta belongs to, an old one or a new one; None where it says nothing new."""
         known = self._known(raw)
         if known is not None and raw.name and raw.arguments and self._calls[known].is_whole:
@@ -87,12 +87,12 @@ class Calls:
             return None
         if known is not None:
             return known
-        self._calls.append(_Call(raw.index, self._originals, self._parameters))
+        self._calls.append(_ToolCall(raw.index, self._originals, self._parameters))
         if raw.index is not None:
             self._by_index[raw.index] = len(self._calls) - 1
         return len(self._calls) - 1
 
-    def _known(self, raw: RawCall) -> int | None:
+    def _known(self, raw: RawToolCall) -> int | None:
         """The call that a delta goes on with: by its id, else by its index, else the last."""
         if raw.id in self._by_id:
             number = self._by_id[raw.id]
@@ -151,7 +151,7 @@ class Calls:
         closes nothing makes it the invalid call that it is.
         """
         return [
-            tool_call_chunk(name=None, args=_spoiler(call.arguments), id=None, index=number)
+            tool_call_chunk(name=None, args=_invalidating_suffix(call.arguments), id=None, index=number)
             for number, call in enumerate(self._calls)
             if not call.is_good
         ]
@@ -162,7 +162,7 @@ _FUNCTION = "function_call"
 
 
 @dataclass
-class _Call:
+class _ToolCall:
     """One call on its way.
 
     LangChain adds the names of chunks up and takes an id once, while providers repeat names, cut them into pieces and
@@ -220,9 +220,9 @@ class _Call:
             return "the call names no tool"
         if _read_object(self.arguments) is None:
             return "the arguments are no JSON object"
-        return f"the arguments hold a number beyond 64 bits, half a character in a key, or over {_MOST_LEVELS} levels"
+        return f"the arguments hold a number beyond 64 bits, half a character in a key, or over {_MAX_DEPTH} levels"
 
-    def add(self, raw: RawCall, taken: Container[str]) -> str:
+    def add(self, raw: RawToolCall, taken: Container[str]) -> str:
         """Take in a delta, and give its arguments as they can be passed on."""
         if self.is_held and raw.name != self.name:
             self.name = raw.name if raw.name.startswith(self.name) else self.name + raw.name
@@ -272,7 +272,7 @@ _MARKS = re.compile(r'\\.?|"|[\x00-\x1f]', re.DOTALL)
 
 
 @dataclass(frozen=True)
-class RawCall:
+class RawToolCall:
     """One tool call or delta of one, as far as it makes sense."""
 
     index: int | str | None
@@ -287,7 +287,7 @@ class RawCall:
 _CALL_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments", "thought_signature"})
 
 
-def read_raw_call(call: Any) -> RawCall | None:
+def parse_raw_call(call: Any) -> RawToolCall | None:
     """What a call or delta says; None where it says nothing."""
     if not isinstance(call, dict):
         return None
@@ -297,12 +297,12 @@ def read_raw_call(call: Any) -> RawCall | None:
         # Some providers send an empty object first, and the arguments in pieces after it.
         arguments = "" if arguments in (None, {}) else json.dumps(arguments, ensure_ascii=False)
     index = call.get("index")
-    raw = RawCall(
+    raw = RawToolCall(
         index=index if isinstance(index, int | str) else None,
-        id=_word(call.get("id")),
-        name=_word(function.get("name")),
+        id=_as_string(call.get("id")),
+        name=_as_string(function.get("name")),
         arguments=arguments,
-        signature=_word(function.get("thought_signature")) or None,
+        signature=_as_string(function.get("thought_signature")) or None,
         extra=_extra(call) | ({"function": more} if function is not call and (more := _extra(function)) else {}),
     )
     return raw if raw.id or raw.name or raw.arguments or raw.signature or raw.extra else None
@@ -312,7 +312,7 @@ def _extra(fields: Mapping[str, Any]) -> Json:
     return {key: value for key, value in fields.items() if key not in _CALL_FIELDS and value is not None}
 
 
-def _word(value: Any) -> str:
+def _as_string(value: Any) -> str:
     return str(value) if isinstance(value, str | int) else ""
 
 
@@ -331,7 +331,7 @@ def _read_object(text: str) -> Json | None:
     return {} if args is None else args if isinstance(args, dict) else None
 
 
-_MOST_LEVELS = 100
+_MAX_DEPTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -339,7 +339,7 @@ def _can_be_stored(value: Any, level: int = 0) -> bool:
     """Whether a value of JSON can be stored in MessagePack, as LangGraph's checkpoints store messages."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**64
-    if level > _MOST_LEVELS:
+    if level > _MAX_DEPTH:
         return False
     if isinstance(value, dict):
         keys_fit = all(key.isascii() or not _SURROGATE.search(key) for key in value)
@@ -384,7 +384,7 @@ def _finite(number: str) -> float:
     return value
 
 
-def _spoiler(arguments: str) -> str:
+def _invalidating_suffix(arguments: str) -> str:
     """What to add to arguments so that they are no JSON, and not even a lenient parser finds an object in them: the end
     of a string that is open, and a bracket that closes another kind than the last one."""
     is_open, closers = "", [""]

@@ -16,7 +16,7 @@ from langchain_pollinations._types import Json
 _FITS = re.compile(r"(?!.*__[0-9a-f]{8}$)[a-zA-Z0-9_-]{1,64}")
 
 
-def fit(name: str) -> str:
+def fit_name(name: str) -> str:
     """The name as providers take it: unchanged where it fits, else its readable letters and a hash of the whole name.
 
     The result depends on the name alone: later turns, other processes and prompt caches see the same one, whatever
@@ -33,7 +33,7 @@ def fit_names(body: Json) -> tuple[Json, dict[str, str]]:
     originals: dict[str, str] = {}
 
     def fitted(name: str) -> str:
-        wire = fit(name)
+        wire = fit_name(name)
         if wire != name:
             originals[wire] = name
         return wire
@@ -86,7 +86,7 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
     return {**value, "name": rename(value["name"])} if isinstance(value.get("name"), str) else value
 
 
-def wire_name(name: str) -> str:
+def fit_participant_name(name: str) -> str:
     """The name of a participant in the letters that providers take; the service silently drops a name with others.
     `_names` fits the names of tools, which come back in answers."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
-from langchain_pollinations._chat.json_schema import as_parameters, as_strict, keeps_references, rooted
+from langchain_pollinations._chat.json_schema import as_parameters, as_strict, keeps_references, with_definitions
 from langchain_pollinations._types import Json
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -64,7 +64,7 @@ def _is_encoded(tool: Any) -> bool:
 
 def _with_references(tool: Any, schema: Json) -> Json:
     """A tool as LangChain describes it, with the references of its schema."""
-    whole = rooted(schema)
+    whole = with_definitions(schema)
     name, description = whole.pop("title", ""), whole.pop("description", "")
     if isinstance(tool, BaseTool):
         name, description = tool.name, tool.description

@@ -1,4 +1,4 @@
-"""The two older hosts, which need no key: how a `Call` looks there, and how their answers read. Pure.
+"""The two older hosts, which need no key: how a `ApiRequest` looks there, and how their answers read. Pure.
 
 What they are (the service's own words of November 2026): text.pollinations.ai and image.pollinations.ai, for anonymous
 callers only, with one model each and one request in 30 seconds and address. Whoever sends a token there, or comes from
@@ -12,39 +12,39 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._legacy.errors import error_of, is_answer
-from langchain_pollinations._legacy.rate_limiter import Turn
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._legacy.errors import is_success, to_error
+from langchain_pollinations._legacy.rate_limiter import Slot
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.errors import KEYS_PAGE, UnknownModelError, UnsupportedRequestError
 
 T = TypeVar("T")
 
-TEXT = "https://text.pollinations.ai"
-IMAGE = "https://image.pollinations.ai"
+TEXT_HOST = "https://text.pollinations.ai"
+IMAGE_HOST = "https://image.pollinations.ai"
 
 SCOPE = "answer chats and draw pictures from words, and nothing else"
 
-PACE = 30.0
+REQUEST_INTERVAL = 30.0
 """Seconds between two requests from one address, as the text host has it in its source since late 2025."""
 
 
-LONGEST_URL = 14_000
+MAX_URL = 14_000
 """Characters of an address at most: what the edge and Node take is 16 KB with all headers."""
 
 
 @dataclass(frozen=True)
-class Hosts:
+class LegacyHosts:
     """The older hosts, and how one wrapper asks them."""
 
     text_url: str
     image_url: str
-    turn: Turn
+    turn: Slot
     route: Route = "chat"
     """Route of chats."""
 
-    def _asked(self, call: Call[Any], method: Any, origin: str, path: str, **changed: Any) -> Call[Any]:
+    def _asked(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changed: Any) -> ApiRequest[Any]:
         """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""
-        there: dict[str, Any] = {"origin": origin, "anonymous": True, "is_answer": is_answer, "error_of": error_of}
+        there: dict[str, Any] = {"origin": origin, "anonymous": True, "is_answer": is_success, "error_of": to_error}
         return replace(call, method=method, path=path, **there, **changed)
 
 
@@ -53,6 +53,6 @@ def unsupported(what: str, *, param: str | None = None) -> UnsupportedRequestErr
     return UnsupportedRequestError(says, fix_url=KEYS_PAGE, param=param)
 
 
-def _unknown(model: Any, names: Sequence[str], host: str) -> UnknownModelError:
+def unknown_model(model: Any, names: Sequence[str], host: str) -> UnknownModelError:
     told = f"model: the older {host} host has {names[0]} only (also called {', '.join(names[1:])}), not {model!r}"
     return UnknownModelError(f"{told}; gen.pollinations.ai has more, with a key.", fix_url=KEYS_PAGE, param="model")

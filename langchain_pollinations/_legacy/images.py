@@ -8,50 +8,50 @@ from urllib.parse import unquote, urlencode
 
 import httpx
 
-from langchain_pollinations._legacy.hosts import LONGEST_URL, Hosts, T, _unknown, unsupported
-from langchain_pollinations._legacy.models import IMAGE_MODELS, _models
+from langchain_pollinations._legacy.hosts import MAX_URL, LegacyHosts, T, unknown_model, unsupported
+from langchain_pollinations._legacy.models import IMAGE_MODELS, models_request
 from langchain_pollinations._transport.body import with_body
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.errors import InvalidRequestError
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
-def _in_query(value: Any) -> str:
+def _query_value(value: Any) -> str:
     return "true" if value is True else str(value)
 
 
-def _picture(hosts: Hosts, call: Call[T]) -> Call[T]:
+def image_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     """`GET /prompt/{prompt}`."""
     options: Mapping[str, Any] = call.options["params"]
     if options["model"] not in IMAGE_MODELS:
-        raise _unknown(options["model"], IMAGE_MODELS, "image")
-    for name, lacks in _NOT_DRAWN.items():
+        raise unknown_model(options["model"], IMAGE_MODELS, "image")
+    for name, lacks in _UNSUPPORTED.items():
         if options.get(name):
             raise unsupported(f"{name}: The older image host {lacks}", param=name)
     prompt = call.path.removeprefix("/image/")
     if unquote(prompt) in (".", ".."):
         raise InvalidRequestError("prompt: no address can carry dots alone", param="prompt")
     said = {name: value for name, value in options.items() if value is not False and name != "safe"}
-    params = {name: _in_query(value) for name, value in {**said, "private": True, **_strict(options)}.items()}
+    params = {name: _query_value(value) for name, value in {**said, "private": True, **_safe_option(options)}.items()}
     length = len(prompt) + len(urlencode(params))
-    if length > LONGEST_URL:
-        told = f"takes {length} characters in an address, and the older host takes {LONGEST_URL}: make it shorter"
+    if length > MAX_URL:
+        told = f"takes {length} characters in an address, and the older host takes {MAX_URL}: make it shorter"
         raise InvalidRequestError(f"prompt: {told}", param="prompt")
     return hosts._asked(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
-        options={"params": params}, read=lambda response: call.read(_with_address(response)), turn=hosts.turn,
+        options={"params": params}, read=lambda response: call.read(_with_link(response)), turn=hosts.turn,
     )  # fmt: skip
 
 
-_NOT_DRAWN: Mapping[str, str] = {
+_UNSUPPORTED: Mapping[str, str] = {
     "image": "takes no reference pictures",
     "transparent": "draws no transparent background",
     "resolution": "has no choice of resolution: give width and height",
 }
 
 
-def _strict(options: Mapping[str, Any]) -> Mapping[str, bool]:
+def _safe_option(options: Mapping[str, Any]) -> Mapping[str, bool]:
     """The filter here is on or off."""
     safe = str(options.get("safe") or False).lower()
     if safe not in ("true", "false", "0"):
@@ -59,7 +59,7 @@ def _strict(options: Mapping[str, Any]) -> Mapping[str, bool]:
     return {"safe": True} if safe == "true" else {}
 
 
-def _with_address(response: httpx.Response) -> httpx.Response:
+def _with_link(response: httpx.Response) -> httpx.Response:
     """The answer with the address of its picture, as the new host tells it: here that of the request shows the picture
     to everybody."""
     found = with_body(response, response.content)
@@ -67,8 +67,8 @@ def _with_address(response: httpx.Response) -> httpx.Response:
     return found
 
 
-def _image(hosts: Hosts, call: Call[T]) -> Call[T]:
+def image_route(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     """A picture, whose model is always said, or the list, under the path of a picture of "models"."""
     if "model" in call.options["params"]:
-        return _picture(hosts, call)
-    return _models(hosts, call, hosts.image_url, "image")
+        return image_request(hosts, call)
+    return models_request(hosts, call, hosts.image_url, "image")

@@ -9,16 +9,16 @@ from functools import partial
 import httpx
 from langchain_core.language_models import ModelProfile
 
-from langchain_pollinations._legacy.hosts import Hosts, T, unsupported
+from langchain_pollinations._legacy.hosts import LegacyHosts, T, unsupported
 from langchain_pollinations._transport.body import with_body
-from langchain_pollinations._transport.error_response import not_expected
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._transport.error_response import unexpected_response
+from langchain_pollinations._transport.request import ApiRequest
 
 TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning")
 """The one text model of today, and its other names there."""
 IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
 """The one image model of today, and names that lead to it."""
-DOCUMENTED = ("mistral",)
+DOCUMENTED_MODELS = ("mistral",)
 """What the original document names beside them. It is sent as the document says; today the host knows it no more."""
 
 
@@ -50,23 +50,23 @@ def profile(model: str) -> ModelProfile | None:
 # --- Lists ------------------------------------------------------------------------------------------------------------
 
 
-def _text_models(hosts: Hosts, call: Call[T]) -> Call[T]:
-    return _models(hosts, call, hosts.text_url, "text")
+def text_models_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
+    return models_request(hosts, call, hosts.text_url, "text")
 
 
-def _models(hosts: Hosts, call: Call[T], origin: str, category: str) -> Call[T]:
+def models_request(hosts: LegacyHosts, call: ApiRequest[T], origin: str, category: str) -> ApiRequest[T]:
     if unread := sorted(call.options["params"]):
         raise unsupported(f"{', '.join(unread)}: The older hosts' lists cannot be searched")
-    read = partial(_read_models, call.read, category)
+    read = partial(_parse_models, call.read, category)
     return hosts._asked(call, "GET", origin, "/models", options={}, read=read)
 
 
-def _read_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
+def _parse_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
     """The list as the new host has it: the image host tells bare names, and neither the kind."""
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:
-        raise not_expected(response, "list of models") from error
+        raise unexpected_response(response, "list of models") from error
     if not isinstance(entries, list):
         return read(response)
     named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]

@@ -1,8 +1,8 @@
-"""The line before the older hosts, which take one request in 30 s from an address, and one at a time.
+"""The rate limiter of the legacy hosts, which take one request in 30 s from an address, and one at a time.
 
-Whoever asks them in this process, in whatever thread or event loop, stands in one `Line`, and each request waits for
-its `Turn`. Nobody hands a turn to anybody: who waits looks for himself, when he is woken or his time has come, and
-takes it under the line's lock. So a turn cannot get lost on its way to somebody who has just given up.
+All requests of the process to these hosts, of any thread or event loop, share one `RequestQueue`; each waits for its
+`Slot`. A waiter takes its slot itself, under the lock of the queue, when it is woken or its time has come. No slot is
+handed over, so none is lost with a waiter that has just given up.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 
-from langchain_pollinations._media.progress import Progress, Show, show_line
+from langchain_pollinations._media.progress import Progress, ShowProgress, show_line
 from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimitError
 
 logger = logging.getLogger(__name__)
 
-SHORT = 1.0
+SILENT_WAIT = 1.0
 """Seconds of waiting that nobody is told of."""
-PULSE = 0.25
+WAKE_INTERVAL = 0.25
 """Seconds that an event loop sleeps at most while a task waits here. Notebooks cancel the task of a cell from a signal,
 which does not wake the loop: without a pulse, who stops a cell would wait for the turn all the same."""
 
 
 @dataclass(eq=False)
-class _Place:
+class _Waiter:
     """A place in the line."""
 
     pace: float
@@ -52,7 +52,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Outlook:
+class _Position:
     """How things stand for a place."""
 
     is_turn: bool
@@ -62,7 +62,7 @@ class _Outlook:
     """How many go first, with the one whose request is under way."""
 
 
-class Line:
+class RequestQueue:
     """A line of requests, first come, first served. The package has one, for the life of the process.
 
     It passes over a place whose event loop cannot go on: one that is closed, that stands still, or that is held up by a
@@ -81,8 +81,8 @@ class Line:
         # A lock that its own thread may take again: a coroutine that is thrown away gives its place back wherever the
         # garbage collector happens to run, in here too. Each step below leaves things as they should be for that.
         self._lock = threading.RLock()
-        self._places: dict[_Place, None] = {}
-        self._holder: _Place | None = None
+        self._places: dict[_Waiter, None] = {}
+        self._holder: _Waiter | None = None
 
     def __len__(self) -> int:
         """How many stand in it, with the one whose turn it is."""
@@ -93,7 +93,7 @@ class Line:
         """Remember that a request begins now."""
         self.began = time.monotonic()
 
-    def enter(self, place: _Place, longest: float) -> _Outlook:
+    def enter(self, place: _Waiter, longest: float) -> _Position:
         """As `look`, for one that comes; it stays only if its turn comes within `longest` seconds."""
         with self._lock:
             outlook = self.look(place)
@@ -101,7 +101,7 @@ class Line:
                 self.leave(place)
             return outlook
 
-    def look(self, place: _Place) -> _Outlook:
+    def look(self, place: _Waiter) -> _Position:
         """How things stand for a place. If it is its turn, that is taken."""
         with self._lock:
             self._places.setdefault(place)
@@ -109,32 +109,32 @@ class Line:
             left = self._left([*before, place])
             is_busy = self._holder is not None and bool(self._able([self._holder]))
             if before or is_busy or left:
-                return _Outlook(False, left, len(before) + is_busy)
+                return _Position(False, left, len(before) + is_busy)
             del self._places[place]
             self._holder = place
             place.last = self.began
             self.note()
             place.began = self.began
-            return _Outlook(True, 0.0, 0)
+            return _Position(True, 0.0, 0)
 
     def wait(self, pace: float) -> float:
         """Seconds that one who came now would wait, if all before it take their turns in time."""
         with self._lock:
-            newcomer = _Place(pace, lambda: None, False)
+            newcomer = _Waiter(pace, lambda: None, False)
             return self._left([*self._able(list(self._places)), newcomer])
 
-    def _left(self, places: Sequence[_Place]) -> float:
+    def _left(self, places: Sequence[_Waiter]) -> float:
         """Seconds until the turn of the last of them."""
         gap, *others = [each.pace for each in places]
         return max(0.0, self.began + gap - time.monotonic()) + sum(others)
 
-    def forget(self, place: _Place) -> None:
+    def forget(self, place: _Waiter) -> None:
         """Take back that a request began with this turn, since nothing of it was sent."""
         with self._lock:
             if self.began == place.began:
                 self.began = place.last
 
-    def leave(self, place: _Place) -> None:
+    def leave(self, place: _Waiter) -> None:
         """Give back a place, or the turn."""
         with self._lock:
             self._places.pop(place, None)
@@ -147,17 +147,17 @@ class Line:
                 if number == 0 or each.hears_all:
                     each.wake()
 
-    def _able(self, places: Iterable[_Place]) -> list[_Place]:
+    def _able(self, places: Iterable[_Waiter]) -> list[_Waiter]:
         """Those that are not passed over."""
         held_up = {each.holds_up for each in (*self._places, self._holder) if each is not None}
         return [each for each in places if each.loop is None or (each.loop.is_running() and each.loop not in held_up)]
 
 
-LINE = Line()
+QUEUE = RequestQueue()
 
 
 @dataclass(frozen=True)
-class Turn:
+class Slot:
     """What one wrapper wishes of the line: `taken` (or `ataken`) is a context around each of its requests.
 
     Whoever asks for a turn inside of a turn, in the same thread or task, waits for himself, for ever: a stream may hold
@@ -169,9 +169,9 @@ class Turn:
     request. With 0 it stands in no line; others still keep their distance from it."""
     max_wait: float | None
     """Seconds that it waits at most, for each request; None for as long as it takes."""
-    progress: Show
+    progress: ShowProgress
     """Who is told of a wait."""
-    line: Line = field(default=LINE, repr=False)
+    line: RequestQueue = field(default=QUEUE, repr=False)
 
     def answered(self) -> None:
         """Count the distance from now: what is sent arrives later, and a new connection takes its time."""
@@ -193,7 +193,7 @@ class Turn:
             yield
             return
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called while the collector runs
-        place = _Place(self.pace, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
+        place = _Waiter(self.pace, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
         try:
             for seconds in self._waits(place):
                 with suppress(queue.Empty):
@@ -208,9 +208,9 @@ class Turn:
 
     def ataken(self) -> AbstractAsyncContextManager[None]:
         """As `taken`, of this task."""
-        return _Taken(self)
+        return _AsyncSlot(self)
 
-    def _waits(self, place: _Place) -> Iterator[float]:
+    def _waits(self, place: _Waiter) -> Iterator[float]:
         """Seconds to sleep, or until woken, again and again until the turn has been taken."""
         since = time.monotonic()
         longest = math.inf if self.max_wait is None else self.max_wait
@@ -221,27 +221,27 @@ class Turn:
         while not outlook.is_turn:
             waited = time.monotonic() - since
             if waited >= longest:
-                raise self._refusal(outlook, f"has waited {_seconds(waited)} and would still")
-            is_long = is_long or waited + outlook.left >= SHORT
+                raise self._refusal(outlook, f"has waited {_format_seconds(waited)} and would still")
+            is_long = is_long or waited + outlook.left >= SILENT_WAIT
             if is_long and outlook.before != told:
                 self._tell(outlook, waited, is_first=told < 0)
                 told = outlook.before
             # Where its time has come and others are still busy, it looks again after another gap: nobody wakes it, if
             # they are in an event loop that was closed over them.
-            yield min(outlook.left or self.pace, longest - waited, math.inf if is_long else SHORT - waited)
+            yield min(outlook.left or self.pace, longest - waited, math.inf if is_long else SILENT_WAIT - waited)
             outlook = self.line.look(place)
 
-    def _tell(self, outlook: _Outlook, waited: float, *, is_first: bool) -> None:
+    def _tell(self, outlook: _Position, waited: float, *, is_first: bool) -> None:
         if is_first:
-            words = f"Waiting {_wait(outlook)}: {self._rule()}"
+            words = f"Waiting {_describe_wait(outlook)}: {self._rule()}"
             logger.info(words)
             show_line(self.progress, words)
         if callable(self.progress):
             self.progress(Progress("queued", waited, left=outlook.left or None))
 
-    def _refusal(self, outlook: _Outlook, would: str) -> RateLimitError:
+    def _refusal(self, outlook: _Position, would: str) -> RateLimitError:
         error = RateLimitError(
-            f"This request {would} have to wait {_wait(outlook)}, and at most {self.max_wait:g} s are allowed "
+            f"This request {would} have to wait {_describe_wait(outlook)}, and at most {self.max_wait:g} s are allowed "
             f"(max_wait, total_timeout): {self._rule()}. With a key of {KEYS_PAGE} requests go to the service without "
             "this limit.",
             retry_after=outlook.left,
@@ -254,12 +254,12 @@ class Turn:
         return f"without a key the service takes one request per {self.pace:g} s from an address"
 
 
-class _Taken:
+class _AsyncSlot:
     """The turn of a task. No generator: a loop that shuts down would close that before the call that is in it."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Slot) -> None:
         self._turn = turn
-        self._place: _Place | None = None
+        self._place: _Waiter | None = None
 
     async def __aenter__(self) -> None:
         turn = self._turn
@@ -268,7 +268,7 @@ class _Taken:
             return
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         wake = partial(_set_from_anywhere, loop, woken)
-        self._place = _Place(turn.pace, wake, callable(turn.progress), loop=loop)
+        self._place = _Waiter(turn.pace, wake, callable(turn.progress), loop=loop)
         try:
             for seconds in turn._waits(self._place):
                 await _sleep(loop, woken, seconds)
@@ -293,7 +293,7 @@ async def _sleep(loop: asyncio.AbstractEventLoop, woken: asyncio.Event, seconds:
     until = loop.time() + seconds
     while not woken.is_set() and (left := until - loop.time()) > 0:
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(left, PULSE)):
+            async with asyncio.timeout(min(left, WAKE_INTERVAL)):
                 await woken.wait()
     woken.clear()
 
@@ -305,11 +305,11 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _wait(outlook: _Outlook) -> str:
+def _describe_wait(outlook: _Position) -> str:
     """The wait in words."""
-    how_long = f"about {_seconds(outlook.left)}" if outlook.left else "until the request under way is done"
+    how_long = f"about {_format_seconds(outlook.left)}" if outlook.left else "until the request under way is done"
     return f"{how_long} ({outlook.before} before it)"
 
 
-def _seconds(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"

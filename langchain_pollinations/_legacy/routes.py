@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_pollinations._legacy.hosts import SCOPE, Hosts, T, unsupported
-from langchain_pollinations._legacy.images import _image
-from langchain_pollinations._legacy.models import _text_models
-from langchain_pollinations._legacy.text import _chat
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._legacy.hosts import SCOPE, LegacyHosts, T, unsupported
+from langchain_pollinations._legacy.images import image_route
+from langchain_pollinations._legacy.models import text_models_request
+from langchain_pollinations._legacy.text import chat_request
+from langchain_pollinations._transport.request import ApiRequest
 
-_ROUTES: Sequence[tuple[str, str, Callable[[Hosts, Call[Any]], Call[Any]]]] = (
-    ("POST", "/v1/chat/completions", _chat),
-    ("GET", "/text/models", _text_models),
-    ("GET", "/image/", _image),
+_ROUTES: Sequence[tuple[str, str, Callable[[LegacyHosts, ApiRequest[Any]], ApiRequest[Any]]]] = (
+    ("POST", "/v1/chat/completions", chat_request),
+    ("GET", "/text/models", text_models_request),
+    ("GET", "/image/", image_route),
 )
 
 
-def translate(hosts: Hosts, call: Call[T]) -> Call[T]:
+def translate(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     """A call as these hosts understand it.
 
     Raises:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from langchain_pollinations._chat.instructions import ask_for_json, mentions_json
-from langchain_pollinations._chat.plain_text import PlainRoutes, plain_request, reader
-from langchain_pollinations._legacy.hosts import Hosts, T, _unknown, unsupported
-from langchain_pollinations._legacy.models import DOCUMENTED, TEXT_MODELS
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._chat.instructions import add_json_instruction, mentions_json
+from langchain_pollinations._chat.plain_text import PlainRoutes, parser_for, plain_request
+from langchain_pollinations._legacy.hosts import LegacyHosts, T, unknown_model, unsupported
+from langchain_pollinations._legacy.models import DOCUMENTED_MODELS, TEXT_MODELS
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
@@ -16,7 +16,7 @@ from langchain_pollinations.errors import InvalidRequestError
 # --- Text: requests ---------------------------------------------------------------------------------------------------
 
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "max_completion_tokens")
-_READ = frozenset({
+_READ_FIELDS = frozenset({
     *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
     *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
     *("json", "jsonMode", "system"),
@@ -24,7 +24,7 @@ _READ = frozenset({
 })  # fmt: skip
 """Fields that the text host reads, whatever its route."""
 
-_ABSENT: Mapping[str, str] = {
+_UNSUPPORTED: Mapping[str, str] = {
     "safe": "The older text host filters nothing",
     "functions": "The older text host knows tools, not the older functions",
     "function_call": "The older text host knows tools, not the older functions",
@@ -32,10 +32,10 @@ _ABSENT: Mapping[str, str] = {
 }
 """Fields whose loss nobody would notice in the answer."""
 
-_TELLING = frozenset({"token", "referrer", "referer", "key", "api_key"})
+_IDENTIFYING = frozenset({"token", "referrer", "referer", "key", "api_key"})
 """Those that would tell who asks."""
 
-PLAIN = PlainRoutes(
+PLAIN_ROUTES = PlainRoutes(
     get="/",
     post="/",
     query=frozenset({"model", "seed", *_NUMBERS, "reasoning_effort", "user", "stream", "private", "json", "system"}),
@@ -48,29 +48,29 @@ PLAIN = PlainRoutes(
 """The plain routes of the text host; `private` keeps an answer out of its public feed."""
 
 
-def _chat(hosts: Hosts, call: Call[T]) -> Call[T]:
+def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     """The request for a chat: by the plain route that was asked for if it can carry it, else by `POST /openai`."""
     body: Json = call.options["json"]
     _check_chat(body)
-    if (plain := plain_request(PLAIN, hosts.route, body)) is not None:
-        read = reader(call.read, streams=bool(body.get("stream")))
+    if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:
+        read = parser_for(call.read, streams=bool(body.get("stream")))
         there = {"options": plain.options, "read": read, "turn": hosts.turn}
         return hosts._asked(call, plain.method, hosts.text_url, plain.path, **there)
     asked = {**body, "private": True}
     if _wants_json(body):
         asked["jsonMode"] = True
         if not mentions_json(body["messages"]):
-            asked["messages"] = ask_for_json(body["messages"])
+            asked["messages"] = add_json_instruction(body["messages"])
     return hosts._asked(call, "POST", hosts.text_url, "/openai", options={"json": asked}, turn=hosts.turn)
 
 
 def _check_chat(body: Json) -> None:
-    if body["model"] not in (*TEXT_MODELS, *DOCUMENTED):
-        raise _unknown(body["model"], TEXT_MODELS, "text")
-    if telling := sorted(body.keys() & _TELLING):
+    if body["model"] not in (*TEXT_MODELS, *DOCUMENTED_MODELS):
+        raise unknown_model(body["model"], TEXT_MODELS, "text")
+    if telling := sorted(body.keys() & _IDENTIFYING):
         told = "the older hosts answer whoever tells who he is with a notice instead of an answer"
         raise InvalidRequestError(f"{', '.join(telling)}: leave it out; {told}")
-    for name, lacks in _ABSENT.items():
+    for name, lacks in _UNSUPPORTED.items():
         if body.get(name):
             raise unsupported(f"{name}: {lacks}")
     if "audio" in (body.get("modalities") or ()):
@@ -82,7 +82,7 @@ def _check_chat(body: Json) -> None:
         for part in message["content"] if isinstance(message.get("content"), list) else ():
             if part.get("type") != "text":
                 raise unsupported(f"messages[{place}]: The older text host reads text, not {part.get('type')!r}")
-    if unread := sorted(body.keys() - _READ):
+    if unread := sorted(body.keys() - _READ_FIELDS):
         warn(f"{', '.join(unread)}: sent, but text.pollinations.ai does not read it")
 
 

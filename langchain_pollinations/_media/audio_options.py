@@ -10,10 +10,10 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
-from langchain_pollinations._catalog.capabilities import refuse_unless
+from langchain_pollinations._catalog.capabilities import require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.base import Options
+from langchain_pollinations._media.base import MediaOptions
 from langchain_pollinations._media.references import Reference, check_schemes
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import Media
@@ -22,35 +22,35 @@ ROUTE = "/v1/audio/speech"
 """Where all sound is made. `GET /audio/{text}` decodes its text twice, and takes no `%` or `/` in it."""
 TIMED_ROUTE = "/v1/audio/speech/with-timestamps"
 
-LONGEST_INPUT = 10_000
+MAX_INPUT = 10_000
 """Characters that one request takes."""
 
 
-LONGEST_VOICE = 100
+MAX_VOICE = 100
 """Characters of the name or id of a voice."""
 
 
-LARGEST_REFERENCE = 20 * 1024 * 1024
+MAX_REFERENCE_BYTES = 20 * 1024 * 1024
 """Bytes of a sound that music is modelled on."""
 
 AudioFormat: TypeAlias = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 Dialogue: TypeAlias = Sequence[tuple[str, str]]
 """Pairs of a voice and its words."""
 
-LARGEST_SEED = 2**32 - 1
+MAX_AUDIO_SEED = 2**32 - 1
 
 
-class SoundOptions(Options):
+class SharedAudioOptions(MediaOptions):
     """What can be said of every sound. None means that nothing is sent: the service decides."""
 
     response_format: AudioFormat | None = None
     """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models give something else;
     `Media.mime_type` tells what came."""
-    seed: int | None = Field(default=None, ge=-1, le=LARGEST_SEED)
+    seed: int | None = Field(default=None, ge=-1, le=MAX_AUDIO_SEED)
     """Equal requests get the equal, stored sound. -1 draws a random seed for each call."""
 
 
-class SpeechOptions(SoundOptions):
+class SpeechOptions(SharedAudioOptions):
     """What can be said of speech. None means that nothing is sent: the service decides."""
 
     model: str = Field(default="tts-1", min_length=1)
@@ -64,7 +64,7 @@ class SpeechOptions(SoundOptions):
     """Whether `metadata["alignment"]` is to tell when each character is spoken, for models that can."""
 
 
-class MusicOptions(SoundOptions):
+class MusicOptions(SharedAudioOptions):
     """What can be said of music and of sound effects. None means that nothing is sent: the service decides."""
 
     model: str = Field(default="music", min_length=1)
@@ -75,7 +75,7 @@ class MusicOptions(SoundOptions):
     """Whether nobody is to sing, for ElevenLabs music."""
     steps: int | None = Field(default=None, ge=1, le=100)
     """Of the sampling, for Stable Audio."""
-    negative_prompt: str | None = Field(default=None, min_length=1, max_length=LONGEST_INPUT)
+    negative_prompt: str | None = Field(default=None, min_length=1, max_length=MAX_INPUT)
     """What it is not to be, for the large Stable Audio."""
     loop: bool | None = None
     """Whether the end is to lead into the beginning, for sound effects."""
@@ -99,7 +99,7 @@ class MusicOptions(SoundOptions):
 
 # --- What a model can -------------------------------------------------------------------------------------------------
 
-_MAKERS = {
+_WRAPPERS = {
     "speech": "PollinationsSpeech",
     "dialogue": "PollinationsSpeech",
     "music": "PollinationsMusic",
@@ -127,7 +127,7 @@ def takes(model: Model, parameter: str) -> bool | None:
 
 
 def _is_for(model: Model, maker: str) -> bool:
-    return _MAKERS.get(abilities(model.id).get("kind", "")) == maker
+    return _WRAPPERS.get(abilities(model.id).get("kind", "")) == maker
 
 
 def _formats(model: Model) -> Sequence[str]:
@@ -135,11 +135,11 @@ def _formats(model: Model) -> Sequence[str]:
     return formats
 
 
-def _tells_times(model: Model) -> bool | None:
+def _has_timestamps(model: Model) -> bool | None:
     return TIMED_ROUTE in model.endpoints if model.endpoints else None
 
 
-def checked_speech(options: SpeechOptions) -> SpeechOptions:
+def check_speech(options: SpeechOptions) -> SpeechOptions:
     """The options, with the voice as the model's list spells it, where nothing is wrong with them. Newer models and
     those of the community are not known here, and asked.
 
@@ -154,7 +154,7 @@ def checked_speech(options: SpeechOptions) -> SpeechOptions:
     _check_family(model, name, "PollinationsSpeech", "makes no speech")
     _check_format(model, options)
     if options.timestamps:
-        refuse_unless(_tells_times(model), name, "tells no timestamps", "audio", _tells_times, param="timestamps")
+        require(_has_timestamps(model), name, "tells no timestamps", "audio", _has_timestamps, param="timestamps")
     _check_takes(model, options, ["instructions"])
     if options.voice is None:
         return options
@@ -162,11 +162,11 @@ def checked_speech(options: SpeechOptions) -> SpeechOptions:
         raise InvalidRequestError(
             "voice: in a dialogue each line names its voice ('voice: words'), leave this out", param="voice"
         )
-    return options.model_copy(update={"voice": known_voice(options.voice, model, name, "voice")})
+    return options.model_copy(update={"voice": resolve_voice(options.voice, model, name, "voice")})
 
 
 def check_music(options: MusicOptions) -> None:
-    """Refuse what the model is known not to do, before anything is sent, as `checked_speech` does.
+    """Refuse what the model is known not to do, before anything is sent, as `check_speech` does.
 
     Raises:
         UnsupportedRequestError: If the model lacks an ability; it names models that have it.
@@ -181,7 +181,7 @@ def check_music(options: MusicOptions) -> None:
     name, can = options.model, abilities(model.id)
     _check_family(model, name, "PollinationsMusic", "makes no music or sound effects")
     _check_format(model, options)
-    _check_takes(model, options, MusicOptions.model_fields.keys() - SoundOptions.model_fields.keys())
+    _check_takes(model, options, MusicOptions.model_fields.keys() - SharedAudioOptions.model_fields.keys())
     allowed = model.allowed_durations
     if options.duration is not None and allowed and options.duration not in allowed:
         lengths = " or ".join(map(str, allowed))
@@ -194,20 +194,20 @@ def check_music(options: MusicOptions) -> None:
 
 def check_sizes(references: Sequence[str | Media]) -> None:
     for each in references:
-        if isinstance(each, Media) and each.size > LARGEST_REFERENCE:
+        if isinstance(each, Media) and each.size > MAX_REFERENCE_BYTES:
             raise InvalidRequestError(
-                f"reference_audio has {each.size:,} bytes; it may have {LARGEST_REFERENCE:,}", param="reference_audio"
+                f"reference_audio has {each.size:,} bytes; it may have {MAX_REFERENCE_BYTES:,}", param="reference_audio"
             )
 
 
-def known_voice(given: str, model: Model, name: str, argument: str) -> str:
+def resolve_voice(given: str, model: Model, name: str, argument: str) -> str:
     """A voice as the model's list spells it, or an id of the caller's own.
 
     Raises:
         InvalidRequestError: If the model has no such voice.
     """
-    if len(given) > LONGEST_VOICE:
-        told = f"a voice has at most {LONGEST_VOICE} characters, not {len(given):,}"
+    if len(given) > MAX_VOICE:
+        told = f"a voice has at most {MAX_VOICE} characters, not {len(given):,}"
         raise InvalidRequestError(f"{argument}: {told}", param=argument)
     voices = {voice.lower(): voice for voice in model.voices}
     if not voices or given in model.voices:
@@ -227,16 +227,16 @@ def known_voice(given: str, model: Model, name: str, argument: str) -> str:
 
 def _check_family(model: Model, name: str, maker: str, lacks: str) -> None:
     kind = abilities(model.id).get("kind")
-    own = _MAKERS.get(kind or "")
+    own = _WRAPPERS.get(kind or "")
     if own == maker or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
         return
     if own is not None:
         raise UnsupportedRequestError(f"model {name!r} {lacks}, it is a model for {kind}: use {own}", param="model")
     job = f"answers at {', '.join(model.endpoints)}" if model.kind == "audio" else f"is a model for {model.kind}"
-    refuse_unless(False, name, f"{lacks}, it {job}", "audio", partial(_is_for, maker=maker))
+    require(False, name, f"{lacks}, it {job}", "audio", partial(_is_for, maker=maker))
 
 
-def _check_format(model: Model, options: SoundOptions) -> None:
+def _check_format(model: Model, options: SharedAudioOptions) -> None:
     gives = _formats(model)
     if options.response_format is not None and gives and options.response_format not in gives:
         raise InvalidRequestError(
@@ -245,11 +245,11 @@ def _check_format(model: Model, options: SoundOptions) -> None:
         )
 
 
-def _check_takes(model: Model, options: SoundOptions, arguments: Sequence[str] | set[str]) -> None:
+def _check_takes(model: Model, options: SharedAudioOptions, arguments: Sequence[str] | set[str]) -> None:
     for argument in sorted(arguments):
         if (value := getattr(options, argument)) is not None and value is not False:
             can = partial(takes, parameter=argument)
-            refuse_unless(can(model), options.model, f"takes no {argument}", "audio", can, param=argument)
+            require(can(model), options.model, f"takes no {argument}", "audio", can, param=argument)
 
 
 def _check_range(argument: str, value: float | None, limits: Sequence[float | None], name: str) -> None:

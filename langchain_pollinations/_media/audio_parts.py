@@ -8,30 +8,30 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from langchain_pollinations._catalog.capabilities import able
+from langchain_pollinations._catalog.capabilities import models_that_can
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.audio_options import LONGEST_INPUT, SpeechOptions, _formats, is_of_kind, known_voice
+from langchain_pollinations._media.audio_options import MAX_INPUT, SpeechOptions, _formats, is_of_kind, resolve_voice
 from langchain_pollinations._media.prompts import check_prompt
-from langchain_pollinations._media.text_splitter import Turn, read_turns, size, split_text, split_turns
-from langchain_pollinations._media.wav import joined_wavs, wav_seconds
+from langchain_pollinations._media.text_splitter import DialogueTurn, parse_dialogue, size, split_dialogue, split_text
+from langchain_pollinations._media.wav import join_wavs, wav_seconds
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 
-LONGEST_DIALOGUE = 2_000
+MAX_DIALOGUE = 2_000
 """Characters that one request takes of a dialogue, names of the voices included."""
-MOST_VOICES = 10
+MAX_VOICES = 10
 """Voices of one dialogue."""
 
 
-LONGEST_TEXT = 400_000
+MAX_TEXT = 400_000
 """Characters that are spoken in parts: some seven hours. A WAV has no room for more than 4 GiB."""
 
 
 # --- What is to be said -----------------------------------------------------------------------------------------------
 
 
-def check_input(text: Any, name: str = "prompt", longest: int = LONGEST_INPUT) -> str:
+def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> str:
     """The words, if they are some, and no more than are taken.
 
     Raises:
@@ -46,7 +46,7 @@ def check_input(text: Any, name: str = "prompt", longest: int = LONGEST_INPUT) -
     return str(text)
 
 
-def parts_of(given: Any, options: SpeechOptions) -> list[str]:
+def split_speech(given: Any, options: SpeechOptions) -> list[str]:
     """What each request says: all of it where one takes that.
 
     Raises:
@@ -57,36 +57,36 @@ def parts_of(given: Any, options: SpeechOptions) -> list[str]:
     if isinstance(given, list | tuple):
         raise UnsupportedRequestError(
             f"text: model {options.model!r} has one voice; for turns of several take "
-            + " or ".join(able("audio", partial(is_of_kind, kind="dialogue"))),
+            + " or ".join(models_that_can("audio", partial(is_of_kind, kind="dialogue"))),
             param="text",
         )
-    text = check_input(given, "text", LONGEST_TEXT)
-    if size(text) <= LONGEST_INPUT:
+    text = check_input(given, "text", MAX_TEXT)
+    if size(text) <= MAX_INPUT:
         return [text]
-    check_joinable(size(text), LONGEST_INPUT, options)
-    return split_text(text, LONGEST_INPUT)
+    check_joinable(size(text), MAX_INPUT, options)
+    return split_text(text, MAX_INPUT)
 
 
 def _parts_of_dialogue(given: Any, options: SpeechOptions) -> list[str]:
-    turns = turns_of(given, options.model)
+    turns = parse_turns(given, options.model)
     length = size("\n".join(map(str, turns)))
-    if length > LONGEST_DIALOGUE:
-        check_joinable(length, LONGEST_DIALOGUE, options)
-    return split_turns(turns, LONGEST_DIALOGUE)
+    if length > MAX_DIALOGUE:
+        check_joinable(length, MAX_DIALOGUE, options)
+    return split_dialogue(turns, MAX_DIALOGUE)
 
 
-def turns_of(given: Any, name: str) -> list[Turn]:
+def parse_turns(given: Any, name: str) -> list[DialogueTurn]:
     """The turns of a dialogue, with voices that the model has.
 
     Raises:
         InvalidRequestError: If it is no dialogue, or has unknown voices or too many.
     """
-    turns = read_turns(given if isinstance(given, list | tuple) else check_input(given, "text", LONGEST_TEXT))
-    check_input("\n".join(map(str, turns)), "text", LONGEST_TEXT)
+    turns = parse_dialogue(given if isinstance(given, list | tuple) else check_input(given, "text", MAX_TEXT))
+    check_input("\n".join(map(str, turns)), "text", MAX_TEXT)
     if model := find(name):
-        turns = [Turn(known_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
-    if (voices := len({turn.voice for turn in turns})) > MOST_VOICES:
-        raise InvalidRequestError(f"text: a dialogue has at most {MOST_VOICES} voices, not {voices}", param="text")
+        turns = [DialogueTurn(resolve_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
+    if (voices := len({turn.voice for turn in turns})) > MAX_VOICES:
+        raise InvalidRequestError(f"text: a dialogue has at most {MAX_VOICES} voices, not {voices}", param="text")
     return turns
 
 
@@ -103,7 +103,7 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
     advice = "say response_format='wav'"
     if gives and "wav" not in gives:
         kind = can.get("kind")
-        others = able("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
+        others = models_that_can("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
         advice += f" and take a model that gives it: {', '.join(others)}"
     raise InvalidRequestError(
         f"text has {length} characters, and a request takes {most}. Longer ones are spoken in parts, which only WAV "
@@ -118,7 +118,7 @@ CHARACTERS = "characters"
 STARTS, ENDS = "character_start_times_seconds", "character_end_times_seconds"
 
 
-def _alignment(given: Any) -> dict[str, list[Any]] | None:
+def parse_alignment(given: Any) -> dict[str, list[Any]] | None:
     """When each character is spoken; None where the provider could not tell.
 
     Raises:
@@ -136,14 +136,14 @@ def _alignment(given: Any) -> dict[str, list[Any]] | None:
 # --- Parts joined -----------------------------------------------------------------------------------------------------
 
 
-def joined_sounds(sounds: Sequence[Media], prompt: str) -> Media:
+def join_recordings(sounds: Sequence[Media], prompt: str) -> Media:
     """Parts of a text as one sound.
 
     Raises:
         InvalidResponseError: If they are no WAVs of one format.
     """
     try:
-        data = joined_wavs([sound.data for sound in sounds])
+        data = join_wavs([sound.data for sound in sounds])
         seconds = [wav_seconds(sound.data) for sound in sounds]
     except ValueError as error:
         kinds = ", ".join(dict.fromkeys(sound.mime_type for sound in sounds))
@@ -160,14 +160,14 @@ def joined_sounds(sounds: Sequence[Media], prompt: str) -> Media:
         prompt=prompt,
         metadata={
             **{name: value for name, value in known[0].items() if all(each.get(name) == value for each in known)},
-            **_summed(known),
-            **{name: _shifted([each[name] for each in known], seconds) for name in ALIGNMENTS if name in known[0]},
+            **_sum_metadata(known),
+            **{name: _shift_times([each[name] for each in known], seconds) for name in ALIGNMENTS if name in known[0]},
             "request_ids": [sound.request_id for sound in sounds],
         },
     )
 
 
-def _summed(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _sum_metadata(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Usage of all parts. The service leaves out what is zero."""
     names = dict.fromkeys(name for each in known for name in each if name.startswith("x-usage-"))
     told = {name: [each.get(name, "0") for each in known] for name in names}
@@ -178,7 +178,7 @@ def _summed(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _shifted(
+def _shift_times(
     alignments: Sequence[dict[str, list[Any]] | None], seconds: Sequence[float]
 ) -> dict[str, list[Any]] | None:
     """Times of the parts as times of the whole; None where one is not known."""

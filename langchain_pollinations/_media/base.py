@@ -13,19 +13,26 @@ from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptVa
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
-from langchain_pollinations._catalog.capabilities import suggesting
-from langchain_pollinations._config import Connection
-from langchain_pollinations._media.files import target_of
+from langchain_pollinations._catalog.capabilities import suggest_models
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._media.files import target_path
 from langchain_pollinations._media.prompts import Prompt, prompt_of
-from langchain_pollinations._media.references import Reading, References, in_json
-from langchain_pollinations._media.upload_cache import Uploaded
-from langchain_pollinations._transport.batch import Batches
-from langchain_pollinations._transport.request import Flow
-from langchain_pollinations._validation import SAVE_BY_NAME, CallOptions, by_name, check_safe, chosen, drawn
+from langchain_pollinations._media.references import ReferenceReader, References, reference_to_json
+from langchain_pollinations._media.upload_cache import UploadCache
+from langchain_pollinations._transport.batch import BatchMixin
+from langchain_pollinations._transport.request import RequestFlow
+from langchain_pollinations._validation import (
+    SAVE_BY_NAME,
+    CallOptions,
+    check_safe,
+    merge_options,
+    named_overrides,
+    resolve_seed,
+)
 from langchain_pollinations.media import Media
 
 
-class Options(CallOptions):
+class MediaOptions(CallOptions):
     """What can be said of every medium. None means that nothing is sent: the service decides."""
 
     model: str = Field(min_length=1)
@@ -41,13 +48,13 @@ class Options(CallOptions):
         return value
 
 
-class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
+class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Media]):
     """Base of the wrappers that make media from a prompt."""
 
     model_config = ConfigDict(extra="forbid")
 
-    _SYNONYMS: ClassVar[Mapping[str, str]] = {**Connection._SYNONYMS, "model_name": "model"}
-    _OPTIONS: ClassVar[type[Options]]
+    _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
+    _OPTIONS: ClassVar[type[MediaOptions]]
     """What can be said in the constructor and in each call."""
     _CATEGORY: ClassVar[str]
     """Its models, as the catalogue calls them."""
@@ -58,9 +65,9 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
     reference_folder: Path | None = None
     """Below which references may be files. Without it no file is read: the words for one may come from a model."""
 
-    _uploaded: Uploaded = PrivateAttr(default_factory=lambda: Uploaded())
+    _uploaded: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     def generate(self, prompt: str, **overrides: Any) -> Media:
         """Make one.
 
@@ -78,7 +85,7 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
         options = self._options(overrides)
         return self._run(options, self._generation(prompt, options))
 
-    @by_name(SAVE_BY_NAME)
+    @named_overrides(SAVE_BY_NAME)
     async def agenerate(self, prompt: str, **overrides: Any) -> Media:
         """As `generate`."""
         options = self._options(overrides)
@@ -101,7 +108,7 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
     async def _ainvoked(self, input: Prompt, **overrides: Any) -> Media:
         return await self.agenerate(prompt_of(input), **overrides)
 
-    def _generation(self, prompt: str, options: Any) -> Flow[Media]:
+    def _generation(self, prompt: str, options: Any) -> RequestFlow[Media]:
         """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
         raise NotImplementedError
 
@@ -110,17 +117,17 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
 
     def _check_constructor(self) -> None:
         """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
-        self._check(chosen(self._OPTIONS, self, {}, self._SYNONYMS))
+        self._check(merge_options(self._OPTIONS, self, {}, self._SYNONYMS))
 
-    def _run(self, options: Options, flow: Flow[Media]) -> Media:
+    def _run(self, options: MediaOptions, flow: RequestFlow[Media]) -> Media:
         with self._suggesting(options.model):
             return self._client_with(options._settings).run(self._saving(flow))
 
-    async def _arun(self, options: Options, flow: Flow[Media]) -> Media:
+    async def _arun(self, options: MediaOptions, flow: RequestFlow[Media]) -> Media:
         with self._suggesting(options.model):
             return await self._client_with(options._settings).arun(self._saving(flow))
 
-    def _saving(self, flow: Flow[Media]) -> Flow[Media]:
+    def _saving(self, flow: RequestFlow[Media]) -> RequestFlow[Media]:
         """What a flow makes, in a file of `output_folder` if there is one."""
         target = self._named_file()
         made = yield from flow
@@ -131,23 +138,25 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
         if self.output_folder is None:
             return None
         name = f"{self._CATEGORY}-{secrets.token_hex(6)}"
-        return target_of(self.output_folder.expanduser() / name, "")
+        return target_path(self.output_folder.expanduser() / name, "")
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """The older hosts have no models to suggest."""
-        return nullcontext() if self._is_older else suggesting(model, self._CATEGORY)
+        return nullcontext() if self._is_older else suggest_models(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
-        options = chosen(self._OPTIONS, self, overrides, self._SYNONYMS)
+        options = merge_options(self._OPTIONS, self, overrides, self._SYNONYMS)
         if "seed" in self._OPTIONS.model_fields:
-            options.seed = drawn(options.seed)  # type: ignore[attr-defined]
+            options.seed = resolve_seed(options.seed)  # type: ignore[attr-defined]
         return options
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What LangChain could not write down by itself: references and folders."""
-        references = {name: in_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)}
+        references = {
+            name: reference_to_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)
+        }
         return {**super().lc_attributes, **references}
 
     # References.
@@ -156,9 +165,9 @@ class Maker(Batches, Connection, RunnableSerializable[Prompt, Media]):
         self, argument: str, given: References | None, family: str = "image", largest: int | None = None
     ) -> list[str | Media]:
         """References as public addresses, or as media whose bytes are at hand."""
-        return Reading(argument, family, self.reference_folder, self._media_host, largest).all(given)
+        return ReferenceReader(argument, family, self.reference_folder, self._media_host, largest).all(given)
 
-    def _addresses(self, references: Sequence[str | Media]) -> Flow[list[str]]:
+    def _addresses(self, references: Sequence[str | Media]) -> RequestFlow[list[str]]:
         """The address of each, for routes that take nothing else: what has none is uploaded, once."""
         found = []
         for each in references:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from langchain_pollinations.media import Media
 
 
-LARGEST_SHOWN = 32 * 1024 * 1024
+MAX_SHOWN_BYTES = 32 * 1024 * 1024
 """Bytes of sound or film that a notebook takes up into its page; what is larger is shown by its address."""
 
-WIDEST_SHOWN = 480
+MAX_SHOWN_WIDTH = 480
 """Pixels that a picture is shown at, at most. Its file is whole all the same."""
 
 
@@ -22,23 +22,23 @@ WIDEST_SHOWN = 480
 # become markup of the page. `source` comes escaped.
 
 
-def _as_picture(media: Media, source: str) -> str:
+def _image_html(media: Media, source: str) -> str:
     """An SVG too: inside `img` its scripts do not run."""
-    return f'<img src="{source}" alt="{html.escape(media.prompt or "")}" style="max-width: {WIDEST_SHOWN}px">'
+    return f'<img src="{source}" alt="{html.escape(media.prompt or "")}" style="max-width: {MAX_SHOWN_WIDTH}px">'
 
 
-def _as_sound(media: Media, source: str) -> str:
+def _audio_html(media: Media, source: str) -> str:
     return f'<audio controls src="{source}"></audio>'
 
 
-def _as_film(media: Media, source: str) -> str:
-    return f'<video controls playsinline src="{source}" style="max-width: {WIDEST_SHOWN}px"></video>'
+def _video_html(media: Media, source: str) -> str:
+    return f'<video controls playsinline src="{source}" style="max-width: {MAX_SHOWN_WIDTH}px"></video>'
 
 
-def _as_download(media: Media, source: str) -> str:
+def download_html(media: Media, source: str) -> str:
     name = f"{media.mime_type.partition('/')[0]}{EXTENSIONS.get(media.mime_type, '.bin')}"
     return f'<a download="{html.escape(name)}" href="{source}">{html.escape(name)}</a> ({media.size:,} bytes)'
 
 
-_SHOWN = {"image": _as_picture, "audio": _as_sound, "video": _as_film, "audio/pcm": _as_download}
+DISPLAYS = {"image": _image_html, "audio": _audio_html, "video": _video_html, "audio/pcm": download_html}
 """By kind; no browser plays raw samples."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from langchain_pollinations._catalog.capabilities import refuse_unless
+from langchain_pollinations._catalog.capabilities import require
 from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._catalog.snapshot import abilities, known
 from langchain_pollinations._chat.content import encode_block
@@ -23,10 +23,10 @@ One = str | Media | Mapping[str, Any]
 Input = One | Sequence[One]
 """What gets one vector: a text, a `Media`, a content block of LangChain's, or several of these together."""
 
-LARGEST_BATCH = 32
+MAX_BATCH = 32
 """Texts that the service takes in one request."""
 
-FEWEST_DIMENSIONS = 128
+MIN_DIMENSIONS = 128
 
 _AS_QUERY: Mapping[str, Mapping[str, str]] = {
     "task_type": {"RETRIEVAL_DOCUMENT": "RETRIEVAL_QUERY"},
@@ -39,9 +39,9 @@ class EmbeddingOptions(CallOptions):
 
     model: str = Field(default="openai/text-embedding-3-small", min_length=1)
     """Canonical id or alias of the model."""
-    dimensions: int | None = Field(default=None, ge=FEWEST_DIMENSIONS)
+    dimensions: int | None = Field(default=None, ge=MIN_DIMENSIONS)
     """Numbers in a vector, as many as the model has by default. Some models take a few sizes only."""
-    batch_size: int = Field(default=LARGEST_BATCH, ge=1, le=LARGEST_BATCH)
+    batch_size: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
     """Texts in one request; `chunk_size` is another name for it."""
     task_type: (
         Literal[
@@ -80,10 +80,10 @@ Encoded = str | list[Json]
 _MEDIA: Mapping[str, str] = {"text": "text", "image_url": "image", "input_audio": "audio", "video_url": "video"}
 """What content parts of a type hold, as the lists of models call it."""
 
-_FILM = ("video/mp4", "video/mpeg")
+_VIDEO_TYPES = ("video/mp4", "video/mpeg")
 
 
-def checked_text(text: Any, place: str) -> str:
+def check_text(text: Any, place: str) -> str:
     """A text that can be embedded.
 
     Raises:
@@ -104,7 +104,7 @@ def encode_input(given: Any, place: str) -> Encoded:
         InvalidRequestError: If it is none, or holds something that has no vector.
     """
     if isinstance(given, str):
-        return checked_text(given, place)
+        return check_text(given, place)
     if not isinstance(given, list | tuple):
         return [_part(given, place)]
     if not given:
@@ -120,7 +120,7 @@ def _part(block: Any, place: str) -> Json:
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{place}: {error}", param=place) from error
     if part["type"] == "text":
-        checked_text(part.get("text"), place)
+        check_text(part.get("text"), place)
     return part
 
 
@@ -147,8 +147,8 @@ def _check_part(part: Json) -> None:
     if part["type"] == "video_url" and isinstance(content, Mapping):
         data_type = re.match(r"data:([^;,]+)", url)
         mime_type = content.get("mime_type") or (data_type and data_type[1])
-        if mime_type and mime_type not in _FILM:
-            raise InvalidRequestError(f"film of type {mime_type!r} cannot be embedded; {_either(_FILM)} can")
+        if mime_type and mime_type not in _VIDEO_TYPES:
+            raise InvalidRequestError(f"film of type {mime_type!r} cannot be embedded; {_either(_VIDEO_TYPES)} can")
 
 
 def _either(words: Iterable[object]) -> str:
@@ -178,7 +178,7 @@ def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> Non
 
 def _check_model(model: str) -> None:
     kind = known(model).get("category")
-    refuse_unless(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
+    require(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
 
 
 def _check_dimensions(options: EmbeddingOptions) -> None:
@@ -190,7 +190,7 @@ def _check_dimensions(options: EmbeddingOptions) -> None:
         raise InvalidRequestError(
             f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}", param="dimensions"
         )
-    refuse_unless(
+    require(
         not most or wanted <= most,
         options.model,
         f"takes up to {most} dimensions, not {wanted}",
@@ -203,7 +203,7 @@ def _check_dimensions(options: EmbeddingOptions) -> None:
 def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
     able, value = abilities(options.model), getattr(options, field)
     if value is not None and able:
-        refuse_unless(
+        require(
             value in able.get(ability, ()),
             options.model,
             f"takes no {field}={value!r}",
@@ -219,7 +219,7 @@ def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
         return
     for kind in media:
         takes = partial(_takes, kind)
-        refuse_unless(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
+        require(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
     most, pictures = abilities(options.model).get("max_images"), media.count("image")
     if most is not None and pictures > most:
         raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 
-def opened_file(path: Path) -> io.BufferedReader:
+def open_regular_file(path: Path) -> io.BufferedReader:
     """A regular file, open for reading. A symbolic link is not followed: whoever may write to the folder of a result
     could lead it to any file.
 
@@ -33,12 +33,12 @@ def opened_file(path: Path) -> io.BufferedReader:
 
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file."""
-    with opened_file(path) as file:
+    with open_regular_file(path) as file:
         return file.read()
 
 
 @contextmanager
-def written(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
@@ -49,7 +49,7 @@ def written(target: Path) -> Iterator[Path]:
         raise
 
 
-def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
+def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """Where a file goes: `path`, with the suffix where it has none.
 
     Raises:
@@ -63,21 +63,21 @@ def target_of(path: str | os.PathLike[str], suffix: str) -> Path:
     return target if target.suffix else target.with_suffix(suffix)
 
 
-def _wrong_artifact(says: str) -> ValueError:
+def artifact_error(says: str) -> ValueError:
     return ValueError(f"artifact of type 'pollinations_media': {says}")
 
 
-def _file_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
+def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
     """The file that an artifact names, if it is below the folder."""
     if folder is None:
-        raise _wrong_artifact("names a file, which is read only below a folder that you name: folder=...")
+        raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
     if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
-        raise _wrong_artifact("path must be that of a file on this machine")
+        raise artifact_error("path must be that of a file on this machine")
     base = Path(folder).expanduser().resolve()
     try:
         found = (base / path).resolve()
     except (OSError, RuntimeError) as error:
-        raise _wrong_artifact(f"path cannot be read: {error}") from error
+        raise artifact_error(f"path cannot be read: {error}") from error
     if not found.is_relative_to(base):
-        raise _wrong_artifact(f"path is not below the folder {base.name!r}")
+        raise artifact_error(f"path is not below the folder {base.name!r}")
     return found

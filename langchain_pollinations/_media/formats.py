@@ -61,7 +61,7 @@ _BRANDS: Mapping[bytes, str] = {
 }
 """What brands of an ISO base media file (MP4 and its kin) say, the most telling first: `mif1` stands beside `avif`."""
 
-_SUFFIXES: Mapping[str, Sequence[str]] = {
+SUFFIX_TYPES: Mapping[str, Sequence[str]] = {
     **{suffix: (mime_type,) for mime_type, suffix in EXTENSIONS.items() if mime_type != "audio/mp4"},
     ".jpeg": ("image/jpeg",),
     ".mpg": ("video/mpeg",),
@@ -79,7 +79,7 @@ _SUFFIXES: Mapping[str, Sequence[str]] = {
 }
 """MIME types that a suffix stands for."""
 
-HEAD = 4096
+SNIFFED_BYTES = 4096
 """Bytes at a file's start that are enough to sniff it."""
 
 
@@ -89,14 +89,14 @@ def sniff(data: bytes) -> str | None:
         if data.startswith(signature, offset):
             return mime_type
     if data[4:8] == b"ftyp":
-        return _of_brands(data)
+        return _type_by_brands(data)
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:4096]):
         return "image/svg+xml"
     return None
 
 
-def _of_brands(data: bytes) -> str:
+def _type_by_brands(data: bytes) -> str:
     """MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
     size = min(int.from_bytes(data[:4], "big"), len(data))
     major, *compatible = [data[8:12], *(data[place : place + 4] for place in range(16, size - 3, 4))]

@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Mapping
 
-from langchain_pollinations._media.wav import _has_all_samples
+from langchain_pollinations._media.wav import has_all_samples
 
 
 def is_whole(data: bytes, mime_type: str) -> bool:
@@ -31,7 +31,7 @@ def is_whole(data: bytes, mime_type: str) -> bool:
         case "video/mp4" | "audio/mp4":
             return has_all_boxes(io.BytesIO(data))
         case "audio/wav":
-            return _has_all_samples(data)
+            return has_all_samples(data)
     return True
 
 
@@ -53,7 +53,7 @@ def _has_jpeg_end(data: bytes) -> bool:
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         if data[place + 1] == 0xFF:  # fill bytes before a marker
-            found = _NO_FILL.search(data, place)
+            found = _NOT_FILL.search(data, place)
             place = found.start() - 1 if found else len(data)
             continue
         marker = data[place + 1]
@@ -64,7 +64,7 @@ def _has_jpeg_end(data: bytes) -> bool:
     return False
 
 
-_NO_FILL = re.compile(rb"[^\xff]")
+_NOT_FILL = re.compile(rb"[^\xff]")
 
 
 def _has_gif_end(data: bytes) -> bool:
@@ -134,7 +134,7 @@ def _has_all_elements(data: bytes) -> bool:
     return bool(end) and (len(body.splitlines()) >= elements if is_text else len(body) >= needed)
 
 
-def picture_size(data: bytes) -> tuple[int, int] | None:
+def image_size(data: bytes) -> tuple[int, int] | None:
     """Width and height in pixels of a PNG or JPEG; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])

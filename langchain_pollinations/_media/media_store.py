@@ -6,14 +6,14 @@ import hashlib
 import re
 import threading
 
-from langchain_pollinations._media.files import opened_file
+from langchain_pollinations._media.files import open_regular_file
 from langchain_pollinations.media import Media
 
-MOST = 50
-HEAVIEST = 32 * 1024 * 1024
+MAX_ITEMS = 50
+MAX_BYTES = 32 * 1024 * 1024
 
 
-class Shelf:
+class MediaStore:
     """The newest media of some tools by id: 50 at most, and 32 MiB. A pickle of it is empty."""
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Shelf:
 
     def __eq__(self, other: object) -> bool:
         """It holds nothing that tells two tools apart."""
-        return isinstance(other, Shelf)
+        return isinstance(other, MediaStore)
 
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[type[Shelf], tuple[()]]:
-        return Shelf, ()
+    def __reduce__(self) -> tuple[type[MediaStore], tuple[()]]:
+        return MediaStore, ()
 
     def keep(self, media: Media, secret: str = "\0") -> str:
         """The id of a media, by which it is found from now on: that of its address, so that it means the same to the
@@ -36,7 +36,9 @@ class Shelf:
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = media
-            while len(self._kept) > MOST or (len(self._kept) > 1 and sum(map(_weight, self._kept.values())) > HEAVIEST):
+            while len(self._kept) > MAX_ITEMS or (
+                len(self._kept) > 1 and sum(map(_stored_bytes, self._kept.values())) > MAX_BYTES
+            ):
                 del self._kept[next(iter(self._kept))]
         return name
 
@@ -57,9 +59,9 @@ def _digest(media: Media) -> hashlib._Hash:
     """The digest of the bytes. A file is read piece by piece."""
     if media.path is None:
         return hashlib.sha256(media.data)
-    with opened_file(media.path) as file:
+    with open_regular_file(media.path) as file:
         return hashlib.file_digest(file, "sha256")
 
 
-def _weight(media: Media) -> int:
+def _stored_bytes(media: Media) -> int:
     return media.size if media.path is None else 0

@@ -13,10 +13,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
-from langchain_pollinations._transport.request import Arrived
+from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations.errors import InvalidRequestError
 
-TICK = 0.5
+REFRESH_INTERVAL = 0.5
 """Seconds between two looks at the clock of a bar."""
 
 
@@ -37,20 +37,20 @@ class Progress:
     """While `queued`, seconds until its turn, as far as known: who is before it may take longer."""
 
 
-Tell: TypeAlias = Callable[[Progress], None]
-Show: TypeAlias = bool | Tell | None
+ProgressFunction: TypeAlias = Callable[[Progress], None]
+ShowProgress: TypeAlias = bool | ProgressFunction | None
 """None for a bar (while `queued`, a line) where somebody sees it, True for it in any case, False for nothing, or who is
 told."""
 
 
-def check_tells(show: Show) -> None:
+def check_progress(show: ShowProgress) -> None:
     """Raise a `ValueError` for a function whose calls would have to be awaited, which nobody does."""
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
         raise ValueError("progress: takes a plain function, not an async one: nobody would await it")
 
 
 @contextmanager
-def watched(show: Show) -> Iterator[Arrived | None]:
+def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
     """What is to be told of the bytes that arrive, inside of the call that it is about; None if nobody looks.
 
     Everything is told in the thread, and between the steps of the event loop, in which the bytes come.
@@ -60,21 +60,21 @@ def watched(show: Show) -> Iterator[Arrived | None]:
         ImportError: If a bar is asked for without tqdm.
     """
     try:
-        check_tells(show)
+        check_progress(show)
     except ValueError as error:
         raise InvalidRequestError(str(error), param="progress") from None
     if show is False or (show is None and not _is_bar_seen()):
         yield None
     elif callable(show):
-        with _telling(show) as arrived:
+        with _reporting(show) as arrived:
             yield arrived
     else:
-        with _bar() as bar, _telling(bar.tell) as arrived:
+        with _bar() as bar, _reporting(bar.tell) as arrived:
             yield arrived
 
 
 @contextmanager
-def _telling(tell: Tell) -> Iterator[Arrived]:
+def _reporting(tell: ProgressFunction) -> Iterator[OnProgress]:
     """The stages in their order; `done` only where no error came."""
     since = time.monotonic()
     count: tuple[int, int | None] = 0, None
@@ -92,7 +92,7 @@ def _telling(tell: Tell) -> Iterator[Arrived]:
 # --- What is shown ----------------------------------------------------------------------------------------------------
 
 
-def show_line(show: Show, words: str) -> None:
+def show_line(show: ShowProgress, words: str) -> None:
     """Write one plain line to stderr: where somebody sees it, in any case, or never. A function is not told of it."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
         sys.stderr.write(f"{words}\n")  # in one piece: lines of several threads do not run into one another
@@ -153,7 +153,7 @@ class _Bar:
         self._bar.close()
 
     def _tick(self) -> None:
-        while not self._ended.wait(TICK):
+        while not self._ended.wait(REFRESH_INTERVAL):
             self._bar.refresh()
 
     def tell(self, progress: Progress) -> None:

@@ -13,8 +13,8 @@ from langchain_core.prompt_values import PromptValue
 from langchain_pollinations._validation import check_whole
 from langchain_pollinations.errors import InvalidRequestError
 
-LONGEST_PROMPT = 32_000
-LONGEST_URL = 2000
+MAX_PROMPT = 32_000
+MAX_URL = 2000
 """Characters of an address; a longer prompt goes by POST. The edge of the service takes about 16 KB, proxies less."""
 
 
@@ -36,7 +36,7 @@ def prompt_of(given: Any) -> Any:
 # --- Requests ---------------------------------------------------------------------------------------------------------
 
 
-def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt") -> str:
+def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -> str:
     """The prompt, if it is one.
 
     Raises:
@@ -52,7 +52,7 @@ def check_prompt(prompt: Any, longest: int = LONGEST_PROMPT, name: str = "prompt
     return prompt
 
 
-def in_path(prompt: str) -> str | None:
+def quote_prompt(prompt: str) -> str | None:
     """A prompt for the path of an address; None for one that a path cannot carry.
 
     The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way. A prompt may
@@ -71,6 +71,6 @@ def has_dot_segments(prompt: str) -> bool:
     return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
 
 
-def joined_addresses(addresses: Sequence[str]) -> str:
+def join_urls(addresses: Sequence[str]) -> str:
     """Addresses for a parameter that takes several. A comma would part one in two."""
     return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)

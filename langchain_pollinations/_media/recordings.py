@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 from langchain_core.documents.base import Blob
 
-from langchain_pollinations._catalog.capabilities import able
+from langchain_pollinations._catalog.capabilities import models_that_can
 from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.formats import sniff
-from langchain_pollinations._media.references import looks_like_address
+from langchain_pollinations._media.references import is_url
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
 from langchain_pollinations.media import Media
@@ -24,10 +24,10 @@ Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
 """A blob of LangChain's, a `Media`, bytes, or the path of a file."""
 
 
-LARGEST = 100 * 1024 * 1024
+MAX_RECORDING_BYTES = 100 * 1024 * 1024
 """Bytes of a recording; the edge of the service takes no more."""
 
-WARNED = 25 * 1000 * 1000
+WARN_BYTES = 25 * 1000 * 1000
 """Bytes of a recording that the service documents. Larger ones are sent with a warning: no limit is known to be
 enforced below that of the edge."""
 
@@ -44,10 +44,10 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 }
 """What files of a type may be called; the first suffix names a file that has none of them."""
 
-USUAL = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
+DEFAULT_SUFFIXES = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
 """Suffixes that models take where `data/abilities.json` does not say which (`recordings`)."""
 
-LONGEST_NAME = 255
+MAX_NAME = 255
 """Characters of a file's name."""
 
 
@@ -63,7 +63,7 @@ def transcribes(model: Model) -> bool | None:
 
 def _recordings(model: str) -> Sequence[str]:
     """Suffixes of the files that a model takes."""
-    suffixes: Sequence[str] = abilities(model).get("recordings", USUAL)
+    suffixes: Sequence[str] = abilities(model).get("recordings", DEFAULT_SUFFIXES)
     return suffixes
 
 
@@ -71,7 +71,7 @@ def _recordings(model: str) -> Sequence[str]:
 
 
 @dataclass(frozen=True)
-class Sound:
+class RecordingFile:
     """A recording as it is sent, and what its document is to tell of it."""
 
     data: bytes = field(repr=False)
@@ -83,7 +83,7 @@ class Sound:
     """Metadata of the blob, with its source."""
 
 
-def read_recording(recording: Any, model: str) -> Sound:
+def read_recording(recording: Any, model: str) -> RecordingFile:
     """The bytes of a recording, if the model takes such.
 
     Raises:
@@ -97,9 +97,9 @@ def read_recording(recording: Any, model: str) -> Sound:
     mime_type = sniff(data)
     if mime_type is None or mime_type not in SUFFIXES:
         is_what = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are no sound that is known here"
-        raise _wrong(f"{is_what}; model {model!r} takes {', '.join(_recordings(model))}")
+        raise _error(f"{is_what}; model {model!r} takes {', '.join(_recordings(model))}")
     source = {} if blob.source is None else {"source": str(blob.source)}
-    return Sound(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
+    return RecordingFile(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
 
 
 def _as_blob(recording: Any) -> Blob:
@@ -114,7 +114,7 @@ def _as_blob(recording: Any) -> Blob:
             return Blob.from_data(recording)
         case str() | os.PathLike():
             return Blob.from_path(os.fspath(recording))
-    raise _wrong(f"takes a Blob, a Media, bytes or the path of a file, not {type(recording).__name__}")
+    raise _error(f"takes a Blob, a Media, bytes or the path of a file, not {type(recording).__name__}")
 
 
 def _bytes(blob: Blob) -> bytes:
@@ -124,23 +124,25 @@ def _bytes(blob: Blob) -> bytes:
         data = b"" if blob.data is None else blob.as_bytes()
         _check_size(len(data))
     if not data:
-        raise _wrong("is empty")
+        raise _error("is empty")
     return data
 
 
 def _in_file(path: str) -> bytes:
-    if looks_like_address(path):
-        raise _wrong("an address is not fetched, neither by the service nor here: give the bytes, or a file")
+    if is_url(path):
+        raise _error("an address is not fetched, neither by the service nor here: give the bytes, or a file")
     file = Path(path).expanduser()
     _check_size(file.stat().st_size)
     return file.read_bytes()
 
 
 def _check_size(size: int) -> None:
-    if size > LARGEST:
-        raise PayloadTooLargeError(f"recording: has {size:,} bytes; the service takes {LARGEST:,}", param="recording")
-    if size > WARNED:
-        warn(f"recording: has {size:,} bytes; the service documents {WARNED:,}")
+    if size > MAX_RECORDING_BYTES:
+        raise PayloadTooLargeError(
+            f"recording: has {size:,} bytes; the service takes {MAX_RECORDING_BYTES:,}", param="recording"
+        )
+    if size > WARN_BYTES:
+        warn(f"recording: has {size:,} bytes; the service documents {WARN_BYTES:,}")
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
@@ -160,15 +162,15 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
     if usual not in _recordings(model):
         says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
         raise UnsupportedRequestError(
-            f"{says}; models that take it: {', '.join(able('audio', takes_it))}", param="recording"
+            f"{says}; models that take it: {', '.join(models_that_can('audio', takes_it))}", param="recording"
         )
     return f"recording.{usual}"
 
 
 def is_name(name: str) -> bool:
     """Whether a form may carry the name of a file."""
-    return name.isprintable() and len(name) <= LONGEST_NAME and not re.search(r"[\"\\/]", name)
+    return name.isprintable() and len(name) <= MAX_NAME and not re.search(r"[\"\\/]", name)
 
 
-def _wrong(says: str) -> InvalidRequestError:
+def _error(says: str) -> InvalidRequestError:
     return InvalidRequestError(f"recording: {says}", param="recording")

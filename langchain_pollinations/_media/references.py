@@ -17,52 +17,54 @@ from urllib.parse import urlsplit
 from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations._media.data_uri import decode, is_data_uri
-from langchain_pollinations._media.formats import HEAD, sniff
-from langchain_pollinations._transport.origins import has_private_name, plain_host
+from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
+from langchain_pollinations._transport.origins import has_private_name, normalize_host
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 
-def in_json(given: Any) -> Any:
+def reference_to_json(given: Any) -> Any:
     """A reference, or a list of some, as a wrapper that is written down holds it: bytes as a data URI."""
     if isinstance(given, list):
-        return [in_json(each) for each in given]
+        return [reference_to_json(each) for each in given]
     if isinstance(given, bytes):
-        return in_json(Media(given, sniff(given) or "application/octet-stream"))
+        return reference_to_json(Media(given, sniff(given) or "application/octet-stream"))
     if isinstance(given, Media):
         return f"data:{given.mime_type};base64,{base64.b64encode(given.data).decode('ascii')}"
     return str(given) if isinstance(given, Path) else given
 
 
-Reference: TypeAlias = Annotated[str | bytes | Path | InstanceOf[Media], PlainSerializer(in_json, when_used="json")]
+Reference: TypeAlias = Annotated[
+    str | bytes | Path | InstanceOf[Media], PlainSerializer(reference_to_json, when_used="json")
+]
 """A picture, film or sound: a public address (http, https), a data URI, bytes, a file, or a `Media`. A text that is no
 address is the path of a file. Files are read only below the folder that the developer named."""
 
 References: TypeAlias = Reference | list[Reference]
 
-NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
+FAMILY_NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
 """What each family of types is called in errors."""
 
 MIB = 1024 * 1024
 
-LARGEST: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 400 * MIB}
+MAX_BYTES: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 400 * MIB}
 """Bytes of one file, by family. The service takes films of 400 MiB, and sound of 100 MiB."""
 
-LARGEST_TOTAL: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
+MAX_TOTAL_BYTES: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
 """Bytes of all files of one argument together. A language model may have written their names."""
 
-LONGEST_PATH = 4096
+MAX_PATH = 4096
 """Characters of a path."""
 
-LONGEST_ADDRESS = 8192
+MAX_URL = 8192
 """Characters of an address."""
 
-MOST = 32
+MAX_REFERENCES = 32
 """References of one argument. Models that the catalogue knows take fewer."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReferenceReader:
     """How the references of one argument are read."""
 
     argument: str
@@ -82,9 +84,9 @@ class Reading:
         Number and sizes are checked before a file is read, and a file that is named twice is read once.
         """
         listed = as_list(given)
-        if len(listed) > MOST:
-            raise self._wrong(f"takes at most {MOST} references, not {len(listed)}")
-        total, most = sum(map(self._size, listed)), LARGEST_TOTAL[self.family]
+        if len(listed) > MAX_REFERENCES:
+            raise self._wrong(f"takes at most {MAX_REFERENCES} references, not {len(listed)}")
+        total, most = sum(map(self._size, listed)), MAX_TOTAL_BYTES[self.family]
         if total > most:
             raise self._wrong(f"the files have {total:,} bytes together; at most {most:,} are read")
         keys = [str(each) if self._names_file(each) else id(each) for each in listed]
@@ -107,14 +109,14 @@ class Reading:
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
         if is_data_uri(given):
-            if len(given) > 3 * (self.largest or LARGEST[self.family]):  # a byte takes up to three characters
+            if len(given) > 3 * (self.largest or MAX_BYTES[self.family]):  # a byte takes up to three characters
                 raise self._wrong(f"the data URI has {len(given):,} characters, which is more than is read")
             return self._of_bytes(self._uri_bytes(given))
         self._check_public(given)
         return given
 
     def _names_file(self, given: Any) -> bool:
-        return isinstance(given, Path) or (isinstance(given, str) and not looks_like_address(given))
+        return isinstance(given, Path) or (isinstance(given, str) and not is_url(given))
 
     def _size(self, given: Any) -> int:
         """Bytes that have to be read from a file; 0 for anything else."""
@@ -126,9 +128,9 @@ class Reading:
             return self._file_size(file, Path(given))
 
     def _file_size(self, file: BinaryIO, path: Path) -> int:
-        size, most = os.fstat(file.fileno()).st_size, self.largest or LARGEST[self.family]
+        size, most = os.fstat(file.fileno()).st_size, self.largest or MAX_BYTES[self.family]
         if size > most:
-            raise self._wrong(f"{_quoted(path)} has {size:,} bytes; at most {most:,} are read")
+            raise self._wrong(f"{_quote(path)} has {size:,} bytes; at most {most:,} are read")
         return size
 
     def _wrong(self, says: str) -> InvalidRequestError:
@@ -136,17 +138,17 @@ class Reading:
 
     def _checked(self, given: Media) -> Media:
         if not given.mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {given.mime_type[:60]}")
+            raise self._wrong(f"takes a {FAMILY_NOUNS[self.family]}, and this is {given.mime_type[:60]}")
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
         # Something else may stand under the path by now.
-        if given.size > (self.largest or LARGEST[self.family]):
+        if given.size > (self.largest or MAX_BYTES[self.family]):
             raise self._wrong(f"the file of this media has {given.size:,} bytes, which is more than is read")
         try:
             data = given.data
         except OSError as error:
             raise self._wrong(f"the file of this media cannot be read: {error.strerror}") from error
-        self._type(data[:HEAD], len(data))
+        self._type(data[:SNIFFED_BYTES], len(data))
         return Media(data=data, mime_type=given.mime_type, url=given.url)
 
     def _of_bytes(self, data: bytes) -> Media:
@@ -158,9 +160,9 @@ class Reading:
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the container does not tell at its head
         if mime_type is None:
-            raise self._wrong(f"these {size} bytes are no {NOUNS[self.family]} that is known here")
+            raise self._wrong(f"these {size} bytes are no {FAMILY_NOUNS[self.family]} that is known here")
         if not mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {NOUNS[self.family]}, and this is {mime_type}")
+            raise self._wrong(f"takes a {FAMILY_NOUNS[self.family]}, and this is {mime_type}")
         return mime_type
 
     def _uri_bytes(self, uri: str) -> bytes:
@@ -173,21 +175,21 @@ class Reading:
         """The bytes of a file, which is read only if its size and its beginning are right."""
         with self._opened(path) as file:
             size = self._file_size(file, path)
-            head = file.read(HEAD)
+            head = file.read(SNIFFED_BYTES)
             mime_type = self._type(head, size)
             return Media(data=head + file.read(size - len(head)), mime_type=mime_type)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[BinaryIO]:
         """A file below the folder. It is the file that was checked: no part of its path is a symbolic link."""
-        name = _quoted(path)
+        name = _quote(path)
         if self.folder is None:
             raise self._wrong(
                 f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
                 "may be read from: reference_folder=..."
             )
-        if len(str(path)) > LONGEST_PATH:
-            raise self._wrong(f"the path has {len(str(path)):,} characters; at most {LONGEST_PATH:,} are taken")
+        if len(str(path)) > MAX_PATH:
+            raise self._wrong(f"the path has {len(str(path)):,} characters; at most {MAX_PATH:,} are taken")
         if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # whoever resolves one asks another machine, with our password
             raise self._wrong(f"{name} is no name of a file in reference_folder, but one of a network or device")
         folder = self.folder.expanduser().resolve()
@@ -207,11 +209,11 @@ class Reading:
 
     def _check_public(self, address: str) -> None:
         """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
-        if len(address) > LONGEST_ADDRESS:
-            raise self._wrong(f"the address has {len(address):,} characters; at most {LONGEST_ADDRESS:,} are taken")
+        if len(address) > MAX_URL:
+            raise self._wrong(f"the address has {len(address):,} characters; at most {MAX_URL:,} are taken")
         try:
             parts = urlsplit(address)
-            host, _ = plain_host(parts.hostname or ""), parts.port
+            host, _ = normalize_host(parts.hostname or ""), parts.port
         except ValueError:
             host = ""
         if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host) or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
@@ -229,7 +231,7 @@ def as_list(given: References | None) -> list[Reference]:
     return given if isinstance(given, list) else [given]
 
 
-def looks_like_address(text: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether a text is an address of whatever kind, and no path of a file."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", text) is not None or is_data_uri(text)
 
@@ -237,11 +239,11 @@ def looks_like_address(text: str) -> bool:
 def check_schemes(argument: str, given: References | None) -> None:
     """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
     for each in as_list(given):
-        if isinstance(each, str) and looks_like_address(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
+        if isinstance(each, str) and is_url(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     return repr(str(path)[:200])
 
 

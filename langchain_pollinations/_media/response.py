@@ -10,19 +10,19 @@ from typing import Any
 
 import httpx
 
-from langchain_pollinations._media.formats import HEAD, sniff
+from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
 from langchain_pollinations._media.integrity import has_all_boxes, is_whole
-from langchain_pollinations._media.references import NOUNS
-from langchain_pollinations._media.wav import closed_wav
+from langchain_pollinations._media.references import FAMILY_NOUNS
+from langchain_pollinations._media.wav import fix_wav_sizes
 from langchain_pollinations._transport.body import with_body
-from langchain_pollinations._transport.error_response import not_expected, parse_json
+from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations.errors import InvalidResponseError
 from langchain_pollinations.media import Media
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
 
 
-def read_media(
+def parse_media(
     response: httpx.Response, data: bytes | Path, family: str, prompt: str | None, options: Any, **known: Any
 ) -> Media:
     """The media of an answer, with all that its headers tell.
@@ -41,14 +41,14 @@ def read_media(
     """
     head, size = _head(data)
     if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
-        response = with_body(response, _start(data))
-        parse_json(response, NOUNS[family])
+        response = with_body(response, _first_bytes(data))
+        parse_json(response, FAMILY_NOUNS[family])
     mime_type = _mime_type(response, head, family)
     if mime_type is None:
-        raise not_expected(with_body(response, _start(data)), NOUNS[family])
+        raise unexpected_response(with_body(response, _first_bytes(data)), FAMILY_NOUNS[family])
     if not _is_whole(data, mime_type):
         raise InvalidResponseError(
-            f"The answer is no whole {NOUNS[family]}: {size} bytes of {mime_type} without their end",
+            f"The answer is no whole {FAMILY_NOUNS[family]}: {size} bytes of {mime_type} without their end",
             status_code=response.status_code,
             request_id=response.headers.get("x-request-id"),
         )
@@ -64,17 +64,17 @@ def read_media(
     }
     if not isinstance(data, bytes):
         return Media.from_file(data, **told)
-    return Media(data=closed_wav(data) if mime_type == "audio/wav" else data, **told)
+    return Media(data=fix_wav_sizes(data) if mime_type == "audio/wav" else data, **told)
 
 
 def _head(data: bytes | Path) -> tuple[bytes, int]:
     if isinstance(data, bytes):
-        return data[:HEAD], len(data)
+        return data[:SNIFFED_BYTES], len(data)
     with data.open("rb") as file:
-        return file.read(HEAD), os.fstat(file.fileno()).st_size
+        return file.read(SNIFFED_BYTES), os.fstat(file.fileno()).st_size
 
 
-def _start(data: bytes | Path) -> bytes:
+def _first_bytes(data: bytes | Path) -> bytes:
     """What an error is to tell of a body: its beginning, where that is in a file."""
     if isinstance(data, bytes):
         return data
@@ -101,7 +101,13 @@ def _is_whole(data: bytes | Path, mime_type: str) -> bool:
         return mime_type != "video/mp4" or has_all_boxes(file)
 
 
-_TOLD = ("x-tts-voice", "x-generation-id", "song-id", "x-elevenlabs-song-id", "x-elevenlabs-reference-song-id")
+_METADATA_HEADERS = (
+    "x-tts-voice",
+    "x-generation-id",
+    "song-id",
+    "x-elevenlabs-song-id",
+    "x-elevenlabs-reference-song-id",
+)
 
 
 def metadata(headers: httpx.Headers) -> dict[str, Any]:
@@ -109,7 +115,9 @@ def metadata(headers: httpx.Headers) -> dict[str, Any]:
     found: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
     if cache_type := headers.get("x-cache-type"):
         found["cache_type"] = cache_type
-    return found | {name.removeprefix("x-").replace("-", "_"): headers[name] for name in _TOLD if name in headers}
+    return found | {
+        name.removeprefix("x-").replace("-", "_"): headers[name] for name in _METADATA_HEADERS if name in headers
+    }
 
 
 def revision(item: Mapping[str, Any], prompt: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def split_text(text: str, most: int) -> list[str]:
 
 def _cut(text: str, most: int) -> int:
     """Where the first part of a text ends that is too long for one."""
-    fits = _fitting(text, most)
+    fits = _longest_prefix(text, most)
     for pattern in _BREAKS:
         ends = [found.end() for found in pattern.finditer(text, 0, fits + 1) if found.end() <= fits]
         if ends:
@@ -52,7 +52,7 @@ def _cut(text: str, most: int) -> int:
     return _between_characters(text, fits)
 
 
-def _fitting(text: str, most: int) -> int:
+def _longest_prefix(text: str, most: int) -> int:
     """How many code points at the start of a text take no more than `most` characters."""
     units = text[:most].encode("utf-16-le", "surrogatepass")
     return max(len(units[: 2 * most].decode("utf-16-le", "ignore")), 1)
@@ -61,12 +61,12 @@ def _fitting(text: str, most: int) -> int:
 def _between_characters(text: str, end: int) -> int:
     """The last place up to `end` that takes no accent, joiner or skin tone off its character; `end` if all do."""
     place = end
-    while place > 0 and _belong(text[place - 1], text[place]):
+    while place > 0 and _belong_together(text[place - 1], text[place]):
         place -= 1
     return place or end
 
 
-def _belong(before: str, after: str) -> bool:
+def _belong_together(before: str, after: str) -> bool:
     is_tone = "\U0001f3fb" <= after <= "\U0001f3ff"
     return is_tone or _JOINER in (before, after) or unicodedata.category(after).startswith("M")
 
@@ -74,7 +74,7 @@ def _belong(before: str, after: str) -> bool:
 # --- Dialogues --------------------------------------------------------------------------------------------------------
 
 
-class Turn(NamedTuple):
+class DialogueTurn(NamedTuple):
     """What one voice says before the next does."""
 
     voice: str
@@ -85,7 +85,7 @@ class Turn(NamedTuple):
         return f"{self.voice}: {self.text}"
 
 
-def read_turns(given: Any) -> list[Turn]:
+def parse_dialogue(given: Any) -> list[DialogueTurn]:
     """The turns of a dialogue: lines of `voice: words`, or pairs of a voice and its words.
 
     Raises:
@@ -93,28 +93,28 @@ def read_turns(given: Any) -> list[Turn]:
     """
     if isinstance(given, str):
         lines = re.split(r"\r\n|\r|\n", given)
-        turns = [_of_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        turns = [_parse_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     else:
-        turns = [_of_pair(number, pair) for number, pair in enumerate(given, 1)]
+        turns = [_parse_pair(number, pair) for number, pair in enumerate(given, 1)]
     if not turns:
         raise InvalidRequestError("text must be a dialogue that is not empty", param="text")
     return turns
 
 
-def _of_line(number: int, line: str) -> Turn:
+def _parse_line(number: int, line: str) -> DialogueTurn:
     voice, colon, text = map(str.strip, line.partition(":"))
     if not (voice and colon and text):
         raise InvalidRequestError(
             f"text: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'", param="text"
         )
-    return Turn(voice, text)
+    return DialogueTurn(voice, text)
 
 
-def _of_pair(number: int, pair: Any) -> Turn:
+def _parse_pair(number: int, pair: Any) -> DialogueTurn:
     texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # a turn is one line
     if len(texts) != 2 or not all(texts) or ":" in texts[0]:
         raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words", param="text")
-    return Turn(*texts)
+    return DialogueTurn(*texts)
 
 
 def _pair(given: Any) -> Sequence[str]:
@@ -122,10 +122,10 @@ def _pair(given: Any) -> Sequence[str]:
     return given if whole else ()
 
 
-def split_turns(turns: Iterable[Turn], most: int) -> list[str]:
+def split_dialogue(turns: Iterable[DialogueTurn], most: int) -> list[str]:
     """A dialogue in parts of at most `most` characters, cut between turns; a turn that is longer becomes several."""
     parts: list[str] = []
-    for line in (str(short) for turn in turns for short in _short(turn, most)):
+    for line in (str(short) for turn in turns for short in _split_turn(turn, most)):
         if parts and size(parts[-1]) + 1 + size(line) <= most:
             parts[-1] += f"\n{line}"
         else:
@@ -133,5 +133,5 @@ def split_turns(turns: Iterable[Turn], most: int) -> list[str]:
     return parts
 
 
-def _short(turn: Turn, most: int) -> list[Turn]:
-    return [Turn(turn.voice, text) for text in split_text(turn.text, most - size(turn.voice) - 2)]
+def _split_turn(turn: DialogueTurn, most: int) -> list[DialogueTurn]:
+    return [DialogueTurn(turn.voice, text) for text in split_text(turn.text, most - size(turn.voice) - 2)]

@@ -22,21 +22,21 @@ def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
     return file.getvalue()
 
 
-OPEN_SIZE = 0x7FFFF000
+MIN_UNKNOWN_SIZE = 0x7FFFF000
 """From here on a size in the head of a WAV is one that a stream could not know yet (encoders write this, 0x7FFFFFFF
 or 0xFFFFFFFF), and so is 0."""
 
 
-def _is_open(size: int) -> bool:
-    return size == 0 or size >= OPEN_SIZE
+def _is_unknown_size(size: int) -> bool:
+    return size == 0 or size >= MIN_UNKNOWN_SIZE
 
 
-def _has_all_samples(file: bytes) -> bool:
+def has_all_samples(file: bytes) -> bool:
     """Whether a WAV holds the samples that its head announces, or some where the head cannot be right."""
     if (found := _data_chunk(file)) is None:
         return False
     place, size = found
-    return place < len(file) if _is_wrong(file, place, size) else place + size <= len(file)
+    return place < len(file) if _has_wrong_size(file, place, size) else place + size <= len(file)
 
 
 def _data_chunk(file: bytes) -> tuple[int, int] | None:
@@ -51,22 +51,22 @@ def _data_chunk(file: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _is_wrong(file: bytes, place: int, size: int) -> bool:
+def _has_wrong_size(file: bytes, place: int, size: int) -> bool:
     """Whether the size of the samples is left open, or is too large for a file that is whole by its own head."""
-    return _is_open(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
+    return _is_unknown_size(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
 
 
-def closed_wav(file: bytes) -> bytes:
+def fix_wav_sizes(file: bytes) -> bytes:
     """A WAV with the true sizes in its head, which players and editors need; the file itself where they are true."""
     found = _data_chunk(file)
-    if found is None or not _is_wrong(file, *found):
+    if found is None or not _has_wrong_size(file, *found):
         return file
     place = found[0]
     samples = len(file) - place
     return file[:4] + struct.pack("<I", len(file) - 8) + file[8 : place - 4] + struct.pack("<I", samples) + file[place:]
 
 
-def joined_wavs(files: Sequence[bytes]) -> bytes:
+def join_wavs(files: Sequence[bytes]) -> bytes:
     """WAV files one after the other as one file, without touching a sample.
 
     Raises:
@@ -102,7 +102,7 @@ def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
     """Format and samples. A size that a stream left open stands for the rest of the file."""
     if sniff(file) != "audio/wav":
         raise ValueError("a part is no WAV")
-    form, place, file = b"", 12, closed_wav(file)
+    form, place, file = b"", 12, fix_wav_sizes(file)
     while place + 8 <= len(file):
         name, size = struct.unpack("<4sI", file[place : place + 8])
         body = file[place + 8 : place + 8 + size]

@@ -12,7 +12,7 @@ from langchain_core.runnables.config import get_config_list
 from langchain_pollinations._transport.concurrency import run_all
 
 
-class Batches:
+class BatchMixin:
     """Mixin of runnables with a connection: Ctrl-C ends a batch at once. LangChain's own waits for all requests that
     run. Where requests stand in the line before the legacy hosts, the inputs are taken one by one in the calling
     thread: threads would all wait for their turns, minutes long."""

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.concurrency import in_thread
-from langchain_pollinations._transport.request import Arrived
+from langchain_pollinations._transport.concurrency import run_in_thread
+from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
 CHUNK_SIZE = 256 * 1024
@@ -30,12 +30,12 @@ MAX_EVENT = 64 * 1024 * 1024
 """Characters of a stream up to the end of an event, at most."""
 MAX_ERROR = 1024 * 1024
 """Bytes of an error's body that are read; the rest is left out."""
-ACCEPTED = "gzip, deflate"
+ACCEPTED_ENCODINGS = "gzip, deflate"
 """Encodings that are asked for: one encoded byte becomes 1,032 at most, while one of Brotli or Zstandard becomes any
 number."""
 
 
-_GZIP = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
 """How a member of a gzip body begins."""
 
 
@@ -58,7 +58,7 @@ class Decoder:
         self._deadline: Deadline | None = deadline_of(response)
         self._encoding = _encoding(response)
         if self._encoding not in ("", "gzip", "x-gzip", "deflate") and not cuts:
-            raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED})")
+            raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED_ENCODINGS})")
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if self._encoding else None
         self._head: bytes | None = b""
         """The first bytes of an encoded body, until it is known how it is encoded."""
@@ -82,7 +82,7 @@ class Decoder:
             if self._inflate.eof:  # gzip may have several members; others have one end
                 if not piece.strip(b"\0"):
                     return
-                if self._encoding == "deflate" or not piece.startswith(_GZIP[: len(piece)]):
+                if self._encoding == "deflate" or not piece.startswith(_GZIP_MAGIC[: len(piece)]):
                     if self._cuts:
                         return
                     raise self._error(f"has bytes after the end of its encoding ({self._encoding})")
@@ -193,7 +193,9 @@ def is_small(response: httpx.Response, limit: int) -> bool:
 def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
     """A response as `read` leaves it, where its body was read in another way, and decoded."""
     headers = _plain_headers(response)
-    return with_text(httpx.Response(response.status_code, headers=headers, content=body, request=response.request))
+    return with_known_charset(
+        httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
+    )
 
 
 def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
@@ -201,7 +203,7 @@ def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
     return [pair for pair in response.headers.raw if pair[0].lower() not in (b"content-encoding", b"content-length")]
 
 
-def with_text(response: httpx.Response) -> httpx.Response:
+def with_known_charset(response: httpx.Response) -> httpx.Response:
     """A response whose `text` can be had: `charset=hex` names a codec, but none of text."""
     try:
         name = response.charset_encoding
@@ -219,30 +221,30 @@ _TEXT_CODEC = re.compile(r"utf-8|ascii|iso8859|cp12|gb|big5|shift_jis|euc|koi8")
 # Bodies, in memory or in a file. In the event loop a thread writes.
 
 
-def _read(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+def read_body(response: httpx.Response, limit: int, arrived: OnProgress | None = None) -> httpx.Response:
     """A response with its body read."""
     if arrived is None and is_small(response, limit):
         response.read()
-        return with_text(response)
-    tell, pieces = _teller(response, arrived), []
+        return with_known_charset(response)
+    tell, pieces = _progress_reporter(response, arrived), []
     for piece in iter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
     return with_body(response, b"".join(pieces))
 
 
-async def _aread(response: httpx.Response, limit: int, arrived: Arrived | None = None) -> httpx.Response:
+async def aread_body(response: httpx.Response, limit: int, arrived: OnProgress | None = None) -> httpx.Response:
     if arrived is None and is_small(response, limit):
         await response.aread()
-        return with_text(response)
-    tell, pieces = _teller(response, arrived), []
+        return with_known_charset(response)
+    tell, pieces = _progress_reporter(response, arrived), []
     async for piece in aiter_body(response, limit):
         pieces.append(piece)
         tell(len(piece))
     return with_body(response, b"".join(pieces))
 
 
-def _read_error(response: httpx.Response) -> httpx.Response:
+def read_error_body(response: httpx.Response) -> httpx.Response:
     """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
     if response.has_redirect_location:
         return with_body(response, b"")
@@ -252,7 +254,7 @@ def _read_error(response: httpx.Response) -> httpx.Response:
     return with_body(response, b"".join(pieces))
 
 
-async def _aread_error(response: httpx.Response) -> httpx.Response:
+async def aread_error_body(response: httpx.Response) -> httpx.Response:
     if response.has_redirect_location:
         return with_body(response, b"")
     pieces: list[bytes] = []
@@ -262,26 +264,26 @@ async def _aread_error(response: httpx.Response) -> httpx.Response:
     return with_body(response, b"".join(pieces))
 
 
-def _save(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
-    tell = _teller(response, arrived)
+def save_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgress | None) -> None:
+    tell = _progress_reporter(response, arrived)
     with path.open("wb") as file:
         for piece in iter_body(response, limit):
             file.write(piece)
             tell(len(piece))
 
 
-async def _asave(response: httpx.Response, path: Path, limit: int, arrived: Arrived | None) -> None:
-    tell = _teller(response, arrived)
+async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgress | None) -> None:
+    tell = _progress_reporter(response, arrived)
     file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
     try:
         async for piece in aiter_body(response, limit):
-            await in_thread(file.write, piece)
+            await run_in_thread(file.write, piece)
             tell(len(piece))
     finally:
-        await in_thread(file.close)
+        await run_in_thread(file.close)
 
 
-def _teller(response: httpx.Response, arrived: Arrived | None) -> Callable[[int], None]:
+def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:
     """What tells `arrived` of each piece; called once at once, for the beginning."""
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None

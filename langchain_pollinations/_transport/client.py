@@ -18,48 +18,55 @@ import tenacity
 from langchain_pollinations import errors
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.body import (
-    ACCEPTED,
+    ACCEPTED_ENCODINGS,
     MAX_IN_FILE,
     MAX_IN_MEMORY,
-    _aread,
-    _aread_error,
-    _asave,
-    _read,
-    _read_error,
-    _save,
+    aread_body,
+    aread_error_body,
+    asave_body,
+    read_body,
+    read_error_body,
+    save_body,
 )
 from langchain_pollinations._transport.concurrency import (
-    _next_step,
-    check_wanted,
-    in_thread,
+    check_abandoned,
+    next_step,
     run_all,
+    run_in_thread,
     run_within,
     sleep,
 )
-from langchain_pollinations._transport.connections import _aclose, _closing, _cut_off, _cut_off_in_time
-from langchain_pollinations._transport.exceptions import map_depth, mapped, remove_headers, remove_key
+from langchain_pollinations._transport.connections import aclose, close_at_deadline, closing, shut_down
+from langchain_pollinations._transport.exceptions import map_exceptions, map_recursion_error, remove_headers, remove_key
 from langchain_pollinations._transport.origins import (
-    _TOLD_ABROAD,
-    _as_async,
-    _goes_abroad,
-    _restoring,
+    CROSS_ORIGIN_HEADERS,
     ais_private,
+    as_async_hook,
+    is_cross_origin,
     is_private,
-    is_usable,
+    is_requestable,
     origin_of,
+    restoring_hook,
 )
-from langchain_pollinations._transport.pool import AnyClient, Pool, Transport, _open_client
-from langchain_pollinations._transport.request import AT_ONCE, MAX_READ_IN_LOOP, Call, EventReader, Flow, T
-from langchain_pollinations._transport.retry import _wait, _worth_repeating
+from langchain_pollinations._transport.pool import AnyClient, ConnectionPool, Transport, require_open
+from langchain_pollinations._transport.request import (
+    MAX_CONCURRENCY,
+    MAX_PARSED_IN_LOOP,
+    ApiRequest,
+    EventParser,
+    RequestFlow,
+    T,
+)
+from langchain_pollinations._transport.retry import retry_delay, should_retry
 from langchain_pollinations._transport.sse import (
-    _adrain,
-    _aevents,
-    _drain,
-    _events,
-    _holds_events,
-    _is_event_stream,
-    _partial_told,
-    _Watched,
+    EventBody,
+    adrain,
+    aiter_events,
+    attach_partial,
+    contains_events,
+    drain,
+    is_event_stream,
+    iter_events,
 )
 from langchain_pollinations._transport.timeouts import DEADLINE, Deadline, bound_body
 
@@ -74,7 +81,7 @@ class Client:
     headers: Mapping[str, str] = field(repr=False)
     timeout: httpx.Timeout
     max_retries: int
-    pool: Pool
+    pool: ConnectionPool
     async_transport: Transport = "httpx"
     stream_chunk_timeout: float | None = None
     max_response_bytes: int | None = None
@@ -83,25 +90,25 @@ class Client:
     """The end of the time that all requests of a call may take."""
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
-    translate: Callable[[Call[Any]], Call[Any]] = lambda call: call
+    translate: Callable[[ApiRequest[Any]], ApiRequest[Any]] = lambda call: call
     """How calls look to the hosts that they are for."""
 
-    def send(self, call: Call[T]) -> T:
+    def send(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
-        with self._errors(), map_depth():
+        with self._errors(), map_recursion_error():
             return call.read(response)
 
-    async def asend(self, call: Call[T]) -> T:
+    async def asend(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
-        with self._errors(), map_depth():
-            if call.into is None and len(response.content) <= MAX_READ_IN_LOOP:
+        with self._errors(), map_recursion_error():
+            if call.into is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                 return call.read(response)
-            read: T = await in_thread(call.read, response)  # it looks into the file, or at many bytes
+            read: T = await run_in_thread(call.read, response)  # it looks into the file, or at many bytes
             return read
 
-    def send_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
+    def send_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
         """What `send` gives for each call, in their order; `at_once` of them travel at a time.
 
         The first error is raised. Then no other call is sent, and the calls that run are waited for but not retried.
@@ -112,11 +119,11 @@ class Client:
         results = dict(run_all([partial(self.send, call) for call in calls], at_once))
         return [results[index] for index in range(len(calls))]
 
-    async def asend_all(self, calls: Sequence[Call[T]], at_once: int) -> list[T]:
+    async def asend_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
         """As `send_all`; on an error, or when the caller is cancelled, the calls on their way are cancelled."""
         turns = asyncio.Semaphore(at_once)
 
-        async def send(call: Call[T]) -> T:
+        async def send(call: ApiRequest[T]) -> T:
             async with turns:
                 return await self.asend(call)
 
@@ -129,7 +136,7 @@ class Client:
             return [answer.result() for answer in running]
         raise first  # out here, where it keeps the cause that it came with
 
-    def run(self, flow: Flow[T]) -> T:
+    def run(self, flow: RequestFlow[T]) -> T:
         """Lead a flow to its end. Whatever goes wrong on the way, it is closed and can clean up."""
         answer = None
         with contextlib.closing(flow):
@@ -139,54 +146,56 @@ class Client:
                 except StopIteration as end:
                     result: T = end.value
                     return result
-                answer = self.send(step) if isinstance(step, Call) else self.send_all(step, AT_ONCE)
+                answer = self.send(step) if isinstance(step, ApiRequest) else self.send_all(step, MAX_CONCURRENCY)
 
-    async def arun(self, flow: Flow[T]) -> T:
+    async def arun(self, flow: RequestFlow[T]) -> T:
         """As `run`. The flow itself runs in a thread: it may touch files, which would hold up the event loop."""
         answer = None
         try:
             while True:
-                done, step = await in_thread(_next_step, flow, answer)
+                done, step = await run_in_thread(next_step, flow, answer)
                 if done:
                     result: T = step
                     return result
-                answer = await (self.asend(step) if isinstance(step, Call) else self.asend_all(step, AT_ONCE))
+                answer = await (
+                    self.asend(step) if isinstance(step, ApiRequest) else self.asend_all(step, MAX_CONCURRENCY)
+                )
         finally:
             if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # broken off: it may have to clean up
-                await in_thread(flow.close)
+                await run_in_thread(flow.close)
 
-    def stream(self, call: Call[EventReader[T]]) -> Generator[T]:
+    def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
-        with _closing(response), _cut_off_in_time(response):
+        with closing(response), close_at_deadline(response):
             reader = call.read(response)
-            watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
-            with _partial_told(reader), self._errors(), map_depth():
-                if not _is_event_stream(response):
+            watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
+            with attach_partial(reader), self._errors(), map_recursion_error():
+                if not is_event_stream(response):
                     whole = watched.read(self._limit(call))
-                    if not _holds_events(whole):
+                    if not contains_events(whole):
                         yield from reader.whole(whole)
                         return
                     watched.replay(whole)
-                events = _events(watched)
+                events = iter_events(watched)
                 for data in events:
                     yield from reader.feed(data)
                     if reader.done:
-                        _drain(response, events)
+                        drain(response, events)
                         return
                 yield from reader.whole(watched.body()) if watched.no_events else reader.end()
 
-    async def astream(self, call: Call[EventReader[T]]) -> AsyncGenerator[T]:
+    async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
         call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
             response = await self._retrying(tenacity.AsyncRetrying, call)(self._abegun, call, stack)
             reader = call.read(response)
-            watched = _Watched(response, self.stream_chunk_timeout, self._limit(call))
-            events = await stack.enter_async_context(contextlib.aclosing(_aevents(watched)))
-            with _partial_told(reader), self._errors(), map_depth():
-                if not _is_event_stream(response):
+            watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
+            events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
+            with attach_partial(reader), self._errors(), map_recursion_error():
+                if not is_event_stream(response):
                     whole = await watched.aread(self._limit(call))
-                    if not _holds_events(whole):
+                    if not contains_events(whole):
                         for item in reader.whole(whole):
                             yield item
                         return
@@ -195,7 +204,7 @@ class Client:
                     for item in reader.feed(data):
                         yield item
                     if reader.done:
-                        await _adrain(events)
+                        await adrain(events)
                         return
                 for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
@@ -203,7 +212,7 @@ class Client:
     # Opening. A good answer comes back unread; what else comes is read and raised, but for redirects, which a GET
     # follows. The async one leaves to `stack` what is to be closed and given back.
 
-    def _opened(self, call: Call[Any]) -> httpx.Response:
+    def _opened(self, call: ApiRequest[Any]) -> httpx.Response:
         """In a thread where the time is limited: no limit of httpx bounds headers that arrive byte by byte."""
         if self.deadline is None:
             return self._opened_here(call)
@@ -215,83 +224,85 @@ class Client:
                 return run_within(self.deadline.remaining(), work, httpx.Response.close)
             except TimeoutError:
                 for stream in opened:  # so that no connection of the pool is taken by a response that never begins
-                    _cut_off(stream.get_extra_info("socket"))
+                    shut_down(stream.get_extra_info("socket"))
                 raise
 
-    def _opened_here(self, call: Call[Any], opened: list[Any] | None = None) -> httpx.Response:
+    def _opened_here(self, call: ApiRequest[Any], opened: list[Any] | None = None) -> httpx.Response:
         """The streams of new connections are added to `opened`."""
-        check_wanted()
+        check_abandoned()
         with self._errors():
-            client = self.pool.client() if self.own_client is None else _open_client(self.own_client, "http_client")
+            client = self.pool.client() if self.own_client is None else require_open(self.own_client, "http_client")
             request, auth = self._request(client, call), self._auth(call)
             if opened is not None:
-                request.extensions = {**request.extensions, "trace": partial(_note_connection, opened)}
+                request.extensions = {**request.extensions, "trace": partial(_record_connection, opened)}
             for hop in range(client.max_redirects + 1):
                 home = self._home(call, request, hop)
                 if home is not None and is_private(request.url.host) and not is_private(home):
-                    raise _leads_inside(request)
+                    raise _private_address(request)
                 sender = self._discreet(client, call, request)
-                response = _noted(sender.send(request, stream=True, follow_redirects=False, **auth), call)
+                response = _mark_response(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_answer(response):
                     return response
-                with _closing(response):
-                    failed = _read_error(response)
+                with closing(response):
+                    failed = read_error_body(response)
                 request, auth = self._onward(call, response, failed), {"auth": None}
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
-    async def _aopened(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
+    async def _aopened(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         with self._errors():
             async with asyncio.timeout(self._time_left()), contextlib.AsyncExitStack() as opened:
                 if self.own_async_client is not None:
-                    client = _open_client(self.own_async_client, "http_async_client")
+                    client = require_open(self.own_async_client, "http_async_client")
                 else:
                     client = await opened.enter_async_context(self.pool.lent(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for hop in range(client.max_redirects + 1):
                     home = self._home(call, request, hop)
                     if home is not None and await ais_private(request.url.host) and not await ais_private(home):
-                        raise _leads_inside(request)
+                        raise _private_address(request)
                     sender = self._discreet(client, call, request)
-                    response = _noted(await sender.send(request, stream=True, follow_redirects=False, **auth), call)
+                    response = _mark_response(
+                        await sender.send(request, stream=True, follow_redirects=False, **auth), call
+                    )
                     if call.is_answer(response):
-                        opened.push_async_callback(_aclose, response)
+                        opened.push_async_callback(aclose, response)
                         stack.push_async_exit(opened.pop_all())
                         return response
                     try:
-                        failed = await _aread_error(response)
+                        failed = await aread_error_body(response)
                     finally:
-                        await _aclose(response)
+                        await aclose(response)
                     request, auth = self._onward(call, response, failed), {"auth": None}
                 raise httpx.TooManyRedirects("too many redirects", request=request)
 
-    def _begun(self, call: Call[Any]) -> httpx.Response:
-        with _turn(call):
+    def _begun(self, call: ApiRequest[Any]) -> httpx.Response:
+        with _slot(call):
             return self._opened(call)
 
-    async def _abegun(self, call: Call[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
-        async with _aturn(call):
+    async def _abegun(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
+        async with _aslot(call):
             return await self._aopened(call, stack)
 
-    def _answer(self, call: Call[Any]) -> httpx.Response:
+    def _answer(self, call: ApiRequest[Any]) -> httpx.Response:
         with (
-            _turn(call),
+            _slot(call),
             self._errors(),
-            _closing(self._opened(call)) as response,
-            _cut_off_in_time(response),
+            closing(self._opened(call)) as response,
+            close_at_deadline(response),
         ):
             if call.into is None:
-                return _read(response, self._limit(call), call.arrived)
-            _save(response, call.into, self._limit(call), call.arrived)
+                return read_body(response, self._limit(call), call.arrived)
+            save_body(response, call.into, self._limit(call), call.arrived)
         return response
 
-    async def _aanswer(self, call: Call[Any]) -> httpx.Response:
+    async def _aanswer(self, call: ApiRequest[Any]) -> httpx.Response:
         with self._errors():
-            async with _aturn(call), contextlib.AsyncExitStack() as stack:
+            async with _aslot(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
                 async with asyncio.timeout(self._time_left()):
                     if call.into is None:
-                        return await _aread(response, self._limit(call), call.arrived)
-                    await _asave(response, call.into, self._limit(call), call.arrived)
+                        return await aread_body(response, self._limit(call), call.arrived)
+                    await asave_body(response, call.into, self._limit(call), call.arrived)
         return response
 
     def _time_left(self) -> float | None:
@@ -303,7 +314,7 @@ class Client:
         """Turn what goes wrong into errors of ours. They name `total_timeout` where its end made the call fail, and
         hold no key, which a response may repeat."""
         try:
-            with mapped(), self._end_told():
+            with map_exceptions(), self._end_told():
                 yield
         except errors.PollinationsError as error:
             remove_key(error, self.headers)
@@ -326,7 +337,7 @@ class Client:
             remove_headers(error)
             raise self.deadline.error() from error
 
-    def _request(self, client: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+    def _request(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> httpx.Request:
         options = {name: value for name, value in call.options.items() if name != "headers"}
         options["headers"] = self._headers(call)
         url = (call.origin or self.base_url) + call.path
@@ -344,70 +355,70 @@ class Client:
             refusal.was_sent = False
             raise refusal from error
 
-    def _is_foreign(self, call: Call[Any]) -> bool:
+    def _is_foreign(self, call: ApiRequest[Any]) -> bool:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
         return call.anonymous and call.origin is not None and origin_of(call.origin) != origin_of(self.base_url)
 
-    def _home(self, call: Call[Any], request: httpx.Request, hop: int) -> str | None:
+    def _home(self, call: ApiRequest[Any], request: httpx.Request, hop: int) -> str | None:
         """The host that the developer chose, of a request whose own host a response chose; else None."""
         chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
         home = httpx.URL(chosen or call.origin or "").host
         is_chosen = hop == 0 and not call.is_origin_checked
         return None if is_chosen or request.url.host == home else home
 
-    def _auth(self, call: Call[Any]) -> dict[str, Any]:
+    def _auth(self, call: ApiRequest[Any]) -> dict[str, Any]:
         """Credentials of a client of yours stay at home."""
         return {"auth": None} if self._is_foreign(call) else {}
 
-    def _discreet(self, client: AnyClient, call: Call[Any], request: httpx.Request) -> AnyClient:
+    def _discreet(self, client: AnyClient, call: ApiRequest[Any], request: httpx.Request) -> AnyClient:
         """The client, for whom a request to somebody else is left as it is: hooks of yours run, but sign nothing."""
         if not client.event_hooks["request"]:
             return client
         home = httpx.URL(call.origin or self.base_url)
-        if not (self._is_foreign(call) or _goes_abroad(home, request.url)):
+        if not (self._is_foreign(call) or is_cross_origin(home, request.url)):
             return client
-        restore = _restoring(request)
+        restore = restoring_hook(request)
         found = copy.copy(client)  # with the same connections
-        last = _as_async(restore) if inspect.iscoroutinefunction(client.send) else restore
+        last = as_async_hook(restore) if inspect.iscoroutinefunction(client.send) else restore
         found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
         return found
 
-    def _limit(self, call: Call[Any]) -> int:
+    def _limit(self, call: ApiRequest[Any]) -> int:
         """Bytes that the body of a good answer may have."""
         return self.max_response_bytes or (MAX_IN_MEMORY if call.into is None else MAX_IN_FILE)
 
-    def _onward(self, call: Call[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
+    def _onward(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
         """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
         holds back the key, but no other header that may be secret."""
         onward = response.next_request
         if onward is None or call.method != "GET":
             raise call.error_of(failed)
-        if not is_usable(onward.url):
-            raise _unusable(onward.url)
-        if self._is_foreign(call) or _goes_abroad(response.request.url, onward.url):
-            onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in _TOLD_ABROAD})
+        if not is_requestable(onward.url):
+            raise _unusable_address(onward.url)
+        if self._is_foreign(call) or is_cross_origin(response.request.url, onward.url):
+            onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in CROSS_ORIGIN_HEADERS})
         return onward
 
-    def _headers(self, call: Call[Any]) -> httpx.Headers:
+    def _headers(self, call: ApiRequest[Any]) -> httpx.Headers:
         headers = httpx.Headers(self.headers)
         if self._is_foreign(call):
             headers = httpx.Headers({name: value for name, value in headers.items() if name == "user-agent"})
         else:
-            headers.setdefault("accept-encoding", ACCEPTED)
+            headers.setdefault("accept-encoding", ACCEPTED_ENCODINGS)
         if call.anonymous:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
         return headers
 
-    def _gives_up(self, call: Call[Any], state: tenacity.RetryCallState) -> bool:
+    def _gives_up(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> bool:
         """Whether there is no repeat any more. Nor is there one that its line would refuse: what went wrong tells more
         than such a refusal."""
-        wait = _wait(state)
+        wait = retry_delay(state)
         is_late = call.turn is not None and call.turn.is_out_of_reach(wait)
         is_over = self.deadline is not None and self.deadline.remaining() <= wait
         return is_late or is_over or state.attempt_number > self.max_retries
 
-    def _log_retry(self, call: Call[Any], state: tenacity.RetryCallState) -> None:
+    def _log_retry(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> None:
         """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
@@ -419,18 +430,18 @@ class Client:
             status, request_id,
         )  # fmt: skip
 
-    def _retrying(self, loop: Callable[..., Any], call: Call[Any], **options: Any) -> Any:
+    def _retrying(self, loop: Callable[..., Any], call: ApiRequest[Any], **options: Any) -> Any:
         return loop(
             **options,
             stop=partial(self._gives_up, call),
-            retry=tenacity.retry_if_exception(_worth_repeating),
-            wait=_wait,
+            retry=tenacity.retry_if_exception(should_retry),
+            wait=retry_delay,
             before_sleep=partial(self._log_retry, call),
             reraise=True,
         )
 
 
-def _unusable(url: httpx.URL) -> errors.InvalidResponseError:
+def _unusable_address(url: httpx.URL) -> errors.InvalidResponseError:
     error = errors.InvalidResponseError(
         f"The response leads to an address that cannot be requested: {str(url)[:200]!r}"
     )
@@ -438,7 +449,7 @@ def _unusable(url: httpx.URL) -> errors.InvalidResponseError:
     return error
 
 
-def _leads_inside(request: httpx.Request) -> errors.InvalidResponseError:
+def _private_address(request: httpx.Request) -> errors.InvalidResponseError:
     error = errors.InvalidResponseError(
         f"The response leads to a private address ({request.url.host}), which is not requested"
     )
@@ -446,21 +457,21 @@ def _leads_inside(request: httpx.Request) -> errors.InvalidResponseError:
     return error
 
 
-def _note_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
+def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
     """A trace function of httpcore."""
     if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
         opened.append(info["return_value"])
 
 
-def _turn(call: Call[Any]) -> contextlib.AbstractContextManager[None]:
+def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if call.turn is None else call.turn.taken()
 
 
-def _aturn(call: Call[Any]) -> contextlib.AbstractAsyncContextManager[None]:
+def _aslot(call: ApiRequest[Any]) -> contextlib.AbstractAsyncContextManager[None]:
     return contextlib.nullcontext() if call.turn is None else call.turn.ataken()
 
 
-def _noted(response: httpx.Response, call: Call[Any]) -> httpx.Response:
+def _mark_response(response: httpx.Response, call: ApiRequest[Any]) -> httpx.Response:
     """Tell the line of an answer that has begun, and bound its reading."""
     bound_body(response)
     if call.turn is not None:

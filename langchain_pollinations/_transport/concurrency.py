@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from langchain_pollinations._transport.request import Flow
+from langchain_pollinations._transport.request import RequestFlow
 from langchain_pollinations._warnings import caller, find_caller
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.Context
 """Set when the result of the calls in this context is not wanted any more."""
 
 
-def check_wanted() -> None:
+def check_abandoned() -> None:
     """Raise `CancelledError` if the result of the running call is not wanted any more."""
     sleep(0)
 
@@ -140,18 +140,18 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
         error = None  # its traceback holds this frame
 
 
-async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
+async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
     """What `work` gives, run in a thread of its own: those of the event loop may all be busy with the long calls of
     others, and even a cancellation would wait for them. A cancellation, and each one after it, waits until the work is
     finished: nobody touches the same file or flow beside it."""
     answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context = contextvars.copy_context()
     context.run(caller.set, find_caller())
-    threading.Thread(target=_answer_with, args=(answer, context.run, work, *args), name="pollinations").start()
-    return await _finished(asyncio.wrap_future(answer))
+    threading.Thread(target=_set_result, args=(answer, context.run, work, *args), name="pollinations").start()
+    return await wait_finished(asyncio.wrap_future(answer))
 
 
-async def _finished(running: asyncio.Future[T]) -> T:
+async def wait_finished(running: asyncio.Future[T]) -> T:
     """Its result. A cancellation, and each one after it, waits until it is there."""
     try:
         return await asyncio.shield(running)
@@ -163,7 +163,7 @@ async def _finished(running: asyncio.Future[T]) -> T:
         raise
 
 
-def _answer_with(answer: concurrent.futures.Future[Any], work: Callable[..., Any], *args: Any) -> None:
+def _set_result(answer: concurrent.futures.Future[Any], work: Callable[..., Any], *args: Any) -> None:
     answer.set_running_or_notify_cancel()
     try:
         result = work(*args)
@@ -175,7 +175,7 @@ def _answer_with(answer: concurrent.futures.Future[Any], work: Callable[..., Any
         del answer  # it holds the error, and the error's traceback this frame
 
 
-def _next_step(flow: Flow[Any], answer: Any) -> tuple[bool, Any]:
+def next_step(flow: RequestFlow[Any], answer: Any) -> tuple[bool, Any]:
     """Whether a flow has ended, and its result or next step. (A StopIteration cannot leave a thread.)"""
     try:
         return False, flow.send(answer)

@@ -17,49 +17,49 @@ from langchain_pollinations._transport.timeouts import deadline_of
 
 
 @contextlib.contextmanager
-def _closing(response: httpx.Response) -> Iterator[httpx.Response]:
+def closing(response: httpx.Response) -> Iterator[httpx.Response]:
     try:
         yield response
     finally:
         try:
             response.close()
         finally:
-            _discard_surplus(response)
+            _close_with_surplus(response)
 
 
-async def _aclose(response: httpx.Response) -> None:
+async def aclose(response: httpx.Response) -> None:
     try:
         await response.aclose()
     finally:
-        _discard_surplus(response)
+        _close_with_surplus(response)
 
 
-def _discard_surplus(response: httpx.Response) -> None:
+def _close_with_surplus(response: httpx.Response) -> None:
     """Give up a connection that has brought more than the response: httpcore 1.0 would read the surplus as the response
     to the next request. Surplus that arrives later is found by httpcore itself."""
     found: Any = native_stream(response.stream)
     for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
         found = getattr(found, name, None)
     if found is not None and found.trailing_data[0]:
-        _cut_off(response.extensions["network_stream"].get_extra_info("socket"))
+        shut_down(response.extensions["network_stream"].get_extra_info("socket"))
 
 
 @contextlib.contextmanager
-def _cut_off_in_time(response: httpx.Response) -> Iterator[None]:
+def close_at_deadline(response: httpx.Response) -> Iterator[None]:
     """End the connection of a response at the deadline of its call."""
     deadline = deadline_of(response)
-    with _cut_off_after(response, None if deadline is None else deadline.remaining()):
+    with close_after(response, None if deadline is None else deadline.remaining()):
         yield
 
 
 @contextlib.contextmanager
-def _cut_off_after(response: httpx.Response, seconds: float | None) -> Iterator[Callable[[], bool]]:
+def close_after(response: httpx.Response, seconds: float | None) -> Iterator[Callable[[], bool]]:
     """End the connection of a response after some seconds. The result says whether they are over."""
     ends = math.inf if seconds is None else time.monotonic() + seconds
     stream = response.extensions.get("network_stream")
     watch: threading.Timer | None = None
     if seconds is not None and stream is not None and response.http_version.startswith("HTTP/1"):
-        watch = threading.Timer(max(seconds, 0), _cut_off_unread, [response, stream.get_extra_info("socket")])
+        watch = threading.Timer(max(seconds, 0), _shut_down_unread, [response, stream.get_extra_info("socket")])
         watch.daemon = True
         watch.start()
     try:
@@ -69,12 +69,12 @@ def _cut_off_after(response: httpx.Response, seconds: float | None) -> Iterator[
             watch.cancel()
 
 
-def _cut_off_unread(response: httpx.Response, link: socket.socket) -> None:
+def _shut_down_unread(response: httpx.Response, link: socket.socket) -> None:
     """End the connection of a response that is still being read: later the connection belongs to another one."""
     if not response.is_closed:
-        _cut_off(link)
+        shut_down(link)
 
 
-def _cut_off(link: socket.socket) -> None:
+def shut_down(link: socket.socket) -> None:
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_RDWR)

@@ -55,14 +55,14 @@ def named_variables() -> Iterator[None]:
         yield
     except _FAULTS as error:
         refusal = InvalidRequestError(
-            f"The HTTP client cannot be built ({type(error).__name__}): check {_suspects()}; or pass http_client and "
-            "http_async_client"
+            f"The HTTP client cannot be built ({type(error).__name__}): check {_suspect_variables()}; or pass "
+            "http_client and http_async_client"
         )
         refusal.was_sent = False
         raise refusal from error
 
 
-def _suspects() -> str:
+def _suspect_variables() -> str:
     given = {
         name: (check, value)
         for upper, check in _CHECKS.items()

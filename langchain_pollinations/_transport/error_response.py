@@ -98,7 +98,7 @@ _FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 530), 598, 599})
 
 
-def from_response(
+def error_from_response(
     response: httpx.Response, meaning: type[PollinationsError] | None = None, message: str | None = None
 ) -> PollinationsError:
     """The error that an answer of 300 or more stands for. The body must have been read.
@@ -112,7 +112,7 @@ def from_response(
         return _redirected(response)
     if response.status_code == 402 and "payment-required" in response.headers and meaning is None:
         return _payment_offered(response)
-    body = _body(response)
+    body = _parse_body(response)
     return _from_body(
         body,
         status=response.status_code,
@@ -131,7 +131,7 @@ def _payment_offered(response: httpx.Response) -> AuthenticationError:
         "itself: set POLLINATIONS_API_KEY or pass api_key=...",
         status_code=response.status_code,
         request_id=response.headers.get("x-request-id"),
-        body=_body(response),
+        body=_parse_body(response),
         fix_url=KEYS_PAGE,
     )
 
@@ -161,11 +161,11 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
     try:
         body = response.json()
     except (ValueError, RecursionError) as error:
-        raise not_expected(response, expected) from error
+        raise unexpected_response(response, expected) from error
     if not isinstance(body, dict):
-        raise not_expected(response, expected)
+        raise unexpected_response(response, expected)
     if is_failure(body):
-        raise from_event(body, request_id=response.headers.get("x-request-id"))
+        raise error_from_event(body, request_id=response.headers.get("x-request-id"))
     return body
 
 
@@ -186,7 +186,7 @@ def _is_bare_error(body: Mapping[str, Any]) -> bool:
     return is_failed or any(isinstance(body.get(name), str | list) and body[name] for name in ("detail", "errors"))
 
 
-def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
+def error_from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
     """The error for an answer that is one of the service's notices; None for any other answer.
 
     Args:
@@ -201,7 +201,7 @@ def from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None)
         kind: type[PollinationsError] = AuthenticationError
         message = _MIGRATION_MESSAGE
     else:
-        kind = _class(notice.status, notice.code, None, {})
+        kind = _error_class(notice.status, notice.code, None, {})
         message = " ".join(text.split())
     return kind(
         message,
@@ -219,11 +219,14 @@ _MIGRATION_MESSAGE = (
 )
 
 
-def not_expected(response: httpx.Response, expected: str) -> PollinationsError:
+def unexpected_response(response: httpx.Response, expected: str) -> PollinationsError:
     """The error for an answer with status 200 that is something else: that of a notice, else an
     `InvalidResponseError` which says what came and how it begins."""
     kind = response.headers.get("content-type", "no content type")
-    if kind.startswith("text/plain") and (refusal := from_notice(response.text, response.headers, None)) is not None:
+    if (
+        kind.startswith("text/plain")
+        and (refusal := error_from_notice(response.text, response.headers, None)) is not None
+    ):
         return refusal
     start = " ".join(response.content[:200].decode("utf-8", "replace").split())
     return InvalidResponseError(
@@ -246,7 +249,7 @@ _STATUS_BY_TYPE: Mapping[str, int] = {
 }
 
 
-def from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
+def error_from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
     """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
     error = _error_object(event)
     code = error.get("code")
@@ -282,16 +285,16 @@ def _from_body(
     code = error.get("code")
     upstream = details.get("upstreamStatus")
     upstream = upstream if isinstance(upstream, int) else None
-    kind = meaning or _class(status, code if isinstance(code, str) else None, body, error)
+    kind = meaning or _error_class(status, code if isinstance(code, str) else None, body, error)
     found = kind(
         message or _message(body, error, details) or fallback,
         status_code=status,
         code=None if code is None else str(code),
-        request_id=request_id or _text(error.get("requestId")),
+        request_id=request_id or _non_empty_string(error.get("requestId")),
         retry_after=retry_after,
         body=body,
         upstream_status=upstream,
-        fix_url=_text(error.get("fixUrl")) or fix_page(fix_links(str(error.get("message")))),
+        fix_url=_non_empty_string(error.get("fixUrl")) or fix_page(fix_links(str(error.get("message")))),
         param="model" if kind is UnknownModelError else _param(error, details),
     )
     if upstream in _FINAL_UPSTREAM or (isinstance(found, ServiceError) and status not in {None, *_RETRYABLE_STATUS}):
@@ -299,7 +302,7 @@ def _from_body(
     return found
 
 
-def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
+def _error_class(status: int | None, code: str | None, body: Any, error: Mapping[str, Any]) -> type[PollinationsError]:
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]
     if status in (None, 400, 413) and _mentions_overflow(body, error):
@@ -314,11 +317,11 @@ def _class(status: int | None, code: str | None, body: Any, error: Mapping[str, 
 def _mentions_overflow(body: Any, error: Mapping[str, Any]) -> bool:
     """Whether the error itself, or the provider's error inside it, speaks of the length of the input. Other fields are
     not read: they may repeat the prompt, which may speak of anything."""
-    text = " ".join([body] if isinstance(body, str) else _statements(error)).lower()
+    text = " ".join([body] if isinstance(body, str) else _error_texts(error)).lower()
     return any(phrase in text for phrase in _OVERFLOW_PHRASES)
 
 
-def _statements(error: Mapping[str, Any]) -> Iterator[str]:
+def _error_texts(error: Mapping[str, Any]) -> Iterator[str]:
     """Message and code of an error, and those of the provider's error, which is JSON in a string."""
     yield from (str(error[key]) for key in ("message", "code") if error.get(key))
     details = error.get("details")
@@ -334,7 +337,7 @@ def _statements(error: Mapping[str, Any]) -> Iterator[str]:
     yield from (str(inner[key]) for key in ("message", "code") if inner.get(key))
 
 
-def _body(response: httpx.Response) -> Any:
+def _parse_body(response: httpx.Response) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError):
@@ -358,10 +361,10 @@ def _error_object(body: Any) -> Mapping[str, Any]:
 def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
     if isinstance(body, str):
         return _from_page(body)
-    message = _text(error.get("message"))
+    message = _non_empty_string(error.get("message"))
     fields = details.get("fieldErrors")
     if isinstance(fields, Mapping) and fields:
-        told = "; ".join(f"{name}: {_sentence(reasons)}" for name, reasons in fields.items())
+        told = "; ".join(f"{name}: {_join_reasons(reasons)}" for name, reasons in fields.items())
         return f"{message}: {told}" if message else told
     return message
 
@@ -371,10 +374,10 @@ def _param(error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
     fields = details.get("fieldErrors")
     if isinstance(fields, Mapping) and len(fields) == 1:
         return str(next(iter(fields)))
-    return _text(error.get("param"))
+    return _non_empty_string(error.get("param"))
 
 
-def _sentence(reasons: Any) -> str:
+def _join_reasons(reasons: Any) -> str:
     return ", ".join(map(str, reasons)) if isinstance(reasons, list) else str(reasons)
 
 
@@ -386,7 +389,7 @@ def _from_page(text: str) -> str | None:
     return text[:500] or None
 
 
-def _text(value: Any) -> str | None:
+def _non_empty_string(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 

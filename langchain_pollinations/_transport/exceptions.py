@@ -21,7 +21,7 @@ from langchain_pollinations.errors import (
 
 
 @contextmanager
-def mapped() -> Iterator[None]:
+def map_exceptions() -> Iterator[None]:
     """Turn what httpx (or aiohttp under it) raises into errors of ours."""
     try:
         yield
@@ -41,7 +41,7 @@ def mapped() -> Iterator[None]:
 
 
 @contextmanager
-def map_depth() -> Iterator[None]:
+def map_recursion_error() -> Iterator[None]:
     """Turn the error of a response that is nested too deeply to be parsed into one of ours."""
     try:
         yield
@@ -57,7 +57,7 @@ def remove_headers(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if _passes_aiohttp(error.__traceback__):  # whose frames have the headers in a variable
+        if _has_aiohttp_frame(error.__traceback__):  # whose frames have the headers in a variable
             error.__traceback__ = None
         if isinstance(error, httpx.HTTPError):
             with suppress(RuntimeError):
@@ -72,7 +72,7 @@ def remove_headers(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _passes_aiohttp(trace: TracebackType | None) -> bool:
+def _has_aiohttp_frame(trace: TracebackType | None) -> bool:
     while trace is not None:
         if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "aiohttp":
             return True
@@ -85,21 +85,21 @@ def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
     secret = headers.get("authorization", "").rpartition(" ")[2]
     # A shorter one is the dummy of a gateway, and may be a part of any word.
     if len(secret) >= 8 and secret in repr((error.args, vars(error))):
-        error.args = tuple(_without(secret, each) for each in error.args)
+        error.args = tuple(_replace(secret, each) for each in error.args)
         for name, value in vars(error).items():
-            setattr(error, name, _without(secret, value))
+            setattr(error, name, _replace(secret, value))
 
 
-def _without(secret: str, value: Any) -> Any:
+def _replace(secret: str, value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(secret, "***")
     if isinstance(value, dict):
-        return {_without(secret, key): _without(secret, each) for key, each in value.items()}
-    return [_without(secret, each) for each in value] if isinstance(value, list) else value
+        return {_replace(secret, key): _replace(secret, each) for key, each in value.items()}
+    return [_replace(secret, each) for each in value] if isinstance(value, list) else value
 
 
 def _from_httpx(error: httpx.HTTPError) -> PollinationsError:
-    found = _named(error)
+    found = _classify(error)
     found.was_sent = _was_sent(error)
     return found
 
@@ -119,7 +119,7 @@ _UNSENT = (
 )
 
 
-def _named(error: httpx.HTTPError) -> PollinationsError:
+def _classify(error: httpx.HTTPError) -> PollinationsError:
     cause = error.__cause__
     # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
     misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)

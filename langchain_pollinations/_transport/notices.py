@@ -63,7 +63,7 @@ def is_private(headers: Mapping[str, str]) -> bool:
 
 def may_become_notice(text: str) -> bool:
     """Whether a text that may go on is a notice, or the beginning of one."""
-    start = _plain(text)
+    start = _normalized(text)
     return any(start.startswith(beginning) or beginning.startswith(start) for beginning in (*_BEGINNINGS, MIGRATION))
 
 
@@ -78,7 +78,7 @@ def read_notice(text: str, headers: Mapping[str, str], total_tokens: int | None)
     """
     if total_tokens:
         return None
-    start, links = _plain(text), fix_links(text)
+    start, links = _normalized(text), fix_links(text)
     if start.startswith(MIGRATION):
         is_migration = all(word in text.lower() for word in ("pollinations", "legacy"))
         return Notice() if is_migration else None
@@ -100,7 +100,7 @@ def fix_page(links: list[str]) -> str | None:
     return next((link for link in links if urlsplit(link).path not in ("", "/", "/quests")), None)
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     return text.lstrip().replace("\u2019", "'")
 
 

@@ -56,12 +56,12 @@ _PRIVATE_NAMES = tuple(
 )
 
 
-def plain_host(host: str) -> str:
+def normalize_host(host: str) -> str:
     """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
     return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
 
 
-def is_usable(url: httpx.URL) -> bool:
+def is_requestable(url: httpx.URL) -> bool:
     """Whether a request can go to an address: http or https, a host that can be looked up, a port, and no user name,
     which would be sent as credentials."""
     host = url.raw_host.decode("ascii")
@@ -71,14 +71,14 @@ def is_usable(url: httpx.URL) -> bool:
 
 
 def has_private_name(host: str) -> bool:
-    """Whether a host, as `plain_host` gives it, has a name of a private network: names of one word are such names."""
+    """Whether a host, as `normalize_host` gives it, has a name of a private network. Single-label names are private."""
     return f".{host}".endswith(_PRIVATE_NAMES) or not ("." in host or ":" in host)
 
 
 def is_private(host: str) -> bool:
     """Whether a host is private, by its name or by an address that the name resolves to. A name that cannot be
     resolved in a few seconds is not: a proxy may know it."""
-    host = plain_host(host)
+    host = normalize_host(host)
     if has_private_name(host):
         return True
     try:
@@ -90,7 +90,7 @@ def is_private(host: str) -> bool:
 
 async def ais_private(host: str) -> bool:
     """As `is_private`."""
-    host = plain_host(host)
+    host = normalize_host(host)
     if has_private_name(host):
         return True
     try:
@@ -122,7 +122,7 @@ def _is_public(address: str) -> bool:
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:
+def restoring_hook(request: httpx.Request) -> Callable[[httpx.Request], None]:
     """What gives a request the address and the headers back that it has now. The request may be one of httpx2."""
     url, headers = str(request.url), request.headers.raw
 
@@ -132,17 +132,17 @@ def _restoring(request: httpx.Request) -> Callable[[httpx.Request], None]:
     return restore
 
 
-def _as_async(hook: Callable[[httpx.Request], None]) -> Callable[[httpx.Request], Awaitable[None]]:
+def as_async_hook(hook: Callable[[httpx.Request], None]) -> Callable[[httpx.Request], Awaitable[None]]:
     async def run(request: httpx.Request) -> None:
         hook(request)
 
     return run
 
 
-_TOLD_ABROAD = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})
+CROSS_ORIGIN_HEADERS = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})
 
 
-def _goes_abroad(here: httpx.URL, there: httpx.URL) -> bool:
+def is_cross_origin(here: httpx.URL, there: httpx.URL) -> bool:
     """Whether it is another origin. The same host with TLS is not, as for httpx."""
     before, after = origin_of(here), origin_of(there)
     upgrade = (("http", here.host, 80), ("https", here.host, 443))

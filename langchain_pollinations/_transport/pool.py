@@ -17,13 +17,13 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.concurrency import _finished
+from langchain_pollinations._transport.concurrency import wait_finished
 from langchain_pollinations._transport.environment import named_variables
 
 AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 
-WORN = 25
+MAX_CANCELLED = 25
 """Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
 its 100 connections for a call that is cancelled while it gets its connection or gives it back. Nothing but closing the
 client frees that place, and when all are taken, calls wait for ever."""
@@ -32,7 +32,7 @@ client frees that place, and when all are taken, calls wait for ever."""
 Transport = Literal["httpx", "aiohttp"]
 
 
-class Pool:
+class ConnectionPool:
     """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
@@ -51,31 +51,31 @@ class Pool:
         self._lock = threading.Lock()
         self._sync: httpx.Client | None = None
         self._closer: weakref.finalize[..., Any] | None = None
-        self._async: list[_Kept] = []
+        self._async: list[_PooledClient] = []
 
     def __eq__(self, other: object) -> bool:
         """Pools hold nothing that tells two wrappers apart."""
-        return isinstance(other, Pool)
+        return isinstance(other, ConnectionPool)
 
     __hash__ = object.__hash__
 
-    def __reduce__(self) -> tuple[type[Pool], tuple[()]]:
-        return Pool, ()
+    def __reduce__(self) -> tuple[type[ConnectionPool], tuple[()]]:
+        return ConnectionPool, ()
 
     def client(self) -> httpx.Client:
         self._check_process()
         with self._lock:
             if self._sync is None or self._sync.is_closed:
                 with named_variables():
-                    self._sync = _without_cookies(httpx.Client(verify=_tls()))
+                    self._sync = _without_cookies(httpx.Client(verify=_ssl_context()))
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    def lent(self, transport: Transport) -> _Lent:
+    def lent(self, transport: Transport) -> _Lease:
         """The client of this event loop, for one call from its opening to its end."""
-        return _Lent(self, transport)
+        return _Lease(self, transport)
 
-    async def _lend(self, transport: Transport) -> _Kept:
+    async def _lend(self, transport: Transport) -> _PooledClient:
         self._check_process()
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -88,18 +88,18 @@ class Pool:
                     kept.calls += 1
                     return kept
             client = _new_async_client(transport)
-            keeper = _keeping(client)
+            keeper = _close_with_loop(client)
             # The finalizer keeps the client out of the garbage of its pool: aiohttp logs an error for each session
             # that is collected before it is closed.
             release = weakref.finalize(self, _release, os.getpid(), loop, client, keeper)
-            kept = _Kept(loop, transport, client, keeper, release, calls=1)
+            kept = _PooledClient(loop, transport, client, keeper, release, calls=1)
             self._async.append(kept)
         # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
         # the one hook that lets connections go before their loop does.
         await anext(kept.keeper)
         return kept
 
-    async def _give_back(self, kept: _Kept, broken_off: bool) -> None:
+    async def _give_back(self, kept: _PooledClient, broken_off: bool) -> None:
         kept.calls -= 1
         kept.broken_off += broken_off
         if kept.is_worn and not kept.calls:
@@ -125,18 +125,18 @@ class Pool:
         loop = asyncio.get_running_loop()
         await self._aclose([kept for kept in self._async if kept.loop is loop])
 
-    async def _aclose(self, closing: Sequence[_Kept]) -> None:
+    async def _aclose(self, closing: Sequence[_PooledClient]) -> None:
         with self._lock:  # nobody closes what another is closing
             mine = [kept for kept in closing if kept in self._async]
             self._async = [kept for kept in self._async if kept not in mine]
         for kept in mine:
             kept.release.detach()
             if not kept.client.is_closed:  # by the end of its loop
-                await _finished(asyncio.ensure_future(kept.keeper.aclose()))
+                await wait_finished(asyncio.ensure_future(kept.keeper.aclose()))
 
 
 @dataclass(eq=False)
-class _Kept:
+class _PooledClient:
     """An async client, what closes it, and how it is used."""
 
     loop: asyncio.AbstractEventLoop
@@ -150,13 +150,13 @@ class _Kept:
 
     @property
     def is_worn(self) -> bool:
-        return self.broken_off >= WORN
+        return self.broken_off >= MAX_CANCELLED
 
 
-class _Lent:
+class _Lease:
     """A client as a context. No generator: a loop that shuts down would close that before the call that is in it."""
 
-    def __init__(self, pool: Pool, transport: Transport) -> None:
+    def __init__(self, pool: ConnectionPool, transport: Transport) -> None:
         self._pool = pool
         self._transport = transport
 
@@ -172,14 +172,14 @@ class _Lent:
 
 
 @cache  # reading the certificates takes 20 ms, too long for each client and each event loop
-def _tls() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
 def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
         with named_variables():
-            return _without_cookies(httpx.AsyncClient(verify=_tls()))
+            return _without_cookies(httpx.AsyncClient(verify=_ssl_context()))
     # Its client, not its bare transport, which would turn off proxies from the environment.
     try:
         from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
@@ -189,7 +189,7 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
     with named_variables():
-        client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_tls()))
+        client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_ssl_context()))
     for carrier in (client._transport, *client._mounts.values()):
         if isinstance(carrier, AiohttpTransport):
             carrier.client = new_session(carrier)
@@ -202,7 +202,7 @@ def _without_cookies(client: AnyClient) -> AnyClient:
     return client
 
 
-async def _keeping(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
+async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
     try:
         yield client
     finally:
@@ -235,13 +235,13 @@ def check_client(client: Any, argument: str) -> None:
     kind = "AsyncClient" if is_async else "Client"
     send, build = getattr(client, "send", None), getattr(client, "build_request", None)
     if isinstance(client, type) or not callable(send) or not callable(build):
-        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_name_of(client)}")
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_type_name(client)}")
     if inspect.iscoroutinefunction(send) is not is_async:
         field = "http_client" if is_async else "http_async_client"
-        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_name_of(client)} goes into {field}")
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_type_name(client)} goes into {field}")
 
 
-def _open_client(client: AnyClient, argument: str) -> AnyClient:
+def require_open(client: AnyClient, argument: str) -> AnyClient:
     if getattr(client, "is_closed", False):
         refusal = errors.InvalidRequestError(
             f"{argument}: this client is closed; give an open one, or None", param=argument
@@ -251,5 +251,5 @@ def _open_client(client: AnyClient, argument: str) -> AnyClient:
     return client
 
 
-def _name_of(client: Any) -> str:
+def _type_name(client: Any) -> str:
     return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__

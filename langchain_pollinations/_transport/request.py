@@ -13,13 +13,13 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 import httpx
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.error_response import from_response
+from langchain_pollinations._transport.error_response import error_from_response
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class EventReader(Protocol[T_co]):
+class EventParser(Protocol[T_co]):
     """What reads a stream: fed with the data of each event, it gives what they amount to."""
 
     @property
@@ -57,11 +57,11 @@ class Limiter(Protocol):
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
+class ApiRequest(Generic[T]):
     """One request to the service, and how to read its answer.
 
     `path` starts with a slash and is percent-encoded. `read` gets the answer with its body read, or for a stream
-    (where it makes the `EventReader`) before that.
+    (where it makes the `EventParser`) before that.
     """
 
     method: Literal["GET", "POST"]
@@ -77,30 +77,30 @@ class Call(Generic[T]):
     """Whether it goes without the key; to a foreign host also without other headers, cookies and credentials."""
     into: Path | None = None
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
-    arrived: Arrived | None = None
+    arrived: OnProgress | None = None
     """Told first when the answer begins, then after each piece."""
     is_answer: Callable[[httpx.Response], bool] = attrgetter("is_success")
     """Whether an answer, whose body is not read yet, holds what was asked for."""
-    error_of: Callable[[httpx.Response], errors.PollinationsError] = from_response
+    error_of: Callable[[httpx.Response], errors.PollinationsError] = error_from_response
     """What any other answer stands for. Its body has been read."""
     turn: Limiter | None = None
     """The place in a line that each attempt waits for; None where there is no line. It is held while the request is
     under way, and of a stream until that begins: who reads it may make other calls meanwhile."""
 
 
-Flow = Generator[Call[Any] | Sequence[Call[Any]], Any, T]
+RequestFlow = Generator[ApiRequest[Any] | Sequence[ApiRequest[Any]], Any, T]
 """A conversation without I/O: it yields a call (or several, which may travel at once), is sent what their readers
 made of the answers, and returns its result. `Client.run` and `Client.arun` lead it. It may touch files."""
 
-MAX_READ_IN_LOOP = 1024 * 1024
+MAX_PARSED_IN_LOOP = 1024 * 1024
 """Bytes of a body that are read in the event loop; a larger one is read in a thread."""
 
-AT_ONCE = 4
+MAX_CONCURRENCY = 4
 """Calls of one flow that travel at the same time."""
 
 
 def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, bytes, str]]]) -> dict[str, Any]:
-    """Options of a `Call` that sends a form. Equal forms are equal bytes: a repeat joins the running generation.
+    """Options of a `ApiRequest` that sends a form. Equal forms are equal bytes: a repeat joins the running generation.
 
     Args:
         fields: Texts by name.
@@ -114,5 +114,5 @@ def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, b
     return {"data": fields, "files": files, "headers": headers}
 
 
-Arrived: TypeAlias = Callable[[int, int | None], None]
+OnProgress: TypeAlias = Callable[[int, int | None], None]
 """Who is told the bytes that have come, and how many there will be where that is known."""

@@ -16,18 +16,26 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.body import MAX_ERROR, MAX_EVENT, _aread, _read, aiter_body, iter_body, with_body
-from langchain_pollinations._transport.connections import _cut_off, _cut_off_after
+from langchain_pollinations._transport.body import (
+    MAX_ERROR,
+    MAX_EVENT,
+    aiter_body,
+    aread_body,
+    iter_body,
+    read_body,
+    with_body,
+)
+from langchain_pollinations._transport.connections import close_after, shut_down
 from langchain_pollinations._transport.exceptions import remove_headers
-from langchain_pollinations._transport.request import EventReader
+from langchain_pollinations._transport.request import EventParser
 from langchain_pollinations._transport.timeouts import deadline_of
 
-DRAIN_TIME = 1.0
+DRAIN_TIMEOUT = 1.0
 """Seconds that the end of a body may take to come after the end of the answer."""
 
 
 @contextlib.contextmanager
-def _partial_told(reader: EventReader[Any]) -> Iterator[None]:
+def attach_partial(reader: EventParser[Any]) -> Iterator[None]:
     """Let the error that ends a stream carry what had arrived."""
     try:
         yield
@@ -40,11 +48,11 @@ def _partial_told(reader: EventReader[Any]) -> Iterator[None]:
 # there is no matter of the answer; a server that keeps the connection open is cut off.
 
 
-def _drain(response: httpx.Response, events: Iterator[str]) -> None:
+def drain(response: httpx.Response, events: Iterator[str]) -> None:
     stream = response.extensions.get("network_stream")
     if stream is None or not response.http_version.startswith("HTTP/1"):
         return  # HTTP/2, which a client of yours may speak, shares its connection with other answers
-    watch = threading.Timer(DRAIN_TIME, _cut_off, [stream.get_extra_info("socket")])
+    watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
     watch.start()
     try:
         with contextlib.suppress(httpx.HTTPError, errors.PollinationsError):
@@ -54,21 +62,21 @@ def _drain(response: httpx.Response, events: Iterator[str]) -> None:
         watch.cancel()
 
 
-async def _adrain(events: AsyncIterator[str]) -> None:
+async def adrain(events: AsyncIterator[str]) -> None:
     with contextlib.suppress(httpx.HTTPError, errors.PollinationsError, TimeoutError):
-        async with asyncio.timeout(DRAIN_TIME):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
             async for _ in events:
                 pass
 
 
-class _Watched:
+class EventBody:
     """What httpx-sse reads of a response, with a clock that only whole events restart.
 
     It takes a mark of UTF-8 off the text, which would cost the first event, and closes it with an empty line, since a
     last event that only the end of the stream closes counts. A text without any event is kept.
     """
 
-    headers = {"content-type": "text/event-stream"}  # as `_is_event_stream` found it, in whatever case
+    headers = {"content-type": "text/event-stream"}  # as `is_event_stream` found it, in whatever case
 
     def __init__(self, response: httpx.Response, limit: float | None, max_bytes: int) -> None:
         self.limit = limit
@@ -96,9 +104,9 @@ class _Watched:
 
     def read(self, limit: int) -> httpx.Response:
         """The body of a response that is no event stream, within the time of an event."""
-        with _cut_off_after(self._response, self.time_left()) as is_over:
+        with close_after(self._response, self.time_left()) as is_over:
             try:
-                whole = _read(self._response, limit)
+                whole = read_body(self._response, limit)
             except (httpx.HTTPError, errors.PollinationsError):
                 if not is_over():
                     raise
@@ -106,18 +114,18 @@ class _Watched:
                 if not is_over():
                     return whole
         self.check_deadline()
-        raise _stalled(self.limit)
+        raise _stall_error(self.limit)
 
     async def aread(self, limit: int) -> httpx.Response:
         """As `read`."""
         try:
             async with asyncio.timeout(self.time_left()) as time_limit:
-                return await _aread(self._response, limit)
+                return await aread_body(self._response, limit)
         except TimeoutError as error:
             if not time_limit.expired():
                 raise
             self.check_deadline()
-            raise _stalled(self.limit) from error
+            raise _stall_error(self.limit) from error
 
     def replay(self, whole: httpx.Response) -> None:
         """Take the events from a body that was read."""
@@ -145,7 +153,7 @@ class _Watched:
         with self._silence_told():
             for text in map(decoder.decode, iter_body(self._response, self._max_bytes, size=None)):
                 if self.limit is not None and time.monotonic() - self._since > self.limit:
-                    raise _stalled(self.limit)
+                    raise _stall_error(self.limit)
                 yield self._noted(text)
         yield "\n\n"
 
@@ -175,26 +183,26 @@ class _Watched:
                 raise
             remove_headers(error)
             self.check_deadline()
-            raise _stalled(self.limit) from error
+            raise _stall_error(self.limit) from error
 
 
-def _events(watched: _Watched) -> Generator[str]:
+def iter_events(watched: EventBody) -> Generator[str]:
     for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
-        if not _says_something(event):
+        if not _has_content(event):
             continue
         watched.restart()
-        yield _told(event)
+        yield _event_data(event)
         watched.restart()
 
 
-async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
+async def aiter_events(watched: EventBody) -> AsyncGenerator[str]:
     events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
     async with contextlib.aclosing(events):
         while True:
             try:
                 async with asyncio.timeout(watched.time_left()) as limit:
                     event = await anext(events)
-                    while not _says_something(event):
+                    while not _has_content(event):
                         event = await anext(events)
             except StopAsyncIteration:
                 return
@@ -202,17 +210,17 @@ async def _aevents(watched: _Watched) -> AsyncGenerator[str]:
                 if not limit.expired():
                     raise
                 watched.check_deadline()
-                raise _stalled(watched.limit) from error
+                raise _stall_error(watched.limit) from error
             watched.restart()
-            yield _told(event)
+            yield _event_data(event)
 
 
-def _says_something(event: ServerSentEvent) -> bool:
+def _has_content(event: ServerSentEvent) -> bool:
     """Whether an event has data or a name. After an `id:` line httpx-sse makes an event of each comment, too."""
     return bool(event.data) or event.event != "message"
 
 
-def _told(event: ServerSentEvent) -> str:
+def _event_data(event: ServerSentEvent) -> str:
     """The data of an event; where only its name calls it an error, in the form of one."""
     if event.event.lower() != "error":
         return event.data
@@ -223,25 +231,25 @@ def _told(event: ServerSentEvent) -> str:
     return event.data if isinstance(error, dict) and "error" in error else json.dumps({"error": error})
 
 
-def _stalled(limit: float | None) -> errors.StreamTimeoutError:
+def _stall_error(limit: float | None) -> errors.StreamTimeoutError:
     return errors.StreamTimeoutError(
         f"The stream stayed without an event for {limit} s; raise `stream_chunk_timeout` if the model needs longer"
     )
 
 
-_EVENTS = re.compile(r"\ufeff?\s*(data|event|id|retry)?:")
+_EVENT_START = re.compile(r"\ufeff?\s*(data|event|id|retry)?:")
 
 
 _JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
 
 
-def _holds_events(response: httpx.Response) -> bool:
+def contains_events(response: httpx.Response) -> bool:
     """Whether a body is a stream of events under another name. What calls itself text has to hold an event of JSON: a
     text may begin with `data:` or `:)`."""
-    begins = _EVENTS.match(response.text) is not None
+    begins = _EVENT_START.match(response.text) is not None
     is_text = response.headers.get("content-type", "").startswith("text/")
     return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)
 
 
-def _is_event_stream(response: httpx.Response) -> bool:
+def is_event_stream(response: httpx.Response) -> bool:
     return bool(response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream")

@@ -15,16 +15,16 @@ from langchain_core.documents import Document
 from langchain_core.tools import ToolException
 from pydantic import BaseModel, Field
 
-from langchain_pollinations._media.audio_options import LONGEST_VOICE
+from langchain_pollinations._media.audio_options import MAX_VOICE
 from langchain_pollinations._media.formats import sniff
-from langchain_pollinations._media.recordings import LARGEST
-from langchain_pollinations._media.references import Reading
+from langchain_pollinations._media.recordings import MAX_RECORDING_BYTES
+from langchain_pollinations._media.references import ReferenceReader
 from langchain_pollinations._safe_text import safe_lines
-from langchain_pollinations._transport.request import Call, Flow
+from langchain_pollinations._transport.request import ApiRequest, RequestFlow
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import InvalidRequestError, NotFoundError, PayloadTooLargeError
 from langchain_pollinations.media import Media
-from langchain_pollinations.tools.base import Content, MediaTool, _chosen
+from langchain_pollinations.tools.base import Content, MediaTool, chosen_arguments
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import UNKNOWN
 
@@ -36,7 +36,7 @@ class SpeechInput(BaseModel):
 
     text: str = Field(description="What is to be read aloud, word for word.")
     voice: str | None = Field(
-        default=None, max_length=LONGEST_VOICE, description="Name of the voice. Leave out for the default."
+        default=None, max_length=MAX_VOICE, description="Name of the voice. Leave out for the default."
     )
 
 
@@ -128,8 +128,8 @@ class PollinationsTranscribeTool(MediaTool):
     ) -> tuple[Content, dict[str, Any]]:
         options = self._named(words, options)
         with self._telling(options):
-            chosen = _chosen(options)
-            with _lost_told():
+            chosen = chosen_arguments(options)
+            with _explain_missing():
                 recording = self.transcriber._client.run(self._recording(chosen.pop("recording")))
             return self._result(self.transcriber.transcribe(recording, **chosen))
 
@@ -138,31 +138,31 @@ class PollinationsTranscribeTool(MediaTool):
     ) -> tuple[Content, dict[str, Any]]:
         options = self._named(words, options)
         with self._telling(options):
-            chosen = _chosen(options)
-            with _lost_told():
+            chosen = chosen_arguments(options)
+            with _explain_missing():
                 recording = await self.transcriber._client.arun(self._recording(chosen.pop("recording")))
             return self._result(await self.transcriber.atranscribe(recording, **chosen))
 
-    def _recording(self, reference: str) -> Flow[Media]:
+    def _recording(self, reference: str) -> RequestFlow[Media]:
         """The recording that the model named, from the shelf, a file, or the service's own media host."""
         host = self.transcriber._media_host
         named = self._made(reference)
         if isinstance(named, str):
             family = "video" if named.endswith((".mp4", ".webm")) else "audio"
-            named = Reading("recording", family, self.reference_folder, host, LARGEST).one(named)
+            named = ReferenceReader("recording", family, self.reference_folder, host, MAX_RECORDING_BYTES).one(named)
         if isinstance(named, Media):
             return named
         path = named.removeprefix(host)
-        if not named.startswith(f"{host}/") or not _STORED.fullmatch(path):
+        if not named.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
             raise InvalidRequestError("recording: give the id of a recording that was made here", param="recording")
-        read = partial(_fetched, url=named)
-        fetched: Media = yield Call("GET", path, read, origin=host, anonymous=True, arrived=_refuse_large)
+        read = partial(_parse_recording, url=named)
+        fetched: Media = yield ApiRequest("GET", path, read, origin=host, anonymous=True, arrived=_check_size)
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
-        text = safe_lines(made.page_content[:MOST_WRITTEN], [self._secret()]) or "Nothing is said in it."
-        if (length := len(made.page_content)) > MOST_WRITTEN:
-            text += f"\n(The transcript has {length:,} characters; these are the first {MOST_WRITTEN:,}.)"
+        text = safe_lines(made.page_content[:MAX_TRANSCRIPT], [self._secret()]) or "Nothing is said in it."
+        if (length := len(made.page_content)) > MAX_TRANSCRIPT:
+            text += f"\n(The transcript has {length:,} characters; these are the first {MAX_TRANSCRIPT:,}.)"
         return text, {
             "type": "pollinations_transcript",
             "page_content": made.page_content,
@@ -171,7 +171,7 @@ class PollinationsTranscribeTool(MediaTool):
 
 
 @contextmanager
-def _lost_told() -> Iterator[None]:
+def _explain_missing() -> Iterator[None]:
     """An id that the media host does not know is for the model to correct."""
     try:
         yield
@@ -179,19 +179,19 @@ def _lost_told() -> Iterator[None]:
         raise ToolException("recording: nothing is kept under this id (any more)") from error
 
 
-MOST_WRITTEN = 100_000
+MAX_TRANSCRIPT = 100_000
 """Characters of a transcript that a model reads; the artifact has all of it."""
 
-_STORED = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
+_MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
 """Paths of files on the media host."""
 
 
-def _refuse_large(received: int, total: int | None) -> None:
+def _check_size(received: int, total: int | None) -> None:
     """End a download that is larger than a recording may be, before it is in memory."""
-    if max(received, total or 0) > LARGEST:
-        raise PayloadTooLargeError(f"recording: is larger than {LARGEST:,} bytes", param="recording")
+    if max(received, total or 0) > MAX_RECORDING_BYTES:
+        raise PayloadTooLargeError(f"recording: is larger than {MAX_RECORDING_BYTES:,} bytes", param="recording")
 
 
-def _fetched(response: httpx.Response, url: str) -> Media:
+def _parse_recording(response: httpx.Response, url: str) -> Media:
     """A file of the media host. Its type is found from its bytes."""
     return Media(data=response.content, mime_type=sniff(response.content) or UNKNOWN, url=url)

@@ -11,12 +11,12 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations._config import Connection
-from langchain_pollinations._media.media_store import Shelf
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations._safe_text import safe_text
-from langchain_pollinations._transport.batch import Batches
-from langchain_pollinations._transport.concurrency import in_thread
-from langchain_pollinations._validation import HiddenInput, PublicPickle, describe_unknown, told
+from langchain_pollinations._transport.batch import BatchMixin
+from langchain_pollinations._transport.concurrency import run_in_thread
+from langchain_pollinations._validation import HiddenInput, PublicPickle, format_validation_error, suggest_name
 from langchain_pollinations.errors import (
     ContentBlockedError,
     ContextOverflowError,
@@ -32,10 +32,10 @@ Content = str | list[dict[str, Any]]
 
 def _validation_message(error: ValidationError) -> str:
     """Pydantic's findings about arguments that the model wrote."""
-    return safe_text(told(error))
+    return safe_text(format_validation_error(error))
 
 
-class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
+class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     """What the tools share.
 
     A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
@@ -62,7 +62,7 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
     handle_tool_error: Any = True
     handle_validation_error: Any = _validation_message
 
-    shelf: Shelf = Field(default_factory=Shelf, repr=False, exclude=True)
+    shelf: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
     """Where a tool finds what it made, by its id. Tools that are made with `shelf=other_tool.shelf` share that of the
     other, and so find what it made, too."""
 
@@ -86,7 +86,7 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
         if cls._WRAPPER not in own:
             own[cls._WRAPPER] = wrapper(**theirs)
         elif theirs:
-            unknown = "; ".join(describe_unknown(name, cls.model_fields) for name in sorted(theirs))
+            unknown = "; ".join(suggest_name(name, cls.model_fields) for name in sorted(theirs))
             raise ValueError(f"{unknown} (arguments of {wrapper.__name__} go into it where `{cls._WRAPPER}` is given)")
         return own
 
@@ -117,7 +117,7 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
     ) -> tuple[Content, dict[str, Any]]:
         options = self._named(words, options)
         with self._telling(options):
-            given, chosen = self._request(_chosen(options))
+            given, chosen = self._request(chosen_arguments(options))
             made = getattr(getattr(self, self._WRAPPER), self._VERB)(*given, **chosen)
         return self._result(made)
 
@@ -126,9 +126,9 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
     ) -> tuple[Content, dict[str, Any]]:
         options = self._named(words, options)
         with self._telling(options):
-            given, chosen = self._request(_chosen(options))
+            given, chosen = self._request(chosen_arguments(options))
             made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
-        result: tuple[Content, dict[str, Any]] = await in_thread(self._result, made)  # a film may be long
+        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, made)  # a film may be long
         return result
 
     def _named(self, words: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
             text += f", made by {model}"
         if made.seed is not None:
             text += f" with seed {made.seed}"
-        is_shown = made.url is not None and _ADDRESS.fullmatch(made.url) and self._secret() not in made.url
+        is_shown = made.url is not None and _SHOWN_URL.fullmatch(made.url) and self._secret() not in made.url
         return f"{text}: {made.url}" if is_shown else f"{text}. It has no public address."
 
     def _secret(self) -> str:
@@ -163,43 +163,43 @@ class MediaTool(Batches, HiddenInput, PublicPickle, BaseTool):
         try:
             yield
         except InvalidRequestError as error:
-            if not self._is_for_model(error, _chosen(options)):
+            if not self._is_for_model(error, chosen_arguments(options)):
                 raise
             raise ToolException(safe_text(str(error), secrets=[self._secret()])) from error
 
     def _is_for_model(self, error: InvalidRequestError, chosen: Mapping[str, Any]) -> bool:
-        if isinstance(error, _REFUSALS):
+        if isinstance(error, _MODEL_ERRORS):
             return True
-        names = _ARGUMENTS.get(error.param or "", (error.param,))
+        names = _ARGUMENT_NAMES.get(error.param or "", (error.param,))
         if not chosen.keys().isdisjoint((*names, "model")):  # of a model that it chose, every option may be wrong
             return True
         options = type(getattr(self, self._WRAPPER)).model_fields
-        is_known = error.param in _ARGUMENTS or error.param in options
+        is_known = error.param in _ARGUMENT_NAMES or error.param in options
         return not is_known and not isinstance(error, UnsupportedRequestError)
 
     def _made(self, reference: str) -> Media | str:
         """What a model names by its id or address: a media of the shelf, else words for the wrapper to read. An id
         that the shelf has forgotten is still one of the media host."""
-        wrapper: Connection = getattr(self, self._WRAPPER)
+        wrapper: ServiceConfig = getattr(self, self._WRAPPER)
         found = self.shelf.find(reference)
         if found is not None:
-            return found if found.path is None or found.path.is_file() else _elsewhere(found)
+            return found if found.path is None or found.path.is_file() else _public_url(found)
         if re.fullmatch(r"[A-Za-z0-9_-]{6,128}", reference):
             return f"{wrapper._media_host}/{reference}"
         return reference
 
 
-def _elsewhere(lost: Media) -> str:
+def _public_url(lost: Media) -> str:
     """The address of a media whose file is gone."""
     if lost.url is None:
         raise InvalidRequestError("what was kept under this id has been deleted since, and has no public address")
     return lost.url
 
 
-_REFUSALS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
+_MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
 """Errors about what the model wrote or referred to, whatever their `param`."""
 
-_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+_ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "image": ("images", "first_frame", "last_frame"),
     "input": ("text", "prompt"),
     "file": ("recording",),
@@ -209,10 +209,10 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """Arguments of tools that an error may be about, by the name that the wrapper or the service has for them."""
 
-_ADDRESS = re.compile(r"https?://[!-;=?-~]{1,2000}")
+_SHOWN_URL = re.compile(r"https?://[!-;=?-~]{1,2000}")
 """Addresses that are shown to a model: ASCII without spaces, `<` and `>`."""
 
 
-def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+def chosen_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """What the model left out must not overrule what the developer set."""
     return {name: value for name, value in options.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, create_model, field_validator, model_validator
 
 from langchain_pollinations._chat.json_schema import unpacked
-from langchain_pollinations._media.references import MOST
+from langchain_pollinations._media.references import MAX_REFERENCES
 from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.images import PollinationsImage
@@ -31,15 +31,15 @@ class ImageInput(BaseModel):
     )
 
 
-_SEEN = ("image/png", "image/jpeg", "image/webp", "image/gif")
+_VIEWABLE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """What models look at. Anything else, such as an SVG, would end this conversation: each later request holds it too."""
 
 
-MOST_SHOWN = 2 * 1024 * 1024
+MAX_SHOWN_BYTES = 2 * 1024 * 1024
 """Bytes of a picture that is put before a model."""
 
 
-class PictureTool(MediaTool):
+class ImageTool(MediaTool):
     """What drawing and editing share."""
 
     _WRAPPER = "image"
@@ -54,14 +54,14 @@ class PictureTool(MediaTool):
 
     def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
         text = self._sentence(made)
-        if not self.show or made.mime_type not in _SEEN:
+        if not self.show or made.mime_type not in _VIEWABLE_TYPES:
             return text, made.to_artifact()
-        if made.size > MOST_SHOWN:
+        if made.size > MAX_SHOWN_BYTES:
             return f"{text} It is not shown, since it has {made.size:,} bytes.", made.to_artifact()
         return [{"type": "text", "text": text}, made.to_block()], made.to_artifact()
 
 
-class PollinationsImageTool(PictureTool):
+class PollinationsImageTool(ImageTool):
     """Lets an agent draw.
 
         >>> from langchain.agents import create_agent  # doctest: +SKIP
@@ -135,12 +135,12 @@ class EditImageInput(BaseModel):
         listed = found if isinstance(found, list) else [value] if isinstance(value, str) else value
         if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
             listed = list(dict.fromkeys(listed))  # each once, however often the model named it
-        if isinstance(listed, list) and len(listed) > MOST:
-            raise ValueError(f"at most {MOST} pictures, not {len(listed)}")
+        if isinstance(listed, list) and len(listed) > MAX_REFERENCES:
+            raise ValueError(f"at most {MAX_REFERENCES} pictures, not {len(listed)}")
         return listed
 
 
-class PollinationsEditImageTool(PictureTool):
+class PollinationsEditImageTool(ImageTool):
     """Lets an agent change a picture: one that it drew before, by its id, or one of the web.
 
         >>> draw = PollinationsImageTool()

@@ -8,19 +8,19 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from langchain_pollinations._config import Connection
-from langchain_pollinations._media.media_store import Shelf
-from langchain_pollinations._media.upload_cache import Uploaded
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._media.media_store import MediaStore
+from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool, PollinationsTranscribeTool
 from langchain_pollinations.tools.base import MediaTool
-from langchain_pollinations.tools.images import PictureTool, PollinationsEditImageTool, PollinationsImageTool
+from langchain_pollinations.tools.images import ImageTool, PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
 
 # --- The toolkit ------------------------------------------------------------------------------------------------------
 
-Name = Literal["image", "edit_image", "video", "speech", "music", "transcribe"]
+ToolName = Literal["image", "edit_image", "video", "speech", "music", "transcribe"]
 
 _TOOLS: Mapping[str, type[MediaTool]] = {
     "image": PollinationsImageTool,
@@ -32,7 +32,7 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 }
 
 
-class PollinationsToolkit(Connection, BaseToolkit):
+class PollinationsToolkit(ServiceConfig, BaseToolkit):
     """The tools, over one connection, and with one memory for what they make. Agents of several users need a toolkit
     each: who knows the id of a medium can use it.
 
@@ -47,19 +47,19 @@ class PollinationsToolkit(Connection, BaseToolkit):
 
     _OLDER: ClassVar[bool] = True
 
-    include: list[Name] | None = None
+    include: list[ToolName] | None = None
     """Which tools. Without it all six; without a key only `image`, which works without one, with a warning."""
     show: bool = False
     """Put pictures before the model, for models that can see."""
-    options: Mapping[Name, Mapping[str, Any]] = Field(default_factory=dict)
+    options: Mapping[ToolName, Mapping[str, Any]] = Field(default_factory=dict)
     """Arguments of single tools, such as `{"image": {"model": "zimage"}}`."""
 
-    _shelf: Shelf = PrivateAttr(default_factory=Shelf)
-    _uploaded: Uploaded = PrivateAttr(default_factory=Uploaded)
+    _shelf: MediaStore = PrivateAttr(default_factory=MediaStore)
+    _uploaded: UploadCache = PrivateAttr(default_factory=UploadCache)
 
     @field_validator("options")
     @classmethod
-    def _without_secrets(cls, value: Mapping[Name, Mapping[str, Any]]) -> Mapping[Name, Mapping[str, Any]]:
+    def _without_secrets(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
         """What stands here is shown and pickled as it is."""
         names = {name for options in value.values() for name in options}
         if secret := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
@@ -68,9 +68,9 @@ class PollinationsToolkit(Connection, BaseToolkit):
 
     @field_validator("include")
     @classmethod
-    def _some(cls, value: list[Name] | None) -> list[Name] | None:
+    def _some(cls, value: list[ToolName] | None) -> list[ToolName] | None:
         if value is not None and (not value or len(set(value)) < len(value)):
-            raise ValueError(f"name each tool once, at least one of {', '.join(get_args(Name))}; or leave it out")
+            raise ValueError(f"name each tool once, at least one of {', '.join(get_args(ToolName))}; or leave it out")
         return value
 
     @model_validator(mode="after")
@@ -85,14 +85,14 @@ class PollinationsToolkit(Connection, BaseToolkit):
         """The tools, ready for `create_agent` or `bind_tools`."""
         if self.include is None and self._is_older:
             if self.api == "auto":
-                warn(_NO_KEY)
+                warn(_NO_KEY_WARNING)
             return [self._tool("image")]
-        return [self._tool(name) for name in self.include or get_args(Name)]
+        return [self._tool(name) for name in self.include or get_args(ToolName)]
 
-    def _tool(self, name: Name) -> MediaTool:
+    def _tool(self, name: ToolName) -> MediaTool:
         kind = _TOOLS[name]
         given = {**self._connected(), **self.options.get(name, {})}
-        if issubclass(kind, PictureTool):
+        if issubclass(kind, ImageTool):
             given.setdefault("show", self.show)
         tool = kind(**given, shelf=self._shelf)
         wrapper = getattr(tool, kind._WRAPPER)
@@ -104,13 +104,13 @@ class PollinationsToolkit(Connection, BaseToolkit):
     def _connected(self) -> dict[str, Any]:
         """The connection fields that were set, since each wrapper has a patience of its own, and those that were found
         in the environment, which may be another one by now."""
-        shared = self.model_fields_set | _FOUND
-        return {name: getattr(self, name) for name in Connection.model_fields if name in shared}
+        shared = self.model_fields_set | _ENVIRONMENT_FIELDS
+        return {name: getattr(self, name) for name in ServiceConfig.model_fields if name in shared}
 
 
-_NO_KEY = (
+_NO_KEY_WARNING = (
     "No key: the toolkit offers generate_image only, which works on image.pollinations.ai. A key from "
     f"{KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens all tools; api='legacy' says that no key is meant"
 )
 
-_FOUND = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})
+_ENVIRONMENT_FIELDS = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})

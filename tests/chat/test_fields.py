@@ -14,14 +14,14 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
-from langchain_pollinations._chat.fields import Asked, read_usage
-from langchain_pollinations._chat.response import read_answer
-from langchain_pollinations._chat.stream import ChatReader
-from langchain_pollinations._transport.error_response import from_response
+from langchain_pollinations._chat.fields import RequestInfo, parse_usage
+from langchain_pollinations._chat.response import parse_response
+from langchain_pollinations._chat.stream import ChatStreamParser
+from langchain_pollinations._transport.error_response import error_from_response
 
 
 def read_stream(*deltas: dict[str, Any]) -> AIMessageChunk:
-    reader = ChatReader(httpx.Response(200, headers={"content-type": "text/event-stream"}), Asked("m"))
+    reader = ChatStreamParser(httpx.Response(200, headers={"content-type": "text/event-stream"}), RequestInfo("m"))
     chunks: list[ChatGenerationChunk] = []
     for delta in deltas:
         chunks += reader.feed(json.dumps({"choices": [{"delta": delta}]}))
@@ -135,11 +135,11 @@ def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(
     try:
         response = httpx.Response(status, headers=headers, content=data)
         if status >= 300:
-            raise from_response(response)
-        read_answer(response, Asked("m"))
+            raise error_from_response(response)
+        parse_response(response, RequestInfo("m"))
     except errors.PollinationsError as error:
         assert str(error)
-    reader = ChatReader(httpx.Response(200, headers={"content-type": "text/event-stream"}), Asked("m"))
+    reader = ChatStreamParser(httpx.Response(200, headers={"content-type": "text/event-stream"}), RequestInfo("m"))
     try:
         chunks = [chunk for event in events for chunk in reader.feed(json.dumps(event))]
         chunks += reader.feed("[DONE]")
@@ -177,6 +177,6 @@ def test_the_input_of_a_block_can_be_sent_again(written: str) -> None:
 
 
 def test_a_count_may_be_larger_than_any_float() -> None:
-    usage = read_usage({"prompt_tokens": 10**400, "completion_tokens": 1})
+    usage = parse_usage({"prompt_tokens": 10**400, "completion_tokens": 1})
     assert usage is not None
     assert usage["total_tokens"] == 10**400 + 1

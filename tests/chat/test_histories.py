@@ -28,7 +28,7 @@ from langchain_core.messages import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_pollinations._chat.messages import encode_messages
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.service import message_rules
@@ -508,7 +508,8 @@ def test_what_only_tools_return_becomes_json(wire: Any, block: Json, form: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "sent"), [(None, "look"), ("look", "look"), ("Look Up", fit("Look Up")), ("x" * 99, fit("x" * 99))]
+    ("name", "sent"),
+    [(None, "look"), ("look", "look"), ("Look Up", fit_name("Look Up")), ("x" * 99, fit_name("x" * 99))],
 )
 def test_a_result_names_its_tool(emulator: Emulator, name: str | None, sent: str) -> None:
     called = AIMessage("", tool_calls=[call()])

@@ -30,7 +30,7 @@ from langchain_core.messages import (
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
@@ -271,7 +271,7 @@ CONVERSATIONS: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [
             HI,
             {"role": "assistant", "content": None, "tool_calls": [WIRE_CALL]},
-            {"role": "tool", "tool_call_id": "c1", "name": fit("f g"), "content": "R"},
+            {"role": "tool", "tool_call_id": "c1", "name": fit_name("f g"), "content": "R"},
         ],
     ),
 }

@@ -13,7 +13,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from PIL import Image
 
-from langchain_pollinations._chat.inline_media import check
+from langchain_pollinations._chat.inline_media import check_sizes
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import IncompleteStreamError, InvalidRequestError, PayloadTooLargeError
@@ -145,7 +145,7 @@ SIZES: list[tuple[str, list[Any], bool]] = [
 @pytest.mark.parametrize(("parts", "is_refused"), [pytest.param(*row[1:], id=row[0]) for row in SIZES])
 def test_sizes_of_inline_files(parts: list[Any], is_refused: bool) -> None:
     with pytest.raises(PayloadTooLargeError) if is_refused else nullcontext():
-        check([{"role": "user", "content": "Hi"}, {"role": "user", "content": parts}])
+        check_sizes([{"role": "user", "content": "Hi"}, {"role": "user", "content": parts}])
 
 
 # --- PDFs and videos --------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from pydantic import BaseModel, ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._chat.fields import read_usage
+from langchain_pollinations._chat.fields import parse_usage
 from langchain_pollinations._chat.plain_text import split_sources, usage_of
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator
@@ -342,7 +342,7 @@ COUNTERS: list[Any] = [
 
 @pytest.mark.parametrize(("headers", "counts"), COUNTERS)
 def test_usage_of_headers(headers: dict[str, str], counts: Any) -> None:
-    usage = read_usage(usage_of(httpx.Headers(headers)))
+    usage = parse_usage(usage_of(httpx.Headers(headers)))
     details = usage and (usage.get("input_token_details", {}), usage.get("output_token_details", {}))
     assert counts == (
         usage and (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"], *(details or ()))

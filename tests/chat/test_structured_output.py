@@ -22,7 +22,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, mode
 
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import load_snapshot
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask
@@ -306,10 +306,10 @@ def test_further_options_of_the_call_go_along(chat: ChatPollinations, emulator: 
 def test_a_schema_has_a_name_that_providers_take(emulator: Emulator, chat: ChatPollinations, title: str) -> None:
     emulator.reply(WRITTEN, WRITTEN)
     chat.with_structured_output({**WITH_REF, "title": title}, method="json_schema").invoke("Tell a joke")
-    assert sent(emulator)["response_format"]["json_schema"]["name"] == fit(title)
+    assert sent(emulator)["response_format"]["json_schema"]["name"] == fit_name(title)
     form = {"type": "json_schema", "json_schema": {"name": title, "schema": WITH_REF}}
     chat.invoke("Tell a joke", response_format=form)
-    assert sent(emulator)["response_format"]["json_schema"]["name"] == fit(title)
+    assert sent(emulator)["response_format"]["json_schema"]["name"] == fit_name(title)
 
 
 # --- Schemas of all kinds ---------------------------------------------------------------------------------------------
@@ -503,12 +503,12 @@ def test_a_recursive_schema_stays_recursive(
     ],
 )
 def test_a_generic_has_a_name_that_providers_take(chat: ChatPollinations, emulator: Emulator, method: Any) -> None:
-    script(emulator, method, {"item": 1}, fit("Box[int]"))
+    script(emulator, method, {"item": 1}, fit_name("Box[int]"))
     chat.with_structured_output(Box[int], method=method).invoke("Go")
     body = sent(emulator)
     called = method == "function_calling"
     holder = body["tools"][0]["function"] if called else body["response_format"]["json_schema"]
-    assert holder["name"] == fit("Box[int]")
+    assert holder["name"] == fit_name("Box[int]")
 
 
 # --- Where models put their answers -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import Ask, blocks
@@ -38,13 +38,13 @@ WIRE_NAMES = {
 
 @pytest.mark.parametrize(("name", "wire"), WIRE_NAMES.items(), ids=map(ascii, WIRE_NAMES))
 def test_a_name_fits_on_the_wire_and_stays_the_same(name: str, wire: str) -> None:
-    assert fit(name) == wire
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", fit(name))
+    assert fit_name(name) == wire
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", fit_name(name))
 
 
-@given(st.lists(st.text() | st.sampled_from([*WIRE_NAMES, *map(fit, WIRE_NAMES)]), unique=True))
+@given(st.lists(st.text() | st.sampled_from([*WIRE_NAMES, *map(fit_name, WIRE_NAMES)]), unique=True))
 def test_no_two_names_are_one_on_the_wire(names: list[str]) -> None:
-    assert len(set(map(fit, names))) == len(names)
+    assert len(set(map(fit_name, names))) == len(names)
 
 
 # --- On the wire and back ---------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def tools() -> list[StructuredTool]:
 
 def wire_calls(names: list[str]) -> list[dict[str, Any]]:
     return [
-        {"id": f"call_{place}", "type": "function", "function": {"name": fit(name), "arguments": '{"x": 1}'}}
+        {"id": f"call_{place}", "type": "function", "function": {"name": fit_name(name), "arguments": '{"x": 1}'}}
         for place, name in enumerate(names)
     ]
 
@@ -83,8 +83,8 @@ def names_of(holders: list[dict[str, Any]]) -> list[str]:
 def test_every_tool_keeps_its_name_in_answers_and_histories(emulator: Emulator, ask_in_any_form: Ask) -> None:
     """The emulator refuses names that do not fit, wherever they stand."""
     chat = ChatPollinations(**emulator.connection(), model="claude")
-    wire = [fit(name) for name in NAMES]
-    cut = {"id": "cut", "type": "function", "function": {"name": fit("Get File"), "arguments": '{"x'}}
+    wire = [fit_name(name) for name in NAMES]
+    cut = {"id": "cut", "type": "function", "function": {"name": fit_name("Get File"), "arguments": '{"x'}}
     message = {"content": None, "tool_calls": [*wire_calls(NAMES), cut], "content_blocks": repeated(wire)}
     emulator.reply(message=message, dialect="plain")
     answer = ask_in_any_form(chat, "Go", tools=tools())
@@ -99,7 +99,7 @@ def test_every_tool_keeps_its_name_in_answers_and_histories(emulator: Emulator, 
     emulator.reply("Good.")
     chat.invoke(history)
     _, assistant, *_ = sent(emulator)["messages"]
-    assert names_of(assistant["tool_calls"]) == [*wire, fit("Get File")]
+    assert names_of(assistant["tool_calls"]) == [*wire, fit_name("Get File")]
     assert assistant["content_blocks"] == repeated(wire)
 
 
@@ -128,7 +128,7 @@ def test_no_chunk_or_event_and_no_callback_has_the_name_on_the_wire(emulator: Em
     """A name that comes in pieces is looked up when it is whole."""
     watch = Watch()
     chat = ChatPollinations(**emulator.connection(), callbacks=[watch])
-    first, rest = fit("größe")[:5], fit("größe")[5:]
+    first, rest = fit_name("größe")[:5], fit_name("größe")[5:]
     pieces: list[dict[str, Any]] = [
         {"id": "call_1", "function": {"name": first, "arguments": ""}},
         {"function": {"name": rest, "arguments": ""}},
@@ -144,12 +144,12 @@ def test_no_chunk_or_event_and_no_callback_has_the_name_on_the_wire(emulator: Em
 
 
 CHOICES: list[tuple[str, dict[str, Any], str, Any]] = [
-    ("a name", {"tool_choice": "größe"}, "tool_choice", {"type": "function", "function": {"name": fit("größe")}}),
+    ("a name", {"tool_choice": "größe"}, "tool_choice", {"type": "function", "function": {"name": fit_name("größe")}}),
     (
         "OpenAI's dict",
         {"tool_choice": {"type": "function", "function": {"name": "größe"}}},
         "tool_choice",
-        {"type": "function", "function": {"name": fit("größe")}},
+        {"type": "function", "function": {"name": fit_name("größe")}},
     ),
     ("any", {"tool_choice": "any"}, "tool_choice", "required"),
     ("auto", {"tool_choice": "auto"}, "tool_choice", "auto"),
@@ -160,17 +160,17 @@ CHOICES: list[tuple[str, dict[str, Any], str, Any]] = [
 def test_a_choice_names_the_tool_as_the_wire_does(
     chat: ChatPollinations, emulator: Emulator, given: dict[str, Any], field: str, wire: Any
 ) -> None:
-    emulator.reply(tool_calls=[{"name": fit("größe"), "args": {"x": 1}}])
+    emulator.reply(tool_calls=[{"name": fit_name("größe"), "args": {"x": 1}}])
     bound = chat.bind_tools(tools(), **given)
     assert bound.invoke("Go").tool_calls[0]["name"] == "größe"  # type: ignore[attr-defined]
     assert sent(emulator)[field] == wire
     bound.invoke("Go")
-    assert names_of(sent(emulator)["tools"]) == [fit(name) for name in NAMES]
+    assert names_of(sent(emulator)["tools"]) == [fit_name(name) for name in NAMES]
 
 
 def test_the_older_form_of_tools_follows(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
     functions = [{"name": "Get File", "parameters": {"type": "object", "properties": {}}}]
-    call = {"name": fit("Get File"), "arguments": "{}"}
+    call = {"name": fit_name("Get File"), "arguments": "{}"}
     emulator.reply(message={"content": None, "function_call": call}, dialect="plain", times=2)
     answer = ask(chat, "Go", functions=functions, function_call={"name": "Get File"})
     assert sent(emulator)["functions"][0]["name"] == call["name"]
@@ -196,9 +196,9 @@ def test_a_history_of_another_provider_has_names_that_fit(
     chat: ChatPollinations, emulator: Emulator, message: BaseMessage
 ) -> None:
     """The tools need not be bound any more; a model that calls one of them once more is understood."""
-    emulator.reply(tool_calls=[{"name": fit("coding.start"), "args": {}}])
+    emulator.reply(tool_calls=[{"name": fit_name("coding.start"), "args": {}}])
     answer = chat.invoke([HumanMessage("Go"), message, ToolMessage("Done.", tool_call_id="c", name="coding.start")])
-    assert names_of(sent(emulator)["messages"][1]["tool_calls"]) == [fit("coding.start")]
+    assert names_of(sent(emulator)["messages"][1]["tool_calls"]) == [fit_name("coding.start")]
     assert answer.tool_calls[0]["name"] == "coding.start"
 
 
@@ -218,7 +218,7 @@ def test_a_name_that_the_model_writes_in_full_is_understood(chat: ChatPollinatio
 def test_the_legacy_text_host_gets_names_that_fit(emulator: Emulator, ask: Ask) -> None:
     legacy = emulator.legacy
     chat = ChatPollinations(**legacy.connection(), pace=0)
-    legacy.reply(tool_calls=[{"name": fit("coding.start"), "args": {"x": 1}}])
+    legacy.reply(tool_calls=[{"name": fit_name("coding.start"), "args": {"x": 1}}])
     answer = ask(chat, "Go", tools=tools())
     assert answer.tool_calls[0]["name"] == "coding.start"
-    assert names_of(legacy.requests[-1].json["tools"]) == [fit(name) for name in NAMES]
+    assert names_of(legacy.requests[-1].json["tools"]) == [fit_name(name) for name in NAMES]

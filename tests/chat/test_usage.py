@@ -10,7 +10,7 @@ from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.ai import add_usage
 
-from langchain_pollinations._chat.fields import read_finish_reason, read_usage
+from langchain_pollinations._chat.fields import parse_finish_reason, parse_usage
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.conftest import FORMS
@@ -149,13 +149,13 @@ def test_usage_in_every_variant(emulator: Emulator, form: str, usage: Any, read:
 
 @pytest.mark.parametrize("count", [float("nan"), float("inf"), "9", [9], {"n": 9}], ids=repr)
 def test_what_is_no_number_is_no_count(count: Any) -> None:
-    assert read_usage(dict.fromkeys(COUNTS, count)) is None
-    assert read_usage({**COUNTS, "reasoning_tokens": count}) == READ
+    assert parse_usage(dict.fromkeys(COUNTS, count)) is None
+    assert parse_usage({**COUNTS, "reasoning_tokens": count}) == READ
 
 
 def test_usage_of_any_variants_adds_up() -> None:
     """LangChain refuses to add floats and nulls, and an agent adds the usage of all its steps."""
-    read = [usage for _, wire, _ in VARIANTS if (usage := read_usage(wire))]
+    read = [usage for _, wire, _ in VARIANTS if (usage := parse_usage(wire))]
     total = reduce(add_usage, read)
     assert total["total_tokens"] == sum(usage["total_tokens"] for usage in read)
     cached = [usage.get("input_token_details", {}).get("cache_read", 0) for usage in read]
@@ -389,4 +389,4 @@ def test_log_probabilities_are_all_there(emulator: Emulator, form: str) -> None:
     ],
 )
 def test_finish_reasons_in_standard_words(reason: Any, has_calls: bool, word: str) -> None:
-    assert read_finish_reason(reason, has_calls) == word
+    assert parse_finish_reason(reason, has_calls) == word

@@ -28,7 +28,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel, ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._legacy.rate_limiter import LINE
+from langchain_pollinations._legacy.rate_limiter import QUEUE
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
@@ -1187,7 +1187,7 @@ BATCHES: Mapping[str, Callable[[dict[str, Any], list[str]], object]] = {
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
 def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], busy_line: None, batch: Any) -> None:
     def interrupt() -> None:
-        while not len(LINE):
+        while not len(QUEUE):
             time.sleep(0.01)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -1196,7 +1196,7 @@ def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], b
     with pytest.raises(KeyboardInterrupt):
         batch({**hosts, "pace": 5, "progress": False}, ["one", "two", "three"])
     thread.join()
-    assert len(LINE) == 0
+    assert len(QUEUE) == 0
     assert len(legacy.requests) == 1
 
 
@@ -1255,31 +1255,31 @@ def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask:
 def test_what_finds_no_connection_keeps_nobody_waiting(
     hosts: dict[str, Any], busy_line: None, ask: Ask, transport: Any, address: str
 ) -> None:
-    began = LINE.began
+    began = QUEUE.began
     service = {**hosts, "pace": SPACING, "async_transport": transport, "legacy_text_url": address}
     with pytest.raises(errors.APIConnectionError) as caught:
         ask(ChatPollinations(**service, max_retries=0), "Hello")
     assert not caught.value.was_sent
-    assert LINE.began == began
+    assert QUEUE.began == began
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_what_loses_its_connection_counts(
     legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask, transport: Any
 ) -> None:
-    began = LINE.began
+    began = QUEUE.began
     legacy.fail("drop")
     with pytest.raises(errors.APIConnectionError) as caught:
         ask(ChatPollinations(**{**hosts, "pace": SPACING, "async_transport": transport}, max_retries=0), "Hello")
     assert caught.value.was_sent
-    assert LINE.began > began
+    assert QUEUE.began > began
 
 
 def test_what_cannot_be_written_keeps_nobody_waiting(hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
-    began = LINE.began
+    began = QUEUE.began
     with pytest.raises(errors.InvalidRequestError, match="cannot be written"):
         ask(ChatPollinations(**{**hosts, "pace": SPACING}), "half \ud800 a character")
-    assert LINE.began == began
+    assert QUEUE.began == began
 
 
 def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:
@@ -1301,11 +1301,11 @@ async def test_who_is_cancelled_while_the_host_works_gives_the_turn_back(
     running = asyncio.ensure_future(ask[way]("a lighthouse"))
     while not legacy.requests:
         await asyncio.sleep(0.001)
-    assert len(LINE) == 1
+    assert len(QUEUE) == 1
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert len(LINE) == 0
+    assert len(QUEUE) == 0
     assert (await chat.ainvoke("Hello")).text
 
 

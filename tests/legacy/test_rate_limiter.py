@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations._legacy.rate_limiter import LINE, Line, Turn
+from langchain_pollinations._legacy.rate_limiter import QUEUE, RequestQueue, Slot
 from langchain_pollinations._media.progress import Progress
 from langchain_pollinations.errors import APIConnectionError, RateLimitError
 from tests.conftest import Terminal
@@ -34,17 +34,17 @@ SLACK = 0.001
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
+def line() -> Iterator[RequestQueue]:
     """A line that the test leaves as it found it."""
     threads = set(threading.enumerate())
-    line = Line()
+    line = RequestQueue()
     yield line
     until(lambda: set(threading.enumerate()) <= threads)
     assert len(line) == 0
 
 
-def turn(line: Line, pace: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Turn:
-    return Turn(pace, max_wait, progress, line)
+def turn(line: RequestQueue, pace: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Slot:
+    return Slot(pace, max_wait, progress, line)
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -83,15 +83,15 @@ def loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
 class Starts(list[tuple[Any, float]]):
     """Who had the turn, and when it began by the line's own record."""
 
-    def take(self, name: object, turn: Turn) -> None:
+    def take(self, name: object, turn: Slot) -> None:
         with turn.taken():
             self._note(name, turn)
 
-    async def atake(self, name: object, turn: Turn) -> None:
+    async def atake(self, name: object, turn: Slot) -> None:
         async with turn.ataken():
             self._note(name, turn)
 
-    def _note(self, name: object, turn: Turn) -> None:
+    def _note(self, name: object, turn: Slot) -> None:
         self.append((name, turn.line.began))
 
     @property
@@ -106,7 +106,7 @@ class Starts(list[tuple[Any, float]]):
 # --- Order and distance -----------------------------------------------------------------------------------------------
 
 
-def test_threads_and_loops_go_in_the_order_of_their_coming_and_keep_their_distance(line: Line) -> None:
+def test_threads_and_loops_go_in_the_order_of_their_coming_and_keep_their_distance(line: RequestQueue) -> None:
     starts = Starts()
     running: list[Any] = []
     with loop_in_thread() as one, loop_in_thread() as two, contextlib.ExitStack() as threads:
@@ -125,7 +125,7 @@ def test_threads_and_loops_go_in_the_order_of_their_coming_and_keep_their_distan
     assert min(starts.gaps) >= 0.02 - SLACK
 
 
-def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: Line) -> None:
+def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: RequestQueue) -> None:
     starts, inside = Starts(), []
     most = 0
 
@@ -161,7 +161,7 @@ def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: Line)
     assert most == 1
 
 
-def test_each_keeps_the_distance_that_its_own_wrapper_wishes(line: Line) -> None:
+def test_each_keeps_the_distance_that_its_own_wrapper_wishes(line: RequestQueue) -> None:
     starts = Starts()
     with contextlib.ExitStack() as running, turn(line).taken():
         starts._note("first", turn(line))
@@ -173,7 +173,7 @@ def test_each_keeps_the_distance_that_its_own_wrapper_wishes(line: Line) -> None
         assert gap >= pace - SLACK
 
 
-def test_a_request_under_way_is_waited_for_however_long_it_takes(line: Line) -> None:
+def test_a_request_under_way_is_waited_for_however_long_it_takes(line: RequestQueue) -> None:
     starts = Starts()
     with contextlib.ExitStack() as running, turn(line).taken():
         running.enter_context(in_thread(starts.take, "next", turn(line)))
@@ -184,7 +184,7 @@ def test_a_request_under_way_is_waited_for_however_long_it_takes(line: Line) -> 
     assert starts[0][1] >= ended
 
 
-def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: Line) -> None:
+def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: RequestQueue) -> None:
     starts = Starts()
     with turn(line, 30).taken():
         starts._note("first", turn(line))
@@ -200,7 +200,7 @@ def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: Line) 
     assert starts.gaps[-1] >= 0.05 - SLACK
 
 
-def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: Line) -> None:
+def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: RequestQueue) -> None:
     starts = Starts()
     with contextlib.ExitStack() as running, turn(line).taken():
         running.enter_context(in_thread(starts.take, "paced", turn(line, 0.1)))
@@ -211,13 +211,13 @@ def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: Line) -
     assert starts.gaps[0] >= 0.1 - SLACK
 
 
-def test_the_first_request_of_a_process_waits_for_nothing(line: Line) -> None:
+def test_the_first_request_of_a_process_waits_for_nothing(line: RequestQueue) -> None:
     with turn(line, 30, max_wait=0).taken():
         assert len(line) == 1
 
 
 def test_the_process_has_one_line() -> None:
-    assert Turn(30, None, None).line is Turn(3, 1, False).line is LINE
+    assert Slot(30, None, None).line is Slot(3, 1, False).line is QUEUE
 
 
 # --- Those who give up ------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class OwnError(Exception):
     pass
 
 
-async def test_an_error_inside_of_a_turn_ends_it(line: Line) -> None:
+async def test_an_error_inside_of_a_turn_ends_it(line: RequestQueue) -> None:
     with pytest.raises(OwnError):
         with turn(line).taken():
             raise OwnError
@@ -243,7 +243,7 @@ def unsent() -> APIConnectionError:
     return error
 
 
-async def test_nobody_keeps_a_distance_from_a_request_that_was_not_sent(line: Line) -> None:
+async def test_nobody_keeps_a_distance_from_a_request_that_was_not_sent(line: RequestQueue) -> None:
     for _ in range(2):
         with pytest.raises(APIConnectionError):
             with turn(line, 600).taken():
@@ -253,7 +253,7 @@ async def test_nobody_keeps_a_distance_from_a_request_that_was_not_sent(line: Li
                 raise unsent()
 
 
-def test_who_waits_behind_a_request_that_was_not_sent_goes_at_once(line: Line) -> None:
+def test_who_waits_behind_a_request_that_was_not_sent_goes_at_once(line: RequestQueue) -> None:
     starts = Starts()
     with contextlib.ExitStack() as threads, pytest.raises(APIConnectionError):
         with turn(line, 600).taken():
@@ -263,7 +263,7 @@ def test_who_waits_behind_a_request_that_was_not_sent_goes_at_once(line: Line) -
     assert starts.names == ["next"]
 
 
-def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: Line) -> None:
+def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: RequestQueue) -> None:
     starts = Starts()
     starts.take("first", turn(line))
     with pytest.raises(APIConnectionError):
@@ -273,7 +273,7 @@ def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: 
     assert starts.gaps[0] >= 0.3 - SLACK
 
 
-def test_a_request_that_goes_out_beside_one_that_was_not_sent_counts(line: Line) -> None:
+def test_a_request_that_goes_out_beside_one_that_was_not_sent_counts(line: RequestQueue) -> None:
     with pytest.raises(APIConnectionError):
         with turn(line, 600).taken():
             with turn(line, 0).taken():
@@ -284,7 +284,7 @@ def test_a_request_that_goes_out_beside_one_that_was_not_sent_counts(line: Line)
             raise AssertionError
 
 
-async def test_an_error_of_who_is_told_gives_the_place_back(line: Line) -> None:
+async def test_an_error_of_who_is_told_gives_the_place_back(line: RequestQueue) -> None:
     def fail(progress: Progress) -> None:
         raise OwnError
 
@@ -299,7 +299,7 @@ async def test_an_error_of_who_is_told_gives_the_place_back(line: Line) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot send a signal to a thread")
-def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: Line) -> None:
+def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: RequestQueue) -> None:
     starts = Starts()
     line.note()
 
@@ -317,7 +317,7 @@ def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: Line) -
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system cannot send a signal to a thread")
-def test_a_task_that_a_signal_cancels_does_not_wait_for_something_else_to_wake_its_loop(line: Line) -> None:
+def test_a_task_that_a_signal_cancels_does_not_wait_for_something_else_to_wake_its_loop(line: RequestQueue) -> None:
     tasks: list[asyncio.Task[None]] = []
     handler = signal.signal(signal.SIGUSR1, lambda *_: tasks[0].cancel())  # as notebooks do for who stops a cell
 
@@ -340,7 +340,9 @@ def test_a_task_that_a_signal_cancels_does_not_wait_for_something_else_to_wake_i
 
 @pytest.mark.parametrize("steps", range(6))
 @pytest.mark.parametrize("first", ["leave", "cancel"])
-async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(line: Line, first: str, steps: int) -> None:
+async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(
+    line: RequestQueue, first: str, steps: int
+) -> None:
     starts = Starts()
     async with turn(line).ataken():
         one, two = (asyncio.create_task(starts.atake(name, turn(line))) for name in ("one", "two"))
@@ -359,7 +361,7 @@ async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(line:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_nothing_is_left_of_a_wait(line: Line) -> None:
+async def test_nothing_is_left_of_a_wait(line: RequestQueue) -> None:
     tasks, timers = asyncio.all_tasks(), _timers()
     line.note()
     await Starts().atake("patient", turn(line))
@@ -376,7 +378,7 @@ def _timers() -> set[asyncio.TimerHandle]:
     return {each for each in loop._scheduled if not each.cancelled()}
 
 
-async def test_a_cancellation_just_after_the_turn_was_taken_gives_it_back(line: Line) -> None:
+async def test_a_cancellation_just_after_the_turn_was_taken_gives_it_back(line: RequestQueue) -> None:
     taken = asyncio.Event()
 
     async def hold() -> None:
@@ -394,7 +396,7 @@ async def test_a_cancellation_just_after_the_turn_was_taken_gives_it_back(line: 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: Line, seed: int) -> None:
+def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: RequestQueue, seed: int) -> None:
     """Two loops whose tasks are cancelled at random, waiting or in their turn, and threads that lose patience."""
     pace = 0.002
     starts, fates = Starts(), list[str]()
@@ -442,7 +444,7 @@ def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: Line, s
     assert starts.names[-1] == "afterwards"
 
 
-def test_a_coroutine_that_is_thrown_away_gives_its_place_back_even_inside_of_the_line(line: Line) -> None:
+def test_a_coroutine_that_is_thrown_away_gives_its_place_back_even_inside_of_the_line(line: RequestQueue) -> None:
     """As the garbage collector does, wherever it runs."""
     line.note()
 
@@ -478,13 +480,13 @@ class Left:
         self.loop.close()
 
 
-async def hold_for_ever(turn: Turn) -> None:
+async def hold_for_ever(turn: Slot) -> None:
     async with turn.ataken():
         await asyncio.sleep(600)
 
 
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stopped"])
-def test_those_whose_loop_does_not_run_any_more_are_passed_over(line: Line, is_closed: bool) -> None:
+def test_those_whose_loop_does_not_run_any_more_are_passed_over(line: RequestQueue, is_closed: bool) -> None:
     starts = Starts()
     line.note()
     left = Left(*(starts.atake("left", turn(line, 0.3)) for _ in range(3)))
@@ -504,7 +506,7 @@ def test_those_whose_loop_does_not_run_any_more_are_passed_over(line: Line, is_c
 
 
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "stopped"])
-def test_a_turn_whose_loop_does_not_run_any_more_is_over(line: Line, is_closed: bool) -> None:
+def test_a_turn_whose_loop_does_not_run_any_more_is_over(line: RequestQueue, is_closed: bool) -> None:
     starts = Starts()
     left = Left(hold_for_ever(turn(line)))
     left.run(lambda: len(line) == 1)
@@ -519,7 +521,7 @@ def test_a_turn_whose_loop_does_not_run_any_more_is_over(line: Line, is_closed: 
     gc.collect()  # as above
 
 
-def test_a_loop_that_stops_in_the_middle_of_a_turn_is_found_out_by_those_who_wait(line: Line) -> None:
+def test_a_loop_that_stops_in_the_middle_of_a_turn_is_found_out_by_those_who_wait(line: RequestQueue) -> None:
     starts = Starts()
     left = Left(hold_for_ever(turn(line)))
     with contextlib.ExitStack() as running:
@@ -535,7 +537,7 @@ def test_a_loop_that_stops_in_the_middle_of_a_turn_is_found_out_by_those_who_wai
     left.end()
 
 
-def test_a_loop_that_stops_is_found_out_by_those_behind_its_tasks(line: Line) -> None:
+def test_a_loop_that_stops_is_found_out_by_those_behind_its_tasks(line: RequestQueue) -> None:
     starts = Starts()
     left = Left(hold_for_ever(turn(line)), starts.atake("left", turn(line, 0.6)))
     with contextlib.ExitStack() as running:
@@ -549,7 +551,7 @@ def test_a_loop_that_stops_is_found_out_by_those_behind_its_tasks(line: Line) ->
 
 
 @pytest.mark.parametrize("before", ["waiting", "under way"])
-async def test_a_thread_that_holds_up_its_own_loop_does_not_wait_for_it(line: Line, before: str) -> None:
+async def test_a_thread_that_holds_up_its_own_loop_does_not_wait_for_it(line: RequestQueue, before: str) -> None:
     """`invoke` where `ainvoke` should be awaited: bad, but no reason to stand still for ever."""
     starts = Starts()
     line.note()
@@ -565,7 +567,7 @@ async def test_a_thread_that_holds_up_its_own_loop_does_not_wait_for_it(line: Li
 # --- Patience ---------------------------------------------------------------------------------------------------------
 
 
-async def refused(way: str, turn: Turn) -> RateLimitError:
+async def refused(way: str, turn: Slot) -> RateLimitError:
     with pytest.raises(RateLimitError) as caught:
         if way == "sync":
             with turn.taken():
@@ -577,7 +579,7 @@ async def refused(way: str, turn: Turn) -> RateLimitError:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-async def test_who_would_wait_too_long_is_told_so_at_once(line: Line, way: str) -> None:
+async def test_who_would_wait_too_long_is_told_so_at_once(line: RequestQueue, way: str) -> None:
     line.note()
     waiting = asyncio.create_task(Starts().atake("before", turn(line, 20)))
     await auntil(lambda: len(line) == 1)
@@ -596,7 +598,7 @@ async def test_who_would_wait_too_long_is_told_so_at_once(line: Line, way: str) 
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-async def test_patience_ends_where_others_take_longer_than_foreseen(line: Line, way: str) -> None:
+async def test_patience_ends_where_others_take_longer_than_foreseen(line: RequestQueue, way: str) -> None:
     pace = 30
     with turn(line).taken():
         line.began -= pace
@@ -612,7 +614,7 @@ async def test_patience_ends_where_others_take_longer_than_foreseen(line: Line, 
     assert not error.is_retryable
 
 
-async def test_who_has_the_patience_waits(line: Line) -> None:
+async def test_who_has_the_patience_waits(line: RequestQueue) -> None:
     starts = Starts()
     line.note()
     starts.take("sync", turn(line, 0.05, max_wait=5))
@@ -620,7 +622,7 @@ async def test_who_has_the_patience_waits(line: Line) -> None:
     assert starts.names == ["sync", "async"]
 
 
-def test_an_impatient_one_is_served_if_it_need_not_wait(line: Line) -> None:
+def test_an_impatient_one_is_served_if_it_need_not_wait(line: RequestQueue) -> None:
     line.note()
     time.sleep(0.03)
     with turn(line, 0.02, max_wait=0).taken():
@@ -635,7 +637,7 @@ WORDS = r"Waiting about \d\d s \({} before it\): without a key the service takes
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
-    line: Line, way: str, caplog: pytest.LogCaptureFixture
+    line: RequestQueue, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[tuple[Progress, threading.Thread]] = []
 
@@ -676,7 +678,7 @@ async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
     assert re.fullmatch(WORDS.format(2), record.getMessage())
 
 
-def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: Line) -> None:
+def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: RequestQueue) -> None:
     told: list[Progress] = []
     pace = 30
     with contextlib.ExitStack() as running, turn(line).taken():
@@ -688,7 +690,7 @@ def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: Line) 
 
 
 def test_a_short_wait_is_not_worth_a_word(
-    line: Line, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    line: RequestQueue, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[Progress] = []
     caplog.set_level(logging.INFO)
@@ -710,7 +712,9 @@ class Pieces(io.StringIO):
         return super().write(text)
 
 
-def test_lines_of_several_threads_do_not_run_into_one_another(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_several_threads_do_not_run_into_one_another(
+    line: RequestQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stderr", seen := Pieces())
     line.note()
     Starts().take("next", turn(line, 1.2, progress=True))
@@ -727,7 +731,7 @@ def test_lines_of_several_threads_do_not_run_into_one_another(line: Line, monkey
     (io.StringIO, False, False),
 ])  # fmt: skip
 async def test_a_line_is_shown_where_somebody_sees_it(
-    line: Line, monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], progress: Any, is_shown: bool
+    line: RequestQueue, monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], progress: Any, is_shown: bool
 ) -> None:
     seen = stream()
     monkeypatch.setattr(sys, "stderr", seen)
@@ -739,7 +743,7 @@ async def test_a_line_is_shown_where_somebody_sees_it(
     assert re.fullmatch(WORDS.format(0) + "\n" if is_shown else "", seen.getvalue())
 
 
-def test_a_notebook_sees_the_line_too(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_sees_the_line_too(line: RequestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
     monkeypatch.setattr(sys, "stderr", io.StringIO())
@@ -782,7 +786,7 @@ def test_a_forked_process_has_a_line_of_its_own_and_remembers_the_last_request()
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
-def test_a_refusal_can_be_pickled(line: Line) -> None:
+def test_a_refusal_can_be_pickled(line: RequestQueue) -> None:
     line.note()
     error = asyncio.run(refused("sync", turn(line, 30, max_wait=1)))
     twin = pickle.loads(pickle.dumps(error))

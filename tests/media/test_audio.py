@@ -17,7 +17,7 @@ import pytest
 
 from langchain_pollinations._media.integrity import is_whole
 from langchain_pollinations._media.text_splitter import split_text
-from langchain_pollinations._media.wav import joined_wavs, pcm16_to_wav
+from langchain_pollinations._media.wav import join_wavs, pcm16_to_wav
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
@@ -391,7 +391,7 @@ def test_a_wav_with_a_wrong_head_gets_its_true_sizes(
 ) -> None:
     file = WRONG_HEADS[head]
     assert is_whole(file, "audio/wav")
-    assert joined_wavs([file]) == wav(5)
+    assert join_wavs([file]) == wav(5)
     play(emulator, file, content_type="audio/wav")
     assert make(speaker, "Hi").data == wav(5)
     emulator.reply(message={"audio": {"data": base64.b64encode(file).decode(), "transcript": "Hi"}}, dialect="plain")
@@ -606,7 +606,7 @@ def test_the_emulator_s_parts_are_those_that_it_speaks_alone(
     whole = make(speaker, STORY, **options, seed=1)
     parts = [speaker.generate(part, **options, seed=1) for part in PARTS]
     assert whole.mime_type == "audio/wav"
-    assert whole.data == joined_wavs([part.data for part in parts])
+    assert whole.data == join_wavs([part.data for part in parts])
     assert int(whole.metadata[f"x-usage-{unit}"]) == sum(int(part.metadata[f"x-usage-{unit}"]) for part in parts)
 
 

@@ -27,7 +27,7 @@ from langchain_pollinations.errors import (
     UnknownModelError,
     UnsupportedRequestError,
 )
-from langchain_pollinations.images import LARGEST_INSIDE, PollinationsImage
+from langchain_pollinations.images import MAX_INLINE_BYTES, PollinationsImage
 from langchain_pollinations.media import Media
 from tests.conftest import MAKING
 from tests.media.test_references import PNG
@@ -411,7 +411,7 @@ def test_one_side_of_a_changed_picture_is_not_made_a_square(
 
 
 def test_heavy_pictures_are_uploaded_first(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:
-    png = picture_bytes("PNG") + b"\0" * LARGEST_INSIDE + b"IEND"
+    png = picture_bytes("PNG") + b"\0" * MAX_INLINE_BYTES + b"IEND"
     emulator.reply(body={"data": [{"b64_json": base64.b64encode(PNG).decode()}]}, on="/v1/images/edits", times=2)
     for _ in range(2):
         edit(painter, "night", png)

@@ -28,11 +28,11 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from langchain_pollinations._media.display import LARGEST_SHOWN
+from langchain_pollinations._media.display import MAX_SHOWN_BYTES
 from langchain_pollinations._media.formats import sniff
-from langchain_pollinations._media.integrity import has_all_boxes, is_whole, picture_size
+from langchain_pollinations._media.integrity import has_all_boxes, image_size, is_whole
 from langchain_pollinations._media.response import public_url
-from langchain_pollinations._media.wav import joined_wavs, pcm16_to_wav
+from langchain_pollinations._media.wav import join_wavs, pcm16_to_wav
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 
@@ -458,7 +458,7 @@ def test_each_kind_shows_as_one_element_whatever_the_prompt(mime_type: str) -> N
 def test_what_is_too_large_for_a_page_is_shown_by_its_address(tmp_path: Path, mime_type: str) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
-        file.truncate(LARGEST_SHOWN + 1)
+        file.truncate(MAX_SHOWN_BYTES + 1)
     address = 'https://example.com/?a="b"&c=<d>'
     name, source = SHOWN[mime_type]
     media = Media.from_file(large, mime_type=mime_type, url=address)
@@ -527,15 +527,15 @@ def test_the_size_of_a_picture_is_read_from_its_head(size: tuple[int, int]) -> N
     ):
         file = io.BytesIO()
         Image.new("RGB", size).save(file, form, **options)
-        assert picture_size(file.getvalue()) == size
+        assert image_size(file.getvalue()) == size
     filled = file.getvalue()[:2] + b"\xff\xff\xff" + file.getvalue()[2:]  # which JPEG allows before every marker
-    assert picture_size(filled) == size
+    assert image_size(filled) == size
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"ply\n", b"glTF", b"RIFF"]))
 def test_no_bytes_are_too_odd_to_be_looked_at(data: bytes, head: bytes) -> None:
     odd = head + data
-    assert isinstance(picture_size(odd), tuple | None)
+    assert isinstance(image_size(odd), tuple | None)
     assert isinstance(has_all_boxes(io.BytesIO(odd)), bool)
     mime_type = sniff(odd)
     assert mime_type is None or isinstance(is_whole(odd, mime_type), bool)
@@ -544,7 +544,7 @@ def test_no_bytes_are_too_odd_to_be_looked_at(data: bytes, head: bytes) -> None:
 
 def test_joined_sounds_are_one_after_the_other() -> None:
     one, two = b"\1\2" * 50, b"\3\4" * 31
-    with wave.open(io.BytesIO(joined_wavs([pcm16_to_wav(one), pcm16_to_wav(two)])), "rb") as sound:
+    with wave.open(io.BytesIO(join_wavs([pcm16_to_wav(one), pcm16_to_wav(two)])), "rb") as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 24_000)
         assert sound.readframes(1000) == one + two
 
@@ -553,7 +553,7 @@ def test_a_sound_whose_size_was_left_open_is_joined_whole() -> None:
     one, two = b"\1\2" * 50, b"\3\4" * 31
     for left_open in (0, 0xFFFFFFFF):
         streamed = pcm16_to_wav(one)[:40] + struct.pack("<I", left_open) + one + b"\x09"  # and half a sample
-        with wave.open(io.BytesIO(joined_wavs([streamed, pcm16_to_wav(two)])), "rb") as sound:
+        with wave.open(io.BytesIO(join_wavs([streamed, pcm16_to_wav(two)])), "rb") as sound:
             assert sound.readframes(1000) == one + two
 
 
@@ -569,7 +569,7 @@ def test_a_sound_whose_size_was_left_open_is_joined_whole() -> None:
 )
 def test_sounds_that_cannot_be_joined_say_why(files: list[bytes], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        joined_wavs(files)
+        join_wavs(files)
 
 
 def test_a_trace_tells_of_a_media_without_its_bytes() -> None:

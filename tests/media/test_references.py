@@ -13,7 +13,13 @@ from urllib.parse import quote
 import pytest
 from langchain_core.load import dumpd, load
 
-from langchain_pollinations._media.references import LARGEST, MOST, Reading, _open_below, check_schemes
+from langchain_pollinations._media.references import (
+    MAX_BYTES,
+    MAX_REFERENCES,
+    ReferenceReader,
+    _open_below,
+    check_schemes,
+)
 from langchain_pollinations.audio import PollinationsMusic
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
@@ -46,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(given: Any, folder: Path | None = None, family: str = "image") -> str | Media:
-    return Reading("image", family, folder, OWN).one(given)
+    return ReferenceReader("image", family, folder, OWN).one(given)
 
 
 # --- Bytes, data URIs, media ------------------------------------------------------------------------------------------
@@ -195,7 +201,7 @@ def test_half_addresses_are_refused(address: str) -> None:
 
 
 def test_the_services_own_media_host_is_as_good_as_public() -> None:
-    own = Reading("image", "image", None, "http://127.0.0.1:8787/media")
+    own = ReferenceReader("image", "image", None, "http://127.0.0.1:8787/media")
     assert own.one("http://127.0.0.1:8787/media/1") == "http://127.0.0.1:8787/media/1"
     for other in ("http://127.0.0.1:8787/mediated", "http://127.0.0.1:8787/other", "http://127.0.0.1:8788/media/1"):
         with pytest.raises(InvalidRequestError, match="public addresses only"):
@@ -278,11 +284,11 @@ def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
         read("pipe.png", folder)
 
 
-@pytest.mark.parametrize("family", LARGEST)
+@pytest.mark.parametrize("family", MAX_BYTES)
 def test_a_file_that_is_too_large_is_not_read(folder: Path, family: str) -> None:
     with (folder / "huge.png").open("wb") as file:
-        file.truncate(LARGEST[family] + 1)
-    says = f"has {LARGEST[family] + 1:,} bytes; at most {LARGEST[family]:,} are read"
+        file.truncate(MAX_BYTES[family] + 1)
+    says = f"has {MAX_BYTES[family] + 1:,} bytes; at most {MAX_BYTES[family]:,} are read"
     assert _bytes_read(lambda: read("huge.png", folder, family), says) < 100_000
 
 
@@ -304,7 +310,10 @@ def _counted() -> int:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["big.png"] * (MOST + 1), f"image: takes at most {MOST} references, not {MOST + 1}"),
+        (
+            ["big.png"] * (MAX_REFERENCES + 1),
+            f"image: takes at most {MAX_REFERENCES} references, not {MAX_REFERENCES + 1}",
+        ),
         (["big.png"] * 3, "image: the files have 180,000,000 bytes together; at most 134,217,728 are read"),
         (["text.png"], "image: these 50000000 bytes are no picture"),
         (["sound.png"], "image: takes a picture, and this is audio/wav"),
@@ -317,12 +326,12 @@ def test_number_sizes_and_types_are_checked_before_files_are_read(folder: Path, 
         with (folder / f"{name}.png").open("wb") as file:
             file.write(head)
             file.truncate(size * 1_000_000)
-    reading = Reading("image", "image", folder, OWN)
+    reading = ReferenceReader("image", "image", folder, OWN)
     assert _bytes_read(lambda: reading.all(given), says) < 200_000
 
 
 def test_a_file_that_is_named_twice_is_read_once(folder: Path) -> None:
-    first, other, again = Reading("image", "image", folder, OWN).all(["dot.png", PNG, Path("dot.png")])
+    first, other, again = ReferenceReader("image", "image", folder, OWN).all(["dot.png", PNG, Path("dot.png")])
     assert first is again
     assert isinstance(other, Media)
     assert other.data == PNG

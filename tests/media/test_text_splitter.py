@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_pollinations._media.text_splitter import Turn, read_turns, size, split_text, split_turns
+from langchain_pollinations._media.text_splitter import DialogueTurn, parse_dialogue, size, split_dialogue, split_text
 from langchain_pollinations.errors import InvalidRequestError
 
 TEXTS = st.text() | st.text(alphabet="ab .,!?。，\n\t\u3000é́👍🏽\u200d", max_size=400)
@@ -53,9 +53,9 @@ def test_a_text_is_cut_where_a_speaker_would_breathe(text: str, most: int, parts
 
 
 def test_a_dialogue_is_read_from_lines_or_from_pairs() -> None:
-    turns = [Turn("nova", "Hello: you?"), Turn("echo", "Hi there.")]
-    assert read_turns("nova: Hello: you?\r\n\n echo :Hi there. \n") == turns
-    assert read_turns([("nova", "Hello: you?"), ["echo", "Hi\nthere."]]) == turns
+    turns = [DialogueTurn("nova", "Hello: you?"), DialogueTurn("echo", "Hi there.")]
+    assert parse_dialogue("nova: Hello: you?\r\n\n echo :Hi there. \n") == turns
+    assert parse_dialogue([("nova", "Hello: you?"), ["echo", "Hi\nthere."]]) == turns
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,14 @@ def test_a_dialogue_is_read_from_lines_or_from_pairs() -> None:
 )
 def test_what_is_no_turn_is_named(given_: Any, says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says):
-        read_turns(given_)
+        parse_dialogue(given_)
 
 
 def test_dialogues_are_cut_between_turns() -> None:
-    turns = [Turn("nova", "a" * 10), Turn("echo", "b" * 10), Turn("nova", "One sentence. Another one.")]
-    assert split_turns(turns, 33) == [f"nova: {'a' * 10}\necho: {'b' * 10}", "nova: One sentence. Another one."]
-    assert split_turns(turns[2:], 25) == ["nova: One sentence.", "nova: Another one."]
+    turns = [
+        DialogueTurn("nova", "a" * 10),
+        DialogueTurn("echo", "b" * 10),
+        DialogueTurn("nova", "One sentence. Another one."),
+    ]
+    assert split_dialogue(turns, 33) == [f"nova: {'a' * 10}\necho: {'b' * 10}", "nova: One sentence. Another one."]
+    assert split_dialogue(turns[2:], 25) == ["nova: One sentence.", "nova: Another one."]

@@ -18,7 +18,7 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
 from langchain_pollinations._catalog.snapshot import abilities, load_snapshot
-from langchain_pollinations._media.recordings import LARGEST
+from langchain_pollinations._media.recordings import MAX_RECORDING_BYTES
 from langchain_pollinations.emulator import Asked, Emulator
 from langchain_pollinations.emulator.service import forms
 from langchain_pollinations.errors import (
@@ -503,8 +503,13 @@ def test_a_recording_over_the_limit_is_refused_unread(
     path = tmp_path / "long.wav"
     path.write_bytes(WAV)
     with path.open("r+b") as file:
-        file.truncate(LARGEST + 1)
-    for recording in (path, Blob.from_path(path), Media.from_file(path), Blob.from_data(bytes(LARGEST + 1))):
+        file.truncate(MAX_RECORDING_BYTES + 1)
+    for recording in (
+        path,
+        Blob.from_path(path),
+        Media.from_file(path),
+        Blob.from_data(bytes(MAX_RECORDING_BYTES + 1)),
+    ):
         with pytest.raises(PayloadTooLargeError, match="104,857,601 bytes"):
             take(transcriber, recording)
     assert emulator.requests == []

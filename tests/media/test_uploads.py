@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_pollinations._media.upload_cache import LONGEST_TURN, Uploaded
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._media.upload_cache import MAX_WAIT, UploadCache
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -25,7 +25,7 @@ from langchain_pollinations.errors import (
 )
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.uploads import LARGEST, Upload, aupload, upload
+from langchain_pollinations.uploads import MAX_UPLOAD_BYTES, Upload, aupload, upload
 from langchain_pollinations.video import PollinationsVideo
 from tests.media.test_references import PNG
 
@@ -157,7 +157,7 @@ def test_bad_input_is_refused_before_it_is_sent(
 def test_a_file_that_is_too_large_is_refused_unread(put: Put, emulator: Emulator, tmp_path: Path) -> None:
     large = tmp_path / "film.mp4"
     with large.open("wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(MAX_UPLOAD_BYTES + 1)
     for given in (large, Media.from_file(large, mime_type="video/mp4")):
         with pytest.raises(PayloadTooLargeError, match="the media host takes 419,430,400"):
             put(given)
@@ -372,29 +372,29 @@ def test_who_waits_for_an_upload_can_be_cancelled_before_it_ends(camera: Pollina
 
 
 def test_a_turn_to_upload_is_waited_for_where_that_holds_up_nobody() -> None:
-    uploaded, host, kite = Uploaded(), "https://media.pollinations.ai", Media(PNG, "image/png")
+    uploaded, host, kite = UploadCache(), "https://media.pollinations.ai", Media(PNG, "image/png")
     first, second = uploaded.address_of(kite, host), uploaded.address_of(kite, host)
-    assert isinstance(next(first), Call)
+    assert isinstance(next(first), ApiRequest)
     assert next(second) == ()
 
     async def in_event_loop() -> Any:
         return next(uploaded.address_of(kite, host))
 
-    assert isinstance(asyncio.run(in_event_loop()), Call)
+    assert isinstance(asyncio.run(in_event_loop()), ApiRequest)
     first.close()
-    assert isinstance(next(second), Call)
+    assert isinstance(next(second), ApiRequest)
 
 
 def test_who_has_waited_too_long_uploads_himself(monkeypatch: pytest.MonkeyPatch) -> None:
-    uploaded, host, kite = Uploaded(), "https://media.pollinations.ai", Media(PNG, "image/png")
+    uploaded, host, kite = UploadCache(), "https://media.pollinations.ai", Media(PNG, "image/png")
     first = uploaded.address_of(kite, host)
     next(first)
     second = uploaded.address_of(kite, host)
     assert next(second) == ()
-    now = time.monotonic() + LONGEST_TURN
+    now = time.monotonic() + MAX_WAIT
     with monkeypatch.context() as later:
         later.setattr(time, "monotonic", lambda: now)
         step = next(second)
-    assert isinstance(step, Call)
+    assert isinstance(step, ApiRequest)
     second.close()
     assert next(uploaded.address_of(kite, host)) == (), "the turn is still that of the first"

@@ -42,7 +42,7 @@ from langgraph.types import Command
 from pydantic import BaseModel
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from langchain_pollinations._chat.tool_names import fit
+from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.legacy import Legacy
@@ -769,13 +769,13 @@ def dotted(name: str, done: list[str] | None = None) -> Any:
 def test_a_model_selects_tools_by_the_names_that_the_caller_gave(emulator: Emulator, run: Run) -> None:
     chat = ChatPollinations(**emulator.connection())
     emulator.reply('{"tools": ["größe", "coding.start"]}')
-    emulator.reply(tool_calls=[call(fit("coding.start"), x=1)])
+    emulator.reply(tool_calls=[call(fit_name("coding.start"), x=1)])
     emulator.reply('{"tools": ["coding.start"]}', "Done.")
     agent = create_agent(chat, [*map(dotted, DOTTED)], middleware=[LLMToolSelectorMiddleware(max_tools=2)])
     state = run(agent, "Start!")
     assert [message.text for message in state["messages"][2:]] == ["coding.start did 1", "Done."]
     _, sent, *_ = (request.json for request in emulator.requests)
-    assert [each["function"]["name"] for each in sent["tools"]] == [fit("coding.start"), fit("größe")]
+    assert [each["function"]["name"] for each in sent["tools"]] == [fit_name("coding.start"), fit_name("größe")]
 
 
 EDIT = {"type": "edit", "edited_action": {"name": "coding.start", "args": {"x": 2}}}
@@ -797,7 +797,7 @@ def test_a_person_decides_on_a_call(
     agent = create_agent(
         chat, [dotted(name, done) for name in DOTTED], middleware=[middleware], checkpointer=InMemorySaver()
     )
-    emulator.reply(tool_calls=[call(fit("coding.start"), x=1)])
+    emulator.reply(tool_calls=[call(fit_name("coding.start"), x=1)])
     emulator.reply("I see.")
     run(agent, "Start!", thread_id="one")
     (interrupt,) = agent.get_state({"configurable": {"thread_id": "one"}}).interrupts
@@ -807,7 +807,7 @@ def test_a_person_decides_on_a_call(
     assert (done, answers(state)[-1]) == (ran, "I see.")
     (asked,) = state["messages"][1].tool_calls  # some versions of LangChain edit the call itself
     _, assistant, result = history(emulator)
-    assert assistant["tool_calls"] == [on_wire(fit(asked["name"]), "call_1", json.dumps(asked["args"]))]
+    assert assistant["tool_calls"] == [on_wire(fit_name(asked["name"]), "call_1", json.dumps(asked["args"]))]
     assert result["tool_call_id"] == "call_1"
     assert told in result["content"]
 
@@ -845,21 +845,23 @@ def test_tools_of_an_mcp_server(chat: ChatPollinations, emulator: Emulator, way:
         mcp("files.find", fails=True),
     ]
     asked = [
-        on_wire(fit("clock.now"), "call_a", "{}"),
-        on_wire(fit("files.read"), "call_b", '{"path": "a"}'),
-        on_wire(fit("files.show"), "call_c", '{"path": "b"}'),
-        on_wire(fit("files.find"), "call_d", ""),
+        on_wire(fit_name("clock.now"), "call_a", "{}"),
+        on_wire(fit_name("files.read"), "call_b", '{"path": "a"}'),
+        on_wire(fit_name("files.show"), "call_c", '{"path": "b"}'),
+        on_wire(fit_name("files.find"), "call_d", ""),
     ]
     emulator.reply(message={"content": None, "tool_calls": asked})
     emulator.reply("It is noon.")
     state = RUNS[way](create_agent(chat, tools), {"messages": "What time is it?"}, {})
-    assert [each["function"]["name"] for each in emulator.requests[0].json["tools"]] == [fit(t.name) for t in tools]
+    assert [each["function"]["name"] for each in emulator.requests[0].json["tools"]] == [
+        fit_name(t.name) for t in tools
+    ]
     results = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert [(result.name, result.status) for result in results] == [
         *(("clock.now", "success"), ("files.read", "success"), ("files.show", "success"), ("files.find", "error"))
     ]
     _, assistant, *told, shown = history(emulator)
-    assert assistant["tool_calls"] == [*asked[:3], on_wire(fit("files.find"), "call_d", "{}")]
+    assert assistant["tool_calls"] == [*asked[:3], on_wire(fit_name("files.find"), "call_d", "{}")]
     assert [(m["tool_call_id"], m["content"]) for m in told] == [
         *(("call_a", "12:00"), ("call_b", "A page."), ("call_c", "A dot."), ("call_d", "No such file"))
     ]

@@ -24,8 +24,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image, ImageStat
 
-from langchain_pollinations._media.media_store import HEAVIEST, MOST, Shelf
-from langchain_pollinations._media.recordings import LARGEST
+from langchain_pollinations._media.media_store import MAX_BYTES, MAX_ITEMS, MediaStore
+from langchain_pollinations._media.recordings import MAX_RECORDING_BYTES
 from langchain_pollinations._safe_text import safe_lines, safe_text
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
@@ -468,12 +468,15 @@ def test_a_recording_that_is_too_large_is_not_loaded(emulator: Emulator, run: An
     service = emulator.connection()
     for name in ("talk.wav", "talk.mp4"):
         with (tmp_path / name).open("wb") as file:
-            file.truncate(LARGEST + 1)
+            file.truncate(MAX_RECORDING_BYTES + 1)
         message = run(PollinationsTranscribeTool(**service, reference_folder=tmp_path), {"recording": name})
-        assert message.content == f"recording: '{name}' has {LARGEST + 1:,} bytes; at most {LARGEST:,} are read"
-    emulator.reply(body=b"RIFF", headers={"content-length": str(LARGEST + 1)}, on="/media")
+        assert (
+            message.content
+            == f"recording: '{name}' has {MAX_RECORDING_BYTES + 1:,} bytes; at most {MAX_RECORDING_BYTES:,} are read"
+        )
+    emulator.reply(body=b"RIFF", headers={"content-length": str(MAX_RECORDING_BYTES + 1)}, on="/media")
     message = run(PollinationsTranscribeTool(**service), {"recording": "abcdefgh"})
-    assert message.content == f"recording: is larger than {LARGEST:,} bytes"
+    assert message.content == f"recording: is larger than {MAX_RECORDING_BYTES:,} bytes"
 
 
 def test_text_of_the_service_reaches_a_model_short_plain_and_without_the_key(emulator: Emulator, run: Any) -> None:
@@ -553,15 +556,15 @@ def _media(data: bytes, url: str | None = None) -> Media:
 
 
 def test_a_shelf_keeps_the_newest() -> None:
-    shelf = Shelf()
-    names = [shelf.keep(_media(str(number).encode())) for number in range(MOST + 2)]
-    assert [shelf.find(name) is None for name in names] == [True, True] + [False] * MOST
-    heavy = [shelf.keep(_media(bytes([number]) * (HEAVIEST // 2))) for number in range(3)]
+    shelf = MediaStore()
+    names = [shelf.keep(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
+    assert [shelf.find(name) is None for name in names] == [True, True] + [False] * MAX_ITEMS
+    heavy = [shelf.keep(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
     assert [shelf.find(name) is None for name in heavy] == [True, False, False]
 
 
 def test_a_shelf_finds_by_id_and_by_the_whole_address_only() -> None:
-    shelf = Shelf()
+    shelf = MediaStore()
     kite = _media(b"kite", "https://media.pollinations.ai/3f9c1e2a")
     assert shelf.keep(kite) == "3f9c1e2a"
     assert shelf.find("3f9c1e2a") is kite

@@ -38,13 +38,13 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import Connection
-from langchain_pollinations._legacy.rate_limiter import Line, Turn
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._legacy.rate_limiter import RequestQueue, Slot
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.concurrency import run_all
-from langchain_pollinations._transport.origins import _goes_abroad
-from langchain_pollinations._transport.pool import WORN
-from langchain_pollinations._transport.request import Call, multipart
+from langchain_pollinations._transport.origins import is_cross_origin
+from langchain_pollinations._transport.pool import MAX_CANCELLED
+from langchain_pollinations._transport.request import ApiRequest, multipart
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
@@ -99,8 +99,8 @@ def test_a_502_is_repeated_by_what_the_provider_said(
 @pytest.mark.parametrize("way", ["send", "asend"])
 def test_a_repeat_that_would_wait_too_long_in_a_line_is_left_out(emulator: Emulator, way: str) -> None:
     emulator.fail(503, headers=AT_ONCE)
-    client, [call] = Connection(**emulator.connection())._client, numbered(1)
-    patient = replace(call, turn=Turn(600, 5, False, Line()))
+    client, [call] = ServiceConfig(**emulator.connection())._client, numbered(1)
+    patient = replace(call, turn=Slot(600, 5, False, RequestQueue()))
     with pytest.raises(errors.ServiceUnavailableError):
         client.send(patient) if way == "send" else asyncio.run(client.asend(patient))
     assert len(emulator.requests) == 1
@@ -110,8 +110,8 @@ def test_a_repeat_that_need_not_wait_long_in_a_line_is_made(emulator: Emulator) 
     emulator.fail(503, headers=AT_ONCE)
     emulator.reply(body={"number": 7}, on="/image/0")
     [call] = numbered(1)
-    impatient = replace(call, turn=Turn(0.01, 5, False, Line()))
-    assert Connection(**emulator.connection())._client.send(impatient) == 7
+    impatient = replace(call, turn=Slot(0.01, 5, False, RequestQueue()))
+    assert ServiceConfig(**emulator.connection())._client.send(impatient) == 7
 
 
 def test_no_retries_means_one_attempt(chat: ChatPollinations, emulator: Emulator, ask: Ask) -> None:
@@ -493,7 +493,7 @@ async def _asent(client: Client) -> Any:
 
 
 async def _astreamed(client: Client) -> Any:
-    return [number async for number in client.astream(Call("GET", "/image/0", lambda _: Whole()))][-1]
+    return [number async for number in client.astream(ApiRequest("GET", "/image/0", lambda _: Whole()))][-1]
 
 
 class Whole:
@@ -513,10 +513,10 @@ class Whole:
 @pytest.fixture
 def lender(emulator: Emulator, chat: ChatPollinations) -> Iterator[Client]:
     emulator.reply(body={"number": 0}, on="/image/0", times=10_000)
-    emulator.reply(body={}, on="/image/2", times=WORN, delay=20)
-    yield Connection(**emulator.connection(), async_transport=chat.async_transport)._client
+    emulator.reply(body={}, on="/image/2", times=MAX_CANCELLED, delay=20)
+    yield ServiceConfig(**emulator.connection(), async_transport=chat.async_transport)._client
     # When this is answered, the requests of cancelled calls have come too, and surprise no other test.
-    with Connection(**emulator.connection()) as last:
+    with ServiceConfig(**emulator.connection()) as last:
         last._client.send(numbered(1)[0])
 
 
@@ -537,7 +537,7 @@ async def break_off(calls: list[Any], *, after: int) -> None:
 
 
 async def wear_out(client: Client) -> None:
-    await break_off([client.asend(numbered(3)[2]) for _ in range(WORN)], after=10)
+    await break_off([client.asend(numbered(3)[2]) for _ in range(MAX_CANCELLED)], after=10)
 
 
 @pytest.mark.unused_replies
@@ -611,7 +611,7 @@ async def test_closing_takes_worn_clients_along(lender: Client, emulator: Emulat
 
 
 async def test_silent_streams_wear_a_client_out_as_well(chat: ChatPollinations, emulator: Emulator) -> None:
-    emulator.fail("stall", after=1, seconds=20, times=WORN, on="/v1/chat/completions")
+    emulator.fail("stall", after=1, seconds=20, times=MAX_CANCELLED, on="/v1/chat/completions")
     impatient = chat.model_copy(update={"stream_chunk_timeout": 0.2, "max_retries": 0})
 
     async def listen() -> None:
@@ -619,17 +619,17 @@ async def test_silent_streams_wear_a_client_out_as_well(chat: ChatPollinations, 
             async for _ in impatient.astream("Hello"):
                 pass
 
-    await asyncio.gather(*(listen() for _ in range(WORN)))
+    await asyncio.gather(*(listen() for _ in range(MAX_CANCELLED)))
     assert chat._pool._async == []
 
 
 async def test_errors_and_callers_who_stop_early_wear_nothing_out(chat: ChatPollinations, emulator: Emulator) -> None:
-    emulator.fail(400, times=WORN)
+    emulator.fail(400, times=MAX_CANCELLED)
     async with chat:
-        for _ in range(WORN):
+        for _ in range(MAX_CANCELLED):
             with pytest.raises(errors.InvalidRequestError):
                 await chat.ainvoke("Hello")
-        for _ in range(WORN):
+        for _ in range(MAX_CANCELLED):
             async with contextlib.aclosing(chat.astream("A rather long answer")) as stream:
                 await anext(stream)
         async with asyncio.timeout(10):
@@ -651,12 +651,12 @@ async def test_a_client_of_your_own_does_not_wear_out(lender: Client) -> None:
 Together = Callable[..., list[Any]]
 
 
-def _send_all(client: Client, calls: list[Call[Any]], at_once: int) -> list[Any]:
+def _send_all(client: Client, calls: list[ApiRequest[Any]], at_once: int) -> list[Any]:
     with client.own_client or contextlib.nullcontext():
         return client.send_all(calls, at_once)
 
 
-async def _asend_all(client: Client, calls: list[Call[Any]], at_once: int) -> list[Any]:
+async def _asend_all(client: Client, calls: list[ApiRequest[Any]], at_once: int) -> list[Any]:
     async with client.own_async_client or contextlib.nullcontext():
         return await client.asend_all(calls, at_once)
 
@@ -669,9 +669,11 @@ def together(request: pytest.FixtureRequest) -> Together:
     return TOGETHER[request.param]
 
 
-def numbered(count: int) -> list[Call[Any]]:
+def numbered(count: int) -> list[ApiRequest[Any]]:
     """Calls that are told apart by their path."""
-    return [Call("GET", f"/image/{number}", lambda response: response.json()["number"]) for number in range(count)]
+    return [
+        ApiRequest("GET", f"/image/{number}", lambda response: response.json()["number"]) for number in range(count)
+    ]
 
 
 class InFlight:
@@ -710,7 +712,7 @@ def test_calls_that_travel_together_come_back_in_their_order(
     for number in range(count):
         emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.1 if number % 3 else 0.4)
     flight = InFlight()
-    client = Connection(**emulator.connection(), **flight.clients())._client
+    client = ServiceConfig(**emulator.connection(), **flight.clients())._client
     assert together(client, numbered(count), at_once) == list(range(count))
     assert flight.most <= min(count, at_once)
     assert (flight.most > 1) == (min(count, at_once) > 1)
@@ -722,7 +724,7 @@ def test_after_the_first_error_no_call_is_sent_that_waited(emulator: Emulator, t
     for number in (0, 2, 3, 4, 5):
         emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.5)
     with pytest.raises(errors.InvalidRequestError, match="Not this one") as caught:
-        together(Connection(**emulator.connection())._client, numbered(6), 2)
+        together(ServiceConfig(**emulator.connection())._client, numbered(6), 2)
     assert caught.value.status_code == 400
     assert {request.path for request in emulator.requests} == {"/image/0", "/image/1"}
 
@@ -731,7 +733,7 @@ def test_after_the_first_error_no_call_is_repeated(emulator: Emulator, together:
     emulator.fail(429, headers={"retry-after": "1"}, on="/image/0")
     emulator.fail(400, message="Not this one", on="/image/1", delay=0.3)
     with pytest.raises(errors.InvalidRequestError, match="Not this one"):
-        together(Connection(**emulator.connection())._client, numbered(2), 2)
+        together(ServiceConfig(**emulator.connection())._client, numbered(2), 2)
     time.sleep(1.5)
     assert len(emulator.requests) == 2
 
@@ -742,7 +744,7 @@ def test_an_error_among_several_keeps_its_cause(emulator: Emulator, together: To
     for number in (0, 2):
         emulator.reply(body={"number": number}, on=f"/image/{number}")
     with pytest.raises(errors.APIConnectionError) as caught:
-        together(Connection(**emulator.connection(), max_retries=0)._client, numbered(3), 2)
+        together(ServiceConfig(**emulator.connection(), max_retries=0)._client, numbered(3), 2)
     assert isinstance(caught.value.__cause__, httpx.HTTPError)
 
 
@@ -750,7 +752,7 @@ def test_a_passing_fault_among_several_is_repeated(emulator: Emulator, together:
     emulator.fail(429, headers=AT_ONCE, on="/image/1")
     for number in range(3):
         emulator.reply(body={"number": number}, on=f"/image/{number}")
-    assert together(Connection(**emulator.connection())._client, numbered(3), 3) == [0, 1, 2]
+    assert together(ServiceConfig(**emulator.connection())._client, numbered(3), 3) == [0, 1, 2]
     assert len(emulator.requests) == 4
 
 
@@ -758,10 +760,10 @@ def test_context_variables_are_seen_by_every_call(emulator: Emulator, together: 
     caller = contextvars.ContextVar("caller", default="nobody")
     for number in range(3):
         emulator.reply(body={}, on=f"/image/{number}")
-    calls = [Call("GET", f"/image/{number}", lambda response: caller.get()) for number in range(3)]
+    calls = [ApiRequest("GET", f"/image/{number}", lambda response: caller.get()) for number in range(3)]
     token = caller.set("me")
     try:
-        assert together(Connection(**emulator.connection())._client, calls, 3) == ["me"] * 3
+        assert together(ServiceConfig(**emulator.connection())._client, calls, 3) == ["me"] * 3
     finally:
         caller.reset(token)
 
@@ -844,7 +846,7 @@ def test_a_batch_runs_as_many_at_once_as_its_configuration_says(emulator: Emulat
 async def test_cancelling_the_caller_cancels_its_calls(emulator: Emulator) -> None:
     for number in range(6):
         emulator.reply(body={"number": number}, on=f"/image/{number}", delay=30)
-    async with Connection(**emulator.connection()) as connection:
+    async with ServiceConfig(**emulator.connection()) as connection:
         asked = asyncio.create_task(connection._client.asend_all(numbered(6), 2))
         while len(emulator.requests) < 2:
             await asyncio.sleep(0.01)
@@ -1221,16 +1223,16 @@ async def asign(request: httpx.Request) -> None:
 
 def _get(options: dict[str, Any], own: bool) -> Any:
     if not own:
-        return Connection(**options)._client.send(numbered(1)[0])
+        return ServiceConfig(**options)._client.send(numbered(1)[0])
     with of_their_own(httpx.Client) as mine:
-        return Connection(**options, http_client=mine)._client.send(numbered(1)[0])
+        return ServiceConfig(**options, http_client=mine)._client.send(numbered(1)[0])
 
 
 async def _aget(options: dict[str, Any], own: bool) -> Any:
     if not own:
-        return await Connection(**options)._client.asend(numbered(1)[0])
+        return await ServiceConfig(**options)._client.asend(numbered(1)[0])
     async with of_their_own(httpx.AsyncClient) as mine:
-        return await Connection(**options, http_async_client=mine)._client.asend(numbered(1)[0])
+        return await ServiceConfig(**options, http_async_client=mine)._client.asend(numbered(1)[0])
 
 
 GETS: dict[str, Any] = {"send": _get, "asend": lambda *args: asyncio.run(_aget(*args))}
@@ -1282,7 +1284,7 @@ def test_redirects_in_a_circle_end_in_an_error(emulator: Emulator, get: str) -> 
     ],
 )
 def test_another_origin_is_another_scheme_host_or_port(here: str, there: str, abroad: bool) -> None:
-    assert _goes_abroad(httpx.URL(here), httpx.URL(there)) == abroad
+    assert is_cross_origin(httpx.URL(here), httpx.URL(there)) == abroad
 
 
 def test_proxies_from_the_environment_are_honoured(
@@ -1314,10 +1316,10 @@ def lead(request: pytest.FixtureRequest) -> Lead:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Client:
-    return Connection(**emulator.connection())._client
+    return ServiceConfig(**emulator.connection())._client
 
 
-def one(number: int) -> Call[int]:
+def one(number: int) -> ApiRequest[int]:
     return numbered(number + 1)[number]
 
 
@@ -1407,7 +1409,7 @@ async def test_a_flow_waits_for_no_thread_of_others(client: Client, emulator: Em
     loop.call_later(5, free.set)
 
     def flow() -> Any:
-        yield Call("GET", "/image/0", lambda _: None, into=tmp_path / "film")
+        yield ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film")
         return "end"
 
     emulator.reply(body=b"film", on="/image")
@@ -1434,7 +1436,7 @@ def test_flows_of_one_client_run_in_several_loops_at_once(client: Client, emulat
 
 # --- Bodies into files ------------------------------------------------------------------------------------------------
 
-SEND: dict[str, Callable[[Client, Call[Any]], Any]] = {
+SEND: dict[str, Callable[[Client, ApiRequest[Any]], Any]] = {
     "send": lambda client, call: client.send(call),
     "asend": lambda client, call: asyncio.run(client.asend(call)),
 }
@@ -1453,7 +1455,9 @@ def test_a_body_goes_to_a_file_and_a_repeat_begins_anew(
     emulator.reply(body=body, on="/image")
     told: list[tuple[int, int | None]] = []
     target = tmp_path / "film"
-    call = Call("GET", "/image/0", lambda _: target.stat().st_size, into=target, arrived=lambda *n: told.append(n))
+    call = ApiRequest(
+        "GET", "/image/0", lambda _: target.stat().st_size, into=target, arrived=lambda *n: told.append(n)
+    )
     assert send(client, call) == len(body)
     assert target.read_bytes() == body
     starts = [place for place, (count, _) in enumerate(told) if count == 0]
@@ -1466,11 +1470,11 @@ def test_a_body_goes_to_a_file_and_a_repeat_begins_anew(
 def test_an_error_does_not_go_to_the_file(client: Client, emulator: Emulator, send: Any, tmp_path: Path) -> None:
     emulator.fail(400, message="Not this one", on="/image")
     with pytest.raises(errors.InvalidRequestError, match="Not this one"):
-        send(client, Call("GET", "/image/0", lambda _: None, into=tmp_path / "film"))
+        send(client, ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film"))
     assert list(tmp_path.iterdir()) == []
     emulator.reply(body=b"x", on="/image")
     with pytest.raises(FileNotFoundError):
-        send(client, Call("GET", "/image/0", lambda _: None, into=tmp_path / "nowhere" / "film"))
+        send(client, ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "nowhere" / "film"))
 
 
 @pytest.mark.parametrize("after", range(1, 12))
@@ -1480,7 +1484,7 @@ async def test_a_cancelled_download_leaves_no_open_file(
     """Cancelled at each of the moments at which it waits for its thread."""
     emulator.reply(body=os.urandom(600_000), on="/image")
     begun = asyncio.Event()
-    call = Call("GET", "/image/0", lambda _: None, into=tmp_path / "film", arrived=lambda *_: begun.set())
+    call = ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film", arrived=lambda *_: begun.set())
     asked = asyncio.create_task(client.asend(call))
     await begun.wait()
     for _ in range(after - 1):

@@ -14,7 +14,7 @@ import pytest
 from langchain_core import exceptions as core
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.error_response import from_event, from_response
+from langchain_pollinations._transport.error_response import error_from_event, error_from_response
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.embeddings import PollinationsEmbeddings
@@ -73,7 +73,7 @@ def envelope(message: str, code: str = "BAD_REQUEST", **more: Any) -> dict[str, 
 def test_every_recorded_error_reads_right(example: Any) -> None:
     for case in example("errors")["cases"]:
         told = case["response"]
-        error = from_response(httpx.Response(told["status"], headers=told["headers"], json=told["body"]))
+        error = error_from_response(httpx.Response(told["status"], headers=told["headers"], json=told["body"]))
         expected, retryable = RECORDED.get(case["name"], (E.InvalidRequestError, False))
         assert (type(error), error.is_retryable) == (expected, retryable), case["name"]
         assert error.status_code == told["status"]
@@ -169,14 +169,14 @@ def test_every_recorded_error_reads_right(example: Any) -> None:
 def test_every_shape_of_refusal_has_its_class(
     response: httpx.Response, expected: type[PollinationsError], says: str
 ) -> None:
-    error = from_response(response)
+    error = error_from_response(response)
     assert type(error) is expected
     assert says in str(error)
 
 
 @pytest.mark.parametrize("code", [0, -1, 1, 200, 302, 1026, 99999, True, "0", "abc"])
 def test_a_code_in_a_stream_that_is_no_status_is_an_upstream_error(code: Any) -> None:
-    error = from_event({"error": {"message": "Broken", "code": code}})
+    error = error_from_event({"error": {"message": "Broken", "code": code}})
     assert (type(error), error.status_code, error.is_retryable) == (E.UpstreamError, None, True)
 
 
@@ -184,7 +184,7 @@ def test_an_error_tells_what_the_service_told() -> None:
     body = envelope(
         "No", "FORBIDDEN", fixUrl="https://enter.pollinations.ai/grant", details={"name": "X", "upstreamStatus": 429}
     )
-    error = from_response(answer(403, body, x_request_id="req-1", retry_after="2"))
+    error = error_from_response(answer(403, body, x_request_id="req-1", retry_after="2"))
     assert (error.status_code, error.code, error.request_id, error.retry_after) == (403, "FORBIDDEN", "req-1", 2.0)
     assert (error.upstream_status, error.fix_url) == (429, "https://enter.pollinations.ai/grant")
     assert str(error) == "No (403, FORBIDDEN, request req-1) See https://enter.pollinations.ai/grant"
@@ -195,17 +195,17 @@ def test_an_error_tells_what_the_service_told() -> None:
     [("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("inf", None), ("1 Jan 99999999999 00:00:00", None)],
 )
 def test_retry_after_is_read_in_all_its_forms(header: str, seconds: float | None) -> None:
-    assert from_response(answer(429, {}, retry_after=header)).retry_after == seconds
+    assert error_from_response(answer(429, {}, retry_after=header)).retry_after == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
     header = email.utils.formatdate(time.time() + 100)
-    assert from_response(answer(429, {}, retry_after=header)).retry_after == pytest.approx(100, abs=5)
+    assert error_from_response(answer(429, {}, retry_after=header)).retry_after == pytest.approx(100, abs=5)
 
 
 def test_retry_after_may_stand_in_the_body() -> None:
     for told, seconds in ((1.25, 1.25), (-5, 0.0), ("x", None), (None, None)):
-        found = from_response(answer(429, {"error": "x", "retryAfterSeconds": told}))
+        found = error_from_response(answer(429, {"error": "x", "retryAfterSeconds": told}))
         assert found.retry_after == seconds
 
 
@@ -237,7 +237,7 @@ def test_every_error_can_be_told_apart_from_langchains_own_classes() -> None:
     assert issubclass(E.InvalidRequestError, ValueError)
     assert issubclass(E.RequestTimeoutError, TimeoutError)
     with pytest.raises(core.ModelRateLimitError):
-        raise from_response(answer(429))
+        raise error_from_response(answer(429))
 
 
 async def _async_progress(told: Any) -> None: ...
@@ -292,13 +292,13 @@ def test_an_error_of_the_request_names_the_argument(ask: Callable[[], Any], para
 )
 def test_the_field_that_the_service_names_is_the_argument(error: dict[str, Any], param: str | None) -> None:
     body = {"status": 400, "error": {"code": "BAD_REQUEST", "message": "No.", **error}}
-    assert from_response(httpx.Response(400, json=body)).param == param
+    assert error_from_response(httpx.Response(400, json=body)).param == param
 
 
 def test_an_error_shows_one_line_without_control_characters_and_keeps_its_message() -> None:
     says = "No.\x1b]0;title\x07\u202e\n\n" + "x" * 10_000
     body = {"status": 400, "error": {"code": "BAD\x1b[2J" * 100, "message": says, "fixUrl": "https://x\n" * 200}}
-    error = from_response(httpx.Response(400, json=body, headers={"x-request-id": "y" * 5000}))
+    error = error_from_response(httpx.Response(400, json=body, headers={"x-request-id": "y" * 5000}))
     shown = str(error)
     assert shown.startswith("No.]0;title xxx")
     assert shown.isprintable()

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import Connection
-from langchain_pollinations._transport.request import Call
+from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
@@ -135,8 +135,8 @@ def test_an_exception_is_the_same_error(emulator: Emulator, ask: Ask, module: An
         kind, says = FAULTS[fault]
         with pytest.raises(kind, match=says) as caught:
             if fault == "circle":
-                call = Call[Any]("GET", "/v1/models", lambda response: None)
-                Connection(**connection, **own)._client.send(call)
+                call = ApiRequest[Any]("GET", "/v1/models", lambda response: None)
+                ServiceConfig(**connection, **own)._client.send(call)
             else:
                 ask(ChatPollinations(**connection, **own), "Hi")
     error: BaseException | None = caught.value
@@ -162,8 +162,8 @@ def test_another_origin_learns_no_header(emulator: Emulator, redirect: str, modu
     hooks = {"request": [lambda request: request.headers.update({"x-signed": "secret"})]}
     options: dict[str, Any] = {"headers": {"x-mine": "1"}, "cookies": {"a": "b"}, "auth": ("me", "secret")}
     with clients(module, hooks=hooks, follow_redirects=True, **options) as own:
-        client = Connection(**{**secretive(emulator), **own, "base_url": redirect})._client
-        call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+        client = ServiceConfig(**{**secretive(emulator), **own, "base_url": redirect})._client
+        call = ApiRequest[Any]("GET", "/image/0", lambda response: response.json()["number"])
         assert (client.send(call) if way == "send" else asyncio.run(client.asend(call))) == 7
     assert emulator.requests[-1].headers.keys() <= WHO_ASKS
     assert emulator.requests[-1].headers["host"] == emulator.url.removeprefix("http://")
@@ -174,8 +174,8 @@ def test_a_redirect_of_the_same_origin_is_followed(emulator: Emulator, module: A
     emulator.fail(302, headers={"location": "/image/1"}, on="/image/0")
     emulator.reply(body={"number": 7}, on="/image/1")
     with clients(module) as own:
-        client = Connection(**secretive(emulator), **own)._client
-        call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+        client = ServiceConfig(**secretive(emulator), **own)._client
+        call = ApiRequest[Any]("GET", "/image/0", lambda response: response.json()["number"])
         assert (client.send(call) if way == "send" else asyncio.run(client.asend(call))) == 7
     assert [request.headers["x-api-key"] for request in emulator.requests] == ["secret"] * 2
 
@@ -196,10 +196,10 @@ def test_a_hook_may_read_a_compressed_response(emulator: Emulator, module: Any) 
 
     body = gzip.compress(b'{"number": 7}')
     emulator.reply(body=body, headers={"content-encoding": "gzip", "content-type": "application/json"}, on="/image/0")
-    call = Call[Any]("GET", "/image/0", lambda response: response.json()["number"])
+    call = ApiRequest[Any]("GET", "/image/0", lambda response: response.json()["number"])
     with clients(module, hooks={"response": [lambda response: response.read()]}) as own:
         own.pop("http_async_client")
-        assert Connection(**emulator.connection(), **own)._client.send(call) == 7
+        assert ServiceConfig(**emulator.connection(), **own)._client.send(call) == 7
 
 
 def test_a_video_is_saved_piece_by_piece(emulator: Emulator, module: Any, tmp_path: Path) -> None:
