@@ -111,12 +111,12 @@ class ServiceConfig(HiddenInput, PublicPickle):
     )
     """Origin of the older image host; `POLLINATIONS_LEGACY_IMAGE_URL` in the environment where it is not given."""
 
-    pace: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
+    legacy_interval: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
     """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
     models and tools of the process wait in one line, first come, first served; 0 does not wait. Until then `batch` asks
     one after another."""
 
-    max_wait: float | None = Field(default=None, ge=0)
+    legacy_max_wait: float | None = Field(default=None, ge=0)
     """Seconds that a call may wait in that line before each of its attempts. Where it would be longer, it is a
     `RateLimitError` at once; where a repeat would wait longer, the error that it should mend. None waits as long as it
     takes."""
@@ -275,7 +275,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _stands_in_line(self) -> bool:
-        return self._is_older and self.pace > 0
+        return self._is_older and self.legacy_interval > 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assignment is validated as construction is; LangChain's own fields are LangChain's to validate."""
@@ -344,8 +344,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return replace(client, base_url="", headers=_user_agent(), translate=translate)
 
     def _older_hosts(self, route: Route = "chat") -> LegacyHosts:
-        limits = [limit for limit in (self.max_wait, self.total_timeout) if limit is not None]
-        turn = Slot(self.pace, min(limits, default=None), self.progress)
+        limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]
+        turn = Slot(self.legacy_interval, min(limits, default=None), self.progress)
         return LegacyHosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:

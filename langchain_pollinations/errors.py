@@ -18,7 +18,7 @@
     ├── NotFoundError                 404
     ├── RequestTimeoutError           408, or a time limit of ours (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
-    ├── RateLimitError                429; of the older hosts 402 too, or a wait longer than `max_wait`
+    ├── RateLimitError                429; of the older hosts 402 too, or a wait longer than `legacy_max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
     │   ├── UpstreamError             502, or an answer that says so: the provider behind the service failed
@@ -178,7 +178,7 @@ class StreamTimeoutError(RequestTimeoutError):
 
 
 class RateLimitError(PollinationsError, core.ModelRateLimitError):
-    """Too many requests; `retry_after` says when to come back. Without a key also a wait longer than `max_wait`."""
+    """Too many requests; `retry_after` says when to retry. Without a key also a wait beyond `legacy_max_wait`."""
 
 
 class ServiceError(PollinationsError, core.ModelAPIError):

@@ -195,7 +195,7 @@ def _request_video(
     read = partial(parse_video, prompt=prompt, options=options, into=into)
     film: Media
     if way is not None:
-        film = yield ApiRequest("GET", f"/video/{way}", read, {"params": asked}, into=into, arrived=arrived)
+        film = yield ApiRequest("GET", f"/video/{way}", read, {"params": asked}, save_to=into, on_progress=arrived)
         return film
     stored: StoredVideo = yield ApiRequest(
         "POST", "/v1/images/generations", partial(parse_stored_video, prompt=prompt), {"json": asked}
@@ -207,9 +207,9 @@ def _request_video(
         partial(read, known=stored.known),
         origin=origin,
         is_origin_checked=True,
-        anonymous=True,
-        into=into,
-        arrived=arrived,
+        send_credentials=False,
+        save_to=into,
+        on_progress=arrived,
     )
     return film
 

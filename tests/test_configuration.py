@@ -349,7 +349,10 @@ def test_anything_else_is_no_address(field: str, url: str) -> None:
 )
 def test_origins_are_compared_as_parsed(base: str, origin: str, foreign: bool) -> None:
     client = Client(base_url=base, headers={}, timeout=httpx.Timeout(1), max_retries=0, pool=ServiceConfig()._pool)
-    assert client._is_foreign(ApiRequest("GET", "/x", lambda response: None, origin=origin, anonymous=True)) is foreign
+    assert (
+        client._is_foreign(ApiRequest("GET", "/x", lambda response: None, origin=origin, send_credentials=False))
+        is foreign
+    )
 
 
 # --- Changed fields ---------------------------------------------------------------------------------------------------

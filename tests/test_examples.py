@@ -32,7 +32,8 @@ def test_the_python_of_the_readme_runs(
 
     def run(block: str) -> None:
         # Nobody waits for 30 seconds here.
-        block = re.sub(r"(Pollinations\w*)\(\)", r"\1(pace=0)", block).replace("max_wait=90", "max_wait=90, pace=0")
+        block = re.sub(r"(Pollinations\w*)\(\)", r"\1(legacy_interval=0)", block)
+        block = block.replace("max_wait=90", "max_wait=90, legacy_interval=0")
         block = block.replace("http://127.0.0.1:8787", emulator.url)
         exec(compile(block, "README.md", "exec"), names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import pickletools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def test_a_pickle_made_before_the_move_is_read(name: str) -> None:
     elif name == "error":
         assert (str(found), found.status_code) == (str(expected), 429)
     else:
-        assert repr(found) == repr(expected)
+        shown, wanted = (sorted(re.split(r"[,()] ?", repr(each))) for each in (found, expected))
+        assert shown == wanted  # in any order: fields that a pickle lacks come last
     assert pickle.loads(pickle.dumps(found))
 
 

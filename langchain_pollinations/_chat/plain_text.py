@@ -89,8 +89,8 @@ def by_route(route: Route, call: ApiRequest[T]) -> ApiRequest[T]:
     request = plain_request(GEN, route, body)
     if request is None:
         return call
-    read = parser_for(call.read, streams=bool(body.get("stream")))
-    return replace(call, method=request.method, path=request.path, options=request.options, read=read)
+    read = parser_for(call.parse, streams=bool(body.get("stream")))
+    return replace(call, method=request.method, path=request.path, options=request.options, parse=read)
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------

@@ -43,8 +43,13 @@ class LegacyHosts:
     """Route of chats."""
 
     def _asked(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changed: Any) -> ApiRequest[Any]:
-        """A call for one of the hosts; that it is anonymous leaves out every header, cookie and credential."""
-        there: dict[str, Any] = {"origin": origin, "anonymous": True, "is_answer": is_success, "error_of": to_error}
+        """A request to one of the hosts, without any header, cookie or credential of the wrapper."""
+        there: dict[str, Any] = {
+            "origin": origin,
+            "send_credentials": False,
+            "is_success": is_success,
+            "to_error": to_error,
+        }
         return replace(call, method=method, path=path, **there, **changed)
 
 

@@ -40,7 +40,7 @@ def image_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
         raise InvalidRequestError(f"prompt: {told}", param="prompt")
     return hosts._asked(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
-        options={"params": params}, read=lambda response: call.read(_with_link(response)), turn=hosts.turn,
+        options={"params": params}, parse=lambda response: call.parse(_with_link(response)), limiter=hosts.turn,
     )  # fmt: skip
 
 

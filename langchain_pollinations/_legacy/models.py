@@ -57,8 +57,8 @@ def text_models_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T
 def models_request(hosts: LegacyHosts, call: ApiRequest[T], origin: str, category: str) -> ApiRequest[T]:
     if unread := sorted(call.options["params"]):
         raise unsupported(f"{', '.join(unread)}: The older hosts' lists cannot be searched")
-    read = partial(_parse_models, call.read, category)
-    return hosts._asked(call, "GET", origin, "/models", options={}, read=read)
+    read = partial(_parse_models, call.parse, category)
+    return hosts._asked(call, "GET", origin, "/models", options={}, parse=read)
 
 
 def _parse_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:

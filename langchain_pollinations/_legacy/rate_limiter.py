@@ -36,7 +36,7 @@ which does not wake the loop: without a pulse, who stops a cell would wait for t
 class _Waiter:
     """A place in the line."""
 
-    pace: float
+    interval: float
     wake: Callable[[], object]
     """Lets it look again. It may be called from any thread, and while the garbage collector runs."""
     hears_all: bool
@@ -117,15 +117,15 @@ class RequestQueue:
             place.began = self.began
             return _Position(True, 0.0, 0)
 
-    def wait(self, pace: float) -> float:
+    def wait(self, interval: float) -> float:
         """Seconds that one who came now would wait, if all before it take their turns in time."""
         with self._lock:
-            newcomer = _Waiter(pace, lambda: None, False)
+            newcomer = _Waiter(interval, lambda: None, False)
             return self._left([*self._able(list(self._places)), newcomer])
 
     def _left(self, places: Sequence[_Waiter]) -> float:
         """Seconds until the turn of the last of them."""
-        gap, *others = [each.pace for each in places]
+        gap, *others = [each.interval for each in places]
         return max(0.0, self.began + gap - time.monotonic()) + sum(others)
 
     def forget(self, place: _Waiter) -> None:
@@ -158,13 +158,13 @@ QUEUE = RequestQueue()
 
 @dataclass(frozen=True)
 class Slot:
-    """What one wrapper wishes of the line: `taken` (or `ataken`) is a context around each of its requests.
+    """What one wrapper wishes of the line: `acquire` (or `aacquire`) is a context around each of its requests.
 
     Whoever asks for a turn inside of a turn, in the same thread or task, waits for himself, for ever: a stream may hold
     its turn only until it is open, so that a painter can be called while it is read.
     """
 
-    pace: float
+    interval: float
     """Seconds between the beginning of the last answer (of the last request if it got none), whosever it was, and this
     request. With 0 it stands in no line; others still keep their distance from it."""
     max_wait: float | None
@@ -173,27 +173,29 @@ class Slot:
     """Who is told of a wait."""
     line: RequestQueue = field(default=QUEUE, repr=False)
 
-    def answered(self) -> None:
+    def mark_sent(self) -> None:
         """Count the distance from now: what is sent arrives later, and a new connection takes its time."""
         self.line.note()
 
     def is_out_of_reach(self, seconds: float) -> bool:
         """Whether it would wait for too long, if it came in some seconds and nobody before it."""
-        return self.max_wait is not None and self.pace > 0 and self.line.wait(self.pace) - seconds > self.max_wait
+        return (
+            self.max_wait is not None and self.interval > 0 and self.line.wait(self.interval) - seconds > self.max_wait
+        )
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """A turn of this thread, which waits for it.
 
         Raises:
             RateLimitError: If it does not come within `max_wait`; at once, where that can be foreseen.
         """
-        if not self.pace:
+        if not self.interval:
             self.line.note()
             yield
             return
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called while the collector runs
-        place = _Waiter(self.pace, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
+        place = _Waiter(self.interval, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
         try:
             for seconds in self._waits(place):
                 with suppress(queue.Empty):
@@ -206,8 +208,8 @@ class Slot:
         finally:
             self.line.leave(place)
 
-    def ataken(self) -> AbstractAsyncContextManager[None]:
-        """As `taken`, of this task."""
+    def aacquire(self) -> AbstractAsyncContextManager[None]:
+        """As `acquire`, of this task."""
         return _AsyncSlot(self)
 
     def _waits(self, place: _Waiter) -> Iterator[float]:
@@ -228,7 +230,7 @@ class Slot:
                 told = outlook.before
             # Where its time has come and others are still busy, it looks again after another gap: nobody wakes it, if
             # they are in an event loop that was closed over them.
-            yield min(outlook.left or self.pace, longest - waited, math.inf if is_long else SILENT_WAIT - waited)
+            yield min(outlook.left or self.interval, longest - waited, math.inf if is_long else SILENT_WAIT - waited)
             outlook = self.line.look(place)
 
     def _tell(self, outlook: _Position, waited: float, *, is_first: bool) -> None:
@@ -242,8 +244,8 @@ class Slot:
     def _refusal(self, outlook: _Position, would: str) -> RateLimitError:
         error = RateLimitError(
             f"This request {would} have to wait {_describe_wait(outlook)}, and at most {self.max_wait:g} s are allowed "
-            f"(max_wait, total_timeout): {self._rule()}. With a key of {KEYS_PAGE} requests go to the service without "
-            "this limit.",
+            f"(legacy_max_wait, total_timeout): {self._rule()}. With a key from {KEYS_PAGE} requests go to the service "
+            "without this limit.",
             retry_after=outlook.left,
             fix_url=KEYS_PAGE,
         )
@@ -251,7 +253,7 @@ class Slot:
         return error
 
     def _rule(self) -> str:
-        return f"without a key the service takes one request per {self.pace:g} s from an address"
+        return f"without a key the service takes one request per {self.interval:g} s from an address"
 
 
 class _AsyncSlot:
@@ -263,12 +265,12 @@ class _AsyncSlot:
 
     async def __aenter__(self) -> None:
         turn = self._turn
-        if not turn.pace:
+        if not turn.interval:
             turn.line.note()
             return
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         wake = partial(_set_from_anywhere, loop, woken)
-        self._place = _Waiter(turn.pace, wake, callable(turn.progress), loop=loop)
+        self._place = _Waiter(turn.interval, wake, callable(turn.progress), loop=loop)
         try:
             for seconds in turn._waits(self._place):
                 await _sleep(loop, woken, seconds)

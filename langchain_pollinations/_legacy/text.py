@@ -53,15 +53,15 @@ def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     body: Json = call.options["json"]
     _check_chat(body)
     if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:
-        read = parser_for(call.read, streams=bool(body.get("stream")))
-        there = {"options": plain.options, "read": read, "turn": hosts.turn}
+        read = parser_for(call.parse, streams=bool(body.get("stream")))
+        there = {"options": plain.options, "parse": read, "limiter": hosts.turn}
         return hosts._asked(call, plain.method, hosts.text_url, plain.path, **there)
     asked = {**body, "private": True}
     if _wants_json(body):
         asked["jsonMode"] = True
         if not mentions_json(body["messages"]):
             asked["messages"] = add_json_instruction(body["messages"])
-    return hosts._asked(call, "POST", hosts.text_url, "/openai", options={"json": asked}, turn=hosts.turn)
+    return hosts._asked(call, "POST", hosts.text_url, "/openai", options={"json": asked}, limiter=hosts.turn)
 
 
 def _check_chat(body: Json) -> None:

@@ -97,15 +97,15 @@ class Client:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
         with self._errors(), map_recursion_error():
-            return call.read(response)
+            return call.parse(response)
 
     async def asend(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
         with self._errors(), map_recursion_error():
-            if call.into is None and len(response.content) <= MAX_PARSED_IN_LOOP:
-                return call.read(response)
-            read: T = await run_in_thread(call.read, response)  # it looks into the file, or at many bytes
+            if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
+                return call.parse(response)
+            read: T = await run_in_thread(call.parse, response)  # it looks into the file, or at many bytes
             return read
 
     def send_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
@@ -168,7 +168,7 @@ class Client:
         call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
         with closing(response), close_at_deadline(response):
-            reader = call.read(response)
+            reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             with attach_partial(reader), self._errors(), map_recursion_error():
                 if not is_event_stream(response):
@@ -189,7 +189,7 @@ class Client:
         call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
             response = await self._retrying(tenacity.AsyncRetrying, call)(self._abegun, call, stack)
-            reader = call.read(response)
+            reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
             with attach_partial(reader), self._errors(), map_recursion_error():
@@ -241,7 +241,7 @@ class Client:
                     raise _private_address(request)
                 sender = self._discreet(client, call, request)
                 response = _mark_response(sender.send(request, stream=True, follow_redirects=False, **auth), call)
-                if call.is_answer(response):
+                if call.is_success(response):
                     return response
                 with closing(response):
                     failed = read_error_body(response)
@@ -264,7 +264,7 @@ class Client:
                     response = _mark_response(
                         await sender.send(request, stream=True, follow_redirects=False, **auth), call
                     )
-                    if call.is_answer(response):
+                    if call.is_success(response):
                         opened.push_async_callback(aclose, response)
                         stack.push_async_exit(opened.pop_all())
                         return response
@@ -290,9 +290,9 @@ class Client:
             closing(self._opened(call)) as response,
             close_at_deadline(response),
         ):
-            if call.into is None:
-                return read_body(response, self._limit(call), call.arrived)
-            save_body(response, call.into, self._limit(call), call.arrived)
+            if call.save_to is None:
+                return read_body(response, self._limit(call), call.on_progress)
+            save_body(response, call.save_to, self._limit(call), call.on_progress)
         return response
 
     async def _aanswer(self, call: ApiRequest[Any]) -> httpx.Response:
@@ -300,9 +300,9 @@ class Client:
             async with _aslot(call), contextlib.AsyncExitStack() as stack:
                 response = await self._aopened(call, stack)
                 async with asyncio.timeout(self._time_left()):
-                    if call.into is None:
-                        return await aread_body(response, self._limit(call), call.arrived)
-                    await asave_body(response, call.into, self._limit(call), call.arrived)
+                    if call.save_to is None:
+                        return await aread_body(response, self._limit(call), call.on_progress)
+                    await asave_body(response, call.save_to, self._limit(call), call.on_progress)
         return response
 
     def _time_left(self) -> float | None:
@@ -357,7 +357,11 @@ class Client:
 
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
         """Whether it goes where an answer said, and not to a host that the developer chose."""
-        return call.anonymous and call.origin is not None and origin_of(call.origin) != origin_of(self.base_url)
+        return (
+            (not call.send_credentials)
+            and call.origin is not None
+            and origin_of(call.origin) != origin_of(self.base_url)
+        )
 
     def _home(self, call: ApiRequest[Any], request: httpx.Request, hop: int) -> str | None:
         """The host that the developer chose, of a request whose own host a response chose; else None."""
@@ -385,14 +389,14 @@ class Client:
 
     def _limit(self, call: ApiRequest[Any]) -> int:
         """Bytes that the body of a good answer may have."""
-        return self.max_response_bytes or (MAX_IN_MEMORY if call.into is None else MAX_IN_FILE)
+        return self.max_response_bytes or (MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE)
 
     def _onward(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
         """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
         holds back the key, but no other header that may be secret."""
         onward = response.next_request
         if onward is None or call.method != "GET":
-            raise call.error_of(failed)
+            raise call.to_error(failed)
         if not is_requestable(onward.url):
             raise _unusable_address(onward.url)
         if self._is_foreign(call) or is_cross_origin(response.request.url, onward.url):
@@ -405,7 +409,7 @@ class Client:
             headers = httpx.Headers({name: value for name, value in headers.items() if name == "user-agent"})
         else:
             headers.setdefault("accept-encoding", ACCEPTED_ENCODINGS)
-        if call.anonymous:
+        if not call.send_credentials:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
         return headers
@@ -414,7 +418,7 @@ class Client:
         """Whether there is no repeat any more. Nor is there one that its line would refuse: what went wrong tells more
         than such a refusal."""
         wait = retry_delay(state)
-        is_late = call.turn is not None and call.turn.is_out_of_reach(wait)
+        is_late = call.limiter is not None and call.limiter.is_out_of_reach(wait)
         is_over = self.deadline is not None and self.deadline.remaining() <= wait
         return is_late or is_over or state.attempt_number > self.max_retries
 
@@ -464,16 +468,16 @@ def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -
 
 
 def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if call.turn is None else call.turn.taken()
+    return contextlib.nullcontext() if call.limiter is None else call.limiter.acquire()
 
 
 def _aslot(call: ApiRequest[Any]) -> contextlib.AbstractAsyncContextManager[None]:
-    return contextlib.nullcontext() if call.turn is None else call.turn.ataken()
+    return contextlib.nullcontext() if call.limiter is None else call.limiter.aacquire()
 
 
 def _mark_response(response: httpx.Response, call: ApiRequest[Any]) -> httpx.Response:
     """Tell the line of an answer that has begun, and bound its reading."""
     bound_body(response)
-    if call.turn is not None:
-        call.turn.answered()
+    if call.limiter is not None:
+        call.limiter.mark_sent()
     return response

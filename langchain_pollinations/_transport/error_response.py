@@ -390,7 +390,7 @@ def _from_page(text: str) -> str | None:
 
 
 def _non_empty_string(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value.strip() else None
 
 
 def _retry_after(headers: Mapping[str, str], body: Any) -> float | None:

@@ -43,13 +43,13 @@ class EventParser(Protocol[T_co]):
 class Limiter(Protocol):
     """What spaces the requests to a host."""
 
-    def taken(self) -> contextlib.AbstractContextManager[None]:
+    def acquire(self) -> contextlib.AbstractContextManager[None]:
         """The turn of a request of this thread, which waits for it."""
 
-    def ataken(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """As `taken`, of this task."""
+    def aacquire(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """As `acquire`, of this task."""
 
-    def answered(self) -> None:
+    def mark_sent(self) -> None:
         """Count the distance from now."""
 
     def is_out_of_reach(self, seconds: float) -> bool:
@@ -66,24 +66,25 @@ class ApiRequest(Generic[T]):
 
     method: Literal["GET", "POST"]
     path: str
-    read: Callable[[httpx.Response], T]
+    parse: Callable[[httpx.Response], T]
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of `httpx.Client.build_request`: json, params, content."""
     origin: str | None = None
     """Where it goes; by default the wrapper's `base_url`."""
     is_origin_checked: bool = False
     """Whether `origin` must not be private, as of a response. Where `base_url` is private it may."""
-    anonymous: bool = False
-    """Whether it goes without the key; to a foreign host also without other headers, cookies and credentials."""
-    into: Path | None = None
+    send_credentials: bool = True
+    """Whether the key goes along. Without it, a request to a foreign host has no other headers, cookies and credentials
+    of the wrapper either."""
+    save_to: Path | None = None
     """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
-    arrived: OnProgress | None = None
+    on_progress: OnProgress | None = None
     """Told first when the answer begins, then after each piece."""
-    is_answer: Callable[[httpx.Response], bool] = attrgetter("is_success")
+    is_success: Callable[[httpx.Response], bool] = attrgetter("is_success")
     """Whether an answer, whose body is not read yet, holds what was asked for."""
-    error_of: Callable[[httpx.Response], errors.PollinationsError] = error_from_response
+    to_error: Callable[[httpx.Response], errors.PollinationsError] = error_from_response
     """What any other answer stands for. Its body has been read."""
-    turn: Limiter | None = None
+    limiter: Limiter | None = None
     """The place in a line that each attempt waits for; None where there is no line. It is held while the request is
     under way, and of a stream until that begins: who reads it may make other calls meanwhile."""
 

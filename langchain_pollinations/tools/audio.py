@@ -156,7 +156,9 @@ class PollinationsTranscribeTool(MediaTool):
         if not named.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
             raise InvalidRequestError("recording: give the id of a recording that was made here", param="recording")
         read = partial(_parse_recording, url=named)
-        fetched: Media = yield ApiRequest("GET", path, read, origin=host, anonymous=True, arrived=_check_size)
+        fetched: Media = yield ApiRequest(
+            "GET", path, read, origin=host, send_credentials=False, on_progress=_check_size
+        )
         return fetched
 
     def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:

@@ -89,7 +89,7 @@ def test_a_name_becomes_embeddings(service: Emulator, name: str, options: dict[s
 
 def test_a_name_becomes_a_model_of_the_older_host(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     register()
-    hosts: dict[str, Any] = {**service.legacy.connection(), "pace": 0}
+    hosts: dict[str, Any] = {**service.legacy.connection(), "legacy_interval": 0}
     init_chat_model("pollinations:openai", **hosts).invoke("Hello")
     either = init_chat_model("pollinations:openai", **hosts, configurable_fields=("api",))
     either.invoke("Good day")

@@ -217,7 +217,7 @@ def test_a_name_that_the_model_writes_in_full_is_understood(chat: ChatPollinatio
 
 def test_the_legacy_text_host_gets_names_that_fit(emulator: Emulator, ask: Ask) -> None:
     legacy = emulator.legacy
-    chat = ChatPollinations(**legacy.connection(), pace=0)
+    chat = ChatPollinations(**legacy.connection(), legacy_interval=0)
     legacy.reply(tool_calls=[{"name": fit_name("coding.start"), "args": {"x": 1}}])
     answer = ask(chat, "Go", tools=tools())
     assert answer.tool_calls[0]["name"] == "coding.start"

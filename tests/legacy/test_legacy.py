@@ -56,7 +56,7 @@ def legacy(emulator: Emulator) -> Legacy:
 @pytest.fixture
 def hosts(legacy: Legacy) -> dict[str, Any]:
     """Arguments of every wrapper; no test waits in the line but those that are about it."""
-    return {**legacy.connection(), "pace": 0}
+    return {**legacy.connection(), "legacy_interval": 0}
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_mistral_is_asked_for_and_is_not_there_any_more(
 
 
 def test_without_a_key_the_older_hosts_are_asked_with_a_warning(no_key: Legacy, emulator: Emulator, ask: Ask) -> None:
-    chat, painter = ChatPollinations(pace=0), PollinationsImageTool(pace=0)
+    chat, painter = ChatPollinations(legacy_interval=0), PollinationsImageTool(legacy_interval=0)
     with pytest.warns(UserWarning, match=f"No key: asking the older hosts.*{KEYS_PAGE}"):
         assert ask(chat, "hello").text
     with pytest.warns(UserWarning, match="No key"):
@@ -171,7 +171,7 @@ def test_without_a_key_the_older_hosts_are_asked_with_a_warning(no_key: Legacy, 
 
 
 def test_the_warning_comes_once(no_key: Legacy) -> None:
-    chat = ChatPollinations(pace=0)
+    chat = ChatPollinations(legacy_interval=0)
     with pytest.warns(UserWarning) as caught:
         for _ in range(3):
             chat.invoke("hello")
@@ -243,7 +243,7 @@ def test_the_tools_of_a_toolkit_share_the_connection_that_it_found_in_the_enviro
     no_key: Legacy, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, written_down: bool
 ) -> None:
     """Whatever stands there by the time that they are made, or in another process."""
-    older = PollinationsToolkit(include=["image"], pace=0)
+    older = PollinationsToolkit(include=["image"], legacy_interval=0)
     monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
     monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
     new = PollinationsToolkit(include=["image"])
@@ -264,7 +264,7 @@ def test_the_tools_of_a_toolkit_share_the_connection_that_it_found_in_the_enviro
 def test_the_host_follows_a_key_that_is_set_or_taken_away_between_calls(
     no_key: Legacy, emulator: Emulator, ask: Ask
 ) -> None:
-    chat = ChatPollinations(pace=0)
+    chat = ChatPollinations(legacy_interval=0)
     with pytest.warns(UserWarning, match="No key"):
         ask(chat, "hello")
     chat.base_url = emulator.url
@@ -365,7 +365,7 @@ def test_no_credential_goes_to_the_older_hosts(
 async def test_no_cookie_of_a_host_comes_back_to_it(legacy: Legacy, transport: Any) -> None:
     # Cookies need a name: aiohttp keeps none of a bare address.
     hosts = {name: value.replace("127.0.0.1", "localhost") for name, value in legacy.connection().items()}
-    chat = ChatPollinations(**hosts, pace=0, async_transport=transport)
+    chat = ChatPollinations(**hosts, legacy_interval=0, async_transport=transport)
     legacy.reply("Good day", headers={"set-cookie": "__cf_bm=who; Path=/"})
     for _ in range(2):
         await chat.ainvoke("Hello")
@@ -1088,7 +1088,7 @@ def test_a_call_configures_the_host(legacy: Legacy, hosts: dict[str, Any], emula
 def test_whatever_is_made_of_a_model_without_a_key_asks_the_same_host_and_warns_no_more(
     no_key: Legacy, ask: Ask, copied: Callable[[Any], Any]
 ) -> None:
-    chat = ChatPollinations(pace=0)
+    chat = ChatPollinations(legacy_interval=0)
     with pytest.warns(UserWarning, match="No key"):
         chat.invoke("Hello")
     assert ask(copied(chat), "Good day").text
@@ -1142,7 +1142,7 @@ def test_threads_and_coroutines_keep_the_spacing_and_all_finish(legacy: Legacy, 
     """Twenty threads and twenty coroutines, with models and tools, at once; measured on the emulator's own log, which
     refuses whoever comes too early."""
     legacy.spacing, legacy.queue_length = SPACING, 0
-    service = {**hosts, "pace": SPACING + 0.02, "max_retries": 0, "progress": False}
+    service = {**hosts, "legacy_interval": SPACING + 0.02, "max_retries": 0, "progress": False}
     chat, painter = ChatPollinations(**service), PollinationsImageTool(**service, width=64, height=64)
     answers: list[Any] = []
 
@@ -1194,7 +1194,7 @@ def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], b
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        batch({**hosts, "pace": 5, "progress": False}, ["one", "two", "three"])
+        batch({**hosts, "legacy_interval": 5, "progress": False}, ["one", "two", "three"])
     thread.join()
     assert len(QUEUE) == 0
     assert len(legacy.requests) == 1
@@ -1204,13 +1204,15 @@ def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], b
 def test_after_an_error_in_a_batch_nobody_waits_for_the_rest(legacy: Legacy, hosts: dict[str, Any], batch: Any) -> None:
     legacy.fail(400)
     with pytest.raises(errors.InvalidRequestError):
-        batch({**hosts, "pace": SPACING, "progress": False}, ["one", "two", "three"])
+        batch({**hosts, "legacy_interval": SPACING, "progress": False}, ["one", "two", "three"])
     assert len(legacy.requests) == 1
 
 
-@pytest.mark.parametrize("pace", [0, SPACING])
-def test_a_batch_gives_errors_back_in_their_places(legacy: Legacy, hosts: dict[str, Any], pace: float) -> None:
-    chat = ChatPollinations(**{**hosts, "pace": pace, "progress": False})
+@pytest.mark.parametrize("legacy_interval", [0, SPACING])
+def test_a_batch_gives_errors_back_in_their_places(
+    legacy: Legacy, hosts: dict[str, Any], legacy_interval: float
+) -> None:
+    chat = ChatPollinations(**{**hosts, "legacy_interval": legacy_interval, "progress": False})
     configs = [RunnableConfig(tags=[name]) for name in ("a", "b")]
     mixed = ["one", cast(str, 2)]
     one, two = chat.batch(mixed, configs, return_exceptions=True)
@@ -1222,11 +1224,11 @@ def test_a_batch_gives_errors_back_in_their_places(legacy: Legacy, hosts: dict[s
     assert list(chat.batch_as_completed([])) == []
 
 
-@pytest.mark.parametrize("limit", ["max_wait", "total_timeout"])
+@pytest.mark.parametrize("limit", ["legacy_max_wait", "total_timeout"])
 def test_a_wait_beyond_the_limit_is_refused_at_once(
     legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask, limit: str
 ) -> None:
-    chat = ChatPollinations(**{**hosts, "pace": 600, limit: 5})
+    chat = ChatPollinations(**{**hosts, "legacy_interval": 600, limit: 5})
     with pytest.raises(errors.RateLimitError, match=limit) as caught:
         ask(chat, "Hello")
     assert caught.value.fix_url == KEYS_PAGE
@@ -1236,7 +1238,7 @@ def test_a_wait_beyond_the_limit_is_refused_at_once(
 
 def test_a_wait_is_told(legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
     told: list[Any] = []
-    ask(ChatPollinations(**{**hosts, "pace": 1.2, "progress": told.append}), "Hello")
+    ask(ChatPollinations(**{**hosts, "legacy_interval": 1.2, "progress": told.append}), "Hello")
     assert told[0].stage == "queued"
     assert 0 < told[0].left <= 1.2
 
@@ -1245,7 +1247,7 @@ def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask:
     """The host refuses, by status or by a picture; the repeat keeps the pace as every request does."""
     legacy.fail("queue full")
     began = len(legacy.requests)
-    ask(ChatPollinations(**{**hosts, "pace": 0.8, "progress": False}), "Hello")
+    ask(ChatPollinations(**{**hosts, "legacy_interval": 0.8, "progress": False}), "Hello")
     refused, answered = legacy.requests[began:]
     assert answered.at - refused.at >= 0.79
 
@@ -1256,7 +1258,7 @@ def test_what_finds_no_connection_keeps_nobody_waiting(
     hosts: dict[str, Any], busy_line: None, ask: Ask, transport: Any, address: str
 ) -> None:
     began = QUEUE.began
-    service = {**hosts, "pace": SPACING, "async_transport": transport, "legacy_text_url": address}
+    service = {**hosts, "legacy_interval": SPACING, "async_transport": transport, "legacy_text_url": address}
     with pytest.raises(errors.APIConnectionError) as caught:
         ask(ChatPollinations(**service, max_retries=0), "Hello")
     assert not caught.value.was_sent
@@ -1270,7 +1272,10 @@ def test_what_loses_its_connection_counts(
     began = QUEUE.began
     legacy.fail("drop")
     with pytest.raises(errors.APIConnectionError) as caught:
-        ask(ChatPollinations(**{**hosts, "pace": SPACING, "async_transport": transport}, max_retries=0), "Hello")
+        ask(
+            ChatPollinations(**{**hosts, "legacy_interval": SPACING, "async_transport": transport}, max_retries=0),
+            "Hello",
+        )
     assert caught.value.was_sent
     assert QUEUE.began > began
 
@@ -1278,12 +1283,12 @@ def test_what_loses_its_connection_counts(
 def test_what_cannot_be_written_keeps_nobody_waiting(hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
     began = QUEUE.began
     with pytest.raises(errors.InvalidRequestError, match="cannot be written"):
-        ask(ChatPollinations(**{**hosts, "pace": SPACING}), "half \ud800 a character")
+        ask(ChatPollinations(**{**hosts, "legacy_interval": SPACING}), "half \ud800 a character")
     assert QUEUE.began == began
 
 
 def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    service = {**hosts, "pace": SPACING, "progress": False}
+    service = {**hosts, "legacy_interval": SPACING, "progress": False}
     for _ in ChatPollinations(**service).stream("Why is the sky blue?"):
         PollinationsImage(**service, width=64, height=64).generate("the sky")
         break
@@ -1294,7 +1299,7 @@ def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, host
 async def test_who_is_cancelled_while_the_host_works_gives_the_turn_back(
     legacy: Legacy, hosts: dict[str, Any], way: str, transport: Any
 ) -> None:
-    service = {**hosts, "pace": SPACING, "progress": False, "async_transport": transport}
+    service = {**hosts, "legacy_interval": SPACING, "progress": False, "async_transport": transport}
     chat, painter = ChatPollinations(**service), PollinationsImage(**service)
     legacy.fail(500, on="/", delay=60)
     ask = {"chat": chat.ainvoke, "stream": lambda prompt: anext(chat.astream(prompt)), "picture": painter.agenerate}
@@ -1311,7 +1316,7 @@ async def test_who_is_cancelled_while_the_host_works_gives_the_turn_back(
 
 def test_lists_do_not_wait(legacy: Legacy, hosts: dict[str, Any], busy_line: None) -> None:
     since = time.monotonic()
-    list_models("text", **{**hosts, "pace": 600})
+    list_models("text", **{**hosts, "legacy_interval": 600})
     assert time.monotonic() - since < 60
 
 

@@ -163,7 +163,7 @@ class Bench:
         """What a row may use: the package, and what the page's first block makes. The addresses of the older hosts
         stand in the environment."""
         names: dict[str, Any] = {name: getattr(langchain_pollinations, name) for name in langchain_pollinations.__all__}
-        service = {**({"pace": 0} if host == "older" else self.emulator.connection()), **options}
+        service = {**({"legacy_interval": 0} if host == "older" else self.emulator.connection()), **options}
         exec(BLOCKS[0].replace("service = {}", f"service = {service!r}"), names)
         return names
 
@@ -250,7 +250,7 @@ def test_the_python_of_the_page_runs(
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert isinstance(older.value, str) and older.value and new.value
-    chat = ChatPollinations(route="get", **bench.legacy.connection(), pace=0)
+    chat = ChatPollinations(route="get", **bench.legacy.connection(), legacy_interval=0)
     assert chat.invoke("Hi").usage_metadata is None
     for asked in ([("human", "Hi"), ("ai", "Yes?"), ("human", "Hi")], "long " * 1000, "models"):
         chat.invoke(asked)
@@ -261,7 +261,7 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert isinstance(older.value, str) and older.value and new.value
-    chat = ChatPollinations(route="post", **bench.legacy.connection(), pace=0)
+    chat = ChatPollinations(route="post", **bench.legacy.connection(), legacy_interval=0)
     assert chat.invoke("Hi").usage_metadata is None
     chat.bind_tools([WEATHER]).invoke("Hi")
     assert bench.legacy.requests[-1].path == "/openai"
@@ -312,7 +312,7 @@ def _(bench: Bench) -> None:
         assert ran.value.read_bytes().startswith(b"\xff\xd8")
     bench.legacy.reply(body="<html></html>", content_type="image/jpeg", on="/prompt")
     with pytest.raises(errors.InvalidResponseError):
-        PollinationsImage(**bench.legacy.connection(), pace=0).generate("a page")
+        PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate("a page")
 
 
 @row('`<img src="https://image.pollinations.ai/prompt/a%20cat">`')
@@ -328,7 +328,7 @@ def _(bench: Bench) -> None:
 @row("`GET text…/feed`, `GET image…/feed`, `GET image…/about`")
 def _(bench: Bench) -> None:
     bench.both()
-    service = {**bench.legacy.connection(), "pace": 0}
+    service = {**bench.legacy.connection(), "legacy_interval": 0}
     for route in ({}, {"route": "get"}, {"route": "post"}):
         ChatPollinations(**service, **route).invoke("a secret")
     PollinationsImage(**service).generate("a secret")
@@ -379,7 +379,7 @@ def _(bench: Bench) -> None:
     _nothing_is_different(bench)
     picture = [{"type": "image", "url": "https://a.example/b.png"}]
     with pytest.raises(errors.UnsupportedRequestError):
-        ChatPollinations(**bench.legacy.connection(), pace=0).invoke([("human", picture)])
+        ChatPollinations(**bench.legacy.connection(), legacy_interval=0).invoke([("human", picture)])
     assert len(bench.legacy.requests) == 1
 
 
@@ -471,7 +471,7 @@ def _(bench: Bench) -> None:
     _nothing_is_different(bench)
     with pytest.raises(ValidationError, match="temperature"):
         ChatPollinations(temperature=2.5)
-    few = ChatPollinations(max_tokens=1, **bench.legacy.connection(), pace=0)
+    few = ChatPollinations(max_tokens=1, **bench.legacy.connection(), legacy_interval=0)
     assert few.invoke("Is 91 a prime number?").text == ""
 
 
@@ -504,7 +504,7 @@ row("`private=true` of a text")(_nothing_is_different)
 def _(bench: Bench) -> None:
     assert all(ran.value.prompt == "cats/dogs? #1" for ran in bench.both())
     with pytest.raises(errors.InvalidRequestError, match="in an address"):
-        PollinationsImage(**bench.legacy.connection(), pace=0).generate("a long story " * 1500)
+        PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate("a long story " * 1500)
     PollinationsImage(**bench.emulator.connection()).generate("a long story " * 1500)
     assert bench.emulator.requests[-1].method == "POST"
 
@@ -530,7 +530,7 @@ row("`seed=-1` of a picture")(_draws_seeds)
 @row("`seed` of a picture, left out")
 def _(bench: Bench) -> None:
     _repeats_itself(bench)
-    draw = PollinationsImage(**bench.legacy.connection(), pace=0).generate
+    draw = PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate
     assert draw("a cat").data == draw("a cat", seed=42).data
 
 
@@ -561,7 +561,7 @@ def _(bench: Bench) -> None:
     _nothing_is_different(bench)
     bench.legacy.fail("picture of a block", on="/prompt")
     with pytest.raises(errors.ContentBlockedError):
-        PollinationsImage(**bench.legacy.connection(), pace=0).generate("something else", safe=True)
+        PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate("something else", safe=True)
     PollinationsImage(**bench.emulator.connection()).generate("a cat", safe="privacy,nsfw")
 
 
@@ -624,7 +624,7 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     older, _ = bench.older(), bench.new()
     assert older.value.text and not older.warnings
-    ChatPollinations(api="legacy", api_key="sk_emulator", pace=0).invoke("With a key")
+    ChatPollinations(api="legacy", api_key="sk_emulator", legacy_interval=0).invoke("With a key")
     assert "sk_" not in f"{bench.legacy.requests[-1].headers}"
 
 
@@ -638,8 +638,8 @@ def _(bench: Bench) -> None:
 
 @row("`time.sleep(30)` between two requests")
 def _(bench: Bench) -> None:
-    assert ChatPollinations().pace == PollinationsImage().pace == 30
-    older, new = bench.older(pace=0.4, progress=False), bench.new(pace=600, progress=False)
+    assert ChatPollinations().legacy_interval == PollinationsImage().legacy_interval == 30
+    older, new = bench.older(legacy_interval=0.4, progress=False), bench.new(legacy_interval=600, progress=False)
     chat, picture = older.requests
     assert picture.at - chat.at >= 0.39
     assert (chat.host, picture.host) == ("text", "image")
@@ -649,15 +649,15 @@ def _(bench: Bench) -> None:
 @row("no patience")
 def _(bench: Bench) -> None:
     _answers(bench)
-    with pytest.raises(errors.RateLimitError, match="max_wait"):
-        ChatPollinations(pace=600, max_wait=60, **bench.legacy.connection()).invoke("Hi")
+    with pytest.raises(errors.RateLimitError, match="legacy_max_wait"):
+        ChatPollinations(legacy_interval=600, legacy_max_wait=60, **bench.legacy.connection()).invoke("Hi")
     assert len(bench.legacy.requests) == 1
 
 
 @row("wondering why nothing comes")
 def _(bench: Bench) -> None:
     _answers(bench)
-    service, told = {**bench.legacy.connection(), "pace": 1.8}, []
+    service, told = {**bench.legacy.connection(), "legacy_interval": 1.8}, []
     for progress, shown in ((told.append, False), (True, True), (False, False)):
         with contextlib.redirect_stderr(io.StringIO()) as seen:
             ChatPollinations(**service, progress=progress).invoke("Hi")
@@ -672,7 +672,7 @@ def _(bench: Bench) -> None:
     _answers(bench)
     bench.legacy.fail("queue full", times=3)
     with pytest.raises(errors.RateLimitError, match="Queue full"):
-        ChatPollinations(**bench.legacy.connection(), pace=0).invoke("Hi again")
+        ChatPollinations(**bench.legacy.connection(), legacy_interval=0).invoke("Hi again")
     assert len(bench.legacy.requests) == 5
 
 
@@ -693,7 +693,7 @@ def _(bench: Bench) -> None:
     assert older.value.mime_type == new.value.mime_type == "image/jpeg"
     bench.legacy.fail("picture of a limit", on="/prompt")
     with pytest.raises(errors.RateLimitError):
-        PollinationsImage(**bench.legacy.connection(), pace=0, max_retries=0).generate("another cat")
+        PollinationsImage(**bench.legacy.connection(), legacy_interval=0, max_retries=0).generate("another cat")
 
 
 @row('`{"error": "...", "status": 500}`')
@@ -704,7 +704,7 @@ def _(bench: Bench) -> None:
     for fault in ("blocked address", "worker error", "origin down", "bad gateway page"):
         bench.legacy.fail(fault)
         with pytest.raises(errors.PollinationsError):
-            ChatPollinations(**bench.legacy.connection(), pace=0, max_retries=0).invoke("Hi")
+            ChatPollinations(**bench.legacy.connection(), legacy_interval=0, max_retries=0).invoke("Hi")
 
 
 @row("the notice that the older API is deprecated, with status 200")
@@ -714,7 +714,7 @@ def _(bench: Bench) -> None:
     assert isinstance(older.error, errors.AuthenticationError)
     assert new.value.text
     with pytest.raises(errors.AuthenticationError):
-        list(ChatPollinations(**bench.legacy.connection(), pace=0).stream("Hi"))
+        list(ChatPollinations(**bench.legacy.connection(), legacy_interval=0).stream("Hi"))
 
 
 @row("no time limit")
@@ -722,10 +722,10 @@ def _(bench: Bench) -> None:
     _answers(bench)
     assert ChatPollinations().timeout == PollinationsImage().timeout == 300
     hasty = {**bench.legacy.connection(), "timeout": 1, "max_retries": 0}
-    assert ChatPollinations(**hasty, pace=1.5).invoke("Hello").text  # which waited for longer
+    assert ChatPollinations(**hasty, legacy_interval=1.5).invoke("Hello").text  # which waited for longer
     bench.legacy.latency = 20
     with pytest.raises(errors.RequestTimeoutError):
-        ChatPollinations(**hasty, pace=0).invoke("Hello again")
+        ChatPollinations(**hasty, legacy_interval=0).invoke("Hello again")
 
 
 @row("too much text")
@@ -752,7 +752,7 @@ def _(bench: Bench) -> None:
 @row("pictures and answers from the cache")
 def _(bench: Bench) -> None:
     _repeats_itself(bench)
-    chat = ChatPollinations(**bench.legacy.connection(), pace=0, include_response_headers=True)
+    chat = ChatPollinations(**bench.legacy.connection(), legacy_interval=0, include_response_headers=True)
     assert chat.invoke("Hi").response_metadata["headers"]["x-cache"] == "HIT"
     bench.legacy.max_input_chars = 10
     for _ in range(2):

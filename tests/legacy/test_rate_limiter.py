@@ -43,8 +43,8 @@ def line() -> Iterator[RequestQueue]:
     assert len(line) == 0
 
 
-def turn(line: RequestQueue, pace: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Slot:
-    return Slot(pace, max_wait, progress, line)
+def turn(line: RequestQueue, interval: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Slot:
+    return Slot(interval, max_wait, progress, line)
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -84,11 +84,11 @@ class Starts(list[tuple[Any, float]]):
     """Who had the turn, and when it began by the line's own record."""
 
     def take(self, name: object, turn: Slot) -> None:
-        with turn.taken():
+        with turn.acquire():
             self._note(name, turn)
 
     async def atake(self, name: object, turn: Slot) -> None:
-        async with turn.ataken():
+        async with turn.aacquire():
             self._note(name, turn)
 
     def _note(self, name: object, turn: Slot) -> None:
@@ -110,7 +110,7 @@ def test_threads_and_loops_go_in_the_order_of_their_coming_and_keep_their_distan
     starts = Starts()
     running: list[Any] = []
     with loop_in_thread() as one, loop_in_thread() as two, contextlib.ExitStack() as threads:
-        with turn(line).taken():
+        with turn(line).acquire():
             for number in range(40):
                 if number % 2:
                     threads.enter_context(in_thread(starts.take, number, turn(line)))
@@ -135,14 +135,14 @@ def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: Reque
         most = max(most, sum(inside))
 
     def take(name: object) -> None:
-        with turn(line, 0.005).taken():
+        with turn(line, 0.005).acquire():
             seen(1)
             starts._note(name, turn(line))
             time.sleep(random.uniform(0, 0.01))
             seen(-1)
 
     async def atake(name: object) -> None:
-        async with turn(line, 0.005).ataken():
+        async with turn(line, 0.005).aacquire():
             seen(1)
             starts._note(name, turn(line))
             await asyncio.sleep(random.uniform(0, 0.01))
@@ -163,19 +163,19 @@ def test_all_who_come_at_once_have_their_turn_and_only_one_at_a_time(line: Reque
 
 def test_each_keeps_the_distance_that_its_own_wrapper_wishes(line: RequestQueue) -> None:
     starts = Starts()
-    with contextlib.ExitStack() as running, turn(line).taken():
+    with contextlib.ExitStack() as running, turn(line).acquire():
         starts._note("first", turn(line))
-        for number, pace in enumerate((0.1, 0.01, 0.06)):
-            running.enter_context(in_thread(starts.take, pace, turn(line, pace)))
+        for number, interval in enumerate((0.1, 0.01, 0.06)):
+            running.enter_context(in_thread(starts.take, interval, turn(line, interval)))
             until(lambda n=number: len(line) == n + 2)
     assert starts.names == ["first", 0.1, 0.01, 0.06]
-    for gap, pace in zip(starts.gaps, (0.1, 0.01, 0.06), strict=True):
-        assert gap >= pace - SLACK
+    for gap, interval in zip(starts.gaps, (0.1, 0.01, 0.06), strict=True):
+        assert gap >= interval - SLACK
 
 
 def test_a_request_under_way_is_waited_for_however_long_it_takes(line: RequestQueue) -> None:
     starts = Starts()
-    with contextlib.ExitStack() as running, turn(line).taken():
+    with contextlib.ExitStack() as running, turn(line).acquire():
         running.enter_context(in_thread(starts.take, "next", turn(line)))
         until(lambda: len(line) == 2)
         time.sleep(0.1)
@@ -186,7 +186,7 @@ def test_a_request_under_way_is_waited_for_however_long_it_takes(line: RequestQu
 
 def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: RequestQueue) -> None:
     starts = Starts()
-    with turn(line, 30).taken():
+    with turn(line, 30).acquire():
         starts._note("first", turn(line))
         for _ in range(2):
             time.sleep(0.02)  # longer than the tick of any clock
@@ -202,7 +202,7 @@ def test_without_a_pace_nobody_waits_but_others_keep_their_distance(line: Reques
 
 def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: RequestQueue) -> None:
     starts = Starts()
-    with contextlib.ExitStack() as running, turn(line).taken():
+    with contextlib.ExitStack() as running, turn(line).acquire():
         running.enter_context(in_thread(starts.take, "paced", turn(line, 0.1)))
         until(lambda: len(line) == 2)
         time.sleep(0.1)
@@ -212,7 +212,7 @@ def test_who_begins_without_a_pace_holds_up_those_who_wait_already(line: Request
 
 
 def test_the_first_request_of_a_process_waits_for_nothing(line: RequestQueue) -> None:
-    with turn(line, 30, max_wait=0).taken():
+    with turn(line, 30, max_wait=0).acquire():
         assert len(line) == 1
 
 
@@ -229,11 +229,11 @@ class OwnError(Exception):
 
 async def test_an_error_inside_of_a_turn_ends_it(line: RequestQueue) -> None:
     with pytest.raises(OwnError):
-        with turn(line).taken():
+        with turn(line).acquire():
             raise OwnError
     assert len(line) == 0
     with pytest.raises(OwnError):
-        async with turn(line).ataken():
+        async with turn(line).aacquire():
             raise OwnError
 
 
@@ -246,17 +246,17 @@ def unsent() -> APIConnectionError:
 async def test_nobody_keeps_a_distance_from_a_request_that_was_not_sent(line: RequestQueue) -> None:
     for _ in range(2):
         with pytest.raises(APIConnectionError):
-            with turn(line, 600).taken():
+            with turn(line, 600).acquire():
                 raise unsent()
         with pytest.raises(APIConnectionError):
-            async with turn(line, 600).ataken():
+            async with turn(line, 600).aacquire():
                 raise unsent()
 
 
 def test_who_waits_behind_a_request_that_was_not_sent_goes_at_once(line: RequestQueue) -> None:
     starts = Starts()
     with contextlib.ExitStack() as threads, pytest.raises(APIConnectionError):
-        with turn(line, 600).taken():
+        with turn(line, 600).acquire():
             threads.enter_context(in_thread(starts.take, "next", turn(line, 600)))
             until(lambda: len(line) == 2)
             raise unsent()
@@ -267,7 +267,7 @@ def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: 
     starts = Starts()
     starts.take("first", turn(line))
     with pytest.raises(APIConnectionError):
-        with turn(line, 0.001).taken():
+        with turn(line, 0.001).acquire():
             raise unsent()
     starts.take("second", turn(line, 0.3))
     assert starts.gaps[0] >= 0.3 - SLACK
@@ -275,12 +275,12 @@ def test_the_distance_to_the_request_before_one_that_was_not_sent_is_kept(line: 
 
 def test_a_request_that_goes_out_beside_one_that_was_not_sent_counts(line: RequestQueue) -> None:
     with pytest.raises(APIConnectionError):
-        with turn(line, 600).taken():
-            with turn(line, 0).taken():
+        with turn(line, 600).acquire():
+            with turn(line, 0).acquire():
                 pass
             raise unsent()
     with pytest.raises(RateLimitError):
-        with turn(line, 600, max_wait=0).taken():
+        with turn(line, 600, max_wait=0).acquire():
             raise AssertionError
 
 
@@ -290,11 +290,11 @@ async def test_an_error_of_who_is_told_gives_the_place_back(line: RequestQueue) 
 
     line.note()
     with pytest.raises(OwnError):
-        with turn(line, 30, progress=fail).taken():
+        with turn(line, 30, progress=fail).acquire():
             raise AssertionError
     assert len(line) == 0
     with pytest.raises(OwnError):
-        async with turn(line, 30, progress=fail).ataken():
+        async with turn(line, 30, progress=fail).aacquire():
             raise AssertionError
 
 
@@ -311,7 +311,7 @@ def test_ctrl_c_wakes_a_thread_that_waits_and_gives_its_place_back(line: Request
 
     with in_thread(interrupt):
         with pytest.raises(KeyboardInterrupt):
-            with turn(line, 600).taken():
+            with turn(line, 600).acquire():
                 raise AssertionError
     assert starts.names == ["next"]
 
@@ -344,7 +344,7 @@ async def test_a_cancellation_at_the_moment_of_the_hand_over_loses_no_turn(
     line: RequestQueue, first: str, steps: int
 ) -> None:
     starts = Starts()
-    async with turn(line).ataken():
+    async with turn(line).aacquire():
         one, two = (asyncio.create_task(starts.atake(name, turn(line))) for name in ("one", "two"))
         await auntil(lambda: len(line) == 3)
         await asyncio.sleep(0.03)  # so that nothing but this turn holds them up
@@ -379,30 +379,30 @@ def _timers() -> set[asyncio.TimerHandle]:
 
 
 async def test_a_cancellation_just_after_the_turn_was_taken_gives_it_back(line: RequestQueue) -> None:
-    taken = asyncio.Event()
+    acquire = asyncio.Event()
 
     async def hold() -> None:
-        async with turn(line).ataken():
-            taken.set()
+        async with turn(line).aacquire():
+            acquire.set()
             await asyncio.sleep(600)
 
     task = asyncio.create_task(hold())
-    await taken.wait()
+    await acquire.wait()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    async with asyncio.timeout(60), turn(line).ataken():
+    async with asyncio.timeout(60), turn(line).aacquire():
         assert len(line) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: RequestQueue, seed: int) -> None:
     """Two loops whose tasks are cancelled at random, waiting or in their turn, and threads that lose patience."""
-    pace = 0.002
+    interval = 0.002
     starts, fates = Starts(), list[str]()
 
     async def visit(chance: random.Random) -> None:
-        async with turn(line, pace).ataken():
+        async with turn(line, interval).aacquire():
             starts._note("task", turn(line))
             await asyncio.sleep(chance.uniform(0, 0.002))
 
@@ -425,7 +425,7 @@ def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: Request
         chance = random.Random(seed)
         for _ in range(20):
             try:
-                with turn(line, pace, max_wait=chance.uniform(0, 0.3)).taken():
+                with turn(line, interval, max_wait=chance.uniform(0, 0.3)).acquire():
                     starts._note("thread", turn(line))
                     fates.append("had")
             except RateLimitError:
@@ -439,8 +439,8 @@ def test_a_storm_of_cancellations_leaves_the_line_empty_and_of_use(line: Request
     assert len(fates) == 2 * 120 + 4 * 20
     assert min(fates.count("had"), fates.count("cancelled")) > 20
     assert len(line) == 0
-    assert min(starts.gaps) >= pace - SLACK
-    starts.take("afterwards", turn(line, pace))
+    assert min(starts.gaps) >= interval - SLACK
+    starts.take("afterwards", turn(line, interval))
     assert starts.names[-1] == "afterwards"
 
 
@@ -481,7 +481,7 @@ class Left:
 
 
 async def hold_for_ever(turn: Slot) -> None:
-    async with turn.ataken():
+    async with turn.aacquire():
         await asyncio.sleep(600)
 
 
@@ -570,10 +570,10 @@ async def test_a_thread_that_holds_up_its_own_loop_does_not_wait_for_it(line: Re
 async def refused(way: str, turn: Slot) -> RateLimitError:
     with pytest.raises(RateLimitError) as caught:
         if way == "sync":
-            with turn.taken():
+            with turn.acquire():
                 raise AssertionError
         else:
-            async with turn.ataken():
+            async with turn.aacquire():
                 raise AssertionError
     return caught.value
 
@@ -599,12 +599,12 @@ async def test_who_would_wait_too_long_is_told_so_at_once(line: RequestQueue, wa
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_patience_ends_where_others_take_longer_than_foreseen(line: RequestQueue, way: str) -> None:
-    pace = 30
-    with turn(line).taken():
-        line.began -= pace
+    interval = 30
+    with turn(line).acquire():
+        line.began -= interval
         since = time.monotonic()
-        error = await asyncio.to_thread(asyncio.run, refused(way, turn(line, pace, max_wait=1.2)))
-        assert 1.2 - SLACK <= time.monotonic() - since < pace
+        error = await asyncio.to_thread(asyncio.run, refused(way, turn(line, interval, max_wait=1.2)))
+        assert 1.2 - SLACK <= time.monotonic() - since < interval
         assert len(line) == 1
     assert re.search(
         r"has waited \d\.\d s and would still have to wait until the request under way is done \(1 before it\), "
@@ -625,7 +625,7 @@ async def test_who_has_the_patience_waits(line: RequestQueue) -> None:
 def test_an_impatient_one_is_served_if_it_need_not_wait(line: RequestQueue) -> None:
     line.note()
     time.sleep(0.03)
-    with turn(line, 0.02, max_wait=0).taken():
+    with turn(line, 0.02, max_wait=0).acquire():
         assert len(line) == 1
 
 
@@ -680,13 +680,13 @@ async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
 
 def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: RequestQueue) -> None:
     told: list[Progress] = []
-    pace = 30
-    with contextlib.ExitStack() as running, turn(line).taken():
-        line.began -= pace
-        running.enter_context(in_thread(Starts().take, "next", turn(line, pace, progress=told.append)))
+    interval = 30
+    with contextlib.ExitStack() as running, turn(line).acquire():
+        line.began -= interval
+        running.enter_context(in_thread(Starts().take, "next", turn(line, interval, progress=told.append)))
         until(lambda: len(told) > 0)
     assert [each.left for each in told] == [None]
-    assert 1 - SLACK <= told[0].seconds < pace
+    assert 1 - SLACK <= told[0].seconds < interval
 
 
 def test_a_short_wait_is_not_worth_a_word(
@@ -761,26 +761,26 @@ def test_a_forked_process_has_a_line_of_its_own_and_remembers_the_last_request()
     code = textwrap.dedent("""
         import os, sys, threading, time, warnings
         warnings.simplefilter("ignore")  # Python warns of every fork beside threads
-        from langchain_pollinations._legacy.rate_limiter import LINE, Turn
+        from langchain_pollinations._legacy.rate_limiter import QUEUE, Slot
 
         def wait():
-            with Turn(600, None, False).taken():
+            with Slot(600, None, False).acquire():
                 pass
 
-        with Turn(0.2, None, False).taken():
-            began = LINE.began
+        with Slot(0.2, None, False).acquire():
+            began = QUEUE.began
             for _ in range(3):
                 threading.Thread(target=wait, daemon=True).start()
-            while len(LINE) < 4:
+            while len(QUEUE) < 4:
                 time.sleep(0.001)
             child = os.fork()
             if not child:
-                assert len(LINE) == 0 and LINE.began == began
-                with Turn(0.2, None, False).taken():
-                    assert LINE.began - began >= 0.199, LINE.began - began
+                assert len(QUEUE) == 0 and QUEUE.began == began
+                with Slot(0.2, None, False).acquire():
+                    assert QUEUE.began - began >= 0.199, QUEUE.began - began
                 os._exit(0)
             failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            assert len(LINE) == 4
+            assert len(QUEUE) == 4
         sys.exit(failed)
     """)
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

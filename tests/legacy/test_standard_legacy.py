@@ -31,7 +31,10 @@ class OlderChat:
     """What both chat classes are told of the one model there; what it can is switched on."""
 
     chat_model_class = ChatPollinations
-    chat_model_params: ClassVar[dict[str, Any]] = {"api": "legacy", "pace": 0}  # 0: no test waits 30 s for its turn
+    chat_model_params: ClassVar[dict[str, Any]] = {
+        "api": "legacy",
+        "legacy_interval": 0,
+    }  # 0: no test waits 30 s for its turn
     supports_json_mode = True
     supports_model_override = True
     model_override_value = "gpt-oss-20b"  # another name of the same model, and that by which it signs
@@ -124,7 +127,7 @@ class TestPlainPostIntegration(OfIntegration, PlainPost, ChatModelIntegrationTes
 
 class OlderImageTool:
     tool_constructor = PollinationsImageTool
-    tool_constructor_params: ClassVar[dict[str, Any]] = {"api": "legacy", "pace": 0}
+    tool_constructor_params: ClassVar[dict[str, Any]] = {"api": "legacy", "legacy_interval": 0}
     tool_invoke_params_example: ClassVar[dict[str, Any]] = {"prompt": "a lighthouse", "width": 64, "height": 64}
 
 

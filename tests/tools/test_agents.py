@@ -1234,7 +1234,7 @@ def legacy(emulator: Emulator) -> Legacy:
 
 def older(legacy: Legacy, **options: Any) -> dict[str, Any]:
     """Arguments of what asks the older hosts, and does not wait for its turn."""
-    return {**legacy.connection(), "pace": 0, "max_retries": 0, **options}
+    return {**legacy.connection(), "legacy_interval": 0, "max_retries": 0, **options}
 
 
 def ways(legacy: Legacy) -> list[str]:

@@ -100,7 +100,7 @@ def test_a_502_is_repeated_by_what_the_provider_said(
 def test_a_repeat_that_would_wait_too_long_in_a_line_is_left_out(emulator: Emulator, way: str) -> None:
     emulator.fail(503, headers=AT_ONCE)
     client, [call] = ServiceConfig(**emulator.connection())._client, numbered(1)
-    patient = replace(call, turn=Slot(600, 5, False, RequestQueue()))
+    patient = replace(call, limiter=Slot(600, 5, False, RequestQueue()))
     with pytest.raises(errors.ServiceUnavailableError):
         client.send(patient) if way == "send" else asyncio.run(client.asend(patient))
     assert len(emulator.requests) == 1
@@ -110,7 +110,7 @@ def test_a_repeat_that_need_not_wait_long_in_a_line_is_made(emulator: Emulator) 
     emulator.fail(503, headers=AT_ONCE)
     emulator.reply(body={"number": 7}, on="/image/0")
     [call] = numbered(1)
-    impatient = replace(call, turn=Slot(0.01, 5, False, RequestQueue()))
+    impatient = replace(call, limiter=Slot(0.01, 5, False, RequestQueue()))
     assert ServiceConfig(**emulator.connection())._client.send(impatient) == 7
 
 
@@ -1409,7 +1409,7 @@ async def test_a_flow_waits_for_no_thread_of_others(client: Client, emulator: Em
     loop.call_later(5, free.set)
 
     def flow() -> Any:
-        yield ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film")
+        yield ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "film")
         return "end"
 
     emulator.reply(body=b"film", on="/image")
@@ -1456,7 +1456,7 @@ def test_a_body_goes_to_a_file_and_a_repeat_begins_anew(
     told: list[tuple[int, int | None]] = []
     target = tmp_path / "film"
     call = ApiRequest(
-        "GET", "/image/0", lambda _: target.stat().st_size, into=target, arrived=lambda *n: told.append(n)
+        "GET", "/image/0", lambda _: target.stat().st_size, save_to=target, on_progress=lambda *n: told.append(n)
     )
     assert send(client, call) == len(body)
     assert target.read_bytes() == body
@@ -1470,11 +1470,11 @@ def test_a_body_goes_to_a_file_and_a_repeat_begins_anew(
 def test_an_error_does_not_go_to_the_file(client: Client, emulator: Emulator, send: Any, tmp_path: Path) -> None:
     emulator.fail(400, message="Not this one", on="/image")
     with pytest.raises(errors.InvalidRequestError, match="Not this one"):
-        send(client, ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film"))
+        send(client, ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "film"))
     assert list(tmp_path.iterdir()) == []
     emulator.reply(body=b"x", on="/image")
     with pytest.raises(FileNotFoundError):
-        send(client, ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "nowhere" / "film"))
+        send(client, ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "nowhere" / "film"))
 
 
 @pytest.mark.parametrize("after", range(1, 12))
@@ -1484,7 +1484,7 @@ async def test_a_cancelled_download_leaves_no_open_file(
     """Cancelled at each of the moments at which it waits for its thread."""
     emulator.reply(body=os.urandom(600_000), on="/image")
     begun = asyncio.Event()
-    call = ApiRequest("GET", "/image/0", lambda _: None, into=tmp_path / "film", arrived=lambda *_: begun.set())
+    call = ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "film", on_progress=lambda *_: begun.set())
     asked = asyncio.create_task(client.asend(call))
     await begun.wait()
     for _ in range(after - 1):

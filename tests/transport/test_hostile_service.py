@@ -353,7 +353,7 @@ def test_deep_json_of_the_legacy_hosts_is_an_error(ask: Ask, response: bytes) ->
             "api": "legacy",
             "legacy_text_url": url,
             "legacy_image_url": url,
-            "pace": 0,
+            "legacy_interval": 0,
             "max_retries": 0,
         }
         with pytest.raises(errors.PollinationsError):

@@ -246,7 +246,7 @@ def test_what_is_no_client_is_refused_at_construction(module: Any, field: str) -
 def test_the_legacy_hosts_learn_nothing_of_a_client(emulator: Emulator, ask: Ask, module: Any) -> None:
     secret: dict[str, Any] = {"headers": {"x-mine": "1"}, "cookies": {"a": "b"}, "auth": ("me", "secret")}
     hooks = {"request": [lambda request: request.headers.update({"x-signed": "secret"})]}
-    hosts = {**emulator.legacy.connection(), "pace": 0}
+    hosts = {**emulator.legacy.connection(), "legacy_interval": 0}
     with clients(module, hooks=hooks, **secret) as own:
         assert ask(ChatPollinations(**hosts, **own), "Hi", extra_headers={"x-call": "1"}).text
     assert not emulator.legacy.requests[-1].headers.keys() - WHO_ASKS - {"content-type", "content-length"}

@@ -218,7 +218,7 @@ MIGRATION = "⚠️ **IMPORTANT NOTICE** ⚠️\n\nThe Pollinations legacy text 
 
 
 def test_notices_are_recognised_on_every_host(emulator: Emulator, chat: ChatPollinations, ask: Ask) -> None:
-    old = ChatPollinations(**emulator.legacy.connection(), pace=0)
+    old = ChatPollinations(**emulator.legacy.connection(), legacy_interval=0)
     for host, model in ((emulator, chat), (emulator.legacy, old)):
         host.reply(message={"content": MIGRATION}, usage=ZERO)
         with pytest.raises(errors.AuthenticationError, match="migration notice"):
