@@ -24,8 +24,8 @@ check: $(READY)  ## Lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of them, on one
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py $(ARGS)

@@ -46,30 +46,62 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert files("langchain_pollinations").joinpath("py.typed").is_file()
 
 
-def test_imports_of_the_client_are_acyclic() -> None:
-    """No module imports `__init__`."""
-    folder = Path(langchain_pollinations.__file__ or "").parent
-    paths = [path for path in folder.rglob("*.py") if "emulator" not in path.relative_to(folder).parts]
-    names = {
-        ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__") for path in paths
-    }
-    imports: dict[str, set[str]] = {}
-    for path in paths:
-        name = ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__")
-        found: set[str] = set()
+LAYERS = (
+    "errors _safe_text _types _warnings pytest_plugin",
+    "_transport",
+    "_validation _media.data_uri _media.display _media.files _media.formats _media.integrity _media.media_store "
+    "_media.progress _media.text_splitter _media.wav media",
+    "_chat",
+    "_legacy",
+    "_config",
+    "_catalog catalog registration uploads",
+    "_media audio chat_models embeddings images models3d transcription video",
+    "tools",
+)
+"""Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""
+
+
+def _imports() -> dict[str, set[str]]:
+    """The modules of the client that each module of it imports, outside of TYPE_CHECKING blocks."""
+    root = Path(langchain_pollinations.__file__ or "").parent
+    paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in ("emulator", "__init__.py")]
+    names = {path: ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    found: dict[str, set[str]] = {}
+    for path, name in names.items():
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 node.body = []
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("langchain_pollinations"):
-                found |= {
-                    full if (full := f"{node.module}.{each.name}") in names else node.module for each in node.names
-                }
-        imports[name] = found - {name}
-    del imports["langchain_pollinations"]
-    order = graphlib.TopologicalSorter(imports)
-    order.prepare()  # raises CycleError
+        lines = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        modules = [(str(line.module).partition("langchain_pollinations")[2].lstrip("."), line) for line in lines]
+        known = set(names.values())
+        found[name] = {
+            full if (full := f"{module}.{each.name}".lstrip(".")) in known else module
+            for module, line in modules if str(line.module).startswith("langchain_pollinations")
+            for each in line.names
+        } - {name}  # fmt: skip
+    return found
+
+
+def _layer(module: str) -> int:
+    """The layer of a module: by its own name, else by that of its package."""
+    for name in (module, module.partition(".")[0]):
+        for number, layer in enumerate(LAYERS):
+            if name in layer.split():
+                return number
+    raise AssertionError(f"{module} has no layer")
+
+
+def test_modules_import_lower_layers_only() -> None:
+    imports = _imports()
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError
+    upward = [
+        (name, other)
+        for name, others in imports.items()
+        for other in others
+        if "emulator" not in other and _layer(other) > _layer(name)
+    ]
+    assert upward == []
 
 
 def test_the_emulator_shares_no_code_with_the_client() -> None:
