@@ -43,8 +43,8 @@ def _cells(line: str) -> list[str]:
 def _by_host(cell: str) -> dict[str, list[str]]:
     """The code in a cell for each generation: what stands behind its label, or all of it."""
     parts = {label: part for label, _, part in (each.partition(": ") for each in cell.split("<br>"))}
-    if parts.keys() != {"older", "new"}:
-        parts = {"older": cell, "new": cell}
+    if parts.keys() != {"legacy", "new"}:
+        parts = {"legacy": cell, "new": cell}
     return {label: re.findall(r"`([^`]+)`", part) for label, part in parts.items()}
 
 
@@ -59,7 +59,7 @@ class Row:
 
 
 def _rows() -> list[Row]:
-    lines = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| there |")]
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| legacy code |")]
     found = [_cells(line) for line in lines]
     assert all(len(cells) == 4 for cells in found)
     return [Row(there, _by_host(here), _by_host(wire), different) for there, here, wire, different in found]
@@ -75,10 +75,10 @@ Told = tuple[str, str, Any, Any]
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 CARRIED: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-    ("older", "POST /", {}, {"model": "openai", "private": True, "messages": MESSAGES}),
-    ("older", "GET /models", {}, {}),
-    ("older", "GET /prompt/", {"model": "flux", "private": "true"}, {}),
-    ("older", "GET /", {"model": "openai", "private": "true"}, {}),
+    ("legacy", "POST /", {}, {"model": "openai", "private": True, "messages": MESSAGES}),
+    ("legacy", "GET /models", {}, {}),
+    ("legacy", "GET /prompt/", {"model": "flux", "private": "true"}, {}),
+    ("legacy", "GET /", {"model": "openai", "private": "true"}, {}),
     ("new", "POST /v1/chat", {}, {"model": "openai", "messages": MESSAGES}),
     ("new", "POST /text", {}, {"model": "openai", "messages": MESSAGES}),
     ("new", "GET /text/models", {}, {}),
@@ -163,12 +163,12 @@ class Bench:
         """What a row may use: the package, and what the page's first block makes. The addresses of the older hosts
         stand in the environment."""
         names: dict[str, Any] = {name: getattr(langchain_pollinations, name) for name in langchain_pollinations.__all__}
-        service = {**({"legacy_interval": 0} if host == "older" else self.emulator.connection()), **options}
+        service = {**({"legacy_interval": 0} if host == "legacy" else self.emulator.connection()), **options}
         exec(BLOCKS[0].replace("service = {}", f"service = {service!r}"), names)
         return names
 
     def older(self, **options: Any) -> Ran:
-        return self._run("older", options)
+        return self._run("legacy", options)
 
     def new(self, **options: Any) -> Ran:
         return self._run("new", options)
@@ -180,7 +180,7 @@ class Bench:
         """Run the code of the row, and compare what arrived at the hosts with what the row promises."""
         self.ran.add(host)
         names, ran = self.names(host, **options), Ran()
-        logs = {"older": self.legacy.requests, "new": self.emulator.requests}
+        logs = {"legacy": self.legacy.requests, "new": self.emulator.requests}
         began = {name: len(log) for name, log in logs.items()}
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
@@ -228,10 +228,10 @@ def test_a_row_is_true(there: str, emulator: Emulator, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     bench = Bench(next(each for each in ROWS if each.there == there), emulator)
     TESTS[there](bench)
-    assert bench.ran == {"older", "new"}, "a row is run on both"
+    assert bench.ran == {"legacy", "new"}, "a row is run on both"
 
 
-@pytest.mark.parametrize("host", ["older", "new"])
+@pytest.mark.parametrize("host", ["legacy", "new"])
 @pytest.mark.filterwarnings("ignore:No key:UserWarning")
 def test_the_python_of_the_page_runs(
     host: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -360,14 +360,14 @@ def _with_key_only(kind: type[Exception], says: str) -> Callable[[Bench], None]:
 
 def _no_longer_honoured(name: str, *hosts: str) -> Callable[[Bench], None]:
     def test(bench: Bench) -> None:
-        for host, ran in zip(("older", "new"), bench.both(), strict=True):
+        for host, ran in zip(("legacy", "new"), bench.both(), strict=True):
             warned = any(re.match(f"{name}: sent, but .* no longer honours it", each) for each in ran.warnings)
             assert ran.value and warned == (host in hosts)
 
     return test
 
 
-@row("`{prompt}`, URL-encoded, of a text")
+@row("`{prompt}`, URL-encoded, for text")
 def _(bench: Bench) -> None:
     older, _ = bench.both()
     assert older.requests[0].path == "/a/b? #1"
@@ -386,7 +386,7 @@ def _(bench: Bench) -> None:
 row("`system=Be brief`")(_nothing_is_different)
 
 
-@row("`model` of a text, left out")
+@row("`model` for text, omitted")
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert older.value.response_metadata["model_name"] != new.value.response_metadata["model_name"]
@@ -401,7 +401,7 @@ def _(bench: Bench) -> None:
 
 
 row("`model=openai-large` and other text models")(_with_key_only(errors.UnknownModelError, "openai-fast only"))
-row("`seed=42` of a text")(_nothing_is_different)
+row("`seed=42` for text")(_nothing_is_different)
 
 
 def _draws_seeds(bench: Bench) -> None:
@@ -419,8 +419,8 @@ def _repeats_itself(bench: Bench) -> None:
         assert same[0] == same[1]
 
 
-row("`seed=-1` of a text")(_draws_seeds)
-row("`seed` of a text, left out")(_repeats_itself)
+row("`seed=-1` for text")(_draws_seeds)
+row("`seed` for text, omitted")(_repeats_itself)
 
 
 def _answers_json(bench: Bench) -> None:
@@ -448,7 +448,7 @@ def _(bench: Bench) -> None:
         assert "JSON" in messages[0]["content"]
 
 
-row("`jsonMode=false` in an address")(_nothing_is_different)
+row("`jsonMode=false` in a URL")(_nothing_is_different)
 
 
 @row("`stream=true`")
@@ -457,7 +457,7 @@ def _(bench: Bench) -> None:
         assert len(ran.value) > 2
     bench.legacy.fail("no end")
     bench.emulator.fail("no end")
-    for host in ("older", "new"):
+    for host in ("legacy", "new"):
         with warnings.catch_warnings(), pytest.raises(errors.IncompleteStreamError) as caught:
             warnings.simplefilter("ignore")
             list(bench.names(host)["chat"].stream("Why is the sky blue?"))
@@ -497,10 +497,10 @@ def _(bench: Bench) -> None:
         assert "sk_" not in f"{request.raw_path} {request.query} {request.body!r}"
 
 
-row("`private=true` of a text")(_nothing_is_different)
+row("`private=true` for text")(_nothing_is_different)
 
 
-@row("`{prompt}`, URL-encoded, of a picture")
+@row("`{prompt}`, URL-encoded, for images")
 def _(bench: Bench) -> None:
     assert all(ran.value.prompt == "cats/dogs? #1" for ran in bench.both())
     with pytest.raises(errors.InvalidRequestError, match="in an address"):
@@ -509,7 +509,7 @@ def _(bench: Bench) -> None:
     assert bench.emulator.requests[-1].method == "POST"
 
 
-@row("`model` of a picture, left out, or `model=flux`")
+@row("`model` for images, omitted, or `model=flux`")
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert (older.value, new.value) == ("sana", "black-forest-labs/flux.1-schnell")
@@ -523,11 +523,11 @@ def _(bench: Bench) -> None:
 
 
 row("`model=gptimage` and other image models")(_with_key_only(errors.UnknownModelError, "sana only"))
-row("`seed=42` of a picture")(_nothing_is_different)
-row("`seed=-1` of a picture")(_draws_seeds)
+row("`seed=42` for images")(_nothing_is_different)
+row("`seed=-1` for images")(_draws_seeds)
 
 
-@row("`seed` of a picture, left out")
+@row("`seed` for images, omitted")
 def _(bench: Bench) -> None:
     _repeats_itself(bench)
     draw = PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate
@@ -541,15 +541,15 @@ def _(bench: Bench) -> None:
     assert (new.value.width, new.value.height) == (1280, 720)
 
 
-@row("`width`, `height`, left out")
+@row("`width`, `height`, omitted")
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert (older.value.width, older.value.height) == (768, 768)
     assert (new.value.width, new.value.height) == (1024, 1024)
 
 
-row("`no-logo=true`")(_no_longer_honoured("nologo", "older", "new"))
-row("`nologo=true`")(_no_longer_honoured("nologo", "older", "new"))
+row("`no-logo=true`")(_no_longer_honoured("nologo", "legacy", "new"))
+row("`nologo=true`")(_no_longer_honoured("nologo", "legacy", "new"))
 row("`no-feed=true`")(_no_longer_honoured("private", "new"))
 row("`nofeed=true`, `private=true`")(_no_longer_honoured("private", "new"))
 row("`enhance=true`")(_no_longer_honoured("enhance", "new"))
@@ -610,7 +610,7 @@ def _(bench: Bench) -> None:
     assert older.value.text and new.value.text and not new.warnings
 
 
-@row("moving to a key")
+@row("switching to a key")
 def _(bench: Bench) -> None:
     _answers(bench)
     for kept in (ChatPollinations(api_key="sk_emulator"), PollinationsImageTool(api_key="sk_emulator")):
@@ -620,7 +620,7 @@ def _(bench: Bench) -> None:
     assert len(bench.legacy.requests) == 1
 
 
-@row("staying without a key, on purpose")
+@row("continuing without a key")
 def _(bench: Bench) -> None:
     older, _ = bench.older(), bench.new()
     assert older.value.text and not older.warnings
@@ -646,7 +646,7 @@ def _(bench: Bench) -> None:
     assert new.value
 
 
-@row("no patience")
+@row("a maximum wait")
 def _(bench: Bench) -> None:
     _answers(bench)
     with pytest.raises(errors.RateLimitError, match="legacy_max_wait"):
@@ -654,7 +654,7 @@ def _(bench: Bench) -> None:
     assert len(bench.legacy.requests) == 1
 
 
-@row("wondering why nothing comes")
+@row("progress of a wait")
 def _(bench: Bench) -> None:
     _answers(bench)
     service, told = {**bench.legacy.connection(), "legacy_interval": 1.8}, []
@@ -686,7 +686,7 @@ def _(bench: Bench) -> None:
     assert isinstance(new.error, errors.PaymentRequiredError)
 
 
-@row("200 with a picture of an error")
+@row("200 with an image of an error")
 def _(bench: Bench) -> None:
     bench.legacy.fail("picture of an error", on="/prompt")
     older, new = bench.both()
@@ -707,7 +707,7 @@ def _(bench: Bench) -> None:
             ChatPollinations(**bench.legacy.connection(), legacy_interval=0, max_retries=0).invoke("Hi")
 
 
-@row("the notice that the older API is deprecated, with status 200")
+@row("the notice that the legacy API is deprecated, with status 200")
 def _(bench: Bench) -> None:
     bench.legacy.notice = True
     older, new = bench.both()
@@ -717,7 +717,7 @@ def _(bench: Bench) -> None:
         list(ChatPollinations(**bench.legacy.connection(), legacy_interval=0).stream("Hi"))
 
 
-@row("no time limit")
+@row("no timeout")
 def _(bench: Bench) -> None:
     _answers(bench)
     assert ChatPollinations().timeout == PollinationsImage().timeout == 300
@@ -728,7 +728,7 @@ def _(bench: Bench) -> None:
         ChatPollinations(**hasty, legacy_interval=0).invoke("Hello again")
 
 
-@row("too much text")
+@row("text over the length limit")
 def _(bench: Bench) -> None:
     bench.legacy.max_input_chars = 5000
     older, new = bench.both()
@@ -736,20 +736,20 @@ def _(bench: Bench) -> None:
     assert new.value.text
 
 
-@row("`response.json()` of a text that may be prose")
+@row("`response.json()` of text that may be prose")
 def _(bench: Bench) -> None:
     for ran in bench.both():
         assert set(ran.value) == {"name"}
 
 
-@row("a JSON message where text should be")
+@row("a JSON message in place of text")
 def _(bench: Bench) -> None:
     older, _ = bench.both()
     assert older.value.text == ""
     assert [block["type"] for block in older.value.content_blocks] == ["reasoning"]
 
 
-@row("pictures and answers from the cache")
+@row("cached images and answers")
 def _(bench: Bench) -> None:
     _repeats_itself(bench)
     chat = ChatPollinations(**bench.legacy.connection(), legacy_interval=0, include_response_headers=True)
@@ -760,13 +760,13 @@ def _(bench: Bench) -> None:
             chat.invoke("a long question")
 
 
-@row("changing a picture")
+@row("editing an image")
 def _(bench: Bench) -> None:
     older, new = bench.both()
     assert isinstance(older.error, errors.UnsupportedRequestError)
     assert new.value.mime_type == "image/jpeg"
 
 
-row("film, speech, music, transcripts, vectors, 3D, uploads")(
+row("video, speech, music, transcripts, embeddings, 3D, uploads")(
     _with_key_only(errors.AuthenticationError, "the legacy hosts answer chats and draw pictures")
 )
