@@ -1,6 +1,6 @@
-"""Pollinations.AI for LangChain: a chat model that reasons, tools that illustrate.
+"""Pollinations.AI for LangChain: chat models with reasoning, and tools, images, video, audio and embeddings.
 
-Names are imported when first used, so that the emulator and the pytest plugin do not load LangChain for nothing.
+Names are imported on first use, so that the emulator and the pytest plugin do not load LangChain needlessly.
 """
 
 from importlib import import_module

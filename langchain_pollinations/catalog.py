@@ -1,4 +1,4 @@
-"""The models: the service's own lists, and the snapshot of them that ships with the package."""
+"""The service's model lists, and the snapshot of them that ships with the package."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ def list_models(
     limit: int | None = None,
     **connection: Any,
 ) -> list[Model]:
-    """The models of the service, as it lists them now.
+    """List the current models of the service.
 
         >>> for model in list_models("text", ["tool_calling", "reasoning"], source="official"):
         ...     print(model.id, model.context_length, model.prices.get("promptTextTokens"))  # doctest: +SKIP
 
-    With a key (`api_key`, else `POLLINATIONS_API_KEY`) the list is that of the key: with private models of its owner,
-    without those that it may not use. No key is needed. Where the service cannot be reached or fails, the snapshot of
-    official models that ships with the package stands in, which a `UserWarning` says, and the `origin` of each record.
+    With a key (`api_key`, else `POLLINATIONS_API_KEY`) the list is specific to the key: it includes private models of
+    the key's owner, and omits models that the key may not use. No key is required. If the service cannot be reached or
+    fails, the result comes from the snapshot of official models that ships with the package. A `UserWarning` and the
+    `origin` of each record report this.
 
     Args:
-        kind: Models of this kind only.
-        capabilities: Models that have all of these only; a text is one word.
-        query: Models that have all of these words in id, aliases, title, description or publisher.
-        source: `official` or `community` only.
-        reliability: `all` lists also those models of the community of which many calls failed.
-        agent: Whether to list agents only (True), or none.
-        limit: At most so many.
-        connection: The fields of every wrapper: `api_key`, `base_url`, `timeout` (10 s by default), `max_retries`
+        kind: List only models of this kind.
+        capabilities: List only models that have all of these. A string is one capability.
+        query: List only models that contain all of these words in id, aliases, title, description or publisher.
+        source: List only `official` or only `community` models.
+        reliability: `all` includes community models for which many requests failed.
+        agent: True lists only agents, False omits them.
+        limit: Maximum number of models.
+        connection: Fields of every wrapper: `api_key`, `base_url`, `timeout` (10 s by default), `max_retries`
             (1 by default), `http_client` and so on; also `extra_headers`.
 
     Raises:
         InvalidRequestError: If an argument is wrong.
-        PollinationsError: What the service says of the request, such as `AuthenticationError`.
+        PollinationsError: If the service refuses the request, for instance `AuthenticationError`.
     """
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,

@@ -1,4 +1,4 @@
-"""`PollinationsEmbeddings`: vectors of texts, and of pictures, sound and film."""
+"""`PollinationsEmbeddings`: vectors of texts, images, audio and video."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ from langchain_pollinations.errors import InvalidRequestError, InvalidResponseEr
 
 
 class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
-    """Vectors of texts, and of pictures, sound and film where the model takes them.
+    """Embeddings of texts, and of images, audio and video if the model supports them.
 
         >>> embeddings = PollinationsEmbeddings(model="openai/text-embedding-3-small", dimensions=512)
         >>> len(embeddings.embed_query("Where do whales sleep?"))  # doctest: +SKIP
         512
 
-    Every field of `EmbeddingOptions` is an option of the constructor and of each call, and so are `timeout` and
-    `extra_headers` of each call. Vectors of different models, sizes or task types
-    are not to be compared.
+    Every field of `EmbeddingOptions` is an option of the constructor and of each call. Calls also accept `timeout` and
+    `extra_headers`. Vectors of different models, lengths or task types are not comparable.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,12 +53,12 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
     }
 
     def embed_documents(self, texts: list[str], **overrides: Any) -> list[list[float]]:
-        """A vector for each text, in their order.
+        """Embed texts, one vector each, in order.
 
         Raises:
-            InvalidRequestError: If a text is empty or none.
-            UnsupportedRequestError: If the model cannot do what is asked; it names models that can.
-            InvalidResponseError: If what came back is not one vector for each text.
+            InvalidRequestError: If a text is empty or not a string.
+            UnsupportedRequestError: If the model does not support an option; the message names models that do.
+            InvalidResponseError: If the response does not contain one vector for each text.
         """
         return self._embed(_texts(texts), self._options(overrides))
 
@@ -68,7 +67,7 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         return await self._aembed(_texts(texts), self._options(overrides))
 
     def embed_query(self, text: str, **overrides: Any) -> list[float]:
-        """The vector of what is looked for. See `task_type` and `input_type`."""
+        """Embed a query. See `task_type` and `input_type`."""
         return self._embed([check_text(text, "text")], self._options(overrides).as_query())[0]
 
     async def aembed_query(self, text: str, **overrides: Any) -> list[float]:
@@ -76,16 +75,18 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         return (await self._aembed([check_text(text, "text")], self._options(overrides).as_query()))[0]
 
     def embed(self, input: Input, **overrides: Any) -> list[float]:
-        """One vector for a text, a `Media`, a content block (text, image, audio, video, by address, data URI or
-        base64), or a list of these, which together get one.
+        """Embed one input as one vector.
+
+        The input is a text, a `Media`, a content block (text, image, audio, video, by address, data URI or base64), or
+        a list of these.
 
             >>> lighthouse = {"type": "image", "url": "https://example.com/lighthouse.jpg"}
             >>> sees = PollinationsEmbeddings(model="cohere/embed-v4.0")
             >>> vector = sees.embed(["At dusk:", lighthouse])  # doctest: +SKIP
 
         Raises:
-            InvalidRequestError: If the input is empty or none.
-            UnsupportedRequestError: If the model does not take what it holds; it names models that do.
+            InvalidRequestError: If the input is empty or of an unsupported type.
+            UnsupportedRequestError: If the model does not accept its content; the message names models that do.
         """
         return self._embed([encode_input(input, "input")], self._options(overrides))[0]
 
@@ -94,7 +95,7 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         return (await self._aembed([encode_input(input, "input")], self._options(overrides)))[0]
 
     def embed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
-        """A vector for each input, as `embed` gives it, in their order. Texts travel in batches, all else alone."""
+        """Embed several inputs, as `embed`, in order. Texts are sent in batches, other inputs in one request each."""
         return self._embed(_inputs(inputs), self._options(overrides))
 
     async def aembed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
@@ -126,7 +127,7 @@ def _inputs(inputs: Any) -> list[Encoded]:
 
 
 def _as_list(given: Any, name: str) -> Iterable[Any]:
-    """What should be a list and not, as a string is one of letters, a list by accident."""
+    """Require a list. A string, which iterates over its characters, is not accepted."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidRequestError(
             f"{name} must be a list, not {type(given).__name__}: put a single one in [...]", param=name
@@ -134,12 +135,12 @@ def _as_list(given: Any, name: str) -> Iterable[Any]:
     return given
 
 
-# --- The requests -----------------------------------------------------------------------------------------------------
+# --- Requests ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class EmbeddingsResponse:
-    """The vectors of one request, in the order of its texts, and the model that made them."""
+    """The vectors of one response, in the order of the inputs, and the model that generated them."""
 
     vectors: list[list[float]]
     model: str
@@ -147,7 +148,7 @@ class EmbeddingsResponse:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The calls that embed all inputs, and which inputs each of them is for."""
+    """The requests that embed all inputs, and the indices of the inputs of each."""
 
     calls: list[ApiRequest[EmbeddingsResponse]]
     places: list[list[int]]
@@ -156,7 +157,7 @@ class BatchPlan:
         """The vectors in the order of the inputs.
 
         Raises:
-            InvalidResponseError: If they are not all of one length.
+            InvalidResponseError: If the vectors differ in length.
         """
         found: dict[int, list[float]] = {}
         for places, answer in zip(self.places, answers, strict=True):
@@ -168,8 +169,8 @@ class BatchPlan:
 
     @staticmethod
     def _check_models(served: set[str], asked: str) -> None:
-        """The service may let another model answer, whose vectors are of no use beside those of the one asked for."""
-        bare = {name.partition(":")[0] for name in served}  # a variant, named after a colon, is the same model
+        """Warn if another model responded, as the service may choose: its vectors are not comparable."""
+        bare = {name.partition(":")[0] for name in served}  # a variant, with a suffix after a colon, is the same model
         names = {known(name)["name"] for name in (asked, *bare) if known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
@@ -177,10 +178,10 @@ class BatchPlan:
 
 
 def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchPlan:
-    """Texts in batches, and a request for each other input, since the service takes a list of parts for one input.
+    """Build the requests: texts in batches, other inputs alone, since a list of parts is one input for the service.
 
     Raises:
-        InvalidRequestError: If the model cannot do what is asked.
+        InvalidRequestError: If the model does not support an option or an input.
     """
     check_abilities(inputs, options)
     texts = [place for place, each in enumerate(inputs) if isinstance(each, str)]
@@ -192,29 +193,29 @@ def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchP
 
 
 def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> ApiRequest[EmbeddingsResponse]:
-    """`POST /v1/embeddings` for an input that gets `count` vectors. As base64 they take half the room or less, and a
-    tenth of the time to read."""
+    """Build `POST /v1/embeddings` for `count` vectors. Base64 halves the size of the response or better, and takes a
+    tenth of the time to parse."""
     body = {**options.body(), "input": given, "encoding_format": "base64"}
     read = partial(parse_embeddings, count=count, dimensions=options.dimensions)
     return ApiRequest("POST", "/v1/embeddings", read, {"json": body})
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- Responses --------------------------------------------------------------------------------------------------------
 
 
 def parse_embeddings(response: httpx.Response, count: int, dimensions: int | None) -> EmbeddingsResponse:
-    """The vectors of an answer.
+    """Parse the vectors of a response.
 
     Raises:
-        PollinationsError: What an error object in the body stands for.
-        InvalidResponseError: If they are not `count` vectors of finite numbers, each with a place of its own.
+        PollinationsError: If the body is an error object; the class depends on the error.
+        InvalidResponseError: If it does not contain `count` vectors of finite numbers, each with a unique index.
     """
     body = parse_json(response, "list of vectors")
     entries = body.get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise unexpected_response(response, "list of vectors")
     places = [entry.get("index") for entry in entries]
-    # Compared as text: True is no place, though Python takes it for 1.
+    # Compared as text: True is not an index, although it equals 1 in Python.
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):
         raise _response_error(response, f"has {len(entries)} vectors with the places {places[:40]} for {count} inputs")
     found = {entry["index"]: _vector(response, entry) for entry in entries}
@@ -236,7 +237,7 @@ def _vector(response: httpx.Response, entry: Json) -> list[float]:
 
 
 def _numbers(given: Any) -> list[float]:
-    """Floats from base64 of 32-bit numbers, the lowest byte first, or from the numbers themselves."""
+    """Floats from base64 of little-endian 32-bit numbers, or from a list of numbers."""
     if isinstance(given, str):
         data = decode(given)
         return list(struct.unpack(f"<{len(data) // 4}f", data))

@@ -1,4 +1,4 @@
-"""`Media`: the bytes of a picture (or of sound, film, 3D), what they are, and how they were made."""
+"""`Media`: the bytes of an image, video, audio or 3D object, their MIME type, and how they were generated."""
 
 from __future__ import annotations
 
@@ -34,54 +34,54 @@ _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *; *[\w-]{1,40}
 
 @dataclass(frozen=True, repr=False)
 class Media:
-    """A finished picture, film, sound or 3D object, with all that is known about how it came to be.
+    """A generated image, video, audio or 3D object, with the facts that are known about its generation.
 
-    In a notebook it shows itself. `save` writes it, `to_block` makes a content block that a model can look at, and a
-    picture can be changed: `picture.edit("make it night")`.
+    A notebook displays it. `save` writes it to a file, `to_block` returns a content block for a message, and `edit`
+    changes an image: `picture.edit("make it night")`.
 
         >>> picture = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
         >>> picture.save("lighthouse.jpg")  # doctest: +SKIP
     """
 
     data: bytes
-    """The bytes. Those of a film that was saved while it came, and of `from_file`, are read from `path` each time."""
+    """The bytes. A video that was saved during the download, and the result of `from_file`, are read from `path` on
+    every access."""
     mime_type: str
-    """Found from the bytes, not from what a header said."""
+    """Detected from the bytes, not taken from a header."""
     url: str | None = None
-    """Public address of the stored file, kept by the service for 30 days. It never carries a key."""
+    """Public address of the stored file, which the service keeps for 30 days. It never contains an API key."""
     model: str | None = None
-    """The model that really made it."""
+    """The model that generated it, which may differ from the requested one."""
     seed: int | None = None
-    """The seed that was sent; None where none was."""
+    """The seed that was sent; None if no seed was sent."""
     prompt: str | None = None
     cost: str | None = None
-    """Pollen, as a decimal string. None where it is not known, which so far is everywhere: no answer of the service
-    tells it."""
+    """Pollen, as a decimal string. None if unknown. So far it is always None: no response of the service reports it."""
     request_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     path: Path | None = None
-    """The file that holds the bytes, where they are not in memory."""
+    """The file that holds the bytes, if they are not in memory."""
     maker: InitVar[Any] = None
-    """The wrapper that made it, for `edit`. It is left out of pickles and artifacts, and no field: checkpoints of a
-    graph write fields down, and with this one its key."""
+    """The wrapper that generated it, for `edit`. It is not a field, and is left out of pickles and artifacts:
+    checkpoints of a graph store fields, and would store the wrapper with its API key."""
 
     def __post_init__(self, maker: Any) -> None:
-        if not isinstance(self.mime_type, str) or not _MIME_TYPE.fullmatch(self.mime_type):  # it goes into headers
+        if not isinstance(self.mime_type, str) or not _MIME_TYPE.fullmatch(self.mime_type):  # it is sent in headers
             raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(self.mime_type)[:60]!r}")
-        # Tracers write down what stands in here under a public name, and would upload every film with its bytes.
+        # Tracers store public entries of `__dict__`, and would upload the bytes of every video.
         self.__dict__.update(_data=self.__dict__.pop("data"), maker=maker)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **known: Any) -> Self:
-        """The media in a file, which stays there and is read when `data` is asked for.
+        """Create a `Media` from a file. The file stays in place and is read when `data` is accessed.
 
         Args:
-            path: Where it is.
+            path: Path of the file.
             known: Other fields, such as `prompt` or `url`.
 
         Raises:
             OSError: If the file cannot be read.
-            ValueError: If its bytes are of no type that is known here.
+            ValueError: If the type of the bytes is unknown.
         """
         path = Path(path)
         with path.open("rb") as file:
@@ -98,13 +98,13 @@ class Media:
         return media
 
     def moved(self, path: Path) -> Self:
-        """The same media, whose file is now elsewhere. Nothing is read. A suffix of another type gives a warning."""
+        """Return the same `Media` with `path` as its file. Reads nothing. Warns if the suffix means another type."""
         self._check_suffix(path.suffix)
         known = {name: value for name, value in self.__dict__.items() if name not in ("_data", "path")}
         return self._in_file(path, **known)
 
     def __getattr__(self, name: str) -> Any:
-        """`data`, which does not stand under this name."""
+        """Return `data`, which is not stored under this name."""
         known = self.__dict__
         if name == "data" and "_data" in known:
             return known["_data"]
@@ -114,24 +114,24 @@ class Media:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Number of bytes."""
         return self.path.stat().st_size if self.path is not None and "_data" not in self.__dict__ else len(self.data)
 
     @property
     def width(self) -> int | None:
-        """Pixels of a PNG or JPEG, which may be others than were asked for; None for anything else."""
+        """Width of a PNG or JPEG in pixels, which may differ from the requested width; None for other types."""
         return (image_size(self.data) or (None, None))[0]
 
     @property
     def height(self) -> int | None:
-        """As `width`."""
+        """Height in pixels, as `width`."""
         return (image_size(self.data) or (None, None))[1]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the bytes to `path` and return it; with no suffix the right one is added.
+        """Write the bytes to `path` and return the path. A missing suffix is added.
 
-        The file appears whole or not at all. A suffix of another type stays, with a `UserWarning`: the bytes are not
-        converted.
+        The write is atomic: on failure no file is created. A suffix of another type is kept, with a `UserWarning`: the
+        bytes are not converted.
 
         Raises:
             OSError: If the folder does not exist or cannot be written to.
@@ -143,11 +143,11 @@ class Media:
                 part.write_bytes(self.data)
             else:
                 with open_regular_file(self.path) as file, part.open("wb") as copy:  # type: ignore[arg-type]
-                    shutil.copyfileobj(file, copy)  # piece by piece, however long the film
+                    shutil.copyfileobj(file, copy)  # in chunks, since a video may be large
         return target
 
     def _check_suffix(self, suffix: str) -> None:
-        """Warn of a suffix that means another type."""
+        """Warn if the suffix means another type."""
         means = SUFFIX_TYPES.get(suffix.lower())
         if means is not None and self.mime_type.partition(";")[0] not in means:
             right = EXTENSIONS.get(self.mime_type, ".bin")
@@ -156,7 +156,7 @@ class Media:
             )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:
-        """This picture, changed as `prompt` says, by the wrapper that made it. See `PollinationsImage.edit`."""
+        """Edit this image as `prompt` describes, with the wrapper that generated it. See `PollinationsImage.edit`."""
         edited: Media = self._editor().edit(prompt, self, **overrides)
         return edited
 
@@ -171,15 +171,15 @@ class Media:
         return self.maker
 
     def to_block(self) -> dict[str, Any]:
-        """LangChain's standard content block with the bytes in it, for messages and tool results."""
+        """Return LangChain's standard content block with the bytes, for messages and tool results."""
         kind = self.mime_type.partition("/")[0]
         kind = kind if kind in ("image", "audio", "video") else "file"
         return {"type": kind, "base64": self._base64(), "mime_type": self.mime_type}
 
     def to_artifact(self) -> dict[str, Any]:
-        """JSON-safe form for traces and checkpoints; `from_artifact` rebuilds the media from it.
+        """Return a JSON-safe form for traces and checkpoints. `from_artifact` restores the `Media` from it.
 
-        Of a media in a file it holds the path, not the bytes.
+        If the bytes are in a file, the artifact holds the path instead of the bytes.
         """
         return {
             "type": "pollinations_media",
@@ -196,15 +196,15 @@ class Media:
 
     @classmethod
     def from_artifact(cls, artifact: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Self:
-        """The media that `to_artifact` was called on.
+        """Restore a `Media` from the result of `to_artifact`.
 
         Args:
             artifact: The artifact. Its values are not trusted: a checkpoint or a trace may have been changed.
-            folder: Folder below which the file of an artifact with a `path` may be, such as the `output_folder` of the
-                tool. Without it no file is read.
+            folder: The file of an artifact with a `path` must be below this folder, such as the `output_folder` of the
+                tool. Without a folder no file is read.
 
         Raises:
-            ValueError: If this is no artifact of a media tool, or its file is not below the folder.
+            ValueError: If this is not an artifact of a media tool, or its file is not below the folder.
         """
         if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
             raise ValueError("artifact must be what a Pollinations media tool gave, with type 'pollinations_media'")
@@ -223,7 +223,7 @@ class Media:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        """A field of a Pydantic model: a `Media`, or its artifact, which is what a dump holds.
+        """Validate a `Media` or its artifact, and serialize to the artifact.
 
         The file of an artifact with a `path` is read only below `context={"media_folder": ...}` of the validation.
         """
@@ -263,7 +263,7 @@ class Media:
         return base64.b64encode(self.data).decode("ascii")
 
     def _source(self) -> str | None:
-        """What an element of a page shows it from: the bytes themselves, else the address; None where both fail."""
+        """The `src` of an HTML element: a data URI, or the address of a large file; None if neither is possible."""
         if self.size <= MAX_SHOWN_BYTES:
             return f"data:{self.mime_type};base64,{self._base64()}"
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
@@ -274,7 +274,7 @@ _KNOWN: Mapping[str, type] = {
     "seed": int,
     "metadata": dict,
 }
-"""Fields that an artifact holds as they are."""
+"""Fields that an artifact holds unchanged."""
 
 
 def _of_artifact(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:

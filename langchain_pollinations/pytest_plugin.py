@@ -1,7 +1,8 @@
-"""The `pollinations_emulator` fixture: the service on 127.0.0.1, with fresh state for every test.
+"""The `pollinations_emulator` fixture: an emulator of the service on 127.0.0.1, with fresh state for every test.
 
-pytest finds it by itself once the package is installed; the server is started when the first test asks for it. A test
-fails if it scripted a reply or a fault that no request asked for, unless it has the marker `unused_replies`.
+pytest loads this plugin automatically once the package is installed. The server starts when a test first uses the
+fixture. A test fails if it scripted a reply or a fault that no request used, unless it has the marker
+`unused_replies`.
 """
 
 from __future__ import annotations
@@ -46,16 +47,16 @@ def _pollinations_emulator_server() -> Iterator[Emulator]:
 def pollinations_emulator(
     _pollinations_emulator_server: Emulator, request: pytest.FixtureRequest
 ) -> Iterator[Emulator]:
-    """An emulator of Pollinations.AI that nobody has asked anything yet.
+    """An emulator of Pollinations.AI that has received no requests.
 
-    The test fails if a reply or fault that it scripted was not asked for. The marker `unused_replies` allows it.
+    The test fails if it leaves a scripted reply or fault unused. The marker `unused_replies` allows this.
     """
     emulator = _pollinations_emulator_server
     emulator.reset()
     yield emulator
     unused = emulator.unused_replies
     emulator.reset()
-    # A test that has failed leaves replies because of that.
+    # A failed test may leave unused replies because of its failure.
     if unused and request.node.stash.get(_has_passed, False) and request.node.get_closest_marker(_MARKER) is None:
         listed = "\n".join(f"  {entry!r:.300}" for entry in unused)
         pytest.fail(

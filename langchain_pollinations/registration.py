@@ -1,4 +1,4 @@
-"""`register()`: models of Pollinations.AI by name, wherever LangChain takes one as text."""
+"""`register()`: Pollinations.AI models by name, wherever LangChain accepts a model name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from langchain_pollinations._types import PROVIDER
 
 _PLACES = {"langchain.chat_models.base": "ChatPollinations", "langchain.embeddings.base": "PollinationsEmbeddings"}
-"""Modules of LangChain that keep a dict of providers, and our class in each."""
+"""LangChain modules that contain a dict of providers, and the class that is added to each."""
 
 
 def register() -> None:
@@ -24,23 +24,23 @@ def register() -> None:
         >>> init_embeddings("pollinations:openai/text-embedding-3-small", api_key="sk_...").model
         'openai/text-embedding-3-small'
 
-    `create_agent("pollinations:openai")`, configurable models and middleware that takes the name of a model work too.
-    Calling it again changes nothing. Who passes the objects themselves needs none of this.
+    `create_agent("pollinations:openai")`, configurable models and middleware that accepts a model name work too.
+    Repeated calls have no effect. Registration is not needed to pass model objects.
 
-    LangChain has no public way to add a provider, neither a function nor an entry point: this writes into private
-    dicts of `langchain`, which any release of it may move. Therefore nothing is registered on import, and a version
-    that keeps its providers elsewhere is an error here rather than a surprise later.
+    LangChain has no public way to add a provider, neither a function nor an entry point. This function writes into
+    private dicts of `langchain`, which any release may move. Therefore nothing is registered on import, and a version
+    that stores its providers elsewhere raises an error here instead of failing later.
 
     Raises:
         ImportError: If `langchain` is not installed.
-        RuntimeError: If this version of `langchain` does not keep its providers where they are looked for.
+        RuntimeError: If this version of `langchain` does not store its providers in the expected modules.
     """
     try:
         import_module("langchain")
     except ModuleNotFoundError as error:
         needed = "register() needs LangChain: pip install 'langchain-pollinations-ai[agents]'"
         raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error
-    found = {name: _providers(module, name) for module, name in _PLACES.items()}  # all of them, before one is changed
+    found = {name: _providers(module, name) for module, name in _PLACES.items()}  # check all before changing any
     for name, providers in found.items():
         providers[PROVIDER] = ("langchain_pollinations", name, _create)
 

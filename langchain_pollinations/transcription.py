@@ -34,20 +34,20 @@ _ADVICE = ("language", "prompt", "temperature", "speakers_expected")
 
 
 class TranscriptionOptions(CallOptions):
-    """What can be said of a transcript. None means that nothing is sent: the service decides."""
+    """Options of a transcription. None is not sent, and the service applies its default."""
 
     model: str = Field(default="whisper", min_length=1)
     """Canonical id or alias of the model."""
     language: str | None = None
-    """What is spoken, as ISO-639-1: `en`, `de`. By default the model finds out."""
+    """Language of the recording as ISO-639-1: `en`, `de`. By default the model detects it."""
     prompt: str | None = None
-    """Names and words that are likely to come up. Some models charge for it."""
+    """Names and words that are likely to occur. Some models charge for it."""
     temperature: float | None = Field(default=None, ge=0, le=1)
     response_format: Format | None = None
-    """How the transcript comes: `diarized_json` tells who speaks, `srt` and `vtt` are subtitles. By default
-    `verbose_json` where the model is known to give it, with times of segments and words, else `json`."""
+    """Format of the transcript: `diarized_json` identifies speakers, `srt` and `vtt` are subtitles. The default is
+    `verbose_json`, with times of segments and words, if the model is known to support it, else `json`."""
     speakers_expected: int | None = Field(default=None, ge=1)
-    """How many people speak. Asks for `diarized_json`."""
+    """Number of speakers. Implies `diarized_json`."""
 
     @field_validator("language")
     @classmethod
@@ -64,19 +64,19 @@ class TranscriptionOptions(CallOptions):
 
 
 class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParser):
-    """Recordings as documents: what was said, when, and by whom.
+    """Transcribes recordings to documents, with times and speakers.
 
         >>> transcriber = PollinationsTranscriber(model="universal-2", speakers_expected=2)
         >>> interview = transcriber.transcribe("interview.mp3")  # doctest: +SKIP
         >>> interview.metadata["speakers"]  # doctest: +SKIP
         ['A', 'B']
 
-    Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. As a blob parser of
-    LangChain's it takes the blobs of any blob loader. Each recording is one document; its metadata holds, where they
-    are known, `source`, `model`, `language`, `duration` (seconds), `segments` and `words` with their times,
-    `speakers`, `usage` and `request_id`, and under these the metadata of the blob.
+    Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. The class is a LangChain
+    blob parser and accepts the blobs of any blob loader. Each recording becomes one document. Its metadata contains, if
+    known, `source`, `model`, `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`,
+    `usage` and `request_id`, and the metadata of the blob, which these override.
 
-    Paths are read wherever they lead: those that a language model wrote must not come here.
+    Paths are not restricted to a folder: do not pass paths that a language model wrote.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -84,7 +84,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
-        """One document, made when it is asked for. See `transcribe`."""
+        """Yield one document, lazily. See `transcribe`."""
         yield self.transcribe(blob)
 
     async def alazy_parse(self, blob: Blob) -> AsyncIterator[Document]:
@@ -92,20 +92,20 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         yield await self.atranscribe(blob)
 
     def transcribe(self, recording: Recording, **overrides: Any) -> Document:
-        """What is said in a recording.
+        """Transcribe a recording.
 
         Args:
-            recording: A `Blob`, a `Media`, bytes, or the path of a file, of 100 MiB at most (above 25 MB with a
-                warning): mp3, mp4, mpeg, mpga, m4a, wav or webm, and for `google/gemini-3.5-transcribe` wav, mp3,
-                flac, m4a, ogg, webm or aac. Nothing is fetched from an address.
+            recording: A `Blob`, a `Media`, bytes, or the path of a file, 100 MiB at most (above 25 MB with a warning):
+                mp3, mp4, mpeg, mpga, m4a, wav or webm, and for `google/gemini-3.5-transcribe` wav, mp3, flac, m4a,
+                ogg, webm or aac. Addresses are not fetched.
             overrides: Options of `TranscriptionOptions` for this recording only.
 
         Raises:
-            InvalidRequestError: If an option is wrong, this is no recording, or the service refuses one.
-            UnsupportedRequestError: If the model does not transcribe, not in this format, or not such a recording;
-                it names models that do.
-            PayloadTooLargeError: If the recording is larger than the service takes.
-            InvalidResponseError: If what came back is no transcript.
+            InvalidRequestError: If an option is wrong, the input is not a recording, or the service refuses it.
+            UnsupportedRequestError: If the model does not transcribe, or does not support the response format or the
+                type of the recording; the message names models that do.
+            PayloadTooLargeError: If the recording is larger than the service accepts.
+            InvalidResponseError: If the response is not a transcript.
             OSError: If the file cannot be read.
         """
         options = self._options(overrides)
@@ -119,7 +119,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
             return await self._client_with(options._settings).arun(transcription(recording, options))
 
     def _check_constructor(self) -> None:
-        """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
+        """Raise for constructor options that the model is known not to support. Calls may still override them."""
         options = merge_options(TranscriptionOptions, self, {}, self._SYNONYMS)
         options.response_format = resolve_format(options)
         check_abilities(options)
@@ -134,7 +134,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
 
 
 def resolve_format(options: TranscriptionOptions) -> Format:
-    """The format that was asked for, else the richest that costs nothing more."""
+    """The requested format, else the most detailed one that costs nothing extra."""
     if options.response_format is not None:
         return options.response_format
     if options.speakers_expected is not None:
@@ -143,11 +143,11 @@ def resolve_format(options: TranscriptionOptions) -> Format:
 
 
 def check_abilities(options: TranscriptionOptions) -> None:
-    """Refuse what the model is known not to do, before anything is sent. Newer models and those of the community are
-    not known here, and asked.
+    """Raise for options that the model is known not to support, before anything is sent. Newer models and community
+    models are not known here; the service validates their requests.
 
     Raises:
-        UnsupportedRequestError: If it lacks an ability; it names models that have it.
+        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
     """
     model = find(options.model)
     if model is None:
@@ -162,42 +162,42 @@ def check_abilities(options: TranscriptionOptions) -> None:
 
 
 def ineffective_options(options: TranscriptionOptions) -> list[str]:
-    """Names of the options that the service documents for other models, and not for this one."""
+    """Names of the options that the service documents for other models, but not for this one."""
     heeded = abilities(options.model).get("parameters", _ADVICE)
     return [name for name in _ADVICE if getattr(options, name) is not None and name not in heeded]
 
 
 def _formats(model: str) -> list[str]:
-    """The formats that a model is known to give; empty where they are not known."""
+    """The formats that a model is known to support; empty if unknown."""
     formats: list[str] = abilities(model).get("response_formats", [])
     return formats
 
 
-# --- The request ------------------------------------------------------------------------------------------------------
+# --- Requests ---------------------------------------------------------------------------------------------------------
 
 
 def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[Document]:
-    """The conversation that transcribes one recording."""
+    """The request flow that transcribes one recording."""
     document: Document = yield transcription_request(read_recording(recording, options.model), options)
     return document
 
 
 def transcription_request(sound: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
-    """`POST /v1/audio/transcriptions`."""
+    """Build `POST /v1/audio/transcriptions`."""
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
     form = multipart(fields, [("file", (sound.name, sound.data, sound.mime_type))])
     return ApiRequest("POST", "/v1/audio/transcriptions", partial(parse_transcript, sound=sound, options=options), form)
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- Responses --------------------------------------------------------------------------------------------------------
 
 
 def parse_transcript(response: httpx.Response, sound: RecordingFile, options: TranscriptionOptions) -> Document:
-    """The document of an answer.
+    """Parse the document of a response.
 
     Raises:
-        PollinationsError: What an error object in the body stands for.
-        InvalidResponseError: If the body is anything else: a page, JSON without a text, no subtitles.
+        PollinationsError: If the body is an error object; the class depends on the error.
+        InvalidResponseError: If the body is anything else: an HTML page, JSON without a text, not subtitles.
     """
     plain = options.response_format in PLAIN_FORMATS
     text, told = _plain(response, options.response_format or "") if plain else _from_json(response)
@@ -212,7 +212,7 @@ def parse_transcript(response: httpx.Response, sound: RecordingFile, options: Tr
     return Document(text, metadata={**sound.told, **_without_nothing(known)})
 
 
-# What shows that a text is of its format. An empty one is good in each: it stands for silence.
+# Checks that a text has the requested format. An empty text is valid in every format: it is the transcript of silence.
 _MARKS: Mapping[str, Callable[[str], bool]] = {
     "text": lambda text: True,
     "srt": lambda text: "-->" in text,
@@ -221,7 +221,7 @@ _MARKS: Mapping[str, Callable[[str], bool]] = {
 
 
 def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
-    """The text of a format that is no JSON. Some answer with JSON all the same."""
+    """Parse a format other than JSON. Some models send JSON in spite of the requested format."""
     if _is_object(response):
         text, told = _from_json(response)
     else:
@@ -250,7 +250,7 @@ def _decode_text(response: httpx.Response) -> str:
 
 
 def _from_json(response: httpx.Response) -> tuple[str, Json]:
-    """The text of a JSON answer and what else it tells, None where it does not."""
+    """The text of a JSON response, and its other values without the empty ones."""
     body = parse_json(response, _TRANSCRIPT)
     segments = [segment for each in _objects(body, "segments") if (segment := _segment(each))]
     text = body.get("text")
@@ -280,7 +280,7 @@ def _objects(body: Json, name: str) -> list[Json]:
 
 
 def _segment(entry: Json) -> Json:
-    """A segment with words in it; empty for silence."""
+    """A segment that contains words; empty for silence."""
     if not isinstance(entry.get("text"), str) or not entry["text"].strip():
         return {}
     return _without_nothing({**_times(entry), "text": entry["text"].strip(), "speaker": _name(entry.get("speaker"))})
@@ -296,8 +296,8 @@ def _times(entry: Json) -> Json:
 
 
 def _is_placeholder(segments: list[Json], text: str, duration: float | None) -> bool:
-    """Whether the segments are the one that the service makes up where a model tells none: all of the text, from the
-    beginning to the end."""
+    """Whether the only segment is the placeholder that the service adds if a model returns no segments: the whole text,
+    from the start to the end of the recording."""
     if len(segments) != 1 or "speaker" in segments[0]:
         return False
     (only,) = segments
@@ -306,13 +306,14 @@ def _is_placeholder(segments: list[Json], text: str, duration: float | None) -> 
 
 
 def _name(value: Any) -> str | None:
-    """A language or a speaker; the service says `unknown` for none. Speakers may be counted."""
+    """A language or a speaker; None for `unknown`, which the service sends for a missing value. A speaker may be an
+    integer."""
     name = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return None if name.lower() in ("", "unknown") else name
 
 
 def _number(value: Any) -> float | None:
-    """A number of seconds, for instance, whether as one or as text."""
+    """A finite number, such as a duration, from a number or a string; None for other values."""
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
@@ -321,12 +322,12 @@ def _number(value: Any) -> float | None:
 
 
 def _used(headers: httpx.Headers) -> Json:
-    """What the headers tell of the usage, where the body tells nothing: `prompt_audio_seconds` and the like."""
+    """The usage in the response headers, for a body without usage: `prompt_audio_seconds` and similar."""
     prefix = "x-usage-"
     found = {name.removeprefix(prefix): _number(value) for name, value in headers.items() if name.startswith(prefix)}
     return {name.replace("-", "_"): value for name, value in found.items() if value is not None}
 
 
 def _without_nothing(told: Mapping[str, Any]) -> Json:
-    """Without what nobody told: None and empty lists."""
+    """Drop unknown values: None, empty lists and empty dicts."""
     return {name: value for name, value in told.items() if value is not None and value != [] and value != {}}

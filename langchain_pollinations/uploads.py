@@ -1,4 +1,4 @@
-"""Files on the service's media host, for references that must be addresses."""
+"""Uploads to the service's media host, for references that must be addresses."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from langchain_pollinations.errors import InvalidRequestError, UnsupportedReques
 from langchain_pollinations.media import Media
 
 MAX_UPLOAD_BYTES = 400 * 1024 * 1024
-"""Bytes of a file that the media host takes."""
+"""Maximum bytes of a file on the media host."""
 
 UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on the media host: public for whoever knows its address, and kept for 30 days."""
+    """A file on the media host. Its address is public, and the service keeps it for 30 days."""
 
     url: str
     id: str
     mime_type: str
     size: int
-    """Bytes."""
+    """Number of bytes."""
     tags: tuple[str, ...] = ()
-    """Under which it is published in galleries; none unless asked for."""
+    """Tags under which public galleries list the file; empty unless requested."""
 
 
 def upload(
@@ -51,26 +51,26 @@ def upload(
     tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
-    """Put a file on the service's media host, where everybody who has its address can fetch it for 30 days.
+    """Upload a file to the service's media host, where its address is public for 30 days.
 
-    The wrappers do this by themselves for references that must be addresses. A file without tags cannot be deleted.
+    The wrappers upload references that must be addresses automatically. A file without tags cannot be deleted.
 
         >>> upload("portrait.png").url  # doctest: +SKIP
         'https://media.pollinations.ai/3f9c1e2a'
 
     Args:
-        file: Bytes, a `Media`, or the path of a file, of 400 MiB at most.
-        name: What the file is to be called; by default a name of ours.
-        id: The end of its address: up to 128 letters, digits, dots, dashes and underscores. The service sets the
-            account before it, so the address to use is the one that comes back.
-        tags: Publish it under these words in public galleries.
-        connection: The fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on; also
+        file: Bytes, a `Media`, or the path of a file, 400 MiB at most.
+        name: File name; by default `file` with the suffix of its type.
+        id: Last part of the address: up to 128 letters, digits, dots, dashes and underscores. The service prefixes it
+            with the account, so use the address of the returned `Upload`.
+        tags: Publish the file with these tags in public galleries.
+        connection: Fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on; also
             `extra_headers`.
 
     Raises:
         InvalidRequestError: If an argument is wrong.
-        UnsupportedRequestError: If the id is taken already, perhaps by an earlier attempt whose answer was lost.
-        PayloadTooLargeError: If the file is larger than the service takes.
+        UnsupportedRequestError: If the id is already in use, perhaps by an earlier attempt whose response was lost.
+        PayloadTooLargeError: If the file is larger than the service accepts.
         OSError: If the file cannot be read.
     """
     with _connected(connection) as host, _explain_taken_id(id):
@@ -100,8 +100,8 @@ def _connected(connection: dict[str, Any]) -> ServiceConfig:
 
 @contextmanager
 def _explain_taken_id(id: str | None) -> Iterator[None]:
-    """Say of an id that is taken by whom it may be: a repeat, after an answer that was lost, finds its own file there,
-    and the service does not tell whose it is."""
+    """Explain the error for an id that is in use. A retry after a lost response conflicts with its own file, and the
+    service does not report the owner."""
     try:
         yield
     except UnsupportedRequestError as error:
@@ -132,7 +132,7 @@ def _read_file(file: Any) -> Media:
 def upload_request(
     file: Media, host: str, *, name: str | None = None, id: str | None = None, tags: tuple[str, ...] = ()
 ) -> ApiRequest[Upload]:
-    """`POST /upload`: the raw bytes, or a form where an id or tags go with them."""
+    """Build `POST /upload`: the raw bytes, or a form if there is an id or tags."""
     if not file.size:
         raise InvalidRequestError("file is empty", param="file")
     if file.size > MAX_UPLOAD_BYTES:
@@ -154,7 +154,7 @@ def upload_request(
 
 
 MAX_NAME = 255
-"""Characters of a file's name."""
+"""Characters of a file name."""
 
 
 def _check_name(name: Any) -> None:
@@ -165,7 +165,7 @@ def _check_name(name: Any) -> None:
 
 
 def _is_line(value: Any) -> bool:
-    """Whether something is a text that can be written in UTF-8, without line breaks and control characters."""
+    """Whether a value is a string that UTF-8 can encode, without line breaks and control characters."""
     return isinstance(value, str) and not re.search("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", value)
 
 
@@ -178,7 +178,7 @@ def _checked_id(id: str | None) -> str | None:
 
 
 def parse_upload(response: httpx.Response) -> Upload:
-    """Where a file has been put."""
+    """Parse the response to an upload."""
     body = parse_json(response, "address of an upload")
     tags = body.get("tags")
     words = tags if isinstance(tags, list) else [tags] if tags else []

@@ -1,1 +1,1 @@
-"""The models of the service."""
+"""Records, lists and snapshot of the service's models."""

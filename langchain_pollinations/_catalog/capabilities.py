@@ -1,4 +1,4 @@
-"""What models can do, and which models can."""
+"""Capabilities of models, and errors that suggest other models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from langchain_pollinations.errors import InvalidRequestError, UnknownModelError
 
 
 def models_that_can(category: str, can: Callable[[Model], bool | None]) -> list[str]:
-    """Ids of models of a category that can do something, those first that need no bought pollen: as many as an error
-    should name."""
+    """Ids of up to six models of a category that have an ability, for error messages. Models that require no purchased
+    pollen come first."""
     names = {entry["name"] for entry in load_snapshot().values() if entry["category"] == category}
     found = [model for name in names if can(model := _record(name))]
     return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:6]
@@ -28,15 +28,15 @@ def require(
     *,
     param: str = "model",
 ) -> None:
-    """Raise an `UnsupportedRequestError` that names the models that can, where a model is known not to.
+    """Raise an `UnsupportedRequestError` if a model is known to lack an ability. It names the models that have it.
 
     Args:
-        able_to: Whether it can; None where that is not known.
-        model: What the caller calls the model.
-        what: What it does not do.
+        able_to: Whether the model has the ability; None if unknown.
+        model: Name of the model, as the caller wrote it.
+        what: What the model does not do.
         category: Category of the models that are named.
-        can: Whether another model can.
-        param: The argument that the model does not take; the model itself where it is of another kind.
+        can: Whether another model has the ability.
+        param: The argument that the model does not accept; `model` if the model itself is of the wrong kind.
     """
     if able_to is not False:
         return
@@ -47,7 +47,7 @@ def require(
 
 
 def check_choice(argument: str, value: str, offered: Sequence[str], model: str) -> None:
-    """Raise an `InvalidRequestError` for a value that a model does not offer."""
+    """Raise an `InvalidRequestError` if a model does not offer a value."""
     if value not in offered:
         raise InvalidRequestError(
             f"{argument}: model {model!r} offers {', '.join(offered)}, not {value}", param=argument
@@ -55,12 +55,12 @@ def check_choice(argument: str, value: str, offered: Sequence[str], model: str) 
 
 
 def has_resolutions(model: Model) -> bool:
-    """Whether a model leaves the choice of a resolution."""
+    """Whether a model lets the caller choose a resolution."""
     return bool(model.resolutions)
 
 
 def close_matches(model: str, category: str | None = None) -> list[str]:
-    """Names and aliases that look like `model`, best first."""
+    """Names and aliases that resemble `model`, best first."""
     names = [name for name, entry in load_snapshot().items() if category in (None, entry["category"])]
     by_tail = {name.rpartition("/")[2].lower(): name for name in names}
     close = difflib.get_close_matches(model.lower(), names, n=3, cutoff=0.6)
@@ -69,15 +69,14 @@ def close_matches(model: str, category: str | None = None) -> list[str]:
 
 
 def did_you_mean(model: str, category: str) -> str:
-    """A question with the models of a category that were perhaps meant, to end a message with; empty where none is
-    like it."""
+    """A sentence that suggests similar models of a category, to append to a message; empty if there are none."""
     close = close_matches(model, category)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 @contextmanager
 def suggest_models(model: str, category: str) -> Iterator[None]:
-    """Let the error for an unknown model name the models that were perhaps meant."""
+    """Add similar model names to the error for an unknown model."""
     try:
         yield
     except UnknownModelError as error:

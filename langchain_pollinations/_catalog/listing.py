@@ -1,4 +1,4 @@
-"""The service's lists of models."""
+"""Requests for the service's model lists."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, PollinationsError
 
 _LISTS: Mapping[str | None, str] = {None: "/models", "realtime": "/models"}
-"""Paths of the lists that are not `/{kind}/models`. Realtime models have no list of their own."""
+"""Paths of lists that are not `/{kind}/models`. Realtime models have no list of their own."""
 _MIXED = ("image", "realtime")
-"""Kinds whose list holds models of other kinds too."""
+"""Kinds whose list also contains models of other kinds."""
 
 
 def _read_all(entries: Iterable[Any]) -> list[Model]:
-    """The records of a live list. One that cannot be read is missing, and a warning says which."""
+    """Parse the entries of a live list. An invalid entry is omitted, with a warning that names it."""
     models, unread = [], []
     for entry in entries:
         try:
@@ -44,7 +44,7 @@ def _read_all(entries: Iterable[Any]) -> list[Model]:
 # --- Lists ------------------------------------------------------------------------------------------------------------
 
 _FAILED = (errors.APIConnectionError, errors.RequestTimeoutError, errors.ServiceError)
-"""When the snapshot stands in. What the service says of the request itself (other 4xx) is for the caller."""
+"""Errors after which the snapshot is used. Other 4xx errors concern the request itself and are raised."""
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
@@ -55,7 +55,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 class ModelList(ServiceConfig):
-    """One question for models: of whom, which, and what the snapshot would answer."""
+    """A request for models: its connection, its filters, and the fallback to the snapshot."""
 
     _KEY_REQUIRED: ClassVar[bool] = False
     _OLDER: ClassVar[bool] = True
@@ -74,7 +74,7 @@ class ModelList(ServiceConfig):
     @field_validator("kind", mode="before")
     @classmethod
     def _one_name(cls, kind: Any) -> Any:
-        return "embeddings" if kind == "embedding" else kind  # as entries call it
+        return "embeddings" if kind == "embedding" else kind  # entries of the service use the singular
 
     @field_validator("capabilities", mode="before")
     @classmethod
@@ -89,8 +89,8 @@ class ModelList(ServiceConfig):
         words = _WORDS[info.field_name or ""]
         for word in value if isinstance(value, tuple) else [value]:
             if word is not None and word not in words:
-                close = difflib.get_close_matches(word, words, n=1, cutoff=0.47)  # finds tool_calling for tools
-                # Anything else stays untold: it might be a key in the wrong place.
+                close = difflib.get_close_matches(word, words, n=1, cutoff=0.47)  # matches tool_calling for tools
+                # A word without a match is not repeated in the message: it might be a misplaced API key.
                 unknown = f"unknown word {word!r}, did you mean {close[0]!r}?" if close else "unknown word."
                 raise ValueError(f"{unknown} It takes {', '.join(words)}")
         return value
@@ -114,16 +114,16 @@ class ModelList(ServiceConfig):
         return {name: value for name, value in asked.items() if value}
 
     def answer(self, entries: list[Any]) -> list[Model]:
-        """The records of a live list, without those of other kinds."""
+        """Parse the entries of a live list, without models of other kinds."""
         models = _read_all(entries)
         if self.kind in _MIXED:
             models = [model for model in models if model.kind == self.kind]
         return models[: self.limit]
 
     def fall_back(self, failure: PollinationsError) -> list[Model]:
-        """The records of the snapshot that the service would have listed, and a warning that says so."""
+        """The records of the snapshot that match the filters, with a warning."""
         if self._is_older:
-            raise failure  # of whose models there is no snapshot
+            raise failure  # there is no snapshot of the legacy hosts' models
         warn(
             f"These models are not the service's list but the snapshot of official models that ships with "
             f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}"
@@ -147,8 +147,8 @@ def parse_list(response: httpx.Response) -> list[Any]:
     """The entries of a list.
 
     Raises:
-        PollinationsError: What an error object in the answer stands for.
-        InvalidResponseError: If the answer is no list of models.
+        PollinationsError: If the body is an error object; the class depends on the error.
+        InvalidResponseError: If the response is not a list of models.
     """
     try:
         entries = response.json()

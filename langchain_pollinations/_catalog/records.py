@@ -20,14 +20,14 @@ Source = Literal["official", "community"]
 Reliability = Literal["reliable", "all"]
 
 MEDIA = ("text", "image", "audio", "video")
-"""What LangChain's profiles tell of input and output."""
+"""Modalities of inputs and outputs in LangChain's profiles."""
 
 
 # --- Records ----------------------------------------------------------------------------------------------------------
 
 
 def _without_currency(pricing: Any) -> Any:
-    """The service keeps the currency, always pollen, among the prices."""
+    """Remove the currency, which is always pollen, and which the service puts among the prices."""
     return (
         {unit: price for unit, price in pricing.items() if unit != "currency"} if isinstance(pricing, dict) else pricing
     )
@@ -37,12 +37,12 @@ Prices = Annotated[Mapping[str, Decimal], BeforeValidator(_without_currency)]
 
 
 class _Record(BaseModel):
-    """A record of the service under our names; what it says that we do not know stays, under its own name."""
+    """A record of the service with renamed fields. Unknown fields are kept under the service's names."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
 
     _NAMES: ClassVar[Mapping[str, str]] = {"pricing": "prices"}
-    """Names of the service, and what we call them; of two for one thing the later counts."""
+    """The service's field names, and the names used here. If two map to one name, the later entry wins."""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,24 +51,24 @@ class _Record(BaseModel):
 
     @classmethod
     def _read(cls, entry: Json) -> Json:
-        known = {name: value for name, value in entry.items() if value is not None}  # null says as much as nothing
+        known = {name: value for name, value in entry.items() if value is not None}  # null equals absent
         renamed = {ours: known.pop(name) for name, ours in cls._NAMES.items() if name in known}
         return known | renamed
 
 
 class PriceVariant(_Record):
-    """Other prices for some calls, such as those with a long context or for a higher resolution."""
+    """Other prices for some requests, such as those with a long context or a higher resolution."""
 
     name: str
     label: str = ""
-    """What the calls have in common."""
+    """What the requests have in common."""
     description: str = ""
     prices: Prices
-    """Pollen per unit, as `Model.prices`; for a unit that is absent the base price holds."""
+    """Pollen per unit, as `Model.prices`. The base price applies to a unit that is absent."""
 
 
 class PriceAdjustment(_Record):
-    """An extra of the price, such as one for each search or for an option."""
+    """A surcharge, such as one for each search or for an option."""
 
     name: str
     label: str = ""
@@ -80,7 +80,7 @@ class PriceAdjustment(_Record):
 
 
 class PendingChange(_Record):
-    """What the service has announced for a model."""
+    """A change that the service has announced for a model."""
 
     effective_at: datetime
     paid_only: bool | None = None
@@ -96,8 +96,8 @@ class Model(_Record):
         >>> 1_000_000 * model.prices["promptTextTokens"]
         Decimal('0.15000000')
 
-    None means that the list does not say. Fields of the service that this class does not know are attributes under
-    their own names.
+    None means that the list does not contain the value. Fields of the service that this class does not define are
+    attributes under the service's names.
     """
 
     _NAMES: ClassVar[Mapping[str, str]] = {
@@ -105,66 +105,66 @@ class Model(_Record):
         "name": "id",
         "category": "kind",
         "brand": "publisher",
-        "publisher": "publisher",  # wins over brand
+        "publisher": "publisher",  # takes precedence over brand
         "max_completion_tokens": "max_output_tokens",
         "supported_endpoints": "endpoints",
     }
 
     id: str = Field(min_length=1)
-    """Canonical id, such as `openai/gpt-5.4-nano`: what `model=` takes and answers name."""
+    """Canonical id, such as `openai/gpt-5.4-nano`, for `model=`. Responses name it too."""
     aliases: tuple[str, ...] = ()
-    """Other names that `model=` takes."""
+    """Other names for `model=`."""
     kind: str
-    """What `list_models` takes as `kind`; the service may know more kinds."""
+    """A `kind` of `list_models`; the service may add other kinds."""
     title: str = ""
     description: str = ""
-    """The service's own words; the snapshot has none."""
+    """The service's description; empty in the snapshot."""
     publisher: str = ""
     community: bool = False
-    """Whether somebody outside the service runs it."""
+    """Whether a third party operates the model."""
     agent: bool = False
     base_model: str | None = None
-    """The model beneath an agent."""
+    """The underlying model of an agent."""
     alpha: bool = False
     is_specialized: bool | None = None
     added_date: datetime | None = None
-    """Since when the service has it."""
+    """When the service added it."""
 
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
     context_length: int | None = None
     """Tokens of input and output together."""
     max_output_tokens: int | None = None
-    """Tokens of an answer; most models set no limit of their own."""
+    """Tokens of a response; most models have no separate limit."""
     capabilities: tuple[str, ...] = ()
-    """Words of `Capability`."""
+    """Values of `Capability`."""
     tools: bool | None = None
     reasoning: bool | None = None
     supports_structured_output: bool | None = None
     supported_parameters: tuple[str, ...] | None = None
-    """Names of the parameters of a call that have an effect."""
+    """Names of the request parameters that have an effect."""
     parameters: Mapping[str, Mapping[str, Any]] = {}
-    """What the list tells of each parameter: `type`, `min`, `max`, `enum`, `condition`. The snapshot has names only."""
+    """Details of each parameter: `type`, `min`, `max`, `enum`, `condition`. The snapshot has only the names."""
     endpoints: tuple[str, ...] = ()
-    """Paths of the service that the model answers at."""
+    """Paths of the service at which the model is available."""
     required_safety: tuple[str, ...] = ()
-    """Checks of the input that every call passes, whatever `safe` says."""
+    """Input checks that apply to every request, regardless of `safe`."""
 
     prices: Prices = {}
-    """Pollen (about a US dollar) per unit, under the service's own names. `...Seconds` are per second, `...Tokens` per
-    token, with three exceptions: per picture where pictures have one flat price, per character where speech is billed
-    by its text, per piece for music (`flat_rate`). Prices of zero are left out; but where the snapshot has no prices
-    at all, they are not known."""
+    """Pollen (about a US dollar) per unit, under the service's names. `...Seconds` are per second, `...Tokens` per
+    token, with three exceptions: per image if images have one flat price, per character if speech is billed by its
+    text, per track for music (`flat_rate`). Prices of zero are omitted. If the snapshot has no prices for a
+    model, they are unknown."""
     pricing_variants: tuple[PriceVariant, ...] = ()
     pricing_default_label: str | None = None
-    """What the base prices are called beside the variants."""
+    """Label of the base prices, beside the labels of the variants."""
     pricing_adjustments: tuple[PriceAdjustment, ...] = ()
     pending_change: PendingChange | None = None
     flat_rate: bool | None = None
     paid_only: bool | None = None
-    """Whether only bought pollen pays for it."""
+    """Whether the model can be paid only with purchased pollen."""
     per_user_rpm: int | float | None = None
-    """Calls a minute that one user may make."""
+    """Requests per minute and user."""
 
     voices: tuple[str, ...] = ()
     resolutions: tuple[str, ...] = ()
@@ -180,15 +180,15 @@ class Model(_Record):
     max_reference_videos: int | None = None
 
     health: Mapping[str, Any] | None = None
-    """How recent calls went, live lists only."""
+    """Results of recent requests; live lists only."""
     origin: Literal["live", "snapshot"] = "live"
-    """Whether the service said so just now, or the snapshot that ships with this package."""
+    """`live` for a record of the service's current list, `snapshot` for one of the snapshot in this package."""
 
     @classmethod
     def _read(cls, entry: Json) -> Json:
         read = super()._read(entry)
         if read.get("kind") == "embedding":
-            read["kind"] = "embeddings"  # as the address of its list is called
+            read["kind"] = "embeddings"  # as in the path of its list
         for word, field in (("tool_calling", "tools"), ("reasoning", "reasoning")):
             if isinstance(read.get("capabilities"), list) and word in read["capabilities"]:
                 read.setdefault(field, True)
@@ -196,11 +196,11 @@ class Model(_Record):
 
     @property
     def profile(self) -> ModelProfile:
-        """What the model can do, in LangChain's words; what is not known is absent.
+        """The capabilities of the model as a LangChain profile; unknown ones are absent.
 
-        `tool_choice` is False where a tool cannot be forced: the model's parameters hold `tools` without `tool_choice`.
+        `tool_choice` is False if a tool cannot be forced: the model's parameters contain `tools` but not `tool_choice`.
         """
-        # Some lists name the parameters of a model and leave out whether it takes tools.
+        # Some lists contain a model's parameters but not whether it supports tools.
         tools = True if self.tools is None and self._takes("tools") else self.tools
         known: Json = {
             "name": self.title or self.id,
@@ -218,7 +218,7 @@ class Model(_Record):
             "temperature": self._takes("temperature"),
         }
         known["image_url_inputs"] = known.get("image_inputs")
-        if self.kind == "text":  # pictures that tools return reach the model in a user message
+        if self.kind == "text":  # images that tools return are sent to the model in a user message
             known["image_tool_message"] = known.get("image_inputs")
         found: ModelProfile = {key: value for key, value in known.items() if value is not None}  # type: ignore[assignment]
         return found
@@ -229,7 +229,7 @@ class Model(_Record):
         return {f"{medium}_{way}": medium in modalities for medium in MEDIA}
 
     def _can_be_forced(self) -> bool | None:
-        """Whether a model takes a forced tool choice; a set of parameters without `tools` says nothing of it."""
+        """Whether a model supports a forced tool choice; unknown if its parameters do not contain `tools`."""
         documented: bool | None = abilities(self.id).get("forced_tools")
         return self._takes("tool_choice", documented) if documented is not None or self._takes("tools") else None
 
@@ -256,7 +256,7 @@ class Model(_Record):
 
 
 def _parameters(listed: Any) -> Json:
-    """What a list tells of parameters, by name. The service has told names alone, and objects that hold them."""
+    """The parameters of a list entry, by name. The service has sent names, and objects that contain a name."""
     if not isinstance(listed, list) or not any(isinstance(each, dict) for each in listed):
         return {}
     objects = [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]
@@ -267,19 +267,19 @@ def _parameters(listed: Any) -> Json:
 
 
 def find(model: str) -> Model | None:
-    """What the snapshot knows of a model, by id or alias. None for a model that it does not know: a newer one, or one
-    of the community."""
+    """The snapshot's record of a model, by id or alias. None for a model that is not in the snapshot: a newer model or
+    a community model."""
     entry = known(model)
     return _record(entry["name"]) if entry else None
 
 
-@cache  # constant data as well, read when first asked for
+@cache  # constant data, parsed on first use
 def _record(name: str) -> Model:
     return _from_snapshot(known(name))
 
 
 def profile(model: str) -> ModelProfile | None:
-    """What a model can do, in LangChain's words; None for a model that the snapshot does not know."""
+    """The LangChain profile of a model; None for a model that is not in the snapshot."""
     found = find(model)
     return None if found is None else found.profile
 
@@ -289,6 +289,6 @@ def _from_snapshot(entry: Mapping[str, Any]) -> Model:
 
 
 def ships(profile: ModelProfile | None) -> bool:
-    """Whether a profile is one of the snapshot's, and not one that a caller wrote."""
+    """Whether a profile is one of the snapshot, rather than written by the caller."""
     named = {entry["name"] for entry in load_snapshot().values() if profile and entry["title"] == profile.get("name")}
     return any(_record(name).profile == profile for name in named)

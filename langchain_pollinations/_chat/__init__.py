@@ -1,1 +1,1 @@
-"""Pure functions between LangChain's messages and the JSON of the service."""
+"""Convert between LangChain's messages and the JSON of the service. Pure functions."""

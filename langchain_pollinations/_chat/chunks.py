@@ -15,8 +15,11 @@ M = TypeVar("M", bound=AIMessage)
 
 
 class Chunk(AIMessageChunk):
-    """A chunk of a stream. LangChain adds all later chunks to the first one as a list, so the first one removes the
-    bracket of `LastChunk` from the sum."""
+    """A chunk of a stream.
+
+    LangChain adds all later chunks to the first one as a list, so the first chunk removes the bracket of `LastChunk`
+    from the sum.
+    """
 
     @classmethod
     def lc_id(cls) -> list[str]:
@@ -27,20 +30,20 @@ class Chunk(AIMessageChunk):
         return restore_arguments(self)
 
     def __add__(self, other: Any) -> Any:
-        # The sum would have the class of this chunk, and LangChain makes an `AIMessage` of an `AIMessageChunk` only.
+        # The sum would have the class of this chunk, but LangChain converts only an `AIMessageChunk` to an `AIMessage`.
         whole = AIMessageChunk.model_construct(self.model_fields_set, **self.__dict__) + other
         return restore_arguments(whole) if isinstance(whole, AIMessageChunk) else whole
 
 
 class LastChunk(Chunk):
-    """The last chunk of a stream with calls that are no good.
+    """The last chunk of a stream with invalid tool calls.
 
-    LangChain parses the arguments of added chunks leniently and would mend those that were cut off, so this chunk adds
-    a bracket to them: see `Calls.spoilers`. The model did not write it. It is not in the sum of chunks, in a message
-    that LangChain makes of a stream, in LangChain's events, or in a later request.
+    LangChain parses the arguments of added chunks leniently and would complete truncated ones, so this chunk adds a
+    bracket to them: see `ToolCallAssembler.spoilers`. The model did not write the bracket. It is not in the sum of
+    chunks, in a message that LangChain builds from a stream, in LangChain's events, or in a later request.
 
-    Chunks that were serialized and loaded are LangChain's own: in their sum, `invalid_tool_calls` has the bracket, and
-    `additional_kwargs["invalid_arguments"]` has the arguments as the model wrote them, by the id of the call.
+    Chunks that were serialized and loaded have LangChain's class: in their sum, `invalid_tool_calls` has the bracket,
+    and `additional_kwargs["invalid_arguments"]` has the arguments that the model wrote, by the id of the call.
     """
 
     _lost: list[Json] = PrivateAttr(default_factory=list)
@@ -53,29 +56,29 @@ class LastChunk(Chunk):
         blocks = super().content_blocks
         if self.response_metadata.get("output_version") == "v1":
             return blocks
-        whole: list[Any] = self._lost  # LangChain's bridge to events takes a whole block in place of its pieces
+        whole: list[Any] = self._lost  # LangChain's bridge to events accepts a complete block in place of its chunks
         return [block for block in blocks if block["type"] != "tool_call_chunk"] + whole
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy. As content in the form of v1 it has no calls: that adds up from pieces, and all of them are out."""
+        """Copy the chunk. Content of version v1 has no invalid calls: it is a sum of chunks that were already sent."""
         if update and update.get("response_metadata", {}).get("output_version") == "v1":
             content = [block for block in update.get("content", []) if block not in self._lost]
             update = {**update, "content": content}
         return super().model_copy(update=update, deep=deep)
 
 
-# Pickles and checkpoints name a class by its module; `chat_models`, which is public, has these two.
+# Pickles and checkpoints name a class by its module; the public module `chat_models` exports these two.
 Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
 
 
 def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
-    """The calls that are no good, with the arguments that the model wrote, without the bracket of `LastChunk`."""
+    """Return the invalid calls with the arguments that the model wrote, without the bracket of `LastChunk`."""
     raw = message.additional_kwargs.get("invalid_arguments")
     raw = raw if isinstance(raw, Mapping) else {}  # a checkpoint may hold anything
     return [{**call, "args": raw.get(call["id"], call["args"])} for call in message.invalid_tool_calls]
 
 
 def restore_arguments(message: M) -> M:
-    """The message itself, whose invalid calls have the arguments that the model wrote from now on."""
+    """Restore in place the arguments that the model wrote for invalid calls, and return the message."""
     message.invalid_tool_calls = invalid_calls(message)
     return message

@@ -1,4 +1,4 @@
-"""Sources of an answer as LangChain's standard citations, whatever the provider behind the service calls them. Pure."""
+"""Convert the sources of a response, in the form of any provider, to LangChain's standard citations. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from langchain_pollinations._types import Json
 
 
 def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
-    """The annotations of an answer's text, each source or passage once.
+    """Return the annotations of a response's text, each source or passage once.
 
     Args:
-        text: The whole text of the answer, to which the indices of citations refer.
-        fields: Of the message (`annotations`, `content_blocks`) and beside it (`groundingMetadata`, `search_results`,
-            `citations`).
+        text: The complete text of the response. The indices of citations refer to it.
+        fields: Fields of the message (`annotations`, `content_blocks`) and of the response (`groundingMetadata`,
+            `search_results`, `citations`).
     """
     placed = [
         *_from_annotations(_list(fields.get("annotations"))),
@@ -37,7 +37,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _unplaced(found: Iterable[Json], known: set[Any]) -> Iterator[Json]:
-    """Sources of the whole answer; one that is cited at a place already says nothing new."""
+    """Yield citations for sources of the whole response, except those that a passage already cites."""
     for source in found:
         if source["url"] not in known:
             known.add(source["url"])
@@ -48,7 +48,7 @@ _STANDARD = {"url": str, "title": str, "start_index": int, "end_index": int, "ci
 
 
 def _citation(fields: Mapping[str, Any]) -> Json:
-    """A standard citation; what the standard has no name for stands in its extras."""
+    """Return a standard citation. Fields that are not in the standard are in its `extras`."""
     given = {key: value for key, value in fields.items() if value is not None and key != "type"}
     standard = {key: given[key] for key, kind in _STANDARD.items() if isinstance(given.get(key), kind)}
     extras = {key: value for key, value in given.items() if key not in standard}
@@ -57,7 +57,7 @@ def _citation(fields: Mapping[str, Any]) -> Json:
 
 
 def _from_annotations(annotations: list[Any]) -> Iterator[Json]:
-    """OpenAI's form, in which the facts stand beside the type or one level below."""
+    """Convert OpenAI's form, whose fields are beside the type or one level below."""
     for annotation in annotations:
         if isinstance(annotation, dict) and annotation.get("type") == "url_citation":
             facts = annotation.get("url_citation")
@@ -68,7 +68,7 @@ def _from_annotations(annotations: list[Any]) -> Iterator[Json]:
 
 
 def _from_blocks(blocks: list[Any]) -> Iterator[Json]:
-    """Anthropic's form: each passage of text is a block, and names the sources of that passage."""
+    """Convert Anthropic's form: each passage of text is a block with the sources of that passage."""
     start = 0
     for block in blocks:
         if not isinstance(block, dict):
@@ -82,7 +82,7 @@ def _from_blocks(blocks: list[Any]) -> Iterator[Json]:
 
 
 def _from_grounding(grounding: Any, text: str) -> Iterator[Json]:
-    """Google's form: a list of sources, and passages that point into it. Places are counted in bytes of UTF-8."""
+    """Convert Google's form: a list of sources, and passages that refer to it. Offsets are in bytes of UTF-8."""
     if not isinstance(grounding, dict):
         return
     sources = [_web(chunk) for chunk in _list(grounding.get("groundingChunks"))]
@@ -111,13 +111,13 @@ def _count(value: Any, default: int) -> int:
 
 
 def _web(chunk: Any) -> Json:
-    """A source: `{"web": {"uri", "title"}}`, or the same under another name."""
+    """Convert a source: `{"web": {"uri", "title"}}`, or the same fields under another key."""
     inner = next((value for value in chunk.values() if isinstance(value, dict)), {}) if isinstance(chunk, dict) else {}
     return {"url": inner.get("uri"), **{key: value for key, value in inner.items() if key != "uri"}}
 
 
 def _from_results(results: list[Any]) -> Iterator[Json]:
-    """A list of what a search found."""
+    """Convert a list of search results."""
     for result in results:
         if isinstance(result, dict) and isinstance(result.get("url"), str):
             found = dict(result)

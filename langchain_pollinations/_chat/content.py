@@ -1,4 +1,4 @@
-"""LangChain's content blocks as parts of a chat message."""
+"""Encode LangChain's content blocks as parts of a chat message."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 
 
 def add_mime_types(message: BaseMessage) -> BaseMessage:
-    """A message whose media hold base64 text and tell their type, as LangChain's tracing and caching want them."""
+    """Return a message whose media have base64 text and a MIME type, as LangChain's tracing and caching require."""
     if isinstance(message.content, str) or not any(_lacks_mime_type(block) for block in message.content):
         return message
     content = [_with_mime_type(block, message) if _lacks_mime_type(block) else block for block in message.content]
@@ -48,7 +48,7 @@ def add_mime_types(message: BaseMessage) -> BaseMessage:
 
 
 def _lacks_mime_type(block: Any) -> TypeGuard[Json]:
-    """Whether a standard block of media holds bytes, or data of an untold type."""
+    """Whether a standard media block holds bytes, or base64 without a MIME type."""
     if not isinstance(block, dict) or block.get("type") not in ("image", "audio", "video", "file"):
         return False
     data = block.get("base64")
@@ -56,8 +56,11 @@ def _lacks_mime_type(block: Any) -> TypeGuard[Json]:
 
 
 def _with_mime_type(block: Json, message: BaseMessage) -> Json | None:
-    """The block with text and a type. Where its bytes cannot be read: None in an earlier answer, and a text in the
-    result of a tool, since no caller can change either."""
+    """Return the block with base64 text and a MIME type.
+
+    If its data cannot be decoded, the result is None in an earlier message of a model, and a text block in a tool
+    result, since the caller can change neither.
+    """
     try:
         data = _base64(block["base64"], block["type"])
         return {**block, "base64": data, "mime_type": block.get("mime_type") or _sniff_mime_type(data, block["type"])}
@@ -70,20 +73,20 @@ def _with_mime_type(block: Json, message: BaseMessage) -> Json | None:
 
 
 def block_type(block: Any) -> str:
-    """The type of a block; an empty string where it has none that is a word."""
+    """Return the type of a block; an empty string if it has none, or one that is not a string."""
     kind = block.get("type") if isinstance(block, Mapping) else None
     return kind if isinstance(kind, str) else ""
 
 
 def unwrap_non_standard(block: Any) -> Any:
-    """The block in a `non_standard` one: LangChain wraps the blocks that only one provider knows."""
+    """Return the block inside a `non_standard` one, in which LangChain wraps provider-specific blocks."""
     while block_type(block) == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
     return block
 
 
 def texts_in(block: Any, depth: int = 0) -> list[str]:
-    """The texts in a block of an answer, in the form of any API; none in reasoning and in server-side tools."""
+    """Return the texts in a block of a response of any API; none for reasoning and server-side tools."""
     if isinstance(block, str):
         return [block]
     if depth > MAX_DEPTH or is_hidden(block):
@@ -104,7 +107,7 @@ def is_hidden(block: Any) -> bool:
 _TEXT_KEYS = ("text", "refusal", "value", "content", "parts")
 """Fields that hold the text of a block, or blocks with text."""
 MAX_DEPTH = 20
-"""How many blocks within each other are read: a deeper answer would exhaust Python's stack."""
+"""Maximum nesting of blocks that is parsed: deeper content would exhaust Python's stack."""
 
 
 def block_extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -130,15 +133,15 @@ def dump_json(value: Any, **options: Any) -> str:
 
 
 def encode_content(blocks: Sequence[Any]) -> list[Json]:
-    """Content blocks as parts; none for texts without words, which Anthropic's and Amazon's models refuse."""
+    """Encode content blocks as parts, without blank texts, which Anthropic's and Amazon's models refuse."""
     return [part for block in blocks for part in encode_blocks(block) if not is_blank(part)]
 
 
 def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
-    """One content block as the parts of a message: mostly one, several for a document that is made of blocks.
+    """Encode one content block as parts of a message: usually one, several for a document that consists of blocks.
 
     Raises:
-        InvalidRequestError: As `encode_block`.
+        InvalidRequestError: As in `encode_block`.
     """
     if not isinstance(block, Mapping) or block.get("type") != "document":
         return [encode_block(block)]
@@ -158,13 +161,13 @@ def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
 
 
 def encode_block(block: Any) -> Json:
-    """One content block as a part of a message.
+    """Encode one content block as a part of a message.
 
-    Standard blocks (text, text-plain, image, audio, video, file), OpenAI's, Anthropic's and Google's own are
-    understood. A `non_standard` block is sent as its `value` says.
+    Standard blocks (text, text-plain, image, audio, video, file) and the blocks of OpenAI, Anthropic and Google are
+    supported. The `value` of a `non_standard` block is sent unchanged.
 
     Raises:
-        InvalidRequestError: If the block is of no known type, or lacks what its type needs.
+        InvalidRequestError: If the type of the block is unknown, or a required field is missing.
     """
     if isinstance(block, str):
         return {"type": "text", "text": block}
@@ -184,14 +187,14 @@ def encode_block(block: Any) -> Json:
 
 
 def with_cache_control(wire: Json, block: Mapping[str, Any]) -> Json:
-    """A part or message with the mark of a block up to which the provider is to keep the prompt."""
+    """Return a part or message with the cache marker of a block: the provider caches the prompt up to this point."""
     extras = block_extras(block)
     marks = {mark: block.get(mark) or extras.get(mark) for mark in ("cache_control", "prompt_cache_breakpoint")}
     return {**wire, **{mark: value for mark, value in marks.items() if value}}
 
 
 def _base64(data: Any, kind: str) -> str:
-    """Data of a block as base64 text, which it may be already."""
+    """Return the data of a block, bytes or base64, as base64 text."""
     if isinstance(data, bytes | bytearray | memoryview):
         return base64.b64encode(data).decode("ascii")
     try:
@@ -204,7 +207,7 @@ def _base64(data: Any, kind: str) -> str:
 
 
 def _data_uri(uri: str) -> str:
-    """A data URI in the one form that the service takes: a type, and base64 in the plain form."""
+    """Return a data URI in the form that the service accepts: with a MIME type and standard base64."""
     try:
         read = read_data_uri(uri)
     except ValueError as error:
@@ -240,7 +243,7 @@ def _text_plain(block: Mapping[str, Any]) -> Json:
 
 
 def _image(block: Mapping[str, Any]) -> Json:
-    if isinstance(source := block.get("source"), Mapping):  # Anthropic's shape
+    if isinstance(source := block.get("source"), Mapping):  # Anthropic's form
         block = _from_source(source)
     detail = block.get("detail") or block_extras(block).get("detail")
     extra = {"detail": detail} if detail else {}
@@ -255,7 +258,7 @@ def _image(block: Mapping[str, Any]) -> Json:
 
 
 def _check_url(url: Any) -> str:
-    """An address that the service can read: a file of this machine is none."""
+    """Return a URL that the service can read; raise an error for a local file."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
         return _data_uri(url) if is_data_uri(url) else url
     told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
@@ -283,7 +286,7 @@ def _sniff_mime_type(data: str, kind: str) -> str:
 
 
 def _by_url(block: Mapping[str, Any]) -> Json:
-    """OpenAI's image_url, and video_url in the same form."""
+    """Encode OpenAI's `image_url`, and `video_url`, which has the same form."""
     kind = block["type"]
     given = block.get(kind)
     if isinstance(given, str):
@@ -294,20 +297,20 @@ def _by_url(block: Mapping[str, Any]) -> Json:
 
 
 def _input_image(block: Mapping[str, Any]) -> Json:
-    """The image of OpenAI's Responses, where `image_url` is the address itself."""
+    """Encode the image of OpenAI's Responses, whose `image_url` is the URL itself."""
     given = block.get("image_url")
     address = given if isinstance(given, Mapping) else {"url": given} if given else {}
     return _image({**{key: block[key] for key in ("file_id", "detail") if block.get(key)}, **address})
 
 
 def _input_file(block: Mapping[str, Any]) -> Json:
-    """The file of OpenAI's Responses, whose fields stand in the block itself."""
+    """Encode the file of OpenAI's Responses, whose fields are in the block itself."""
     keys = ("file_data", "file_id", "file_url", "filename", "file_name", "mime_type")
     return _file({"type": "file", "file": {key: block[key] for key in keys if block.get(key)}})
 
 
 def _media(block: Mapping[str, Any]) -> Json:
-    """Google's block for media of all kinds, told apart by their MIME type."""
+    """Encode Google's media block, whose MIME type names the kind of media."""
     mime_type = str(block.get("mime_type") or "")
     kind = mime_type.partition("/")[0]
     kind = kind if kind in ("image", "audio", "video") else "file"
@@ -323,7 +326,7 @@ def _audio(block: Mapping[str, Any]) -> Json:
             known = ", ".join(sorted(set(_AUDIO_FORMATS.values())))
             raise InvalidRequestError(f"audio of type {mime_type!r} is not understood; formats are {known}")
         return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS[subtype]}}
-    # Sound by address has no part of its own; a file by address may be of any type.
+    # No part type holds audio by URL; a file by URL may have any type.
     return _file(block)
 
 
@@ -347,7 +350,7 @@ def _video(block: Mapping[str, Any]) -> Json:
 
 
 def _file(block: Mapping[str, Any]) -> Json:
-    if isinstance(block.get("file"), Mapping):  # OpenAI's shape; the service spells the name with an underscore
+    if isinstance(block.get("file"), Mapping):  # OpenAI's form; the service names the field `file_name`
         given = dict(block["file"])
         if not any(given.get(key) for key in ("file_data", "file_id", "file_url")):
             raise InvalidRequestError("a file block needs 'file_data', 'file_url' or 'file_id' in its 'file'")
@@ -382,7 +385,7 @@ def _file(block: Mapping[str, Any]) -> Json:
 
 
 def _file_name(block: Mapping[str, Any]) -> str | None:
-    """The name of a file, wherever LangChain's formats and its users have put it."""
+    """Return the name of a file from any field that LangChain's formats and users put it in."""
     places = [block, *(each for key in ("extras", "metadata") if isinstance(each := block.get(key), Mapping))]
     names = (place.get(key) for key in ("filename", "file_name", "name", "title") for place in places)
     return next((name for name in names if isinstance(name, str) and name), None)

@@ -1,7 +1,7 @@
-"""Our content-block translator: what `AIMessage.content_blocks` shows of our answers.
+"""The content-block translator: computes `AIMessage.content_blocks` for responses of the service.
 
-Blocks of a stream carry string indices that start with `lc_`, one name a kind. With the ints that providers use, a
-text block and the first tool call share index 0, and LangChain's merging makes one corrupt block of them.
+Blocks of a stream have string indices that start with `lc_` and a name for each type. With the ints that providers use,
+a text block and the first tool call would share index 0, and LangChain would merge them into one corrupt block.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Block = dict[str, Any]
 
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
-    """Blocks of a whole message: reasoning, refusal, text, tool calls, then media and what the server did by itself."""
+    """Return the blocks of a complete message: reasoning, refusal, text, tool calls, media, then server-side tools."""
     calls = [_call("tool_call", call) for call in message.tool_calls]
     calls += [_call("invalid_tool_call", call) for call in invalid_calls(message)]
     return [*_text_blocks(message), *calls, *_media_blocks(message), *_server_tool_blocks(message)]  # type: ignore[list-item]
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
-    """Blocks of one chunk, or of chunks added up; calls stay in pieces until the last chunk is among them."""
+    """Return the blocks of a chunk or of a sum of chunks; tool calls stay chunks until the last chunk is included."""
     pieces = message.tool_call_chunks
     if message.chunk_position == "last" and (
         _has_text(message) or any(piece["name"] or piece["id"] for piece in pieces)
@@ -37,7 +37,7 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         return translate(message)
     said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _text_blocks(message)]
     calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
-    # Without an index of its own a block would be added to the one of its kind before it.
+    # Without a distinct index, LangChain would merge a block into the previous one of its type.
     whole = (
         {**b, "index": f"lc_{b['type']}_{n}"}
         for n, b in enumerate([*_media_blocks(message), *_server_tool_blocks(message)])
@@ -49,7 +49,7 @@ _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}
 
 
 def _has_text(message: AIMessage) -> bool:
-    """Whether words were said: the last chunk of a stream brings none itself."""
+    """Whether a message has text, reasoning or a refusal: the last chunk of a stream alone has none."""
     kwargs = message.additional_kwargs
     return bool(message.text or kwargs.get("reasoning_content") or kwargs.get("refusal"))
 
@@ -67,7 +67,7 @@ def _text_blocks(message: AIMessage) -> list[Block]:
 
 
 def _refusal(message: AIMessage) -> Block | None:
-    """The refusal of the model or of its provider. A filter that stops the answer is one too, and gives no words."""
+    """Return the refusal of the model or its provider. A content filter is a refusal without text."""
     words = message.additional_kwargs.get("refusal")
     is_filtered = message.response_metadata.get("finish_reason") == "content_filter"
     if not (words or is_filtered):
@@ -77,9 +77,9 @@ def _refusal(message: AIMessage) -> Block | None:
 
 
 def restore_refusals(result: LLMResult) -> LLMResult:
-    """The result of a call with the refusal blocks that LangChain's v3 events drop.
+    """Restore the refusal blocks of a result, which LangChain's v3 events drop.
 
-    LangGraph asks by v3 events when its caller does, and `ModelRefusalMiddleware` looks for the block.
+    LangGraph uses v3 events if its caller does, and `ModelRefusalMiddleware` requires the block.
     """
     for generation in chain.from_iterable(result.generations):
         if isinstance(generation, ChatGeneration) and isinstance(message := generation.message, AIMessage):
@@ -95,7 +95,7 @@ def _with_refusal(message: AIMessage) -> AIMessage:
 
 
 def _reasoning_extras(kwargs: Mapping[str, Any]) -> Block:
-    """What the provider put beside its reasoning: its signatures, and thoughts that it does not show."""
+    """Return the signatures of the reasoning, and the reasoning that the provider sends redacted or encrypted."""
     entries = [*_entries(kwargs, "content_blocks"), *_entries(kwargs, "reasoning_details")]
     found = {
         "signatures": [entry["signature"] for entry in entries if entry.get("signature")],
@@ -116,17 +116,17 @@ def _entries(kwargs: Mapping[str, Any], key: str) -> list[Block]:
 
 
 def _media_blocks(message: AIMessage) -> list[Block]:
-    """Pictures, sound and film. In a stream they come whole, with its last chunk."""
+    """Return images, audio and video. In a stream they are on the last chunk."""
     if isinstance(message.content, str):
         return []
     return [dict(block) for block in message.content if isinstance(block, dict) and block.get("type") != "text"]
 
 
-# --- What the server did by itself ------------------------------------------------------------------------------------
+# --- Server-side tools ------------------------------------------------------------------------------------------------
 
 
 def _server_tool_blocks(message: AIMessage) -> Iterator[Block]:
-    """Searches and code that ran at the provider, as pairs of call and result; blocks that nobody knows as they are."""
+    """Yield the searches and code that the provider ran, as pairs of call and result, and unknown blocks unchanged."""
     yield from _searches(message.response_metadata.get("groundingMetadata"))
     last_call = ""
     for number, block in enumerate(_entries(message.additional_kwargs, "content_blocks")):
@@ -152,7 +152,7 @@ def _server_tool_blocks(message: AIMessage) -> Iterator[Block]:
             yield {"type": "non_standard", "value": block}
 
 
-# Blocks that are told in words, in the content or beside the reasoning.
+# Types of blocks that are part of the text, reasoning, images or tool calls of the message.
 _SHOWN_ELSEWHERE = frozenset({"text", "thinking", "redacted_thinking", "image_url", "tool_use"})
 
 
@@ -181,5 +181,5 @@ def _call(kind: str, call: Any) -> Block:
 
 
 def register() -> None:
-    """Make LangChain ask us for the blocks of messages whose `model_provider` is ours."""
+    """Register the translator for messages whose `model_provider` is `PROVIDER`."""
     register_translator(PROVIDER, translate, translate_chunk)

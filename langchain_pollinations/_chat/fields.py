@@ -1,6 +1,6 @@
-"""Single fields of the service's JSON in LangChain's terms: words, calls, usage, metadata. Pure functions.
+"""Parse single fields of the service's JSON: text, reasoning, usage, metadata. Pure functions.
 
-`_answer` puts answers together from them.
+The module `response` assembles responses from them.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _FINISH_REASONS: Mapping[str, str] = {
     "BLOCKLIST": "content_filter",
     "SPII": "content_filter",
 }
-"""Words of single providers, and the standard word for each. Other words stay as they are."""
+"""The standard finish reason for each provider-specific one. Other finish reasons stay unchanged."""
 
 FAILURES = frozenset({"error", "failed", "network_error", "insufficient_system_resource"})
-"""Finish reasons that say that the provider failed: OpenRouter's, that of Responses, Z.ai's, DeepSeek's."""
+"""Finish reasons that report a failed provider: OpenRouter's, OpenAI Responses', Z.ai's, DeepSeek's."""
 
 EXPECTED = "chat completion"
 
 
 @dataclass(frozen=True)
 class RequestInfo:
-    """What an answer's metadata needs to know of the request."""
+    """The fields of the request that are needed to parse its response."""
 
     model: str
     seed: int | None = None
@@ -52,22 +52,22 @@ class RequestInfo:
     include_headers: bool = False
     audio_format: str | None = None
     kind: str | None = None
-    """What the model makes (text, image, ...), where that is known."""
+    """What the model generates (text, image, ...), if known."""
     tool_names: Mapping[str, str] = field(default_factory=dict)
-    """The original of each tool name that was changed to fit on the wire."""
+    """The caller's name for each tool whose name was changed for the wire, by its name on the wire."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    """The parameters of the tools, by name."""
+    """The parameters of the tools, by name on the wire."""
 
 
 def check_choice(body: Json, response: httpx.Response) -> None:
-    """Raise `InvalidResponseError` for a body without the message of an answer."""
+    """Raise `InvalidResponseError` for a body whose first choice has no message."""
     choice = first_choice(body)
     if choice is None or not isinstance(choice.get("message"), dict):
         raise unexpected_response(response, EXPECTED)
 
 
 def first_choice(body: Json) -> Json | None:
-    """The service gives back one choice whatever was asked for."""
+    """Return the first choice; the service returns only one, whatever `n` is."""
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, dict) else None
@@ -81,10 +81,10 @@ def string_or_empty(value: Any) -> str:
 
 
 def parse_parts(content: Any) -> Any:
-    """The content of a message in the form of chat completions, a string or a list of parts, whatever form it came in.
+    """Convert the content of a message to the form of chat completions: a string or a list of parts.
 
-    Some routes send the parts of OpenAI's Responses or Google's, one part without a list, or the JSON of an answer as
-    an object instead of text.
+    Some routes send parts of OpenAI's Responses or of Google's API, one part without a list, or a JSON object in place
+    of its text.
     """
     if isinstance(content, dict):
         inside = next((content[key] for key in ("parts", "content") if isinstance(content.get(key), list)), None)
@@ -95,7 +95,7 @@ def parse_parts(content: Any) -> Any:
 
 
 def _parse_part(part: Any, depth: int = 0) -> list[Any]:
-    """A part in the form of chat completions, or the parts in it."""
+    """Convert a part, or the parts inside it, to the form of chat completions."""
     if isinstance(part, list) and depth < _MAX_DEPTH:
         return [read for each in part for read in _parse_part(each, depth + 1)]
     if not isinstance(part, dict):
@@ -118,11 +118,11 @@ def _parse_part(part: Any, depth: int = 0) -> list[Any]:
 
 _PLAIN_KEYS = frozenset({"type", "text", "index", "id", "status", "annotations", "logprobs"})
 _MAX_DEPTH = 20
-"""How many lists and parts within each other are read: a deeper answer would exhaust Python's stack."""
+"""Maximum nesting of lists and parts that is parsed: deeper content would exhaust Python's stack."""
 
 
 def parse_refusal(parts: Any) -> str:
-    """The words of the parts in which a model refuses."""
+    """Return the text of the refusal parts."""
     found = parts if isinstance(parts, list) else []
     return "".join(string_or_empty(part.get("refusal")) for part in found if is_refusal(part))
 
@@ -132,7 +132,7 @@ def is_refusal(part: Any) -> bool:
 
 
 def parse_text(content: Any) -> str:
-    """The text of a content, which is a string or a list of parts."""
+    """Return the text of a content, which is a string or a list of parts."""
     if not isinstance(content, list):
         return string_or_empty(content)
     parts = ([part] if isinstance(part, str) else [text_of(p) for _, p in numbered([part])] for part in content)
@@ -144,7 +144,7 @@ def text_of(part: Mapping[str, Any]) -> str:
 
 
 def parse_reasoning(entries: Any) -> Iterator[tuple[Any, str]]:
-    """The thoughts in content blocks or reasoning details, each with the number of its block."""
+    """Yield the reasoning in content blocks or reasoning details, each with the number of its block."""
     for number, entry in numbered(entries):
         kind = string_or_empty(entry.get("type"))
         if kind.startswith("reasoning."):
@@ -154,7 +154,7 @@ def parse_reasoning(entries: Any) -> Iterator[tuple[Any, str]]:
 
 
 def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
-    """The entries of a list of blocks, whole ones or deltas, each with its number in the whole answer."""
+    """Yield the entries of a list of blocks, complete ones or deltas, each with its number in the response."""
     for place, entry in enumerate(entries if isinstance(entries, list) else []):
         if not isinstance(entry, dict):
             continue
@@ -165,12 +165,12 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
         yield index if isinstance(index, int | str) else place, block
 
 
-# Anthropic's words for pieces of a block, which say nothing that their fields do not say.
+# Anthropic's types of deltas. They say no more than the fields of the delta.
 _DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
 def parse_usage(usage: Any) -> UsageMetadata | None:
-    """Token counts, all as ints; None where the object counts none (null, or the price alone)."""
+    """Parse token counts, all as ints; None if the object has none (null, or the price alone)."""
     if not isinstance(usage, Mapping) or not any(_int(usage.get(k)) is not None for k in _COUNTS):
         return None
     prompt, completion = _int(usage.get("prompt_tokens")) or 0, _int(usage.get("completion_tokens")) or 0
@@ -209,7 +209,7 @@ def _counts(**counts: Any) -> dict[str, int]:
 
 
 def _first(*counts: Any) -> Any:
-    """The first that is more than nothing, else the first there is: providers fill one of several names."""
+    """Return the first count above zero, else the first count: providers fill one of several fields."""
     there = [count for count in counts if _int(count) is not None]
     return next((count for count in there if count), there[0] if there else None)
 
@@ -221,14 +221,14 @@ def _int(value: Any) -> int | None:
 
 
 def parse_finish_reason(reason: Any, has_calls: bool) -> str:
-    """The standard word. A finished stream of tool calls may say "stop": the calls decide."""
+    """Return the standard finish reason. With tool calls, "stop" becomes "tool_calls": some providers send "stop"."""
     reason = reason if isinstance(reason, str) else ""
     word = _FINISH_REASONS.get(reason, reason)
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
 def parse_metadata(asked: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
-    """What LangChain's users look for in `response_metadata`, and what the service says in headers."""
+    """Return the fields that LangChain's users expect in `response_metadata`, and those from the response headers."""
     known: Json = {
         "model_provider": PROVIDER,
         "model_name": headers.get("x-model-used") or facts.get("model") or asked.model,
@@ -248,11 +248,11 @@ def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
     return {key.replace("-", "_"): value for key, value in found.items()}
 
 
-# --- Lists without repeats --------------------------------------------------------------------------------------------
+# --- Lists without repeated entries -----------------------------------------------------------------------------------
 
 
 class UniqueList:
-    """A list of entries, each once, in the order in which they came first."""
+    """A list of distinct entries, in the order of their first appearance."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Any] = {}
@@ -266,5 +266,5 @@ class UniqueList:
 
 
 def fingerprint(value: Any) -> str:
-    """A text that is the same for equal JSON."""
+    """Return a string that is equal for equal JSON values."""
     return json.dumps(value, sort_keys=True, default=str)

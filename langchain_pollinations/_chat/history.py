@@ -1,7 +1,7 @@
-"""Tool calls and their results in a conversation, in the order and with the ids that providers accept. Pure.
+"""Arrange the tool calls and tool results of a conversation in the order and with the ids that providers accept. Pure.
 
-A provider refuses the whole request for one call without a result, one result without a call, or an id in another
-provider's form. Each later turn sends the same history, so one such message would end the conversation.
+A provider refuses the request because of one call without a result, one result without a call, or an id in another
+provider's form. Each later request sends the same history, so one such message would end the conversation.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from langchain_pollinations._types import Json
 
 UNNAMED = "unnamed_tool"
-"""The name of a call that names no tool: providers refuse an empty one."""
+"""The name sent for a tool call without a name: providers refuse an empty name."""
 
 UNANSWERED = "This tool call was not executed: it has no result."
-"""The result of a call that has none."""
+"""The result sent for a tool call without a result."""
 
 
 @dataclass(frozen=True, eq=False)
 class WireMessage:
-    """A message that is not the result of a tool, with the ids of its calls as LangChain has them."""
+    """A message that is not a tool result, with LangChain's ids of its tool calls."""
 
     wire: Json
     keeps_ids: bool = False
-    """Whether the calls go back to the publisher that made their ids."""
+    """Whether the request goes to a model of the publisher that created the ids of the calls."""
 
     @property
     def calls(self) -> list[Json]:
@@ -43,18 +43,18 @@ class ToolResult:
     name: str
     """The name of the tool, or an empty string."""
     wire: Json
-    """The content, and the marks of a prompt cache."""
+    """The content, and its markers for the prompt cache."""
     media: Sequence[Json] = ()
-    """Parts for a user message after the results: few providers look at media in a tool message."""
+    """Parts for a user message after the results: few providers read media in a tool message."""
     is_legacy: bool = False
-    """Whether it is a message of role `function`, which answers a legacy `function_call` without an id."""
+    """Whether it is a message with role `function`: the result of a legacy `function_call`, which has no id."""
 
 
 def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
-    """Messages in which each call is followed by its one result.
+    """Return the messages with each tool call followed by exactly one result.
 
-    A result that comes later moves up to its call. A call without a result gets one that says so, and a result without
-    a call becomes a user message. Ids that do not fit are replaced, equally in call and result.
+    A later result is moved to its call. A call without a result gets one that says so, and a result without a call
+    becomes a user message. Ids that providers refuse are replaced, equally in call and result.
     """
     taken: set[int] = set()
     used: set[str] = set()
@@ -73,7 +73,7 @@ def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
 
 
 def _with_results(turn: WireMessage, results: Sequence[ToolResult | None], used: set[str]) -> list[Json]:
-    """A turn with calls, their results, and a user message with the media among these."""
+    """Return a message with tool calls, their results, and a user message with the media of the results."""
     ids = [_wire_id(call["id"], turn.keeps_ids, used) for call in turn.calls]
     calls = [{**call, "id": call_id} for call, call_id in zip(turn.calls, ids, strict=True)]
     message = {**turn.wire, "tool_calls": calls}
@@ -98,7 +98,7 @@ def _label(call_id: str) -> Json:
 
 
 def _as_function(result: ToolResult) -> list[Json]:
-    """A result of a legacy `function_call`, which is no call with an id."""
+    """Return the result of a legacy `function_call`, which has no id."""
     content = result.wire["content"]
     text = content if isinstance(content, str) else "\n".join(part["text"] for part in content)
     message = {"role": "function", "name": result.name or UNNAMED, "content": text}
@@ -106,7 +106,7 @@ def _as_function(result: ToolResult) -> list[Json]:
 
 
 def _as_text(result: ToolResult) -> Json:
-    """A result whose call is not there, for instance since the history was trimmed."""
+    """Return a result as a user message, if its call is missing, for instance since the history was trimmed."""
     content = result.wire["content"]
     texts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     parts = [_label(result.call_id), *(part for part in [*texts, *result.media] if not is_blank(part))]
@@ -116,7 +116,7 @@ def _as_text(result: ToolResult) -> Json:
 
 
 def is_blank(part: Any) -> bool:
-    """Whether a part is a text without words, which Anthropic's and Amazon's models refuse."""
+    """Whether a part is an empty or blank text, which Anthropic's and Amazon's models refuse."""
     return isinstance(part, dict) and part.get("type") == "text" and not str(part.get("text") or "").strip()
 
 
@@ -124,8 +124,10 @@ def is_blank(part: Any) -> bool:
 
 
 def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, taken: set[int]) -> list[int | None]:
-    """For each call of a turn where its result stands: found by the id, or by name and order where an id is missing.
-    The places become `taken`."""
+    """Return the position of the result of each call of a message, and add the positions to `taken`.
+
+    Results are matched by id, or by name and order if an id is missing.
+    """
     turn = turns[place]
     assert isinstance(turn, WireMessage)
     found: list[int | None] = []
@@ -147,7 +149,7 @@ def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, tak
 
 
 def _results_after(turns: Sequence[WireMessage | ToolResult], place: int, call_id: str | None) -> Iterable[int]:
-    """The results with an id, up to the next call with the same id; all results up to the next call where it is None"""
+    """Yield the positions of results with an id up to the next call with that id; for None, all up to the next call."""
     for at in range(place + 1, len(turns)):
         turn = turns[at]
         if isinstance(turn, ToolResult):
@@ -169,9 +171,9 @@ _FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def _wire_id(call_id: str, keeps: bool, used: set[str]) -> str:
-    """An id as every provider takes it, the same one for the same id of LangChain, and never one twice.
+    """Return an id that every provider accepts: equal for equal ids of LangChain, and unique in the request.
 
-    An id of another form goes back unchanged to its publisher: Kimi's `functions.name:0` are a part of its prompt.
+    An id in another form is sent unchanged to its publisher: Kimi's `functions.name:0` are a part of its prompt.
     """
     fits = bool(_FITS.fullmatch(call_id))
     if keeps and call_id and not fits:

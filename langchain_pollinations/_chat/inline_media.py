@@ -1,4 +1,4 @@
-"""How large a chat request may be, and what the error for one that is too large says. Pure functions."""
+"""Size limits of chat requests, and the error message for a request that is too large. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from langchain_pollinations.errors import PayloadTooLargeError
 MIB = 1024 * 1024
 
 LARGE = 32 * MIB
-"""Bytes above which the service moves the inline files of a chat request to its media host."""
+"""Size in bytes above which the service moves the inline files of a chat request to its media host."""
 LARGEST = 100 * MIB
-"""Bytes of such a request."""
+"""Maximum bytes of such a request."""
 LARGEST_FILE = 20 * MIB
-"""Characters of one inline file in such a request."""
+"""Maximum characters of one inline file in such a request."""
 
 _LIMITS = (
     "The service takes chat requests of up to 20 MiB. Above 32 MiB it takes up to 100 MiB if inline files make the "
@@ -24,7 +24,7 @@ _LIMITS = (
 )
 _ADVICE = "Upload the files with upload() and send their URLs"
 
-# Where a content part holds a file: its type, and the fields inside.
+# The types of content parts that hold a file, and the fields of the file.
 _FIELDS: Mapping[str, Sequence[str]] = {
     "image_url": ("url",),
     "video_url": ("url",),
@@ -34,7 +34,7 @@ _FIELDS: Mapping[str, Sequence[str]] = {
 
 
 def sizes(messages: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Characters of each inline file in encoded messages; URLs are none."""
+    """Return the characters of each inline file in encoded messages; files by URL are not counted."""
     contents = [message.get("content") for message in messages]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     return [size for part in parts if isinstance(part, Mapping) for size in _sizes_of(part)]
@@ -52,10 +52,10 @@ def _sizes_of(part: Mapping[str, Any]) -> Iterator[int]:
 
 
 def check_sizes(messages: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse before sending what the service certainly refuses after an upload of many megabytes.
+    """Refuse a request before it is sent, if the service would certainly refuse it after many megabytes are sent.
 
     Raises:
-        PayloadTooLargeError: If the inline files alone pass a limit of large requests.
+        PayloadTooLargeError: If the inline files alone exceed a limit of large requests.
     """
     found = sizes(messages)
     if sum(found) > LARGEST or (sum(found) > LARGE and max(found) > LARGEST_FILE):
@@ -64,7 +64,7 @@ def check_sizes(messages: Sequence[Mapping[str, Any]]) -> None:
 
 @contextmanager
 def explain_size_errors(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-    """Let the error for a request that is too large say how large it was, which limits hold and what helps."""
+    """Add the size of the inline files, the limits and advice to the error for a request that is too large."""
     try:
         yield
     except PayloadTooLargeError as error:

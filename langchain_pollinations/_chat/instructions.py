@@ -1,4 +1,4 @@
-"""Instructions that are added to the system message."""
+"""Add instructions to the system message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from langchain_pollinations._types import Json
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
-    """Whether a text among the messages has the word; base64 and addresses do not count."""
+    """Whether a text of the messages contains the word "json"; base64 and URLs are ignored."""
     for message in wire:
         content = message.get("content")
         texts = [content] if isinstance(content, str) else [part.get("text") for part in content or []]
@@ -18,12 +18,12 @@ def mentions_json(wire: Sequence[Json]) -> bool:
 
 
 def add_json_instruction(wire: list[Json]) -> list[Json]:
-    """The messages with an instruction to answer in JSON: providers refuse JSON mode where nothing speaks of it."""
+    """Add an instruction to answer in JSON: providers refuse JSON mode if no message mentions JSON."""
     return add_instruction(wire, "Answer with a JSON object and nothing else.")
 
 
 def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
-    """The messages with an instruction at the end of the system message, where a prompt cache does not see it."""
+    """Add an instruction at the end of the system message, after the part that a prompt cache holds."""
     first, said = wire[0], wire[0].get("content")
     if first["role"] not in ("system", "developer"):
         return [{"role": "system", "content": instruction}, *wire]
@@ -33,13 +33,13 @@ def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
 
 
 def call_instruction(name: str | None) -> str:
-    """The instruction that replaces a forced tool choice; `name` is that of the tool on the wire, None for any."""
+    """Return the instruction that replaces a forced tool choice. `name` is the name on the wire, None for any tool."""
     tool = f"the tool {name!r}" if name else "one of your tools"
     return f"Answer with a call of {tool}, not with text."
 
 
 def without_cache_control(wire: Sequence[Json]) -> list[Json]:
-    """Messages or tools without marks for the provider's prompt cache."""
+    """Return messages or tools without the markers for the provider's prompt cache."""
     return [
         {
             key: without_cache_control(value) if key == "content" and isinstance(value, list) else value

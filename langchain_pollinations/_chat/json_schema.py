@@ -1,4 +1,4 @@
-"""JSON schemas as providers take them, and values that nearly fit one. Pure functions, without tools or messages."""
+"""Convert JSON schemas for providers, and repair values that nearly match one. Pure functions on schemas and values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from langchain_pollinations._types import Json
 
-# Where schemas stand inside a schema. Everything else is data: an `enum`, a `default`, or a property that happens to
-# have the name of a keyword.
+# Keywords that hold schemas. Everything else is data: an `enum`, a `default`, or a property with the name of a keyword.
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems", "items")
 _SINGLE = (
@@ -20,9 +19,9 @@ _SINGLE = (
 
 
 def rewrite(schema: Any, change: Callable[[Json], Json]) -> Any:
-    """A copy of a schema with a change made to every schema in it, inner ones first."""
+    """Return a copy of a schema with `change` applied to every schema in it, inner ones first."""
     if not isinstance(schema, Mapping):
-        return schema  # true and false are schemas, too
+        return schema  # true and false are also schemas
     copied = dict(schema)
     for key in _NAMED:
         if isinstance(inner := copied.get(key), Mapping):
@@ -37,15 +36,15 @@ def rewrite(schema: Any, change: Callable[[Json], Json]) -> Any:
 
 
 def without(schema: Any, keywords: Collection[str]) -> Any:
-    """A schema without some keywords, at any depth."""
+    """Return a schema without some keywords, at any depth."""
     return rewrite(schema, lambda each: {key: value for key, value in each.items() if key not in keywords})
 
 
 def portable(schema: Any) -> Any:
-    """A schema without what only some readers understand.
+    """Return a schema without the keywords that only some providers support.
 
-    A `discriminator` belongs to OpenAPI; its mapping points to definitions that may be written out meanwhile. The union
-    becomes an `anyOf`, the only one that strict schemas may have. A null in place of a keyword is left out.
+    A `discriminator` belongs to OpenAPI, and its mapping points to definitions that may have been expanded. It is
+    removed, and its union becomes an `anyOf`, the only union that strict schemas may have. Null keywords are left out.
     """
     return rewrite(schema, _portable)
 
@@ -65,14 +64,16 @@ def _as_any_of(schema: Json) -> Json:
 
 
 def as_strict(schema: Any) -> Any:
-    """A schema as strict mode wants it: each object is closed and has all its properties, in unions and definitions
-    as well."""
+    """Return a schema for strict mode: each object is closed and requires all its properties.
+
+    This includes objects in unions and definitions.
+    """
     return rewrite(schema, _strict)
 
 
 def _strict(schema: Json) -> Json:
     if "$ref" in schema:
-        return {"$ref": schema["$ref"]}  # strict mode refuses keywords beside it
+        return {"$ref": schema["$ref"]}  # strict mode refuses keywords beside a reference
     schema = _as_any_of(schema)
     types = schema.get("type")
     if "properties" not in schema and types != "object" and not (isinstance(types, list) and "object" in types):
@@ -84,8 +85,10 @@ def _strict(schema: Json) -> Json:
 
 
 def as_parameters(schema: Any) -> Any:
-    """A schema as the parameters of a tool: OpenAI wants `properties` even of an object that has none, Anthropic a
-    `type`."""
+    """Return a schema for the parameters of a tool.
+
+    OpenAI requires `properties` even for an object without any, and Anthropic requires a `type`.
+    """
     if not isinstance(schema, Mapping):
         return schema
     known: Json = portable(with_definitions(schema))
@@ -97,19 +100,19 @@ def as_parameters(schema: Any) -> Any:
 
 
 def with_definitions(schema: Mapping[str, Any]) -> Json:
-    """A schema whose root is no reference to one of its definitions: Pydantic writes recursive classes so."""
+    """Replace a reference at the root of a schema, as Pydantic writes for recursive classes, with its definition."""
     root, rest = schema.get("$ref"), {key: value for key, value in schema.items() if key != "$ref"}
     return {**_target(root, schema), **rest} if isinstance(root, str) and root != "#" else dict(schema)
 
 
-# What references may add when they are written out, in values and in levels. A provider bills a schema as words of the
-# prompt, and LangChain writes references out by recursion.
+# Maximum values and levels that expanded references may add. Providers bill a schema as tokens of the prompt, and
+# LangChain expands references by recursion.
 _MAX_EXPANDED_SIZE = 5_000
 _MAX_DEPTH = 30
 
 
 def keeps_references(schema: Any) -> bool:
-    """Whether references have to stay: written out, the schema would have no end, or be very large or very deep."""
+    """Whether references must be kept, since the expanded schema would be infinite, very large or very deep."""
     graph = _reference_graph(schema)
     if (order := _in_order(graph)) is None:
         return True
@@ -119,7 +122,7 @@ def keeps_references(schema: Any) -> bool:
         inner = graph[name]
         sizes[name] = min(_size(_target(name, schema)) + sum(sizes[each] for each in inner), _MAX_EXPANDED_SIZE + 1)
         levels[name] = 1 + max((levels[each] for each in inner), default=0)
-    # LangChain writes out those that stand outside the definitions.
+    # LangChain expands the references outside the definitions.
     root = {key: value for key, value in schema.items() if key != "$defs"} if isinstance(schema, Mapping) else schema
     used = list(_references(root))
     added = sum(sizes[name] for name in used)
@@ -132,7 +135,7 @@ def has_references(schema: Any) -> bool:
 
 
 def _reference_graph(schema: Any) -> dict[str, list[str]]:
-    """The references in what each reference of a schema stands for, repeated as often as they stand there."""
+    """Return, for each reference of a schema, the references in its target, with repetitions."""
     graph: dict[str, list[str]] = {}
     pending = list(_references(schema))
     while pending:
@@ -143,7 +146,7 @@ def _reference_graph(schema: Any) -> dict[str, list[str]]:
 
 
 def _in_order(graph: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """The references, each after those it leads to; None where one leads back to itself."""
+    """Return the references, each after those in its target; None if there is a cycle."""
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError:
@@ -161,7 +164,7 @@ def _size(schema: Any) -> int:
 
 
 def _values(schema: Any) -> Iterator[Any]:
-    """All values in a schema, itself included."""
+    """Yield all values in a schema, including the schema itself."""
     pending = [schema]
     while pending:
         value = pending.pop()
@@ -170,7 +173,7 @@ def _values(schema: Any) -> Iterator[Any]:
 
 
 def _target(reference: str, schema: Any) -> Mapping[str, Any]:
-    """What a reference into a schema stands for; empty where it leads nowhere."""
+    """Return the target of a reference into a schema; empty if there is none."""
     found = schema
     for step in reference.removeprefix("#").split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")
@@ -182,7 +185,7 @@ def _target(reference: str, schema: Any) -> Mapping[str, Any]:
 
 
 def unpacked(text: Any) -> Any:
-    """The list or object that a text holds as JSON; None where it holds none."""
+    """Return the list or object that a text holds as JSON; None if it holds none."""
     if not isinstance(text, str) or not text.lstrip().startswith(("[", "{")):
         return None
     try:
@@ -193,10 +196,12 @@ def unpacked(text: Any) -> Any:
 
 
 def unpack_at(value: Any, places: Collection[tuple[Sequence[Any], type]]) -> Any:
-    """A value with lists and objects in place of the JSON texts that stand at some places.
+    """Return a value with the JSON strings at some places replaced by the lists and objects that they hold.
 
-    A place is a path as Pydantic tells it, with the type that belongs there: keys, positions, and names of union
-    members, which are passed over.
+    Args:
+        value: The value.
+        places: Paths from Pydantic's errors, each with the required type. A path has keys, positions, and names of
+            union members, which are skipped.
     """
     if not places:
         return value
@@ -209,7 +214,7 @@ def unpack_at(value: Any, places: Collection[tuple[Sequence[Any], type]]) -> Any
 
 
 def _found_at(whole: list[Any], path: Sequence[Any]) -> tuple[Any, Any]:
-    """The list or object that holds the value at the end of a path, and its position or key there."""
+    """Return the list or object that contains the value at the end of a path, and its position or key there."""
     holder, last = whole, 0
     for step in path:
         if _has(holder[last], step):
@@ -224,7 +229,7 @@ def _has(holder: Any, step: Any) -> bool:
 
 
 def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """The properties that may be an array or an object and never a text, and which of these two."""
+    """Return the properties that may be an array or an object but not a string, each with the allowed types."""
     known = {name: _variants(_inner([schema], name), schema) for name in schema.get("properties") or ()}
     kinds = {
         name: frozenset(kind for kind in ("array", "object") if _allows(variants, kind))
@@ -234,7 +239,7 @@ def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def unpack_by(value: Any, schema: Any) -> Any:
-    """A value with lists and objects in place of JSON texts, wherever its schema allows these and no text."""
+    """Replace JSON strings in a value with the lists and objects in them, if the schema allows these but no string."""
     return _unpack_by(value, [schema], schema)
 
 
@@ -252,7 +257,7 @@ def _unpack_by(value: Any, schemas: Sequence[Any], root: Any) -> Any:
 
 
 def _variants(schemas: Sequence[Any], root: Any) -> list[Mapping[str, Any]]:
-    """The schemas one of which a value has to fit, without references and unions. Each is looked at once."""
+    """Return the schemas of which a value must match one, with references and unions resolved. Each is visited once."""
     found: list[Mapping[str, Any]] = []
     pending, seen = [*schemas], set[int]()
     while pending:
@@ -272,7 +277,7 @@ def _variants(schemas: Sequence[Any], root: Any) -> list[Mapping[str, Any]]:
 
 
 def _allows(schemas: Sequence[Mapping[str, Any]], wanted: str) -> bool:
-    """Whether a list or object is allowed and a text is not. A schema without a type allows anything."""
+    """Whether a list or object is allowed and a string is not. A schema without a type allows any value."""
     types = [kind for schema in schemas for kind in _types(schema)]
     return wanted in types and "string" not in types
 
@@ -283,6 +288,6 @@ def _types(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def _inner(schemas: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
-    """The schemas for a property. It may be anything where no schema says more."""
+    """Return the schemas for a property; empty if it may have any value."""
     found = [(schema.get("properties") or {}).get(key, schema.get("additionalProperties")) for schema in schemas]
     return [each for each in found if isinstance(each, Mapping)]

@@ -1,4 +1,4 @@
-"""Arguments of a tool call, whole or in deltas, whose lists and objects came as JSON strings. Pure."""
+"""Repair arguments of a tool call, complete or in deltas, whose lists and objects are JSON strings. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from langchain_pollinations._chat.json_schema import never_text, unpacked
 
 
 class Unpacker:
-    """Writes the list or object in place of a string that holds it, where the parameters of the tool allow no string.
+    """Replaces a string with the list or object that it holds, where the parameters of the tool allow no string.
 
-    Only the arguments themselves are looked at, not what they contain. Of a string that may have to be replaced nothing
-    is given out before its end.
+    Only the arguments themselves are checked, not the values inside them. A string that may have to be replaced is held
+    back until its end.
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
@@ -23,7 +23,7 @@ class Unpacker:
         self._is_key = False
         self._key = ""
         self._string: list[str] | None = None
-        """The pieces of the string that is open, from its quote on."""
+        """The parts of the open string, starting with its quote."""
         self._is_escaped = False
 
     @property
@@ -31,7 +31,7 @@ class Unpacker:
         return self._depth == 1 and not self._is_key and self._key in self._wanted
 
     def feed(self, piece: str) -> str:
-        """What can be given out now that a piece of the arguments has come."""
+        """Parse a delta of the arguments, and return what can be passed on."""
         if not self._wanted:
             return piece
         given, place = [], 0
@@ -42,13 +42,13 @@ class Unpacker:
         return "".join(given)
 
     def release(self) -> str:
-        """What was held back, now that no more comes: a string without its end."""
+        """Return what was held back, at the end of the arguments: an unterminated string."""
         held = "".join(self._string) if self._string is not None and self._is_held else ""
         self._string = None
         return held
 
     def _read_outside(self, piece: str, place: int) -> tuple[int, str]:
-        """Read up to the next mark, and give out what was read."""
+        """Read up to the next mark, and return its end and the text read."""
         found = _MARK.search(piece, place)
         if found is None:
             return len(piece), piece[place:]
@@ -66,9 +66,9 @@ class Unpacker:
         return end, piece[place:end]
 
     def _read_string(self, piece: str, place: int) -> tuple[int, str]:
-        """Read up to the end of the string that is open, and give out what need not be held back."""
+        """Read up to the end of the open string, and return its end and the text that can be passed on."""
         found = _REST.match(piece, place + self._is_escaped)
-        assert self._string is not None and found is not None  # it matches the empty string, too
+        assert self._string is not None and found is not None  # the pattern also matches the empty string
         end, is_closed = found.end(), found[1] == '"'
         self._is_escaped = found[1] == "\\"
         text = piece[place:end]
@@ -91,7 +91,7 @@ class Unpacker:
 
 
 _MARK = re.compile(r'["{}\[\],:]')
-# The rest of a string: up to its closing quote, else to the end of the piece, which may be half an escape.
+# The rest of a string: up to its closing quote, else to the end of the delta, which may divide an escape sequence.
 _REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*("|\\\Z|\Z)', re.DOTALL)
 
 

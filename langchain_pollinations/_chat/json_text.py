@@ -1,4 +1,4 @@
-"""JSON in the text of a response, whole or wrapped in fences and prose."""
+"""Find JSON in the text of a response, alone or inside fences and prose."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from langchain_core.utils.json import parse_partial_json
 
 
 def _partial_object(text: str) -> Any:
-    """JSON that is still on its way, with what may stand before it; None where nothing can be made of it yet."""
+    """Parse incomplete JSON after optional text; None if it cannot be parsed yet."""
     start = text.find("{") if not text.lstrip().startswith("[") else text.find("[")
-    is_deep = sum(map(text.count, "{[")) - sum(map(text.count, "}]")) > 100  # would be tried from every end
+    is_deep = (
+        sum(map(text.count, "{[")) - sum(map(text.count, "}]")) > 100
+    )  # LangChain would try to parse it up to every position
     try:
         return None if start < 0 or is_deep else parse_partial_json(text[start:])
     except (ValueError, RecursionError):
@@ -27,7 +29,7 @@ _FENCED = re.compile(r"```[a-zA-Z0-9]*[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
 def json_values(text: str) -> list[Any]:
-    """Objects and lists in a text: the text itself, its fenced blocks, or whatever stands in its prose."""
+    """Return the objects and lists in a text: the text itself, its fenced blocks, or those inside its prose."""
     for parts in ([text], _FENCED.findall(text)):
         whole = [value for part in parts if (value := _load(part)) is not None]
         if whole:
@@ -35,8 +37,8 @@ def json_values(text: str) -> list[Any]:
     decoder = json.JSONDecoder(strict=False)
     found: list[Any] = []
     place, spent = 0, 0
-    # A model that runs in circles opens thousands of brackets, each of which would be read to the end of the text. And
-    # what stands inside of broken JSON is no answer.
+    # The characters read are limited: a model in a loop opens thousands of brackets, and each would be read to the end
+    # of the text. Values inside broken JSON are skipped, since they are not the response.
     while spent < _MAX_READ and (match := _OPENED.search(text, place)) is not None:
         begun = match.start()
         place = begun + 1
@@ -49,13 +51,13 @@ def json_values(text: str) -> list[Any]:
             if isinstance(error, RecursionError):
                 spent += len(text)
             else:
-                spent += error.pos - begun + error.pos // 64  # it counts the lines before it
+                spent += error.pos - begun + error.pos // 64  # the error counts the lines before its position
     objects = [value for value in found if isinstance(value, dict)]
-    return objects or found  # a list beside objects is rather a mark of a source, such as [1]
+    return objects or found  # a list beside objects is probably a citation mark, such as [1]
 
 
 def _end_of_broken(text: str, begun: int) -> int:
-    """Where broken JSON ends: behind the bracket that closes it, else with the text."""
+    """Return the end of broken JSON: after its closing bracket, else the end of the text."""
     depth = 0
     for bracket in _BRACKET.finditer(text, begun):
         depth += 1 if bracket[0] in "{[" else -1

@@ -1,4 +1,4 @@
-"""LangChain's messages as the messages of a chat request."""
+"""Encode LangChain's messages as the messages of a chat request."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 def is_from_service(message: AIMessage) -> bool:
-    """Whether the service made a message."""
+    """Whether a message is a response of the service."""
     return message.response_metadata.get("model_provider") == PROVIDER
 
 
 def encode_messages(
     messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_from_service, *, keeps_ids: bool = False
 ) -> list[Json]:
-    """Messages of a chat request, as every provider accepts them.
+    """Encode the messages of a chat request in a form that every provider accepts.
 
-    Empty assistant and system messages are left out. Calls and results are paired as `_history.pair_tool_results` says.
+    Empty assistant and system messages are left out. `history.pair_tool_results` pairs tool calls and results.
 
     Args:
-        messages: What was said so far.
-        is_own: Whether the provider that is asked made a message: only then it sees its own reasoning and signatures
-            again.
-        keeps_ids: Whether the tool-call ids of such a message go back in the publisher's own form.
+        messages: The conversation so far.
+        is_own: Returns whether the requested provider generated a message: only then its reasoning and signatures are
+            sent back.
+        keeps_ids: Whether the tool-call ids of such a message are sent in the publisher's own form.
 
     Raises:
-        InvalidRequestError: If there is no message, or one holds something that cannot be sent.
+        InvalidRequestError: If there is no message, or one has content that cannot be sent.
     """
     if not messages:
         raise InvalidRequestError("messages is empty: give at least one message")
@@ -63,8 +63,10 @@ def encode_messages(
 
 
 def _repair_message(turn: WireMessage | ToolResult) -> WireMessage | ToolResult:
-    """A turn of a model or a tool without half characters (lone surrogates), which no request can carry. Models and
-    tools write them, and the caller cannot change that. Ids and names change equally in call and result."""
+    """Replace lone surrogates in a message of a model or a tool, since no request can carry them.
+
+    Models and tools write them, and the caller cannot change that. Ids and names change equally in call and result.
+    """
     if isinstance(turn, ToolResult):
         call_id, name, wire, media = _repair_surrogates([turn.call_id, turn.name, turn.wire, turn.media])
         return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
@@ -81,7 +83,7 @@ def _repair_surrogates(value: Any) -> Any:
 
 
 def has_tool_calls(message: BaseMessage) -> bool:
-    """Whether a message holds calls of tools, or results."""
+    """Whether a message holds tool calls or tool results."""
     turns = _encode_message(message, is_from_service, keeps_ids=False)
     return any(isinstance(turn, ToolResult) or turn.calls for turn in turns)
 
@@ -117,7 +119,7 @@ def _encode_message(
 
 
 def _user(message: HumanMessage) -> list[WireMessage | ToolResult]:
-    """A user message; the results of tools that other APIs keep in it become tool messages before it."""
+    """Encode a user message. Tool results, which other APIs put into it, become tool messages before it."""
     if not (results := tool_results_in(message)):
         return _plain("user", message)
     parts = encode_content([block for block in message.content if block_type(block) not in RESULT_BLOCKS])
@@ -125,7 +127,10 @@ def _user(message: HumanMessage) -> list[WireMessage | ToolResult]:
 
 
 def _plain(role: str, message: BaseMessage) -> list[WireMessage | ToolResult]:
-    """A message without calls; none for an empty system message, which Anthropic's and Amazon's models refuse."""
+    """Encode a message without tool calls.
+
+    An empty system message is left out: Anthropic's and Amazon's models refuse it.
+    """
     content = _content(message)
     if role in ("system", "developer") and isinstance(content, str) and not content.strip():
         return []
@@ -140,4 +145,6 @@ def _content(message: BaseMessage) -> str | list[Json]:
         return message.content
     if not message.content:
         raise InvalidRequestError("the content is an empty list: give a text or at least one block")
-    return encode_content(message.content) or ""  # the service has a sentence for a user message without words
+    return (
+        encode_content(message.content) or ""
+    )  # the service puts a sentence of its own into a user message without text

@@ -9,12 +9,12 @@ from typing_extensions import TypedDict
 
 from langchain_pollinations._validation import MAX_SEED, check_safe
 
-_OPEN: Any = ConfigDict(extra="allow")  # what the caller sets is sent, known here or not
-_CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses what it does not know
+_OPEN: Any = ConfigDict(extra="allow")  # undeclared keys are sent, too
+_CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses unknown keys
 
 
 class AudioOptions(TypedDict):
-    """How a spoken answer is to sound."""
+    """The voice and the format of an audio response."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -22,11 +22,11 @@ class AudioOptions(TypedDict):
         "alloy", "echo", "fable", "onyx", "nova", "shimmer", "coral", "verse", "ballad", "ash", "sage", "amuch", "dan"
     ]
     format: Literal["wav", "mp3", "flac", "opus", "pcm16"]
-    """Streams need `pcm16`."""
+    """Streams require `pcm16`."""
 
 
 class WebSearchOptions(TypedDict):
-    """How much a searching model reads before it answers."""
+    """How much a model with web search reads before it responds."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -34,7 +34,7 @@ class WebSearchOptions(TypedDict):
 
 
 class PromptCacheOptions(TypedDict, total=False):
-    """When the provider keeps the beginning of a prompt."""
+    """When and how long the provider caches the beginning of a prompt."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -43,7 +43,7 @@ class PromptCacheOptions(TypedDict, total=False):
 
 
 class JsonSchemaFormat(TypedDict):
-    """The schema of an answer, and what it is called."""
+    """The JSON schema of the response, and its name."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -54,7 +54,7 @@ class JsonSchemaFormat(TypedDict):
 
 
 class FunctionSpec(TypedDict):
-    """A function in the older form; `bind_tools` makes the newer one."""
+    """A function in the legacy form; `bind_tools` creates the current one."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -64,7 +64,7 @@ class FunctionSpec(TypedDict):
 
 
 class ResponseFormat(TypedDict):
-    """The form of the answer; `json_schema` goes with the type of that name."""
+    """The format of the response. `json_schema` is required for the type `json_schema`, and only allowed there."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -73,7 +73,7 @@ class ResponseFormat(TypedDict):
 
 
 class ChatOptions(BaseModel):
-    """The fields that go on the wire under their own name. None means that nothing is sent: the service decides."""
+    """Options that are sent under their own names. None is not sent: the service uses its default."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
@@ -81,19 +81,20 @@ class ChatOptions(BaseModel):
     """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""
 
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """The service stores answers: equal requests get equal answers. -1 draws a random seed for each call, since the
-    service itself takes -1 for one fixed seed."""
+    """Seed of the response. The service caches responses, so equal requests get equal responses.
+
+    -1 chooses a random seed for each request on the client, since the service treats -1 as one fixed seed."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = None
     min_p: float | None = None
     max_tokens: int | None = Field(default=None, ge=0)
-    """Tokens of the answer at most."""
+    """Maximum tokens of the response."""
     max_completion_tokens: int | None = Field(default=None, ge=0)
-    """As `max_tokens`, under the name that newer OpenAI models use."""
+    """Same as `max_tokens`, under the name that newer OpenAI models use."""
     stop: str | list[str] | None = None
-    """Up to four strings that end the answer."""
+    """Up to four strings that end the response."""
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     repetition_penalty: float | None = Field(default=None, ge=0, le=2)
@@ -101,13 +102,13 @@ class ChatOptions(BaseModel):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     n: int | None = None
-    """Only 1: the service gives back the first choice whatever was asked for."""
+    """Only 1: the service returns only the first choice, whatever `n` is."""
     user: str | None = None
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None
-    """The older form of tools."""
+    """The legacy form of tools."""
     function_call: Literal["none", "auto"] | dict[str, str] | None = None
-    """The older form of a tool choice."""
+    """The legacy form of a tool choice."""
     response_format: ResponseFormat | None = None
     """See also `json_mode` and `with_structured_output`."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
@@ -115,11 +116,11 @@ class ChatOptions(BaseModel):
     include_reasoning: bool | None = None
     verbosity: str | None = None
     modalities: list[Literal["text", "audio"]] | None = None
-    """`["text", "audio"]` for models that speak, together with `audio`."""
+    """`["text", "audio"]` for models with audio output, together with `audio`."""
     audio: AudioOptions | None = None
     prediction: dict[str, Any] | None = None
     web_search_options: WebSearchOptions | None = None
-    """Perplexity's models only."""
+    """For Perplexity's models only."""
     search_domain_filter: list[str] | None = None
     search_recency_filter: str | None = None
     prompt_cache_key: str | None = None
@@ -127,8 +128,9 @@ class ChatOptions(BaseModel):
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
     service_tier: str | None = None
     safe: str | bool | None = None
-    """Checks of the input: a comma list of privacy, secrets, sexual, violence and shield. True is `privacy,secrets`
-    and no filter of what is shown; that is `nsfw`."""
+    """Input checks: a comma-separated list of privacy, secrets, sexual, violence and shield.
+
+    True means `privacy,secrets`, without a filter of the content that is shown; that filter is `nsfw`."""
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:

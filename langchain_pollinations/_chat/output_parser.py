@@ -1,4 +1,4 @@
-"""The parser of structured output."""
+"""Parse structured output."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from pydantic.v1 import ValidationError as ValidationErrorV1
 from langchain_pollinations._chat.json_schema import unpack_at, unpack_by
 from langchain_pollinations._chat.json_text import _partial_object, json_values
 
-# langchain-core has this one since 1.7.5.
+# langchain-core has `ModelRefusalError` since 1.7.5.
 _REFUSAL: type[Exception] = getattr(exceptions, "ModelRefusalError", OutputParserException)
 _FAILURES = (OutputParserException, _REFUSAL)
 
 
 class AnswerParser(JsonOutputParser):
-    """A dict, or an instance of `pydantic_object`, from a tool call or from JSON in the text.
+    """Parses a dict, or an instance of `pydantic_object`, from a tool call or from JSON in the text.
 
-    Models answer with a call where text was asked for, with text where a call was, and with prose, fences or thoughts
-    around their JSON. LangChain's own parsers complete JSON that was cut off, which is right while it streams and wrong
-    at its end.
+    Some models respond with a tool call in place of text, with text in place of a tool call, or with prose, fences or
+    reasoning around the JSON. LangChain's parsers complete truncated JSON, which is right during a stream but wrong at
+    its end.
     """
 
     tool_name: str | None = None
-    """The tool that the model was told to call."""
+    """The tool that the model is instructed to call."""
     answer_schema: dict[str, Any] = {}
-    """The JSON schema of the answer, as far as it is known. Nothing is refused by it: of several objects in a text it
-    says which is meant, and where a text stands for a list or an object."""
+    """The JSON schema of the response, if known.
+
+    It does not validate. It selects one of several objects in a text, and shows where a string holds a list or an
+    object."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         answer = result[0]
@@ -46,7 +48,7 @@ class AnswerParser(JsonOutputParser):
             raise OutputParserException(told, llm_output=str(message.text)) from error
 
     def _so_far(self, message: BaseMessage) -> Any:
-        """The dict so far. Instances come whole: half an answer is no case for the validators of a class."""
+        """Return the partial dict; None for a class, since its validators cannot check a partial response."""
         if self.pydantic_object is not None:
             return None
         calls = getattr(message, "tool_calls", [])
@@ -61,7 +63,7 @@ class AnswerParser(JsonOutputParser):
             raise OutputParserException(
                 "The answer was cut off at the limit of its tokens: raise max_tokens", llm_output=text
             )
-        # The last one in a text counts: what stands before it are drafts.
+        # The last value in a text is preferred: earlier ones are drafts.
         found += reversed(json_values(text))
         if not found:
             told = f"a call with broken arguments: {cut[0]['args']}" if cut else f"no JSON: {text[:500]!r}"
@@ -69,7 +71,7 @@ class AnswerParser(JsonOutputParser):
         return self._best(found, text)
 
     def _best(self, found: list[Any], text: str) -> Any:
-        """The first that fits; the error for the first where none does."""
+        """Return the first value that is valid; raise the error of the first value if none is."""
         properties = self.answer_schema.get("properties") or {}
         required = self.answer_schema.get("required") or ()
         if self.pydantic_object is None and self.answer_schema.get("type") == "object":
@@ -77,7 +79,7 @@ class AnswerParser(JsonOutputParser):
             if not found:
                 raise OutputParserException(f"The model answered with no JSON object: {text[:500]!r}", llm_output=text)
         if self.pydantic_object is not None:
-            required = ()  # in the schema of a class, these may have other names than in the answer
+            required = ()  # names in the schema of a class may differ from those in the response
         in_order = sorted(
             found, key=lambda value: (_missing_required(value, required), _missing_required(value, properties))
         )
@@ -103,7 +105,7 @@ class AnswerParser(JsonOutputParser):
                 if repairs > _MAX_REPAIRS or repaired == before:
                     raise PydanticOutputParser(pydantic_object=form)._parser_exception(error, value) from error
 
-    # What `include_raw` adds to the message.
+    # The fields that `include_raw` adds to the message.
 
     def value_of(self, message: BaseMessage) -> Any:
         try:
@@ -118,8 +120,8 @@ class AnswerParser(JsonOutputParser):
             return error
         return None
 
-    # LangChain's streams of parsed answers end with the last partial one. The whole answer has the last word here: it
-    # may be an error.
+    # LangChain's streams of parsed output end with the last partial value. Here the complete response is parsed at the
+    # end, which may raise an error.
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
         seen: list[Any] = []
@@ -140,7 +142,7 @@ class AnswerParser(JsonOutputParser):
             yield whole
 
 
-# Pickles and LangChain's serialization name a class by its module; `chat_models`, which is public, has this one.
+# Pickles and LangChain's serialization name a class by its module; the public module `chat_models` exports this one.
 AnswerParser.__module__ = "langchain_pollinations.chat_models"
 
 
@@ -172,14 +174,14 @@ def _raise_refusal(message: BaseMessage) -> None:
 
 
 def _instance(form: Any, value: Any) -> Any:
-    if not issubclass(form, BaseModel):  # of Pydantic 1
+    if not issubclass(form, BaseModel):  # a class of Pydantic 1
         return form.parse_obj(value)
-    return form.model_validate_json(json.dumps(value))  # where strict classes take dates
+    return form.model_validate_json(json.dumps(value))  # strict classes accept dates in JSON only
 
 
-# JSON in a string in JSON in a string: each level doubles its backslashes, so real answers have two or three.
+# Levels of JSON inside JSON strings. Each level doubles the backslashes, so real responses have two or three.
 _MAX_REPAIRS = 10
-# Pydantic's words for a value that should be a list or an object, those of Pydantic 1 last.
+# Pydantic's error types for a value that should be a list or an object, those of Pydantic 1 last.
 _LISTS = """
     list_type tuple_type set_type frozen_set_type deque_type sequence_str
     type_error.list type_error.tuple type_error.set type_error.frozenset type_error.sequence
@@ -192,11 +194,11 @@ _NOT_UNPACKED: dict[str, type] = dict.fromkeys(_LISTS, list) | dict.fromkeys(_OB
 
 
 def _places_to_unpack(error: ValidationError | ValidationErrorV1) -> list[tuple[Any, type]]:
-    """Where a list or an object is missing: some models write them as JSON in a string."""
+    """Return where a list or an object is required: some models write them as JSON in a string."""
     told = [(each["loc"], _NOT_UNPACKED.get(each["type"])) for each in error.errors()]
     return [(place, wanted) for place, wanted in told if wanted is not None]
 
 
 def _missing_required(value: Any, required: Collection[str]) -> int:
-    """How many of the required keys an object lacks."""
+    """Return how many of the required keys an object lacks."""
     return sum(key not in value for key in required) if isinstance(value, dict) else len(required)

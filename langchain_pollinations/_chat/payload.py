@@ -1,4 +1,4 @@
-"""The body of a chat request."""
+"""Build the body of a chat request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 
 def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
-    """A request to a model that refuses a forced tool choice: an instruction replaces it."""
+    """Replace a forced tool choice with an instruction, for a model that refuses a forced choice."""
     name = "tool_choice" if "tool_choice" in options else "function_call"
     choice = options.get(name)
     if choice in (None, "auto", "none"):
@@ -33,7 +33,7 @@ def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[
 
 
 def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
-    """A request to a model whose provider refuses marks for its prompt cache."""
+    """Remove the markers for the prompt cache, for a model whose provider refuses them."""
     plain = without_cache_control(wire)
     known = {name: value for name, value in options.items() if name != "cache_control"}
     if tools := known.get("tools"):
@@ -46,13 +46,15 @@ def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[J
 
 
 def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
-    """The options that are set. Before 2.12 `model_dump` of pydantic drops the keys that an open `TypedDict` does not
-    declare."""
+    """Return the options that are set.
+
+    `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of an open `TypedDict`.
+    """
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def check_call_options(given: Json) -> Json:
-    """Options of one call, held to the same rules as the constructor's; what we do not know goes out as it is."""
+    """Validate the options of one call like those of the constructor; unknown options are sent unchanged."""
     known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
@@ -72,5 +74,5 @@ def check_call_options(given: Json) -> Json:
     return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
 
 
-# Fields of a call that are no options of the model: bound by us, or older forms that the service still takes.
+# Fields of a call that are not in `ChatOptions`: bound by this package, or legacy forms that the service still accepts.
 _PASSED_THROUGH = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})

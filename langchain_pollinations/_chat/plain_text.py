@@ -1,8 +1,7 @@
-"""The plain text routes of both generations of the service: a GET for a lone prompt, a POST for a conversation. Pure.
+"""The plain text routes of both generations of the service: a GET for a single prompt, a POST for a conversation. Pure.
 
-A request for chat completions goes in, the request of the plain route comes out, or None where that route cannot carry
-it. The response of a plain route (text, audio, or the message as JSON) is read as the chat completion that it stands
-for.
+A chat completions request is converted to a request of the plain route, or to None if that route cannot carry it. The
+response of a plain route (text, audio, or the message as JSON) is converted to a chat completion.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ logger = logging.getLogger("langchain_pollinations")
 Route = Literal["chat", "get", "post"]
 
 MAX_URL = 2000
-"""Characters of path and query up to which a prompt is sent in a URL."""
+"""Maximum characters of path and query for a prompt that is sent in a URL."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +38,24 @@ class PlainRoutes:
     """The plain text routes of one generation of the service."""
 
     get: str
-    """Path of the GET before the prompt, with its slash."""
+    """Path of the GET before the prompt, with a trailing slash."""
     post: str
     """Path of the POST."""
     query: frozenset[str]
-    """Options that the GET takes as query parameters."""
+    """Options that the GET accepts as query parameters."""
     reserved: frozenset[str]
-    """Prompts, in lower case, whose URL is another route."""
+    """Prompts, in lower case, whose URLs are other routes."""
     unsafe: str = ""
-    """Characters of a prompt that the path does not carry reliably."""
+    """Characters of a prompt that the path does not transport reliably."""
     json_mode: str | None = None
-    """Name of JSON mode in a body of the POST; None where the POST takes `response_format`."""
+    """Name of the field for JSON mode in the body of the POST; None if the POST accepts `response_format`."""
     always: Mapping[str, Any] = field(default_factory=dict)
-    """Options of every request."""
+    """Options that every request sends."""
 
 
 @dataclass(frozen=True)
 class PlainRequest:
-    """A request to a plain route; `options` are those of a `ApiRequest`."""
+    """A request to a plain route; `options` are those of an `ApiRequest`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -71,12 +70,12 @@ GEN = PlainRoutes(
         *("repetition_penalty", "max_tokens", "max_completion_tokens", "reasoning_effort", "voice", "safe", "system"),
     }),
     reserved=frozenset({"models", ".", ".."}),
-    unsafe="%",  # other GET routes of this host decode the path twice; of this one it is not known
+    unsafe="%",  # other GET routes of this host decode the path twice; whether this one does is unknown
 )  # fmt: skip
 
 
 def for_model(route: Route, category: str | None) -> Route:
-    """The route for a model: media models take chats as chat completions only."""
+    """Return the route for a model: media models support chat completions only."""
     if route == "chat" or category in (None, "text"):
         return route
     _log_fallback(route, [f"models for {category}"])
@@ -84,7 +83,7 @@ def for_model(route: Route, category: str | None) -> Route:
 
 
 def by_route(route: Route, call: ApiRequest[T]) -> ApiRequest[T]:
-    """A call for chat completions of the unified host, by the route that was asked for if that can carry it."""
+    """Convert a chat completions request of the unified host to the requested route, if the route can carry it."""
     body: Json = call.options["json"]
     request = plain_request(GEN, route, body)
     if request is None:
@@ -97,9 +96,10 @@ def by_route(route: Route, call: ApiRequest[T]) -> ApiRequest[T]:
 
 
 def plain_request(routes: PlainRoutes, route: Route, body: Json) -> PlainRequest | None:
-    """The request of a plain route for a body of chat completions.
+    """Return the request of a plain route for a body of chat completions.
 
-    None for the route "chat", and where the route cannot carry the body; then a debug line says what it cannot carry.
+    Returns:
+        None for the route "chat", or if the route cannot carry the body; a debug message then lists the reasons.
     """
     if route == "chat":
         return None
@@ -115,8 +115,8 @@ def _log_fallback(route: Route, lost: Sequence[str]) -> None:
 
 
 def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """The GET for a lone prompt after one system message at most, or what it cannot carry."""
-    # Streams report their usage on this route whatever is asked for, so `stream_options` is not needed.
+    """Return the GET for one prompt after at most one system message, or the list of what it cannot carry."""
+    # Streams always report usage on this route, so `stream_options` is not needed.
     query = {name: value for name, value in body.items() if value is not None and name not in _NO_PARAMETERS}
     if query.get("response_format") == _JSON_OBJECT:
         del query["response_format"]
@@ -129,13 +129,13 @@ def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
     *system, last = (str(message["content"]) for message in body["messages"])
     lost = _beyond_path(routes, last)
     query |= {"system": system[0]} if system else {}
-    # A switch that is off is left out: some switches take the word "false" for true. `safe=false` is documented, and
-    # turns off what a header asks for.
+    # A false boolean is left out: the service reads "false" as true for some parameters. `safe=false` is documented; it
+    # turns off the checks that a header requests.
     params = {name: _as_query_value(value) for name, value in query.items() if value is not False or name == "safe"}
     try:
         path = f"{routes.get}{quote(last, safe='')}"
         length = len(path) + len(urlencode(params, quote_via=quote))
-    except UnicodeEncodeError:  # chat completions raise the error that names it
+    except UnicodeEncodeError:  # the chat completions route raises an error that names it
         return ["a lone surrogate"]
     if length > MAX_URL:
         lost.append(f"a URL of more than {MAX_URL} characters")
@@ -155,7 +155,7 @@ def _as_query_value(value: Any) -> str:
 
 
 def _beyond_prompt(messages: Sequence[Json], query: Json) -> list[str]:
-    """What keeps messages from being a prompt and a system message."""
+    """Return the reasons why messages are not one prompt with at most one system message."""
     roles = [message["role"] for message in messages]
     if roles not in (["user"], ["system", "user"]):
         return ["messages other than a prompt and a system message"]
@@ -169,7 +169,7 @@ def _beyond_prompt(messages: Sequence[Json], query: Json) -> list[str]:
 
 
 def _beyond_path(routes: PlainRoutes, prompt: str) -> list[str]:
-    """What keeps a prompt from being one segment of a path."""
+    """Return the reasons why a prompt cannot be one segment of a path."""
     lost = [] if prompt.strip() else ["an empty prompt"]
     if prompt.strip("/ ").lower() in routes.reserved:
         lost.append("a prompt whose URL is another route")
@@ -177,7 +177,7 @@ def _beyond_path(routes: PlainRoutes, prompt: str) -> list[str]:
 
 
 def _post(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """The POST for a conversation, or what its answer could not carry: that is text alone."""
+    """Return the POST for a conversation, or the list of what its response cannot carry, since that is only text."""
     lost = [name for name in _BESIDE_TEXT if body.get(name)]
     lost += [f"messages[{place}]" for place, message in enumerate(body["messages"]) if _is_about_tools(message)]
     if lost:
@@ -200,7 +200,7 @@ def _is_about_tools(message: Json) -> bool:
 
 
 def parser_for(read: Callable[[httpx.Response], Any], *, streams: bool) -> Callable[[httpx.Response], Any]:
-    """`read`, which knows chat completions, for the responses of a plain route."""
+    """Adapt `read`, a parser of chat completions, to the responses of a plain route."""
     return partial(_PlainTextParser if streams else _parse_plain, read)
 
 
@@ -209,7 +209,7 @@ def _parse_plain(read: Callable[[httpx.Response], T], response: httpx.Response) 
 
 
 class _PlainTextParser(EventParser[T]):
-    """Reads a stream as another reader does, and a response that is none by its content type."""
+    """Parses a stream with another parser, and a plain response by its content type."""
 
     def __init__(self, read: Callable[[httpx.Response], EventParser[T]], response: httpx.Response) -> None:
         self.reader = read(response)
@@ -233,11 +233,10 @@ class _PlainTextParser(EventParser[T]):
 
 
 def as_completion(response: httpx.Response) -> httpx.Response:
-    """The response of a plain route in the form of a chat completion, with its headers; its content type says what it
-    holds.
+    """Convert the response of a plain route to a chat completion with the same headers, by its content type.
 
     Raises:
-        InvalidResponseError: If it is neither text nor audio nor a JSON object.
+        InvalidResponseError: If the response is neither text nor audio nor a JSON object.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     facts: Json = {}
@@ -246,7 +245,7 @@ def as_completion(response: httpx.Response) -> httpx.Response:
         if "choices" in message:
             return response
     elif kind.startswith("audio/"):
-        is_raw = kind in ("audio/pcm", "audio/l16")  # which may begin with any byte
+        is_raw = kind in ("audio/pcm", "audio/l16")  # raw audio may begin with any byte
         if not response.content or (not is_raw and response.content.lstrip()[:1] in (b"{", b"<")):
             raise unexpected_response(response, "audio")
         message = {"audio": {"data": base64.b64encode(response.content).decode("ascii")}}
@@ -255,7 +254,7 @@ def as_completion(response: httpx.Response) -> httpx.Response:
         message, facts = {"content": text}, {"citations": sources} if sources else {}
     else:
         raise unexpected_response(response, "text")
-    # The route does not say why the answer ended: text that `max_tokens` cut looks as any other.
+    # The route sends no finish reason: text that `max_tokens` truncated looks complete.
     choice = {"message": {"role": "assistant", **message}, "finish_reason": "unknown"}
     if message.get("tool_calls"):
         choice["finish_reason"] = "tool_calls"
@@ -268,7 +267,7 @@ _SOURCES = re.compile(r"\n\n---\nSources:\n((?:\[\d+\] \S+(?:\n|\Z))+)\Z")
 
 
 def split_sources(text: str) -> tuple[str, list[str]]:
-    """The text of an answer, and the URLs of the list of sources that the service puts at its end."""
+    """Return the text of a response, and the URLs in the list of sources that the service appends to it."""
     found = _SOURCES.search(text)
     if found is None:
         return text, []
@@ -281,9 +280,9 @@ _DETAILS = {"cached": "cached_tokens", "cache-write": "cache_write_tokens"}
 
 
 def usage_of(headers: httpx.Headers) -> Json | None:
-    """The usage in the headers of a response, in the form of chat completions; None where there is none.
+    """Return the usage in the headers of a response, in the form of chat completions; None if there is none.
 
-    Each header counts other tokens: those of text leave out the cached, audio and reasoning ones.
+    Each header counts different tokens: the count of text tokens excludes cached, audio and reasoning tokens.
     """
     usage: Json = {}
     for name, value in headers.items():

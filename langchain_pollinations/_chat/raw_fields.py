@@ -1,4 +1,4 @@
-"""What of an answer is kept as it came: for the next turn, for the content blocks, or because nobody here reads it."""
+"""Fields of a response that are kept unchanged: for later requests, for content blocks, or as unparsed fields."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from langchain_pollinations._media.data_uri import decode, is_data_uri, read_dat
 from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
 from langchain_pollinations._types import Json
 
-# These run on from event to event and come out of the answer one by one.
+# Fields that are streamed and passed on event by event.
 _STREAMED = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
-# Fields of which the deltas of a stream hold pieces; of other fields the newest value counts.
+# Fields whose values in the deltas of a stream are concatenated. Of all other fields the newest value is kept.
 _DELTA_FIELDS = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
 
 
@@ -24,9 +24,9 @@ UNKNOWN = "application/octet-stream"
 
 
 class RawFields:
-    """Fields of a message, collected from its deltas by rules of their own.
+    """Fields of a message, merged from its deltas by rules that differ from LangChain's.
 
-    They are given out once, at the end: LangChain's adding would run the words of equal fields together.
+    They are returned once, at the end: LangChain would concatenate the strings of equal fields when it adds chunks up.
     """
 
     def __init__(self) -> None:
@@ -36,8 +36,7 @@ class RawFields:
         self._others: Json = {}
 
     def says(self) -> bool:
-        """Whether anything in it is an answer: sound, a picture, a call in the older form, or a block that is no empty
-        text."""
+        """Whether the fields have content: audio, an image, reasoning, a legacy call, or a block other than text."""
         values = self.values()
         blocks = [block for block in _blocks(values, "content_blocks") if block.keys() - {"type", "text"}]
         return bool(blocks) or any(values.get(key) for key in ("images", "audio", "reasoning_details", "function_call"))
@@ -55,19 +54,19 @@ class RawFields:
         if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
             self._entries.setdefault(key, _EntryList(is_typed=key == "reasoning_details")).add(value)
         elif isinstance(value, list):
-            self._lists.setdefault(key, UniqueList()).add(value)  # some routes repeat the whole list with each event
+            self._lists.setdefault(key, UniqueList()).add(value)  # some routes repeat the complete list in each event
         elif isinstance(value, dict):
             self._objects.setdefault(key, _ObjectField()).add(value)
         else:
             self._others[key] = value
 
     def values(self) -> Json:
-        """Each field, whole."""
+        """Return each field with its merged value."""
         built: dict[str, _ObjectField | _EntryList | UniqueList] = {**self._lists, **self._objects, **self._entries}
         return {**self._others, **{key: value.whole() for key, value in built.items()}}
 
     def pictures(self) -> list[Json]:
-        """The pictures in the answer, as standard content blocks."""
+        """Return the images in the response, as standard content blocks."""
         values = self.values()
         urls = [_image_url(block) for block in _blocks(values, "content_blocks")]
         known = set(urls)
@@ -75,8 +74,11 @@ class RawFields:
         return [{"type": "image", **image_source(url)} for url in urls if url]
 
     def extra(self) -> Json:
-        """The fields for `additional_kwargs`. What stands in the message's content already is left out of them: sound,
-        pictures, and content blocks that only repeat the text."""
+        """Return the fields for `additional_kwargs`.
+
+        Fields that the message's content already holds are left out: audio, images, and content blocks that only repeat
+        the text.
+        """
         values = self.values()
         extra = {
             key: value
@@ -96,8 +98,10 @@ class RawFields:
 
 
 def _without_non_finite(value: Any, level: int = 0) -> Any:
-    """JSON without the numbers that no request can carry (NaN, infinity): they become None. So does what is too deep
-    to be looked at."""
+    """Return JSON in which numbers that no request can carry (NaN, infinity) are None.
+
+    Values that are nested too deeply become None, too.
+    """
     if isinstance(value, dict | list) and level > _MAX_DEPTH:
         return None
     if isinstance(value, dict):
@@ -111,7 +115,7 @@ _MAX_DEPTH = 200
 
 
 class _ObjectField:
-    """One object out of pieces."""
+    """One object, merged from deltas."""
 
     def __init__(self) -> None:
         self._values: Json = {}
@@ -125,7 +129,7 @@ class _ObjectField:
                 if not isinstance(self._values.get(key), _TextDeltas):
                     self._values[key] = _TextDeltas()
                 self._values[key].append(value)
-            elif key == "citation":  # Anthropic's deltas bring them one by one
+            elif key == "citation":  # Anthropic's deltas hold one citation each
                 self._citations.add([value])
             elif key == "citations" and isinstance(value, list):
                 self._citations.add(value)
@@ -158,9 +162,9 @@ _DELTA_TYPES = (_TextDeltas, _ObjectDeltas)
 
 
 def join_base64(pieces: Iterable[str]) -> str:
-    """Pieces of base64 as one: cut anywhere, or each encoded by itself."""
+    """Join base64 strings, whether one encoded text was split or each string was encoded separately."""
     joined = "".join(pieces)
-    parts = re.findall("[^=]+=*", joined)  # padding ends a part, whichever piece it came in
+    parts = re.findall("[^=]+=*", joined)  # padding ends a part, whichever string holds it
     if len(parts) < 2:
         return joined
     try:
@@ -170,7 +174,7 @@ def join_base64(pieces: Iterable[str]) -> str:
 
 
 class _EntryList:
-    """A list of objects out of pieces: deltas say by their index which object they belong to."""
+    """A list of objects, merged from deltas: the index of a delta names the object that it belongs to."""
 
     def __init__(self, *, is_typed: bool) -> None:
         self._is_typed = is_typed
@@ -178,22 +182,22 @@ class _EntryList:
         self._newest: dict[Any, tuple[Any, str]] = {}
         """The newest entry of each number."""
         self._said: set[str] = set()
-        """Blocks that came whole."""
+        """Fingerprints of the blocks that arrived complete."""
 
     def add(self, entries: list[Any]) -> None:
         for number, piece in numbered(entries):
-            # The index of a content block is a matter of the stream; that of a detail is a part of it.
+            # The index of a content block belongs to the stream only; that of a reasoning detail is one of its fields.
             fields = piece if self._is_typed else {key: value for key, value in piece.items() if key != "index"}
             place = self._place(number, piece)
             if not self._is_typed and _is_whole(piece):
                 said = fingerprint(fields)
                 if place in self._entries:
                     if said in self._said:
-                        continue  # said once more
+                        continue  # a repeated block
                     place = (
                         f"{number}+{len(self._entries)}",
                         place[1],
-                    )  # some gateways let whole blocks share an index
+                    )  # some gateways give several complete blocks the same index
                 self._said.add(said)
             if place not in self._entries:
                 self._entries[place], self._newest[place[0]] = _ObjectField(), place
@@ -201,7 +205,7 @@ class _EntryList:
 
     def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
         kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")
-        if not kind:  # a signature, or the input of a call: it belongs to what stands there already
+        if not kind:  # a signature, or the input of a call: it belongs to the entry that is there already
             return self._newest.get(number, (number, ""))
         return number, str(kind)
 
@@ -215,18 +219,18 @@ class _EntryList:
         return found
 
 
-# Deltas of content blocks do not say what they are deltas of; what they hold does.
+# Deltas of content blocks do not name the type of their block; their fields show it.
 _TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "text"), ("image_url", "image_url"))
 
 
 def _parsed(text: Any) -> Any:
-    """The input of a call; the text itself where it is no JSON object, since each later request sends it."""
+    """Parse the input of a call; return the text if it is not a JSON object, since each later request sends it."""
     args = parse_arguments(text) if isinstance(text, str) else None
     return text if args is None else args
 
 
 def _is_whole(piece: Mapping[str, Any]) -> bool:
-    """Whether a block comes in one piece: only words, signatures and inputs come in several."""
+    """Whether a block is complete: only text, reasoning, signatures and inputs are streamed in several deltas."""
     return bool(piece.get("type")) and str(piece["type"]) not in _ENTRY_DELTAS
 
 
@@ -250,7 +254,7 @@ def _image_url(block: Mapping[str, Any]) -> str | None:
 
 
 def image_source(url: str) -> Json:
-    """Where a picture is, in the words of a standard block: its bytes where the URL holds them."""
+    """Return the source of an image as fields of a standard block: its bytes if it is a data URI, else its URL."""
     try:
         uri = read_data_uri(url)
     except ValueError:
@@ -261,7 +265,7 @@ def image_source(url: str) -> Json:
 
 
 def _without_bytes(block: Json) -> Json:
-    """A block without the bytes of its picture, which `_encode` puts back into it."""
+    """Return a block without the bytes of its image, which `replay.restore_images` adds again."""
     url = _image_url(block)
     if not url or "base64" not in image_source(url):
         return block
@@ -272,8 +276,8 @@ def _without_bytes(block: Json) -> Json:
 
 
 _RESERVED = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
-"""Names of `additional_kwargs` under which this package keeps what it made of an answer."""
-# What is read out of these lists stands elsewhere in the message.
+"""Names in `additional_kwargs` of the fields that this package adds itself."""
+# Lists whose parsed content is elsewhere in the message.
 _PARSED_ELSEWHERE = ("annotations", "images", "content_blocks")
 
 

@@ -1,4 +1,4 @@
-"""Earlier responses of models as messages of a chat request."""
+"""Encode earlier messages of models for a chat request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,15 @@ from langchain_pollinations.errors import InvalidRequestError
 def encode_assistant(
     message: AIMessage, is_own: bool = False, keeps_ids: bool = False
 ) -> list[WireMessage | ToolResult]:
-    """An earlier answer; none where it has neither words nor media nor calls, as providers refuse it. Results of tools
-    among its blocks follow it."""
+    """Encode an earlier message of a model, followed by the tool results among its blocks.
+
+    A message without text, media and tool calls is left out, since providers refuse it.
+
+    Args:
+        message: The message.
+        is_own: Whether the requested provider generated the message: only then its reasoning and signatures are sent.
+        keeps_ids: Whether the tool-call ids of such a message are sent unchanged.
+    """
     if not isinstance(message.content, str):
         message = message.model_copy(update={"content": _flatten(message.content)})
     results = tool_results_in(message)
@@ -48,9 +55,10 @@ def encode_assistant(
 
 
 def _replayed_content(message: AIMessage) -> str | list[Json]:
-    """What of an earlier answer goes back: its text and images, as one string where it is only text.
+    """Return the content of an earlier message to send: its text, images, videos and files, or one string if only text.
 
-    Reasoning, calls, server-side tools and whatever other providers call their blocks stay behind: no API takes them.
+    Reasoning, tool calls, server-side tools and provider-specific blocks are left out of the content: no API accepts
+    them there.
     """
     if isinstance(message.content, str):
         return message.content if message.content.strip() else ""
@@ -62,13 +70,13 @@ def _replayed_content(message: AIMessage) -> str | list[Json]:
 
 
 def _raw_calls(message: AIMessage) -> list[RawToolCall]:
-    """The calls in OpenAI's form: LangChain drops all of them where the arguments of one are an object or null."""
+    """Return the calls in OpenAI's form: LangChain drops all of them if the arguments of one are an object or null."""
     calls = message.additional_kwargs.get("tool_calls")
     return [raw for raw in map(parse_raw_call, calls if isinstance(calls, list) else []) if raw]
 
 
 def _flatten(blocks: Sequence[Any]) -> list[Any]:
-    """Blocks without their wrappers: LangChain's `non_standard` and the `message` of OpenAI's Responses."""
+    """Return blocks without their wrappers: LangChain's `non_standard` and the `message` of OpenAI's Responses."""
     found: list[Any] = []
     for block in map(unwrap_non_standard, blocks):
         inside = block.get("content") if block_type(block) == "message" else None
@@ -77,10 +85,12 @@ def _flatten(blocks: Sequence[Any]) -> list[Any]:
 
 
 def _encode_replayed(block: Any) -> list[Json]:
-    """The parts for a block of an earlier answer; its text alone where it cannot be sent, since no caller can change
-    it."""
+    """Return the parts for a block of an earlier message.
+
+    A block that cannot be sent is reduced to its text instead of an error, since the caller cannot change it.
+    """
     if block_type(block) in RESULT_BLOCKS:
-        return []  # sent as results
+        return []  # sent as tool messages
     if isinstance(block, str) or block_type(block) in _REPLAYED:
         try:
             return encode_blocks(block)
@@ -96,7 +106,7 @@ _REPLAYED = frozenset({
 
 
 def _texts_outside_content(message: AIMessage, has_audio: bool) -> list[str]:
-    """The words of an answer that are not in its text: a refusal, and what was spoken where no sound goes back."""
+    """Return the texts of a message outside its content: a refusal, and the transcript of audio that is not sent."""
     kwargs = message.additional_kwargs
     texts = [kwargs.get("refusal")]
     if not has_audio:
@@ -120,7 +130,7 @@ def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[J
 
 
 def _add_reasoning(message: AIMessage, wire: Json) -> None:
-    """What the provider wants to see again, as it came and under its own names: it checks signatures of reasoning."""
+    """Add the fields that the provider requires, unchanged and under its names: it checks reasoning signatures."""
     kept = _well_formed(message.additional_kwargs)
     field = message.response_metadata.get("reasoning_field", "reasoning_content")
     if field in ("reasoning_content", "reasoning") and kept.get("reasoning_content"):
@@ -132,7 +142,7 @@ def _add_reasoning(message: AIMessage, wire: Json) -> None:
         if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
             wire["content_blocks"] = blocks
     if kept.get("audio", {}).get("id"):
-        wire["audio"] = {"id": kept["audio"]["id"]}  # the sound itself stays with the provider
+        wire["audio"] = {"id": kept["audio"]["id"]}  # the provider keeps the audio data
     signatures, extras = kept.get("thought_signatures", {}), kept.get("tool_call_extras", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
@@ -151,12 +161,14 @@ _RETURNED_FIELDS: Mapping[str, type] = {
     "thought_signatures": dict,
     "tool_call_extras": dict,
 }
-"""Fields of an answer that go back to its provider, and their types."""
+"""Fields of a response that are sent back to its provider, and their types."""
 
 
 def _well_formed(kwargs: Mapping[str, Any]) -> Json:
-    """The fields that go back, without those of another shape: a model or a checkpoint may hold anything under these
-    names, and no caller can change that."""
+    """Return the fields to send back, without those of the wrong type.
+
+    A model or a checkpoint may hold any value under these names, and the caller cannot change that.
+    """
     fields = {name: kwargs[name] for name, kind in _RETURNED_FIELDS.items() if isinstance(kwargs.get(name), kind)}
     for name in ("content_blocks", "reasoning_details"):
         blocks = [block for block in fields.get(name, []) if isinstance(block, dict)]
@@ -168,7 +180,7 @@ _HIDDEN_BLOCKS = ("thinking", "redacted_thinking")
 
 
 def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
-    """Content blocks with the calls as they are sent: users and middleware change them."""
+    """Return content blocks with the tool calls as they are sent: users and middleware may have changed them."""
     calls = {call["id"]: call["function"] for call in wire.get("tool_calls", [])}
     sent = {key: {"name": call["name"], "input": json.loads(call["arguments"])} for key, call in calls.items()}
     return [
@@ -179,14 +191,16 @@ def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
 
 
 def _matches_text(blocks: Sequence[Any], text: str) -> bool:
-    """Whether content blocks still say what the message says: a text that was changed since then, by a filter of
-    personal data for instance, must not go out unchanged beside it."""
+    """Whether the text of content blocks still equals the text of the message.
+
+    If the text was changed, for instance by a filter of personal data, the original must not be sent beside it.
+    """
     said = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
     return not said or said.split() == text.split()
 
 
 def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
-    """Content blocks as they came, with the bytes of the images that the message's content holds."""
+    """Return the original content blocks, with the bytes of the images from the message's content."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
     filled = [_with_image(block, next(pictures, None)) if _lacks_bytes(block) else block for block in blocks]
@@ -194,7 +208,7 @@ def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
 
 
 def _lacks_bytes(block: Json) -> bool:
-    """Whether a kept block is an image whose bytes are in the content."""
+    """Whether a stored block is an image whose bytes are in the message's content."""
     image = block.get("image_url") or {}
     return block.get("type") == "image_url" and isinstance(image, Mapping) and "url" not in image
 
@@ -207,7 +221,7 @@ def _with_image(block: Json, picture: Json | None) -> Json:
 
 
 def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
-    """Calls that are only in the content, as in a history that was written for another API."""
+    """Return the tool calls that are only in the content, as in a history from another API."""
     ids = {call["id"] for call in known if call["id"]}
     names = {call["function"]["name"] for call in known}
     found = []
@@ -215,7 +229,7 @@ def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
         if (keys := _CALL_BLOCKS.get(block_type(block))) is None:
             continue
         key, name, args = keys
-        # Anthropic's streams leave the text of the arguments beside an empty input.
+        # Messages from Anthropic's streams hold the text of the arguments beside an empty input.
         arguments = block.get(args) or block.get("partial_json")
         call = _encode_call({"id": str(block.get(key) or ""), "name": block.get(name), "args": arguments})
         is_known = bool({str(block.get("id")), call["id"]} & ids) if call["id"] else call["function"]["name"] in names
@@ -232,7 +246,7 @@ _CALL_BLOCKS: Mapping[Any, tuple[str, str, str]] = {
     "function_call": ("call_id", "name", "arguments"),  # OpenAI's Responses
     "custom_tool_call": ("call_id", "name", "input"),
 }
-"""Blocks that hold a call, and their keys for its id, its name and its arguments."""
+"""Blocks that hold a tool call, and their keys for its id, name and arguments."""
 
 
 def _encode_call(call: Mapping[str, Any]) -> Json:
@@ -240,8 +254,10 @@ def _encode_call(call: Mapping[str, Any]) -> Json:
 
 
 def _encode_function(name: Any, args: Any) -> Json:
-    """A call of a function. It has a name, and its arguments are a JSON object, whatever the model wrote: the service
-    reads them before it asks the provider."""
+    """Encode a function call, always with a name and with a JSON object as arguments, whatever the model wrote.
+
+    The service parses the arguments before it sends the request to the provider.
+    """
     try:
         arguments = write_arguments(args)
     except (TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""One answer of the service, put together from its events. Pure: no request is made here.
+"""Assemble a response of the service from its events. Pure: this module makes no request.
 
-A whole answer is a single event, a stream is many, and both are read by the same rules: what runs on (text, reasoning,
-refusal, tool calls) comes out event by event, the rest once, when the answer is closed.
+A plain response is a single event and a stream is many; the same rules parse both. Text, reasoning, refusal and tool
+calls are returned event by event. All other fields are returned once, after the response is finished.
 """
 
 from __future__ import annotations
@@ -48,11 +48,12 @@ from langchain_pollinations._warnings import warn
 
 
 def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
-    """The result of a chat completion.
+    """Parse a plain (not streamed) response to a chat request.
 
     Raises:
-        PollinationsError: If the answer is one of the service's notices.
-        InvalidResponseError: If it is no chat completion.
+        PollinationsError: If the response is one of the service's notices.
+        InvalidResponseError: If the response is not a chat completion.
+        UpstreamError: If the finish reason reports that the provider failed.
     """
     body = parse_json(response, EXPECTED)
     answer = ResponseParser(asked, response)
@@ -75,7 +76,7 @@ def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
 
 
 class Delta(NamedTuple):
-    """What one event adds to the running parts of an answer."""
+    """What one event adds to the text, reasoning, refusal and tool calls of a response."""
 
     text: str = ""
     reasoning: str = ""
@@ -84,13 +85,13 @@ class Delta(NamedTuple):
 
     @property
     def kwargs(self) -> dict[str, str]:
-        """The running parts that LangChain's messages keep in `additional_kwargs`."""
+        """The reasoning and the refusal, under their names in `additional_kwargs` of a message."""
         said = {"reasoning_content": self.reasoning} if self.reasoning else {}
         return {**said, "refusal": self.refusal} if self.refusal else said
 
 
 class ResponseParser:
-    """An answer on its way: `add` each event, `close` it, and take the rest."""
+    """Parses one response: call `add` for each event, then `close`, then read the remaining fields."""
 
     def __init__(self, asked: RequestInfo, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
@@ -116,17 +117,19 @@ class ResponseParser:
 
     @property
     def has_end(self) -> bool:
-        """Whether usage or a finish reason has said that the answer is whole; some providers count on the way, and
-        media models never."""
+        """Whether usage or a finish reason shows that the response is complete.
+
+        Some providers send usage before the end, and media models never send it.
+        """
         if self._finish_reason is not None and self._asked.kind in _MEDIA_KINDS:
             return True
         return self.usage is not None and (self._finish_reason is not None or not self._is_counting)
 
     def add(self, event: Json) -> Delta:
-        """Take in one event.
+        """Parse one event.
 
         Raises:
-            PollinationsError: If the event is an error, or holds one in the place of an answer.
+            PollinationsError: If the event is an error, or holds one in place of a message.
         """
         choice = first_choice(event) or {}
         message = choice.get("delta") or choice.get("message")
@@ -144,7 +147,7 @@ class ResponseParser:
             self._finish_reason = choice["finish_reason"]
         piece = self._read(message) if message else Delta()
         if any(piece) and usage is None:
-            self._is_counting = True  # usage that came before this was no end
+            self._is_counting = True  # usage that arrived earlier did not mark the end
         return piece
 
     def _read(self, message: Json) -> Delta:
@@ -179,7 +182,7 @@ class ResponseParser:
         return Delta(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
 
     def close(self) -> Delta:
-        """The end of the running parts: what was held back, and what only another form of the answer said."""
+        """Return the last delta: what was held back, and text that only another field of the response contains."""
         rest, half = join_surrogates(self._half + self._told.rest())
         thought, text = self._thinking.split(rest + ("\ufffd" if half else ""))
         held_thought, held_text = self._thinking.end()
@@ -189,8 +192,11 @@ class ResponseParser:
 
     @property
     def may_be_notice(self) -> bool:
-        """Whether the text so far must be held back. Only a model reasons, calls tools, refuses and uses tokens. The
-        header of notices holds back any text, since their words change."""
+        """Whether the text so far must be held back because it may be a notice.
+
+        Only a response of a model contains reasoning, tool calls, a refusal or token usage. Where the header of notices
+        is present, any text is held back, since the wording of notices changes.
+        """
         is_used = self.usage is not None and self.usage["total_tokens"] > 0
         if is_used or self.calls or self._thoughts or self._is_refusal:
             return False
@@ -198,15 +204,16 @@ class ResponseParser:
             return True
         return may_become_notice(
             "".join(self._written[:_MAX_NOTICE_DELTAS])
-        )  # no more, or a long answer would be joined each time
+        )  # limited, so that a long text is not joined for each event
 
     def check_notice(self) -> None:
-        """Raise the refusal that the answer stands for, if it is a notice.
+        """Raise the matching error if the response is a notice.
 
         Raises:
             InsufficientBalanceError: If the balance of the account is too low.
-            KeyBudgetExhaustedError: If the budget of the key is spent.
-            QuestPollenOnlyError: If the key spends Quest Pollen only, and that does not do.
+            KeyBudgetExhaustedError: If the budget of the key is used up.
+            QuestPollenOnlyError: If the key spends Quest Pollen only, and the model needs paid Pollen or the Quest
+                Pollen is used up.
             PermissionDeniedError: If the key may not use the model.
             AuthenticationError: If it is the migration notice of the legacy text host.
         """
@@ -217,10 +224,10 @@ class ResponseParser:
             raise refusal
 
     def check_failure(self) -> None:
-        """Raise the failure that the finish reason stands for: what came before it looks like a complete answer.
+        """Raise an error if the finish reason reports a failure: the text before it looks like a complete response.
 
         Raises:
-            UpstreamError: If the provider failed; `partial` is the text before that.
+            UpstreamError: If the provider failed; `partial` is the text that arrived before the failure.
         """
         reason = self._finish_reason
         if isinstance(reason, str) and reason.lower() in FAILURES:
@@ -233,11 +240,11 @@ class ResponseParser:
             raise error
 
     def check(self) -> None:
-        """Raise the error that the answer stands for, if it does; warn where there is nothing in it.
+        """Raise an error if the response is a notice or a failure; warn if it is empty.
 
         Raises:
-            PollinationsError: If it is a notice of the service, see `check_notice`.
-            UpstreamError: If its finish reason says that the provider failed, see `check_failure`.
+            PollinationsError: If the response is a notice of the service, see `check_notice`.
+            UpstreamError: If the finish reason reports that the provider failed, see `check_failure`.
         """
         self.check_notice()
         self.check_failure()
@@ -247,21 +254,23 @@ class ResponseParser:
             warn(f"{told}{_EMPTY_HINTS.get(reason, '')}")
 
     def media(self) -> list[Json]:
-        """Pictures, sound and film of the answer, as standard content blocks."""
+        """Images, audio and video of the response, as standard content blocks."""
         return [*self._kept.pictures(), *_audio_blocks(self._kept.values().get("audio"), self._asked), *self._linked()]
 
     def _linked(self) -> Iterator[Json]:
-        """What a media model made: its text speaks of it in Markdown, a `Link` header says where it is."""
+        """The file that a media model generated: the text links to it in Markdown, and a `Link` header has its URL."""
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url.startswith(("http://", "https://")) and url in self.text:
             kind = self._asked.kind
             if kind not in _MEDIA_KINDS and f"]({url})" in self.text and "![" in self.text:
-                kind = "image"  # of a model that the snapshot does not know, or of an agent
+                kind = "image"  # from a model that the snapshot does not list, or from an agent
             yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
 
     def kwargs(self) -> Json:
-        """`additional_kwargs` of the message, beside the running ones: what the service wants back, and what nobody
-        reads here."""
+        """`additional_kwargs` of the message, except the streamed ones.
+
+        These are the fields that the service expects in later requests, and those that this package does not parse.
+        """
         fields = self._kept.values()
         extra = original_names(self._kept.extra(), self._asked.tool_names)
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
@@ -287,12 +296,12 @@ class ResponseParser:
         return {**facts, **known}
 
 
-_MAX_NOTICE_DELTAS = 200  # pieces of text, each at least a character, which hold the longest beginning of a notice
-_MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that answer with the URL of a file
+_MAX_NOTICE_DELTAS = 200  # text deltas of at least a character each: enough for the longest beginning of a notice
+_MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that respond with the URL of a file
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
-# Facts that stand beside the message and that LangChain's users look for on it.
+# Fields beside the message in the response that LangChain's users expect in `additional_kwargs` of the message.
 _MESSAGE_FACTS = ("citations", "search_results")
 _EMPTY_HINTS = {
     "length": "; raise max_tokens",
@@ -301,7 +310,10 @@ _EMPTY_HINTS = {
 
 
 def _merge_facts(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
-    """Keep the facts of an event that nobody reads: no field is lost, and none is added up but log probabilities."""
+    """Merge the fields of an event that are not parsed elsewhere.
+
+    No field is lost. New values replace old ones; only the lists of log probabilities are concatenated.
+    """
     for key, value in source.items():
         if key not in read_elsewhere and (value or value == 0):
             facts[key] = _merge_newer(facts.get(key), value)
@@ -314,7 +326,7 @@ def _merge_newer(old: Any, new: Any) -> Any:
     for key, value in new.items():
         known = old.get(key)
         if key in ("content", "refusal") and isinstance(known, list) and isinstance(value, list):
-            merged[key] = known + value  # the tokens of logprobs run on
+            merged[key] = known + value  # each event continues the list of tokens in logprobs
         elif value or value == 0:
             merged[key] = _merge_newer(known, value)
     return merged
@@ -326,7 +338,7 @@ _AUDIO_TYPES: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "fla
 
 
 def _audio_blocks(audio: Any, asked: RequestInfo) -> Iterator[Json]:
-    """A spoken answer as one block that can be played: the raw pcm16 of streams gets a WAV header."""
+    """The audio of a response as one playable block: the raw pcm16 of streams gets a WAV header."""
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         return
     data, mime_type = audio["data"], _AUDIO_TYPES.get(asked.audio_format or "", "application/octet-stream")

@@ -1,6 +1,6 @@
-"""A stream of chat completion chunks as LangChain's chunks. Pure: it is fed with events and makes no request.
+"""Convert a stream of chat completion chunks to LangChain's chunks. Pure: this module makes no request.
 
-Usage, metadata and whatever cannot be had in pieces go on the last chunk and on no other: LangChain adds chunks up.
+Usage, metadata and every field that cannot be streamed are on the last chunk only, since LangChain adds chunks up.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from langchain_pollinations._types import PROVIDER, Json
 
 
 class ChatStreamParser:
-    """Reads a stream of chat completion chunks: one `ChatGenerationChunk` for each that says something, and a last one
-    with usage, finish reason, metadata, and what cannot be had in pieces."""
+    """Parses a stream of chat completion chunks.
+
+    Each chunk with content becomes a `ChatGenerationChunk`. A last one holds usage, finish reason, metadata, and the
+    fields that cannot be streamed.
+    """
 
     def __init__(self, response: httpx.Response, asked: RequestInfo) -> None:
         self.done = False
         self._response = response
         self._asked = asked
         self._answer = ResponseParser(asked, response)
-        # An event that is cut off: at the end of a stream a sign that it was cut, before that a loss of words.
+        # A truncated event. At the end of a stream it shows that the stream was cut off; earlier, that text was lost.
         self._lost = ""
-        # Chunks that may be one of the service's notices are held back until the answer is known to be a model's.
+        # Chunks that may be one of the service's notices are held back until the response is known to be a model's.
         self._held: list[ChatGenerationChunk] | None = []
 
     @property
@@ -56,12 +59,12 @@ class ChatStreamParser:
             yield from self._read(event)
 
     def end(self) -> Iterator[ChatGenerationChunk]:
-        """The last chunk, where no `[DONE]` brought it.
+        """Yield the last chunk of a stream that ended without `[DONE]`.
 
         Raises:
-            IncompleteStreamError: If neither `[DONE]` nor usage said that the answer is whole.
-            UpstreamError: If the finish reason says that the provider failed.
-            PollinationsError: If the answer is one of the service's notices, cut off or not.
+            IncompleteStreamError: If neither `[DONE]` nor usage shows that the response is complete.
+            UpstreamError: If the finish reason reports that the provider failed.
+            PollinationsError: If the response is one of the service's notices, complete or cut off.
         """
         if not self._answer.has_end:
             self._answer.check_notice()
@@ -71,9 +74,9 @@ class ChatStreamParser:
         yield from self._close()
 
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
-        """A plain answer where a stream was asked for, as some providers give."""
+        """Yield the chunks of a plain response, which some providers send although a stream was requested."""
         body = parse_json(response, EXPECTED)
-        chunks = list(self._read(body))  # an error in it says more than its form
+        chunks = list(self._read(body))  # first, since an error in the body says more than its missing fields
         check_choice(body, response)
         yield from chunks
         yield from self._close()
@@ -114,7 +117,10 @@ _DONE, _BROKEN = "[DONE]", object()
 
 
 def _parse_event(data: str) -> Any:
-    """What the data of an event says; words that some providers send as keep-alive say nothing."""
+    """Parse the data of an event.
+
+    The result is `_BROKEN` for truncated JSON, and None for other text, which some providers send as keep-alive.
+    """
     if data.strip() == _DONE:
         return _DONE
     try:
@@ -134,8 +140,11 @@ def _chunk(piece: Delta) -> ChatGenerationChunk:
 
 
 class _GenerationChunk(ChatGenerationChunk):
-    """A chunk that restores the arguments of invalid calls where LangChain adds a whole stream up as one list: for
-    `on_llm_end`, and where it streams within `invoke`. `_calls.LastChunk` does so where messages are added."""
+    """A chunk that restores the arguments of invalid tool calls where LangChain adds a whole stream up as one list.
+
+    LangChain does so for `on_llm_end`, and when it streams within `invoke`. `chunks.LastChunk` restores the arguments
+    where messages are added.
+    """
 
     @classmethod
     def lc_id(cls) -> list[str]:

@@ -1,4 +1,4 @@
-"""The form of a structured answer, as a `response_format` and as a tool that the model is told to call. Pure."""
+"""Encode the schema of structured output as a `response_format` or as a tool that the model must call. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from langchain_pollinations._types import Json
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
-    """`response_format` for a schema, or the dict itself where it is one already."""
+    """Return the `response_format` for a schema, or the dict itself if it already is one."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
     converted = json_schema(schema, strict)
@@ -32,19 +32,19 @@ def response_format(schema: Any, strict: bool | None) -> Json:
 
 
 def schema_tool(schema: Any, strict: bool | None) -> Json:
-    """The tool that a model calls to give a structured answer."""
+    """Return the tool that a model calls to return structured output."""
     return encode_tool(schema, strict=strict)
 
 
 def json_schema(schema: Any, strict: bool | None = None) -> Json:
-    """The JSON schema of a class or of a TypedDict, or the schema itself."""
+    """Return the JSON schema of a class or a TypedDict, or the schema itself."""
     function = encode_tool(schema, strict=strict)["function"]
     about = {key: function[key] for key in ("description",) if function.get(key)}
     return {"title": function["name"], **about, **function.get("parameters", {})}
 
 
 def traced_schema(schema: Any) -> Any:
-    """A schema as LangChain can trace it: LangChain writes the references of a class out, which may have no end."""
+    """Return a schema that LangChain can trace: LangChain expands the references of a class, which may not end."""
     if schema is None or isinstance(schema, Mapping):
         return schema
     described = json_schema(schema)
@@ -52,16 +52,16 @@ def traced_schema(schema: Any) -> Any:
 
 
 def schema_instruction(schema: Any) -> str:
-    """What tells a model the form of its answer in words."""
+    """Return an instruction that describes the schema of the response to the model."""
     described = json.dumps(json_schema(schema), ensure_ascii=False)
     return f"Answer with a JSON object that fits this JSON schema, and with nothing else: {described}"
 
 
 def schema_for_provider(options: Json, refused: Collection[str] = ()) -> Json:
-    """Options of a request with the schemas of its tools and of its answer as the provider takes them.
+    """Convert the schemas in the options of a request to the form that the provider accepts.
 
     Args:
-        options: May have `tools`, `functions` and `response_format`; others stay as they are.
+        options: The options. `tools`, `functions` and `response_format` are converted; others stay unchanged.
         refused: Keywords of JSON schemas that the provider refuses.
     """
     known = dict(options)

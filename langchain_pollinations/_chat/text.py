@@ -1,4 +1,4 @@
-"""Words of an answer that run on from event to event, under one name or several, and the thoughts among them. Pure."""
+"""Merge text that is streamed over several events and fields, and split reasoning from it. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class FieldMerger:
-    """Words that the service may tell under several names at once: each is passed on once.
+    """Merges text that the service may send in several fields at once, so that each text is passed on once.
 
-    The name that speaks first is followed; what others said beyond it comes at the end.
+    The first field with text is followed. Text that only the other fields contain is returned at the end, by `rest`.
     """
 
     def __init__(self) -> None:
@@ -43,12 +43,17 @@ class FieldMerger:
         return more
 
 
-_WORD = re.compile(r"\w+")  # one form may have marks of sources between its words, and the other none
+_WORD = re.compile(r"\w+")  # one field may have citation marks between its words, and the other none
 
 
 def join_surrogates(text: str) -> tuple[str, str]:
-    """A text whose halves of characters are put together, and the half at its end that may still be completed:
-    gateways written in JavaScript cut pieces within a character."""
+    """Join surrogate pairs in a text.
+
+    Gateways written in JavaScript split text within a character.
+
+    Returns:
+        The text, and the high surrogate at its end that the next delta may complete, or an empty string.
+    """
     if text.isascii():
         return text, ""
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
@@ -61,7 +66,7 @@ def _without_spaces(words: str) -> str:
 
 
 class BlockJoiner:
-    """Joins the words of numbered blocks, an empty line between one block and the next."""
+    """Joins the text of numbered blocks, with an empty line between blocks."""
 
     def __init__(self) -> None:
         self._number: Any = None
@@ -77,20 +82,20 @@ class BlockJoiner:
 
 
 class ThinkTagSplitter:
-    """Takes `<think>...</think>` off the head of a text, however it is cut into pieces.
+    """Splits `<think>...</think>` off the beginning of a text, wherever the deltas divide it.
 
-    Only off the head: further on, words about the tag are words.
+    Only the beginning is split: later in the text the tag is ordinary text.
     """
 
     _OPEN, _CLOSE = "<think>", "</think>"
 
     def __init__(self) -> None:
-        self._place = "head"  # then "thought", "after" (a head again), and at last "text"
+        self._place = "head"  # then "thought", "after" (as "head", for a further tag), and finally "text"
         self._held = ""
         self._thought = False
 
     def split(self, piece: str) -> tuple[str, str]:
-        """What of a piece is thought, and what is text."""
+        """Split a delta into reasoning and text."""
         self._held += piece
         thought = ""
         while self._place != "text":
@@ -111,7 +116,7 @@ class ThinkTagSplitter:
         return thought, text
 
     def _think(self) -> tuple[str, bool]:
-        """The thought so far, and whether it is over. White space around it is none of it."""
+        """Return the reasoning so far without surrounding white space, and whether it has ended."""
         words, tag, after = self._held.partition(self._CLOSE)
         whole = words if tag else words[: len(words) - _partial_tag_length(words, self._CLOSE)]
         if tag:
@@ -123,7 +128,7 @@ class ThinkTagSplitter:
         return thought, bool(tag)
 
     def end(self) -> tuple[str, str]:
-        """What was held back, thought and text, now that no more comes."""
+        """Return the reasoning and the text that were held back, at the end of the response."""
         held, self._held = self._held, ""
         if self._place == "thought":
             return held.rstrip(), ""
@@ -131,9 +136,9 @@ class ThinkTagSplitter:
 
 
 _MAX_HELD = 10_000
-"""White space that is held back, since it may stand before a tag."""
+"""Maximum characters of white space that are held back, since a tag may follow."""
 
 
 def _partial_tag_length(text: str, tag: str) -> int:
-    """How many characters at the end of a text may be the beginning of a tag."""
+    """Return how many characters at the end of a text may be the beginning of a tag."""
     return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-n:])), 0)

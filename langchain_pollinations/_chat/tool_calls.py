@@ -19,24 +19,29 @@ from langchain_pollinations._types import Json
 
 
 class ToolCallAssembler:
-    """The tool calls of an answer: gives each its place and its id, whether or not the events bring good ones."""
+    """Assembles the tool calls of a response. Each gets an index and an id, even if the events hold no valid ones."""
 
     def __init__(self, originals: Mapping[str, str], parameters: Mapping[str, Json]) -> None:
-        """Both by the name of a tool on the wire: the name that the caller gave to it, and its parameters."""
+        """Create an assembler.
+
+        Args:
+            originals: The caller's name for each tool, by its name on the wire.
+            parameters: The parameters of each tool, by its name on the wire.
+        """
         self._originals = originals
         self._parameters = parameters
         self._calls: list[_ToolCall] = []
-        # Where calls are, so that an answer with thousands of them is read in linear time.
+        # Positions of the calls, so that a response with thousands of calls is parsed in linear time.
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int | str, int] = {}
         self._passed_on = 0
-        """How many calls, from the first one on, are surely not held back any more."""
+        """How many calls, counted from the first, are known to be no longer held back."""
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def read(self, deltas: Any) -> list[ToolCallChunk]:
-        """Take in the calls of one event, and give out what can be passed on, one chunk for a call."""
+        """Add the tool calls of one event, and return what can be passed on, as one chunk per call."""
         pieces: dict[int, str] = {}
         for delta in [deltas] if isinstance(deltas, dict) else deltas if isinstance(deltas, list) else []:
             raw = parse_raw_call(delta)
@@ -47,7 +52,7 @@ class ToolCallAssembler:
             arguments = call.add(raw, taken=self._by_id)
             if call.id:
                 self._by_id.setdefault(call.id, number)
-            # Nothing is known to come for a call when the next one begins.
+            # A call is assumed to be complete when the next one begins.
             for earlier in range(self._passed_on, number):
                 if self._calls[earlier].is_held:
                     pieces.setdefault(earlier, "")
@@ -57,14 +62,16 @@ class ToolCallAssembler:
         return [self._calls[number].chunk(number, arguments) for number, arguments in pieces.items()]
 
     def read_function(self, delta: Any) -> list[ToolCallChunk]:
-        """As `read`, for `function_call`, the legacy form of a single call. Some providers send both forms: then the
-        calls count."""
+        """Add a `function_call`, the legacy form of a single call, as `read` does.
+
+        Some providers send both forms; then only the tool calls are used.
+        """
         if not isinstance(delta, dict) or any(call.index != _FUNCTION for call in self._calls):
             return []
         return self.read({"index": _FUNCTION, "function": delta})
 
     def rest(self) -> list[ToolCallChunk]:
-        """What was held back, now that no more comes, and an id for each call that came without."""
+        """Return what was held back, at the end of the response, and give an id to each call without one."""
         for call in self._calls:
             call.id = call.id or f"call_{uuid.uuid4().hex[:24]}"
         waiting = [(number, call, call.release()) for number, call in enumerate(self._calls)]
@@ -75,10 +82,10 @@ class ToolCallAssembler:
         ]
 
     def _place(self, raw: RawToolCall) -> int | None:
-        """The place of the call that a delta belongs to, an old one or a new one; None where it says nothing new."""
+        """Return the position of the call, known or new, that a delta belongs to; None if the delta adds nothing."""
         known = self._known(raw)
         if known is not None and raw.name and raw.arguments and self._calls[known].is_whole:
-            # Some gateways send whole calls that all claim index 0, or one id; some send the same call twice.
+            # Some gateways send complete calls that all have index 0 or the same id; some send the same call twice.
             call = self._calls[known]
             if raw.id and (raw.id, raw.name, raw.arguments) == (call.id, call.name, call.arguments):
                 return None
@@ -93,7 +100,7 @@ class ToolCallAssembler:
         return len(self._calls) - 1
 
     def _known(self, raw: RawToolCall) -> int | None:
-        """The call that a delta goes on with: by its id, else by its index, else the last."""
+        """Return the position of the call that a delta continues: by its id, else by its index, else the last call."""
         if raw.id in self._by_id:
             number = self._by_id[raw.id]
             if None in (raw.index, self._calls[number].index) or raw.index == self._calls[number].index:
@@ -103,10 +110,10 @@ class ToolCallAssembler:
             return None if raw.name and raw.id and self._calls[number].id else number
         return len(self._calls) - 1 if self._calls and not (raw.id or raw.name or raw.index is not None) else None
 
-    # After the end
+    # After the end of the response
 
     def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-        """The good calls, and those without a name or with arguments that are no JSON object."""
+        """Return the valid calls, and those without a name or with arguments that are not a JSON object."""
         good = [
             tool_call(name=call.original_name, args=parse_arguments(call.written) or {}, id=call.id)
             for call in self._calls
@@ -124,11 +131,11 @@ class ToolCallAssembler:
         ]
 
     def raw_arguments(self) -> Json:
-        """The arguments of the calls that are no good, by id: in a stream `spoilers` changes them."""
+        """The arguments of the invalid calls, by id: in a stream `spoilers` changes them."""
         return {call.id: call.arguments for call in self._calls if not call.is_good}
 
     def last_chunk(self, **fields: Any) -> AIMessageChunk:
-        """The last chunk of a stream with these calls."""
+        """Return the last chunk of a stream with these calls."""
         _, lost = self.finished()
         if not lost:
             return AIMessageChunk(**fields, chunk_position="last")
@@ -141,14 +148,14 @@ class ToolCallAssembler:
         return {call.id: call.signature for call in self._calls if call.signature}
 
     def extras(self) -> Json:
-        """The unknown fields of calls, by id: they are sent back to the publisher."""
+        """The unknown fields of calls, by id. They are sent back to the publisher."""
         return {call.id: call.extra for call in self._calls if call.extra}
 
     def spoilers(self) -> list[ToolCallChunk]:
-        """For each call that is no good, the end that keeps LangChain from making a good one of it.
+        """Return, for each invalid call, a suffix that keeps LangChain from turning it into a valid one.
 
-        Added chunks are parsed leniently: `{"path": "/home/u` would become a call with half an argument. A bracket that
-        closes nothing makes it the invalid call that it is.
+        LangChain parses added chunks leniently: `{"path": "/home/u` would become a call with a truncated argument. An
+        unmatched closing bracket keeps the call invalid.
         """
         return [
             tool_call_chunk(name=None, args=_invalidating_suffix(call.arguments), id=None, index=number)
@@ -158,15 +165,15 @@ class ToolCallAssembler:
 
 
 _FUNCTION = "function_call"
-"""The index of a call in the legacy form, which has none of its own."""
+"""The index used for a call in the legacy form, which has no index."""
 
 
 @dataclass
 class _ToolCall:
-    """One call on its way.
+    """One tool call that is being assembled.
 
-    LangChain adds the names of chunks up and takes an id once, while providers repeat names, cut them into pieces and
-    send ids late. So nothing is passed on until the arguments begin.
+    LangChain concatenates the names of chunks and accepts an id once, while providers repeat names, split them and send
+    ids late. So nothing is passed on until the arguments begin.
     """
 
     index: int | str | None
@@ -174,7 +181,7 @@ class _ToolCall:
     parameters: Mapping[str, Json]
     id: str = ""
     name: str = ""
-    """The name on the wire, as far as it has arrived."""
+    """The part of the name on the wire that has arrived."""
     signature: str | None = None
     extra: Json = field(default_factory=dict)
     is_held: bool = True
@@ -188,21 +195,21 @@ class _ToolCall:
 
     @property
     def original_name(self) -> str:
-        """The name that the caller gave to the tool."""
+        """The caller's name for the tool."""
         return self.originals.get(self.name, self.name)
 
     @property
     def arguments(self) -> str:
-        """The arguments as they came."""
+        """The arguments as received."""
         return "".join(self._pieces)
 
     @property
     def written(self) -> str:
-        """The arguments as they are given out."""
+        """The arguments as they are passed on."""
         return Unpacker(self.parameters.get(self.name, {})).feed(self.arguments)
 
     def release(self) -> str:
-        """The end of the arguments that was held back: a string without its end."""
+        """Return the end of the arguments that was held back: an unterminated string."""
         return self._unpacker.release() if self._unpacker else ""
 
     @property
@@ -215,7 +222,7 @@ class _ToolCall:
 
     @property
     def fault(self) -> str:
-        """Why the call is no good."""
+        """Why the call is invalid."""
         if not self.name:
             return "the call names no tool"
         if _read_object(self.arguments) is None:
@@ -223,7 +230,7 @@ class _ToolCall:
         return f"the arguments hold a number beyond 64 bits, half a character in a key, or over {_MAX_DEPTH} levels"
 
     def add(self, raw: RawToolCall, taken: Container[str]) -> str:
-        """Take in a delta, and give its arguments as they can be passed on."""
+        """Add a delta, and return the arguments that can be passed on."""
         if self.is_held and raw.name != self.name:
             self.name = raw.name if raw.name.startswith(self.name) else self.name + raw.name
         if not self.id and raw.id not in taken:
@@ -235,7 +242,7 @@ class _ToolCall:
         self._pieces.append(raw.arguments)
         held = self._null + raw.arguments
         if len(self._pieces) < 9 and (whole := self.arguments.strip()) and "null".startswith(whole):
-            self._null = held  # no arguments, to some providers
+            self._null = held  # some providers send null for no arguments
             return ""
         self._null = ""
         self._unpacker = self._unpacker or Unpacker(self.parameters.get(self.name, {}))
@@ -248,7 +255,7 @@ class _ToolCall:
         return tool_call_chunk(name=name, args=arguments, id=call_id, index=number)
 
     def _escaped(self, piece: str) -> str:
-        """A piece with the line breaks inside its strings escaped: LangChain's events read JSON strictly."""
+        """Escape the line breaks inside the strings of a delta: LangChain's events parse JSON strictly."""
         before = "\\" if self._after_backslash else ""
         self._after_backslash = False
         return _MARKS.sub(self._mark, before + piece).removeprefix(before)
@@ -264,7 +271,7 @@ class _ToolCall:
         return mark
 
 
-# A backslash with what it stands before, a quote, a control character.
+# A backslash with the character after it, a quote, or a control character.
 _MARKS = re.compile(r'\\.?|"|[\x00-\x1f]', re.DOTALL)
 
 
@@ -273,7 +280,7 @@ _MARKS = re.compile(r'\\.?|"|[\x00-\x1f]', re.DOTALL)
 
 @dataclass(frozen=True)
 class RawToolCall:
-    """One tool call or delta of one, as far as it makes sense."""
+    """The usable fields of a tool call, or of a delta of one."""
 
     index: int | str | None
     id: str
@@ -281,20 +288,20 @@ class RawToolCall:
     arguments: str
     signature: str | None
     extra: Json
-    """Fields of the call that are read nowhere, and under `function` those of its function."""
+    """Fields of the call that are not parsed, and under `function` those of its function."""
 
 
 _CALL_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments", "thought_signature"})
 
 
 def parse_raw_call(call: Any) -> RawToolCall | None:
-    """What a call or delta says; None where it says nothing."""
+    """Parse a tool call or a delta; None if it holds nothing."""
     if not isinstance(call, dict):
         return None
     function = call["function"] if isinstance(call.get("function"), dict) else call
     arguments = function.get("arguments")
     if not isinstance(arguments, str):
-        # Some providers send an empty object first, and the arguments in pieces after it.
+        # Some providers send an empty object first, and then the arguments in deltas.
         arguments = "" if arguments in (None, {}) else json.dumps(arguments, ensure_ascii=False)
     index = call.get("index")
     raw = RawToolCall(
@@ -317,13 +324,13 @@ def _as_string(value: Any) -> str:
 
 
 def parse_arguments(arguments: str) -> Json | None:
-    """The arguments of a call; None where they are no JSON object, or one that no checkpoint can hold."""
+    """Parse the arguments of a call; None if they are not a JSON object, or one that no checkpoint can store."""
     args = _read_object(arguments)
     return args if args is None or _can_be_stored(args) else None
 
 
 def _read_object(text: str) -> Json | None:
-    """A JSON object; None where a text is none."""
+    """Parse a JSON object; None if the text is not one."""
     try:
         args = json.loads(text, strict=False, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -336,7 +343,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _can_be_stored(value: Any, level: int = 0) -> bool:
-    """Whether a value of JSON can be stored in MessagePack, as LangGraph's checkpoints store messages."""
+    """Whether a JSON value can be stored in MessagePack, the format of LangGraph's checkpoints."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**64
     if level > _MAX_DEPTH:
@@ -348,14 +355,14 @@ def _can_be_stored(value: Any, level: int = 0) -> bool:
 
 
 def write_arguments(args: Any) -> str:
-    """Arguments of a call as the text of a JSON object, which providers insist on.
+    """Encode the arguments of a call as a JSON object, which providers require.
 
-    Text that is no JSON object goes out inside of one, as `{"invalid_arguments": text}`, so that the model sees what it
-    wrote. So do numbers that JSON does not have.
+    Text that is not a JSON object is sent inside one, as `{"invalid_arguments": text}`, so that the model sees what it
+    wrote. Arguments with numbers that JSON does not have are sent in the same way.
 
     Raises:
         TypeError: If the arguments are of a type that JSON does not have.
-        ValueError: If they contain themselves.
+        ValueError: If the arguments contain themselves.
     """
     if args is None or (isinstance(args, str) and not args.strip()):
         return "{}"
@@ -368,7 +375,7 @@ def write_arguments(args: Any) -> str:
 
 
 def _write(value: Any) -> str:
-    """JSON in plain letters, but for halves of characters: a model may write these, escaped."""
+    """Encode JSON without escaping non-ASCII characters, unless it holds lone surrogates, which a model may write."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
@@ -378,15 +385,17 @@ def _write(value: Any) -> str:
 
 
 def _finite(number: str) -> float:
-    """Python reads NaN, Infinity and 1e999, which no JSON can say to the service again."""
+    """Parse a number; raise ValueError for NaN, Infinity and 1e999, which Python reads but JSON cannot represent."""
     if not math.isfinite(value := float(number)):
         raise ValueError(number)
     return value
 
 
 def _invalidating_suffix(arguments: str) -> str:
-    """What to add to arguments so that they are no JSON, and not even a lenient parser finds an object in them: the end
-    of a string that is open, and a bracket that closes another kind than the last one."""
+    """Return a suffix that makes arguments invalid JSON, so that even a lenient parser finds no object in them.
+
+    The suffix ends an open string and adds a closing bracket that does not match the last open one.
+    """
     is_open, closers = "", [""]
     for found in _MARKS_AND_BRACKETS.finditer(arguments):
         mark = found[0]

@@ -1,6 +1,7 @@
 """Names of tools and schemas on the wire. Pure functions.
 
-Providers take `[a-zA-Z0-9_-]{1,64}`; LangChain and MCP servers take any text (`coding.start`, `Get File`, `Page[int]`).
+Providers accept `[a-zA-Z0-9_-]{1,64}`. LangChain and MCP servers accept any text, such as
+`coding.start`, `Get File` and `Page[int]`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from typing import Any
 
 from langchain_pollinations._types import Json
 
-# A name that ends like a fitted one does not fit, so no tool shares the wire name of another.
+# A name with the suffix of a changed name is changed, too, so no two tools share a name on the wire.
 _FITS = re.compile(r"(?!.*__[0-9a-f]{8}$)[a-zA-Z0-9_-]{1,64}")
 
 
 def fit_name(name: str) -> str:
-    """The name as providers take it: unchanged where it fits, else its readable letters and a hash of the whole name.
+    """Return a name that providers accept: the name itself if valid, else its valid characters and a hash of the name.
 
-    The result depends on the name alone: later turns, other processes and prompt caches see the same one, whatever
-    other tools there are.
+    The result depends on the name alone, not on the other tools. So it is the same in later requests, in other
+    processes and for prompt caches.
     """
     if not name or _FITS.fullmatch(name):
         return name
@@ -29,7 +30,7 @@ def fit_name(name: str) -> str:
 
 
 def fit_names(body: Json) -> tuple[Json, dict[str, str]]:
-    """The body of a chat request with tool names that fit, and the original of each name that was changed."""
+    """Return the body of a chat request with valid tool names, and the original of each changed name."""
     originals: dict[str, str] = {}
 
     def fitted(name: str) -> str:
@@ -45,7 +46,7 @@ def fit_names(body: Json) -> tuple[Json, dict[str, str]]:
 
 
 def original_names(fields: Json, originals: Mapping[str, str]) -> Json:
-    """Fields of an answer that repeat its calls, with the names that the caller gave to the tools."""
+    """Return fields of a response that repeat its tool calls, with the caller's names for the tools."""
     return _with_names(fields, lambda name: originals.get(name, name)) if originals else fields
 
 
@@ -57,7 +58,7 @@ def _message(message: Any, rename: Callable[[str], str]) -> Any:
 
 
 _NAMING = ("tools", "tool_choice", "functions", "function_call", "tool_calls", "response_format")
-"""Fields of a body, a message or an answer that hold tools, calls of tools, a choice of one, or a schema."""
+"""Fields of a body, a message or a response that hold tools, tool calls, a tool choice, or a schema."""
 
 
 def _with_names(fields: Json, rename: Callable[[str], str]) -> Json:
@@ -68,7 +69,7 @@ def _with_names(fields: Json, rename: Callable[[str], str]) -> Json:
 
 
 def _is_call(block: Any) -> bool:
-    """Whether a content block repeats a call; tools that the provider runs have names of its own."""
+    """Whether a content block repeats a tool call. Tools that the provider runs keep the provider's names."""
     return isinstance(block, dict) and block.get("type") == "tool_use"
 
 
@@ -77,7 +78,7 @@ def _renamed_each(value: Any, rename: Callable[[str], str]) -> Any:
 
 
 def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
-    """A tool, a call, a choice of a tool, a result or a schema with another name; as it is where it has none."""
+    """Rename a tool, tool call, tool choice, result or schema; unchanged if it has no name."""
     if not isinstance(value, dict):
         return value
     for key in ("function", "json_schema"):
@@ -87,6 +88,8 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
 
 
 def fit_participant_name(name: str) -> str:
-    """The name of a participant in the letters that providers take; the service silently drops a name with others.
-    `_names` fits the names of tools, which come back in answers."""
+    """Return the name of a participant in the characters that providers accept.
+
+    The service silently drops a name with other characters. Tool names, which responses repeat, use `fit_name`.
+    """
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]

@@ -1,4 +1,4 @@
-"""Results of tools as messages of a chat request."""
+"""Encode tool results as messages of a chat request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 
 def tool_results_in(message: BaseMessage) -> list[ToolResult]:
-    """The results of tools among the blocks of a message."""
+    """Return the tool results among the blocks of a message."""
     results = []
     for block in message.content if isinstance(message.content, list) else []:
         if isinstance(block, dict) and (keys := RESULT_BLOCKS.get(block_type(block))):
@@ -37,11 +37,14 @@ RESULT_BLOCKS: Mapping[Any, tuple[str, str]] = {
     "function_call_output": ("call_id", "output"),  # OpenAI's Responses
     "custom_tool_call_output": ("call_id", "output"),
 }
-"""Blocks that hold the result of a tool, and their keys for the id of the call and for the result."""
+"""Blocks that hold a tool result, and their keys for the id of the call and for the result."""
 
 
 def encode_tool_result(call_id: str, content: Any, name: str | None) -> ToolResult:
-    """A tool message carries text only: few providers look at media in it, all do in a user message after it."""
+    """Encode a tool result. Its tool message holds text only, and its media go to a user message after it.
+
+    Few providers read media in a tool message; all read media in a user message.
+    """
     name = name or ""
     if isinstance(content, str):
         return ToolResult(call_id, name, {"content": content})
@@ -56,9 +59,11 @@ def encode_tool_result(call_id: str, content: Any, name: str | None) -> ToolResu
 
 
 def _encode_returned(block: Any) -> list[Json]:
-    """A block of a tool's result; as JSON where a chat request has no such part, as LangChain's `ToolNode` does, or
-    where it has no bytes or address that the service could read: it stays in the conversation, all of which an error
-    would end."""
+    """Encode a block of a tool result.
+
+    A block becomes JSON text, as in LangChain's `ToolNode`, if a chat request has no such part, or if the block has no
+    bytes or URL that the service can read. The block stays in the history, so an error would end the conversation.
+    """
     block = unwrap_non_standard(block)
     if block_type(block) in ("json", "search_result", "custom_tool_call_output"):
         return [as_json_text(block)]

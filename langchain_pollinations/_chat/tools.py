@@ -1,4 +1,4 @@
-"""LangChain's tools and tool choices as fields of a chat request."""
+"""Encode LangChain's tools and tool choices as fields of a chat request."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ from langchain_pollinations._types import Json
 from langchain_pollinations.errors import InvalidRequestError
 
 BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
-"""Tools that the service runs itself; it documents them as `{"type": name}` and nothing else."""
+"""Tools that the service runs itself. It documents them as `{"type": name}` without further fields."""
 
 
 # --- Tools ------------------------------------------------------------------------------------------------------------
 
 
 def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
-    """One tool: a function, `BaseTool`, Pydantic class, TypedDict or schema, or a built-in tool of the service.
+    """Encode one tool: a function, `BaseTool`, Pydantic class, TypedDict or schema, or a built-in tool of the service.
+
+    Args:
+        tool: The tool.
+        strict: Whether the arguments must match the schema; None keeps the setting of the tool.
 
     Raises:
-        InvalidRequestError: If it is none of these.
+        InvalidRequestError: If the tool is none of these, or contradicts `strict`.
     """
     if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
         return dict(tool)
     try:
         raw = _arguments_schema(tool)
-        # LangChain writes references out: where a schema contains itself it would let anything go, and where many
-        # schemas share one it would not come to an end.
+        # LangChain expands references: it would accept any value where a schema contains itself, and would not finish
+        # where many schemas share one.
         wire = _with_references(tool, raw) if keeps_references(raw) else _without_references(tool)
     except (ValueError, TypeError, LookupError, RecursionError, PydanticUserError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
@@ -58,12 +62,12 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
 
 
 def _is_encoded(tool: Any) -> bool:
-    """Whether a tool is in the form of the request already; it says itself whether it is strict."""
+    """Whether a tool already has the form of the request; it then defines `strict` itself."""
     return isinstance(tool, Mapping) and tool.get("type") == "function" and "function" in tool
 
 
 def _with_references(tool: Any, schema: Json) -> Json:
-    """A tool as LangChain describes it, with the references of its schema."""
+    """Encode a tool as LangChain does, but keep the references of its schema."""
     whole = with_definitions(schema)
     name, description = whole.pop("title", ""), whole.pop("description", "")
     if isinstance(tool, BaseTool):
@@ -78,14 +82,14 @@ def _without_references(tool: Any) -> Json:
         return convert_to_openai_tool(_as_tool(tool))
     except RecursionError:
         if is_typeddict(tool):
-            TypeAdapter(tool)  # raises the reason: Pydantic reads no `typing.TypedDict` on Python 3.11
+            TypeAdapter(tool)  # raises the reason: Pydantic does not support `typing.TypedDict` on Python 3.11
         raise
 
 
 def _as_tool(tool: Any) -> Any:
-    """A tool in a form that LangChain describes whole."""
+    """Return a tool in a form that LangChain converts completely."""
     if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & _TOOL_KEYS:
-        # A bare JSON schema: LangChain drops those without `properties`, such as unions.
+        # A plain JSON schema: LangChain drops one without `properties`, such as a union.
         schema = {key: value for key, value in tool.items() if key not in ("title", "description")}
         described = {"description": tool["description"]} if tool.get("description") else {}
         return {"name": tool["title"], **described, **({"parameters": schema} if schema else {})}
@@ -96,7 +100,7 @@ _TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
 
 
 def _arguments_schema(tool: Any) -> Json:
-    """The JSON schema of a tool's arguments with its references; empty where LangChain leaves references alone."""
+    """Return the JSON schema of a tool's arguments with its references; empty if LangChain keeps the references."""
     if isinstance(tool, BaseTool):
         tool = tool.tool_call_schema
         if isinstance(tool, Mapping):
@@ -115,7 +119,7 @@ def _arguments_schema(tool: Any) -> Json:
 
 
 def _typed_dict_schema(tool: Any) -> Json:
-    """The JSON schema of a TypedDict; empty where only LangChain has one, as for `typing.TypedDict` on Python 3.11."""
+    """Return the JSON schema of a TypedDict; empty if only LangChain supports it: `typing.TypedDict` on Python 3.11."""
     try:
         return TypeAdapter(tool).json_schema()
     except (PydanticUserError, NameError):
@@ -123,7 +127,7 @@ def _typed_dict_schema(tool: Any) -> Json:
 
 
 def parameters_by_name(tools: Sequence[Json]) -> dict[str, Json]:
-    """The parameters of encoded tools, by name."""
+    """Return the parameters of encoded tools, by name."""
     functions = [tool["function"] for tool in tools if isinstance(tool, Mapping) and "function" in tool]
     return {each["name"]: each.get("parameters") or {} for each in functions}
 
@@ -133,14 +137,15 @@ def _tool_label(tool: Any) -> str:
 
 
 def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Sequence[Json]) -> str | Json | None:
-    """How tools are to be chosen; None where nothing needs to be said.
+    """Encode a tool choice; None if the field is not sent.
 
     Args:
-        choice: None or False, True, "any" or "required" (some tool), "auto", "none", a tool's name, or OpenAI's dict.
-        tools: The encoded tools that are bound with it.
+        choice: None or False (not sent); True, "any" or "required" (any tool); "auto"; "none"; the name of a tool; or
+            OpenAI's dict.
+        tools: The encoded tools that are bound with the choice.
 
     Raises:
-        InvalidRequestError: If there are no tools, or none of that name.
+        InvalidRequestError: If there are no tools, or no tool has the name.
     """
     if choice is None or choice is False:
         return None

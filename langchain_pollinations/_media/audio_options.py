@@ -1,4 +1,4 @@
-"""Options of speech and music, and what audio models take: formats, voices, sizes."""
+"""Options of speech and music, and checks of what audio models support: formats, voices, sizes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from langchain_pollinations.errors import InvalidRequestError, UnsupportedReques
 from langchain_pollinations.media import Media
 
 ROUTE = "/v1/audio/speech"
-"""Where all sound is made. `GET /audio/{text}` decodes its text twice, and takes no `%` or `/` in it."""
+"""Route for all audio. `GET /audio/{text}` decodes its text twice, and allows no `%` or `/` in it."""
 TIMED_ROUTE = "/v1/audio/speech/with-timestamps"
 
 MAX_INPUT = 10_000
-"""Characters that one request takes."""
+"""Characters of one request."""
 
 
 MAX_VOICE = 100
@@ -31,7 +31,7 @@ MAX_VOICE = 100
 
 
 MAX_REFERENCE_BYTES = 20 * 1024 * 1024
-"""Bytes of a sound that music is modelled on."""
+"""Bytes of a reference audio for music."""
 
 AudioFormat: TypeAlias = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 Dialogue: TypeAlias = Sequence[tuple[str, str]]
@@ -41,55 +41,55 @@ MAX_AUDIO_SEED = 2**32 - 1
 
 
 class SharedAudioOptions(MediaOptions):
-    """What can be said of every sound. None means that nothing is sent: the service decides."""
+    """Options of all audio. None is not sent, and the service applies its default."""
 
     response_format: AudioFormat | None = None
-    """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models give something else;
-    `Media.mime_type` tells what came."""
+    """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models return another format;
+    `Media.mime_type` is the returned one."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_AUDIO_SEED)
-    """Equal requests get the equal, stored sound. -1 draws a random seed for each call."""
+    """Equal requests return the same stored audio. -1 chooses a random seed for each call."""
 
 
 class SpeechOptions(SharedAudioOptions):
-    """What can be said of speech. None means that nothing is sent: the service decides."""
+    """Options of speech. None is not sent, and the service applies its default."""
 
     model: str = Field(default="tts-1", min_length=1)
     """Canonical id or alias of the model."""
     voice: str | None = Field(default=None, min_length=1)
-    """One of the model's `voices` (see `list_models`), in any case, or an id of your own for models that take one. The
-    service's default is `alloy`, which not every model has."""
+    """One of the model's `voices` (see `list_models`), case-insensitive, or a custom voice id for models that support
+    them. The service's default is `alloy`, which not every model has."""
     instructions: str | None = Field(default=None, min_length=1)
-    """How it is to be said, for models that take it (Gemini TTS, Qwen instruct speech): 'softly and warmly'."""
+    """Speaking style, for models that support it (Gemini TTS, Qwen instruct speech): 'softly and warmly'."""
     timestamps: bool | None = None
-    """Whether `metadata["alignment"]` is to tell when each character is spoken, for models that can."""
+    """Whether to return the time of each character in `metadata["alignment"]`, for models that support it."""
 
 
 class MusicOptions(SharedAudioOptions):
-    """What can be said of music and of sound effects. None means that nothing is sent: the service decides."""
+    """Options of music and sound effects. None is not sent, and the service applies its default."""
 
     model: str = Field(default="music", min_length=1)
-    """Canonical id or alias of the model; `sfx` makes sound effects."""
+    """Canonical id or alias of the model; `sfx` generates sound effects."""
     duration: float | None = Field(default=None, ge=0.5, le=380)
     """Seconds."""
     instrumental: bool | None = None
-    """Whether nobody is to sing, for ElevenLabs music."""
+    """Whether to generate music without vocals, for ElevenLabs music."""
     steps: int | None = Field(default=None, ge=1, le=100)
-    """Of the sampling, for Stable Audio."""
+    """Number of sampling steps, for Stable Audio."""
     negative_prompt: str | None = Field(default=None, min_length=1, max_length=MAX_INPUT)
-    """What it is not to be, for the large Stable Audio."""
+    """What the audio should not contain, for the large Stable Audio."""
     loop: bool | None = None
-    """Whether the end is to lead into the beginning, for sound effects."""
+    """Whether the end should lead seamlessly into the beginning, for sound effects."""
     prompt_influence: float | None = Field(default=None, ge=0, le=1)
-    """How closely a sound effect is to follow the prompt."""
+    """How closely a sound effect follows the prompt."""
     reference_audio: Reference | None = Field(default=None, repr=False)
-    """A sound to model it on, of 20 MiB at most: a public address, a data URI, bytes, a `Media`, or a file below
-    `reference_folder`. What is no address is uploaded."""
+    """Reference audio, 20 MiB at most: a public address, a data URI, bytes, a `Media`, or a file below
+    `reference_folder`. Any value that is not an address is uploaded."""
     composition_plan: dict[str, JsonValue] | None = None
-    """Sections of ElevenLabs music, in place of a prompt: with it the prompt may be empty."""
+    """Sections of ElevenLabs music, instead of a prompt: the prompt may be empty."""
     conditioning_ref: dict[str, JsonValue] | None = None
-    """A stretch of an earlier song (`metadata["elevenlabs_reference_song_id"]`) to model ElevenLabs music on."""
+    """A section of an earlier song (`metadata["elevenlabs_reference_song_id"]`) as reference for ElevenLabs music."""
     store_for_inpainting: bool | None = None
-    """Whether ElevenLabs keeps the song, to be changed later under `metadata["song_id"]`."""
+    """Whether ElevenLabs stores the song, so that it can be changed later by its `metadata["song_id"]`."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -97,7 +97,7 @@ class MusicOptions(SharedAudioOptions):
         return self
 
 
-# --- What a model can -------------------------------------------------------------------------------------------------
+# --- Model abilities --------------------------------------------------------------------------------------------------
 
 _WRAPPERS = {
     "speech": "PollinationsSpeech",
@@ -106,12 +106,12 @@ _WRAPPERS = {
     "effects": "PollinationsMusic",
     "transcription": "PollinationsTranscriber",
 }
-"""Which class is for which kind of sound model."""
+"""Wrapper class for each kind of audio model."""
 
 _CUSTOM_VOICE = re.compile(r"[A-Za-z0-9_-]{8,}")
 
 _PCM_RATES = {"elevenlabs": 44_100}
-"""Samples a second of raw sound, by maker of the model; others make `PCM16_RATE`."""
+"""Samples per second of raw audio, by publisher of the model; models of other publishers use `PCM16_RATE`."""
 
 
 def is_of_kind(model: Model, kind: str | None) -> bool:
@@ -119,7 +119,7 @@ def is_of_kind(model: Model, kind: str | None) -> bool:
 
 
 def takes(model: Model, parameter: str) -> bool | None:
-    """Whether a parameter has an effect; None where that is not known."""
+    """Whether a parameter has an effect; None if unknown."""
     can = abilities(model.id)
     if not can:
         return None
@@ -140,12 +140,12 @@ def _has_timestamps(model: Model) -> bool | None:
 
 
 def check_speech(options: SpeechOptions) -> SpeechOptions:
-    """The options, with the voice as the model's list spells it, where nothing is wrong with them. Newer models and
-    those of the community are not known here, and asked.
+    """Validate speech options, and return them with the voice as the model's list spells it. Newer models and community
+    models are not known here; the service validates their options.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's.
+        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)
     if model is None:
@@ -166,11 +166,11 @@ def check_speech(options: SpeechOptions) -> SpeechOptions:
 
 
 def check_music(options: MusicOptions) -> None:
-    """Refuse what the model is known not to do, before anything is sent, as `check_speech` does.
+    """Raise for options that the model is known not to support, before anything is sent, as `check_speech` does.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's, or does not go with another.
+        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        InvalidRequestError: If the model does not accept a value, or two options conflict.
     """
     beside = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
     if options.composition_plan is not None and beside:
@@ -201,7 +201,7 @@ def check_sizes(references: Sequence[str | Media]) -> None:
 
 
 def resolve_voice(given: str, model: Model, name: str, argument: str) -> str:
-    """A voice as the model's list spells it, or an id of the caller's own.
+    """Return a voice as the model's list spells it, or a custom voice id unchanged.
 
     Raises:
         InvalidRequestError: If the model has no such voice.

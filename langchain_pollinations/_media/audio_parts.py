@@ -1,4 +1,4 @@
-"""Parts of a long speech, and their recordings as one."""
+"""Splits a long speech into parts, and joins their recordings."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from langchain_pollinations.errors import InvalidRequestError, InvalidResponseEr
 from langchain_pollinations.media import Media
 
 MAX_DIALOGUE = 2_000
-"""Characters that one request takes of a dialogue, names of the voices included."""
+"""Characters of a dialogue in one request, including the names of the voices."""
 MAX_VOICES = 10
 """Voices of one dialogue."""
 
 
 MAX_TEXT = 400_000
-"""Characters that are spoken in parts: some seven hours. A WAV has no room for more than 4 GiB."""
+"""Characters of a text that is spoken in parts: about seven hours. A WAV cannot exceed 4 GiB."""
 
 
-# --- What is to be said -----------------------------------------------------------------------------------------------
+# --- Input ------------------------------------------------------------------------------------------------------------
 
 
 def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> str:
-    """The words, if they are some, and no more than are taken.
+    """Validate a text and return it.
 
     Raises:
-        InvalidRequestError: If they are empty, too many, or hold half a character.
+        InvalidRequestError: If it is empty, too long, or contains a lone surrogate.
     """
     check_prompt(text, longest, name)
     if size(text) > longest:
@@ -47,10 +47,10 @@ def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> st
 
 
 def split_speech(given: Any, options: SpeechOptions) -> list[str]:
-    """What each request says: all of it where one takes that.
+    """Split the input into the texts of the requests. A short input stays one text.
 
     Raises:
-        InvalidRequestError: If it is no text or dialogue, or must be said in parts that could not be joined.
+        InvalidRequestError: If it is not a text or dialogue, or needs parts that could not be joined.
     """
     if abilities(options.model).get("kind") == "dialogue":
         return _parts_of_dialogue(given, options)
@@ -76,10 +76,10 @@ def _parts_of_dialogue(given: Any, options: SpeechOptions) -> list[str]:
 
 
 def parse_turns(given: Any, name: str) -> list[DialogueTurn]:
-    """The turns of a dialogue, with voices that the model has.
+    """Parse a dialogue and resolve its voices.
 
     Raises:
-        InvalidRequestError: If it is no dialogue, or has unknown voices or too many.
+        InvalidRequestError: If it is not a dialogue, or has unknown voices or too many.
     """
     turns = parse_dialogue(given if isinstance(given, list | tuple) else check_input(given, "text", MAX_TEXT))
     check_input("\n".join(map(str, turns)), "text", MAX_TEXT)
@@ -91,10 +91,10 @@ def parse_turns(given: Any, name: str) -> list[DialogueTurn]:
 
 
 def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
-    """Refuse a text that must be said in parts unless they come as WAV, the one form that joins without loss.
+    """Raise for a text that needs several parts unless the format is WAV, the only one that can be joined without loss.
 
     Raises:
-        InvalidRequestError: If they come as something else; it tells what to ask for.
+        InvalidRequestError: If the format is not WAV; the message names the options to use.
     """
     can = abilities(options.model)
     gives = can.get("response_formats", ())
@@ -113,16 +113,16 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
 
 
 ALIGNMENTS = ("alignment", "normalized_alignment")
-"""Times of the characters as they were sent, and as they were read out (numbers in words, for instance)."""
+"""Times of the characters as sent, and of the characters as spoken (for instance with numbers spelled out)."""
 CHARACTERS = "characters"
 STARTS, ENDS = "character_start_times_seconds", "character_end_times_seconds"
 
 
 def parse_alignment(given: Any) -> dict[str, list[Any]] | None:
-    """When each character is spoken; None where the provider could not tell.
+    """The times of each character; None if the provider did not report them.
 
     Raises:
-        KeyError, TypeError, ValueError: If it is something else.
+        KeyError, TypeError, ValueError: If the alignment has another form.
     """
     if given is None:
         return None
@@ -133,14 +133,14 @@ def parse_alignment(given: Any) -> dict[str, list[Any]] | None:
     return found
 
 
-# --- Parts joined -----------------------------------------------------------------------------------------------------
+# --- Joining ----------------------------------------------------------------------------------------------------------
 
 
 def join_recordings(sounds: Sequence[Media], prompt: str) -> Media:
-    """Parts of a text as one sound.
+    """Join the recordings of the parts of a text.
 
     Raises:
-        InvalidResponseError: If they are no WAVs of one format.
+        InvalidResponseError: If they are not WAV files of one format.
     """
     try:
         data = join_wavs([sound.data for sound in sounds])
@@ -168,7 +168,7 @@ def join_recordings(sounds: Sequence[Media], prompt: str) -> Media:
 
 
 def _sum_metadata(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Usage of all parts. The service leaves out what is zero."""
+    """Sum the usage of all parts. The service omits usage of zero."""
     names = dict.fromkeys(name for each in known for name in each if name.startswith("x-usage-"))
     told = {name: [each.get(name, "0") for each in known] for name in names}
     return {
@@ -181,7 +181,7 @@ def _sum_metadata(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _shift_times(
     alignments: Sequence[dict[str, list[Any]] | None], seconds: Sequence[float]
 ) -> dict[str, list[Any]] | None:
-    """Times of the parts as times of the whole; None where one is not known."""
+    """Convert the times of the parts to times of the whole; None if a part has no times."""
     whole: dict[str, list[Any]] = {CHARACTERS: [], STARTS: [], ENDS: []}
     before = 0.0
     for alignment, lasts in zip(alignments, seconds, strict=True):

@@ -1,4 +1,4 @@
-"""What the wrappers of media share: options of a call over those of the constructor, and how answers are read."""
+"""What the media wrappers share: options, per-call overrides, references and output files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from langchain_pollinations.media import Media
 
 
 class MediaOptions(CallOptions):
-    """What can be said of every medium. None means that nothing is sent: the service decides."""
+    """Options of all media. None is not sent, and the service applies its default."""
 
     model: str = Field(min_length=1)
     """Canonical id or alias of the model."""
     safe: str | bool | None = None
-    """Checks of the prompt: a comma list of privacy, secrets, sexual, violence and shield, or nsfw."""
+    """Prompt checks: a comma-separated list of privacy, secrets, sexual, violence and shield, or nsfw."""
 
     @field_validator("safe")
     @classmethod
@@ -49,38 +49,38 @@ class MediaOptions(CallOptions):
 
 
 class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Media]):
-    """Base of the wrappers that make media from a prompt."""
+    """Base class of the wrappers that generate media from a prompt."""
 
     model_config = ConfigDict(extra="forbid")
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
     _OPTIONS: ClassVar[type[MediaOptions]]
-    """What can be said in the constructor and in each call."""
+    """Options of the constructor and of each call."""
     _CATEGORY: ClassVar[str]
-    """Its models, as the catalogue calls them."""
+    """Category of its models in the catalog."""
 
     output_folder: Path | None = None
-    """Folder for the results that no `path` is given for, under names that the package chooses. Without it they stay in
-    memory."""
+    """Folder for results without a `path`, under generated names. Without a folder they stay in memory."""
     reference_folder: Path | None = None
-    """Below which references may be files. Without it no file is read: the words for one may come from a model."""
+    """Reference files are read only below this folder. Without it no file is read: a model may have written the
+    path."""
 
     _uploaded: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
 
     @named_overrides(SAVE_BY_NAME)
     def generate(self, prompt: str, **overrides: Any) -> Media:
-        """Make one.
+        """Generate a `Media`.
 
         Args:
-            prompt: What it is to be, up to 32,000 characters.
+            prompt: Description of the result, up to 32,000 characters.
             overrides: Options of the constructor, for this call only; also `timeout` (as the field) and
-                `extra_headers`, which take precedence over `default_headers` and never hold `Authorization`.
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
 
         Raises:
             InvalidRequestError: If an option is wrong, or the service refuses one.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
-            InvalidResponseError: If what came back is not whole, or something else.
+            InvalidResponseError: If the response is incomplete or not of the expected type.
         """
         options = self._options(overrides)
         return self._run(options, self._generation(prompt, options))
@@ -93,7 +93,7 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     @property
     def InputType(self) -> Any:
-        """What `invoke` takes, for schemas."""
+        """The input types of `invoke`, for schemas."""
         return str | StringPromptValue | ChatPromptValueConcrete | AnyMessage | list[AnyMessage]
 
     def invoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
@@ -109,14 +109,18 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
         return await self.agenerate(prompt_of(input), **overrides)
 
     def _generation(self, prompt: str, options: Any) -> RequestFlow[Media]:
-        """The conversation that makes one; `options` are an instance of `_OPTIONS`."""
+        """The request flow that generates one `Media`; `options` is an instance of `_OPTIONS`."""
         raise NotImplementedError
 
     def _check(self, options: Any) -> None:
-        """Refuse what the model is known not to do. Nothing is read or sent. `options`: an `_OPTIONS`."""
+        """Raise for options that the model is known not to support. Reads and sends nothing.
+
+        Args:
+            options: An instance of `_OPTIONS`.
+        """
 
     def _check_constructor(self) -> None:
-        """Refuse options of the constructor that the model is known not to take. Calls may still override them."""
+        """Raise for constructor options that the model is known not to support. Calls may still override them."""
         self._check(merge_options(self._OPTIONS, self, {}, self._SYNONYMS))
 
     def _run(self, options: MediaOptions, flow: RequestFlow[Media]) -> Media:
@@ -128,24 +132,25 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
             return await self._client_with(options._settings).arun(self._saving(flow))
 
     def _saving(self, flow: RequestFlow[Media]) -> RequestFlow[Media]:
-        """What a flow makes, in a file of `output_folder` if there is one."""
+        """The result of a flow, saved below `output_folder` if that is set."""
         target = self._named_file()
         made = yield from flow
         return made if target is None or made.path is not None else made.moved(made.save(target))
 
     def _named_file(self) -> Path | None:
-        """A name in `output_folder`, which is checked before anything is paid for."""
+        """A new file name in `output_folder`. The folder is checked before anything is paid for."""
         if self.output_folder is None:
             return None
         name = f"{self._CATEGORY}-{secrets.token_hex(6)}"
         return target_path(self.output_folder.expanduser() / name, "")
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
-        """The older hosts have no models to suggest."""
+        """Add similar model names to an error for an unknown model. The legacy hosts have none to suggest."""
         return nullcontext() if self._is_older else suggest_models(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
-        """Precedence: argument of the call, constructor. A random seed is drawn here, once for all attempts."""
+        """Merge the options. Precedence: argument of the call, constructor. A random seed is chosen here, once for all
+        attempts."""
         options = merge_options(self._OPTIONS, self, overrides, self._SYNONYMS)
         if "seed" in self._OPTIONS.model_fields:
             options.seed = resolve_seed(options.seed)  # type: ignore[attr-defined]
@@ -153,7 +158,7 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What LangChain could not write down by itself: references and folders."""
+        """Values that LangChain cannot serialize by itself: references and folders."""
         references = {
             name: reference_to_json(value) for name, value in self if isinstance(value, bytes | Path | Media | list)
         }
@@ -164,11 +169,11 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     def _read(
         self, argument: str, given: References | None, family: str = "image", largest: int | None = None
     ) -> list[str | Media]:
-        """References as public addresses, or as media whose bytes are at hand."""
+        """Read references as public addresses, or as `Media` with their bytes."""
         return ReferenceReader(argument, family, self.reference_folder, self._media_host, largest).all(given)
 
     def _addresses(self, references: Sequence[str | Media]) -> RequestFlow[list[str]]:
-        """The address of each, for routes that take nothing else: what has none is uploaded, once."""
+        """Addresses of references, for routes that take addresses only. A `Media` without one is uploaded once."""
         found = []
         for each in references:
             found.append(

@@ -1,7 +1,7 @@
-"""One lenient reader of base64 and data URIs, as callers, models and providers write them. Pure functions.
+"""A lenient parser of base64 and data URIs, as callers, models and providers write them. Pure functions.
 
-Read are line breaks and spaces, the URL-safe alphabet, percent-encoding, missing padding, `;BASE64`, parameters such as
-`;charset=utf-8`, and data URIs without base64. One form comes out: the plain alphabet, unbroken and padded.
+It accepts line breaks and spaces, the URL-safe alphabet, percent-encoding, missing padding, `;BASE64`, parameters such
+as `;charset=utf-8`, and data URIs without base64. It returns the standard alphabet, without line breaks, padded.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ class DataUri(NamedTuple):
     """The parts of a data URI."""
 
     mime_type: str
-    """In lower case, and its parameters but `charset`; empty where it is not given."""
+    """In lower case, with its parameters except `charset`; empty if absent."""
     base64: str
-    """The bytes, in the plain form."""
+    """The bytes as standard base64."""
 
     def __str__(self) -> str:
         return f"data:{self.mime_type};base64,{self.base64}"
 
 
 def is_data_uri(text: str) -> bool:
-    """Whether a text begins as a data URI does."""
+    """Whether a string starts like a data URI."""
     return re.match(r"\s*data:", text, re.IGNORECASE) is not None
 
 
 def plain_base64(text: str) -> str:
-    """Base64 in the plain form.
+    """Normalize base64 to the standard alphabet, padded.
 
     Raises:
-        ValueError: If it is no base64.
+        ValueError: If the text is not base64.
     """
     if "%" in text:
         text = _unquoted(text).decode("latin-1")
@@ -48,10 +48,10 @@ def plain_base64(text: str) -> str:
 
 
 def read_data_uri(uri: str) -> DataUri:
-    """The parts of a data URI.
+    """Parse a data URI.
 
     Raises:
-        ValueError: If it is no data URI, or holds no valid base64.
+        ValueError: If the text is not a data URI, or contains invalid base64.
     """
     if not is_data_uri(uri):
         raise ValueError("no data URI")
@@ -69,19 +69,19 @@ _STEP = 64 * 1024
 
 
 def _unquoted(text: str) -> bytes:
-    """The bytes of a percent-encoded text, a step at a time: the standard library makes an object of each byte."""
+    """Decode percent-encoding in chunks, since the standard library creates an object per byte."""
     pieces, place = [], 0
     while place < len(text):
         end = place + _STEP
         cut = text.rfind("%", end - 2, end)
-        end = cut if cut > place else end  # not within `%41`
+        end = cut if cut > place else end  # not inside an escape such as `%41`
         pieces.append(unquote_to_bytes(text[place:end]))
         place = end
     return b"".join(pieces)
 
 
 def read_base64(given: Any) -> str:
-    """The base64 of a text or of a data URI, in the plain form.
+    """The standard base64 of a base64 string or of a data URI.
 
     Raises:
         ValueError: If it is neither.
@@ -92,7 +92,7 @@ def read_base64(given: Any) -> str:
 
 
 def decode(given: Any) -> bytes:
-    """The bytes of base64 or of a data URI.
+    """Decode base64 or a data URI.
 
     Raises:
         ValueError: If it is neither.

@@ -1,4 +1,4 @@
-"""How media show themselves in a notebook."""
+"""HTML display of media in notebooks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 MAX_SHOWN_BYTES = 32 * 1024 * 1024
-"""Bytes of sound or film that a notebook takes up into its page; what is larger is shown by its address."""
+"""Bytes of audio or video that a notebook embeds in its page. A larger file is shown by its address."""
 
 MAX_SHOWN_WIDTH = 480
-"""Pixels that a picture is shown at, at most. Its file is whole all the same."""
+"""Maximum display width of an image in pixels. The file itself is not resized."""
 
 
-# How a page shows each kind. Everything is an attribute of one element: markup of a file, or words of a prompt, cannot
-# become markup of the page. `source` comes escaped.
+# HTML of each kind. All data is in attributes of one element, so that markup in a file or prompt cannot become part of
+# the page. `source` is already escaped.
 
 
 def _image_html(media: Media, source: str) -> str:
-    """An SVG too: inside `img` its scripts do not run."""
+    """Also for SVG: scripts do not run inside `img`."""
     return f'<img src="{source}" alt="{html.escape(media.prompt or "")}" style="max-width: {MAX_SHOWN_WIDTH}px">'
 
 
@@ -41,4 +41,4 @@ def download_html(media: Media, source: str) -> str:
 
 
 DISPLAYS = {"image": _image_html, "audio": _audio_html, "video": _video_html, "audio/pcm": download_html}
-"""By kind; no browser plays raw samples."""
+"""By kind. Browsers do not play raw samples."""

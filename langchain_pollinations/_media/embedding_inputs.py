@@ -1,4 +1,4 @@
-"""Inputs of embeddings as JSON of the service, and which models take them."""
+"""Inputs of embeddings in the service's JSON, and checks of which models accept them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from langchain_pollinations.media import Media
 
 One = str | Media | Mapping[str, Any]
 Input = One | Sequence[One]
-"""What gets one vector: a text, a `Media`, a content block of LangChain's, or several of these together."""
+"""Input for one vector: a text, a `Media`, a LangChain content block, or several of these."""
 
 MAX_BATCH = 32
-"""Texts that the service takes in one request."""
+"""Texts that the service accepts in one request."""
 
 MIN_DIMENSIONS = 128
 
@@ -35,14 +35,14 @@ _AS_QUERY: Mapping[str, Mapping[str, str]] = {
 
 
 class EmbeddingOptions(CallOptions):
-    """What can be said of vectors. None means that nothing is sent: the service decides."""
+    """Options of embeddings. None is not sent, and the service applies its default."""
 
     model: str = Field(default="openai/text-embedding-3-small", min_length=1)
     """Canonical id or alias of the model."""
     dimensions: int | None = Field(default=None, ge=MIN_DIMENSIONS)
-    """Numbers in a vector, as many as the model has by default. Some models take a few sizes only."""
+    """Length of a vector; by default that of the model. Some models support only a few lengths."""
     batch_size: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
-    """Texts in one request; `chunk_size` is another name for it."""
+    """Texts in one request. `chunk_size` is an alias."""
     task_type: (
         Literal[
             "SEMANTIC_SIMILARITY",
@@ -56,18 +56,18 @@ class EmbeddingOptions(CallOptions):
         ]
         | None
     ) = None
-    """What the vectors of texts are for, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
-    `RETRIEVAL_QUERY`; every other task is that of documents and queries alike."""
+    """Purpose of the vectors of texts, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
+    `RETRIEVAL_QUERY`; any other task is used for both documents and queries."""
     input_type: Literal["query", "document"] | None = None
-    """On which side of a search the texts stand, for Cohere models. With `document`, `embed_query` sends `query`."""
+    """Role of the texts in a search, for Cohere models. With `document`, `embed_query` sends `query`."""
     max_concurrency: int = Field(default=4, ge=1)
-    """Requests on their way at a time."""
+    """Concurrent requests."""
 
     def body(self) -> Json:
         return self.model_dump(exclude_none=True, exclude={"batch_size", "max_concurrency"})
 
     def as_query(self) -> Self:
-        """The options for what is looked for, where these are for what it is looked for in."""
+        """The options for a query, given the options for documents."""
         own = {name: getattr(self, name) for name in _AS_QUERY}
         return self.model_copy(update={name: _AS_QUERY[name].get(value, value) for name, value in own.items()})
 
@@ -75,19 +75,19 @@ class EmbeddingOptions(CallOptions):
 # --- Inputs -----------------------------------------------------------------------------------------------------------
 
 Encoded = str | list[Json]
-"""A text, or the content parts that together get one vector."""
+"""A text, or the content parts of one vector."""
 
 _MEDIA: Mapping[str, str] = {"text": "text", "image_url": "image", "input_audio": "audio", "video_url": "video"}
-"""What content parts of a type hold, as the lists of models call it."""
+"""Modality of each type of content part, as the model lists name it."""
 
 _VIDEO_TYPES = ("video/mp4", "video/mpeg")
 
 
 def check_text(text: Any, place: str) -> str:
-    """A text that can be embedded.
+    """Validate a text for embedding.
 
     Raises:
-        InvalidRequestError: If it is none, is blank or cannot be written down; the message names `place`.
+        InvalidRequestError: If it is not a string, is blank or cannot be encoded; the message names `place`.
     """
     if not isinstance(text, str):
         raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}", param=place)
@@ -98,10 +98,10 @@ def check_text(text: Any, place: str) -> str:
 
 
 def encode_input(given: Any, place: str) -> Encoded:
-    """One input as the service takes it.
+    """Convert one input to the service's format.
 
     Raises:
-        InvalidRequestError: If it is none, or holds something that has no vector.
+        InvalidRequestError: If it is not a valid input, or contains a part that cannot be embedded.
     """
     if isinstance(given, str):
         return check_text(given, place)
@@ -125,7 +125,7 @@ def _part(block: Any, place: str) -> Json:
 
 
 def _with_sound(block: Any) -> Any:
-    """An audio block whose address is a data URI with its bytes: sound has no part that takes an address."""
+    """Convert an audio block with a data URI to one with base64: audio parts take no address."""
     if not isinstance(block, Mapping) or block.get("type") != "audio" or not isinstance(block.get("url"), str):
         return block
     if not is_data_uri(block["url"]):
@@ -160,12 +160,12 @@ def _either(words: Iterable[object]) -> str:
 
 
 def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> None:
-    """Refuse what a model of the catalogue cannot do. Newer models, and those of the community, are for the service to
-    judge.
+    """Raise for options and inputs that a model of the catalog does not support. Newer models and community models are
+    not known here; the service validates their requests.
 
     Raises:
-        UnsupportedRequestError: If it lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's.
+        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        InvalidRequestError: If the model does not accept a value.
     """
     _check_model(options.model)
     _check_dimensions(options)

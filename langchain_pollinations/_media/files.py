@@ -1,4 +1,4 @@
-"""Files of results: atomic writes, names, and reading below a folder."""
+"""Result files: atomic writes, file names, and path checks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 
 def open_regular_file(path: Path) -> io.BufferedReader:
-    """A regular file, open for reading. A symbolic link is not followed: whoever may write to the folder of a result
-    could lead it to any file.
+    """Open a regular file for reading. A symbolic link is not followed: any process with write access to the result
+    folder could point it at any file.
 
     Raises:
-        OSError: If it cannot be opened, or is no regular file.
+        OSError: If the file cannot be opened, or is not a regular file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():
@@ -32,14 +32,14 @@ def open_regular_file(path: Path) -> io.BufferedReader:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file."""
+    """Read the bytes of a regular file."""
     with open_regular_file(path) as file:
         return file.read()
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """A file beside `target` to write to, which becomes `target` at the end, or vanishes with an error."""
+    """Yield a temporary file beside `target`. It replaces `target` on success and is deleted on error."""
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield part
@@ -50,10 +50,10 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
-    """Where a file goes: `path`, with the suffix where it has none.
+    """Return the path of a new file: `path`, with `suffix` added if it has no suffix.
 
     Raises:
-        OSError: If that is a folder, or its folder does not exist.
+        OSError: If the path is a folder, or its parent folder does not exist.
     """
     target = Path(path)
     if target.is_dir():
@@ -68,7 +68,7 @@ def artifact_error(says: str) -> ValueError:
 
 
 def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
-    """The file that an artifact names, if it is below the folder."""
+    """Resolve the path of an artifact, which must be below the folder."""
     if folder is None:
         raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
     if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):

@@ -29,9 +29,9 @@ EXTENSIONS: Mapping[str, str] = {
 }
 
 _MPEG_FRAMES = (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2, 0xFD, 0xFC, 0xF5, 0xF4)
-"""Second bytes of a frame: layer III of MPEG 1, 2 and 2.5, and layer II, each without and with a checksum."""
+"""Second byte of a frame: layer III of MPEG 1, 2 and 2.5, and layer II, each without and with a checksum."""
 
-# (offset, bytes, type): the first row that fits wins.
+# (offset, bytes, type). The first match wins.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -59,7 +59,7 @@ _BRANDS: Mapping[bytes, str] = {
     **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), "audio/mp4"),
     **dict.fromkeys((b"mif1", b"msf1", b"miaf"), "image/heif"),
 }
-"""What brands of an ISO base media file (MP4 and its kin) say, the most telling first: `mif1` stands beside `avif`."""
+"""Brands of ISO base media files (MP4 and related formats), most specific first: AVIF files also list `mif1`."""
 
 SUFFIX_TYPES: Mapping[str, Sequence[str]] = {
     **{suffix: (mime_type,) for mime_type, suffix in EXTENSIONS.items() if mime_type != "audio/mp4"},
@@ -77,14 +77,14 @@ SUFFIX_TYPES: Mapping[str, Sequence[str]] = {
     ".heic": ("image/heic", "image/heif"),
     ".heif": ("image/heif", "image/heic"),
 }
-"""MIME types that a suffix stands for."""
+"""MIME types of a file suffix."""
 
 SNIFFED_BYTES = 4096
-"""Bytes at a file's start that are enough to sniff it."""
+"""Bytes at the start of a file that are enough to detect its type."""
 
 
 def sniff(data: bytes) -> str | None:
-    """MIME type that the bytes themselves show, or None. What a header claims is not asked."""
+    """Detect the MIME type from the bytes; None if unknown. Headers are ignored."""
     for offset, signature, mime_type in _SIGNATURES:
         if data.startswith(signature, offset):
             return mime_type
@@ -97,11 +97,11 @@ def sniff(data: bytes) -> str | None:
 
 
 def _type_by_brands(data: bytes) -> str:
-    """MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
+    """The MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
     size = min(int.from_bytes(data[:4], "big"), len(data))
     major, *compatible = [data[8:12], *(data[place : place + 4] for place in range(16, size - 3, 4))]
     known = (kind for brand, kind in _BRANDS.items() if brand in compatible)
     by_major = _BRANDS.get(major)
-    if by_major == "image/heif":  # any image may be inside
+    if by_major == "image/heif":  # a generic brand: the file may contain any image format
         return next((kind for kind in known if kind.startswith("image/")), by_major)
     return by_major or next(known, "video/mp4")

@@ -1,4 +1,4 @@
-"""Whether the bytes of a file are whole."""
+"""Checks that the bytes of a file are complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from langchain_pollinations._media.wav import has_all_samples
 
 
 def is_whole(data: bytes, mime_type: str) -> bool:
-    """Whether a file has its end. True for types whose end cannot be told from a glance."""
+    """Whether a file is complete. True for types whose end cannot be checked quickly."""
     match mime_type:
         case "image/png":
             return _has_png_end(data)
@@ -35,7 +35,7 @@ def is_whole(data: bytes, mime_type: str) -> bool:
     return True
 
 
-# What stands behind the end of an image is no part of it: padding, a thumbnail, a second image.
+# Bytes after the end of an image are ignored: padding, a thumbnail, a second image.
 
 
 def _has_png_end(data: bytes) -> bool:
@@ -49,7 +49,7 @@ def _has_png_end(data: bytes) -> bool:
 
 
 def _has_jpeg_end(data: bytes) -> bool:
-    """Whether an end follows the image's own data; that of a thumbnail in its head does not count."""
+    """Whether the image's own data has an end marker. The end of a thumbnail in the header does not count."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         if data[place + 1] == 0xFF:  # fill bytes before a marker
@@ -73,7 +73,7 @@ def _has_gif_end(data: bytes) -> bool:
         match data[place]:
             case 0x3B:
                 return True
-            case 0x2C:  # an image, its colours, and the size of its codes
+            case 0x2C:  # an image descriptor, its colour table, and the LZW code size
                 place += 11 + _gif_colours(data[place + 9 : place + 10])
             case 0x21:
                 place += 2
@@ -86,12 +86,12 @@ def _has_gif_end(data: bytes) -> bool:
 
 
 def _gif_colours(flags: bytes) -> int:
-    """Bytes of a table of colours."""
+    """Bytes of a colour table."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def has_all_boxes(file: io.BufferedIOBase) -> bool:
-    """Whether an MP4 holds its table of contents (`moov`) and ends where its last box does. Only heads are read."""
+    """Whether an MP4 contains its index (`moov`) and ends with its last box. Only box headers are read."""
     end = file.seek(0, os.SEEK_END)
     place, kinds = 0, set()
     while place < end:
@@ -99,7 +99,7 @@ def has_all_boxes(file: io.BufferedIOBase) -> bool:
         size, kind = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
         if size == 1:  # the real size follows as 64 bits
             (size,) = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))
-        elif size == 0:  # this box takes the rest
+        elif size == 0:  # this box extends to the end of the file
             size = end - place
         if size < 8:
             return False
@@ -117,7 +117,8 @@ _PLY_SIZES: Mapping[str, int] = {
 
 
 def _has_all_elements(data: bytes) -> bool:
-    """Whether a PLY holds as much as its head announces; lists, whose length that does not tell, at their shortest."""
+    """Whether a PLY contains all data that its header announces. Lists have no announced length; they count as one
+    length field each, the minimum."""
     head, end, rest = data.partition(b"end_header")
     body = rest.partition(b"\n")[2]
     elements = count = needed = 0
@@ -144,7 +145,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
         lead, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
         if lead != 0xFF:
             return None
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame, not one of its tables
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame; the excluded are tables
             return width, height
-        place += 1 if marker == 0xFF else 2 + length  # any number of them may stand before a marker
+        place += 1 if marker == 0xFF else 2 + length  # any number of fill bytes may precede a marker
     return None

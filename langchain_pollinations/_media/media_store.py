@@ -1,4 +1,4 @@
-"""Where tools find what others have made: a model names it by its id, and never sees its bytes."""
+"""Store of generated media for tools: a model refers to media by id, and never receives the bytes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 class MediaStore:
-    """The newest media of some tools by id: 50 at most, and 32 MiB. A pickle of it is empty."""
+    """The newest media of a set of tools, by id: at most 50 items and 32 MiB. Its pickle is empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: dict[str, Media] = {}
 
     def __eq__(self, other: object) -> bool:
-        """It holds nothing that tells two tools apart."""
+        """Any two stores are equal, so that they do not affect the equality of tools."""
         return isinstance(other, MediaStore)
 
     __hash__ = object.__hash__
@@ -30,8 +30,11 @@ class MediaStore:
         return MediaStore, ()
 
     def keep(self, media: Media, secret: str = "\0") -> str:
-        """The id of a media, by which it is found from now on: that of its address, so that it means the same to the
-        service's media host; a digest of the bytes where it has none, or where it holds the secret."""
+        """Store a `Media` and return its id.
+
+        The id is the last part of its address, so that it identifies the same file on the service's media host. It is a
+        digest of the bytes if there is no address, or if that part contains `secret`.
+        """
         name = _id_of(media, secret)
         with self._lock:
             self._kept.pop(name, None)
@@ -43,7 +46,7 @@ class MediaStore:
         return name
 
     def find(self, reference: str) -> Media | None:
-        """The media of an id or address; None for one that is not here (any more)."""
+        """The `Media` with this id or address; None if it is not stored, or no longer."""
         with self._lock:
             named, at_end = self._kept.get(reference), self._kept.get(reference.rpartition("/")[2])
         return at_end if named is None and at_end is not None and at_end.url == reference else named
@@ -56,7 +59,7 @@ def _id_of(media: Media, secret: str) -> str:
 
 
 def _digest(media: Media) -> hashlib._Hash:
-    """The digest of the bytes. A file is read piece by piece."""
+    """The digest of the bytes. A file is read in chunks."""
     if media.path is None:
         return hashlib.sha256(media.data)
     with open_regular_file(media.path) as file:

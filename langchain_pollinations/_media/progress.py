@@ -1,4 +1,4 @@
-"""What is seen of a call that takes minutes: a bar, a line, or a function of the caller's that is told."""
+"""Progress of slow requests: a progress bar, a line on stderr, or a callback of the caller."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations.errors import InvalidRequestError
 
 REFRESH_INTERVAL = 0.5
-"""Seconds between two looks at the clock of a bar."""
+"""Seconds between two refreshes of the bar."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a call is."""
+    """Progress of a request."""
 
     stage: Literal["queued", "waiting", "receiving", "done"]
-    """`queued` before an older host may be asked, `waiting` while the service works, `receiving` while bytes come,
-    `done` once all is well."""
+    """`queued` while the rate limiter of a legacy host delays the request, `waiting` while the service works,
+    `receiving` while bytes arrive, `done` after success."""
     seconds: float
-    """Since the call began; while `queued`, since it stands in line."""
+    """Seconds since the start of the call; while `queued`, since it entered the queue."""
     received: int = 0
-    """Bytes that have come. A repeat after a lost connection begins at 0 again."""
+    """Bytes received so far. A retry after a lost connection starts at 0 again."""
     total: int | None = None
-    """Bytes that there will be, where that is known."""
+    """Total bytes of the response, if known."""
     left: float | None = None
-    """While `queued`, seconds until its turn, as far as known: who is before it may take longer."""
+    """While `queued`, the expected seconds until the request is sent. Requests ahead in the queue may take longer."""
 
 
 ProgressFunction: TypeAlias = Callable[[Progress], None]
 ShowProgress: TypeAlias = bool | ProgressFunction | None
-"""None for a bar (while `queued`, a line) where somebody sees it, True for it in any case, False for nothing, or who is
-told."""
+"""None shows a bar (while `queued`, a line) if stderr is a terminal or a notebook, True shows it always, False never.
+A function is called with each `Progress`."""
 
 
 def check_progress(show: ShowProgress) -> None:
-    """Raise a `ValueError` for a function whose calls would have to be awaited, which nobody does."""
+    """Raise a `ValueError` for an async function, which would never be awaited."""
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
         raise ValueError("progress: takes a plain function, not an async one: nobody would await it")
 
 
 @contextmanager
 def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
-    """What is to be told of the bytes that arrive, inside of the call that it is about; None if nobody looks.
+    """Yield the callback for received bytes, to be used around one request; None if no progress is shown.
 
-    Everything is told in the thread, and between the steps of the event loop, in which the bytes come.
+    The callback runs in the thread, or between the steps of the event loop, that receives the bytes.
 
     Raises:
-        InvalidRequestError: If the function to be told is an async one.
-        ImportError: If a bar is asked for without tqdm.
+        InvalidRequestError: If the function is async.
+        ImportError: If a bar is requested and tqdm is not installed.
     """
     try:
         check_progress(show)
@@ -75,7 +75,7 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
 
 @contextmanager
 def _reporting(tell: ProgressFunction) -> Iterator[OnProgress]:
-    """The stages in their order; `done` only where no error came."""
+    """Report the stages in order; `done` only if no exception was raised."""
     since = time.monotonic()
     count: tuple[int, int | None] = 0, None
 
@@ -89,13 +89,14 @@ def _reporting(tell: ProgressFunction) -> Iterator[OnProgress]:
     tell(Progress("done", time.monotonic() - since, *count))
 
 
-# --- What is shown ----------------------------------------------------------------------------------------------------
+# --- Display ----------------------------------------------------------------------------------------------------------
 
 
 def show_line(show: ShowProgress, words: str) -> None:
-    """Write one plain line to stderr: where somebody sees it, in any case, or never. A function is not told of it."""
+    """Write one plain line to stderr: None on a terminal or in a notebook, True always, False never. A function gets no
+    line."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
-        sys.stderr.write(f"{words}\n")  # in one piece: lines of several threads do not run into one another
+        sys.stderr.write(f"{words}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()
 
 
@@ -110,23 +111,23 @@ def _is_notebook() -> bool:
 
 
 def _is_bar_seen() -> bool:
-    """Whether there is a bar to show, and somebody who sees it."""
+    """Whether tqdm is installed and its bar would be visible."""
     return find_spec("tqdm") is not None and (_has_widgets() or _is_terminal())
 
 
 def _has_widgets() -> bool:
-    """Whether this is a notebook whose bars are widgets. Without ipywidgets tqdm would warn instead of showing one."""
+    """Whether this is a notebook that can show widgets. Without ipywidgets, tqdm warns instead of showing a bar."""
     return _is_notebook() and find_spec("ipywidgets") is not None
 
 
 @contextmanager
 def _bar() -> Iterator[_Bar]:
-    """A bar that vanishes at the end, whichever that is."""
+    """A bar that is removed at the end, also after an error."""
     try:
-        tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # which takes a while: not before
+        tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # imported late, since it is slow
     except ImportError as error:
         raise ImportError("progress=True shows a bar of tqdm: pip install tqdm, or give a function to call") from error
-    own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # its thread would outlive the bar, and ours does its work
+    own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread: it outlives the bar; `_Bar` refreshes
     bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
     try:
         bar.start()
@@ -136,7 +137,7 @@ def _bar() -> Iterator[_Bar]:
 
 
 class _Bar:
-    """A bar of tqdm, and a thread that lets its clock go on while nothing comes."""
+    """A tqdm bar, and a thread that refreshes its clock while no bytes arrive."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
@@ -162,6 +163,6 @@ class _Bar:
         self._bar.set_description("receiving", refresh=False)
         if progress.total is not None and progress.total != self._bar.total:
             since = self._bar.start_t
-            self._bar.reset(progress.total)  # the only way in which a widget learns of it
+            self._bar.reset(progress.total)  # a widget updates its total only on reset
             self._bar.start_t = since
         self._bar.update(progress.received - self._bar.n)

@@ -1,4 +1,4 @@
-"""Prompts, and addresses that carry them."""
+"""Prompts, and URLs that contain them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from langchain_pollinations.errors import InvalidRequestError
 
 MAX_PROMPT = 32_000
 MAX_URL = 2000
-"""Characters of an address; a longer prompt goes by POST. The edge of the service takes about 16 KB, proxies less."""
+"""Characters of a URL; a longer prompt is sent by POST. The edge of the service accepts about 16 KB, proxies less."""
 
 
 Prompt: TypeAlias = str | PromptValue | BaseMessage | Sequence[BaseMessage]
-"""Input of a wrapper as a runnable: of prompt values and messages, the text is the prompt."""
+"""Input of a wrapper as a Runnable. The prompt of prompt values and messages is their text."""
 
 
 def prompt_of(given: Any) -> Any:
-    """The text of a prompt value, a message or a list of messages, a paragraph each; anything else as it is."""
+    """The text of a prompt value, message or list of messages, one paragraph each; other values unchanged."""
     if isinstance(given, PromptValue):
         given = given.to_messages()
     messages = [given] if isinstance(given, BaseMessage) else given
@@ -37,10 +37,10 @@ def prompt_of(given: Any) -> Any:
 
 
 def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -> str:
-    """The prompt, if it is one.
+    """Validate a prompt and return it.
 
     Raises:
-        InvalidRequestError: If it is empty, too long, or holds half a character or a null byte.
+        InvalidRequestError: If it is empty, too long, or contains a lone surrogate or a null byte.
     """
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidRequestError(f"{name} must be a text that is not empty", param=name)
@@ -53,24 +53,24 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
 
 
 def quote_prompt(prompt: str) -> str | None:
-    """A prompt for the path of an address; None for one that a path cannot carry.
+    """Percent-encode a prompt for the path of a URL; None if a path cannot carry it.
 
-    The service decodes the path twice, so `%` is not safe; `.` and `..` between slashes vanish on the way. A prompt may
-    equal a route.
+    The service decodes the path twice, so `%` is not safe. `.` and `..` between slashes are removed in transit. A
+    prompt may also equal a route of the service.
     """
     return None if "%" in prompt or has_dot_segments(prompt) or is_route(prompt) else quote(prompt, safe="")
 
 
 def is_route(prompt: str) -> bool:
-    """Whether a GET with the prompt as its path is another route of the service: `/image/models` is a list."""
+    """Whether a GET with the prompt as its path is another route of the service: `/image/models` lists the models."""
     return prompt.strip("/ \t\r\n").lower() == "models"
 
 
 def has_dot_segments(prompt: str) -> bool:
-    """Whether there is a `.` or `..` between slashes, which addresses lose on the way."""
+    """Whether a prompt contains `.` or `..` between slashes, which are removed from URLs in transit."""
     return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
 
 
 def join_urls(addresses: Sequence[str]) -> str:
-    """Addresses for a parameter that takes several. A comma would part one in two."""
+    """Join URLs for a parameter that takes several. Commas are escaped, since the service splits at them."""
     return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)

@@ -1,4 +1,4 @@
-"""Recordings that callers give to be transcribed."""
+"""Recordings for transcription: reading, type detection, file names."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeEr
 from langchain_pollinations.media import Media
 
 Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
-"""A blob of LangChain's, a `Media`, bytes, or the path of a file."""
+"""A LangChain `Blob`, a `Media`, bytes, or the path of a file."""
 
 
 MAX_RECORDING_BYTES = 100 * 1024 * 1024
-"""Bytes of a recording; the edge of the service takes no more."""
+"""Maximum bytes of a recording; the edge of the service accepts no more."""
 
 WARN_BYTES = 25 * 1000 * 1000
-"""Bytes of a recording that the service documents. Larger ones are sent with a warning: no limit is known to be
-enforced below that of the edge."""
+"""Maximum bytes of a recording that the service documents. Larger recordings are sent with a warning: no lower limit
+than that of the edge is known to be enforced."""
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "audio/mpeg": ("mp3", "mpga", "mpeg"),
@@ -42,16 +42,16 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "video/mpeg": ("mpeg",),
     "video/webm": ("webm",),
 }
-"""What files of a type may be called; the first suffix names a file that has none of them."""
+"""File suffixes of each type. The first is used for a file that has none of them."""
 
 DEFAULT_SUFFIXES = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
-"""Suffixes that models take where `data/abilities.json` does not say which (`recordings`)."""
+"""Suffixes that a model accepts if `data/abilities.json` does not list them (`recordings`)."""
 
 MAX_NAME = 255
-"""Characters of a file's name."""
+"""Characters of a file name."""
 
 
-# --- What a model can -------------------------------------------------------------------------------------------------
+# --- Model abilities --------------------------------------------------------------------------------------------------
 
 
 def transcribes(model: Model) -> bool | None:
@@ -62,7 +62,7 @@ def transcribes(model: Model) -> bool | None:
 
 
 def _recordings(model: str) -> Sequence[str]:
-    """Suffixes of the files that a model takes."""
+    """Suffixes of the files that a model accepts."""
     suffixes: Sequence[str] = abilities(model).get("recordings", DEFAULT_SUFFIXES)
     return suffixes
 
@@ -72,24 +72,24 @@ def _recordings(model: str) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class RecordingFile:
-    """A recording as it is sent, and what its document is to tell of it."""
+    """A recording as sent, and the metadata of its document."""
 
     data: bytes = field(repr=False)
     name: str
-    """What the part of the form is called; the service and its models go by its suffix."""
+    """File name of the form part. The service and its models use its suffix."""
     mime_type: str
-    """Found from the bytes."""
+    """Detected from the bytes."""
     told: Mapping[str, Any]
-    """Metadata of the blob, with its source."""
+    """Metadata of the blob, including its source."""
 
 
 def read_recording(recording: Any, model: str) -> RecordingFile:
-    """The bytes of a recording, if the model takes such.
+    """Read a recording, and check that the model accepts it.
 
     Raises:
-        InvalidRequestError: If it is empty, an address, or nothing that the service takes.
-        UnsupportedRequestError: If it is a recording that other models take; it names them.
-        PayloadTooLargeError: If it is larger than the service takes.
+        InvalidRequestError: If it is empty, an address, or of a type that the service does not accept.
+        UnsupportedRequestError: If only other models accept it; the message names them.
+        PayloadTooLargeError: If it is larger than the service accepts.
         OSError: If the file cannot be read.
     """
     blob = _as_blob(recording)
@@ -146,9 +146,9 @@ def _check_size(size: int) -> None:
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
-    """The recording's own name where its suffix is that of its bytes, else a name with such a suffix.
+    """The recording's own file name if its suffix matches its bytes, else a name with a matching suffix.
 
-    Some providers read the format from the name, and the service calls a part without a name `audio.mp3`.
+    Some providers take the format from the name, and the service names a part without a file name `audio.mp3`.
     """
     name = PurePath(str(blob.path or blob.source or "")).name
     suffix = name.rpartition(".")[2].lower()
@@ -168,7 +168,7 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether a form may carry the name of a file."""
+    """Whether a form can contain this file name."""
     return name.isprintable() and len(name) <= MAX_NAME and not re.search(r"[\"\\/]", name)
 
 

@@ -1,4 +1,4 @@
-"""What callers may give as a picture, film or sound: an address, bytes, a file, a `Media`."""
+"""Image, video and audio references of the caller: an address, bytes, a file or a `Media`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from langchain_pollinations.media import Media
 
 
 def reference_to_json(given: Any) -> Any:
-    """A reference, or a list of some, as a wrapper that is written down holds it: bytes as a data URI."""
+    """Convert a reference or a list of references to JSON, for a serialized wrapper: bytes become a data URI."""
     if isinstance(given, list):
         return [reference_to_json(each) for each in given]
     if isinstance(given, bytes):
@@ -37,21 +37,21 @@ def reference_to_json(given: Any) -> Any:
 Reference: TypeAlias = Annotated[
     str | bytes | Path | InstanceOf[Media], PlainSerializer(reference_to_json, when_used="json")
 ]
-"""A picture, film or sound: a public address (http, https), a data URI, bytes, a file, or a `Media`. A text that is no
-address is the path of a file. Files are read only below the folder that the developer named."""
+"""A reference image, video or audio: a public address (http, https), a data URI, bytes, a file, or a `Media`. A string
+that is not an address is the path of a file. Files are read only below the folder that the developer configured."""
 
 References: TypeAlias = Reference | list[Reference]
 
 FAMILY_NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
-"""What each family of types is called in errors."""
+"""Name of each family of MIME types in errors."""
 
 MIB = 1024 * 1024
 
 MAX_BYTES: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 400 * MIB}
-"""Bytes of one file, by family. The service takes films of 400 MiB, and sound of 100 MiB."""
+"""Bytes of one file, by family. The service takes videos of 400 MiB and audio of 100 MiB."""
 
 MAX_TOTAL_BYTES: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
-"""Bytes of all files of one argument together. A language model may have written their names."""
+"""Bytes of all files of one argument together. Limited because a language model may have written the paths."""
 
 MAX_PATH = 4096
 """Characters of a path."""
@@ -60,28 +60,28 @@ MAX_URL = 8192
 """Characters of an address."""
 
 MAX_REFERENCES = 32
-"""References of one argument. Models that the catalogue knows take fewer."""
+"""References of one argument. Models in the catalog have lower limits."""
 
 
 @dataclass(frozen=True)
 class ReferenceReader:
-    """How the references of one argument are read."""
+    """Reads the references of one argument."""
 
     argument: str
-    """Its name, for errors."""
+    """Name of the argument, for errors."""
     family: str
-    """`image`, `audio` or `video`: what they must be."""
+    """The required family of MIME types: `image`, `audio` or `video`."""
     folder: Path | None
-    """Below which files may be read; None for nowhere."""
+    """Files are read only below this folder; None allows no files."""
     own: str
-    """Address of the service's media host, as good as public wherever it is."""
+    """Address of the service's media host. It counts as public even where it is local."""
     largest: int | None = None
-    """Bytes of one file; by default those of the family."""
+    """Maximum bytes of one file; by default the limit of the family."""
 
     def all(self, given: References | None) -> list[str | Media]:
-        """Each reference as a public address, or as a `Media` whose bytes are at hand.
+        """Read each reference as a public address, or as a `Media` with its bytes.
 
-        Number and sizes are checked before a file is read, and a file that is named twice is read once.
+        The number and the sizes are checked before any file is read. A file that is given twice is read once.
         """
         listed = as_list(given)
         if len(listed) > MAX_REFERENCES:
@@ -94,11 +94,11 @@ class ReferenceReader:
         return [read[key] for key in keys]
 
     def one(self, given: Any) -> str | Media:
-        """A public address, or a `Media` whose bytes are at hand.
+        """Read one reference as a public address, or as a `Media` with its bytes.
 
         Raises:
-            InvalidRequestError: If it is of the wrong kind, an address that the service could not fetch, or a file
-                that may not be read.
+            InvalidRequestError: If the reference is of the wrong type, an address that the service cannot fetch, or a
+                file that may not be read.
         """
         if isinstance(given, Media):
             return self._checked(given)
@@ -109,7 +109,7 @@ class ReferenceReader:
         if not isinstance(given, str):
             raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
         if is_data_uri(given):
-            if len(given) > 3 * (self.largest or MAX_BYTES[self.family]):  # a byte takes up to three characters
+            if len(given) > 3 * (self.largest or MAX_BYTES[self.family]):  # one byte takes up to three characters
                 raise self._wrong(f"the data URI has {len(given):,} characters, which is more than is read")
             return self._of_bytes(self._uri_bytes(given))
         self._check_public(given)
@@ -119,7 +119,7 @@ class ReferenceReader:
         return isinstance(given, Path) or (isinstance(given, str) and not is_url(given))
 
     def _size(self, given: Any) -> int:
-        """Bytes that have to be read from a file; 0 for anything else."""
+        """Bytes to read from a file; 0 for other references."""
         if isinstance(given, Media):
             return 0 if given.path is None else given.size
         if not self._names_file(given):
@@ -141,7 +141,7 @@ class ReferenceReader:
             raise self._wrong(f"takes a {FAMILY_NOUNS[self.family]}, and this is {given.mime_type[:60]}")
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
-        # Something else may stand under the path by now.
+        # The file under this path may have been replaced since.
         if given.size > (self.largest or MAX_BYTES[self.family]):
             raise self._wrong(f"the file of this media has {given.size:,} bytes, which is more than is read")
         try:
@@ -155,10 +155,10 @@ class ReferenceReader:
         return Media(data=data, mime_type=self._type(data, len(data)))
 
     def _type(self, head: bytes, size: int) -> str:
-        """MIME type of a file by its beginning, if it is of the family."""
+        """The MIME type of a file, detected from its first bytes. It must be of the family."""
         mime_type = sniff(head)
         if mime_type == "video/mp4" and self.family == "audio":
-            mime_type = "audio/mp4"  # the container does not tell at its head
+            mime_type = "audio/mp4"  # the header of an MP4 does not show whether it holds audio or video
         if mime_type is None:
             raise self._wrong(f"these {size} bytes are no {FAMILY_NOUNS[self.family]} that is known here")
         if not mime_type.startswith(f"{self.family}/"):
@@ -172,7 +172,7 @@ class ReferenceReader:
             raise self._wrong("the data URI holds no valid base64") from error
 
     def _in_file(self, path: Path) -> Media:
-        """The bytes of a file, which is read only if its size and its beginning are right."""
+        """Read a file, after a check of its size and of its first bytes."""
         with self._opened(path) as file:
             size = self._file_size(file, path)
             head = file.read(SNIFFED_BYTES)
@@ -181,7 +181,7 @@ class ReferenceReader:
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[BinaryIO]:
-        """A file below the folder. It is the file that was checked: no part of its path is a symbolic link."""
+        """Open a file below the folder. The opened file is the checked one: no part of its path is a symbolic link."""
         name = _quote(path)
         if self.folder is None:
             raise self._wrong(
@@ -190,7 +190,7 @@ class ReferenceReader:
             )
         if len(str(path)) > MAX_PATH:
             raise self._wrong(f"the path has {len(str(path)):,} characters; at most {MAX_PATH:,} are taken")
-        if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # whoever resolves one asks another machine, with our password
+        if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # resolving a UNC path sends credentials to another machine
             raise self._wrong(f"{name} is no name of a file in reference_folder, but one of a network or device")
         folder = self.folder.expanduser().resolve()
         try:
@@ -204,11 +204,11 @@ class ReferenceReader:
             raise self._wrong(f"{name} cannot be read: {reason}") from error
         except InvalidRequestError:
             raise
-        except (ValueError, RuntimeError) as error:  # half a character, a home of nobody, a link to itself
+        except (ValueError, RuntimeError) as error:  # lone surrogate, home of an unknown user, symbolic link loop
             raise self._wrong(f"{name} is no file in reference_folder ({folder.name})") from error
 
     def _check_public(self, address: str) -> None:
-        """Refuse addresses that the service, which fetches them itself, could not or would not fetch."""
+        """Raise for addresses that the service, which fetches them itself, cannot or does not fetch."""
         if len(address) > MAX_URL:
             raise self._wrong(f"the address has {len(address):,} characters; at most {MAX_URL:,} are taken")
         try:
@@ -232,12 +232,12 @@ def as_list(given: References | None) -> list[Reference]:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is an address of whatever kind, and no path of a file."""
+    """Whether a string is an address with any scheme, rather than a file path."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", text) is not None or is_data_uri(text)
 
 
 def check_schemes(argument: str, given: References | None) -> None:
-    """Raise a `ValueError` for an address of a kind that the service does not fetch, such as `ftp://`."""
+    """Raise a `ValueError` for an address with a scheme that the service does not fetch, such as `ftp://`."""
     for each in as_list(given):
         if isinstance(each, str) and is_url(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
             raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")
@@ -248,11 +248,11 @@ def _quote(path: Path) -> str:
 
 
 def _open_below(folder: Path, inner: Path) -> int:
-    """Descriptor of a regular file. Each part of its path is opened in the folder before it, and none may be a symbolic
-    link, so that a link that was put there meanwhile leads nowhere.
+    """Open a regular file and return its descriptor. Each part of the path is opened relative to its parent folder and
+    must not be a symbolic link, so a link that is created in the meantime is not followed.
 
     Raises:
-        OSError: If it cannot be opened or is no regular file.
+        OSError: If the file cannot be opened or is not a regular file.
     """
     is_walked = os.open in os.supports_dir_fd
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

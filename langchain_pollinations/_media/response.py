@@ -1,4 +1,4 @@
-"""Media of a response."""
+"""Parsing of media responses."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from langchain_pollinations._transport.error_response import parse_json, unexpec
 from langchain_pollinations.errors import InvalidResponseError
 from langchain_pollinations.media import Media
 
-# --- Answers ----------------------------------------------------------------------------------------------------------
+# --- Responses --------------------------------------------------------------------------------------------------------
 
 
 def parse_media(
     response: httpx.Response, data: bytes | Path, family: str, prompt: str | None, options: Any, **known: Any
 ) -> Media:
-    """The media of an answer, with all that its headers tell.
+    """Build the `Media` of a response, with the metadata of its headers.
 
     Args:
-        response: The answer; its body is looked at only where it turns out to be no media.
+        response: The response. Its body is read only if it turns out not to be media.
         data: The bytes, or the file that holds them.
-        family: What is expected: `image`, `audio`, `video` or `model`.
-        prompt: What was asked for; None where that was no words.
-        options: With which options.
-        known: Other fields of `Media`; `metadata` is added to that of the headers.
+        family: The expected family of MIME types: `image`, `audio`, `video` or `model`.
+        prompt: The prompt; None if the request had no text prompt.
+        options: The options of the request.
+        known: Other fields of `Media`; `metadata` is merged over the metadata of the headers.
 
     Raises:
-        PollinationsError: What an error object in the body stands for.
-        InvalidResponseError: If the body is anything else: a page, nothing, half a picture.
+        PollinationsError: If the body is an error object; the class depends on the error.
+        InvalidResponseError: If the body is anything else: an HTML page, empty, an incomplete image.
     """
     head, size = _head(data)
-    if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw samples may begin with a brace
+    if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw PCM samples may also begin with a brace
         response = with_body(response, _first_bytes(data))
         parse_json(response, FAMILY_NOUNS[family])
     mime_type = _mime_type(response, head, family)
@@ -75,7 +75,7 @@ def _head(data: bytes | Path) -> tuple[bytes, int]:
 
 
 def _first_bytes(data: bytes | Path) -> bytes:
-    """What an error is to tell of a body: its beginning, where that is in a file."""
+    """The part of a body to include in an error: all bytes, or the first MiB of a file."""
     if isinstance(data, bytes):
         return data
     with data.open("rb") as file:
@@ -83,11 +83,11 @@ def _first_bytes(data: bytes | Path) -> bytes:
 
 
 def _mime_type(response: httpx.Response, head: bytes, family: str) -> str | None:
-    """What the bytes are, if that is of the family; raw samples of sound are known by the header alone."""
+    """The MIME type of the bytes if it is of the family. Raw audio samples are recognized by the header only."""
     found = sniff(head)
     if family == "audio":
         if found == "video/mp4":
-            return "audio/mp4"  # AAC comes in such a container
+            return "audio/mp4"  # AAC arrives in an MP4 container
         said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if found is None and head and said in ("audio/pcm", "audio/l16"):
             return "audio/pcm"
@@ -111,7 +111,7 @@ _METADATA_HEADERS = (
 
 
 def metadata(headers: httpx.Headers) -> dict[str, Any]:
-    """What headers tell of how a result came to be: `x-usage-*`, `cache_type`, the voice, ids of a song."""
+    """The metadata of response headers: `x-usage-*`, `cache_type`, the voice, ids of a song."""
     found: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
     if cache_type := headers.get("x-cache-type"):
         found["cache_type"] = cache_type
@@ -121,7 +121,7 @@ def metadata(headers: httpx.Headers) -> dict[str, Any]:
 
 
 def revision(item: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """What the JSON of `/v1/images/...` tells of a prompt that was changed on the way."""
+    """The revised prompt of a `/v1/images/...` response; empty if the prompt was not changed."""
     revised = item.get("revised_prompt")
     return {"revised_prompt": revised} if revised and revised != prompt else {}
 

@@ -1,4 +1,4 @@
-"""Texts as parts of one request each, cut where a speaker would breathe, and the turns of a dialogue."""
+"""Splits text into parts for one request each, at natural pauses, and parses and splits dialogues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from langchain_pollinations.errors import InvalidRequestError
 
-# Where a text may be cut, best first: behind a sentence or a line, behind a clause, between two words.
+# Where a text may be split, best first: after a sentence or at a line break, after a clause, between words.
 _BREAKS = tuple(
     map(
         re.compile,
@@ -24,15 +24,15 @@ _JOINER = "\u200d"
 
 
 def size(text: str) -> int:
-    """Characters of a text as the service counts them: in UTF-16, where an emoji is two."""
+    """Number of characters as the service counts them: UTF-16 code units, where an emoji counts as two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def split_text(text: str, most: int) -> list[str]:
-    """A text in parts of at most `most` characters (see `size`), at least 2.
+    """Split a text into parts of at most `most` characters (see `size`); `most` must be at least 2.
 
-    The parts are slices of the text, in its order. None is empty, and none begins or ends with whitespace; what lies
-    between two of them, before the first and behind the last is whitespace and nothing else.
+    The parts are slices of the text, in order. No part is empty, or begins or ends with whitespace. The text between
+    two parts, before the first and after the last is whitespace only.
     """
     parts, rest = [], text.strip()
     while size(rest) > most:
@@ -43,7 +43,7 @@ def split_text(text: str, most: int) -> list[str]:
 
 
 def _cut(text: str, most: int) -> int:
-    """Where the first part of a text ends that is too long for one."""
+    """The index at which to end the first part of a text that is too long."""
     fits = _longest_prefix(text, most)
     for pattern in _BREAKS:
         ends = [found.end() for found in pattern.finditer(text, 0, fits + 1) if found.end() <= fits]
@@ -53,13 +53,14 @@ def _cut(text: str, most: int) -> int:
 
 
 def _longest_prefix(text: str, most: int) -> int:
-    """How many code points at the start of a text take no more than `most` characters."""
+    """The number of code points at the start of a text that take at most `most` characters."""
     units = text[:most].encode("utf-16-le", "surrogatepass")
     return max(len(units[: 2 * most].decode("utf-16-le", "ignore")), 1)
 
 
 def _between_characters(text: str, end: int) -> int:
-    """The last place up to `end` that takes no accent, joiner or skin tone off its character; `end` if all do."""
+    """The last index up to `end` that does not separate an accent, joiner or skin tone from its character; `end` if
+    there is none."""
     place = end
     while place > 0 and _belong_together(text[place - 1], text[place]):
         place -= 1
@@ -75,21 +76,21 @@ def _belong_together(before: str, after: str) -> bool:
 
 
 class DialogueTurn(NamedTuple):
-    """What one voice says before the next does."""
+    """The words of one voice until the next voice speaks."""
 
     voice: str
     text: str
 
     def __str__(self) -> str:
-        """A line of a dialogue, as the service takes it."""
+        """The line of a dialogue, in the service's format."""
         return f"{self.voice}: {self.text}"
 
 
 def parse_dialogue(given: Any) -> list[DialogueTurn]:
-    """The turns of a dialogue: lines of `voice: words`, or pairs of a voice and its words.
+    """Parse a dialogue: lines of the form `voice: words`, or pairs of a voice and its words.
 
     Raises:
-        InvalidRequestError: If a line or a pair is none.
+        InvalidRequestError: If a line or a pair has another form.
     """
     if isinstance(given, str):
         lines = re.split(r"\r\n|\r|\n", given)
@@ -111,7 +112,7 @@ def _parse_line(number: int, line: str) -> DialogueTurn:
 
 
 def _parse_pair(number: int, pair: Any) -> DialogueTurn:
-    texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # a turn is one line
+    texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # each pair becomes one line
     if len(texts) != 2 or not all(texts) or ":" in texts[0]:
         raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words", param="text")
     return DialogueTurn(*texts)
@@ -123,7 +124,7 @@ def _pair(given: Any) -> Sequence[str]:
 
 
 def split_dialogue(turns: Iterable[DialogueTurn], most: int) -> list[str]:
-    """A dialogue in parts of at most `most` characters, cut between turns; a turn that is longer becomes several."""
+    """Split a dialogue into parts of at most `most` characters. Parts end between lines; a longer line is split."""
     parts: list[str] = []
     for line in (str(short) for turn in turns for short in _split_turn(turn, most)):
         if parts and size(parts[-1]) + 1 + size(line) <= most:

@@ -1,4 +1,4 @@
-"""Addresses of what a wrapper has uploaded."""
+"""Cache of the addresses of uploaded files."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_request
 
 UPLOAD_LIFETIME = 25 * 24 * 3600
-"""Seconds for which an upload is used again; the service keeps it for 30 days."""
+"""Seconds for which an upload is reused; the service keeps it for 30 days."""
 
 MAX_UPLOADS = 1000
-"""Uploads that are remembered."""
+"""Uploads in the cache."""
 
 MAX_WAIT = 60.0
-"""Seconds to wait for somebody else's upload of the same bytes."""
+"""Seconds to wait for another thread that uploads the same bytes."""
 
 CHECK_INTERVAL = 0.25
-"""Seconds after which a cancellation ends this waiting."""
+"""Seconds between two checks while waiting; a cancellation takes effect after one of them."""
 
 
 UploadKey = tuple[str, str]
-"""Where something is uploaded to, and the digest of its bytes."""
+"""The host of the upload, and the digest of its bytes."""
 
 
 class UploadCache:
-    """Addresses of what a wrapper has uploaded: equal references are equal requests, which the service bills once."""
+    """Addresses of the uploads of a wrapper. Equal references give equal requests, which the service bills once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[UploadKey, tuple[str, float]] = {}
         self._running: dict[UploadKey, threading.Event] = {}
-        """What is being uploaded, and what tells those who wait that this has ended."""
+        """Uploads in progress, each with an event that is set when the upload ends."""
 
     def __eq__(self, other: object) -> bool:
-        """It holds nothing that tells two wrappers apart."""
+        """Any two caches are equal, so that they do not affect the equality of wrappers."""
         return isinstance(other, UploadCache)
 
     __hash__ = object.__hash__
@@ -47,16 +47,16 @@ class UploadCache:
         return UploadCache, ()
 
     def address_of(self, item: Media, host: str) -> RequestFlow[str]:
-        """The address of a media, which is uploaded where it has none. Who needs it meanwhile waits, and uploads it
-        himself where the other fails, is cancelled, or takes too long."""
+        """The address of a `Media`, which is uploaded if it has none. A concurrent call for the same bytes waits, and
+        uploads them itself if the first upload fails, is cancelled, or takes too long."""
         if item.url is not None and item.url.startswith(f"{host}/"):
             return item.url
-        item = Media(item.data, item.mime_type)  # a file is read once
+        item = Media(item.data, item.mime_type)  # read a file only once
         place, ours = (host, sha256(item.data).hexdigest()), threading.Event()
         patience = time.monotonic() + MAX_WAIT
         while (turn := self._turn(place, ours)) is not ours and time.monotonic() < patience and not _in_event_loop():
             turn.wait(CHECK_INTERVAL)
-            yield ()  # no call, but where a cancellation can arrive
+            yield ()  # sends no request; a cancellation can take effect here
         try:
             if (known := self._find(place)) is None:
                 stored = yield upload_request(item, host)
@@ -66,7 +66,7 @@ class UploadCache:
             self._end(place, ours)
 
     def _turn(self, place: UploadKey, ours: threading.Event) -> threading.Event:
-        """What ends the turn of whoever may upload now: ours, where nobody else does."""
+        """The event of the current upload: `ours` if no other upload is in progress."""
         with self._lock:
             return self._running.setdefault(place, ours)
 
@@ -90,7 +90,7 @@ class UploadCache:
 
 
 def _in_event_loop() -> bool:
-    """Whether an event loop runs in this thread: who waits here would hold up the one who is waited for."""
+    """Whether an event loop runs in this thread. Waiting here would block the upload that is waited for."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""WAV files: headers, sizes, joining."""
+"""WAV files: headers, sizes, concatenation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from langchain_pollinations._media.formats import sniff
 
 PCM16_RATE = 24_000
-"""Samples a second of the raw sound that spoken answers stream, one channel of 16 bits."""
+"""Samples per second of the raw audio that spoken responses stream: one channel, 16 bits."""
 
 
 def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
-    """Raw sound of one channel and 16 bits as a file that players know."""
+    """Convert raw audio with one channel and 16 bits to a WAV file."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setparams((1, 2, rate, 0, "NONE", ""))
@@ -23,8 +23,8 @@ def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
 
 
 MIN_UNKNOWN_SIZE = 0x7FFFF000
-"""From here on a size in the head of a WAV is one that a stream could not know yet (encoders write this, 0x7FFFFFFF
-or 0xFFFFFFFF), and so is 0."""
+"""Sizes in a WAV header from this value on are unknown, and so is 0: the size of a stream is not known when its header
+is written. Encoders write this value, 0x7FFFFFFF or 0xFFFFFFFF."""
 
 
 def _is_unknown_size(size: int) -> bool:
@@ -32,7 +32,7 @@ def _is_unknown_size(size: int) -> bool:
 
 
 def has_all_samples(file: bytes) -> bool:
-    """Whether a WAV holds the samples that its head announces, or some where the head cannot be right."""
+    """Whether a WAV contains the samples that its header announces, or any samples if the header cannot be right."""
     if (found := _data_chunk(file)) is None:
         return False
     place, size = found
@@ -40,7 +40,7 @@ def has_all_samples(file: bytes) -> bool:
 
 
 def _data_chunk(file: bytes) -> tuple[int, int] | None:
-    """Where the samples of a WAV begin, and their size as the head has it."""
+    """The offset of the samples of a WAV, and their size according to the header."""
     place = 12
     while place + 8 <= len(file):
         name, size = struct.unpack("<4sI", file[place : place + 8])
@@ -52,12 +52,12 @@ def _data_chunk(file: bytes) -> tuple[int, int] | None:
 
 
 def _has_wrong_size(file: bytes, place: int, size: int) -> bool:
-    """Whether the size of the samples is left open, or is too large for a file that is whole by its own head."""
+    """Whether the header leaves the size of the samples open, or it is too large although the RIFF size is right."""
     return _is_unknown_size(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
 
 
 def fix_wav_sizes(file: bytes) -> bytes:
-    """A WAV with the true sizes in its head, which players and editors need; the file itself where they are true."""
+    """Return a WAV with correct sizes in its header, which players and editors need. A correct file is unchanged."""
     found = _data_chunk(file)
     if found is None or not _has_wrong_size(file, *found):
         return file
@@ -67,10 +67,10 @@ def fix_wav_sizes(file: bytes) -> bytes:
 
 
 def join_wavs(files: Sequence[bytes]) -> bytes:
-    """WAV files one after the other as one file, without touching a sample.
+    """Concatenate WAV files without changing any sample.
 
     Raises:
-        ValueError: If one is no WAV, or their formats (samples a second, channels, bits) differ.
+        ValueError: If a file is not a WAV, or their formats (sample rate, channels, bits) differ.
     """
     parts = [_wav_chunks(file) for file in files]
     formats = {form for form, _ in parts}
@@ -82,10 +82,10 @@ def join_wavs(files: Sequence[bytes]) -> bytes:
 
 
 def wav_seconds(file: bytes) -> float:
-    """How long a WAV lasts.
+    """Duration of a WAV in seconds.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the file is not a WAV.
     """
     form, samples = _wav_chunks(file)
     rate, frame = int.from_bytes(form[4:8], "little"), int.from_bytes(form[12:14], "little")
@@ -99,7 +99,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
-    """Format and samples. A size that a stream left open stands for the rest of the file."""
+    """The format and the samples of a WAV. If the header leaves the size open, the samples extend to the file's end."""
     if sniff(file) != "audio/wav":
         raise ValueError("a part is no WAV")
     form, place, file = b"", 12, fix_wav_sizes(file)

@@ -1,4 +1,4 @@
-"""The two older hosts, which answer without a key: one for text and one for pictures, as they are today (level L4).
+"""The two legacy hosts, for text and images, which need no key. They behave as the service does today (level L4).
 
     with Emulator() as emulator:
         legacy = emulator.legacy
@@ -6,26 +6,29 @@
         ...  # point a client at legacy.connection()
         assert legacy.requests[-1].host == "text"
 
-Each host listens on a port of its own, which is opened when its address is first asked for. A test sets the plain
-attributes of `Legacy` (`hosts` tells what they mean); `reset` and `clear` of the emulator reach the older hosts too.
+Each host listens on its own port, which is opened when its URL is first read. A test sets the attributes of `Legacy`
+(documented at `hosts.Switches`). The emulator's `reset` and `clear` also reset and clear the legacy hosts.
 
-The way of a request: `front` reads and remembers it and plays what the script has for it without a look at it (bodies,
-faults, damages); `app` makes a `Visit` of it and hands that to `text` or `image`, whose function `answer` returns the
-response; on the way out `headers` adds what every answer of these hosts carries. A `Visit` has all that a host needs:
+Request flow: `middleware` reads and records the request and plays scripted bodies, faults and damages, without parsing
+the request. `app` creates a `Visit` and passes it to `text.answer` or `image.answer`, which returns the response.
+`headers` then adds the headers of every response of these hosts. A `Visit` has all that a host needs:
 
-- `visit.asked` is the request, `visit.hosts` the switches (`level`, `notice`, `semantic_cache`, ...);
-- `visit.scripted()` is the message that a test wrote for this request, if any: neither stored nor taken from the store;
-- `visit.stored(key)` is the stored answer of an equal request, with the headers of a hit; `visit.key()` names it;
-- `await visit.turn(streams=...)` comes back when it is the turn of the client's address and the generation has taken
-  its time, or raises the refusal: 402 or 429. The place in the queue is given back when the response is gone. What is
-  refused for its form, and what comes from the store, needs no turn;
-- `visit.kept(key, response)` is the response that also fills the store once it is sent whole;
-- `visit.publish(event)` shows an answer in the public feed, and `visit.published()` is what stands there;
-- `visit.refused(refusal)` is a refusal in the form of the host and its level, as `app` makes it of one that is raised.
+- `visit.asked` is the request, `visit.hosts` the switches (`level`, `notice`, `semantic_cache`, ...).
+- `visit.scripted()` returns the message that a test scripted for this request, if any. It bypasses the cache.
+- `visit.stored(key)` returns the cached response of an equal request, with cache hit headers; `visit.key()` returns
+  the cache key.
+- `await visit.turn(streams=...)` waits for a slot in the queue of the client's address and for the generation time, or
+  raises the error response 402 or 429. The slot is released after the response is sent. Malformed requests and cached
+  responses need no slot.
+- `visit.kept(key, response)` returns the response, which fills the cache once it is fully sent.
+- `visit.publish(event)` adds an event to the public feed; `visit.published()` returns the feed.
+- `visit.refused(refusal)` returns an error response in the format of the host and its level. `app` does the same for a
+  raised `Refusal`.
 
-Of the host for text, `parameters` reads a request, and `notice` is what it tells callers whom it knows. Of the host for
-pictures, `orders` reads a request, and `similar` finds pictures for similar prompts. Both read values as `javascript`
-does, keep answers in `edge`, wait in `queue` and refuse through `errors`; `faults` are what a test may let go wrong.
+For the text host, `text_options` parses requests and `notice` is the response to callers that have an account. For the
+image host, `image_options` parses requests and `semantic_cache` finds images for similar prompts. Both hosts parse
+values with `javascript`, cache responses with `edge_cache`, wait in `queue` and format errors with `errors`. `faults`
+are the faults that a test can script.
 """
 
 from __future__ import annotations

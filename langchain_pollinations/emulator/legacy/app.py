@@ -1,4 +1,4 @@
-"""The application of one of the older hosts."""
+"""The ASGI application of a legacy host."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ANSWERERS: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {"text": text.
 
 
 class Application(middleware.Front):
-    """An older host behind a socket."""
+    """The ASGI application of one legacy host, `text` or `image`."""
 
     def __init__(self, hosts: Hosts, name: str) -> None:
         self.host = name
         self.hosts, self._program, self._answerer = hosts, hosts.programs[name], ANSWERERS[name]
-        self._program.queue = Queue()  # nobody waits at a host that has just started
+        self._program.queue = Queue()  # a host starts with an empty queue
         super().__init__(hosts.requests, hosts.lines, self._visited)
 
     def refuse(self, asked: Asked, refusal: Refusal) -> Response:
@@ -58,7 +58,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do what is done for a client as long as the client is there: who goes away keeps no place in the queue."""
+    """Run `work` until it ends or the client disconnects, so that a disconnected client keeps no slot in the queue."""
     tasks = working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(receive))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Bodies as the older hosts write them."""
+"""Response bodies in the format of the legacy hosts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ JPEG = "image/jpeg"
 
 
 class Json(JSONResponse):
-    """JSON with its charset, as Express labels it."""
+    """JSON with a charset in its content type, as Express sends it."""
 
     media_type = "application/json; charset=utf-8"
 
 
 def page(message: str) -> str:
-    """The page with which Express tells of a request that it cannot read or has no route for."""
+    """Return the page that Express sends for a request that it cannot parse or has no route for."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{message}</pre>\n</body>\n</html>\n"

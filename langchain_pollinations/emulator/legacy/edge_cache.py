@@ -1,4 +1,4 @@
-"""The cache at the edge: whole answers as they went out, kept by the request that they answered."""
+"""The edge cache: whole responses as they were sent, stored by request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from langchain_pollinations.emulator.service.error_responses import now
 from langchain_pollinations.emulator.state import Asked
 
 NOT_IDENTITY = ("token", "referrer", "referer", "nofeed", "no-cache")
-KEPT_HEADERS = ("content-type", "cache-control", "content-disposition")  # usage headers are lost, for one
-FIRST_REFUSED = 401  # from here on nothing is stored; a 400 is
+KEPT_HEADERS = ("content-type", "cache-control", "content-disposition")  # others, such as usage headers, are lost
+FIRST_REFUSED = 401  # responses from this status up are not stored; a 400 is
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer as it went out."""
+    """A response as it was sent."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class Kept:
 
 
 def identity(asked: Asked, body: Any) -> str:
-    """The name of a request: method, path, query and body, without what names the caller."""
+    """Return the cache key of a request: a hash of method, path, query and body, without the fields of the caller."""
     query = sorted((k, v) for k, v in asked.query.items() if k not in NOT_IDENTITY)
     told = {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
     method = "GET" if asked.method == "HEAD" else asked.method
@@ -45,12 +45,12 @@ def hit(key: str, kept: Kept) -> Response:
 
 
 class Keeping(Response):
-    """A response whose bytes are handed on once they are sent to the end, unless it is a refusal."""
+    """A response that passes its bytes to `keep` once it is fully sent, unless its status is FIRST_REFUSED or above."""
 
     def __init__(self, response: Response, keep: Callable[[Kept], None]) -> None:
         self._response, self._keep = response, keep
         self.status_code, self.raw_headers, self.background = response.status_code, response.raw_headers, None
-        if "content-length" not in response.headers:  # a short answer says nothing of the cache
+        if "content-length" not in response.headers:  # a response with a known length has no x-cache header
             response.headers.setdefault("x-cache", "MISS")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

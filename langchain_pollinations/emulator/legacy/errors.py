@@ -1,5 +1,9 @@
-"""How the older hosts refuse: with a string and a hint where to go, and where a picture was asked for with a picture
-and status 200, so that pages that embed it show something. On the newer level they refuse as the unified host does."""
+"""Error responses of the legacy hosts.
+
+On level L4 the hosts send an error string with a migration hint. For an image request the image host sends an image
+with status 200 instead, so that pages that embed it show something. On level L5 both hosts send the error responses of
+the unified host.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +22,18 @@ NOTICE = (
     "This host is kept for callers without a key. Its successor is gen.pollinations.ai; "
     "see the guide for how to move, and sign up for a key."
 )
-WITHOUT_PICTURE = ("/models", "/about", "/feed", "/register")  # of the image host, whose other paths are prompts
+WITHOUT_PICTURE = ("/models", "/about", "/feed", "/register")  # on the image host; its other paths are prompts
 LABELS = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests"}
-OTHER = "Internal Server Error"  # which the host calls a 400, too
-LONGEST = 300  # characters of a header
+OTHER = "Internal Server Error"  # also the label of a 400
+LONGEST = 300  # characters of a header value
 
 
 class Bare(Refusal):
-    """A refusal that says what is wrong and nothing else."""
+    """An error response with only a message."""
 
 
 def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
-    """The body of a refusal: `error` is a string."""
+    """Return the body of an error response; `error` is a string."""
     if isinstance(refusal, Bare):
         return {"error": refusal.message}
     told: dict[str, Any] = {"error": refusal.message, "status": refusal.status}
@@ -42,12 +46,12 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
 
 
 def _in_header(text: str) -> str:
-    """A text as a header can carry it."""
+    """Return a text as a valid header value: one line of ASCII, at most LONGEST characters."""
     return " ".join(text.split()).encode("ascii", "replace").decode()[:LONGEST]
 
 
 def _pictured(refusal: Refusal) -> Response:
-    """The picture of a refusal; what is wrong stands in headers, too."""
+    """Return the image of an error. Headers contain the error, too."""
     label = LABELS.get(refusal.status, OTHER)
     told = {
         "content-type": JPEG,
@@ -62,12 +66,12 @@ def _pictured(refusal: Refusal) -> Response:
 
 
 def _has_own_form(refusal: Refusal) -> bool:
-    """Whether a refusal looks the same on every level, as a challenge to pay does."""
+    """Return whether an error response is the same on all levels, like a payment challenge."""
     return type(refusal).envelope is not Refusal.envelope
 
 
 def response(refusal: Refusal, asked: Asked, level: str) -> Response:
-    """A refusal in the form of the host that was asked, at its level."""
+    """Return an error response in the format of the requested host and its level."""
     if level == "l5" or _has_own_form(refusal):
         return Json(refusal.envelope(), refusal.status, headers=refusal.headers)
     if asked.host == "image" and asked.path not in WITHOUT_PICTURE and refusal.status >= 400:

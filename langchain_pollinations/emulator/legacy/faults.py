@@ -1,5 +1,7 @@
-"""Named faults of the older hosts and of what stands before them. Refusals among them take the form of the host
-that they meet: they are pictures where a picture was asked for."""
+"""Named faults of the legacy hosts and of the proxies in front of them.
+
+Error responses take the format of the host that sends them: for an image request they are images.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def _blocked() -> Refusal:
 
 
 def _moved() -> Plain:
-    """A picture of other things than the prompt's that no header tells from a good answer, as in January 2026."""
+    """An image unrelated to the prompt, as in January 2026. No header distinguishes it from a correct response."""
     return Plain(200, images.jpeg(error_images.moved(), 90), {"content-type": JPEG})
 
 
@@ -38,7 +40,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "origin down": plain(530, "error code: 1033"),
     "bad gateway page": plain(502, EDGE_PAGE.format(status=502, host="pollinations.ai")),
     "malformed body": plain(400, MALFORMED),
-    # Those of the host for pictures.
+    # Faults of the image host.
     "picture of an error": http(500, "Failed to generate the picture"),
     "picture of a limit": http(429, FULL),
     "picture of a block": http(403, "Content rejected: the prompt is prohibited by the content policy"),

@@ -1,4 +1,4 @@
-"""The headers that every answer of the older hosts carries: a hint at their successor."""
+"""The headers of every response of the legacy hosts: a hint at their successor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from langchain_pollinations.emulator.middleware import MARK, Headers
 GUIDE = "https://github.com/pollinations/pollinations/blob/master/LEGACY_MIGRATION.md"
 DOCS = "https://gen.pollinations.ai/docs"
 EXPOSED = "X-Pollinations-Migration, X-Pollinations-Docs, X-Pollinations-Signup, Link"
-LOGO = "https://pollinations.ai/logo.svg"  # the service names the header; this address is the emulator's own guess
+LOGO = "https://pollinations.ai/logo.svg"  # the service has this header; the URL is the emulator's guess
 
 
 def signup(host: str) -> str:
@@ -15,9 +15,9 @@ def signup(host: str) -> str:
 
 
 def stamped(headers: Headers, status: int, level: str, host: str) -> Headers:
-    """The headers of an answer with those of its level; a `Link` that it has is added to."""
+    """Return the response headers with those of the level added. An existing `Link` header is extended."""
     if level != "l4":
-        return [*headers, MARK]  # by what is missing a client tells the levels apart
+        return [*headers, MARK]  # level L5 lacks the headers below; clients tell the levels apart by them
     links = [value for key, value in headers if key == b"link"]
     links += [f'<{GUIDE}>; rel="deprecation"'.encode(), f'<{DOCS}>; rel="successor-version"'.encode()]
     marks = [

@@ -1,4 +1,4 @@
-"""What the older hosts know, how they are set, and one request at one of them."""
+"""The state and the switches of the legacy hosts, and a request to one of them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from langchain_pollinations.emulator.state import Asked, Requests
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
 Level = Literal["l4", "l5"]
-SHOWN = 20  # answers in the public feed
+SHOWN = 20  # events in the public feed
 
 
 class Script(replies.Script):
-    """Lines for both hosts: `on` is a path of either, or a path behind the name of its host, as in "image/prompt".
-    What is said is for the host for text wherever it stands."""
+    """The script of both hosts.
+
+    `on` is a path of either host, or a path with the name of its host, as in "image/prompt". Messages, and faults
+    within a successful response, apply only to the generation routes of the text host.
+    """
 
     def suits(self, entry: replies.Entry, place: str) -> bool:
         speaks = place.startswith("text/") and place not in TEXT_LISTS
@@ -38,18 +41,18 @@ class Script(replies.Script):
 
 @dataclass
 class Switches:
-    """How the older hosts behave; plain attributes that a test may set at any time."""
+    """The behaviour of the legacy hosts. A test can set these attributes at any time."""
 
-    level: Level = "l4"  # "l5" refuses in the form of the unified host, and an unknown model with 400
-    spacing: float | None = None  # seconds from one generation of an address to its next, one at a time; None: no queue
-    queue_length: int = 1  # how many requests of an address there may be; 1: the next that overlaps is refused
-    payments: bool = False  # whether one that would have to wait and does not stream is asked to pay
-    notice: bool = False  # whether every answer of the text host is the notice of its migration
-    tokens: set[str] = field(default_factory=set)  # those that earn the notice; by default the emulator's keys
-    referrers: set[str] = field(default_factory=lambda: {"registered.example"})  # so do these
-    semantic_cache: bool = False  # whether the image host serves an earlier picture for a similar prompt
-    latency: float = 0.0  # seconds that a generation takes
-    max_input_chars: int | None = None  # of all messages; the service had 5,000 in 2025, today's limit is not known
+    level: Level = "l4"  # "l5" sends the errors of the unified host, and 400 for an unknown model
+    spacing: float | None = None  # seconds between generations of an address, one at a time; None: no queue
+    queue_length: int = 1  # concurrent requests of an address; 1: an overlapping request is rejected
+    payments: bool = False  # whether a non-streaming request that would have to wait gets a payment challenge
+    notice: bool = False  # whether every response of the text host is the migration notice
+    tokens: set[str] = field(default_factory=set)  # tokens that get the notice; by default the emulator's keys
+    referrers: set[str] = field(default_factory=lambda: {"registered.example"})  # referrers that get it
+    semantic_cache: bool = False  # whether the image host serves an earlier image for a similar prompt
+    latency: float = 0.0  # seconds per generation
+    max_input_chars: int | None = None  # of all messages; 5,000 in 2025, the current limit is not known
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "level" and value not in get_args(Level):
@@ -58,21 +61,21 @@ class Switches:
 
 
 class Program:
-    """What one host keeps to itself: stored answers, its public feed, and who waits for a turn."""
+    """The state of one host: cached responses, its public feed, and its queue."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew; requests that are still on their way keep to what was there when they came."""
+        """Reset the state. Requests in progress keep the state that they started with."""
         self.store: Newest[edge_cache.Kept] = Newest()
         self.feed: deque[Mapping[str, Any]] = deque(maxlen=SHOWN)
         self.queue = Queue()
 
 
 class Hosts(Switches):
-    """Both hosts: their switches, what they were asked and what they shall say."""
+    """Both hosts: their switches, their recorded requests and their script."""
 
     def __init__(self, tokens: Iterable[str], latency: float) -> None:
         super().__init__(tokens=set(tokens), latency=latency)
@@ -90,12 +93,12 @@ class Hosts(Switches):
 
 
 class Visit:
-    """One request at one of the hosts, which ends with the place in the queue given back."""
+    """A request to one of the hosts. Its slot in the queue is released when the context exits."""
 
     def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
         self._store, self._feed, self._queue = program.store, program.feed, program.queue
-        self._held = AsyncExitStack()  # the place in the queue
+        self._held = AsyncExitStack()  # the slot in the queue
 
     async def __aenter__(self) -> Visit:
         return self
@@ -104,11 +107,11 @@ class Visit:
         await self._held.aclose()
 
     def scripted(self) -> replies.Entry | None:
-        """What a test wrote for this request: a message, or a fault in a good answer."""
+        """Return the message that a test scripted for this request, or a fault within a successful response."""
         return self.hosts.lines.take(place(self.asked), messages=True)
 
     def key(self, body: Any = None) -> str:
-        """The name of a request in the store, of which each level has its own."""
+        """Return the cache key of the request. Each level has its own keys."""
         return f"{self.hosts.level}-{edge_cache.identity(self.asked, body)}"
 
     def stored(self, key: str) -> Response | None:
@@ -119,14 +122,18 @@ class Visit:
         return edge_cache.Keeping(response, lambda answer: self._store.put(key, answer, len(answer.body)))
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Show an answer in the public feed of the host."""
+        """Add an event to the public feed of the host."""
         self._feed.append(event)
 
     def published(self) -> list[Mapping[str, Any]]:
         return list(self._feed)
 
     async def turn(self, *, streams: bool = False) -> None:
-        """Wait for the turn of the address that asks, and for the time that a generation takes."""
+        """Wait for a slot in the queue of the client's address, then for the generation time.
+
+        Raises:
+            Refusal: The queue is full (429), or payment is required (402).
+        """
         hosts = self.hosts
         if hosts.spacing is not None:
             await self._held.enter_async_context(self._queue.turn(self.asked.client[0], hosts, streams=streams))
@@ -134,10 +141,10 @@ class Visit:
             await asyncio.sleep(hosts.latency)
 
     def refused(self, refusal: Refusal) -> Response:
-        """A refusal in the form of the host and its level."""
+        """Return an error response in the format of the host and its level."""
         return errors.response(refusal, self.asked, self.hosts.level)
 
 
 def place(asked: Asked) -> str:
-    """Where a request goes, as the script names it."""
+    """Return the host and path of a request, as the script names them."""
     return asked.host + asked.path

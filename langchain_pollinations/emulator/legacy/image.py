@@ -1,4 +1,4 @@
-"""The older host for pictures: one model behind an edge that keeps answers and takes any path for a prompt."""
+"""The legacy image host: one model behind an edge that caches responses and treats any path as a prompt."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from langchain_pollinations.emulator.synthesis import images
 from langchain_pollinations.emulator.synthesis.images import error_images
 
 ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": image_options.LARGEST_SIDE}]
-MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # the names of the newer level; the older one takes any
+MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # model names of level L5; level L4 accepts any
 STRICT = ("sexual", "violence")
-LONGEST_SIDE = 65_500  # pixels: a JPEG has no more
+LONGEST_SIDE = 65_500  # pixels; the maximum of JPEG
 QUALITY = 90
 
 
 def _prompt_path(visit: Visit) -> str:
-    """The path of a prompt; the edge of the older level makes one of any path."""
+    """Return the prompt path of a request. On level L4 the edge turns any path into a prompt path."""
     path = visit.asked.raw_path.partition("?")[0]
     if visit.hosts.level == "l4":
         return image_options.prompt_path(path)
@@ -48,7 +48,7 @@ def _check_safety(order: Order, level: str) -> None:
         Safety(list(STRICT) if order.safe else []).block([{"content": order.prompt}])
     except Refusal as refusal:
         if level == "l4":
-            raise Refusal(500, refusal.message) from refusal  # its error has no status of its own
+            raise Refusal(500, refusal.message) from refusal  # the error has no status; the host sends 500
         raise
 
 
@@ -76,7 +76,7 @@ def _headers(order: Order) -> dict[str, str]:
 
 
 def _event(visit: Visit, order: Order) -> dict[str, Any]:
-    """What the feed tells of a picture."""
+    """Return the feed event of an image."""
     home = f"http://{visit.asked.headers.get('host', '')}"
     told = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
     address = f"{home}{image_options.PROMPT}{quote(order.prompt, safe='')}"
@@ -84,7 +84,7 @@ def _event(visit: Visit, order: Order) -> dict[str, Any]:
 
 
 def _similar(visit: Visit, prompt: str) -> Response | None:
-    """An earlier picture for nearly the same words, which a header tells from the picture that was asked for."""
+    """Return the cached image of a similar prompt, if any. A header distinguishes it from an exact match."""
     found = visit.hosts.similar.find(prompt, visit.asked.query) if visit.hosts.semantic_cache else None
     stored = visit.stored(found[0]) if found is not None else None
     if found is not None and stored is not None:
@@ -119,7 +119,10 @@ async def _about(visit: Visit) -> Response:
 
 
 async def _feed(visit: Visit) -> Response:
-    """The newest public pictures; the service would go on, with those of everybody."""
+    """Return the newest public images as events, then end.
+
+    The feed of the service does not end and shows the images of all users.
+    """
     told = [f"data: {json.dumps(event)}\n\n" for event in visit.published()]
     return Response("".join(told) or ": no pictures yet\n\n", media_type="text/event-stream")
 

@@ -1,4 +1,4 @@
-"""What a request to the older image host asks for, read as leniently as that host reads it: nonsense is a default."""
+"""Parse requests to the legacy image host, as leniently as the host does: an invalid value becomes the default."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ PROMPT = "/prompt/"
 
 
 def prompt_path(path: str) -> str:
-    """A path that is still encoded, as the origin gets it: the edge puts `/prompt` before all others."""
+    """Return a path, still percent-encoded, as the origin gets it: the edge prepends `/prompt` if it is missing."""
     return path if path.startswith(PROMPT) else PROMPT + path.removeprefix("/")
 
 
 def prompt_in(path: str) -> str:
-    """The prompt in a path that is still encoded: what lies between the first `/prompt/` and the next."""
+    """Return the prompt in a percent-encoded path: the text between the first `/prompt/` and the next."""
     return unquote(path.split(PROMPT)[1]) or EMPTY
 
 
 def clamped(width: int, height: int) -> tuple[int, int]:
-    """The size that is drawn: of no larger area than the largest square, rounded down to pixels, not to any step."""
+    """Return the size of the generated image, in pixels.
+
+    Its area is at most that of the largest square. It is rounded down to whole pixels, not to a larger step.
+    """
     area = width * height
     if area <= LARGEST_SIDE**2:
         return width, height
@@ -40,8 +43,11 @@ def clamped(width: int, height: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Order:
-    """A picture as a request asks for it. `nologo` is not read, since every picture has the logo; nor are `no-logo` and
-    `no-feed`, which no version of the host knew, nor `image` and `transparent`, with which its model can do nothing."""
+    """The options of an image request.
+
+    `nologo` is ignored, since every image has the logo. `no-logo` and `no-feed` are ignored, since no version of the
+    host supported them. `image` and `transparent` are ignored, since the model does not support them.
+    """
 
     prompt: str
     width: int = LARGEST_SIDE
@@ -56,12 +62,12 @@ class Order:
 
     @property
     def drawn(self) -> str:
-        """The prompt as it reaches the model."""
+        """The prompt that is sent to the model."""
         return self.prompt + ENHANCED if self.enhance else self.prompt
 
     @property
     def remark(self) -> str:
-        """What the picture itself says of the options that were read, where they differ from the defaults."""
+        """The note in the image: the options that differ from the defaults."""
         said = {
             f"{self.quality} quality": self.quality != "medium",
             f"guidance {self.guidance_scale}": self.guidance_scale is not None,
@@ -71,7 +77,7 @@ class Order:
 
 
 def read(prompt: str, query: Mapping[str, str]) -> Order:
-    """The order in a query."""
+    """Parse the options in a query."""
 
     def side(name: str) -> int:
         found = integer(query.get(name, ""))

@@ -1,4 +1,4 @@
-"""The notice that stands for an answer where a caller of the text host has an account: it is to move."""
+"""The migration notice, which the text host sends instead of a response to callers that have an account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def said(model: str) -> Completion:
 
 
 def events(model: str) -> Iterator[bytes]:
-    """The notice as a stream of three events."""
+    """Yield the notice as a stream of three events."""
     whole = said(model)
     head: dict[str, Any] = {"id": f"pllns_{whole.number}", "object": "chat.completion.chunk"}
     head |= {"created": whole.created, "model": model}

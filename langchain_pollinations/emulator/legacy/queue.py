@@ -1,4 +1,4 @@
-"""The queue of an older host: each client address generates one answer at a time, and not too often."""
+"""The queue of a legacy host: each client address runs one generation at a time, at a minimum interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Rules(Protocol):
-    """What of the switches the queue goes by."""
+    """The switches that the queue reads."""
 
     spacing: float | None
     queue_length: int
@@ -22,7 +22,7 @@ class Rules(Protocol):
 
 
 class Challenge(Refusal):
-    """The offer to pay instead of waiting, after the protocol x402: in the body, and again in a header."""
+    """The x402 payment challenge for a request that would have to wait, in the body and in a header."""
 
     def __init__(self, message: str) -> None:
         super().__init__(402, message)
@@ -32,8 +32,8 @@ class Challenge(Refusal):
         offer = {
             "scheme": "exact",
             "network": "eip155:8453",
-            "amount": "10000",  # of a millionth of a dollar
-            "asset": "0x" + "0" * 40,  # an address that is nobody's: nothing can be paid here
+            "amount": "10000",  # in millionths of a dollar
+            "asset": "0x" + "0" * 40,  # an address without an owner: no payment is possible
             "payTo": "0x" + "0" * 40,
             "maxTimeoutSeconds": 60,
         }
@@ -41,7 +41,7 @@ class Challenge(Refusal):
 
 
 class Line:
-    """Those of one address who wait, and the one whose turn it is."""
+    """The requests of one address: those that wait and the one that runs."""
 
     def __init__(self) -> None:
         self.queued = 0
@@ -53,7 +53,7 @@ class Line:
 
     @asynccontextmanager
     async def turn(self, spacing: float) -> AsyncIterator[None]:
-        """Stand in the line until it is the turn, and through it; whoever leaves early makes room as well."""
+        """Wait for the slot and hold it. A request that is cancelled while it waits leaves the queue."""
         self.queued += 1
         try:
             async with self._lock:
@@ -65,13 +65,17 @@ class Line:
 
 
 class Queue:
-    """One line for each client address."""
+    """One queue for each client address."""
 
     def __init__(self) -> None:
         self._lines: defaultdict[str, Line] = defaultdict(Line)
 
     def turn(self, address: str, rules: Rules, *, streams: bool) -> AbstractAsyncContextManager[None]:
-        """The turn of an address, or its refusal."""
+        """Return the context that waits for a slot of an address.
+
+        Raises:
+            Refusal: The queue is full (429), or payment is required (402).
+        """
         line = self._lines[address]
         if line.must_wait():
             _admit(full(address, line.queued, rules.queue_length), line.queued, rules, streams)

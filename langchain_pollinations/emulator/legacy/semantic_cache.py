@@ -1,4 +1,4 @@
-"""The semantic cache of the older image host: what it remembers of its pictures beside their bytes."""
+"""The semantic cache of the legacy image host: it maps prompts to similar cached images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from langchain_pollinations.emulator.legacy import image_options
 from langchain_pollinations.emulator.service.bounded_memory import Newest
 
-ALIKE = 0.75  # of all words of two prompts, the share that both have; the service does not tell its own measure
+ALIKE = 0.75  # minimum share of common words in all words of two prompts; the service's measure is not public
 
 
 def words(prompt: str) -> frozenset[str]:
@@ -17,19 +17,19 @@ def words(prompt: str) -> frozenset[str]:
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """The share of the words that two prompts have in common: 1 for the same words in any order."""
+    """Return the share of words that two prompts have in common: 1 for the same words in any order."""
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
 def _frame(query: Mapping[str, str]) -> tuple[object, ...]:
-    """What has to be equal beside the words, as the edge reads it: it takes a seed of 0 for none."""
+    """Return the options that must be equal, as the edge reads them: it treats a seed of 0 as no seed."""
     order = image_options.read("", query)
     return order.width, order.height, query.get("model"), order.seed or image_options.DEFAULT_SEED
 
 
 @dataclass(frozen=True)
 class Made:
-    """A picture that was made: its name in the store, and what it was made for."""
+    """A generated image: its cache key, options and words."""
 
     key: str
     frame: tuple[object, ...]
@@ -37,7 +37,7 @@ class Made:
 
 
 class Similar:
-    """Pictures that may be served for another prompt than their own."""
+    """The images that can be served for prompts similar to their own."""
 
     def __init__(self) -> None:
         self._made: Newest[Made] = Newest()
@@ -49,7 +49,7 @@ class Similar:
         self._made.put(key, Made(key, _frame(query), words(prompt)), len(prompt))
 
     def find(self, prompt: str, query: Mapping[str, str]) -> tuple[str, float] | None:
-        """The name of the picture that comes nearest, and how near; none where nothing is near enough."""
+        """Return the cache key and the similarity of the nearest image, or None if no image is similar enough."""
         frame, wanted = _frame(query), words(prompt)
         rated = [(made.key, likeness(made.words, wanted)) for made in self._made.all() if made.frame == frame]
         near = [pair for pair in rated if pair[1] >= ALIKE]

@@ -1,4 +1,4 @@
-"""The older hosts on their ports, and the words with which a test sets and scripts them."""
+"""The servers of the legacy hosts, and the methods with which a test configures and scripts them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from langchain_pollinations.emulator.scripting.script import Scripted
 
 
 class Legacy(Hosts, Scripted):
-    """The two older hosts of an emulator, `text` and `image`, each on a port of its own on `127.0.0.1`.
+    """The two legacy hosts of an emulator, `text` and `image`, each on its own port on `127.0.0.1`.
 
-    A port is opened when its address is first asked for, and closed with the emulator. `keys` are those of the
-    emulator: by default they are the `tokens` that the text host answers with a notice.
+    A port is opened when its URL is first read, and closed with the emulator. `keys` are the keys of the emulator; by
+    default they are the `tokens` that get the migration notice from the text host.
 
-    What is scripted `on` no path is for the routes of the text host that generate, a path is for both hosts, and one
-    behind the name of a host, as in "image/prompt", is for that host. A fault is for anything unless it says otherwise,
-    and takes the form of the host that it meets: where a picture was asked for it is one.
+    A script entry without `on` applies to the generation routes of the text host. A path applies to both hosts; a path
+    with the name of a host, as in "image/prompt", applies to that host. A fault applies to all requests unless it
+    names a path, and takes the format of the host: for an image request it is an image.
     """
 
     cases = faults.CASES
@@ -39,10 +39,10 @@ class Legacy(Hosts, Scripted):
             for name in self.programs
         }
 
-    # Life: the emulator's own.
+    # Lifecycle, called by the emulator.
 
     def start(self) -> None:
-        """Let ports be opened, and open those again that were open before."""
+        """Allow ports to be opened, and reopen those that were open before."""
         with self._lock:
             self._runs = True
             for port in self._ports.values():
@@ -66,7 +66,7 @@ class Legacy(Hosts, Scripted):
             raise RuntimeError("The emulator has not been started")
         return port.url
 
-    # What clients need.
+    # For clients.
 
     @property
     def text_url(self) -> str:
@@ -77,19 +77,19 @@ class Legacy(Hosts, Scripted):
         return self._url("image")
 
     def connection(self) -> dict[str, str]:
-        """Keyword arguments that point a client at the older hosts."""
+        """Return the keyword arguments that point a client at the legacy hosts."""
         return {"api": "legacy", "legacy_text_url": self.text_url, "legacy_image_url": self.image_url}
 
-    # What tests set.
+    # For tests.
 
     def reset(self) -> None:
-        """Forget everything, and give the switches back the values of the start."""
+        """Clear all state and restore the initial values of the switches."""
         self.clear()
         first = Switches(tokens=set(self._keys), latency=self._first_latency)
         for switch in fields(Switches):
             setattr(self, switch.name, getattr(first, switch.name))
 
-    # What tests script; the words stand in `Scripted`.
+    # The methods for scripting are those of `Scripted`.
 
     @property
     def script(self) -> Script:

@@ -1,4 +1,4 @@
-"""The older host for text: one model that reasons, on many routes."""
+"""The legacy text host: one reasoning model, on many routes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MODEL: Fields = {
 }
 MODELS = [MODEL]
 PROVIDER_NAME = "gpt-oss-20b"
-CREATED = 1763650000000  # in milliseconds, unlike that of an answer
+CREATED = 1763650000000  # in milliseconds, unlike the `created` of a response
 GUIDE = """\
 Text without a key: pollinations.ai, the older host.
 
@@ -55,7 +55,7 @@ One request at a time. With a key there is more at https://gen.pollinations.ai
 
 
 class Provider(dialects.Dialect):
-    """What stands behind the host; its chunks are relayed as they are."""
+    """The format of the provider behind the host. Its chunks are relayed unchanged."""
 
     prefix = "chatcmpl-"
 
@@ -64,11 +64,11 @@ PROVIDER = Provider()
 HOST = dialects.Dialect()
 
 
-# Answers.
+# Responses.
 
 
 def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
-    """The message within the limit of tokens, which the thought takes from first."""
+    """Apply the token limit to a message. Reasoning uses up the limit first."""
     most = body.get("max_tokens", body.get("max_completion_tokens"))
     thought = message["reasoning_content"]
     if not isinstance(most, int) or most <= 0 or message.get("tool_calls"):
@@ -80,13 +80,13 @@ def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
 
 
 def _counted(asked: conversation.Talk, message: Mapping[str, Any]) -> Fields:
-    """The usage of an answer, without details: thought counts as text."""
+    """Return the usage of a response, without details: reasoning tokens count as text."""
     counted = usage.of_answer(usage.of_prompt(asked, usage.Prefixes()), message)
     return {name: counted[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
 def natural(asked: conversation.Talk) -> Completion:
-    """The completion that the answerer makes."""
+    """Return the completion of the rule-based text generator."""
     message, ended = _limited(answers.answer(asked, reasons=True), asked.body)
     counted = _counted(asked, message)
     logprobs = chat.logprobs(asked.body, message.get("content"))
@@ -94,7 +94,7 @@ def natural(asked: conversation.Talk) -> Completion:
 
 
 def written(asked: conversation.Talk, entry: replies.Message) -> Completion:
-    """The completion that a test wrote."""
+    """Return the completion that a test scripted."""
     return Completion(
         entry.message,
         entry.model or PROVIDER_NAME,
@@ -112,8 +112,10 @@ def as_completion(body: Fields) -> Response:
 
 
 def as_text(body: Fields) -> Response:
-    """The sound or the words alone; where there are none, the message itself: tool calls, or a thought that took all
-    tokens."""
+    """Return only the audio or the text.
+
+    Without either, return the message: it has tool calls, or reasoning that used all tokens.
+    """
     message = body["choices"][0]["message"]
     content, audio = message.get("content"), message.get("audio")
     if audio:
@@ -124,7 +126,7 @@ def as_text(body: Fields) -> Response:
 
 
 def from_provider(refusal: Refusal) -> Refusal:
-    """A refusal of the provider as the host passes it on."""
+    """Return an error of the provider as the host relays it."""
     fields = (refusal.details or {}).get("fieldErrors") or {}
     told = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
     error = {"message": told or refusal.message, "type": "BadRequestError", "code": refusal.status}
@@ -133,7 +135,7 @@ def from_provider(refusal: Refusal) -> Refusal:
 
 
 def _reads_text(messages: Sequence[Fields]) -> None:
-    """Refuse what is no text before anybody looks at it."""
+    """Reject content parts that are not text, before they are parsed."""
     contents = [m["content"] for m in messages if isinstance(m.get("content"), list)]
     kinds = sorted({part["type"] for content in contents for part in content} - {"text"})
     if kinds:
@@ -141,7 +143,7 @@ def _reads_text(messages: Sequence[Fields]) -> None:
 
 
 class Request:
-    """A request for text on its way through the host."""
+    """A text generation request."""
 
     def __init__(self, visit: Visit, sent: Any) -> None:
         self.visit, self.hosts, self.asked = visit, visit.hosts, visit.asked
@@ -153,7 +155,7 @@ class Request:
         self.streams = bool(self.body.get("stream"))
         self.dialect: dialects.Dialect = HOST
 
-    # What may be wrong with it.
+    # Validation.
 
     def _check_form(self) -> None:
         if self.is_post and self.plain and not isinstance(self.given.get("messages"), list):
@@ -166,7 +168,7 @@ class Request:
         raise Refusal(404, f"Model not found: {name}. The models of this host are listed at /models")
 
     def _check_content(self) -> None:
-        """Refuse what the host takes for too long and what its provider cannot do."""
+        """Reject input that is too long for the host or not supported by its provider."""
         most = self.hosts.max_input_chars
         given = sum(len(conversation.text_of(m.get("content"))) for m in self.body["messages"] if isinstance(m, dict))
         if most is not None and given > most:
@@ -187,17 +189,17 @@ class Request:
         return True
 
     def _earns_notice(self) -> bool:
-        """Whether the host knows the caller, to whom it says where to go instead of an answer."""
+        """Return whether the caller has an account, so that the host sends the notice instead of a response."""
         hosts = self.hosts
         known = text_options.token(self.asked, self.sent) in hosts.tokens
         return hosts.notice or known or text_options.referrer(self.asked, self.sent) in hosts.referrers
 
-    # The way of an answer.
+    # Responses.
 
     async def answer(self) -> Response:
-        """The notice, what a test wrote, what is stored, or a new answer. Neither of the first two is ever stored.
+        """Return the notice, a scripted response, a cached response, or a new one. The first two are never cached.
 
-        (The service might well store a notice, and hand it to the next caller without a token; that nobody has seen.)
+        The service may cache a notice and send it to the next caller without a token; this has not been observed.
         """
         if self._earns_notice():
             return self.notice()
@@ -235,12 +237,12 @@ class Request:
         return self._rendered(said)
 
     def _seeded(self) -> Fields:
-        """The body with its seed as the provider reads it: without a sign, so that -1 is a seed as any other."""
+        """Return the body with the seed as the provider reads it: unsigned, so -1 is a seed like any other."""
         seed = self.body.get("seed")
         return self.body if seed is None else {**self.body, "seed": seed % 2**64}
 
     def _publish(self, said: Completion) -> None:
-        """Show an answer in the public feed, unless it is private, as those in the form of OpenAI always are."""
+        """Add a response to the public feed, unless it is private. Responses in the OpenAI format always are."""
         if self.plain and not javascript.is_on(self.given.get("private")):
             shown = {"response": said.content, "model": MODEL["name"], "messages": self.body["messages"]}
             self.visit.publish(shown)
@@ -252,7 +254,7 @@ class Request:
         return as_text(body) if self.plain else as_completion(body)
 
     def _relayed(self, said: Completion) -> tuple[Completion, dialects.Dialect]:
-        """What the provider streams: its own name for the answer, and the usage where that was asked for."""
+        """Return what the provider streams: its own response id, and the usage if the request asks for it."""
         options = self.body.get("stream_options")
         counts = isinstance(options, dict) and bool(options.get("include_usage")) or said.exact_usage
         shown = said if counts else said.without_usage()
@@ -260,13 +262,13 @@ class Request:
 
 
 def too_long(given: int, most: int) -> Refusal:
-    """The refusal of too many words, which is no 400."""
+    """Return the error for input that is too long; its status is 500, not 400."""
     name = MODEL["name"]
     return Refusal(500, f"Input text exceeds maximum length of {most} characters for model {name} (current: {given})")
 
 
 async def _stored(visit: Visit, sent: Any, make: Callable[[], Awaitable[Response]]) -> Response:
-    """The stored answer to a request, or a new one that is stored in its turn; refusals below 401 too."""
+    """Return the cached response to a request, or a new one that is then cached. Errors below 401 are cached, too."""
     key = visit.key(sent)
     found = visit.stored(key)
     if found is not None:

@@ -1,6 +1,6 @@
-"""What a request asks of the text host: query and body become one, in which the body wins, and one reader serves all.
+"""Parse requests to the text host. Query and body are merged; the body takes precedence.
 
-What cannot be read is left out, and a word can be true by being there.
+Invalid values are left out. Some flags are true for any value that is not empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 READERS: Mapping[str, Reader] = {
-    "seed": javascript.integer,  # -1 is a seed as any other here
+    "seed": javascript.integer,  # -1 is a seed like any other here
     "temperature": javascript.number,
     "top_p": javascript.number,
     "presence_penalty": javascript.number,
@@ -45,7 +45,11 @@ READERS: Mapping[str, Reader] = {
 
 
 def body(asked: Asked) -> Any:
-    """The JSON of a body, strict as Express is about its first character; nothing where no JSON was announced."""
+    """Parse a JSON body; an empty object if the body is empty or its content type is not JSON.
+
+    Raises:
+        ValueError: The body is not valid JSON, or neither an object nor an array. Express requires one of these.
+    """
     if not validation.JSON_TYPE.match(asked.headers.get("content-type", "").strip().lower()) or not asked.body.strip():
         return {}
     value = validation.parsed(asked.body)
@@ -65,36 +69,36 @@ def wants_json(given: Fields) -> bool:
 
 
 def chat(given: Fields, prompt: str) -> Fields:
-    """The chat request that goes to the provider; without messages it is the path that asks."""
+    """Return the chat request for the provider. Without messages, `prompt` (from the path) is the user message."""
     read = {name: reader(given[name]) for name, reader in READERS.items() if given.get(name) is not None}
     ready = {name: value for name, value in read.items() if value is not None}
     messages = given.get("messages")
     ready["messages"] = messages if isinstance(messages, list) else [{"role": "user", "content": prompt}]
     system = given.get("system")
-    if isinstance(system, str) and system:  # before one that is there already
+    if isinstance(system, str) and system:  # before an existing system message
         ready["messages"] = [{"role": "system", "content": system}, *ready["messages"]]
     if wants_json(given):
         ready.setdefault("response_format", {"type": "json_object"})
     return ready
 
 
-# Who asks.
+# Caller identity.
 
 
 def token(asked: Asked, sent: Any) -> str:
-    """The token of a request: of its query, its header with or without a scheme, or its body."""
+    """Return the token of a request from its query, its header (with or without a scheme) or its body."""
     bearer = re.sub(r"^bearer\s+", "", asked.headers.get("authorization", ""), flags=re.IGNORECASE)
     of_body = sent.get("token") if isinstance(sent, dict) else None
     return asked.query.get("token") or bearer.strip() or str(of_body or "")
 
 
 def referrer(asked: Asked, sent: Any) -> str:
-    """The domain from which a request says that it comes."""
+    """Return the domain that a request names as its referrer."""
     given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
     told = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
     try:
         return urlsplit(told).hostname or told
-    except ValueError:  # brackets around what is no address
+    except ValueError:  # brackets around an invalid address
         return told
 
 

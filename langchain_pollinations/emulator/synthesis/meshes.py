@@ -1,4 +1,4 @@
-"""Solid things: shapes turned on a lathe for words, reliefs of pictures, and the formats GLB and PLY."""
+"""3D meshes: solids of revolution for prompts, reliefs for images, and the formats GLB and PLY."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Profile = Sequence[tuple[float, float]]  # radius and height, from the bottom up
 
 @dataclass
 class Mesh:
-    """Points with colours, and the triangles between them."""
+    """Points with colours, and triangles between them."""
 
     points: list[Triple] = field(default_factory=list)
     colours: list[Colour] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Mesh:
         return len(self.points) - 1
 
     def normals(self) -> list[Triple]:
-        """The direction that each point faces: the mean of its triangles."""
+        """Return the normal of each point: the mean of the normals of its triangles."""
         sums = [[0.0, 0.0, 0.0] for _ in self.points]
         for corners in self.triangles:
             facing = _facing(*(self.points[corner] for corner in corners))
@@ -44,7 +44,7 @@ class Mesh:
         return [_unit(total) for total in sums]
 
     def flat(self) -> Mesh:
-        """The same with edges: no two triangles share a point."""
+        """Return the mesh with hard edges: no two triangles share a point."""
         found = Mesh()
         for corners in self.triangles:
             first = len(found.points)
@@ -64,7 +64,7 @@ def _unit(vector: Sequence[float]) -> Triple:
     return (vector[0] / length, vector[1] / length, vector[2] / length) if length else (0.0, 1.0, 0.0)
 
 
-# What words call for: a profile, and how many sides it has.
+# The profiles for words, and the number of sides of each.
 
 BALL: Profile = tuple((0.5 * math.sin(math.pi * n / 24), 0.5 - 0.5 * math.cos(math.pi * n / 24)) for n in range(25))
 FIR: Profile = ((0, 0), (0.09, 0), (0.09, 0.18), (0.42, 0.18), (0.2, 0.48), (0.32, 0.48), (0.14, 0.74), (0.22, 0.74),
@@ -97,7 +97,7 @@ SHAPES: Sequence[tuple[str, Profile, int]] = (
 
 
 def of_words(prompt: str, random: Random) -> Mesh:
-    """What a prompt names, in the colour that it names; something turned by chance where there is no shape for it."""
+    """Return the shape and colour that a prompt names, or a random solid of revolution if it names no known shape."""
     found = next((each for each in SHAPES if re.search(rf"\b(?:{each[0]})\b", prompt, re.IGNORECASE)), None)
     _, profile, sides = found or ("", _by_chance(random), 32)
     named = (colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.IGNORECASE))
@@ -112,7 +112,7 @@ def _by_chance(random: Random) -> Profile:
 
 
 def _turned(profile: Profile, sides: int, colour: Colour) -> Mesh:
-    """A profile turned around the upright axis."""
+    """Return the solid of revolution of a profile around the vertical axis."""
     mesh, top = Mesh(), max(height for _, height in profile)
     for place, (radius, height) in enumerate(profile):
         shade = mix(darker(colour, 0.25), lighter(colour, 0.3), height / top)
@@ -124,7 +124,7 @@ def _turned(profile: Profile, sides: int, colour: Colour) -> Mesh:
         for side in range(sides):
             a, b = ring * sides + side, ring * sides + (side + 1) % sides
             c, d = a + sides, b + sides
-            # Rings of radius 0 are points: a triangle with two corners there would have no area.
+            # A ring of radius 0 is a point: a triangle with two corners there has no area.
             mesh.triangles += [(a, c, b)] if profile[ring][0] else []
             mesh.triangles += [(b, c, d)] if profile[ring + 1][0] else []
     return mesh
@@ -135,7 +135,12 @@ BACK = -0.1
 
 
 def of_picture(picture: Image.Image, points: int) -> Mesh:
-    """A relief: what is light in the picture stands out; it has sides and a back."""
+    """Return a relief of an image, with sides and a back. Light areas are raised.
+
+    Args:
+        picture: The image.
+        points: The number of points along its longer side.
+    """
     share = points / max(picture.size)
     wide, high = (max(2, round(side * share)) for side in picture.size)
     small = picture.resize((wide, high), Image.Resampling.BOX).convert("RGB")
@@ -174,7 +179,7 @@ UNSIGNED_BYTE, UNSIGNED_INT, FLOAT = 5121, 5125, 5126
 
 
 def _linear(part: int) -> int:
-    """A part of a colour as glTF wants it: proportional to the light."""
+    """Convert a colour channel (0 to 255) to linear light, as glTF requires."""
     return round(255 * math.pow(part / 255, 2.2))
 
 
@@ -183,13 +188,13 @@ def _floats(triples: Sequence[Triple]) -> bytes:
 
 
 def _bounds(points: Sequence[Triple]) -> dict[str, list[float]]:
-    """The least and the greatest coordinates, as they are after rounding to 32 bits."""
+    """Return the minimum and maximum coordinates, after rounding to 32 bits."""
     axes = [struct.unpack(f"<{len(axis)}f", struct.pack(f"<{len(axis)}f", *axis)) for axis in zip(*points, strict=True)]
     return {"min": [min(axis) for axis in axes], "max": [max(axis) for axis in axes]}
 
 
 def glb(mesh: Mesh) -> bytes:
-    """The mesh in the binary form of glTF 2.0: a header, a chunk of JSON, and a chunk of numbers."""
+    """Return the mesh as binary glTF 2.0: a header, a JSON chunk, and a binary chunk."""
     count = len(mesh.points)
     colours = bytes(chain.from_iterable((*map(_linear, colour), 255) for colour in mesh.colours))
     corners = struct.pack(f"<{3 * len(mesh.triangles)}I", *chain.from_iterable(mesh.triangles))
@@ -231,12 +236,12 @@ SPLAT = (
     "x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2",
     "rot_0", "rot_1", "rot_2", "rot_3",
 )  # fmt: skip
-HARMONIC = 0.28209479177387814  # what a colour is divided by: the constant of the harmonic of degree 0
-OPAQUE = 4.0  # as the logit of an opacity
+HARMONIC = 0.28209479177387814  # colours are divided by this constant of the spherical harmonic of degree 0
+OPAQUE = 4.0  # an opacity as a logit
 
 
 def ply(mesh: Mesh) -> bytes:
-    """The points of the mesh as Gaussian splats."""
+    """Return the points of the mesh as Gaussian splats."""
     size = math.log(1 / math.sqrt(len(mesh.points)))
     head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(mesh.points)}"]
     head += [*(f"property float {name}" for name in SPLAT), "end_header", ""]

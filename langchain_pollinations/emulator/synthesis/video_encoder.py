@@ -1,4 +1,4 @@
-"""Films from pictures: H.264 in MP4, a slow zoom and cross-fades over a few stills, with or without sound."""
+"""Videos from images: H.264 in MP4, with a slow zoom over a few stills, cross-fades, and optional audio."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 
-FPS = 6  # few, so that a slow machine is done soon
-LONGEST_SIDE = 960  # of the views; the encoder makes larger films larger
-ZOOM = 0.3  # how much nearer a picture comes while it is the only one
-HOLD = 0.3  # part of the way to the next picture before it begins to show, and after it is all that shows
-SAMPLES = 1024  # in a frame of sound
+FPS = 6  # low, so that encoding is fast on a slow machine
+LONGEST_SIDE = 960  # pixels of a rendered view; the encoder scales up for larger videos
+ZOOM = 0.3  # how far the zoom goes in on one image
+HOLD = 0.3  # share of the transition to the next image before its cross-fade starts, and after the cross-fade ends
+SAMPLES = 1024  # per audio frame
 
 
 def view_size(size: Size) -> Size:
-    """The size in which the pictures of a film are drawn."""
+    """Return the size in pixels at which the images of a video are rendered."""
     scale = min(1.0, LONGEST_SIDE / max(size))
     return max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
 
 
 def _nearer(picture: Image.Image, zoom: float, focus: tuple[float, float]) -> Image.Image:
-    """The part of a picture that is seen when one comes nearer to a point of it."""
+    """Return an image zoomed in on a point."""
     width, height = picture.width / zoom, picture.height / zoom
     left, top = (picture.width - width) * focus[0], (picture.height - height) * focus[1]
     return picture.resize(picture.size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
 
 
 def _views(pictures: Sequence[Image.Image], focus: tuple[float, float], count: int) -> Iterator[Image.Image]:
-    """What each moment shows. A film begins with the whole first picture and ends with the whole last of several."""
+    """Yield the frames. A video starts with the whole first image; with several images it ends with the whole last."""
     for number in range(count):
         way = number / max(1, count - 1) * max(1, len(pictures) - 1)
         first = min(int(way), max(0, len(pictures) - 2))
@@ -52,11 +52,19 @@ def _views(pictures: Sequence[Image.Image], focus: tuple[float, float], count: i
 def encode(
     pictures: Sequence[Image.Image], size: Size, seconds: int, focus: tuple[float, float], sound: bytes | None = None
 ) -> bytes:
-    """The film: always the same bytes for the same arguments. Sound is 16-bit samples, repeated to its end."""
+    """Encode a video. Equal arguments give equal bytes.
+
+    Args:
+        pictures: The still images, at least one.
+        size: Width and height in pixels.
+        seconds: The duration.
+        focus: The point that the zoom approaches, as fractions of width and height.
+        sound: 16-bit audio samples, repeated to the end of the video.
+    """
     import av
 
     fitted = [ImageOps.fit(picture.convert("RGB"), view_size(size)) for picture in pictures]
-    with tempfile.TemporaryDirectory() as folder:  # what comes at the front is written last, into a file
+    with tempfile.TemporaryDirectory() as folder:  # the index at the front is written last, which needs a file
         path = Path(folder, "film.mp4")
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as out:
             _write(out, _views(fitted, focus, seconds * FPS), size, seconds, sound)
@@ -70,7 +78,7 @@ def _write(out: OutputContainer, views: Iterator[Image.Image], size: Size, secon
     video.width, video.height, video.pix_fmt = *size, "yuv420p"
     audio = None if sound is None else out.add_stream("aac", rate=RATE, layout="mono", options={"b": "48000"})
     for view in views:
-        frame = av.VideoFrame.from_image(view)  # type: ignore[no-untyped-call]  # PyAV's own gap
+        frame = av.VideoFrame.from_image(view)  # type: ignore[no-untyped-call]  # PyAV lacks the annotation
         out.mux(video.encode(frame.reformat(*size, format="yuv420p")))
     out.mux(video.encode(None))
     if audio is not None and sound is not None:

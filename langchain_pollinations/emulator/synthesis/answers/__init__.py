@@ -1,4 +1,4 @@
-"""The rule-based answerer: the same words and the same seed always give the same answer."""
+"""The rule-based text generator: the same messages and seed always give the same response."""
 
 from __future__ import annotations
 
@@ -49,7 +49,14 @@ LONGEST_QUOTE = 400
 
 
 def answer(talk: Talk, *, reasons: bool = False, searches: bool = False, runs: bool = False) -> Json:
-    """The assistant message for a talk, of a model that reasons, searches the web or runs code for it, or does not."""
+    """Return the assistant message for a conversation.
+
+    Args:
+        talk: The parsed chat request.
+        reasons: Whether the model adds reasoning.
+        searches: Whether the model searches the web.
+        runs: Whether the model runs code.
+    """
     planned = tool_planning.plan(talk)
     calls = tool_planning.due(talk, planned)
     if calls:
@@ -61,7 +68,7 @@ def answer(talk: Talk, *, reasons: bool = False, searches: bool = False, runs: b
 
 
 def content(talk: Talk, planned: Plan) -> str:
-    """The text of an answer: JSON where that was asked for, the work of tools, or plain words."""
+    """Return the text of a message: JSON if `response_format` asks for it, the tool results, or plain text."""
     form = talk.body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
@@ -78,11 +85,11 @@ def _calling(talk: Talk, planned: Plan, calls: list[Json]) -> Json:
     return {"content": planned.words if first else None, "tool_calls": calls}
 
 
-# Thought and voice.
+# Reasoning and audio.
 
 
 def _thought(talk: Talk, message: Json) -> Json:
-    """What the model thinks before it answers."""
+    """Return the reasoning of the message."""
     about = words.subject(talk.asked)
     names = [call["function"]["name"] for call in message.get("tool_calls") or []]
     step = f"The tools that help here: {', '.join(sorted(set(names)))}." if names else "I can answer this directly."
@@ -96,7 +103,7 @@ def _researched(talk: Talk, said: str, *, searches: bool, runs: bool) -> Json:
 
 
 def _spoken(talk: Talk, message: Json) -> Json:
-    """The message as sound, where sound was asked for; the text becomes its transcript."""
+    """Return the message as audio, with the text as transcript, if the request asks for audio."""
     if "audio" not in talk.body.get("modalities", ()) or message.get("tool_calls"):
         return message
     transcript = message["content"]
@@ -125,9 +132,9 @@ def _keys(text: str) -> list[str]:
 
 
 def _embedded_schema(text: str) -> Mapping[str, Any] | None:
-    """A JSON schema that stands in the words, as some clients put it there."""
+    """Return a JSON schema from the text of a prompt, where some clients put it."""
     decoder = json.JSONDecoder()
-    for match in islice(re.finditer(r"\{", text), 100):  # each may be read to the end of a long text
+    for match in islice(re.finditer(r"\{", text), 100):  # each attempt may parse a long text to its end
         try:
             value, _ = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
@@ -153,11 +160,11 @@ def _loose_object(talk: Talk) -> Json:
 
 
 def _likely(key: str) -> str:
-    """The type that a key of this name usually has."""
+    """Guess the JSON type of a key from its name."""
     return "number" if re.search(r"age|count|number|year|price|score|rating|population|total|amount", key) else "string"
 
 
-# After tools.
+# Tool results.
 
 
 def _caption(text: str) -> str:
@@ -165,7 +172,7 @@ def _caption(text: str) -> str:
 
 
 def _picture(result: Result, caption: str | None = None) -> str:
-    """A tool's picture as Markdown, or a sentence about why there is none."""
+    """Return the image of a tool result as Markdown, or a sentence that says why there is none."""
     if result.failed:
         reason = " ".join(result.text.split())[:200]
         return f"*There is no picture here, because the tool answered: {reason}*"
@@ -177,7 +184,7 @@ def _picture(result: Result, caption: str | None = None) -> str:
 
 
 def _woven(talk: Talk, planned: Plan) -> str:
-    """An answer that carries what the tools found."""
+    """Return a text that contains the tool results."""
     if planned.told is not None:
         pictures = [
             _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
@@ -204,7 +211,7 @@ def _told(result: Result, talk: Talk) -> str:
     return citations.cited(found, talk.asked) or f"According to {result.name}: {short or found}"
 
 
-# Plain words.
+# Plain text.
 
 
 def _quoted(text: str) -> str:
@@ -226,7 +233,7 @@ def _calculated(talk: Talk) -> str | None:
 
 
 def _remembered(talk: Talk) -> str | None:
-    """The user's name, where an earlier message told it."""
+    """Answer a question for the user's name from the earlier messages."""
     if not ASKS_NAME.search(talk.asked):
         return None
     told = [MY_NAME.search(text_of(m.get("content"))) for m in talk.messages if m["role"] == "user"]
@@ -242,12 +249,15 @@ QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | r
 
 
 def _context(talk: Talk) -> tuple[str, str] | None:
-    """A text to answer from and the question about it: both in the user's words, or the text in the system's."""
+    """Return a context and the question about it.
+
+    Both are in the user message, or the context is in the system message.
+    """
     for text, asked in ((talk.asked, None), (talk.system, talk.asked)):
         found = LABEL.search(text) or MENTION.search(text)
         question = QUESTION.search(text)
         wanted = question[1] if question else asked
-        numbered = citations.SOURCE.search(text)  # sources may have labels of their own
+        numbered = citations.SOURCE.search(text)  # numbered sources may contain labels, too
         start = numbered.start() if numbered else found.end() if found else 0
         given = QUESTION.sub("", text[start:]) if found else ""
         if wanted and words.sentences(given):
@@ -256,7 +266,7 @@ def _context(talk: Talk) -> tuple[str, str] | None:
 
 
 def _from_context(talk: Talk) -> str | None:
-    """What a given text says to the question: the nearest sentence, or those of its sources with their numbers."""
+    """Answer a question from a context: with its nearest sentence, or with sentences of its numbered sources."""
     given = _context(talk)
     if given is None:
         return None
@@ -279,7 +289,7 @@ def _tale(talk: Talk) -> str | None:
 
 
 def _seen(talk: Talk) -> str | None:
-    """What came along with the words."""
+    """Describe the attachments of the user message."""
     shown: Sequence[Any] = talk.shown
     if not shown:
         return None
@@ -313,7 +323,7 @@ RULES: Sequence[Callable[[Talk], str | None]] = (
 
 
 def plain(talk: Talk) -> str:
-    """The first rule that has something to say, else the user's own words."""
+    """Return the text of the first rule that applies, else a quotation of the user message."""
     for rule in RULES:
         said = rule(talk)
         if said is not None:

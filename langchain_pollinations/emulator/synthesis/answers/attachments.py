@@ -1,4 +1,4 @@
-"""What came along with a message: pictures, sound, video and files, looked at as far as needed to speak of them."""
+"""Attachments of a message: images, audio, video and files, parsed as far as needed to describe them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PDF_TEXT = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|')", re.DOTALL)
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 MOST_OF_A_PAGE = 1024 * 1024  # bytes
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-"""What the service reads. Pillow's other readers, some of which start programs, stay closed to uploads."""
+"""The image formats that the service reads. Pillow's other readers, some of which start programs, are never used."""
 
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
 FILE_NAMES = {"application/pdf": "a PDF", "text/plain": "a text file", "text/markdown": "a Markdown file"}
 
-# Corners of the colour space and the words people use for them; the nearest one names a colour.
+# Reference colours and their names; a colour gets the name of the nearest one.
 COLOURS = {
     "black": (16, 16, 16),
     "white": (245, 245, 245),
@@ -48,7 +48,7 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A part that is not text: its kind, how an answer speaks of it, and what it costs in tokens."""
+    """A content part that is not text: its kind, its description in a response, and its prompt tokens."""
 
     kind: str
     words: str
@@ -56,7 +56,7 @@ class Part:
 
 
 def decoded(uri: str) -> tuple[str, bytes] | None:
-    """Type and bytes of a data URI; nothing where it is none or its base64 is broken."""
+    """Return the MIME type and the bytes of a data URI, or None if it is not one or its base64 is invalid."""
     match = DATA_URI.fullmatch(uri)
     if match is None:
         return None
@@ -73,7 +73,7 @@ def colour_word(rgb: tuple[int, int, int]) -> str:
 
 
 def dominant_colour(image: Image.Image) -> str:
-    """The colour most of a picture has, in a word."""
+    """Return the name of the most frequent colour of an image."""
     small = image.convert("RGB").resize((16, 16))
     counts: dict[str, int] = {}
     for x in range(16):
@@ -85,7 +85,7 @@ def dominant_colour(image: Image.Image) -> str:
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Tokens of a picture: a base, and more for each tile of 512 pixels."""
+    """Return the tokens of an image: a base, plus a number for each tile of 512 by 512 pixels."""
     tiles = -(-min(width, 2048) // 512) * -(-min(height, 2048) // 512)
     return 85 + 170 * tiles
 
@@ -149,7 +149,7 @@ def _file(value: Any) -> Part:
 
 
 def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
-    """Type and bytes of a data URI, or of bare base64 whose type stands beside it."""
+    """Return the MIME type and the bytes of a data URI, or of bare base64 with a separate MIME type."""
     if text.startswith("data:"):
         found = decoded(text)
         return found and (mime_type or found[0], found[1])
@@ -161,7 +161,7 @@ def _beginning(text: str) -> str:
 
 
 def _pdf_words(data: bytes) -> str:
-    """How many pages a PDF has and how it begins, as far as its text is written plainly."""
+    """Describe a PDF: its number of pages and the beginning of its text, if that is stored as plain strings."""
     pages = len(PDF_PAGE.findall(data))
     text = " ".join(
         ESCAPED.sub(rb"\1", shown).decode("latin-1")
@@ -175,7 +175,7 @@ def _pdf_words(data: bytes) -> str:
 def _inflated(stream: bytes) -> bytes:
     try:
         return zlib.decompressobj().decompress(stream, MOST_OF_A_PAGE)
-    except zlib.error:  # a stream that is not compressed
+    except zlib.error:  # the stream is not compressed
         return stream[:MOST_OF_A_PAGE]
 
 
@@ -183,7 +183,7 @@ READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "fil
 
 
 def look(part: Mapping[str, Any]) -> Part | None:
-    """What a content part holds; nothing for text and for kinds that the emulator does not know."""
+    """Parse a content part. Return None for text and for kinds that the emulator does not know."""
     kind = part.get("type")
     reader = READERS.get(kind) if isinstance(kind, str) else None
     return reader(part.get(str(kind))) if reader else None

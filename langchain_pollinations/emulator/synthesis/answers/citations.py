@@ -1,4 +1,4 @@
-"""What an answer rests on: texts that were given, and what a provider does by itself, searching and running code."""
+"""Sources of a response: texts in the request, and the provider's built-in web search and code execution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_CITED = 3
 
 
 def nearest(text: str, question: str) -> str | None:
-    """The sentence of a text that has most in common with a question; nothing where none has anything."""
+    """Return the sentence that shares most words with a question, or None if no sentence shares any."""
     asked = words.stems(question)
     rated = [(len(asked & words.stems(sentence)), sentence) for sentence in words.sentences(text)]
     best = max((number for number, _ in rated), default=0)
@@ -30,7 +30,10 @@ def nearest(text: str, question: str) -> str | None:
 
 
 def _sources(text: str) -> dict[str, list[str]]:
-    """The sentences of numbered sources, `[1] Title: text`, by number; what has no end is a heading."""
+    """Return the sentences of numbered sources, `[1] Title: text`, by number.
+
+    Text without a full stop, question mark or exclamation mark is a heading.
+    """
     parts = SOURCE.split(text)
     found: dict[str, list[str]] = {}
     for number, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -40,7 +43,10 @@ def _sources(text: str) -> dict[str, list[str]]:
 
 
 def _ranked(text: str, question: str) -> list[tuple[float, str, str]]:
-    """Rating, number and text of the sentences that have words of a question, best first; rare words count more."""
+    """Return rating, source number and text of the sentences that share words with a question, best first.
+
+    Rare words count more.
+    """
     asked, sources = words.stems(question), _sources(text)
     spread = Counter(stem for sentences in sources.values() for stem in words.stems(" ".join(sentences)))
     rated = [
@@ -52,7 +58,7 @@ def _ranked(text: str, question: str) -> list[tuple[float, str, str]]:
 
 
 def cited(text: str, question: str) -> str | None:
-    """What numbered sources answer to a question, each sentence with its number; nothing where there are none."""
+    """Answer a question from numbered sources, each sentence with its number; None if there are no sources."""
     ranked: Sequence[tuple[float, str, str]] = _ranked(text, question)
     if not ranked:
         return "The sources do not answer that." if SOURCE.search(text) else None
@@ -60,13 +66,16 @@ def cited(text: str, question: str) -> str | None:
 
 
 def best(text: str, question: str) -> str | None:
-    """The one sentence of a text, or of its numbered sources, that is nearest to a question."""
+    """Return the sentence of a text, or of its numbered sources, that is nearest to a question."""
     ranked = _ranked(text, question)
     return ranked[0][2] if ranked else nearest(text, question)
 
 
 def found(talk: Talk, content: str, *, form: bool) -> Json:
-    """The search behind an answer, and the pages on which its first and last sentence rest; in a form, all of it."""
+    """Return the web search of a response and the pages that its first and last sentence are based on.
+
+    With `form` (a JSON response) the pages are cited for the whole response.
+    """
     sentences = [] if form else words.sentences(content)
     ends = [*sentences[:1], *sentences[1:][-1:]]
     pages = [{**page, "text": text} for page, text in zip(PAGES, [*ends, "", ""], strict=False)]
@@ -74,7 +83,7 @@ def found(talk: Talk, content: str, *, form: bool) -> Json:
 
 
 def ran(talk: Talk, content: str) -> Json:
-    """The code that gave an answer, and what it printed: the sum that was asked for, else the count of the words."""
+    """Return the code that was run for a response and its output: the requested calculation, else a word count."""
     summed = SUM.fullmatch(content)
     if summed:
         return {"code": [{"code": f"print({summed['sum']})", "output": f"{summed['result']}\n"}]}

@@ -1,4 +1,4 @@
-"""A chat request, read once: who said what last, which tools there are, what they answered."""
+"""A parsed chat request: the last user message, the tools, and their results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def text_of(content: Any) -> str:
-    """The words of a message's content, parts joined by lines."""
+    """Return the text of a message's content; text parts are joined with newlines."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -26,7 +26,7 @@ def text_of(content: Any) -> str:
 
 
 def parts_of(messages: Iterable[Json]) -> list[Part]:
-    """Everything but text in the messages."""
+    """Return all content parts of the messages that are not text."""
     found = []
     for message in messages:
         content = message.get("content")
@@ -53,7 +53,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool answered, and how it had been called."""
+    """A tool result, with the name and the arguments of the tool call."""
 
     name: str
     arguments: Json
@@ -64,7 +64,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Talk:
-    """A chat request as an answerer sees it."""
+    """A chat request as the text generator reads it."""
 
     body: Json
     tools: list[Tool] = field(default_factory=list)
@@ -76,23 +76,23 @@ class Talk:
 
     @cached_property
     def last_user(self) -> int:
-        """Where the last message that the user wrote stands; -1 where there is none."""
+        """The index of the last message that the user wrote, or -1 if there is none."""
         places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_shown(i)]
         return places[-1] if places else -1
 
     def _is_shown(self, place: int) -> bool:
-        """Whether a user message only shows what tools returned: clients put pictures behind the results."""
+        """Return whether a user message only holds tool output. Clients send images in a message after the results."""
         after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
         return after_tool and bool(parts_of([self.messages[place]]))
 
     @cached_property
     def looked_at(self) -> list[Part]:
-        """What tools returned to be looked at, in messages behind their results."""
+        """The images and files that tools returned, from the messages after their results."""
         return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
 
     @cached_property
     def asked(self) -> str:
-        """The words of the last user message."""
+        """The text of the last user message."""
         if self.last_user >= 0:
             return text_of(self.messages[self.last_user].get("content")).strip()
         return text_of(self.messages[-1].get("content")).strip() if self.messages else ""
@@ -104,7 +104,7 @@ class Talk:
 
     @cached_property
     def results(self) -> list[Result]:
-        """What tools answered since the last user message."""
+        """The tool results since the last user message."""
         after = self.messages[self.last_user + 1 :]
         calls = {c["id"]: c["function"] for m in after for c in m.get("tool_calls") or []}
         answers = [m for m in after if m["role"] in ("tool", "function")]
@@ -116,7 +116,7 @@ class Talk:
 
     @cached_property
     def shown(self) -> list[Part]:
-        """What the last user message shows besides its words."""
+        """The attachments of the last user message."""
         return parts_of(self.messages[self.last_user :][:1]) if self.last_user >= 0 else []
 
     @property
@@ -125,7 +125,7 @@ class Talk:
         return 42 if seed in (None, -1) else int(seed)
 
     def pick(self, *of: Any) -> int:
-        """A number that depends on the words, the seed and `of`, and on nothing else."""
+        """Return a number that depends only on the user's text, the seed, the model and `of`."""
         text = json.dumps([self.asked, self.seed, self.body.get("model"), *of], ensure_ascii=False, default=str)
         return int.from_bytes(sha256(text.encode()).digest()[:6])
 
@@ -153,7 +153,7 @@ def _result(message: Json, function: Mapping[str, Any]) -> Result:
 
 
 def read(body: Json) -> Talk:
-    """The talk of a chat body that passed the checks."""
+    """Parse a validated chat body."""
     functions = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
     functions += body.get("functions") or []
     tools = [Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions]

@@ -1,4 +1,4 @@
-"""A voice of sorts: short melodies, one note for each word."""
+"""Audio of chat responses: short melodies with one note per word."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def _note(frequency: float) -> bytes:
 
 
 def samples(text: str) -> bytes:
-    """16-bit samples of a text at 24 kHz."""
+    """Return the 16-bit samples of a text at 24 kHz."""
     words = text.split()[:MOST_NOTES] or ["-"]
     return b"".join(_note(SCALE[sha256(word.encode()).digest()[0] % len(SCALE)]) for word in words)
 
 
 def recording(text: str, form: str) -> bytes:
-    """A text in one of the formats of spoken answers."""
+    """Return the audio file of a text in one of the formats of audio responses."""
     return codecs.write(samples(text), codecs.FORMATS["pcm" if form == "pcm16" else form])

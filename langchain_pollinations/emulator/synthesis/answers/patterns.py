@@ -1,4 +1,4 @@
-"""Texts that match a regular expression, as the `pattern` of a JSON schema asks for."""
+"""Generate texts that match a regular expression, for the `pattern` of a JSON schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-# What `re` itself reads a pattern with. It is private, and has been the same since Python 3.11.
+# The parser of `re`. It is private and unchanged since Python 3.11.
 _parse = import_module("re._parser").parse
 
 CHARACTERS = "aA1 -_.,:/@#%+!?()"
@@ -22,7 +22,7 @@ CATEGORIES: Mapping[str, Callable[[str], bool]] = {
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a text has what the pattern asks for. A pattern that Python cannot read asks for nothing."""
+    """Return whether a text matches a pattern. Every text matches a pattern that Python cannot parse."""
     try:
         return re.search(pattern, text) is not None
     except re.error:
@@ -30,7 +30,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | None:
-    """A text that matches a pattern and has the length that is asked for; None where none was found."""
+    """Return a text that matches a pattern and has an allowed length, or None if none was found."""
     try:
         tree = _parse(pattern)
     except re.error:
@@ -44,7 +44,7 @@ def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | Non
 
 
 class _Writer:
-    """Writes what a parsed pattern describes, with each free repetition made `times` times."""
+    """Writes a text for a parsed pattern, with `times` repetitions wherever the pattern allows that many."""
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -75,11 +75,11 @@ class _Writer:
                 return self.write(value)
             case "GROUPREF":
                 return self.groups.get(value, "")
-        return ""  # places and conditions: whether the text meets them is seen when it is whole
+        return ""  # anchors and conditions add no text; the finished text is matched against the pattern
 
 
 def _one_of(items: Sequence[tuple[Any, Any]]) -> str:
-    """A character of a set, or one beside it where the set is negated."""
+    """Return a character of a set, or one outside of it if the set is negated."""
     known = [(str(kind), value) for kind, value in items]
     edges = [chr(value[0] if kind == "RANGE" else value) for kind, value in known if kind in ("RANGE", "LITERAL")]
     negated = ("NEGATE", None) in known

@@ -1,4 +1,4 @@
-"""Values that fit a JSON schema, made of the user's words where they can be."""
+"""Generate values that fit a JSON schema, from the user's text where possible."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from langchain_pollinations.emulator.synthesis.answers.words import Words
 
 Schema = Mapping[str, Any]
 
-MOST_ITEMS, MOST_CHARACTERS = 1000, 20000  # whoever asks for more gets less
-DEPTH = 5  # from here on optional branches end, so that recursive schemas do too
+MOST_ITEMS, MOST_CHARACTERS = 1000, 20000  # upper limits, whatever a schema asks for
+DEPTH = 5  # optional branches end at this depth, so that recursive schemas end, too
 
 
 def _resolved(schema: Any, root: Schema) -> Schema:
-    """A schema without references on its surface; `true` and the like allow anything."""
+    """Return a schema with its top-level references resolved. A schema like `true` allows any value."""
     for _ in range(20):
         if not isinstance(schema, Mapping):
             return {}
@@ -34,7 +34,7 @@ def _resolved(schema: Any, root: Schema) -> Schema:
 
 
 def _merged(schema: Schema, root: Schema) -> Schema:
-    """`allOf` folded into the schema that carries it."""
+    """Return a schema with its `allOf` merged into it."""
     if "allOf" not in schema:
         return schema
     whole: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
@@ -51,7 +51,7 @@ def _merged(schema: Schema, root: Schema) -> Schema:
 
 
 def _both(outer: Schema, inner: Schema) -> Schema:
-    """A schema and the variant of its union that is taken: their properties stand side by side."""
+    """Merge a schema with the selected variant of its union; the properties of both are kept."""
     both = {**outer, **inner}
     if "properties" in outer:
         both["properties"] = {**outer["properties"], **inner.get("properties", {})}
@@ -74,7 +74,7 @@ def _types(schema: Schema) -> list[str]:
 
 
 class Maker:
-    """Fills schemas from one text; numbers and quotations go to the fields in their order."""
+    """Fills a schema from a text. Numbers and quotations are assigned to the fields in order."""
 
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
@@ -92,7 +92,7 @@ class Maker:
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
 
     def _concrete(self, schema: Any, depth: int) -> Schema:
-        """A schema with one variant in place of each union on its surface."""
+        """Return a schema with each top-level union replaced by one variant."""
         known = _resolved(schema, self.root)
         for key in ("anyOf", "oneOf"):
             if known.get(key):
@@ -101,7 +101,7 @@ class Maker:
         return known
 
     def _values(self, schema: Schema) -> list[Any] | None:
-        """The values that a schema lists, also as a union of single ones; None where it lists none."""
+        """Return the values that a schema lists, also as a union of constants, or None if it lists none."""
         if "const" in schema:
             return [schema["const"]]
         if schema.get("enum"):
@@ -111,8 +111,7 @@ class Maker:
         return None if None in each or not each else [value for values in each for value in values or ()]
 
     def _variant(self, variants: Sequence[Any], depth: int) -> Schema:
-        """The variant that the text names, else the first that is something; the one that is nothing where it goes too
-        deep."""
+        """Return the variant that the text names, else the first that is not null; null at the depth limit."""
         resolved = [_resolved(v, self.root) for v in variants]
         nothing = [v for v in resolved if _types(v) == ["null"]]
         something = [v for v in resolved if _types(v) != ["null"]]
@@ -123,19 +122,19 @@ class Maker:
         return next((v for v in possible if self._is_spoken_of(v)), possible[0])
 
     def _is_spoken_of(self, variant: Schema) -> bool:
-        """Whether the text has a value that only this variant has, its own or that of one of its fields."""
+        """Return whether the text contains a constant of this variant or of one of its fields."""
         text = self.words.text.lower()
         fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
         told = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
         return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in told)
 
     def _named(self, name: str) -> bool:
-        """Whether the text speaks of a field."""
+        """Return whether the text contains all words of a field's name."""
         own = words.stems(name)
         return bool(own) and own <= words.stems(self.words.text)
 
     def _choice(self, values: Sequence[Any]) -> Any:
-        """The value that the text names, else the first."""
+        """Return the value that the text names, else the first."""
         text = self.words.text.lower()
         named = [v for v in values if isinstance(v, str) and re.search(rf"\b{re.escape(v.lower())}\b", text)]
         return max(named, key=len) if named else values[0]
@@ -192,7 +191,7 @@ class Maker:
         return _distinct(made) if schema.get("uniqueItems") else made
 
     def _several(self, item: Schema) -> int:
-        """How many items the text speaks of: its numbers, or the names for items that have one."""
+        """Count the items that the text names: its numbers, or its quotations or names for items with a name field."""
         if _is_numeric(item):
             return len(self.words.numbers)
         named = any(re.search(r"name", key) for key in item.get("properties", {}))
@@ -207,7 +206,7 @@ class Maker:
         return found[:most]
 
     def _listed(self) -> list[str]:
-        """Quotations, else what stands between commas after a colon, else the names."""
+        """Return the quotations, else the comma-separated list after a colon, else the names."""
         if self.words.quoted:
             return list(self.words.quoted)
         _, colon, rest = self.words.text.partition(":")
@@ -236,7 +235,7 @@ class Maker:
         return made
 
     def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
-        """Names of properties that may have any: those that the text names where the schema lists some."""
+        """Return property names for an object with free names; if the schema lists names, those in the text first."""
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
@@ -248,7 +247,7 @@ class Maker:
         return [self._fitted(each, form) for each in numbered]
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
-        """Whether an optional field is worth filling: the text names it, or a value that only it allows."""
+        """Return whether to fill an optional field: the text names it, or a value that only it allows."""
         if depth >= DEPTH:
             return False
         known = _resolved(inner, self.root)
@@ -265,7 +264,7 @@ class Maker:
         return self._fitted(self._said(name, schema), schema)
 
     def _said(self, name: str, schema: Schema) -> str:
-        """Words for a field, by what its name calls for."""
+        """Return the text for a field, selected by the name of the field."""
         for pattern, reader in HINTS:
             if re.search(pattern, name, re.IGNORECASE):
                 found = reader(self.words)
@@ -277,7 +276,7 @@ class Maker:
         return self.words.take_quoted() or self.words.subject
 
     def _fitted(self, text: str, schema: Schema) -> str:
-        """A text brought to the length and pattern that the schema asks for."""
+        """Return a text adapted to the length and pattern of the schema."""
         least, most = min(int(schema.get("minLength", 0)), MOST_CHARACTERS), schema.get("maxLength")
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
@@ -384,7 +383,7 @@ def _quoted_or_sentence(found: Words) -> str:
 
 
 Reader = Callable[[Words], str | None]
-# Names of fields, most telling first, and where their words come from.
+# Patterns of field names, most specific first, and the functions that find the texts for them.
 HINTS: Sequence[tuple[str, Reader]] = (
     (r"e[-_]?mail", lambda w: w.first(words.EMAIL)),
     (r"url|link|href|website", lambda w: w.first(words.URL)),
@@ -404,7 +403,11 @@ HINTS: Sequence[tuple[str, Reader]] = (
 
 
 def instance(schema: Schema, text: str) -> Any:
-    """A value that fits the schema, made of the words of the text; a schema that is none is refused."""
+    """Return a value that fits a schema, built from a text.
+
+    Raises:
+        Refusal: The schema is invalid.
+    """
     try:
         return Maker(Words(text), schema).make(schema)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:

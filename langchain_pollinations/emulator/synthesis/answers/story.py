@@ -1,4 +1,4 @@
-"""Illustrated stories: scenes planned from the user's subject, prompts for their pictures, and the prose."""
+"""Illustrated stories: scenes for the user's subject, with image prompts and prose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STYLES = ("soft watercolour", "storybook illustration", "gouache with paper grai
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a story takes place, in phrases that fit into any of its sentences."""
+    """The setting of a story, as phrases that fit into all of its sentences."""
 
     place: str
     path: str
@@ -34,7 +34,7 @@ class Setting:
     light: str
     danger: str
     token: str
-    view: str  # for the pictures
+    view: str  # for the image prompts
 
 
 SETTINGS: Sequence[tuple[str, Setting]] = (
@@ -156,7 +156,7 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Character:
-    """Someone in a story: how they are first called, and how from then on."""
+    """A character of a story: the phrase that introduces them, and the one used afterwards."""
 
     first: str
     again: str
@@ -168,7 +168,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Beat:
-    """One step of a story: its headings, what its picture shows, and the prose, each in variants."""
+    """A step of a story: variants of its heading, the content of its image, and variants of its prose."""
 
     headings: Sequence[str]
     view: str
@@ -291,7 +291,7 @@ CLAUSE = re.compile(
     r"discover\w*|mak\w+|build\w*|built|travel\w*|dream\w*|explor\w*|liv\w+|lov\w+|sav\w+|help\w*)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
-# Things that a story can be about, but that nobody meets at the end of a path.
+# Subjects that a story can be about but that cannot be characters.
 LIFELESS = re.compile(
     r"(?:.*\s)?(?:year|sea|ocean|sky|day|night|world|city|town|time|end|life|future|past|history|weather|\d+)",
     re.IGNORECASE,
@@ -302,7 +302,7 @@ ABSTRACT = ("ship", "ness", "ity", "tion", "dom", "ence", "ance", "hood", "love"
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene of a story: its heading, the prompt of its picture, and its paragraph."""
+    """A scene of a story: its heading, the prompt of its image, and its paragraph."""
 
     heading: str
     prompt: str
@@ -316,7 +316,7 @@ class Story:
 
 
 def count_of(text: str, default: int = DEFAULT_SCENES) -> int:
-    """How many scenes or pictures the words ask for."""
+    """Return the number of scenes or images that a text asks for."""
     match = COUNTED.search(text[:LONGEST_REQUEST])
     if match is None:
         return default
@@ -326,13 +326,13 @@ def count_of(text: str, default: int = DEFAULT_SCENES) -> int:
 
 
 def _pick(options: Sequence[str], *of: object) -> str:
-    """One of the options; the same for the same words."""
+    """Return one of the options; the same for the same values of `of`."""
     digest = sha256(repr(of).encode()).digest()
     return options[int.from_bytes(digest[:4]) % len(options)]
 
 
 def _character(phrase: str) -> Character | None:
-    """Who a phrase speaks of; nobody where it is a thought rather than a being."""
+    """Return the character that a phrase names, or None if it names something abstract or lifeless."""
     bare = CLAUSE.sub("", phrase).strip(" ,.")
     if LIFELESS.fullmatch(bare):
         return None
@@ -360,13 +360,13 @@ def _character(phrase: str) -> Character | None:
 
 
 def _own(kind: str, name: str | None) -> Character:
-    """Somebody of the user's own: they are not the teller's."""
+    """Return the character for "my dog Rex": "a dog called Rex", since the narrator does not own the dog."""
     some = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     return Character(f"{some} called {name}", name) if name else Character(some, f"the {kind}")
 
 
 def _cast(about: str) -> tuple[Character, Character]:
-    """The two at the heart of a story; whoever the user did not name is found elsewhere."""
+    """Return the two main characters of a story; defaults replace those that the user did not name."""
     phrases = [p.strip() for p in re.split(r",\s+and\s+|,\s+|\s+and\s+(?=(?:an?|the|his|her|my|their|[A-Z])\b)", about)]
     if len(phrases) == 1 and " and " in about and len(about.split()) <= 5:
         phrases = about.split(" and ")
@@ -390,7 +390,7 @@ SMALL = {"a", "an", "and", "the", "of", "in", "on", "at", "to", "for", "with", "
 
 
 def title_of(about: str) -> str:
-    """A subject as a title: each word of weight with a capital."""
+    """Return a subject in title case; words like "of" stay in lower case."""
     head = re.split(r"[,;:.]", about)[0]
     words = re.sub(r"^(an?)\s+", "The ", head, flags=re.IGNORECASE).split()[:12]
     words = ["the" if w.lower() in ("a", "an") else w for w in words]
@@ -399,7 +399,7 @@ def title_of(about: str) -> str:
 
 
 def tell(text: str, count: int, seed: int = 0) -> Story:
-    """A story of so many scenes for the user's words; headings and prompts do not depend on the seed."""
+    """Return a story of `count` scenes for a request. Headings and prompts do not depend on the seed."""
     about = subject(text)
     hero, friend = _cast(about)
     setting = _setting(about)
@@ -424,7 +424,7 @@ def tell(text: str, count: int, seed: int = 0) -> Story:
 
 
 def _pair(about: str, hero: Character, friend: Character) -> str:
-    """Who is in the picture: the user's words, and the companion where they name only one."""
+    """Return the subject of an image: the user's subject, with the second character if it names only one."""
     if hero.again.removeprefix("the ").lower() not in about.lower():
         return f"{hero.first[:1].upper()}{hero.first[1:]} and {friend.first}, in a story about {about}"
     named = about[:1].upper() + about[1:]
@@ -435,7 +435,7 @@ def _pair(about: str, hero: Character, friend: Character) -> str:
 
 
 def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) -> str:
-    """A story of one scene starts in the middle: whoever appears there is new to the reader."""
+    """Introduce the characters in the first scene, since a story of one scene starts in the middle."""
     if not first or hero.first in prose:
         return prose
     for one in (hero, friend):
@@ -448,7 +448,7 @@ def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) 
 
 
 def written(story: Story, pictures: Sequence[str]) -> str:
-    """The finished story in Markdown; `pictures` holds a line for each scene, empty where there is none."""
+    """Return the story as Markdown. `pictures` holds the Markdown of each scene's image, or an empty string."""
     blocks = [f"# {story.title}"]
     for place, scene in enumerate(story.scenes):
         blocks.append(f"## {scene.heading}")
@@ -459,5 +459,5 @@ def written(story: Story, pictures: Sequence[str]) -> str:
 
 
 def seed_of(text: str, place: int) -> int:
-    """A seed for the picture of a scene; another one for each scene."""
+    """Return a seed for the image of a scene; it differs from scene to scene."""
     return int.from_bytes(sha256(f"{place} {text}".encode()).digest()[:3])

@@ -1,4 +1,4 @@
-"""Which tools to call, and with what: decided from the user's words alone, so that every step of a run agrees."""
+"""Plan tool calls and their arguments from the user's text alone, so that all requests of an agent run agree."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ OPERATORS: Mapping[str, str] = {
     r"(?<=\d)\s*[/÷]\s*(?=\d)|\bdivided?\b": r"div|quot",
 }
 TOLD_TO_CALL = re.compile(r"\bcall\b[^.!?]*\btools?\b[^.!?]*\bnot\b[^.!?]*\b(?:text|words|prose)\b", re.IGNORECASE)
-ENOUGH = 2.0  # what a tool must score to be called when nobody forces it
-EXPLICIT = 10.0  # the score of a tool that the user calls by its name
+ENOUGH = 2.0  # the minimum score of a tool whose call is not forced
+EXPLICIT = 10.0  # the score of a tool that the user names
 
 
 @dataclass(frozen=True)
@@ -50,34 +50,34 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """The calls of a turn, in order, and what is said along with the first of them."""
+    """The tool calls for a user message, in order, and the text sent with the first of them."""
 
     calls: Sequence[Call] = ()
     words: str | None = None
     told: story.Story | None = None
     in_turn: bool = False
-    """Whether each call waits for the answer to the one before it."""
+    """Whether each call waits for the result of the previous one."""
 
 
 def edits(tool: Tool) -> bool:
-    """Whether a tool changes pictures."""
+    """Return whether a tool edits images."""
     return {"prompt", "images"} <= tool.properties.keys()
 
 
 def draws(tool: Tool) -> bool:
-    """Whether a tool makes pictures from words."""
+    """Return whether a tool generates images from text."""
     if edits(tool):
         return False
     return "prompt" in tool.properties and bool(VISUAL.search(f"{tool.name.replace('_', ' ')} {tool.description}"))
 
 
 def _is_structured(tool: Tool) -> bool:
-    """Whether a tool is rather a form for the answer: such forms are named like classes."""
+    """Return whether a tool is a schema for structured output. Such schemas are named like classes."""
     return bool(re.match(r"[A-Z]\w*[a-z]", tool.name))
 
 
 def score(tool: Tool, talk: Talk) -> float:
-    """How much the user's words ask for a tool."""
+    """Return how well a tool matches the user's text."""
     asked = talk.asked
     if re.search(rf"(?<![\w]){re.escape(tool.name)}(?!\w)", asked):
         return EXPLICIT
@@ -93,7 +93,7 @@ def score(tool: Tool, talk: Talk) -> float:
 
 
 def _for_pictures(talk: Talk) -> float:
-    """An image tool is wanted where something is to be drawn, not where a picture is only spoken of."""
+    """Return the score of an image tool: positive if the text asks for an image, not if it only mentions one."""
     shown = any(part.kind == "image" for part in talk.shown)
     wanted = VISUAL.search(talk.asked) and (MAKING.search(talk.asked) or not shown)
     told = STORY.search(talk.asked) and VISUAL.search(talk.system)
@@ -115,7 +115,7 @@ def _for_questions(tool: Tool, asked: str) -> float:
 
 
 def _choice(talk: Talk) -> str | Json:
-    """The tool choice of the request; where it is left to the model, what the system message says of it."""
+    """Return the tool choice of the request. For "auto", the system message can require a call."""
     choice: str | Json = talk.body.get("tool_choice", talk.body.get("function_call")) or "auto"
     said = TOLD_TO_CALL.search(talk.system) if choice == "auto" else None
     if said is None:
@@ -132,7 +132,10 @@ def _named_choice(talk: Talk) -> str | None:
 
 
 def chosen(talk: Talk) -> list[Tool]:
-    """The tools of this turn: the one that is named, those that the words ask for, or the best of the forced."""
+    """Return the tools to call.
+
+    These are the tool that the tool choice names, those that the text asks for, or the best one if a call is required.
+    """
     choice, named = _choice(talk), _named_choice(talk)
     if named is not None:
         return [tool for tool in talk.tools if tool.name == named]
@@ -147,14 +150,14 @@ def chosen(talk: Talk) -> list[Tool]:
 
 
 def _arguments(tool: Tool, text: str, **given: Any) -> Json:
-    """Arguments that fit a tool's parameters, the given ones where it takes them."""
+    """Return arguments that fit a tool's parameters; `given` overrides those that the tool takes."""
     made = instance(tool.parameters, text)
     arguments: Json = made if isinstance(made, dict) else {}
     return arguments | {key: value for key, value in given.items() if key in tool.properties}
 
 
 def _searcher_and_painter(talk: Talk) -> tuple[Tool, Tool] | None:
-    """The tools for a question whose answer is to be drawn."""
+    """Return the search tool and the image tool for a question whose answer is to be illustrated."""
     searchers = [tool for tool in talk.tools if _for_questions(tool, talk.asked)]
     painters = [tool for tool in talk.tools if draws(tool)] if _for_pictures(talk) else []
     free = _named_choice(talk) is None and not STORY.search(talk.asked)
@@ -162,7 +165,7 @@ def _searcher_and_painter(talk: Talk) -> tuple[Tool, Tool] | None:
 
 
 def _illustrated_plan(searcher: Tool, painter: Tool, talk: Talk) -> Plan:
-    """First what there is to know, then a picture of what was found."""
+    """Plan a search, then an image of its result."""
     calls = [Call(searcher.name, _arguments(searcher, talk.asked))]
     if talk.results:
         found = citations.best(talk.results[0].text, talk.asked) or words.subject(talk.asked)
@@ -171,7 +174,7 @@ def _illustrated_plan(searcher: Tool, painter: Tool, talk: Talk) -> Plan:
 
 
 def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], talk: Talk) -> Plan:
-    """First a picture, then the change to it that the words go on to ask for."""
+    """Plan an image, then the edit of it that the text asks for."""
     drawn = words.subject(talk.asked[: change.start()])
     calls = [Call(painter.name, _arguments(painter, talk.asked, prompt=drawn, **_seed(painter, talk, 0)))]
     address = words.URL.search(talk.results[0].text) if talk.results else None
@@ -206,7 +209,7 @@ def _picture_plan(tool: Tool, talk: Talk) -> Plan:
 
 
 def _seed(tool: Tool, talk: Talk, place: int) -> Json:
-    """A seed for each picture, where the tool takes one and the user gave none."""
+    """Return a seed argument for an image, if the tool takes one and the user gave none."""
     if re.search(r"\bseed\b", talk.asked, re.IGNORECASE):
         return {}
     return {"seed": story.seed_of(talk.asked, place)} if "seed" in tool.properties else {}
@@ -218,7 +221,7 @@ def _counted(number: int) -> str:
 
 
 def plan(talk: Talk) -> Plan:
-    """All the calls that the user's words ask for."""
+    """Return all tool calls that the user's text asks for."""
     tools = chosen(talk)
     if not tools:
         return Plan()
@@ -231,7 +234,10 @@ def plan(talk: Talk) -> Plan:
 
 
 def due(talk: Talk, planned: Plan) -> list[Call]:
-    """The calls to make now: all at once, one after another where the request says so, none when they are done."""
+    """Return the tool calls to make now.
+
+    All calls are made at once, or one per response if the plan or `parallel_tool_calls` says so.
+    """
     done = len(talk.results)
     if planned.in_turn or talk.body.get("parallel_tool_calls") is False:
         waiting = list(planned.calls[done : done + 1])
@@ -241,7 +247,7 @@ def due(talk: Talk, planned: Plan) -> list[Call]:
 
 
 def _still_forced(talk: Talk, done: int) -> list[Call]:
-    """Where a call is required although the work is done: a tool that was not called yet, if there is one."""
+    """If a call is required although all planned calls are made, return a call of a tool that was not called yet."""
     if not done or _choice(talk) != "required":
         return []
     called = {result.name for result in talk.results}
@@ -252,12 +258,12 @@ def _still_forced(talk: Talk, done: int) -> list[Call]:
 
 
 def known(talk: Talk) -> str:
-    """What is known when an answer is put together: the results of tools first, then the user's words."""
+    """Return the text that a response is built from: the tool results, then the user's text."""
     return "\n\n".join([*(flat(result.text) for result in talk.results), talk.asked])
 
 
 def flat(text: str) -> str:
-    """A result as words: the values of a small JSON object, else the text itself."""
+    """Return a tool result as plain text: the fields of a JSON object, the value of a single field, or the text."""
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What stands in a sentence: numbers, quotations, places, names, addresses, and what it is about."""
+"""Extract numbers, quotations, places, names, addresses and the subject from a text."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ FOR_WHOM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-LONGEST_REQUEST = 1000  # characters in which a request says what it is about
+LONGEST_REQUEST = 1000  # characters of a request that are searched for its subject
 
 
 def stem(word: str) -> str:
-    """A word without its usual English endings, long enough to be recognised."""
+    """Return a word without its English ending; at least three characters remain."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -76,19 +76,19 @@ def stem(word: str) -> str:
 
 
 def stems(text: str) -> set[str]:
-    """The words of a text that carry meaning, without their endings; names like `getWeather` count as two."""
+    """Return the stems of a text without common words; names like `getWeather` count as two words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
     return {stem(w) for w in re.findall(r"[^\W\d_]+", spaced.lower()) if w not in COMMON}
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, one for each full stop, question mark, exclamation mark or line."""
+    """Split a text into sentences, at full stops, question marks, exclamation marks and line breaks."""
     found = re.split(r"(?<=[.!?])\s+|\n+", text)
     return [s.strip() for s in found if s.strip()]
 
 
 def subject(text: str) -> str:
-    """What a request is about: after `about` or `a picture of`, else all of it without the instruction."""
+    """Return the subject of a request: the text after `about` or `a picture of`, else all but the instruction."""
     first = " ".join(text.strip().split("\n\n")[0][:LONGEST_REQUEST].split())
     match = ABOUT.search(first) or OF_PICTURE.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
@@ -99,7 +99,7 @@ def subject(text: str) -> str:
 
 
 class Words:
-    """Values found in a text, handed out one after another so that each is used once."""
+    """The values found in a text. The `take_` methods return each value once."""
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
@@ -148,7 +148,7 @@ class Words:
         return subject(self.text)
 
     def near(self, name: str) -> float | None:
-        """The number that stands beside a name, as in `width 512` or `width=512`."""
+        """Return the number next to a name, as in `width 512` or `width=512`."""
         spoken = re.escape(name).replace("_", "[ _]")
         match = re.search(rf"\b{spoken}\b\W{{0,3}}(?:is |of |to )?(-?\d+(?:\.\d+)?)", self.text, re.IGNORECASE)
         return float(match[1]) if match else None

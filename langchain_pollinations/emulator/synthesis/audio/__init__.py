@@ -1,1 +1,1 @@
-"""Speech of sorts, music and effects, made with the standard library, and with PyAV the files that hold them."""
+"""Synthetic speech, music and sound effects, generated with the standard library and encoded with PyAV."""

@@ -1,4 +1,4 @@
-"""Files of sound: samples written in the formats of the service, and any recording read back."""
+"""Audio files: encode samples in the formats of the service, and decode any recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
 
 @dataclass(frozen=True)
 class Format:
-    """How samples are written: container, codec, samples a second, bits a second."""
+    """An audio file format; `rate` is in samples per second, `bit_rate` in bits per second."""
 
     mime_type: str
     container: str
@@ -32,21 +32,21 @@ FORMATS = {
     "wav": Format("audio/wav", WAV),
     "pcm": Format("audio/pcm", RAW),
 }
-# No clock and no chance in the files: equal requests have equal bytes.
+# The files contain no timestamps and no random values, so equal requests give equal bytes.
 BITEXACT = {"fflags": "+bitexact"}
 
 
 class NoSound(ValueError):
-    """The bytes are no recording that can be read."""
+    """The bytes are not a readable recording."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A file that was read: one channel of 16-bit samples at the rate of `waves`."""
+    """A decoded audio file: one channel of 16-bit samples at `waves.RATE`."""
 
     samples: bytes = field(repr=False)
     container: str = ""
-    """Names of the container's format, as PyAV has them."""
+    """The names of the container format, as PyAV reports them."""
 
     @property
     def seconds(self) -> float:
@@ -54,7 +54,7 @@ class Recording:
 
 
 def write(samples: bytes, form: Format) -> bytes:
-    """The bytes of a file that holds the samples."""
+    """Return the samples as the bytes of an audio file."""
     if form.container == RAW:
         return samples if form.rate == RATE else b"".join(_resampled(samples, form.rate))
     return _wav(samples) if form.container == WAV else _encoded(samples, form)
@@ -71,7 +71,7 @@ def _wav(samples: bytes) -> bytes:
 
 
 def frames(samples: bytes, size: int = RATE) -> Iterator[Any]:
-    """The samples in frames of PyAV's, `size` of them in each."""
+    """Split the samples into PyAV frames of `size` samples."""
     import av
 
     for start in range(0, len(samples), size * WIDTH):
@@ -104,7 +104,7 @@ def _encoded(samples: bytes, form: Format) -> bytes:
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         if form.codec == "libmp3lame":
-            stream.options = {"compression_level": "9"}  # the quickest way, not the best sound
+            stream.options = {"compression_level": "9"}  # fastest, at lower quality
         if form.codec != "flac":
             stream.bit_rate = form.bit_rate
         for frame in (*frames(samples), None):
@@ -113,7 +113,11 @@ def _encoded(samples: bytes, form: Format) -> bytes:
 
 
 def read(data: bytes) -> Recording:
-    """The first sound in a file, whatever its format."""
+    """Decode the first audio stream of a file of any format.
+
+    Raises:
+        NoSound: The bytes are not a recording, or it has no audio.
+    """
     import av
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)

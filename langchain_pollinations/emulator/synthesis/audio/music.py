@@ -1,4 +1,4 @@
-"""Music and effects: a loop of a few seconds that depends on the prompt, repeated as long as asked for."""
+"""Music and sound effects: a loop of a few seconds that depends on the prompt, repeated for the requested duration."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from langchain_pollinations.emulator.synthesis.audio.waves import (
     struck,
 )
 
-LOW = 110.0  # hertz, the A from which everything is counted in half tones
+LOW = 110.0  # hertz; the A that all notes are counted from, in semitones
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 SAD = re.compile(r"\b(?:sad|dark|melanchol\w+|lonely|minor|night|gloomy|mysterious|tense|rain\w*|blues?|noir)\b", re.I)
 SLOW = re.compile(r"\b(?:slow\w*|calm\w*|ambient|lullaby|relax\w*|gentle|soft\w*|peaceful|sleep\w*|lo-?fi)\b", re.I)
 FAST = re.compile(r"\b(?:fast|upbeat|energetic|dance|techno|rock|punk|happy|exciting|drum\w*|electronic)\b", re.I)
-# The degrees of the scale on which the four chords of a loop stand.
+# The scale degrees of the four chords of a loop.
 PROGRESSIONS = ((0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 4, 0), (5, 3, 0, 4), (0, 2, 3, 4))
-BEATS = 4  # of a bar
+BEATS = 4  # per bar
 
 PAD: Partials = ((1, 1.0), (2, 0.25), (3, 0.1))
 BASS: Partials = ((1, 1.0), (2, 0.5), (3, 0.2), (4, 0.1))
@@ -37,7 +37,7 @@ PLUCKED: Partials = ((1, 1.0), (2, 0.5), (3, 0.3), (4, 0.15), (5, 0.1), (6, 0.05
 
 
 class _Piece:
-    """One loop in the making: key, tempo and chords, drawn from the prompt."""
+    """A loop of music; the prompt determines its key, tempo and chords."""
 
     def __init__(self, prompt: str, seed: str, sung: bool) -> None:
         self._random = Random(f"{seed} {prompt}")
@@ -50,7 +50,7 @@ class _Piece:
         self._notes: dict[tuple[str, int], Wave] = {}
 
     def loop(self) -> bytes:
-        """Two rounds over the chords, each with a melody of its own."""
+        """Return the samples of two rounds over the chords, each with its own melody."""
         rounds = 2
         track = [0.0] * (self._beat * BEATS * len(self._chords) * rounds)
         for bar, degree in enumerate(self._chords * rounds):
@@ -64,7 +64,7 @@ class _Piece:
         return float(LOW * 2 ** ((self._key + self._scale[step]) / 12 + octave))
 
     def _note(self, kind: str, degree: int, make: Callable[[float], Wave]) -> Wave:
-        """A note is made once, however often it sounds."""
+        """Return a note; each note is generated once and cached."""
         if (kind, degree) not in self._notes:
             self._notes[kind, degree] = make(self._frequency(degree))
         return self._notes[kind, degree]
@@ -78,7 +78,7 @@ class _Piece:
             mixed(track, start + beat * self._beat, bass)
 
     def _play(self, track: Wave, start: int, degree: int) -> None:
-        """The melody: notes of the chord on the beats, their neighbours between them, rests now and then."""
+        """Add the melody: chord notes on the beats, neighbouring notes between them, and some rests."""
         half = self._beat // 2
         for eighth in range(0, 2 * BEATS, self._random.choice((1, 2))):
             if self._random.random() < 0.2:
@@ -106,7 +106,14 @@ def _sung(vowel: str, length: int, loud: float, frequency: float) -> Wave:
 
 
 def music(prompt: str, seconds: float, seed: str = "", sung: bool = False) -> bytes:
-    """The samples of a piece of music; where it is sung, the melody is a voice's."""
+    """Return the samples of a piece of music.
+
+    Args:
+        prompt: The description of the music.
+        seconds: The duration.
+        seed: Selects a variant.
+        sung: Whether a voice sings the melody.
+    """
     return repeated(_Piece(prompt, seed, sung).loop(), seconds)
 
 
@@ -118,7 +125,7 @@ LOOP = 2 * RATE
 
 
 def _roar(random: Random) -> Wave:
-    """Noise that swells and falls, as rain, wind and waves do."""
+    """Return noise that rises and falls, like rain, wind and waves."""
     smooth, value, track = random.uniform(0.05, 0.4), 0.0, []
     for _ in range(LOOP):
         value += smooth * (random.uniform(-1, 1) - value)
@@ -127,7 +134,7 @@ def _roar(random: Random) -> Wave:
 
 
 def _strokes(random: Random) -> Wave:
-    """Something hard that is struck: partials in no simple order."""
+    """Return the sound of a hard object being struck: inharmonic partials."""
     track = [0.0] * LOOP
     base, strokes = random.uniform(300, 1200), random.randint(1, 4)
     for ratio in (1, 2.76, 5.4 * random.uniform(0.8, 1.1)):
@@ -139,7 +146,7 @@ def _strokes(random: Random) -> Wave:
 
 
 def _sweeps(random: Random) -> Wave:
-    """Whirring: tones that climb or fall in small steps."""
+    """Return a whirring sound: tones that rise or fall in small steps."""
     steps, low, ratio = 40, random.uniform(120, 500), random.choice((0.97, 1.02, 1.04, 1.06))
     piece, track = LOOP // steps, []
     for step in range(steps):
@@ -149,7 +156,7 @@ def _sweeps(random: Random) -> Wave:
 
 
 def effect(prompt: str, seconds: float, seed: str = "") -> bytes:
-    """The samples of a sound effect."""
+    """Return the samples of a sound effect."""
     random = Random(f"{seed} {prompt}")
     make = _roar if NOISY.search(prompt) else _strokes if RINGING.search(prompt) else _sweeps
     return repeated(samples(levelled(make(random))), seconds)

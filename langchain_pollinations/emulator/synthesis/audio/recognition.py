@@ -1,4 +1,4 @@
-"""What the emulator said, found again in recordings, so that it understands its own voice."""
+"""Recognise the emulator's own speech in recordings, so that it can transcribe it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
 
 Turns = tuple[Turn, ...]
 
-HEAD = UNIT * WIDTH  # bytes by which the beginning of a speech is recognised
-MOST_ALIKE = 200  # speeches that begin alike; of more, the oldest are forgotten
+HEAD = UNIT * WIDTH  # bytes; the beginning of a speech is looked up by this many
+MOST_ALIKE = 200  # maximum number of speeches with the same beginning; the oldest are dropped first
 HEARD = re.compile(rb"[^\0]")
 
 
 @dataclass(frozen=True)
 class _Speech:
-    """The samples of a speech from its first sound to its last, told by their hash."""
+    """A speech, identified by the hash of its samples from the first sound to the last."""
 
     turns: Turns
-    silence: int  # bytes before the first sound
+    silence: int  # bytes of silence before the first sound
     length: int
     mark: bytes
 
@@ -33,7 +33,7 @@ def _first_sound(samples: bytes, start: int = 0) -> int | None:
 
 
 class Speeches:
-    """The newest speeches: files by their bytes, and samples wherever they stand in a longer recording."""
+    """The newest speeches, found by the bytes of a file or by their samples anywhere in a longer recording."""
 
     def __init__(self) -> None:
         self._files: Newest[Turns] = Newest()
@@ -44,7 +44,7 @@ class Speeches:
         self._heads.clear()
 
     def keep(self, turns: Turns, samples: bytes, file: bytes) -> None:
-        """Remember a sound and what it says; music says nothing."""
+        """Store an audio file and its speech. Music is stored with no turns."""
         start = _first_sound(samples)
         if start is None:
             return
@@ -57,7 +57,7 @@ class Speeches:
         self._heads.put(head, (*others[1 - MOST_ALIKE :], speech), 0)
 
     def find(self, file: bytes, samples: bytes) -> list[tuple[float, Turns]]:
-        """The speeches in a recording, each with the second at which it begins."""
+        """Return the speeches in a recording, each with its start in seconds."""
         whole = self._files.find(sha256(file).hexdigest())
         return [(0.0, whole)] if whole is not None else self._inside(samples)
 
@@ -72,7 +72,7 @@ class Speeches:
         return found
 
     def _at(self, samples: bytes, place: int) -> _Speech | None:
-        """The longest speech whose samples stand at a place."""
+        """Return the longest speech whose samples are at `place` (bytes)."""
         alike = self._heads.find(samples[place : place + HEAD].hex()) or ()
         for speech in sorted(alike, key=lambda each: each.length, reverse=True):
             if sha256(samples[place : place + speech.length]).digest() == speech.mark:

@@ -1,4 +1,4 @@
-"""A voice of sorts: every character lasts as long as every other, so that its place in a text is its time."""
+"""Synthetic speech: all characters have the same duration, so the index of a character gives its time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from random import Random
 
 from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH, Wave, faded, periodic, samples, shaped
 
-PACE = 15  # characters a second
-UNIT = RATE // PACE  # samples of a character
+PACE = 15  # characters per second
+UNIT = RATE // PACE  # samples per character
 SILENCE = bytes(UNIT * WIDTH)
-REST = 6  # characters that the pause between two turns of a dialogue lasts
+REST = 6  # the pause between two turns of a dialogue, in characters
 
-# Where the throat is loud, in hertz, for each vowel; and for consonants that hum.
+# The formant frequencies, in hertz, of each vowel and of the voiced consonants.
 FORMANTS = {
     "a": (750, 1250, 2500),
     "e": (480, 1900, 2550),
@@ -29,12 +29,12 @@ FORMANTS = {
 }
 HUMS = {letter: (260, 900 + 90 * place, 2200) for place, letter in enumerate("bdgjlmnrvwz")}
 HISSES = "cfhkpqstx"
-VOWEL, HUM, HISS = 0.75, 0.4, 0.12  # how loud
+VOWEL, HUM, HISS = 0.75, 0.4, 0.12  # amplitudes
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker: pitch, and the size of the throat, which depend on the name alone."""
+    """A speaker; pitch and throat size depend only on the name."""
 
     name: str
 
@@ -53,7 +53,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one voice says, and at which character of the whole it begins."""
+    """The text of one voice in a dialogue, and the index of its first character in the whole speech."""
 
     voice: str
     text: str
@@ -61,7 +61,7 @@ class Turn:
 
 
 def in_turn(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
-    """Voices and what they say, one after the other, with a pause between them."""
+    """Return the turns for pairs of voice and text, one after the other, with a pause between them."""
     turns, start = [], 0
     for voice, text in lines:
         turns.append(Turn(voice, text, start))
@@ -70,7 +70,7 @@ def in_turn(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
 
 
 def partials(frequency: float, formants: tuple[float, ...], throat: float = 1.0) -> list[tuple[float, float]]:
-    """The overtones of a frequency, each as loud as the throat lets it be."""
+    """Return the overtones of a frequency with their amplitudes, which the formants determine."""
     found = []
     for multiple in range(1, int(3800 / frequency) + 1):
         at = multiple * frequency
@@ -81,7 +81,7 @@ def partials(frequency: float, formants: tuple[float, ...], throat: float = 1.0)
 
 
 def _letter(character: str) -> str:
-    """The letter that a character sounds like, or nothing where it is silent."""
+    """Return the letter that a character sounds like, or an empty string if it is silent."""
     if not character.isalnum():
         return ""
     plain = unicodedata.normalize("NFKD", character)[0].lower()
@@ -90,7 +90,7 @@ def _letter(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _sound(voice: Voice, letter: str, step: int) -> bytes:
-    """The samples of a letter; `step` is how many half tones it lies above the voice's pitch."""
+    """Return the samples of a letter, `step` semitones above the voice's pitch."""
     return samples(shaped(_raw(voice, letter, step), faded(UNIT, 160, 240)))
 
 
@@ -105,7 +105,7 @@ def _raw(voice: Voice, letter: str, step: int) -> Wave:
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:
-    """The words of a text with the white space around them, and the mark that ends their sentence."""
+    """Yield the words of a text with their white space, and the punctuation mark if the word ends a sentence."""
     found = re.findall(r"\s*\S+\s*|\s+", text)
     for place, word in enumerate(found):
         bare = word.rstrip()
@@ -113,14 +113,14 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _step(word: str, end: str, seed: str) -> int:
-    """The melody of speech: words differ, questions rise, other sentences fall at their end."""
+    """Return the pitch of a word in semitones: words differ, questions rise and other sentences fall at the end."""
     if end:
         return 4 if end in "?？" else -3
     return sha256(f"{seed} {word.strip()}".encode()).digest()[0] % 4
 
 
 def speak(turns: tuple[Turn, ...], seed: str = "") -> bytes:
-    """The samples of what is said. The seed shapes the melody only, never the time."""
+    """Return the samples of the turns. The seed changes only the melody, not the timing."""
     pieces: list[bytes] = []
     for turn in turns:
         pieces += [SILENCE] * (turn.start - len(pieces))

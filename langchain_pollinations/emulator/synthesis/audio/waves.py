@@ -1,4 +1,4 @@
-"""What all sound is made of: periodic waves, envelopes, and samples."""
+"""The elements of all audio: periodic waves, envelopes and samples."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from array import array
 from collections.abc import Iterable, Sequence
 from operator import add, mul
 
-RATE = 24000  # samples a second
-WIDTH = 2  # bytes of a sample
+RATE = 24000  # samples per second
+WIDTH = 2  # bytes per sample
 LOUDEST = 32767
 
 Wave = list[float]
-Partials = Sequence[tuple[float, float]]  # multiples of the frequency, and how loud each is
+Partials = Sequence[tuple[float, float]]  # multiples of the frequency, and their amplitudes
 
 
 def _cycles(frequency: float) -> int:
-    """How many periods come closest to a whole number of samples: a wave made of them is in tune."""
+    """Return the number of periods that is closest to a whole number of samples, so that the wave is in tune."""
     period = RATE / frequency
     return min(range(1, 9), key=lambda n: (round(abs(n * period - round(n * period)), 2), n))
 
 
 def periodic(frequency: float, partials: Partials, length: int) -> Wave:
-    """A wave that repeats itself, `length` samples long; its partials are whole multiples."""
+    """Return a periodic wave of `length` samples; partials are whole multiples of the frequency."""
     cycles = _cycles(frequency)
     size = round(cycles * RATE / frequency)
     turn = 2 * math.pi * cycles / size
@@ -35,7 +35,7 @@ def shaped(wave: Wave, envelope: Wave) -> Wave:
 
 
 def faded(length: int, rise: int, fall: int) -> Wave:
-    """An envelope that rises, stays and falls."""
+    """Return an envelope that rises, holds and falls; all lengths are in samples."""
     rise, fall = min(rise, length // 2), min(fall, length // 2)
     up = [math.sin(math.pi / 2 * i / rise) for i in range(rise)]
     down = [math.cos(math.pi / 2 * i / fall) for i in range(fall)]
@@ -43,7 +43,7 @@ def faded(length: int, rise: int, fall: int) -> Wave:
 
 
 def struck(length: int, half_life: int) -> Wave:
-    """An envelope that begins at once and dies away, its very ends soft."""
+    """Return an envelope that starts at full level and decays, with short fades at both ends."""
     factor = 0.5 ** (1 / half_life)
     values, loud = [], 1.0
     for _ in range(length):
@@ -53,7 +53,7 @@ def struck(length: int, half_life: int) -> Wave:
 
 
 def mixed(track: Wave, start: int, wave: Wave) -> None:
-    """Add a wave to a track, around its end: what sounds on at the end is heard at the beginning of a loop."""
+    """Add a wave to a track. What exceeds the end continues at the beginning, since the track is a loop."""
     start %= len(track)
     room = len(track) - start
     for place, piece in ((start, wave[:room]), (0, wave[room : room + len(track)])):
@@ -61,18 +61,18 @@ def mixed(track: Wave, start: int, wave: Wave) -> None:
 
 
 def samples(wave: Iterable[float]) -> bytes:
-    """16-bit samples of values between -1 and 1."""
+    """Convert values between -1 and 1 to 16-bit samples."""
     return array("h", [int(LOUDEST * value) for value in wave]).tobytes()
 
 
 def levelled(wave: Wave) -> Wave:
-    """The wave as loud as the others."""
+    """Return the wave normalised to a peak of 0.8."""
     factor = 0.8 / (max(max(wave), -min(wave)) or 1.0)
     return [value * factor for value in wave]
 
 
 def repeated(loop: bytes, seconds: float) -> bytes:
-    """A loop of samples, as long as asked for, with a soft end."""
+    """Repeat a loop of samples for a number of seconds, with a fade at the end."""
     length = round(seconds * RATE) * WIDTH
     whole = (loop * (length // len(loop) + 1))[:length]
     tail = array("h", whole[-min(length, RATE * WIDTH // 4) :])

@@ -1,4 +1,4 @@
-"""Pictures from words: a landscape with what the prompt names, in a frame, with the prompt as its caption."""
+"""Images from prompts: a framed landscape with the objects that the prompt names, captioned with the prompt."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from langchain_pollinations.emulator.synthesis.images.scenery import landscape
 PAPER: Colour = (250, 246, 236)
 INK: Colour = (52, 48, 58)
 FAINT: Colour = (150, 142, 140)
-SMALLEST_CAPTION = 48  # below this many pixels a caption would only be noise
+SMALLEST_CAPTION = 48  # pixels of the shorter side; smaller images have no caption, since it would be illegible
 SVG = "image/svg+xml"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a picture is to be: everything that its look depends on, beside the pictures that it comes from."""
+    """The parameters of an image: everything that determines its look, except the source images of an edit."""
 
     prompt: str
     width: int
@@ -32,11 +32,11 @@ class Wish:
     seed: int = 42
     model: str = ""
     transparent: bool = False
-    remark: str = ""  # what the note says beside model and seed
+    remark: str = ""  # added to the note after model and seed
 
     @property
     def random(self) -> Random:
-        """Chance that is the same for the same wish."""
+        """A random number generator seeded by prompt, seed and model."""
         words = f"{self.prompt}\n{self.seed}\n{self.model}"
         return Random(int.from_bytes(sha256(words.encode()).digest()[:8]))
 
@@ -47,15 +47,17 @@ class Wish:
 
 
 def draw(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
-    """Bytes and type of a picture: always the same for the same wish. Where there are sources it is the first of them,
-    changed as the prompt says, with the others put on it."""
+    """Return the bytes and the MIME type of an image. Equal arguments give equal bytes.
+
+    With `sources`, the image is the first source, edited as the prompt says, with the other sources as insets.
+    """
     if wish.transparent:
         return _png(_rounded(_edited(wish, sources)) if sources else _cut_out(wish)), "image/png"
     return jpeg(_edited(wish, sources) if sources else framed(wish)), "image/jpeg"
 
 
 def vector(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
-    """The same as a drawing in SVG."""
+    """Return the bytes and the MIME type of the image as SVG."""
     if sources:
         return svg.mosaic(_edited(wish, sources)), SVG
     return svg.drawn(wish.prompt, wish.width, wish.height, wish.random), SVG
@@ -66,7 +68,7 @@ def _edited(wish: Wish, sources: Sequence[Image.Image]) -> Image.Image:
 
 
 def view(words: str, width: int, height: int) -> Image.Image:
-    """A scene for some words, without frame and caption."""
+    """Return a scene for a text, without frame and caption."""
     return _painted(words, width, height, Wish(words, width, height).random)
 
 
@@ -83,7 +85,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _painted(prompt: str, width: int, height: int, random: Random) -> Image.Image:
-    """The scene at twice the size or so, then made smaller, so that edges are smooth."""
+    """Paint the scene at about twice the size, then scale it down to get smooth edges."""
     canvas = _canvas(width, height, random)
     scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)
@@ -102,7 +104,10 @@ def _shrunk(canvas: Canvas, width: int, height: int) -> Image.Image:
 
 
 def _cut_out(wish: Wish) -> Image.Image:
-    """What the prompt names and nothing around it: painted on black and on white, which tells how dense it is."""
+    """Return the objects that the prompt names on a transparent background.
+
+    They are painted on black and on white; the difference gives the alpha channel.
+    """
     black, white = (_figures_on(ground, wish) for ground in ("black", "white"))
     density = ImageChops.invert(ImageChops.difference(white, black)).getchannel("G")
     return Image.merge("RGBa", (*black.split(), density)).convert("RGBA")
@@ -117,7 +122,7 @@ def _figures_on(ground: str, wish: Wish) -> Image.Image:
 
 
 def _rounded(image: Image.Image) -> Image.Image:
-    """The picture with round corners, and nothing outside of them."""
+    """Return the image with rounded corners, transparent outside of them."""
     mask = Image.new("L", image.size, 0)
     radius = min(image.size) // 12
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, image.width - 1, image.height - 1), radius, fill=255)
@@ -127,7 +132,7 @@ def _rounded(image: Image.Image) -> Image.Image:
 
 
 def framed(wish: Wish) -> Image.Image:
-    """The scene for a prompt in a frame, with the prompt as its caption."""
+    """Return the framed scene for a prompt, with the prompt as its caption."""
     prompt, width, height = wish.prompt, wish.width, wish.height
     if min(width, height) < SMALLEST_CAPTION:
         return _painted(prompt, width, height, wish.random)

@@ -1,4 +1,4 @@
-"""A canvas measured in fractions of itself, colours that mix, and the few strokes that pictures are made of."""
+"""A canvas with relative coordinates, the drawing primitives of all images, and functions that mix colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """A colour between two; `share` is how much of the other is in it."""
+    """Return a colour between two; `share` (0 to 1) is the share of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -27,7 +27,7 @@ def darker(colour: Colour, share: float = 0.25) -> Colour:
 
 
 class Canvas:
-    """A picture in the making; x and y run from 0 to 1, sizes are fractions of the shorter side."""
+    """An image being drawn. x and y run from 0 to 1; sizes are fractions of the shorter side."""
 
     def __init__(self, width: int, height: int, random: Random) -> None:
         self.width, self.height, self.random = width, height, random
@@ -36,18 +36,18 @@ class Canvas:
         self._draw = ImageDraw.Draw(self.image, "RGBA")
 
     def x_of(self, size: float) -> float:
-        """A size as a fraction of the width."""
+        """Convert a size to a fraction of the width."""
         return size * self.unit / self.width
 
     def y_of(self, size: float) -> float:
-        """A size as a fraction of the height."""
+        """Convert a size to a fraction of the height."""
         return size * self.unit / self.height
 
     def _points(self, points: Sequence[Point]) -> list[tuple[float, float]]:
         return [(x * self.width, y * self.height) for x, y in points]
 
     def gradient(self, top: Colour, bottom: Colour, start: float = 0.0, end: float = 1.0) -> None:
-        """Colours from one height to another, over the whole width."""
+        """Fill the whole width with a vertical gradient between two heights."""
         first, last = round(start * self.height), max(round(start * self.height) + 1, round(end * self.height))
         column = Image.new("RGB", (1, 64))
         for step in range(64):
@@ -61,7 +61,7 @@ class Canvas:
             self._draw.polygon(self._points(points), fill=(*colour, alpha))
 
     def shape(self, x: float, y: float, size: float, points: Sequence[Point], colour: Colour, alpha: int = 255) -> None:
-        """A polygon around a place; its points are in units of `size`, upwards is negative."""
+        """Draw a polygon around (x, y). Its points are in units of `size`; negative y is up."""
         wide, high = self.x_of(size), self.y_of(size)
         self.polygon([(x + px * wide, y + py * high) for px, py in points], colour, alpha)
 
@@ -74,7 +74,7 @@ class Canvas:
         self.ellipse(x, y, radius, radius, colour, alpha)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, reach: float = 3.2) -> None:
-        """Light around a place, fading outwards."""
+        """Draw light around (x, y) that fades outwards."""
         for ring in range(24, 0, -1):
             self.circle(x, y, radius * (1 + reach * ring / 24), colour, 5)
 
@@ -83,7 +83,7 @@ class Canvas:
         self._draw.line(self._points(points), fill=(*colour, alpha), width=wide, joint="curve")
 
     def ridge(self, level: float, swing: float, colour: Colour, *, sharp: bool = False) -> Callable[[float], float]:
-        """A hill line with everything below it filled; tells the height of the line at any x."""
+        """Draw a ridge, filled to the bottom, and return the function that gives its height at any x."""
         phases = [self.random.uniform(0, math.tau) for _ in range(4)]
         pace = self.random.uniform(0.8, 1.4) * max(1.0, self.width / self.height)
 

@@ -1,4 +1,4 @@
-"""Letters in pictures: what a caption says, in how many lines, and how large."""
+"""Text in images: the content, line breaks and font size of captions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from PIL import ImageFont
 
 MOST_LINES = 3
-LONGEST_CAPTION = 600  # characters, more than the lines can hold
+LONGEST_CAPTION = 600  # characters; more than the lines can hold
 PLAIN_LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "—": "-", "–": "-"}
 )
@@ -20,7 +20,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @lru_cache(maxsize=32)
 def sized(size: int) -> Font:
-    """The font that Pillow brings along."""
+    """Return Pillow's built-in font at a size in pixels."""
     return ImageFont.load_default(size=size)
 
 
@@ -30,7 +30,7 @@ def line_height(font: Font) -> int:
 
 
 def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
-    """The prompt in as few lines as it needs, in the largest letters that fit."""
+    """Return the lines of a caption and their font: at most MOST_LINES lines at the largest size that fits."""
     text = legible(prompt[:LONGEST_CAPTION])
     largest = max(10, min(width // 24, height // 20))
     for size in range(largest, max(8, largest // 2) - 1, -2):
@@ -47,13 +47,13 @@ def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
 
 @lru_cache(maxsize=4096)
 def _has(letter: str) -> bool:
-    """Whether the font has a form for a letter; it draws the same box for all those that it lacks."""
+    """Return whether the font has a glyph for a letter. It draws the same box for every missing glyph."""
     font = sized(24)
     return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
 
 
 def legible(prompt: str) -> str:
-    """The prompt in letters that the font has: without accents, and with dots for other scripts and emoji."""
+    """Return the prompt in characters that the font has: no accents, and "…" for other scripts and emoji."""
     plain = unicodedata.normalize("NFKD", " ".join(prompt.split()).translate(PLAIN_LETTERS))
     shown = "".join(c if _has(c) else "…" for c in plain if not unicodedata.combining(c))
     found = re.sub(r"…[… ]*", "… ", shown).strip()
@@ -61,7 +61,7 @@ def legible(prompt: str) -> str:
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:
-    """Lines of about equal length."""
+    """Break a text into lines of about equal length."""
     words = text.split(" ")
     total = font.getlength(text)
     count = max(1, -(-int(total) // max(1, width)))
@@ -77,7 +77,7 @@ def wrapped(text: str, font: Font, width: int) -> list[str]:
 
 
 def shortened(line: str, font: Font, width: int) -> str:
-    """A line that is short enough, with an ellipsis where something is missing."""
+    """Shorten a line to a width in pixels; a shortened line ends with an ellipsis."""
     if font.getlength(line) <= width:
         return line
     kept = line.rstrip(" …")

@@ -1,4 +1,4 @@
-"""Edits: a picture changed as a prompt says, so that one sees both where it comes from and what was done to it."""
+"""Image edits: the source image and the change that the prompt asks for both remain visible."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MOST_INSETS = 4
 
 
 def _tinted(image: Image.Image, colour: Colour, share: float) -> Image.Image:
-    """The picture seen through coloured glass."""
+    """Return the image multiplied by a colour."""
     return Image.blend(image, ImageChops.multiply(image, Image.new("RGB", image.size, colour)), share)
 
 
 def _veiled(image: Image.Image, colour: Colour, share: float) -> Image.Image:
-    """The picture behind coloured mist."""
+    """Return the image blended with a colour."""
     return Image.blend(image, Image.new("RGB", image.size, colour), share)
 
 
 def _from_above(image: Image.Image, colour: Colour, most: int) -> Image.Image:
-    """A glow that comes from the top."""
+    """Add a glow from the top; `most` is its opacity at the upper edge (0 to 255)."""
     fading = Image.linear_gradient("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize(image.size)
     return Image.composite(Image.new("RGB", image.size, colour), image, fading.point(lambda v: v * most // 255))
 
 
 def _scattered(image: Image.Image, random: Random, count: int, size: float, lowest: float = 1.0) -> Image.Image:
-    """Light dots: stars, or flakes of snow."""
+    """Add light dots: stars or snowflakes."""
     canvas = _canvas(image, random)
     for _ in range(count):
         x, y = random.random(), random.uniform(0, lowest)
@@ -156,7 +156,7 @@ ADDING = re.compile(
 
 
 def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:
-    """The first source in the size asked for, with what the prompt says done to it, and the other sources on it."""
+    """Return the first source at the requested size, edited as the prompt says, with the other sources as insets."""
     image = ImageOps.fit(sources[0], size, Image.Resampling.LANCZOS)
     effects = [effect for pattern, effect in EFFECTS if re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)]
     colours = [] if effects else [colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.I)]
@@ -179,7 +179,7 @@ def _glass(random: Random) -> Colour:
 
 
 def _added(prompt: str) -> str:
-    """What is to come into the picture that was not there, as far as there is a figure for it."""
+    """Return the part of the prompt that asks for new objects, if it names a known figure; else an empty string."""
     found = ADDING.search(prompt)
     return found[1] if found and named(found[1]) else ""
 
@@ -193,7 +193,7 @@ def _populated(image: Image.Image, random: Random, words: str) -> Image.Image:
 
 
 def _captioned(image: Image.Image, prompt: str) -> Image.Image:
-    """The picture with the prompt on a strip at its lower edge."""
+    """Return the image with the prompt on a strip at its lower edge."""
     high = max(12, min(image.size) // 16)
     if min(image.size) < 2 * high:
         return image
@@ -207,7 +207,7 @@ def _captioned(image: Image.Image, prompt: str) -> Image.Image:
 
 
 def _with_insets(image: Image.Image, sources: Sequence[Image.Image]) -> Image.Image:
-    """Further sources as small prints along the upper edge."""
+    """Add the other sources as small insets along the upper edge."""
     side = min(image.size) // 4
     edge = max(1, side // 16)
     if side < 4:

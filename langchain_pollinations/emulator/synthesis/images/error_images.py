@@ -1,4 +1,4 @@
-"""What the older image host puts on pictures and in their place: its logo, signs that tell of an error, old artwork."""
+"""What the legacy image host adds to images or sends instead of them: its logo, error images, placeholder artwork."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from langchain_pollinations.emulator.synthesis.images import captions
 from langchain_pollinations.emulator.synthesis.images.canvas import Colour, mix
 
 LOGO = "pollinations.ai"
-SMALLEST_LOGO = 64  # pixels of the shorter side; without room for the logo the host sends the picture as it is
+SMALLEST_LOGO = 64  # pixels of the shorter side; the host sends smaller images without the logo
 WHITE: Colour = (255, 255, 255)
 NIGHT: Colour = (20, 22, 34)
 SIGN = (512, 384)
 ARTWORK = (1536, 1536)
-GRAIN = 0.4  # how much noise the artwork has: it takes about 1.3 MB at its quality
+GRAIN = 0.4  # share of noise in the artwork, which makes it about 1.3 MB at its JPEG quality
 MOST_LINES = 6
 
 
 def branded(image: Image.Image) -> Image.Image:
-    """The picture with the logo in its upper right corner."""
+    """Return the image with the logo in its upper right corner."""
     if min(image.size) < SMALLEST_LOGO:
         return image
     font = captions.sized(max(9, min(image.size) // 24))
@@ -35,7 +35,7 @@ def branded(image: Image.Image) -> Image.Image:
 
 
 def placard(title: str, words: str) -> Image.Image:
-    """A small picture that says what is wrong."""
+    """Return a small image that shows an error message."""
     image = Image.new("RGB", SIGN, (250, 240, 226))
     brush = ImageDraw.Draw(image)
     brush.rectangle((0, 0, SIGN[0], 76), fill=(196, 62, 48))
@@ -49,7 +49,10 @@ def placard(title: str, words: str) -> Image.Image:
 
 
 def moved() -> Image.Image:
-    """The artwork of January 2026, which came in place of a picture: of coarse grain, and large therefore."""
+    """Return the placeholder artwork that the service sent instead of images in January 2026.
+
+    Its coarse grain makes the file large.
+    """
     wide, high = ARTWORK
     image = Image.new("RGB", ARTWORK)
     brush = ImageDraw.Draw(image)

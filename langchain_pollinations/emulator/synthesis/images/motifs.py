@@ -1,4 +1,4 @@
-"""What stands, swims and flies in a picture: simple figures for the things that a prompt names."""
+"""Figures: simple drawings of the objects that a prompt names."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lighthouse(scene: Scene, x: float, y: float, size: float, colour: Colour | N
 
 
 def _curve(points: Sequence[Point], steps: int = 8) -> list[Point]:
-    """A smooth closed line through the points."""
+    """Return a smooth closed curve through the points."""
     count, found = len(points), []
     for i in range(count):
         p0, p1, p2, p3 = (points[(i + n - 1) % count] for n in range(4))
@@ -144,7 +144,7 @@ SITTING = ((-0.3, 0.02), (-0.32, -0.22), (-0.2, -0.5), (0.0, -0.6), (0.2, -0.48)
 def _animal(
     scene: Scene, x: float, y: float, size: float, fur: Colour, ears: Sequence[Point], *, tail: float, snout: float
 ) -> None:
-    """A sitting animal: a body, a head with two ears, a face, and a tail of some thickness."""
+    """Draw a sitting animal: a body, a head with two ears, a face, and a tail of the given thickness."""
     canvas = scene.canvas
     if tail:
         sweep = [
@@ -359,7 +359,7 @@ def dragon(scene: Scene, x: float, y: float, size: float, colour: Colour | None)
     canvas.circle(x + canvas.x_of(-0.52 * size), y + canvas.y_of(-0.8 * size), 0.03 * size, (250, 240, 180))
 
 
-# Which words call for which figure; where it stands, and how large it is beside the others.
+# A pattern of words, the figure for them, and its size relative to the others.
 FIGURES: Sequence[tuple[str, Figure, float]] = (
     (r"lighthouses?", lighthouse, 0.34),
     (r"whales?|dolphins?", whale, 0.2),
@@ -387,7 +387,7 @@ PLACES: Sequence[Sequence[float]] = ((0.5,), (0.34, 0.68), (0.24, 0.52, 0.78))
 
 
 def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
-    """The figures that a prompt calls for, in its order, each with the colour that stands before it."""
+    """Return the figures that a prompt names, in its order, each with the colour word before it."""
     found: dict[Figure, tuple[int, Figure, float, Colour | None]] = {}
     for pattern, figure, size in FIGURES:
         match = re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)
@@ -403,13 +403,13 @@ AFLOAT = (whale, boat, fish, lighthouse, kite, balloon, birds)
 
 
 def _shore(scene: Scene) -> None:
-    """A strip of beach in front of the sea, for those who cannot swim."""
+    """Draw a strip of beach in front of the sea for figures that do not swim."""
     scene.canvas.ridge(0.865, 0.012, scene.lit((250, 246, 232), 0.1))
     scene.shore = scene.canvas.ridge(0.88, 0.012, scene.lit((222, 194, 150)))
 
 
 def populate(scene: Scene, prompt: str, place: str) -> None:
-    """Put the named figures into a landscape; without any, a few birds."""
+    """Draw the named figures into a landscape, or a few birds if the prompt names none."""
     figures = named(prompt)
     if place == "sea" and any(figure not in AFLOAT for _, figure, _, _ in figures):
         _shore(scene)

@@ -1,4 +1,4 @@
-"""Landscapes: light by the hour, and ground by the place that a prompt speaks of."""
+"""Landscapes: light by the time of day and ground by the place that a prompt names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colo
 
 @dataclass(frozen=True)
 class Light:
-    """The colours of an hour: the sky, what shines in it, and the tint that lies on everything."""
+    """The colours of a time of day: the sky, the sun or moon, and the tint of all objects."""
 
     top: Colour
     bottom: Colour
@@ -62,7 +62,7 @@ def place_of(prompt: str, canvas: Canvas) -> str:
 
 
 def shifted(light: Light, amount: float) -> Light:
-    """The same hour with its colours turned a little, so that no two skies are alike."""
+    """Return the light with its hues shifted a little, so that skies differ."""
 
     def turn(colour: Colour) -> Colour:
         hue, value, depth = colorsys.rgb_to_hls(*(c / 255 for c in colour))
@@ -75,7 +75,7 @@ def shifted(light: Light, amount: float) -> Light:
 
 
 class Scene:
-    """A landscape in the making: the canvas, its light, and where things can stand."""
+    """A landscape being drawn: the canvas, its light, and the ground heights for figures."""
 
     def __init__(self, canvas: Canvas, light: Light) -> None:
         self.canvas, self.light = canvas, light
@@ -85,7 +85,7 @@ class Scene:
         self.sun = (0.5, 0.3)
 
     def lit(self, colour: Colour, distance: float = 0.0) -> Colour:
-        """A colour in the light of the hour; far things take on the colour of the sky."""
+        """Return a colour in the light of the scene. With distance (0 to 1) it approaches the colour of the sky."""
         near = mix(colour, self.light.tint, self.light.strength)
         return mix(near, self.light.bottom, distance)
 
@@ -183,7 +183,7 @@ def sea(scene: Scene) -> None:
 
 
 def _glints(scene: Scene) -> None:
-    """The light of sun or moon on the water."""
+    """Draw the reflection of sun or moon on the water."""
     canvas, (x, _) = scene.canvas, scene.sun
     for step in range(26):
         y = scene.horizon + 0.012 + step * 0.0145
@@ -381,7 +381,7 @@ GROUNDS: Mapping[str, Callable[[Scene], None]] = {
 
 
 def landscape(canvas: Canvas, prompt: str) -> tuple[Scene, str]:
-    """Sky and ground for a prompt, and the name of the place."""
+    """Draw sky and ground for a prompt; return the scene and the name of the place."""
     place = place_of(prompt, canvas)
     light = shifted(hour_of(prompt, canvas), canvas.random.uniform(-0.035, 0.035))
     scene = Scene(canvas, light)

@@ -1,4 +1,4 @@
-"""Drawings in SVG: the same scenes in shapes that stay sharp, and pictures laid in small stones."""
+"""SVG output: the scenes as vector shapes, and raster images as mosaics."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colo
 from langchain_pollinations.emulator.synthesis.images.motifs import populate
 from langchain_pollinations.emulator.synthesis.images.scenery import landscape
 
-STONES = 96  # along the longer side of a mosaic
-LONGEST = 240  # characters of a prompt that a title shows
+STONES = 96  # tiles along the longer side of a mosaic
+LONGEST = 240  # characters of the prompt in the title
 
 
 def _hex(colour: Colour) -> str:
@@ -27,7 +27,7 @@ def _filled(colour: Colour, alpha: int, what: str = "fill") -> str:
 
 
 class Sheet(Canvas):
-    """A canvas that writes down what is drawn on it."""
+    """A canvas that records its shapes as SVG elements."""
 
     def __init__(self, width: int, height: int, random: Random) -> None:
         super().__init__(1, 1, random)
@@ -67,7 +67,7 @@ def _document(width: int, height: int, title: str, marks: Sequence[str]) -> byte
 
 
 def drawn(prompt: str, width: int, height: int, random: Random) -> bytes:
-    """The scene for a prompt."""
+    """Return the scene for a prompt as an SVG document."""
     sheet = Sheet(width, height, random)
     scene, place = landscape(sheet, prompt)
     populate(scene, prompt, place)
@@ -75,13 +75,13 @@ def drawn(prompt: str, width: int, height: int, random: Random) -> bytes:
 
 
 def mosaic(image: Image.Image) -> bytes:
-    """A picture in small stones; neighbours of one colour are one stone."""
+    """Return an image as an SVG mosaic. Adjacent tiles of the same colour in a row are one shape."""
     share = min(1.0, STONES / max(image.size))
     small = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))))
     plain = small.quantize(40).convert("RGB")
     marks = []
     for y in range(plain.height):
-        row: list[Colour] = [plain.getpixel((x, y)) for x in range(plain.width)]  # type: ignore[misc]  # it is RGB
+        row: list[Colour] = [plain.getpixel((x, y)) for x in range(plain.width)]  # type: ignore[misc]  # the image is RGB
         x = 0
         for colour, same in groupby(row):
             count = len(list(same))
