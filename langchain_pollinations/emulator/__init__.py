@@ -1,20 +1,25 @@
-"""A stand-in for the service: a real server on a real socket, for tests, demonstrations and work offline.
+"""Emulator of the Pollinations service: a real HTTP server on 127.0.0.1, for tests, demonstrations and offline work.
 
     with Emulator() as emulator:
         emulator.reply("Hello")
         ...  # point a client at emulator.url
         assert emulator.requests[-1].path == "/v1/chat/completions"
 
-It checks requests as the service does, keeps its cache and its money, answers by rules, draws, edits pictures, films,
-speaks and listens, makes 3D objects, embeds, keeps uploaded files, plays what a test scripts, and remembers what it was
-asked. Every answer says that it is a stand-in, in its header `x-emulator: langchain-pollinations`.
+The emulator validates requests as the service does, keeps a response cache and account balances, and returns scripted
+replies where a test has queued any. Otherwise it generates text by rules, images, edits, videos, speech, music,
+transcripts, 3D objects and embeddings. It stores uploads and records every request. Every response has the header
+`x-emulator: langchain-pollinations`.
 
-The way of a request: `front` reads it, `app` routes it, `checks` validates it, `generation` asks for key, money and
-stored answer, a route (`chat`, `images`, `video`, `audio`, `transcripts`, `models3d`, `embeddings`) makes the answer,
-`wire` puts it on the socket. What an answer says comes from `answers`, what a picture shows from `pictures`, a film
-from `film`, a 3D object from `meshes`, what a test scripted from `replies` and `faults`; `dialects` gives a chat answer
-the form of the provider that stands behind its model. Files that were made or uploaded lie in `media`; `references`
-opens the pictures that a request points at. `Emulator().legacy` are the two older hosts, a package of their own.
+A request passes through these modules: `middleware` reads it, `app` routes it, `service.validation` validates it,
+`service.generation` checks the key, the balance and the cache, a module of `routes` (`chat`, `images`, `video`,
+`audio`, `transcripts`, `models3d`, `embeddings`, `media`) produces the response, and `scripting.wire` sends it.
+
+- `synthesis` generates content: `answers` the text, `images`, `audio`, `video_encoder` the videos, `meshes` the 3D
+  objects.
+- `scripting` holds scripted replies (`replies`), faults (`faults`), and the response format of each provider
+  (`dialects`).
+- `routes.media` serves generated and uploaded files; `service.references` opens the images that a request refers to.
+- `legacy` emulates the two legacy hosts, available as `Emulator().legacy`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m langchain_pollinations.emulator`: the emulator on a port of its own until it is interrupted."""
+"""Command line of the emulator, `python -m langchain_pollinations.emulator`: runs it on one port until interrupted."""
 
 from __future__ import annotations
 

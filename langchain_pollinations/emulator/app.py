@@ -1,4 +1,4 @@
-"""The application: routes, and what happens to every request before and after them."""
+"""The ASGI application of the unified host: its routes and model lists."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from langchain_pollinations.emulator.state import Asked, World
 
 
 class AnythingConvertor(PathConvertor):
-    """The rest of a path, line breaks included: prompts have them."""
+    """The rest of a path, including line breaks, which prompts can contain."""
 
     regex = "(?s:.*)"
 
 
 register_url_convertor("anything", AnythingConvertor())
 
-FORM = middleware.MIB  # what the parts of a form take beside the file
-# Routes with limits of their own, by path and the beginning of the content type: the first that fits.
+FORM = middleware.MIB  # bytes allowed for the parts of a form other than the file
+# Routes with their own body limit: path, beginning of the content type, bytes. The first match applies.
 BODY_LIMITS = (
     ("/v1/audio/transcriptions", "", 100 * middleware.MIB),
     ("/media/upload", "application/json", 100 * middleware.MIB),
@@ -44,7 +44,7 @@ PromptHandler = Callable[[World, Asked, str], Awaitable[Response]]
 
 
 def _decoded(text: str) -> str:
-    """A second decoding, as the service does it: kept only where it is possible."""
+    """Decode a path segment a second time, as the service does. Text that cannot be decoded is returned unchanged."""
     if re.search(r"%(?![0-9a-fA-F]{2})", text):
         return text
     try:
@@ -54,14 +54,14 @@ def _decoded(text: str) -> str:
 
 
 class Application(middleware.Front):
-    """The emulator of the unified host behind a socket."""
+    """The ASGI application of the unified host."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self._count = count(1)
         handlers = {Refusal: _refuse, 404: _absent, 405: _absent, Exception: _broken}
         routes = Starlette(routes=self._table(), exception_handlers=handlers)
-        routes.router.redirect_slashes = False  # the service has no such courtesy
+        routes.router.redirect_slashes = False  # the service does not redirect trailing slashes
         super().__init__(world.requests, world.script, routes)
 
     def limit(self, asked: Asked) -> int:
@@ -133,7 +133,7 @@ async def _absent(request: Request, exc: Exception) -> Response:
 
 
 def _segment(handler: PromptHandler) -> PromptHandler:
-    """A prompt that is one segment of the path: a slash in it must be encoded."""
+    """Wrap a handler whose prompt is one path segment: a slash in the prompt must be percent-encoded."""
 
     async def endpoint(world: World, asked: Asked, prompt: str) -> Response:
         if "/" in asked.raw_path.partition("?")[0].split("/", 2)[2]:
@@ -144,7 +144,7 @@ def _segment(handler: PromptHandler) -> PromptHandler:
 
 
 def _visible(world: World, asked: Asked, path: str) -> list[catalog.Model]:
-    """The models of a list, without those that a key may not use."""
+    """Return the models of a list, without those that the key may not use."""
     models = world.catalog.listed(path, asked.query, asked.headers)
     account = world.keys.get(asked.key or "")
     if account is None:

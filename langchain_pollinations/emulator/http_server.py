@@ -1,4 +1,4 @@
-"""An application on a port of `127.0.0.1`, in a thread of its own."""
+"""An HTTP server for an ASGI application on a port of `127.0.0.1`, in its own thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
-PATIENCE = 10.0  # seconds that starting and stopping may take
+PATIENCE = 10.0  # timeout of starting and of stopping, in seconds
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that sets an event when it is listening."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -27,7 +27,7 @@ class _Server(uvicorn.Server):
 
 
 class _Closing:
-    """Gives the application a way to close the connection of a request."""
+    """Lets the application close the connection of a request, through `scope["close"]`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,7 +44,7 @@ class _Closing:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    # With the protocol named, asyncio turns off the delay that would hold back small writes.
+    # asyncio disables Nagle's algorithm, which delays small writes, only if the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +53,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise OSError(error.errno, f"Port {port} cannot be used: {error.strerror}") from error
-    except OverflowError:  # no port has such a number
+    except OverflowError:  # the port number is out of range
         listener.close()
         raise
     return listener
@@ -81,13 +81,16 @@ def _configured(app: ASGIApp) -> _Server:
 
 
 class Port:
-    """Serves an application from `start` to `stop`, each time a new one; a port that was free the first time stays."""
+    """Serves an application between `start` and `stop`.
+
+    Each start creates a new application. If the port is 0, the first start picks a free port and later starts reuse it.
+    """
 
     def __init__(self, make: Callable[[], ASGIApp], port: int = 0, *, name: str) -> None:
         self._make, self._port, self._name = make, port, name
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
-        self.url = ""  # known from the first start on
+        self.url = ""  # set by the first start
 
     @property
     def is_open(self) -> bool:
@@ -97,7 +100,7 @@ class Port:
         if self.is_open:
             return
         listener = _bound(HOST, self._port)
-        self._port = listener.getsockname()[1]  # which a later start takes again
+        self._port = listener.getsockname()[1]  # reused by later starts
         self.url = f"http://{HOST}:{self._port}"
         self._server = _configured(self._make())
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name=self._name, daemon=True)
@@ -110,7 +113,10 @@ class Port:
         asyncio.run(server.serve(sockets=[listener]))
 
     def end(self) -> None:
-        """Let the server come to its end, which `stop` waits for: several take no longer than one."""
+        """Ask the server to shut down without waiting for it.
+
+        `stop` waits. Servers that are all asked to end before the first `stop` shut down in parallel.
+        """
         if self._server is not None:
             self._server.should_exit = True
 

@@ -1,4 +1,4 @@
-"""What happens to every request before the routes of a host and after them."""
+"""ASGI middleware of all hosts: reads and records requests, plays scripted replies, and adds common headers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ logger = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 BODY_LIMIT = 20 * MIB
-MARK = (b"x-emulator", b"langchain-pollinations")  # on every answer: a stand-in says so
+MARK = (b"x-emulator", b"langchain-pollinations")  # on every response, to identify the emulator
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 async def _body(receive: Receive, limit: int) -> bytes:
-    """The whole body; one over the limit is read to its end and then refused, so that the client can listen."""
+    """Read the whole body.
+
+    A body over the limit is read to its end before the error is raised, so that the client can receive the response.
+    """
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -43,39 +46,39 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Close the connection of a request and wait until it is gone."""
+    """Close the connection of a request and wait until it is closed."""
     scope["close"]()
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class Front:
-    """Reads and remembers requests, plays what needs no route, and marks every answer on its way out."""
+    """Reads and records requests, plays scripted entries that need no route, and adds headers to every response."""
 
     host = "gen"
 
     def __init__(self, requests: Requests, script: Script, routes: ASGIApp) -> None:
         self._requests, self._script, self._routes = requests, script, routes
 
-    # What hosts decide for themselves.
+    # Defined by each host.
 
     def limit(self, asked: Asked) -> int:
-        """How many bytes a body may have."""
+        """Return the maximum size of the request body in bytes."""
         return BODY_LIMIT
 
     def refuse(self, asked: Asked, refusal: Refusal) -> Response:
-        """A refusal in the form of the host."""
+        """Return an error response in the format of the host."""
         raise NotImplementedError
 
     def place(self, asked: Asked) -> str:
-        """Where a request goes, as the script names it."""
+        """Return the path of a request that entries of the script are matched against."""
         return asked.path
 
     def stamped(self, status: int, headers: Headers) -> Headers:
-        """The headers of an answer with those that all answers of the host have."""
+        """Return the response headers, with those that all responses of the host have."""
         raise NotImplementedError
 
-    # The way of a request.
+    # Request handling.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,7 +89,7 @@ class Front:
             await _close(scope, receive)
         except Finished:
             pass
-        except Exception:  # a mistake of the emulator's own: the routes told the client, the log tells where
+        except Exception:  # a bug in the emulator: the routes have sent an error response, the log has the traceback
             logger.exception("The emulator failed at %s %s", scope["method"], scope["path"])
             raise
 

@@ -1,4 +1,4 @@
-"""The server around the application, and the words with which a test scripts it."""
+"""The emulator as users run it: `Emulator`, which starts the hosts and holds the state that tests read and change."""
 
 from __future__ import annotations
 
@@ -19,17 +19,28 @@ DEFAULT_KEY = "sk_emulator"
 
 
 class Emulator(Scripted):
-    """The service on `127.0.0.1`, in a thread of its own.
+    """Emulator of the Pollinations service on `127.0.0.1`, in its own thread.
 
-    `keys` maps keys to accounts, for instance `{"sk_x": {"balance": 0}}`; by default `sk_emulator` has plenty. With
-    `strict_keys=False` any key is good. `latency` is how many seconds a generation takes; `models` adds entries to the
-    catalogue. `dialect` is the form in which every model answers, one of "plain", "responses", "openrouter", "bedrock",
-    "vertex", "perplexity" and "simulated"; by default each model has the form of its own provider.
+    It can be stopped and started again, to emulate an outage: the address and the state are kept. It remembers the
+    newest 10,000 requests, speech recordings, cached responses and files, and at most about 256 MiB of each.
 
-    It may be stopped and started again, as a service that is away for a while: address and memory stay. It remembers
-    the newest 10,000 requests, speeches, stored answers and files, and of each about 256 MiB at most.
+    Example:
+        with Emulator(latency=0.5) as emulator:
+            emulator.reply("Hello")
+            print(ChatPollinations(**emulator.connection()).invoke("Hi").text)
 
-    `legacy` are the two older hosts, on the two ports behind `port`, or on free ones where that was free to choose.
+    Args:
+        port: Port of the unified host; 0 picks a free one. The legacy hosts use the two following ports, or free ones
+            if `port` is 0.
+        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. By default `sk_emulator` has 1,000 Pollen.
+        strict_keys: Reject unknown keys. With False, any key is accepted.
+        latency: Duration of a generation in seconds.
+        models: Entries to add to the catalogue.
+        dialect: Response format of all models: "plain", "responses", "openrouter", "bedrock", "vertex", "perplexity" or
+            "simulated". By default each model has the format of its provider.
+
+    Attributes:
+        legacy: The two legacy hosts. Each opens its port when its URL is first read.
     """
 
     def __init__(
@@ -51,9 +62,15 @@ class Emulator(Scripted):
         self.legacy = Legacy(self.world.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
         self._port = Port(lambda: Application(self.world), port, name="pollinations-emulator")
 
-    # Life.
+    # Lifecycle.
 
     def start(self) -> Emulator:
+        """Start the servers. Returns the emulator itself.
+
+        Raises:
+            OSError: If a port cannot be used.
+            RuntimeError: If a server does not start within 10 seconds.
+        """
         self._port.start()
         self.world.url = self._port.url
         try:
@@ -64,6 +81,7 @@ class Emulator(Scripted):
         return self
 
     def stop(self) -> None:
+        """Stop the servers. The state is kept."""
         self._port.end()
         self.legacy.stop()
         self._port.stop()
@@ -76,19 +94,24 @@ class Emulator(Scripted):
     ) -> None:
         self.stop()
 
-    # What clients need.
+    # Connection settings.
 
     @property
     def url(self) -> str:
+        """Base URL of the unified host.
+
+        Raises:
+            RuntimeError: If the emulator has not been started.
+        """
         if not self.world.url:
             raise RuntimeError("The emulator has not been started")
         return self.world.url
 
     def connection(self) -> dict[str, str]:
-        """Keyword arguments that point a client at this emulator."""
+        """Return keyword arguments that connect a client to this emulator."""
         return {"base_url": self.url, "api_key": next(iter(self.keys), DEFAULT_KEY)}
 
-    # What tests look at; what they script stands in `Scripted`.
+    # State for tests. `Scripted` has the methods that queue replies and faults.
 
     @property
     def script(self) -> Script:
@@ -96,20 +119,22 @@ class Emulator(Scripted):
 
     @property
     def unused_replies(self) -> list[Entry]:
-        """What was scripted and no request has asked for, those of the legacy hosts included."""
+        """Scripted entries that no request has used, including those of the legacy hosts."""
         return [*super().unused_replies, *self.legacy.unused_replies]
 
     @property
     def requests(self) -> list[Asked]:
-        """What was asked, newest last; a long run forgets the oldest."""
+        """The recorded requests, newest last, limited to the newest 10,000 and about 256 MiB."""
         return self.world.requests
 
     @property
     def keys(self) -> dict[str, Account]:
+        """Accounts by API key. Changes apply to the next request."""
         return self.world.keys
 
     @property
     def latency(self) -> float:
+        """Duration of a generation in seconds."""
         return self.world.latency
 
     @latency.setter
@@ -118,6 +143,7 @@ class Emulator(Scripted):
 
     @property
     def dialect(self) -> str | None:
+        """Response format of all models. None: each model has the format of its provider."""
         return self.world.dialect
 
     @dialect.setter
@@ -127,7 +153,7 @@ class Emulator(Scripted):
         self.world.dialect = name
 
     def reset(self) -> None:
-        """Forget everything, and give keys, latency and dialect back the values of the start."""
+        """Clear the state and restore the initial keys, latency and dialect."""
         self.clear()
         self.world.keys.clear()
         self.world.keys.update({key: dict(account) for key, account in self._first_keys.items()})
@@ -136,6 +162,6 @@ class Emulator(Scripted):
         self.legacy.reset()
 
     def clear(self) -> None:
-        """Forget requests, scripted replies, stored answers and files."""
+        """Clear recorded requests, scripted entries, cached responses and files."""
         self.world.clear()
         self.legacy.clear()

@@ -1,4 +1,4 @@
-"""What the emulator knows and remembers: one world for each server."""
+"""The state of an emulator: recorded requests, stored files, accounts, cache and script."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from langchain_pollinations.emulator.synthesis.audio.recognition import Speeches
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it arrived."""
+    """A recorded request."""
 
     method: str
     path: str
@@ -31,13 +31,17 @@ class Asked:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
-    client: tuple[str, int] = ("", 0)  # where it came from: requests over one connection share it
-    host: str = "gen"  # which one it reached: "gen", or of the older ones "text" or "image"
-    at: float = field(default_factory=time.monotonic)  # when it arrived
+    client: tuple[str, int] = ("", 0)  # address and port of the client: requests over one connection share them
+    host: str = "gen"  # the host that received it: "gen", or "text" or "image" for the legacy hosts
+    at: float = field(default_factory=time.monotonic)  # when it arrived, in seconds of `time.monotonic`
 
     @cached_property
     def json(self) -> Any:
-        """The body read as JSON; an error where it is none."""
+        """The request body, parsed as JSON.
+
+        Raises:
+            ValueError: If the body is not valid JSON.
+        """
         return json.loads(self.body)
 
     @property
@@ -46,14 +50,14 @@ class Asked:
 
 
 class Requests(list[Asked]):
-    """What was asked, oldest first, as much of it as fits. Safe to fill and to clear from any thread."""
+    """The recorded requests, oldest first, limited by count and size. Safe to fill and to clear from any thread."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
 
     def remember(self, asked: Asked) -> None:
-        """Add a request, and forget the oldest where they become too many or too heavy."""
+        """Add a request. The oldest requests are dropped when the list exceeds its limits."""
         with self._lock:
             self.append(asked)
             weight, over = sum(len(each.body) for each in self), len(self) - MOST
@@ -68,28 +72,28 @@ class Requests(list[Asked]):
 
 @dataclass(frozen=True)
 class File:
-    """A stored file, served under `/media/{id}`: what a model made, or what somebody uploaded."""
+    """A generated or uploaded file, served at `/media/{id}`."""
 
     id: str
     data: bytes
     mime_type: str
     name: str = ""
     tags: tuple[str, ...] = ()
-    permanent: bool = True  # the address stands for these bytes and no others
+    permanent: bool = True  # the URL always serves the same bytes
     is_upload: bool = False
     uploaded: str = field(default_factory=now)
 
 
 @dataclass
 class World:
-    """State of one emulator; everything in it that tests fill can be emptied with `clear`."""
+    """State of one emulator. `clear` empties the script and everything that requests have filled."""
 
     url: str = ""
     extra_models: Iterable[Model] = ()
     keys: dict[str, Account] = field(default_factory=accounts.default_keys)
     strict_keys: bool = True
     latency: float = 0.0
-    dialect: str | None = None  # in which every model answers; by default each has its own
+    dialect: str | None = None  # response format of every model; by default each model has the format of its provider
     script: Script = field(default_factory=Script)
     requests: Requests = field(default_factory=Requests)
     cache: Cache = field(default_factory=Cache)

@@ -1,1 +1,1 @@
-"""The routes of the service, one module for each medium."""
+"""The routes of the service, one module per medium."""

@@ -1,4 +1,4 @@
-"""The sound routes: `POST /v1/audio/speech`, its sister with timestamps, and `GET /audio/{text}`."""
+"""The audio routes: `POST /v1/audio/speech`, `POST /v1/audio/speech/with-timestamps` and `GET /audio/{text}`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ELEVEN_MUSIC = ("elevenlabs/music-v2", "elevenlabs/music-v2.5")
 STABLE_AUDIO = ("stability-ai/stable-audio-3-medium", "stability-ai/stable-audio-3")
 LYRIA, LYRIA_CLIP = "google/lyria-3.5", "google/lyria-3-clip-preview"
 EFFECTS = "elevenlabs/eleven-text-to-sound-v2"
-# How many seconds are made where nobody asks for a number.
+# Default duration in seconds.
 USUAL_SECONDS: Mapping[str, float] = {
     **dict.fromkeys((*ELEVEN_MUSIC, *STABLE_AUDIO), 20),
     LYRIA: 30,
@@ -58,7 +58,7 @@ USUAL_SECONDS: Mapping[str, float] = {
 LENGTH_IN_WORDS = re.compile(r"\b(\d{1,3})[ -]?(s|sec|seconds?|min|minutes?)\b", re.IGNORECASE)
 LONGEST_SONG = 300
 
-# Options of some models only. Others refuse them, whereas `duration` and `instructions` are not read elsewhere.
+# Options that only some models have. Other models reject them, but ignore `duration` and `instructions`.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "instrumental": ELEVEN_MUSIC,
     "composition_plan": ELEVEN_MUSIC,
@@ -75,7 +75,7 @@ GEMINI_TTS = ("google/gemini-3.8-flash-tts", "google/gemini-3.8-flash-lite-tts")
 INSTRUCTED = (*GEMINI_TTS, "qwen/qwen-audio-3.0-tts-flash")
 STEPS = {STABLE_AUDIO[1]: (4, 8)}
 
-# Models that write fewer formats than the route has names for; the first is the default.
+# Models with fewer output formats than the route accepts. The first format is the default.
 FORMATS_OF: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(GEMINI_TTS, ("wav", "pcm")),
     "x-ai/grok-tts": ("mp3", "wav", "pcm"),
@@ -90,8 +90,8 @@ FORMATS_OF: Mapping[str, tuple[str, ...]] = {
     EFFECTS: ("mp3",),
 }
 ALWAYS_WAV = ("qwen/qwen3-tts-flash",)
-# ElevenLabs does not write what the names of the formats say: its AAC is an M4A file, its FLAC raw samples, and those
-# are of 44.1 kHz by either name.
+# ElevenLabs output differs from the format names: "aac" is an M4A file, and "flac" and "pcm" are raw samples at 44.1
+# kHz.
 ELEVEN_FORMATS: Mapping[str, Format] = FORMATS | {
     "mp3": replace(FORMATS["mp3"], rate=44100, bit_rate=128000),
     "opus": replace(FORMATS["opus"], bit_rate=128000),
@@ -100,12 +100,12 @@ ELEVEN_FORMATS: Mapping[str, Format] = FORMATS | {
     "pcm": Format("audio/pcm", RAW, rate=44100),
 }
 BILLED_BY_BYTE = ("fish-audio/s2.1-pro",)
-TOKENS = 25  # of a second of speech, where a model counts them
+TOKENS = 25  # per second of speech, for models billed by token
 
 
 @dataclass(frozen=True)
 class Order:
-    """A sound as a request asks for it."""
+    """A parsed audio request."""
 
     model: Model
     text: str
@@ -125,28 +125,28 @@ class Order:
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
-        """Who says what; nobody says anything in music."""
+        """The text by speaker. Music and effects have none."""
         if not self.is_speech:
             return ()
         return voice.in_turn(_lines(self.text) if self.name == DIALOGUE else [(self.voice, self.text)])
 
     @property
     def seconds(self) -> float:
-        """How long music and effects are."""
+        """Duration of music and effects in seconds."""
         if self.name == LYRIA:
             return _told_length(self.text)
         return float(self.options.get("seconds") or self.options.get("duration") or USUAL_SECONDS[self.name])
 
     @property
     def written(self) -> Format:
-        """The form in which the model really writes, whatever it was asked for."""
+        """The format that the model actually writes, which can differ from the requested one."""
         if self.name in ALWAYS_WAV:
             return FORMATS["wav"]
         return (ELEVEN_FORMATS if self.model["publisher"] == "ElevenLabs" else FORMATS)[self.format]
 
 
 def _told_length(prompt: str) -> float:
-    """The length that a prompt speaks of."""
+    """Return the duration in seconds that a prompt mentions."""
     match = LENGTH_IN_WORDS.search(prompt)
     if match is None:
         return USUAL_SECONDS[LYRIA]
@@ -154,7 +154,7 @@ def _told_length(prompt: str) -> float:
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    """The turns of a dialogue: voice and text."""
+    """Parse a dialogue into pairs of voice and text."""
     matches = [(line, LINE.fullmatch(line)) for line in text.splitlines() if line.strip()]
     for line, match in matches:
         if match is None:
@@ -162,7 +162,7 @@ def _lines(text: str) -> list[tuple[str, str]]:
     return [(match[1], match[2].rstrip()) for _, match in matches if match]
 
 
-# What a model can do with an order; each check raises the service's refusal.
+# Ability checks. Each raises the error of the service.
 
 
 def _dialogue(order: Order) -> None:
@@ -222,7 +222,7 @@ def _duration(order: Order) -> None:
 
 
 def _reference(world: World, order: Order) -> None:
-    """Refuse an address that the service would not fetch; what is on its own media host it does."""
+    """Reject a URL that the service would not fetch. URLs of its own media host are accepted."""
     url = order.options.get("reference_audio")
     if url is not None and references.own(world, url) is None and not references.is_public(url):
         raise Refusal(400, f"Invalid reference_audio URL: {url}")
@@ -241,16 +241,16 @@ def _check_abilities(world: World, order: Order) -> None:
     _reference(world, order)
 
 
-# Making it.
+# Generation.
 
 
 def tidy(seconds: float) -> float:
-    """Seconds to a thousandth, and without a fraction where there is none."""
+    """Round seconds to thousandths, without a fraction for whole numbers."""
     return int(seconds) if seconds == int(seconds) else round(seconds, 3)
 
 
 def _units(order: Order) -> Mapping[str, float]:
-    """What a sound uses, in the units of its model: songs, seconds, tokens, bytes or characters."""
+    """Return the usage in the units of the model: songs, seconds, tokens, bytes or characters."""
     prices, heard = order.model.get("pricing", {}), order.options.get("reference_audio") is not None
     if order.model.get("flat_rate"):
         return {"completionAudioTokens": 1} | (
@@ -282,7 +282,7 @@ def _samples(order: Order) -> bytes:
 
 
 def _sound(order: Order) -> tuple[bytes, bytes]:
-    """The samples of a sound, and the file that holds them."""
+    """Return the samples and the encoded file."""
     samples = _samples(order)
     return samples, codecs.write(samples, order.written)
 
@@ -293,7 +293,7 @@ def _headers(order: Order) -> dict[str, str]:
 
 
 def _song(order: Order, name: str) -> dict[str, str]:
-    """The names under which ElevenLabs keeps songs that later requests build on."""
+    """Return the headers with the ids of songs that ElevenLabs stores for later requests."""
     kept = {"song-id": name, "x-elevenlabs-song-id": name} if order.options.get("store_for_inpainting") else {}
     heard = order.options.get("reference_audio")
     if heard is None or order.name not in ELEVEN_MUSIC:
@@ -302,7 +302,7 @@ def _song(order: Order, name: str) -> dict[str, str]:
 
 
 async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
-    """The sound of an order, stored, made or joined; without a key it is made anew."""
+    """Return the cached audio, join a running generation, or generate. Without a key the audio is always generated."""
 
     async def made() -> tuple[Stored, Mapping[str, float]]:
         samples, data = await asyncio.to_thread(_sound, order)
@@ -343,22 +343,27 @@ def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> O
 
 
 def order_for(model: Model, text: str, asked: Asked, given: Mapping[str, Any]) -> Order:
-    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
     voices = model.get("voices") or [DEFAULT_VOICE]
-    # No request in chat can name a voice, and not every model has the default one. Which voice it uses is not known.
+    # A chat request cannot name a voice, and some models lack the default one. It is not known which voice the service
+    # uses for them.
     voice = DEFAULT_VOICE if DEFAULT_VOICE in voices else voices[0]
     return _order(model, asked, text, {**given, "voice": voice})
 
 
 def _decoded(text: str) -> str:
-    """A text without its percent-encoding; an error where that is broken."""
+    """Decode percent-encoding.
+
+    Raises:
+        ValueError: If the encoding is invalid.
+    """
     if re.search(r"%(?![0-9a-fA-F]{2})", text):
         raise ValueError(text)
     return unquote(text, errors="strict")
 
 
 def _segment(asked: Asked) -> str:
-    """The text in a path: one segment, decoded once by the router and once more by the route."""
+    """Return the text of a path: one segment, decoded once by the router and once more by the route."""
     raw = asked.raw_path.partition("?")[0].removeprefix("/audio/")
     if not raw or "/" in raw:
         raise Refusal(404)
@@ -372,8 +377,10 @@ NUMBERS = ("duration", "seconds", "prompt_influence")
 
 
 def _typed(query: Mapping[str, str], model: Model) -> Json:
-    """The values of a checked query, as a body would have them. There `seconds` is of Stable Audio only, here it is
-    another name for `duration`."""
+    """Convert a validated query to the types of a body.
+
+    In a body, `seconds` is an option of Stable Audio only. In a query, it is an alias of `duration` for other models.
+    """
     given: Json = dict(query)
     given |= {name: validation.coerced_number(query[name]) for name in NUMBERS if name in query}
     given |= {name: query[name] == "true" for name in ("instrumental", "loop") if name in query}

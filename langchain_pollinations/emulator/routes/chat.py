@@ -45,17 +45,17 @@ ROUTE = "/v1/chat/completions"
 TEXT_ROUTE = "/text/{prompt}"
 NO_STORE = {"cache-control": "private, no-store"}
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
-ESTIMATED_ANSWER = 100  # tokens that an answer is expected to have, before it exists
+ESTIMATED_ANSWER = 100  # expected completion tokens, for the cost estimate before generation
 
 
 def _repaired(message: Json) -> Json:
-    """A user message without words asks for an answer all the same."""
+    """Replace the text of a blank user message with a request for a response, as the service does."""
     blank = isinstance(message.get("content"), str) and not message["content"].strip()
     return message | {"content": "Please provide a response."} if blank and message["role"] == "user" else message
 
 
 def _prepared(body: Json) -> Json:
-    """The body after the service's own extensions: nulls, system, json and jsonMode."""
+    """Return the body after the service's own extensions: null values, `system`, `json` and `jsonMode`."""
     ready = {k: v for k, v in body.items() if v is not None and k not in ("thinking", "thinking_budget", "safe")}
     ready["messages"] = [_repaired(message) for message in ready["messages"]]
     system = ready.pop("system", None)
@@ -68,14 +68,14 @@ def _prepared(body: Json) -> Json:
 
 
 def _voiced(body: Json, model: Model) -> Json:
-    """The body on the plain routes, where audio models speak without being asked to."""
+    """Return the body for the plain routes, where audio models respond with audio without `modalities`."""
     if "audio" not in model.get("output_modalities", ()) or "modalities" in body:
         return body
     voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "mp3"}
     return body | {"modalities": ["text", "audio"], "audio": voice}
 
 
-# Answers.
+# Responses.
 
 
 def _stop_strings(body: Json) -> list[str]:
@@ -84,7 +84,7 @@ def _stop_strings(body: Json) -> list[str]:
 
 
 def limited(message: Json, body: Json) -> tuple[Json, str | None]:
-    """The message cut at a stop string or at the limit of tokens, and why it ended if not by itself."""
+    """Cut the message at a stop string or the token limit. Returns the message, and the finish reason if it was cut."""
     content = message.get("content")
     if not isinstance(content, str) or message.get("tool_calls"):
         return message, None
@@ -114,7 +114,7 @@ def logprobs(body: Json, content: Any) -> Json | None:
 
 
 def provider_name(model: Model) -> str:
-    """The name that a provider reports for a model: without its publisher."""
+    """Return the model name that the provider reports: without the publisher."""
     return str(model["name"]).partition("/")[2] or str(model["name"])
 
 
@@ -123,14 +123,14 @@ def _cost(model: Model, counted: Mapping[str, Any]) -> float:
 
 
 def _reasons(model: Model, body: Json) -> bool:
-    """Whether a model thinks first: where it was asked to, and by itself if that is its way."""
+    """Whether a model reasons: if the request asks for it, or by default for reasoning models."""
     effort = body.get("reasoning_effort")
     able = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
     return able and effort != "none" and bool(effort or model.get("reasoning"))
 
 
 def _uses(model: Model, body: Json, tool: str) -> bool:
-    """Whether Google runs one of its own tools for a request."""
+    """Whether Google runs one of its built-in tools for a request."""
     return model["name"].startswith("google/") and {"type": tool} in (body.get("tools") or [])
 
 
@@ -140,11 +140,11 @@ def _searches(model: Model, body: Json) -> bool:
 
 
 PASS_OVER_CHOICE = frozenset({"tencent/hy3"})
-"""Models that take a forced tool choice and do not heed it."""
+"""Models that accept a forced tool choice and ignore it."""
 
 
 def natural(world: World, model: Model, asked: Talk) -> Completion:
-    """The completion that the answerer makes."""
+    """Return a generated completion."""
     if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
         asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
     message = answers.answer(
@@ -166,7 +166,7 @@ def natural(world: World, model: Model, asked: Talk) -> Completion:
 
 
 def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Completion:
-    """The completion that a test wrote."""
+    """Return a scripted completion."""
     counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), entry.message)
     return Completion(
         entry.message,
@@ -184,7 +184,7 @@ def as_completion(body: Json, headers: Mapping[str, str]) -> Response:
 
 
 def as_text(body: Json, headers: Mapping[str, str]) -> Response:
-    """The answer of the plain routes: the text, else the sound, else the message itself."""
+    """Return the response of the plain routes: the text, else the audio, else the message as JSON."""
     message = body["choices"][0]["message"]
     content = message.get("content")
     audio = message.get("audio")
@@ -201,7 +201,7 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
 
 
 def streamed(said: Completion, dialect: Dialect) -> Iterator[bytes]:
-    """An answer as a stream, event by event."""
+    """Yield the events of a streamed response."""
     yield from map(replies.event, dialect.chunks(said))
     yield replies.DONE
 
@@ -212,7 +212,7 @@ def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: 
 
 
 class Request:
-    """A text request on its way through the emulator."""
+    """A text request and its processing."""
 
     def __init__(self, world: World, asked: Asked, body: Json, *, plain: bool) -> None:
         self.world, self.asked, self.plain = world, asked, plain
@@ -243,7 +243,7 @@ class Request:
         return moderation.judged(body) if self.is_moderated else body
 
     def headers(self, body: Json) -> dict[str, str]:
-        """The headers of a new answer; those of a stream neither count nor judge."""
+        """Return the headers of a new response. A streamed response has no usage or moderation headers."""
         found = {"x-model-used": str(self.model["name"]), **self.safety.headers()}
         if self.streams:
             return found
@@ -287,12 +287,12 @@ class Request:
         return "audio" in modalities
 
     def _notice(self, words: str) -> Response:
-        """The words with status 200 that stand for a refusal on text routes."""
-        self.dialect, self.is_served = dialects.named("plain"), False  # the service writes it, not a provider
+        """Return the notice, with status 200, that text routes send instead of an error."""
+        self.dialect, self.is_served = dialects.named("plain"), False  # written by the service, not by a provider
         return self.render(Completion({"content": words}, self.asked_name, usage.NONE), NO_STORE)
 
     async def _media(self) -> Response:
-        """The Markdown answer of a media model, in the service's own form and without usage."""
+        """Return the Markdown response of a media model, in the service's own format and without usage."""
         self.dialect, self.is_served = dialects.named("plain"), False
         made = await media_chat.make(self.world, self.asked, self.model, self.raw, self.job().key)
         message = {"content": media_chat.markdown(self.world, made, self.body["messages"])}
@@ -367,7 +367,7 @@ def _truth(text: str) -> bool:
 
 
 def _seed(text: str) -> int | None:
-    """A seed of the query, brought below the limit that the body has."""
+    """Parse a seed of the query, reduced below the limit of the body's seed."""
     value = validation.coerced_number(text)
     return int(value) % validation.SEED_MAX if value > validation.SEED_MAX else int(value)
 

@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: vectors in which texts with common words are near each other."""
+"""`POST /v1/embeddings`: vectors that are close for texts with words in common."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ DIMENSIONS: Mapping[str, int] = {
     "qwen/qwen3-embedding-8b": 4096,
 }
 COHERE_DIMENSIONS = (256, 512, 1024, 1536)
-INSTRUCTION_TOKENS = 8  # what a task instruction in front of the text costs
+INSTRUCTION_TOKENS = 8  # tokens of the task instruction before the text
 
-# Words that say nothing about what a text is about.
+# Stop words.
 COMMON = frozenset(
     "a an and are as at be by can do does for from has have how i in is it its me my no not of on or our so such "
     "that the their them there these they this to us was we were what when where which who why will with you "
@@ -44,7 +44,7 @@ ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ers", "ed", "er", "es", "ly",
 
 
 def stem(word: str) -> str:
-    """A word without its usual English endings."""
+    """Return a word without common English endings."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -52,7 +52,7 @@ def stem(word: str) -> str:
 
 
 def features(text: str) -> dict[str, float]:
-    """Words and pieces of words of a text, and how much each matters."""
+    """Return the words and word fragments of a text, with their weights."""
     found: dict[str, float] = {}
     words = [stem(w) for w in re.findall(r"\w+", text.lower()) if w not in COMMON]
     for word in words:
@@ -67,7 +67,7 @@ def features(text: str) -> dict[str, float]:
 
 
 def vector(text: str, dimensions: int, model: str) -> list[float]:
-    """The unit vector of a text: each feature gives weight to four places with a sign of its own."""
+    """Return the unit vector of a text. Each feature adds its weight, with a sign, at four indices."""
     values = [0.0] * dimensions
     for feature, weight in features(text).items():
         digest = blake2b(f"{model} {feature}".encode(), digest_size=20).digest()
@@ -83,7 +83,7 @@ def _refuse(message: str) -> Refusal:
 
 
 def _inputs(body: Json) -> list[list[Json]]:
-    """The inputs, each a list of parts; a list of parts is one input."""
+    """Return the inputs, each as a list of parts. A list of parts is one input."""
     given = body["input"]
     if isinstance(given, str):
         return [[{"type": "text", "text": given}]]
@@ -117,7 +117,7 @@ def _check_abilities(model: Model, body: Json, inputs: list[list[Json]]) -> None
 
 
 def _words(part: Json) -> str:
-    """What a part adds to the text that is embedded; media add what they are."""
+    """Return the text that a part contributes. Media contribute a description of their content."""
     if part["type"] == "text":
         return str(part["text"])
     seen = parts.look(part)
@@ -141,7 +141,7 @@ def _encoded(values: list[float], encoding: str) -> list[float] | str:
 
 
 def _answer(model: Model, body: Json, inputs: list[list[Json]], units: Mapping[str, int]) -> bytes:
-    """The answer as it is sent: written out, many numbers take a fraction of the room."""
+    """Return the response as bytes. Serialized numbers take a fraction of the memory of Python objects."""
     dimensions = body.get("dimensions") or DIMENSIONS.get(model["name"], 1024)
     encoding = body.get("encoding_format", "float")
     texts = ["\n".join(map(_words, each)) for each in inputs]

@@ -1,4 +1,4 @@
-"""The picture routes: `GET /image/{prompt}`, `POST /v1/images/generations` and `POST /v1/images/edits`."""
+"""The image routes: `GET /image/{prompt}`, `POST /v1/images/generations` and `POST /v1/images/edits`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 LARGEST = 4096
 DEFAULT_SEED = 42
-# Models whose own side length is not 1024.
+# Models whose default side length is not 1024.
 SIDES = {
     "alibaba/wan-2.7-image-pro": 2048,
     "bytedance/seedream-4.5": 2048,
@@ -42,16 +42,16 @@ SIDES = {
     "ideogram-ai/ideogram-v4-turbo": 2048,
     "openai/gpt-image-1-mini": 1021,
 }
-RESOLVED = {"1k": 1024, "2k": 2048}  # the side of a square picture
+RESOLVED = {"1k": 1024, "2k": 2048}  # side of a square image in pixels
 SNAPPED = ((1024, 1024), (1536, 1024), (1024, 1536))
-CLEAR = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # others draw a background, asked or not
+CLEAR = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # other models always render a background
 VECTOR = "recraft/recraft-v4.1-vector"
 MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A picture as a request asks for it; a side of 0 is left to the picture that is edited."""
+    """A parsed image request. A side of 0 is taken from the image that is edited."""
 
     model: Model
     prompt: str
@@ -74,7 +74,7 @@ def _side(model: Model, asked: int | None) -> int:
 
 
 def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
-    """The size a model draws when asked for one."""
+    """Return the size that a model generates for a requested size."""
     wide, high = _side(model, width), _side(model, height)
     return _snapped(wide, high) if _snaps(model) and (width or height) else (wide, high)
 
@@ -88,10 +88,10 @@ def _snapped(wide: int, high: int) -> tuple[int, int]:
 
 
 def seed_of(value: Any) -> int:
-    """The seed of a picture: the fixed one for none and -1, and below the limit."""
+    """Return the seed of an image: the default for none and -1, and always below the limit."""
     try:
         seed = DEFAULT_SEED if value in (None, "") else int(float(value))
-    except (TypeError, ValueError, OverflowError):  # infinity
+    except (TypeError, ValueError, OverflowError):  # OverflowError: infinity
         return DEFAULT_SEED
     return DEFAULT_SEED if seed == -1 else seed % validation.SEED_MAX if seed > validation.SEED_MAX else seed
 
@@ -100,7 +100,7 @@ def is_true(value: Any) -> bool:
     return str(value).lower() == "true"
 
 
-# What a model can do with an order; each check raises the service's refusal.
+# Ability checks. Each raises the error of the service.
 
 
 def _small_enough(order: Order) -> None:
@@ -149,11 +149,11 @@ def _check_abilities(world: World, order: Order) -> None:
     references.check(world, order.images)
 
 
-TOKENS = {"drawn": 1056, "shown": 258}  # of a picture, where the model counts them
+TOKENS = {"drawn": 1056, "shown": 258}  # per image, for models billed by token
 
 
 def _units(order: Order) -> dict[str, int]:
-    """What a picture uses: one unit for each, or tokens where the model counts them."""
+    """Return the usage of an image: one unit per image, or tokens for models billed by token."""
     prices = order.model.get("pricing", {})
     counted = "promptTextTokens" in prices
     found = {"completionImageTokens": TOKENS["drawn"] if counted else 1}
@@ -163,7 +163,7 @@ def _units(order: Order) -> dict[str, int]:
 
 
 class Wanted(Protocol):
-    """What the orders of pictures, films and 3D objects have in common."""
+    """The common fields of image, video and 3D orders."""
 
     @property
     def name(self) -> str: ...
@@ -176,7 +176,7 @@ class Wanted(Protocol):
 async def produced(
     world: World, asked: Asked, job: Job, order: Wanted, work: Callable[[], tuple[bytes, str]]
 ) -> generation.Made:
-    """The file of an order, stored under its link, made (bytes and type) in a thread, or joined."""
+    """Return the cached file of an order, join a running generation, or generate (bytes and type) in a thread."""
 
     async def make() -> tuple[Stored, Mapping[str, float]]:
         data, mime_type = await asyncio.to_thread(work)
@@ -191,7 +191,7 @@ async def produced(
 
 
 def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
-    """A size as the model makes it: no larger than it can, in a resolution that was asked for, in its steps."""
+    """Return the size that the model generates: at most its maximum, in the requested resolution, in its step size."""
     area = RESOLVED.get(order.resolution or "", 0) ** 2
     share = math.sqrt(area / (width * height)) if area else min(1.0, LARGEST / max(width, height))
     step = 16 if order.name in MULTIPLES_OF_16 else 1
@@ -200,7 +200,7 @@ def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
 
 
 def _like(order: Order, source: Image.Image) -> tuple[int, int]:
-    """The size of an edit: its source's own where none was asked for, its ratio where one side was."""
+    """Return the size of an edit: the size of the source by default, its aspect ratio if one side is given."""
     ratio = source.width / source.height
     wide = order.width or (max(1, round(order.height * ratio)) if order.height else source.width)
     high = order.height or (max(1, round(order.width / ratio)) if order.width else source.height)
@@ -208,7 +208,7 @@ def _like(order: Order, source: Image.Image) -> tuple[int, int]:
 
 
 def _drawn(world: World, order: Order) -> tuple[bytes, str]:
-    """Bytes and type of the picture of an order."""
+    """Return the bytes and the MIME type of the image."""
     sources = [references.opened(world, address) for address in order.images]
     asked = _like(order, sources[0]) if sources else (order.width, order.height)
     clear = order.transparent and order.name in CLEAR
@@ -217,20 +217,23 @@ def _drawn(world: World, order: Order) -> tuple[bytes, str]:
 
 
 async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
-    """The picture of an order, stored, drawn or joined; without a key it is drawn anew."""
+    """Return the cached image, join a running generation, or generate. Without a key the image is always generated."""
     job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
     return await produced(world, asked, job, order, partial(_drawn, world, order))
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], sources: tuple[str, ...]) -> Order:
-    """An order in the model's own size, or in that of the first image to edit; `given` may hold `safe` and `seed`."""
+    """Return an order in the default size of the model, or in that of the first image to edit.
+
+    `given` may hold `safe` and `seed`.
+    """
     shown, safe = checked(model, prompt, asked, given)
     size = (0, 0) if sources else _size(model, None, None)
     return Order(model, shown, *size, seed_of(given.get("seed")), images=sources, safety=safe)
 
 
 def json_headers(made: generation.Made) -> dict[str, str]:
-    """The headers of a picture for an answer that speaks of it in JSON."""
+    """Return the headers of an image for a JSON response."""
     of_file = ("cache-control", "content-disposition", *media.HARMLESS)
     return {k: v for k, v in made.headers.items() if k not in of_file}
 
@@ -239,7 +242,7 @@ def json_headers(made: generation.Made) -> dict[str, str]:
 
 
 def whole(made: generation.Made) -> Response:
-    """The answer that is the file itself."""
+    """Return the response whose body is the file."""
     file: File = made.stored.value
     return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
 
@@ -249,7 +252,7 @@ def number_of(query: Mapping[str, str], name: str) -> int | None:
 
 
 def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
-    """The prompt as the model may see it, and the checks that it went through."""
+    """Return the prompt after redaction, and the safety checks that were applied."""
     wanted = safety.asked_for(fields, asked.query, asked.headers)
     found = Safety(safety.features(wanted, model.get("required_safety", ())))
     [message] = found.redact([{"content": prompt}])
@@ -257,7 +260,7 @@ def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) 
 
 
 def identity(asked: Asked, path: str, body: Any, applied: Safety) -> str:
-    """The identity of what is to be made; checks that a header asked for are part of it too."""
+    """Return the cache key of a generation, which includes the safety checks requested by a header."""
     return cache.identity(asked.method, path, asked.query, [body, applied.applied], ("nofeed",))
 
 
@@ -284,7 +287,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
 
 
 def pair_of(size: str) -> tuple[int | None, int | None]:
-    """Width and height of `WIDTHxHEIGHT`; parts that are no numbers are left to the model."""
+    """Parse `WIDTHxHEIGHT`. A part that is not a number is None: the model's default applies."""
     wide, _, high = size.partition("x")
     first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
     return first, second
@@ -310,7 +313,7 @@ QUALITIES = {"standard": "medium", "hd": "high"}
 
 
 def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str, int]) -> Response:
-    """The answer that speaks of the file or has it inside, as the request's body asks."""
+    """Return the JSON response with the URL or the base64 data of the file, by the `response_format` of the body."""
     file: File = made.stored.value
     item: Json = {"revised_prompt": body["prompt"], "media_type": file.mime_type}
     if body.get("response_format") == "url":
@@ -322,7 +325,7 @@ def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str,
 
 
 def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images: tuple[str, ...]) -> Order:
-    """The order in a body in the manner of OpenAI."""
+    """Parse the body of an OpenAI-compatible request."""
     prompt, safe = checked(model, body["prompt"], asked, body)
     quality: str = body.get("quality", "medium")
     return Order(
@@ -339,7 +342,7 @@ def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images
 
 
 async def _answered(world: World, asked: Asked, order: Order, body: Json) -> Response:
-    """The picture of an order in the answer of OpenAI's routes; the form of the answer is no part of its identity."""
+    """Return the OpenAI-compatible response. The cache key does not include `response_format`."""
     kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
     made = await draw(world, asked, order, identity(asked, asked.path, kept, order.safety))
     return in_json(world, made, body | {"prompt": order.prompt}, _units(order))
@@ -352,7 +355,7 @@ async def generations(world: World, asked: Asked) -> Response:
     return await _answered(world, asked, _order(model, asked, body, size, body_images(body.get("image"))), body)
 
 
-# Edits. The service looks at their fields by hand: its refusals name no field.
+# Edits. The service validates their fields without a schema: its errors name no field.
 
 EDIT_FIELDS = ("prompt", "model", "size", "quality", "resolution", "response_format", "safe")  # no seed, no mask
 
@@ -380,7 +383,7 @@ def _as_data_uri(upload: forms.Upload) -> str:
 
 
 async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
-    """The fields of a form that the service reads, and its pictures; files are known by their hash."""
+    """Parse the form fields that the service reads, and the images. Files are identified by their hash."""
     try:
         form = await forms.read(asked)
     except forms.BrokenForm:
@@ -398,7 +401,7 @@ async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
 async def edits(world: World, asked: Asked) -> Response:
     body, sources = await _edit_form(asked) if forms.is_form(asked) else _edit_json(asked)
     _need(any(sources), "image")
-    # The default model draws only: an edit without a model is refused, by the service as here.
+    # The default model cannot edit: an edit without a model is rejected, as by the service.
     model = world.catalog.resolve(body.get("model"), "images", "/v1/images/edits", "image")
     wide, high = pair_of(body.get("size", ""))
     size = _size(model, wide, high) if wide and high else (wide or 0, high or 0)

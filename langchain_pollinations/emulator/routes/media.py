@@ -1,6 +1,6 @@
-"""The media host, which the emulator serves under `/media`: uploads, and every file that was made or uploaded.
+"""The media host, served under `/media`: uploads and all generated or uploaded files.
 
-The service has a host of its own for it, with errors that have no envelope.
+The service uses a separate host for it, whose errors have no envelope.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EXTENSIONS = {
     "model/gltf-binary": "glb",
     "model/ply": "ply",
 }
-# A drawing can carry scripts: a browser that opens one must not run them.
+# SVG files can contain scripts, which a browser must not run.
 HARMLESS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
     "x-content-type-options": "nosniff",
@@ -48,12 +48,12 @@ HARMLESS = {
 
 
 def slug(prompt: str) -> str:
-    """What a file name says of a prompt: nothing where it has no Latin letters."""
+    """Return the prompt as a part of a file name. Empty if the prompt has no ASCII letters or digits."""
     return re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-")
 
 
 def file_name(prompt: str, mime_type: str) -> str:
-    """The name of a file that was made from a prompt."""
+    """Return the file name of a generated file."""
     name = slug(prompt) or "generated-media"
     extension = EXTENSIONS.get(mime_type) or (mimetypes.guess_extension(mime_type) or ".bin")[1:]
     return f"{name}.{extension}"
@@ -69,13 +69,13 @@ def _headers(world: World, file: File) -> dict[str, str]:
 
 
 def made_headers(world: World, file: File) -> dict[str, str]:
-    """The headers with which a generation route sends a file that was made."""
+    """Return the headers with which a generation route sends a generated file."""
     disposition = f'inline; filename="{file.name}"'
     return {"cache-control": FOREVER, "content-disposition": disposition, **_headers(world, file)}
 
 
 def flat(refusal: Refusal) -> FlatRefusal:
-    """The same refusal in the words of the media host."""
+    """Return the same error in the format of the media host."""
     return FlatRefusal(refusal.status, refusal.message, headers=refusal.headers)
 
 
@@ -84,7 +84,7 @@ def flat(refusal: Refusal) -> FlatRefusal:
 
 @dataclass(frozen=True)
 class Sent:
-    """A file as an upload brings it, whatever the encoding."""
+    """An uploaded file, independent of the encoding of the request."""
 
     data: bytes = field(repr=False)
     mime_type: str
@@ -136,7 +136,7 @@ def _json(asked: Asked) -> Sent:
     tags = body.get("tags", [])
     return Sent(
         _decoded(body["data"]),
-        body.get("contentType") or UNKNOWN,  # a data URI has a type too, but the service does not look at it
+        body.get("contentType") or UNKNOWN,  # a data URI also has a type, but the service ignores it
         body.get("name", ""),
         body.get("id"),
         _tags([tags] if isinstance(tags, str) else tags),
@@ -144,11 +144,11 @@ def _json(asked: Asked) -> Sent:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes of base64 or of a data URI; padding and line breaks do not matter."""
+    """Decode base64 or a data URI. Padding and line breaks are ignored."""
     plain = "".join(text.rpartition(",")[2].split()).rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except ValueError:  # binascii.Error is one, and what is not ASCII raises another
+    except ValueError:  # binascii.Error is a ValueError; text that is not ASCII raises another one
         raise _refuse("Invalid base64 data") from None
 
 
@@ -171,7 +171,7 @@ async def _sent(asked: Asked) -> Sent:
 
 
 def _identified(world: World, key: str, wanted: str | None) -> str:
-    """A new id: one that was wished for gets a prefix of the account, and is given away once only."""
+    """Return a new id. A requested id gets a prefix of the account and can be used once only."""
     if wanted is None:
         return str(uuid4())
     if not ID.fullmatch(wanted):
@@ -206,7 +206,7 @@ async def upload(world: World, asked: Asked) -> Response:
 
 
 async def get(world: World, asked: Asked, path: str) -> Response:
-    """The bytes of a file, or what is known of it behind `/metadata`."""
+    """Return the bytes of a file, or its metadata at `/metadata`."""
     name, _, rest = path.partition("/")
     file = world.media.find(name)
     if file is None or rest not in ("", "metadata"):
@@ -214,8 +214,8 @@ async def get(world: World, asked: Asked, path: str) -> Response:
     if rest:
         known = {"id": file.id, "contentType": file.mime_type, "size": len(file.data), "uploadedAt": file.uploaded}
         return JSONResponse(known)
-    # The service says inline for uploads too. A page that a test uploads would run here, beside everything else on
-    # 127.0.0.1, so that a browser saves it.
+    # The service sends "inline" for uploads too. A page that a test uploads would run on 127.0.0.1, together with
+    # everything else served there, so the emulator makes the browser save it.
     shown = "attachment" if file.is_upload else "inline"
     headers = {
         "content-type": file.mime_type,
@@ -229,7 +229,10 @@ RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def _range(wanted: str, size: int) -> range | None:
-    """The bytes that a player asks for; None for all of them, and where it asks for several ranges or nonsense."""
+    """Return the requested byte range.
+
+    None means the whole file: the header is absent or invalid, or requests several ranges.
+    """
     found = RANGE.fullmatch(wanted.strip())
     first, last = found.groups() if found else ("", "")
     if not first:

@@ -27,7 +27,7 @@ POINTS = {"low": 32, "medium": 64, "high": 112}  # along the longer side of a re
 
 @dataclass(frozen=True)
 class Order:
-    """A 3D object as a request asks for it."""
+    """A parsed request for a 3D object."""
 
     model: Model
     prompt: str
@@ -58,7 +58,7 @@ def _check_abilities(world: World, order: Order) -> None:
 
 
 def _made(world: World, order: Order) -> tuple[bytes, str]:
-    """Bytes and type of the object; where there is a picture, the prompt does not matter."""
+    """Return the bytes and the MIME type of the object. If an image is given, the prompt is ignored."""
     if order.images:
         mesh = meshes.of_picture(references.opened(world, order.images[0]), POINTS[order.resolution])
     else:
@@ -67,7 +67,7 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
 
 
 async def make(world: World, asked: Asked, order: Order, key: str) -> Made:
-    """The object of an order, stored, made or joined; without a key it is made anew."""
+    """Return the cached object, join a running generation, or generate. Without a key an object is always generated."""
     job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
     return await images.produced(world, asked, job, order, partial(_made, world, order))
 
@@ -77,7 +77,7 @@ async def _answered(world: World, asked: Asked, order: Order, key: str) -> Respo
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any]) -> Order:
-    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
     shown, safety = images.checked(model, prompt, asked, given)
     return Order(model, shown, images.seed_of(given.get("seed")), "low", (), safety)
 
@@ -98,7 +98,7 @@ async def get(world: World, asked: Asked, prompt: str) -> Response:
 
 
 async def post(world: World, asked: Asked, prompt: str) -> Response:
-    """The same with a body, which knows no field beside its own."""
+    """`POST /3d/{prompt}`: like the `GET` route, with a body that rejects unknown fields."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.OBJECT)
     unknown = [f'"{name}"' for name in body if name not in validation.OBJECT]
     if unknown:

@@ -36,9 +36,9 @@ FORMATS_OF: Mapping[str, tuple[str, ...]] = {
     "openai/gpt-transcribe": ("json",),
     "google/gemini-3.5-transcribe": (*PLAIN, DIARIZED),
 }
-NAMELESS = "audio.mp3"  # what the service calls a part without a name, or one called blob
-READS_NAMES = ("openai/gpt-transcribe",)  # models whose provider reads the format of a recording from its name
-# The suffixes that these models take of each container, as PyAV calls it.
+NAMELESS = "audio.mp3"  # the service's name for a part without a name, or one named "blob"
+READS_NAMES = ("openai/gpt-transcribe",)  # models whose provider derives the audio format from the file name
+# The file extensions that these models accept for each container, by its PyAV name.
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "mp3": ("mp3", "mpga", "mpeg"),
     "wav": ("wav",),
@@ -46,11 +46,11 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "matroska,webm": ("webm",),
     "mpeg": ("mpeg",),
 }
-TOKENS = 32  # of a second of sound, where a model counts them
+TOKENS = 32  # per second of audio, for models billed by token
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?…][\"'”’)]*(?=\s|\Z)|[。？！]|(?=\n)|\Z)")
-LONGEST_CUE = 80  # characters that are shown at once
-# What is heard in recordings that the emulator did not make.
+LONGEST_CUE = 80  # characters per cue
+# The text of recordings that the emulator did not generate.
 HEARD = (
     "Good morning, everyone, and thank you for coming.",
     "Let us begin with the results of last week.",
@@ -69,7 +69,7 @@ HEARD = (
 
 @dataclass(frozen=True)
 class Span:
-    """Some words of a transcript, and when they are said."""
+    """A part of a transcript with its start and end in seconds."""
 
     text: str
     start: float
@@ -79,11 +79,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Passage:
-    """A text that one speaker says without a pause, each character in the same time."""
+    """A text of one speaker without pauses. Each character takes the same time."""
 
     text: str
     start: float
-    pace: float = 1 / PACE  # seconds of a character
+    pace: float = 1 / PACE  # seconds per character
     speaker: int = 0
 
     def _span(self, match: re.Match[str]) -> Span:
@@ -99,7 +99,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a recording says, and what the answer repeats of the request."""
+    """The content of a recording, and the request fields that the response repeats."""
 
     passages: tuple[Passage, ...]
     seconds: float
@@ -119,7 +119,7 @@ class Transcript:
 
     @property
     def cues(self) -> list[Span]:
-        """The words in lines short enough to be shown at once, a new one for each sentence."""
+        """The words in cues of at most `LONGEST_CUE` characters. Each sentence starts a new cue."""
         ends = {sentence.end for sentence in self.sentences}
         found: list[list[Span]] = [[]]
         for word in self.words:
@@ -133,7 +133,7 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Order:
-    """A transcription as a request asks for it."""
+    """A parsed transcription request."""
 
     model: Model
     data: bytes = field(repr=False)
@@ -149,7 +149,7 @@ class Order:
         return str(self.model["name"])
 
 
-# Understanding.
+# Recognition.
 
 
 def _understood(order: Order, found: list[tuple[float, tuple[Turn, ...]]]) -> tuple[Passage, ...]:
@@ -164,7 +164,7 @@ def _understood(order: Order, found: list[tuple[float, tuple[Turn, ...]]]) -> tu
 
 
 def _imagined(order: Order) -> tuple[Passage, ...]:
-    """Sentences that fill a recording of unknown words, drawn from its bytes."""
+    """Return sentences that fill an unknown recording, chosen by its bytes."""
     random = Random(sha256(order.data).digest())
     sentences = [random.choice(HEARD)]
     while sum(map(len, sentences)) < order.seconds * PACE * 0.8:
@@ -184,7 +184,7 @@ def _transcript(world: World, order: Order) -> Transcript:
     return Transcript(passages, tidy(order.seconds), order.language)
 
 
-# Answers, by format.
+# Responses by format.
 
 
 def _used(transcript: Transcript) -> Json:
@@ -197,7 +197,7 @@ def _json(transcript: Transcript) -> Json:
 
 def _segment(number: int, sentence: Span) -> Json:
     told = {"id": number, "seek": 0, "start": sentence.start, "end": sentence.end, "text": sentence.text, "tokens": []}
-    # The statistics of a decoder that the service does not know.
+    # Decoder statistics that the service does not provide.
     return told | dict.fromkeys(("temperature", "avg_logprob", "compression_ratio", "no_speech_prob"), 0)
 
 
@@ -257,7 +257,7 @@ ANSWERS: Mapping[str, Callable[[Transcript], Json | str]] = {
 }
 
 
-# What a model can do.
+# Ability checks.
 
 
 def _check_abilities(order: Order) -> None:
@@ -269,7 +269,7 @@ def _check_abilities(order: Order) -> None:
 
 
 def _priced(model: Model, order_format: str, prompt: str | None) -> Model:
-    """The model with the price of the variant that is asked for: prompts and speakers cost extra."""
+    """Return the model with the prices of the requested variant: prompts and speaker labels cost extra."""
     parts = [name for name, asked in (("prompting", prompt), ("diarization", order_format == DIARIZED)) if asked]
     variants = {variant["name"]: variant["pricing"] for variant in model.get("pricing_variants", ())}
     names = ("_".join(parts), *parts[::-1])
@@ -284,7 +284,7 @@ def _units(order: Order, text: str = "") -> Mapping[str, float]:
     return heard | ({"completionTextTokens": usage.tokens(text)} if text else {})
 
 
-# The request.
+# Request parsing.
 
 
 def _number(form: Form, name: str, check: validation.Check) -> float | None:
@@ -308,7 +308,7 @@ async def _form(asked: Asked) -> Form:
 
 
 def _check_name(name: str, container: str) -> None:
-    """Refuse a recording whose name says another format than its bytes."""
+    """Reject a recording whose file extension does not match its format."""
     forwarded = NAMELESS if name in ("", "blob") else name
     if forwarded.rpartition(".")[2].lower() not in SUFFIXES.get(container, ()):
         message = "400 Bad Request: Audio file might be corrupted or unsupported"

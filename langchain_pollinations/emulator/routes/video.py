@@ -1,4 +1,4 @@
-"""The video routes: `GET /video/{prompt}`, and video models where pictures are asked for."""
+"""The video routes: `GET /video/{prompt}`, and video models on the image routes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ USUAL_SECONDS = 5
 SHORT_SIDES = {
     "360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1k": 1024, "2k": 1440, "4k": 2160,
 }  # fmt: skip
-TOKENS = 5000  # of a second of film, about, where a model counts them
+TOKENS = 5000  # per second of video, approximate, for models billed by token
 PICTURE_TOKENS = 258
 
-# What no list tells of a model: each row is documented, and models without one leave it to their provider.
+# Facts that the model lists lack. Each row is documented. Models without a row leave the value to their provider.
 OFFERED_RATIOS: Mapping[str, tuple[str, ...]] = {
     "google/veo-3.1-fast": ("16:9", "9:16"),
     "google/gemini-omni-1.1-flash": ("16:9", "9:16"),
@@ -43,7 +43,7 @@ OFFERED_RATIOS: Mapping[str, tuple[str, ...]] = {
     "minimax/minimax-h3-max-turbo": ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
 }
 FIXED_RESOLUTIONS = {"alibaba/wan-2.2-fast": "480p"}
-USUAL_RESOLUTION = "720p"  # of the other models that list none
+USUAL_RESOLUTION = "720p"  # for other models that list no resolutions
 FIXED_RATE = 24
 FIXED_RATE_MODELS = (
     "google/gemini-omni-1.1-flash",
@@ -63,7 +63,7 @@ REFERENCES = {"reference_images": "image/", "reference_videos": "video/", "refer
 
 @dataclass(frozen=True)
 class Order:
-    """A film as a request asks for it; what it leaves out is None."""
+    """A parsed video request. Parameters that the request omits are None."""
 
     model: Model
     prompt: str
@@ -93,7 +93,7 @@ class Order:
 
     @property
     def resolutions(self) -> tuple[str, ...]:
-        """What the model offers, the default first."""
+        """The resolutions of the model, the default first."""
         fixed = FIXED_RESOLUTIONS.get(self.name, USUAL_RESOLUTION)
         return tuple(self.model.get("resolutions") or (fixed,))
 
@@ -112,7 +112,7 @@ class Order:
 
     @cached_property
     def priced(self) -> Model:
-        """The model at the prices of what is asked: they depend on the resolution and on what is given."""
+        """The model with the prices of the request, which depend on the resolution and on the references."""
         variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
         resolution = self.resolution or self.resolutions[0]
         wanted = [resolution]
@@ -124,7 +124,7 @@ class Order:
         return {**self.model, "pricing": {**self.model.get("pricing", {}), **prices}}
 
 
-# What a model can do with an order; each check raises the service's refusal.
+# Ability checks. Each raises the error of the service.
 
 
 def _unable(order: Order, what: str) -> Refusal:
@@ -171,7 +171,7 @@ def _references(order: Order) -> None:
     for kind in REFERENCES:
         if order.given(kind) and kind not in order.can:
             raise _unable(order, f"{kind} is not supported")
-    # `max_reference_images` counts the frames; how many `reference_images` there may be, no list tells.
+    # `max_reference_images` limits the frames. No list has a limit for `reference_images`.
     most = order.model.get("max_reference_videos")
     if most is not None and len(order.given("reference_videos")) > most:
         raise _unable(order, f"reference_videos takes at most {most} addresses")
@@ -191,7 +191,7 @@ def _check_abilities(world: World, order: Order) -> None:
 
 
 def _check_address(world: World, url: str, mime_type: str) -> None:
-    """Refuse an address of a file that is not there, or of another kind; files elsewhere are never fetched."""
+    """Reject the URL of a missing file or of one of another type. Files on other hosts are never fetched."""
     file = references.own(world, url)
     if file is None:
         references.check_address(url)
@@ -199,7 +199,7 @@ def _check_address(world: World, url: str, mime_type: str) -> None:
         raise Refusal(400, f"Unsupported media type: {file.mime_type}", code="unsupported_image_media_type")
 
 
-# The film itself.
+# Generation.
 
 
 def _quotient(ratio: str) -> float:
@@ -208,7 +208,7 @@ def _quotient(ratio: str) -> float:
 
 
 def _nearest(order: Order, size: tuple[int, int]) -> str:
-    """The ratio that a model offers for a picture of a size."""
+    """Return the aspect ratio of the model that is nearest to the given size."""
     return min(order.ratios, key=lambda ratio: abs(math.log(_quotient(ratio) * size[1] / size[0])))
 
 
@@ -217,7 +217,7 @@ def _even(length: float) -> int:
 
 
 def film_size(order: Order, first: tuple[int, int] | None = None) -> video_encoder.Size:
-    """Width and height of an order's film, which begins with a picture of that size."""
+    """Return the width and height of the video. `first` is the size of the first frame."""
     given = first if order.ratio == ADAPTIVE or order.size is None else order.size
     ratio = order.ratio if order.ratio not in (None, ADAPTIVE) else _nearest(order, given) if given else USUAL_RATIO
     short, quotient = SHORT_SIDES[order.resolution or order.resolutions[0]], _quotient(ratio)
@@ -225,7 +225,7 @@ def film_size(order: Order, first: tuple[int, int] | None = None) -> video_encod
 
 
 def _made(world: World, order: Order) -> tuple[bytes, str]:
-    """Bytes and type of the film of an order."""
+    """Return the bytes and the MIME type of the video."""
     frames = [references.opened(world, url, (640, 360)) for url in order.frames]
     size = film_size(order, frames[0].size if frames else None)
     modest = video_encoder.view_size(size)
@@ -233,7 +233,7 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
     between = [references.opened(world, url, modest) for url in order.given("reference_images")]
     last = frames[1:] or ([still] if frames else [])
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
-    focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # a little above the middle, where there is most to see
+    focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # slightly above the center, where most of the content is
     tune = melody.samples(order.prompt) if order.has_sound else None
     return video_encoder.encode(
         [*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, tune
@@ -241,14 +241,14 @@ def _made(world: World, order: Order) -> tuple[bytes, str]:
 
 
 def _units(order: Order) -> dict[str, int]:
-    """What a film uses: seconds, or tokens where the model counts them."""
+    """Return the usage of a video: seconds, or tokens for models billed by token."""
     prices, seconds = order.priced["pricing"], order.seconds
     counted = "completionVideoTokens" in prices
     given = len(order.frames) + len(order.given("reference_images"))
     found = {
         "promptTextTokens": usage.tokens(order.prompt) if "promptTextTokens" in prices else 0,
         "promptImageTokens": given * (PICTURE_TOKENS if counted else 1) if "promptImageTokens" in prices else 0,
-        # The emulator does not measure films that it is given: each counts as long as the one it makes.
+        # The emulator does not measure reference videos: each counts as long as the generated video.
         "promptVideoSeconds": len(order.given("reference_videos")) * seconds if "promptVideoSeconds" in prices else 0,
         "completionVideoTokens": TOKENS * seconds if counted else 0,
         "completionVideoSeconds": 0 if counted else seconds,
@@ -258,16 +258,16 @@ def _units(order: Order) -> dict[str, int]:
 
 
 async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
-    """The film of an order, stored, made or joined."""
+    """Return the cached video, join a running generation, or generate."""
     job = Job(order.priced, key, _units(order), lambda: _check_abilities(world, order))
     return await images.produced(world, asked, job, order, partial(_made, world, order))
 
 
-# Requests.
+# Request parsing.
 
 
 def _number(value: Any) -> float | None:
-    """A number as text or JSON has it; nothing where there is none."""
+    """Parse a number from text or JSON. None if the value is not a number."""
     number = validation.coerced_number(value) if isinstance(value, str) else value
     return number if validation.number()(number) is None else None
 
@@ -287,7 +287,7 @@ def _order(
     size: tuple[int | None, int | None],
     frames: tuple[str, ...],
 ) -> Order:
-    """The order of a request, whose parameters have the same names in a query and in a body."""
+    """Parse the parameters of a request, which have the same names in a query and in a body."""
     audio, ratio = given.get("audio"), given.get("aspectRatio")
     wide, high = size
     shown, safety = images.checked(model, prompt, asked, given)
@@ -308,7 +308,7 @@ def _order(
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], frames: tuple[str, ...]) -> Order:
-    """An order with the model's own settings; `given` may hold `safe` and `seed`."""
+    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
     return _order(model, prompt, asked, given, (None, None), frames)
 
 
@@ -332,7 +332,7 @@ def _is_video(world: World, name: Any) -> bool:
 
 
 async def get_image(world: World, asked: Asked, prompt: str) -> Response:
-    """`GET /image/{prompt}`: a picture, or a film where the model makes films."""
+    """`GET /image/{prompt}`: an image, or a video if the model generates videos."""
     if not _is_video(world, asked.query.get("model")):
         return await images.get_image(world, asked, prompt)
     validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
@@ -341,7 +341,7 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
 
 
 async def generations(world: World, asked: Asked) -> Response:
-    """`POST /v1/images/generations`: pictures, or films where the model makes films."""
+    """`POST /v1/images/generations`: images, or videos if the model generates videos."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
     if not _is_video(world, body.get("model")):
         return await images.generations(world, asked)

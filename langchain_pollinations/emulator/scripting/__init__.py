@@ -1,1 +1,1 @@
-"""Scripted replies and faults, and the forms in which responses are sent."""
+"""Scripted replies, faults, and the formats in which responses are sent."""

@@ -1,4 +1,4 @@
-"""An answer in neutral words, before a dialect gives it the form of a provider."""
+"""A chat completion in neutral form, before a dialect converts it to the format of a provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer in neutral words. `exact_usage` says that its usage is to be sent as it is."""
+    """A chat completion in neutral form. With `exact_usage`, a dialect sends the usage unchanged."""
 
     message: Mapping[str, Any]
     model: str
@@ -39,7 +39,7 @@ class Completion:
 
     @property
     def ending(self) -> str:
-        """Why the answer ended, in OpenAI's words unless a test wrote others."""
+        """The scripted finish reason, else the default one, in OpenAI's terms."""
         by_itself = "tool_calls" if self.message.get("tool_calls") else "stop"
         return by_itself if self.finish_reason is None else self.finish_reason
 
@@ -48,7 +48,7 @@ class Completion:
         return found
 
     def span(self, source: Mapping[str, Any]) -> tuple[int, int]:
-        """Where the content rests on a source: its text, or all of it where the source names none."""
+        """Return the range of the content that cites a source: its text, or all of the content if it has none."""
         text = source.get("text")
         start = self.content.find(text) if text else -1
         return (0, len(self.content)) if start < 0 else (start, start + len(str(text)))

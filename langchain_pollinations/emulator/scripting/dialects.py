@@ -1,10 +1,10 @@
-"""The forms in which the providers behind the service answer, one named dialect for each: whole, and as a stream.
+"""The response formats of the providers behind the service, one named dialect each, for whole and streamed responses.
 
-A `Completion` says what was said, in neutral words; a dialect says how that looks on the wire. Of its message these
-keys are neutral, and each dialect renders them in its own way or leaves them out: `content`, `reasoning_content`,
-`tool_calls`, `refusal`, `audio`, `images` (addresses or data URIs), `sources` (`url`, `title`, and the `text` of the
-content that rests on them), `searches` (queries that the provider ran) and `code` (`code`, `output` and `language` of
-what it ran). All other keys are those of the wire already and go out as they are.
+A `Completion` is the neutral form of a response; a dialect converts it to the wire format. Each dialect renders or
+omits these neutral keys of its message: `content`, `reasoning_content`, `tool_calls`, `refusal`, `audio`, `images`
+(URLs or data URIs), `sources` (`url`, `title`, and the `text` of the content that cites them), `searches` (queries that
+the provider ran) and `code` (`code`, `output` and `language` of code that the provider ran). All other keys are already
+in the wire format and are sent unchanged.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Json = dict[str, Any]
 NEUTRAL = frozenset(
     "role content reasoning_content tool_calls refusal audio images sources searches code".split(),
 )
-EVERYWHERE = ("content", "refusal", "reasoning_content", "tool_calls", "audio")  # neutral names that OpenAI uses too
-STREAMED = frozenset(  # keys that a stream has in pieces; all others come in one delta
+EVERYWHERE = ("content", "refusal", "reasoning_content", "tool_calls", "audio")  # neutral keys that OpenAI uses too
+STREAMED = frozenset(  # keys that a stream splits; all others are sent in one delta
     "role content reasoning_content reasoning content_blocks refusal tool_calls audio".split(),
 )
-DATE = "2026-01-15"  # of pages found by a search
+DATE = "2026-01-15"  # date of search results
 HARMS = ("HATE_SPEECH", "DANGEROUS_CONTENT", "HARASSMENT", "SEXUALLY_EXPLICIT")
 
 
@@ -48,7 +48,7 @@ def _pictures(said: Completion) -> list[Json]:
 
 
 def _annotations(said: Completion) -> list[Json]:
-    """Sources as OpenAI names them."""
+    """Return the sources in OpenAI's format."""
 
     def annotation(source: Mapping[str, Any]) -> Json:
         start, end = said.span(source)
@@ -63,26 +63,26 @@ def _filled(**values: Any) -> Json:
 
 
 class Dialect:
-    """OpenAI's own form, which most providers have."""
+    """OpenAI's format, which most providers use."""
 
     name = "plain"
     prefix = "pllns_"
     provider: str | None = None
     overflow = "This model's maximum context length is {most} tokens. However, your messages have {given} tokens."
     overflow_code: str | None = "context_length_exceeded"
-    signs = False  # whether thoughts are signed and have to come back unchanged
-    repeats_role = False  # on every delta
-    farewell: Json = {}  # the delta that says why the answer ended
-    usage_apart = True  # in a chunk of its own behind the one that says why the answer ended
-    null_usage = False  # on every chunk without one
-    endings: Mapping[str, str] = {}  # the provider's words for OpenAI's finish reasons
-    streamed_endings: Mapping[str, str] = {}  # where a stream has others
-    doubled: frozenset[str] = frozenset()  # keys that the deltas of `speech` carry too
+    signs = False  # whether reasoning is signed and must be sent back unchanged
+    repeats_role = False  # in every delta
+    farewell: Json = {}  # the delta of the chunk with the finish reason
+    usage_apart = True  # usage has its own chunk, after the one with the finish reason
+    null_usage = False  # null usage in every chunk without usage
+    endings: Mapping[str, str] = {}  # the provider's terms for OpenAI's finish reasons
+    streamed_endings: Mapping[str, str] = {}  # where a stream uses other terms
+    doubled: frozenset[str] = frozenset()  # keys that the deltas of `speech` also contain
 
-    # Whole.
+    # Whole responses.
 
     def whole(self, said: Completion) -> Json:
-        """The body of an answer that is not streamed."""
+        """Return the body of a response without streaming."""
         choice = {
             "index": 0,
             "message": self.message(said),
@@ -98,21 +98,21 @@ class Dialect:
         return head | _filled(provider=self.provider) | self.above(said)
 
     def message(self, said: Completion) -> Json:
-        """The assistant message; what a test wrote in the words of the wire wins."""
+        """Return the assistant message. Scripted keys in the wire format take precedence."""
         verbatim = {key: value for key, value in said.message.items() if key not in NEUTRAL}
         return {"role": "assistant", **self.rendered(said), **verbatim}
 
     def rendered(self, said: Completion) -> Json:
-        """The neutral keys of the message in the words of the dialect."""
+        """Return the neutral keys of the message in the format of the dialect."""
         told = {key: value for key, value in said.message.items() if key in EVERYWHERE}
         return told | _filled(annotations=_annotations(said), content_blocks=_pictures(said))
 
     def above(self, said: Completion) -> Json:
-        """What stands at the top of the body and of every chunk."""
+        """Return the extra top-level fields of the body and of every chunk."""
         return {}
 
     def beside(self, said: Completion) -> Json:
-        """What stands beside the message, and in a stream on the last choice."""
+        """Return the extra fields of the choice; in a stream, of the last choice."""
         return {}
 
     def usage(self, said: Completion) -> Json:
@@ -120,13 +120,13 @@ class Dialect:
         return counted if said.exact_usage else self.counted(counted, said)
 
     def counted(self, usage: Json, said: Completion) -> Json:
-        """A usage that the emulator counted in the words of the dialect."""
+        """Convert a usage that the emulator counted to the format of the dialect."""
         return usage
 
-    # Streamed.
+    # Streamed responses.
 
     def chunks(self, said: Completion) -> Iterator[Json]:
-        """The events of a stream without its [DONE]."""
+        """Yield the chunks of a stream, without the final [DONE]."""
         head = {**self._head(said, "chat.completion.chunk"), **said.extra}
         if said.usage is None or self.null_usage:
             head["usage"] = None
@@ -147,7 +147,7 @@ class Dialect:
         return {**head, "choices": [{"index": 0, "delta": role | delta, "finish_reason": None, **choice}]}
 
     def deltas(self, said: Completion) -> Iterator[Json]:
-        """The message in pieces: the role, thought and words, calls, everything else."""
+        """Yield the deltas of a message: role, reasoning and content, tool calls, other keys."""
         wire = self.message(said)
         yield {"role": "assistant", "content": ""}
         told = {key: value for key, value in wire.items() if key not in self.doubled or key in said.message}
@@ -162,7 +162,7 @@ class Dialect:
             yield from stream_deltas.of_audio(wire["audio"])
 
     def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
-        """Content blocks and words, and thought that stands in them."""
+        """Yield the deltas of content blocks and content, and of reasoning within them."""
         yield from stream_deltas.of_given_blocks(wire.get("content_blocks"))
         yield from stream_deltas.of_key(wire, "content")
         yield from stream_deltas.of_key(wire, "refusal")
@@ -176,7 +176,7 @@ class Dialect:
 
 
 class Responses(Dialect):
-    """Models that the service asks through OpenAI's Responses API."""
+    """Models that the service calls through OpenAI's Responses API."""
 
     name = "responses"
     prefix = "resp_"
@@ -184,7 +184,7 @@ class Responses(Dialect):
 
 
 class Simulated(Dialect):
-    """Models that answer in one piece: a stream is the whole message and its ending in a single chunk."""
+    """Models without streaming: a stream has the whole message and its finish reason in a single chunk."""
 
     name = "simulated"
 
@@ -199,7 +199,7 @@ class Simulated(Dialect):
 
 
 class OpenRouter(Dialect):
-    """OpenRouter behind the gateway: the thought three times, the content twice."""
+    """OpenRouter behind the gateway: sends the reasoning three times and the content twice."""
 
     name = "openrouter"
     provider = "openrouter"
@@ -234,12 +234,12 @@ class OpenRouter(Dialect):
 
     @staticmethod
     def _new(said: Completion, delta: Json) -> Json:
-        """What of a delta the test has not written itself."""
+        """Return the keys of a delta that the test has not scripted."""
         return {key: value for key, value in delta.items() if key not in said.message}
 
 
 class Blocks(Dialect):
-    """What the gateway's own providers share: content blocks carry everything, and `content` repeats their text."""
+    """The common format of the gateway's own providers: content blocks hold everything, `content` repeats the text."""
 
     repeats_role = True
     usage_apart = False
@@ -253,7 +253,7 @@ class Blocks(Dialect):
         yield from stream_deltas.of_key(wire, "refusal")
 
     def words(self, piece: Json) -> Json:
-        """The `content` that goes with a piece of a block."""
+        """Return the `content` that accompanies a piece of a block."""
         return {"content": piece["text"]} if "text" in piece else {}
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
@@ -261,7 +261,7 @@ class Blocks(Dialect):
 
 
 def _server_call(number: int, what: Any) -> str:
-    """The id of something that the provider ran itself."""
+    """Return the id of a tool call that the provider runs itself."""
     return "srvtoolu_" + sha256(repr((number, what)).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
@@ -378,7 +378,10 @@ class Vertex(Blocks):
 
     @staticmethod
     def _supports(said: Completion) -> list[Json]:
-        """Which sentence rests on which pages; places are counted in bytes, and one at the start is left out."""
+        """Return the grounding supports, which map text ranges to pages.
+
+        Offsets are in bytes. A start offset of 0 is omitted.
+        """
         resting: dict[tuple[int, int], list[int]] = {}
         for number, source in enumerate(said.listed("sources")):
             if source.get("text") and source["text"] in said.content:
@@ -395,7 +398,7 @@ class Vertex(Blocks):
         return {"content": ""} if "thinking" in piece else super().words(piece)
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-        """The gateway tells thought from everything else, and nothing more: what is no thought shares one index."""
+        """Number the pieces as the gateway does: 0 for reasoning, and one shared index for everything else."""
         after = int(any(block.get("type") == "thinking" for block in blocks))
         for _, piece in stream_deltas.of_blocks(blocks):
             yield (0 if "thinking" in piece else after), piece
@@ -406,7 +409,7 @@ class Vertex(Blocks):
 
 
 class Perplexity(Dialect):
-    """Perplexity: sources at the top of the body, their numbers in the text, thought in tags before it."""
+    """Perplexity: sources at the top level, their numbers in the text, and reasoning in tags before the text."""
 
     name = "perplexity"
     provider = "perplexity-ai"
@@ -429,7 +432,7 @@ class Perplexity(Dialect):
 
     @staticmethod
     def _marked(said: Completion) -> str:
-        """The content with the number of each source behind the text that rests on it."""
+        """Return the content with the number of each source after the text that cites it."""
         content = said.content
         for number, source in enumerate(said.listed("sources"), 1):
             if source.get("text") and f"[{number}]" not in said.content:
@@ -442,7 +445,7 @@ DIALECTS: Mapping[str, Dialect] = {
     for dialect in (Dialect(), Responses(), OpenRouter(), Bedrock(), Vertex(), Perplexity(), Simulated())
 }
 
-# How the names of models begin whose provider has a form of its own; all others are plain.
+# Prefixes of model names with a dialect other than "plain".
 UPSTREAMS = (
     ("anthropic/", "bedrock"),
     ("amazon/", "bedrock"),
@@ -466,5 +469,5 @@ def named(name: str) -> Dialect:
 
 
 def of_model(name: str) -> Dialect:
-    """The dialect of the provider that serves a model."""
+    """Return the dialect of the provider that serves a model."""
     return named(next((dialect for start, dialect in UPSTREAMS if name.startswith(start)), "plain"))

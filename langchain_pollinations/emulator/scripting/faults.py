@@ -1,4 +1,4 @@
-"""Named faults: answers that the service or something on the way to it gives, as data."""
+"""Named faults: error responses of the service, and of proxies in front of it, as data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COMMENT = b": keep-alive\n\n"
 
 @dataclass(frozen=True)
 class Plain:
-    """A body outside the envelope."""
+    """A response body without the service's envelope."""
 
     status: int
     body: Any
@@ -153,7 +153,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
 }
 
 
-# These keep status 200; the application makes them in the form that the request asks for.
+# These have status 200. The application renders them in the format that the request asks for.
 def _noticed(account: Account) -> Callable[[Model, str], Refusal]:
     return lambda model, asked_name: accounts.refusal(account, model, asked_name)
 
@@ -162,8 +162,8 @@ def _september(model: Model, asked_name: str) -> Refusal:
     return Refusal(402, "Insufficient pollen balance", code="INSUFFICIENT_BALANCE", notice=SEPTEMBER_NOTICE)
 
 
-# Refusals that text routes answer in words, each by the state of an account. "september notice" has the wording of
-# September 2026.
+# Errors that text routes send as text, each with the account state that causes it. "september notice" has the wording
+# of September 2026.
 NOTICES: Mapping[str, Callable[[Model, str], Refusal]] = {
     "balance notice": _noticed({"balance": 0}),
     "key budget notice": _noticed({"budget": 0}),
@@ -175,7 +175,11 @@ SOFT_CASES = (*NOTICES, "stream error", "comments")
 
 
 def named(name: str, cases: Mapping[str, Callable[[], Case]], soft_cases: Iterable[str]) -> Case:
-    """The case of a name; what stands after a comma or colon of a longer name does not matter."""
+    """Return the case of a name. In a longer name, the text after a comma or colon is ignored.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
     short = name if name in cases else name.split(":")[0].split(",")[0].strip()
     if short not in cases:
         known = ", ".join(sorted((*cases, *soft_cases, *DAMAGES)))

@@ -1,4 +1,4 @@
-"""Scripted answers and faults: what to play instead of the natural answer."""
+"""Scripted replies and faults, which replace generated responses."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _numbers = count(1)
 
 
 def is_text_route(path: str) -> bool:
-    """Whether a path answers with text of a model; scripted replies are for these by default."""
+    """Whether a path returns text of a model. Scripted replies apply to these paths by default."""
     return path in ("/v1/chat/completions", "/text") or (path.startswith("/text/") and path != "/text/models")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the script; each request that it suits takes it once."""
+    """An entry of the script. It applies to `times` matching requests."""
 
     on: str | None = None
     times: int = 1
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Message(Entry):
-    """An assistant message, sent in the form that the request asks for, after the service's checks."""
+    """An assistant message, sent after validation in the format that the request asks for."""
 
     message: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
@@ -50,7 +50,7 @@ class Message(Entry):
 
 @dataclass(frozen=True)
 class Raw(Entry):
-    """Status, headers and bytes, whatever was asked."""
+    """Status, headers and bytes, sent for any request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class Raw(Entry):
 
 @dataclass(frozen=True)
 class Refused(Entry):
-    """A refusal, in the form of the host that plays it."""
+    """An error, in the format of the host that sends it."""
 
     refusal: Refusal = field(default_factory=lambda: Refusal(500))
 
 
 @dataclass(frozen=True)
 class Chunks(Entry):
-    """Pieces of a body, one network write each, and nothing after them."""
+    """Chunks of a body, one network write each, and nothing after them."""
 
     pieces: Sequence[bytes] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Chunks(Entry):
 
 @dataclass(frozen=True)
 class Damage(Entry):
-    """A fault of the connection or the stream: the natural answer, harmed on its way."""
+    """A connection or stream fault: the generated response, damaged in transit."""
 
     kind: str = "drop"
     after: int | None = None
@@ -85,14 +85,14 @@ class Damage(Entry):
 
 @dataclass(frozen=True)
 class Soft(Entry):
-    """A fault inside a good answer of a text route, in the form that the request asks for."""
+    """A fault within a successful response of a text route, in the format that the request asks for."""
 
     kind: str = "balance notice"
     after: int | None = None
 
 
 class Script:
-    """The lines still to be played, first in, first out; safe to fill from any thread."""
+    """The pending entries, first in, first out. Safe to fill from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,12 +108,12 @@ class Script:
 
     @property
     def unused(self) -> list[Entry]:
-        """The lines that no request has taken. A line for several requests counts as used after the first."""
+        """The entries that no request has used. An entry with several `times` counts as used after the first one."""
         with self._lock:
             return [entry for entry in self._entries if not entry.was_taken]
 
     def give_back(self, entry: Entry) -> None:
-        """Let the next request have an entry that was taken for one that is not answered after all."""
+        """Return an entry to the front of the script, for the next request, if its request got no response."""
         with self._lock:
             self._entries.insert(0, replace(entry, times=1))
 
@@ -121,13 +121,21 @@ class Script:
         return entry.suits(path)
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
-        """The first line that suits the path: with `messages` what a route answers, else what needs no route to it."""
+        """Remove and return the first entry that matches the path.
+
+        Returns None if no entry matches, or if the first match is for the other stage: a `Damage` if `messages` is
+        True, a `Message` or `Soft` if it is False.
+
+        Args:
+            path: Path of the request.
+            messages: True in a route, which sends `Message` and `Soft` entries. False before the route is called.
+        """
         with self._lock:
             for place, entry in enumerate(self._entries):
                 if not self.suits(entry, path):
                     continue
                 if isinstance(entry, Damage if messages else Message | Soft):
-                    return None  # a route answers naturally under a damage, and the next damage is the next request's
+                    return None  # the route responds normally; a further `Damage` is for the next request
                 if entry.times > 1:
                     self._entries[place] = replace(entry, times=entry.times - 1, was_taken=True)
                 else:
@@ -137,7 +145,7 @@ class Script:
 
 
 def encoded(body: Any) -> tuple[bytes, str]:
-    """Bytes of a raw body, and the content type that suits it."""
+    """Return the bytes of a raw body and a matching content type."""
     if isinstance(body, bytes):
         return body, "application/octet-stream"
     if isinstance(body, str):
@@ -146,7 +154,7 @@ def encoded(body: Any) -> tuple[bytes, str]:
 
 
 def event(data: Any) -> bytes:
-    """A server-sent event: JSON of anything but text and bytes, which are sent as they are."""
+    """Return a server-sent event. Text and bytes are sent unchanged, other values as JSON."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
@@ -161,10 +169,10 @@ _TOOL_CALL_FORMS = (
 
 
 def read_tool_call(call: Any) -> dict[str, Any]:
-    """A tool call of `reply`, in LangChain's or OpenAI's form, as it stands in an assistant message.
+    """Convert a tool call of `reply`, in LangChain's or OpenAI's format, to that of an assistant message.
 
     Raises:
-        TypeError: If it has another form.
+        TypeError: If it has another format.
     """
     match call:
         case {"name": str(name), **rest} if (
@@ -185,7 +193,7 @@ def read_tool_call(call: Any) -> dict[str, Any]:
 
 
 def tool_call(name: str, arguments: Mapping[str, Any] | str, call_id: str | None = None) -> dict[str, Any]:
-    """A tool call as it stands in an assistant message."""
+    """Return a tool call in the format of an assistant message."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     if call_id is None:
         call_id = "call_" + sha256(f"{next(_numbers)} {name} {text}".encode()).hexdigest()[:24]

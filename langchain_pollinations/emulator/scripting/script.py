@@ -1,4 +1,4 @@
-"""The words with which a test scripts what a host answers."""
+"""The methods with which a test scripts the responses of a host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Scripted:
-    """A host that plays what a test scripts."""
+    """A host with scripted responses."""
 
     cases: Mapping[str, Callable[[], faults.Case]] = faults.CASES
     soft_cases: Sequence[str] = faults.SOFT_CASES
@@ -21,7 +21,7 @@ class Scripted:
 
     @property
     def unused_replies(self) -> list[replies.Entry]:
-        """What was scripted and no request has asked for; the fixture `pollinations_emulator` fails such a test."""
+        """Scripted entries that no request has used. The fixture `pollinations_emulator` fails a test with any left."""
         return self.script.unused
 
     def reply(
@@ -44,14 +44,40 @@ class Scripted:
         times: int = 1,
         **extra: Any,
     ) -> None:
-        """Queue answers: texts, tool calls, a whole message, a raw body, or the raw chunks of a stream.
+        """Queue replies: texts, tool calls, a message, a raw body, or the raw chunks of a stream.
 
-        A tool call has LangChain's form, `{"name", "args", "id"}`, or OpenAI's, `{"id", "type", "function"}`; without
-        an id it gets one. Arguments given as a string are sent as they are, JSON or not.
+        A tool call has LangChain's format, `{"name", "args", "id"}`, or OpenAI's, `{"id", "type", "function"}`. A
+        missing id is generated. Arguments given as a string are sent unchanged, even if they are not JSON.
 
-        A message may say in neutral keys what each `dialect` renders in its own form: `content`, `reasoning_content`,
-        `tool_calls`, `refusal`, `audio`, `images` (addresses), `sources` (of `url`, `title` and the `text` that rests
-        on it), `searches` (queries) and `code` (of `code` and `output`). All other keys are sent as they are.
+        A message can use neutral keys, which each `dialect` converts to its own format: `content`, `reasoning_content`,
+        `tool_calls`, `refusal`, `audio`, `images` (URLs), `sources` (`url`, `title`, and the `text` that cites the
+        source), `searches` (queries) and `code` (`code` and `output`). All other keys are sent unchanged.
+
+        Example:
+            emulator.reply("First response", "Second response")
+            emulator.reply(tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])
+
+        Args:
+            texts: Text of one reply each; with `tool_calls`, the first one is the content of that reply.
+            tool_calls: Tool calls of one reply.
+            message: Assistant message of one reply.
+            body: Raw body: bytes, text, or a value that is sent as JSON.
+            chunks: Raw events of a stream: bytes or text, sent unchanged, or values that are sent as JSON.
+            status: HTTP status of a raw body or stream.
+            headers: Extra response headers.
+            content_type: Content type of a raw body or stream.
+            finish_reason: Finish reason, by default "stop" or "tool_calls".
+            usage: Usage object, sent unchanged. By default the emulator counts tokens.
+            model: Model name in the response.
+            dialect: Response format, by default that of the model's provider.
+            on: Prefix of the paths that the reply applies to, by default the text routes.
+            delay: Delay of the response in seconds.
+            chunk_delay: Delay between chunks in seconds.
+            times: Number of requests that each reply applies to.
+            extra: Extra top-level fields of the response.
+
+        Raises:
+            TypeError: If no reply is given, or a tool call has another format.
         """
         if dialect is not None:
             dialects.named(dialect)
@@ -89,7 +115,26 @@ class Scripted:
         seconds: float = 5.0,
         pings: bool = False,
     ) -> None:
-        """Queue a fault: a status in the form of its host or with a raw body, or a named case of `faults`."""
+        """Queue a fault: an HTTP error, or a named case of `faults`.
+
+        Args:
+            case: HTTP status, or the name of a case.
+            code: Error code of an HTTP error.
+            message: Message of an HTTP error.
+            headers: Extra response headers.
+            details: Details of an HTTP error.
+            fix_url: URL of the page where the user can fix the cause of an HTTP error.
+            body: Raw body of an HTTP error, instead of the format of the host.
+            times: Number of requests that the fault applies to.
+            on: Prefix of the paths that the fault applies to.
+            delay: Delay in seconds.
+            after: Number of events, or of bytes without streaming, before a connection or stream fault.
+            seconds: Duration of a stall in seconds.
+            pings: Send comments during a stall.
+
+        Raises:
+            ValueError: If the name of the case is unknown.
+        """
         line: dict[str, Any] = {"on": on, "times": times, "delay": delay}
         if case in faults.DAMAGES:
             damage = replies.Damage(**line, kind=str(case), after=after, seconds=seconds, pings=pings)

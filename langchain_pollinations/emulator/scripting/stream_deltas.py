@@ -1,4 +1,4 @@
-"""The parts of a message as a stream brings them: words in pieces, everything else whole."""
+"""Splits messages into the deltas of a stream: text in pieces, everything else whole."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-WORDS = {"text": "text", "thinking": "thinking"}  # kinds of blocks that come in pieces, and the key of their words
-UNTYPED = frozenset({"text", "thinking", "redacted_thinking"})  # kinds of blocks that do not say it in a stream
+WORDS = {"text": "text", "thinking": "thinking"}  # block types that a stream splits, and the key of their text
+UNTYPED = frozenset({"text", "thinking", "redacted_thinking"})  # block types whose `type` a stream omits
 
 
 def _slices(text: str, size: int) -> Iterator[str]:
@@ -17,18 +17,18 @@ def _slices(text: str, size: int) -> Iterator[str]:
 
 
 def of_text(text: str) -> Iterator[str]:
-    """A text in short, uneven pieces; several of them whenever there is more than one character."""
+    """Split a text into short, uneven pieces; at least two if it has more than one character."""
     return _slices(text, max(1, min(24, len(text) // 4)))
 
 
 def of_arguments(function: Mapping[str, Any]) -> Iterator[Any]:
-    """The arguments of a call in pieces; those that some providers send as an object come whole."""
+    """Split the arguments of a tool call. Arguments in object form, which some providers use, are sent whole."""
     arguments = function.get("arguments", "")
     return of_text(arguments) if isinstance(arguments, str) else iter([arguments])
 
 
 def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
-    """The words under a key in pieces; what is not words comes whole."""
+    """Split the text of a key. Other values are sent whole."""
     value = message.get(key)
     if isinstance(value, str):
         yield from ({key: piece} for piece in of_text(value))
@@ -37,7 +37,10 @@ def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
 
 
 def _of_block(block: Mapping[str, Any]) -> Iterator[Json]:
-    """A content block: its words in pieces, everything else of it apart; other kinds whole, with their type."""
+    """Split a content block: its text in pieces, its other keys separately.
+
+    Blocks of other types are sent whole, with their type.
+    """
     kind = block.get("type")
     if kind not in UNTYPED:
         yield dict(block)
@@ -50,19 +53,19 @@ def _of_block(block: Mapping[str, Any]) -> Iterator[Json]:
 
 
 def of_blocks(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-    """The pieces of content blocks, each with the number of its block."""
+    """Yield the pieces of content blocks, each with the index of its block."""
     for number, block in enumerate(blocks):
         for piece in _of_block(block):
             yield number, piece
 
 
 def in_block(number: int, piece: Json) -> Json:
-    """The delta that brings a piece of a content block."""
+    """Return the delta with a piece of a content block."""
     return {"content_blocks": [{"index": number, "delta": piece}]}
 
 
 def of_given_blocks(blocks: Any) -> Iterator[Json]:
-    """The deltas of content blocks as a test wrote them; what are none come as they are."""
+    """Yield the deltas of scripted content blocks. Values that are not content blocks are sent unchanged."""
     if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks):
         yield from (in_block(number, piece) for number, piece in of_blocks(blocks))
     elif blocks:
@@ -70,7 +73,7 @@ def of_given_blocks(blocks: Any) -> Iterator[Json]:
 
 
 def of_audio(audio: Mapping[str, Any]) -> Iterator[Json]:
-    """Sound: first its transcript, then its data, cut where base64 may be."""
+    """Yield the deltas of audio: first its transcript, then its data, cut at multiples of four base64 characters."""
     head = {k: audio[k] for k in ("id", "expires_at") if k in audio}
     for piece in of_text(audio.get("transcript", "")):
         yield {"audio": {**head, "transcript": piece}}

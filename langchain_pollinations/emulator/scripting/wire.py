@@ -1,4 +1,4 @@
-"""How answers reach the socket: whole, in pieces, late, torn off or not at all."""
+"""Sending of responses: whole, in chunks, delayed, cut off, or not at all."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Torn(Exception):
-    """The connection is to be closed where it stands."""
+    """Signals that the connection must be closed at once."""
 
 
 class Finished(Exception):
-    """The answer is complete, although the application had more to say."""
+    """Signals that the response is complete, although the application has more to send."""
 
 
 class Pieces(Response):
-    """A body sent piece by piece, each in a network write of its own."""
+    """A body sent in chunks, with one network write each."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Pieces(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             owed -= len(piece)
         if owed > 0:
-            raise Torn  # the script promises more than it has: a body that ends early
+            raise Torn  # the script announces more bytes than it has: a body that ends early
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -54,11 +54,15 @@ def refused(refusal: Refusal) -> Response:
 
 
 async def played(entry: Entry) -> Response:
-    """The response of a line of the script that needs no checks; a refusal is raised: the host gives it its form."""
+    """Return the response of a script entry that needs no checks.
+
+    Raises:
+        Refusal: If the entry is an error. The host gives it its format.
+    """
     if entry.delay:
         await asyncio.sleep(entry.delay)
     if isinstance(entry, Refused):
-        raise entry.refusal.with_traceback(None)  # the same one each time that it is played
+        raise entry.refusal.with_traceback(None)  # the same instance is raised each time
     if isinstance(entry, Raw):
         return Response(entry.body, entry.status, headers=dict(entry.headers))
     if isinstance(entry, Chunks):
@@ -67,12 +71,12 @@ async def played(entry: Entry) -> Response:
 
 
 def _ends(piece: bytes) -> bool:
-    """Whether an event belongs to the end of a stream: the reason, the usage, or [DONE]."""
+    """Whether an event belongs to the end of a stream: the finish reason, the usage, or [DONE]."""
     return piece == DONE or b'"finish_reason": null' not in piece
 
 
 def _events(message: Message) -> Iterator[Message]:
-    """The events of a message one by one: a stream that was stored comes all at once."""
+    """Split a message into events, because a stream from the cache arrives as one message."""
     events = re.findall(rb".+?(?:\n\n|\Z)", message.get("body", b""), re.DOTALL)
     for event in events[:-1]:
         yield {**message, "body": event, "more_body": True}
@@ -80,7 +84,7 @@ def _events(message: Message) -> Iterator[Message]:
 
 
 class Damaged:
-    """A `send` that lets a fault of the connection happen at its place."""
+    """A `send` callable that injects a connection or stream fault."""
 
     def __init__(self, send: Send, damage: Damage) -> None:
         self._send, self._damage = send, damage

@@ -1,1 +1,1 @@
-"""What the service does with every request: accounts, cache, validation, generation."""
+"""The processing that all routes share: accounts, cache, validation, generation."""

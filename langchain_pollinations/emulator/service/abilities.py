@@ -1,4 +1,4 @@
-"""What a model can do: each check looks at one ability and raises the refusal of the service or of a provider."""
+"""The abilities of text models: each check covers one ability and raises the error of the service or of a provider."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _names(model: Model, asked: Talk) -> None:
 
 
 def _tool_names(model: Model, asked: Talk) -> None:
-    """Every provider refuses a name of a tool or schema with other letters or more of them; the words are OpenAI's."""
+    """Check the names of tools and schemas, which every provider restricts. The message is OpenAI's."""
     for place, name in _named_tools(asked.body):
         if name and not NAME.fullmatch(name):
             pattern = "^[a-zA-Z0-9_-]{1,64}$"
@@ -71,8 +71,11 @@ def _tools(model: Model, asked: Talk) -> None:
 
 
 def _forced_tools(model: Model, asked: Talk) -> None:
-    """The catalogue tells who refuses a forced choice: models that take `tools` and no `tool_choice`. For some of them
-    it is not known whether they refuse it or pass over it; a client had better not count on it."""
+    """Reject a forced tool choice for models that do not support it.
+
+    By the catalogue, these are the models with `tools` and without `tool_choice`. It is not known for all of them
+    whether they reject or ignore it. Clients should not rely on it.
+    """
     takes = model.get("supported_parameters") or ("tools", "tool_choice")
     if "tool_choice" in takes or "tools" not in takes:
         return
@@ -82,7 +85,7 @@ def _forced_tools(model: Model, asked: Talk) -> None:
 
 
 def _schemas(body: Json) -> list[tuple[str, Any]]:
-    """The JSON schemas of a request, and where they stand."""
+    """Return the JSON schemas of a request, each with its path."""
     tools = [tool.get("function") or {} for tool in body.get("tools") or []]
     found = [(f"tools[{place}].parameters", tool.get("parameters")) for place, tool in enumerate(tools)]
     found += [
@@ -93,7 +96,7 @@ def _schemas(body: Json) -> list[tuple[str, Any]]:
 
 
 def _has_keyword(schema: Any, keyword: str, is_schema: bool = True) -> bool:
-    """Whether a schema uses a keyword at any depth. A property may have its name."""
+    """Whether a schema uses a keyword at any depth. A property with the same name does not count."""
     if isinstance(schema, list):
         return any(_has_keyword(each, keyword) for each in schema)
     if not isinstance(schema, dict):
@@ -109,7 +112,7 @@ DATA = frozenset({"enum", "const", "default", "example", "examples"})
 
 
 def _keywords(model: Model, asked: Talk) -> None:
-    """Gemini's own form of schemas lacks this keyword."""
+    """Reject `propertyNames`, which Gemini's schema format lacks."""
     if not model["name"].startswith("google/"):
         return
     for place, schema in _schemas(asked.body):
@@ -123,8 +126,10 @@ FIREWORKS = frozenset(
     "presence_penalty reasoning_effort response_format seed stop stream temperature tool_choice tools top_k "
     "top_logprobs top_p".split()
 )
-"""The parameters of models that Fireworks hosts. The service does not say which of these refuse `cache_control`; the
-emulator takes it from none."""
+"""The parameters of models that Fireworks hosts.
+
+The service does not say which of these models reject `cache_control`. The emulator rejects it for all of them.
+"""
 
 
 def _cache_control(model: Model, asked: Talk) -> None:
@@ -157,7 +162,7 @@ def _structured(model: Model, asked: Talk) -> None:
 
 
 def _mentions_json(model: Model, asked: Talk) -> None:
-    """OpenAI's own rule for its JSON mode."""
+    """Check OpenAI's rule for its JSON mode: the messages must contain the word "json"."""
     if (asked.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith(
         "openai/"
     ):
@@ -207,7 +212,7 @@ ABILITIES = (
 
 
 def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
-    """What does not fit into the context, its provider refuses in its own words."""
+    """Reject a prompt that exceeds the context length, with the provider's message."""
     most, given = model.get("context_length"), usage.estimated(asked)
     if most is None or given <= most:
         return
@@ -218,8 +223,8 @@ def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
 
 
 def check(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
-    """Refuse what the model or its provider cannot do."""
-    # On the plain routes `json=true` has to work with any words, so their prompts need not speak of it.
+    """Reject a request that the model or its provider does not support."""
+    # On the plain routes `json=true` must work with any prompt, so the prompt need not mention JSON.
     for ability in ABILITIES if plain else (*ABILITIES, _mentions_json):
         ability(model, asked)
     message_rules.check(str(model["name"]), asked.messages)

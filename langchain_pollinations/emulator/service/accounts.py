@@ -1,11 +1,11 @@
-"""Keys and money: who may ask, for what, and what is left to spend.
+"""API keys and balances: permissions, cost limits and charges.
 
-An account is a plain dictionary, so that tests can change it while the emulator runs. All its entries are optional:
+An account is a plain dictionary, so that tests can change it while the emulator runs. All entries are optional:
 
-- `balance`: Pollen of both kinds; `paid`: how much of it is paid Pollen, by default all. The rest is Quest Pollen.
-- `budget`: what the key may still spend; `quest_only`: whether the key spends Quest Pollen only.
+- `balance`: Pollen of both kinds. `paid`: the paid part of it, by default all. The rest is Quest Pollen.
+- `budget`: Pollen that the key may still spend. `quest_only`: whether the key spends Quest Pollen only.
 - `models`: ids or categories that the key may use.
-- `id` of the key, and `app`, the origin of the app that the key belongs to: the pages that refusals link to name them.
+- `id`: the id of the key. `app`: the origin of the app that the key belongs to. Both appear in the links of errors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def default_keys() -> dict[str, Account]:
 
 
 def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-    """The key of a request: a bearer token, else the query parameter."""
+    """Return the key of a request: the bearer token, else the query parameter."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -45,7 +45,7 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
 
 
 def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = None) -> None:
-    """Refuse a model that the key may not use. `asked_name` is the model's name in the request."""
+    """Reject a model that the key may not use. `asked_name` is the model's name in the request."""
     allowed = account.get("models")
     if allowed is None or {model["name"], model["category"], *model["aliases"]} & set(allowed):
         return
@@ -60,14 +60,14 @@ def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = 
 
 
 def _page(account: Account, path: str, ref: str, **query: str) -> str:
-    """A page of the account that can lift a refusal."""
+    """Return the URL of the account page where the user can fix the cause of an error."""
     of_key = {"id": str(account.get("id", "key_1"))} if path in ("/edit-key", "/grant") else {}
     redirect = {"redirect": str(account["app"])} if "app" in account else {}
     return f"{ENTER}{path}?{urlencode({**of_key, **query, 'ref': ref, **redirect})}"
 
 
 def _notice(words: str, links: Mapping[str, str]) -> str:
-    """The words with which a text route answers a refusal, with status 200."""
+    """Return the text that a text route sends, with status 200, instead of an error."""
     listed = " or ".join(f"[{text}]({url})" for text, url in links.items())
     return f"{words} {listed}.\n\nIf you did not set up this key yourself, ask the app\u2019s developer."
 
@@ -78,7 +78,10 @@ def _left(account: Account, what: str) -> float:
 
 
 def _purses(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
-    """What is left of each kind of Pollen that may pay for a model. One kind must cover the whole charge."""
+    """Return the remaining Pollen by kind, for the kinds that may pay for a model.
+
+    One kind must cover the whole charge.
+    """
     balance = _left(account, "balance")
     paid = min(balance, _left(account, "paid"))
     quest = balance - paid if paid < balance else 0.0
@@ -91,7 +94,7 @@ def _purses(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
 
 
 def available(account: Account, model: Mapping[str, Any]) -> float:
-    """The most that one kind of Pollen can pay for a model."""
+    """Return the largest amount that one kind of Pollen can pay for a model."""
     return max(_purses(account, model).values(), default=0.0)
 
 
@@ -99,7 +102,7 @@ NEEDS_PAID = "This model needs paid Pollen."
 
 
 def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> None:
-    """Refuse what the key's budget or the account's balance does not cover."""
+    """Reject an estimate that the key's budget or the account's balance does not cover."""
     needed = float(estimate)
     budget = _left(account, "budget")
     if budget <= 0 or budget < needed:
@@ -113,7 +116,7 @@ def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> Non
 
 
 def refusal(account: Account, model: Mapping[str, Any], asked_name: str) -> Refusal:
-    """The refusal of a request for which an account has nothing left, or no permission."""
+    """Return the error for an account without balance, budget or permission."""
     try:
         permit(account, model, asked_name)
         afford(account, model, Decimal(1))
@@ -169,7 +172,7 @@ def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left:
 
 
 def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
-    """Take a price from the balance and the budget, and from the paid Pollen where no Quest Pollen covers it."""
+    """Subtract a price from the balance and the budget, and from the paid Pollen if no Quest Pollen covers it."""
     takes = ["balance", "budget"]
     if _purses(account, model).get("quest", 0.0) < float(price):
         takes.append("paid")
@@ -179,9 +182,9 @@ def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
 
 
 class Rates:
-    """Recent generations by key and model, for the models that limit them.
+    """Recent generations by key and model, for models with a rate limit.
 
-    A limit may be no whole number: 0.5 a minute is one in two minutes.
+    A limit can be fractional: 0.5 per minute allows one request every two minutes.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How much the emulator remembers: the newest things, as many as fit, so that a long run does not fill the memory."""
+"""A store of the newest items, limited by count and size, so that a long run does not exhaust the memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Newest(Generic[T]):
-    """Things by name; the oldest go where they become too many or too heavy. Safe to clear from any thread."""
+    """The newest items by name. The oldest are dropped beyond the limits. Safe to clear from any thread."""
 
     def __init__(self, most: int = MOST, heaviest: int = HEAVIEST) -> None:
         self._most, self._heaviest = most, heaviest
@@ -30,7 +30,7 @@ class Newest(Generic[T]):
         return found and found[0]
 
     def all(self) -> list[T]:
-        """All of them, the newest last."""
+        """Return all items, newest last."""
         with self._lock:
             return [thing for thing, _ in self._things.values()]
 

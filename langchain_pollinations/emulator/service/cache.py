@@ -1,4 +1,4 @@
-"""The response cache: equal requests share one generation, and later get the stored answer."""
+"""The response cache: identical concurrent requests share one generation, later ones get the stored result."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ NOT_IDENTITY = ("key", "no-cache")
 
 @dataclass(frozen=True)
 class Stored:
-    """The result of one generation: what the answer is made of, and the headers that go with it."""
+    """The stored result of one generation: the value that responses are built from, and their headers."""
 
     value: Any
-    weight: int  # about the bytes that it takes
+    weight: int  # approximate size in bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     date: str = field(default_factory=now)
 
 
 def identity(method: str, path: str, query: Mapping[str, str], body: Any, without: tuple[str, ...] = ()) -> str:
-    """The key of a request: everything that shapes the answer, nobody's name."""
+    """Return the cache key of a request. It covers everything that affects the response, but not the user."""
     dropped = (*NOT_IDENTITY, *without)
     kept_query = sorted((k, v) for k, v in query.items() if k not in dropped)
     kept_body = {k: v for k, v in body.items() if k not in dropped} if isinstance(body, dict) else body
@@ -35,7 +35,7 @@ def identity(method: str, path: str, query: Mapping[str, str], body: Any, withou
 
 
 class Cache:
-    """Stored answers, and the generations that run at this moment."""
+    """Stored results and running generations."""
 
     def __init__(self) -> None:
         self._stored: Newest[Stored] = Newest()
@@ -49,7 +49,10 @@ class Cache:
         return self._stored.find(key)
 
     async def join(self, key: str, make: Callable[[], Awaitable[Stored]]) -> tuple[Stored, str]:
-        """The result for a key and how it came about; it is made even when the one who asked goes away."""
+        """Return the result for a key, and whether it was generated or coalesced.
+
+        The generation continues if the client disconnects.
+        """
         running = self._running.get(key)
         if running is not None:
             try:

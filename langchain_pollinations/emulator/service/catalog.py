@@ -1,4 +1,4 @@
-"""The models: the catalogue snapshot of the package, as the service lists it."""
+"""The models of the service, from the package's catalogue snapshot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULTS = {
     "3d": "microsoft/trellis-2",
 }
 
-# The snapshot keeps names of parameters only; the lists show objects with a type.
+# The snapshot has parameter names only; the lists return objects with a type.
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "max_tokens": {"type": "integer", "min": 0},
     "max_completion_tokens": {"type": "integer", "min": 0},
@@ -93,7 +93,11 @@ class Catalog:
         return self._by_name.get(name)
 
     def resolve(self, name: str | None, default: str, endpoint: str, kind: str) -> Model:
-        """The model of a request, or the refusal of a name that is unknown or of another kind."""
+        """Return the model of a request.
+
+        Raises:
+            Refusal: If the name is unknown or the model does not support the endpoint.
+        """
         asked = (name or "").strip() or DEFAULTS[default]
         model = self.find(asked)
         if model is None:
@@ -108,7 +112,7 @@ class Catalog:
         return model
 
     def listed(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> list[Model]:
-        """The models of a list, filtered as the query and the headers ask."""
+        """Return the models of a list, filtered by the query and the headers."""
         validation.against(validation.LIST_QUERY, query, "Query parameter")
         validation.against(validation.LIST_HEADERS, headers, "Header")
         wanted = LIST_CATEGORIES.get(path, ())
@@ -141,17 +145,17 @@ def _parameters(model: Model) -> dict[str, Any]:
 
 
 def entry(model: Model) -> dict[str, Any]:
-    """A model as `/models` and its sisters show it."""
+    """Return a model in the format of `/models` and the lists by category."""
     return {k: v for k, v in model.items() if k not in UNLISTED_FIELDS} | _parameters(model)
 
 
 def v1_entry(model: Model, created: int) -> dict[str, Any]:
-    """A model as `/v1/models` shows it."""
+    """Return a model in the format of `/v1/models`."""
     head = {"id": model["name"], "object": "model", "created": created, "owned_by": model["publisher"]}
     return head | {k: model[k] for k in V1_FIELDS if k in model} | _parameters(model)
 
 
-# Where a model has no price of its own for a unit, the unit costs what this one does.
+# The unit whose price applies to a unit without a price.
 SAME_PRICE = {
     "promptCachedTokens": "promptTextTokens",
     "promptCacheWriteTokens": "promptTextTokens",
@@ -164,7 +168,7 @@ SAME_PRICE = {
 
 
 def cost(model: Model, units: Mapping[str, float]) -> Decimal:
-    """What the units cost in pollen; a unit without a price is free."""
+    """Return the cost of the units in Pollen. A unit without a price is free."""
     prices: Mapping[str, str] = model.get("pricing", {})
 
     def price(unit: str) -> Decimal:

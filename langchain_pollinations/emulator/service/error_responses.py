@@ -1,4 +1,4 @@
-"""Refusals: what the service answers instead of a result, in its own envelope."""
+"""Error responses of the service, in its envelope."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ UNKNOWN_KEY = (
 
 
 def now() -> str:
-    """The present moment as the service writes it: UTC, milliseconds, a Z."""
+    """Return the current time in the service's format: UTC, milliseconds, "Z"."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Refusal(Exception):
-    """An answer that is not a result; handlers raise it, the application sends it."""
+    """An error response. Handlers raise it, the application sends it."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Refusal(Exception):
         self.code = code or CODES.get(status, "UNKNOWN_ERROR")
         self.details = details
         self.fix_url = fix_url
-        self.notice = notice  # the words in which text routes answer instead, with status 200
+        self.notice = notice  # text that text routes send instead, with status 200
         self.headers = dict(headers or {})
         super().__init__(f"{status} {self.message}")
 
@@ -93,31 +93,31 @@ class Refusal(Exception):
 
 
 class FlatRefusal(Refusal):
-    """A refusal of the media host, which has no envelope."""
+    """An error response of the media host, which has no envelope."""
 
     def envelope(self) -> dict[str, Any]:
         return {"error": self.message}
 
 
 def model_unknown(name: Any) -> Refusal:
-    """A refusal of a model that the service does not have."""
+    """Return the error for an unknown model."""
     return Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
 
 
 def format_unknown(wanted: str, model: str, accepted: Iterable[str]) -> Refusal:
-    """A refusal of a form of sound or of a transcript that a model does not write."""
+    """Return the error for an audio or transcript format that a model does not support."""
     says = f"response_format '{wanted}' is not supported by {model}. Supported formats: {', '.join(accepted)}"
     return Refusal(400, says)
 
 
 def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None = None) -> Refusal:
-    """A refusal of the request's shape; `what` is "JSON body", "Query parameter" or "Header"."""
+    """Return a validation error. `what` is "JSON body", "Query parameter" or "Header"."""
     details = {"name": "ValidationError", "formErrors": form or [], "fieldErrors": dict(fields)}
     return Refusal(400, f"{what} validation failed", details=details)
 
 
 def upstream(status: int, message: str, upstream_status: int | None = None, body: str | None = None) -> Refusal:
-    """A refusal that a provider behind the service caused."""
+    """Return an error that a provider behind the service caused."""
     details: dict[str, Any] = {"name": "UpstreamError"}
     if upstream_status is not None:
         sent = json.dumps({"error": {"message": message}}) if body is None else body

@@ -1,4 +1,4 @@
-"""Multipart forms: the fields and the files of a body."""
+"""Parsing of multipart forms."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Upload:
 
 @dataclass
 class Form:
-    """A form that was sent: each field and each file may come several times."""
+    """A parsed form. Fields and files can repeat."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, list[Upload]] = field(default_factory=dict)
 
     def text(self, name: str) -> str | None:
-        """The first value of a field; an empty one counts as none."""
+        """Return the first value of a field. An empty value counts as None."""
         return next(iter(self.fields.get(name, ())), None) or None
 
     def file(self, name: str) -> Upload | None:
@@ -41,7 +41,7 @@ class Form:
 
 
 class BrokenForm(ValueError):
-    """The body is no form."""
+    """The body is not a valid form."""
 
 
 def is_form(asked: Asked) -> bool:
@@ -49,7 +49,11 @@ def is_form(asked: Asked) -> bool:
 
 
 async def read(asked: Asked) -> Form:
-    """The form in a body; `BrokenForm` where there is none."""
+    """Parse the form in a body.
+
+    Raises:
+        BrokenForm: If the body is not a valid form.
+    """
 
     async def body() -> AsyncGenerator[bytes, None]:
         yield asked.body
@@ -58,7 +62,7 @@ async def read(asked: Asked) -> Form:
     form = Form()
     try:
         parsed = await parser.parse()
-    except (MultiPartException, ValueError) as error:  # python-multipart's own errors are ValueErrors
+    except (MultiPartException, ValueError) as error:  # errors of python-multipart are ValueErrors
         raise BrokenForm(str(error)) from error
     for name, value in parsed.multi_items():
         if isinstance(value, UploadFile):

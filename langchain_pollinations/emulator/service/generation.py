@@ -1,4 +1,4 @@
-"""The way of a generation: stored answer, key, permission, money, abilities, rate, and then the work itself."""
+"""The steps of a generation: cache, key, permission, balance, abilities, rate limit, and then the work itself."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ class Job:
     """One generation that a request asks for."""
 
     model: Model
-    key: str  # of the response cache; empty where the answer is never stored
+    key: str  # of the response cache; empty if the result is never stored
     estimate: Mapping[str, float]
-    able: Callable[[], None]  # raises where the model cannot do what is asked
-    asked_name: str | None = None  # of the model, as the request names it
+    able: Callable[[], None]  # raises if the model does not support the request
+    asked_name: str | None = None  # the model's name in the request
 
 
 @dataclass(frozen=True)
 class Made:
-    """A result and the headers that say how it came about."""
+    """A result, with headers that include its cache status."""
 
     stored: Stored
     headers: Mapping[str, str]
 
 
 def admit(world: World, asked: Asked, job: Job) -> Account:
-    """The account that pays, or the refusal of the first check that fails."""
+    """Return the account that pays.
+
+    Raises:
+        Refusal: If a check fails. The first failure is raised.
+    """
     account = accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
     accounts.permit(account, job.model, job.asked_name)
     accounts.afford(account, job.model, catalog.cost(job.model, job.estimate))
@@ -52,7 +56,7 @@ async def run(
     job: Job,
     make: Callable[[], Awaitable[tuple[Stored, Mapping[str, float]]]],
 ) -> Made:
-    """The stored answer, the running one, or a new one that is billed when it is finished."""
+    """Return the cached result, join a running generation, or generate. The request is billed after the generation."""
     found = world.cache.find(job.key) if job.key else None
     if found is not None:
         return Made(found, {**found.headers, **cache.headers(job.key, "EXACT", found.date)})

@@ -1,4 +1,4 @@
-"""Chat bodies over 32 MiB: their inline files go to the media host, and URLs take their place."""
+"""Chat bodies over 32 MiB: inline files are stored on the media host and replaced with URLs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from langchain_pollinations.emulator.state import Asked, File, World
 Json = dict[str, Any]
 
 MIB = 1024 * 1024
-FROM = 32 * MIB  # a request that announces more than this takes this path
+FROM = 32 * MIB  # bytes of Content-Length above which a request is handled here
 MOST = 100 * MIB
 MOST_INLINE = 20 * MIB  # characters of one data URI
-# Characters of the body without its files. The service also stops reading at 36 MiB that it could not take out, but
+# Characters of the body without its files. The service also stops reading after 36 MiB that it could not extract, but
 # such a body exceeds this limit or that of one file anyway.
 MOST_LEFT = 16 * MIB
-# No base64 here: a regular expression over 20 MiB takes longer than decoding does.
+# The pattern does not match the base64 text: a regular expression over 20 MiB takes longer than decoding.
 HEAD = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 TYPES = {
     "image_url": re.compile(r"image/(jpeg|png|webp|gif)"),
@@ -36,13 +36,13 @@ PDF = "application/pdf"
 
 
 def applies(asked: Asked) -> bool:
-    """Whether a request takes this path: its Content-Length decides, not its real length."""
+    """Whether a request is handled here. The Content-Length decides, not the actual size."""
     length = asked.headers.get("content-length", "")
     return length.isdecimal() and int(length) > FROM
 
 
 def compacted(world: World, asked: Asked) -> Asked:
-    """The request with URLs in place of its inline files."""
+    """Return the request with URLs instead of inline files."""
     if not applies(asked):
         return asked
     try:
@@ -61,7 +61,7 @@ def compacted(world: World, asked: Asked) -> Asked:
 
 
 def _parts(body: Any) -> Iterator[Json]:
-    """The content parts of a body whose form is not checked yet."""
+    """Yield the content parts of a body that is not validated yet."""
     messages = body.get("messages") if isinstance(body, dict) else None
     for message in messages if isinstance(messages, list) else []:
         content = message.get("content") if isinstance(message, dict) else None
@@ -69,7 +69,7 @@ def _parts(body: Any) -> Iterator[Json]:
 
 
 def _moved(world: World, asked: Asked, part: Json) -> bool:
-    """Put the inline file of a part on the media host; whether it was a PDF in `file_data`."""
+    """Store the inline file of a part on the media host. Returns whether it was a PDF in `file_data`."""
     kind = part.get("type")
     holder = part.get(kind) if isinstance(kind, str) and kind in TYPES else None
     if not isinstance(kind, str) or not isinstance(holder, dict):
@@ -86,7 +86,7 @@ def _moved(world: World, asked: Asked, part: Json) -> bool:
 
 
 def _pdf_data(file: Json) -> str | None:
-    """The PDF in the `file_data` of a part as a data URI; files of other types stay where they are."""
+    """Return the PDF in the `file_data` of a part as a data URI. Files of other types are not moved."""
     data = file.get("file_data")
     if not isinstance(data, str) or not data or "file_url" in file:
         return None
@@ -96,7 +96,7 @@ def _pdf_data(file: Json) -> str | None:
 
 
 def _stored(world: World, asked: Asked, uri: str, kind: str) -> str:
-    """The URL under which the media host keeps an inline file: always the same one for the same bytes and user."""
+    """Store an inline file on the media host and return its URL, which is stable for the same bytes and user."""
     if len(uri) > MOST_INLINE:
         raise Refusal(413, "An inline media item exceeds the 20 MiB limit")
     accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)

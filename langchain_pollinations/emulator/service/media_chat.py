@@ -16,25 +16,25 @@ from langchain_pollinations.emulator.synthesis.answers import conversation
 
 Json = dict[str, Any]
 
-UNUSABLE = (".", "..")  # as a prompt: the service puts the prompt into a path
+UNUSABLE = (".", "..")  # as a prompt, because the service puts the prompt into a path
 LONGEST_CAPTION = 100
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a media model reads of a chat request."""
+    """The part of a chat request that a media model reads."""
 
     text: str
     images: tuple[str, ...] = ()
 
 
 def _last_user(messages: Sequence[Json]) -> Any:
-    """The content of the last user message."""
+    """Return the content of the last user message."""
     return next((m.get("content") for m in reversed(messages) if m["role"] == "user"), "")
 
 
 def _is_broken(asked: Asked) -> bool:
-    """Whether the prompt holds half a character, which the parsed body no longer shows."""
+    """Whether the prompt contains a lone surrogate, which the parsed body no longer shows."""
     if not validation.HALF.search(asked.body):
         return False
     try:
@@ -55,7 +55,10 @@ def _image_url(part: Mapping[str, Any]) -> str:
 
 
 def prompt_of(asked: Asked, messages: Sequence[Json]) -> Prompt:
-    """The prompt and the images of the last user message; history, system messages and text settings do not count."""
+    """Return the prompt and the images of the last user message.
+
+    History, system messages and text settings are ignored.
+    """
     content = _last_user(messages)
     text = conversation.text_of(content).strip()
     if not text:
@@ -71,7 +74,7 @@ def _refuse_images(model: Model, prompt: Prompt) -> None:
         raise Refusal(400, f"Invalid parameters: {model['name']} does not take images in chat")
 
 
-# Each maker takes the settings that count in chat, `safe` and `seed`; size, duration and the like cannot be given.
+# Generators by category. They read `safe` and `seed`; a chat request cannot set the size, the duration and the like.
 
 
 async def _image(world: World, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str) -> generation.Made:
@@ -100,14 +103,14 @@ MAKERS = {"image": _image, "video": _video, "audio": _audio, "3d": _model3d}
 
 
 async def make(world: World, asked: Asked, model: Model, body: Json, key: str) -> generation.Made:
-    """The file that a chat request asks a media model for; without a key it is made anew."""
+    """Return the file that a media model generates for a chat request. Without a key it is always generated."""
     prompt = prompt_of(asked, body["messages"])
     given: Json = {name: body[name] for name in ("safe", "seed") if name in body}
     return await MAKERS[model["category"]](world, asked, model, prompt, given, key)
 
 
 def markdown(world: World, made: generation.Made, messages: Sequence[Json]) -> str:
-    """The answer: the file embedded where it is an image, else linked, and then its plain URL."""
+    """Return the response text: the embedded image or a link to the file, followed by the plain URL."""
     prompt = conversation.text_of(_last_user(messages))
     file: File = made.stored.value
     url = world.link(file)

@@ -1,7 +1,8 @@
-"""What providers demand of a conversation: each rule looks at the messages and gives the sentence of a refusal.
+"""Rules of providers for messages: each rule yields the error messages for a conversation.
 
-The service's own schema is loose. It parses the arguments of tool calls for Bedrock and Vertex, and these providers
-check ids, names, pairs of call and result, and empty text. One message that breaks a rule fails each later request.
+The service's own schema is permissive. It parses the arguments of tool calls for Bedrock and Vertex, and these
+providers check ids, names, pairs of call and result, and empty text. One invalid message in a history makes all later
+requests fail.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def _calls(messages: Messages) -> Iterator[tuple[str, Json]]:
-    """Each tool call with its place."""
+    """Yield each tool call with its path."""
     for place, message in enumerate(messages):
         for number, call in enumerate(message.get("tool_calls") or []):
             yield f"messages.{place}.tool_calls.{number}", call
 
 
 def _functions(messages: Messages) -> Iterator[tuple[str, Json]]:
-    """The function of each call, the older form included, with its place."""
+    """Yield the function of each call with its path, including the deprecated `function_call`."""
     yield from ((where, call["function"]) for where, call in _calls(messages))
     for place, message in enumerate(messages):
         if message.get("function_call"):
@@ -68,7 +69,7 @@ def ids(messages: Messages) -> Iterator[str]:
 
 
 def pairs(messages: Messages) -> Iterator[str]:
-    """A message with calls is followed by one result for each of them, and there is no other result."""
+    """Require one result per tool call directly after the message, and no other results."""
     expected: list[str] = []
     for place, message in enumerate(messages):
         if message["role"] == "tool":
@@ -89,7 +90,10 @@ def _is_blank(value: Any) -> bool:
 
 
 def texts(messages: Messages) -> Iterator[str]:
-    """No text is blank. Results of tools may be empty, and the service fills an empty user message before that."""
+    """Reject blank text.
+
+    Tool results may be empty. The service replaces the text of an empty user message before this check.
+    """
     for place, message in enumerate(messages):
         for key in ("content", "content_blocks"):
             parts = message.get(key)
@@ -111,11 +115,11 @@ RULES: Sequence[tuple[str, str, Sequence[Rule]]] = (
     ("google/", "vertex-ai", (arguments, names, pairs)),
     ("openai/", "openai", (names, pairs)),
 )
-"""How the names of models begin, what their provider is called, and the rules of that provider."""
+"""The prefix of the model names, the name of the provider, and the rules of the provider."""
 
 
 def complaints(model: str, messages: Messages) -> list[tuple[str, str]]:
-    """The provider of a model, with each sentence in which it refuses the messages."""
+    """Return the provider of a model with each of its error messages for the conversation."""
     return [
         (provider, sentence)
         for start, provider, rules in RULES
@@ -126,6 +130,6 @@ def complaints(model: str, messages: Messages) -> list[tuple[str, str]]:
 
 
 def check(model: str, messages: Messages) -> None:
-    """Refuse a conversation that the provider of the model refuses."""
+    """Reject a conversation that the provider of the model rejects."""
     for provider, sentence in complaints(model, messages):
         raise upstream(400, f"400 Bad Request: {provider} error: {sentence}", 400)

@@ -1,4 +1,4 @@
-"""What Azure says about the OpenAI models that it serves: its content filters found nothing."""
+"""Azure's content filter results for the OpenAI models that it serves. The filters never find anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OF_COMPLETION = ("protected_material_text", "protected_material_code")
 
 
 def is_served(name: str) -> bool:
-    """Whether a model is among those that Azure serves."""
+    """Whether Azure serves a model."""
     return name.startswith(SERVED)
 
 
@@ -24,7 +24,7 @@ def _results(detectors: Sequence[str]) -> Json:
 
 
 def judged(body: Mapping[str, Any]) -> Json:
-    """A whole answer with the results of the filters, where it does not say others."""
+    """Return the body with filter results. Results that the body already has are kept."""
     prompt = {"prompt_index": 0, "content_filter_results": _results(OF_PROMPT)}
     choices = [{"content_filter_results": _results(OF_COMPLETION), **choice} for choice in body["choices"]]
     return {"prompt_filter_results": [prompt], **body, "choices": choices}
@@ -36,5 +36,5 @@ def _headers(side: str, detectors: Sequence[str]) -> dict[str, str]:
 
 
 def headers() -> dict[str, str]:
-    """The same results as headers."""
+    """Return the filter results as headers."""
     return _headers("prompt", OF_PROMPT) | _headers("completion", OF_COMPLETION)

@@ -1,4 +1,4 @@
-"""Pictures that a request brings along or points at."""
+"""Images that a request contains or refers to."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from langchain_pollinations.emulator.state import File, World
 from langchain_pollinations.emulator.synthesis import images
 from langchain_pollinations.emulator.synthesis.answers.attachments import FORMATS
 
-LARGEST = 20 * 1024 * 1024  # bytes of a picture
+LARGEST = 20 * 1024 * 1024  # maximum size of an image in bytes
 MOST_PIXELS = 64_000_000
 LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
-STRANGER = (768, 512)  # the size of a picture that nobody has seen
+STRANGER = (768, 512)  # assumed size of images on other hosts in pixels
 
 
 def check(world: World, addresses: Iterable[str]) -> None:
-    """Refuse addresses that the service would not fetch, and what is behind the others where it is no picture."""
+    """Reject URLs that the service would not fetch, and files that are not images."""
     for address in addresses:
         data = _data(world, address)
         if data is not None:
@@ -31,24 +31,24 @@ def check(world: World, addresses: Iterable[str]) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is on the public web."""
+    """Whether a URL is on the public web."""
     try:
         parts = urlsplit(address)
         host = (parts.hostname or "").rstrip(".")
-    except ValueError:  # brackets that do not close
+    except ValueError:  # unbalanced brackets
         return False
     is_local = not host or ":" in host or LOCAL.fullmatch(host) is not None
     return parts.scheme in ("http", "https") and "@" not in parts.netloc and not is_local
 
 
 def check_address(address: str) -> None:
-    """Refuse an address that is not on the public web."""
+    """Reject a URL that is not on the public web."""
     if not is_public(address):
         raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
 
 
 def own(world: World, address: str) -> File | None:
-    """The file behind an address of the emulator's own media host; none where it is an address elsewhere."""
+    """Return the file at a URL of the emulator's media host. None for URLs of other hosts."""
     home = f"{world.url}/media/"
     if not address.startswith(home):
         return None
@@ -59,7 +59,10 @@ def own(world: World, address: str) -> File | None:
 
 
 def opened(world: World, address: str, size: tuple[int, int] = STRANGER) -> Image.Image:
-    """The picture at an address; of one that nobody can fetch offline, the words in it tell how it looks."""
+    """Return the image at a URL.
+
+    Images on other hosts are not fetched. Their content is derived from the words of the URL.
+    """
     data = _data(world, address)
     if data is None:
         return images.view(_words(address), *size)
@@ -71,7 +74,7 @@ def opened(world: World, address: str, size: tuple[int, int] = STRANGER) -> Imag
 
 
 def _data(world: World, address: str) -> bytes | None:
-    """The bytes at an address; none where it is somewhere on the web, which the emulator does not visit."""
+    """Return the bytes at a URL. None for URLs of other hosts, which the emulator never fetches."""
     if address.startswith("data:"):
         return _inline(address)
     file = own(world, address)
@@ -107,9 +110,9 @@ def _read(data: bytes) -> Image.Image:
         if image.width * image.height > MOST_PIXELS:
             raise _too_large()
         image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter if warnings are errors
         raise _too_large() from None
-    except (OSError, SyntaxError, ValueError):  # what Pillow says of files that are none or stop early
+    except (OSError, SyntaxError, ValueError):  # Pillow's errors for invalid or truncated files
         raise _unsupported() from None
     return image
 

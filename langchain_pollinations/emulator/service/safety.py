@@ -1,4 +1,4 @@
-"""The service's own safety checks, which a request asks for with `safe`: some redact the prompt, others refuse it."""
+"""The service's safety checks, requested with `safe`: some redact the prompt, others reject it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "false": (),
     "0": (),
 }
-# What is redacted: the feature, the name that stands for it, and what it looks like.
+# Redactions: the feature, the placeholder, and the pattern.
 REDACTED = (
     ("privacy", "EMAIL", re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
     ("secrets", "AWS_ACCESS_KEY", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
@@ -32,7 +32,7 @@ BLOCKED = (
 
 
 def asked_for(body: Mapping[str, Any], query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
-    """What a request says of safety: in its body, else its query, else its header."""
+    """Return the `safe` value of a request: from its body, else its query, else its header."""
     for place in (body, query):
         if place.get("safe") is not None:
             return place["safe"]
@@ -44,21 +44,21 @@ def asked_for(body: Mapping[str, Any], query: Mapping[str, str], headers: Mappin
 
 
 def features(value: Any, required: Iterable[str] = ()) -> list[str]:
-    """The checks that a value of `safe` names, and those that the model requires."""
+    """Return the checks that a `safe` value names, and those that the model requires."""
     tokens = [token.strip().lower() for token in str(value or "").split(",") if token.strip()]
     named = [name for token in tokens for name in ALIASES.get(token, (token,))]
     return list(dict.fromkeys([*named, *required]))
 
 
 class Safety:
-    """The safety checks of one request, and what they found."""
+    """The safety checks of one request and their results."""
 
     def __init__(self, applied: list[str]) -> None:
         self.applied = applied
         self.redacted: list[str] = []
 
     def redact(self, messages: Iterable[Json]) -> list[Json]:
-        """The messages without what the checks keep from the model."""
+        """Return the messages with sensitive text redacted."""
         if not self.applied:
             return list(messages)
         return [{**each, "content": self._content(each["content"])} if "content" in each else each for each in messages]
@@ -81,7 +81,7 @@ class Safety:
         return text
 
     def block(self, messages: Iterable[Json]) -> None:
-        """Refuse messages that speak of what the checks forbid."""
+        """Reject messages with blocked content."""
         said = "\n".join(text_of(message.get("content")) for message in messages)
         triggered = [name for name, pattern in BLOCKED if name in self.applied and pattern.search(said)]
         if triggered:

@@ -1,4 +1,4 @@
-"""Signatures of thought: a provider signs what it thought and takes it back only unchanged."""
+"""Reasoning signatures: a provider signs its reasoning and accepts it only unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_pollinations.emulator.service.error_responses import upstream
 
-OURS = b"emulator "  # with which all signatures of the emulator begin, so that those of others are left alone
+OURS = b"emulator "  # prefix of all signatures of the emulator; others are not checked
 PREFIX = base64.b64encode(OURS).decode()
 
 
@@ -19,12 +19,12 @@ def _signed(text: str) -> str:
 
 
 def of_thought(words: str) -> str:
-    """The signature of a thought; it depends on the words alone."""
+    """Return the signature of reasoning, which depends on the text only."""
     return _signed(f"thought {words}")
 
 
 def of_call(function: Mapping[str, Any]) -> str:
-    """The signature of a tool call; however its arguments are spaced and ordered, it is the same."""
+    """Return the signature of a tool call. Whitespace and key order of the arguments do not affect it."""
     arguments = function.get("arguments")
     try:
         told = json.dumps(json.loads(str(arguments)), sort_keys=True)
@@ -56,7 +56,7 @@ def _check_calls(place: int, message: Mapping[str, Any]) -> None:
 
 
 def check(messages: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse a history in which a thought or a call bears a signature of ours that was made for another one."""
+    """Reject a history in which an emulator signature does not match its reasoning or tool call."""
     spoken = (message for message in messages if message["role"] not in ("system", "developer"))
     for place, message in enumerate(spoken):
         if message["role"] == "assistant":

@@ -1,4 +1,4 @@
-"""Tokens: how many a request and its answer have, in the body and in the headers."""
+"""Token usage of requests and responses, in bodies and headers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from langchain_pollinations.emulator.synthesis.answers.conversation import Talk,
 
 Json = dict[str, Any]
 
-PREFIX = 4000  # characters, about the 1,000 tokens from which providers keep a prefix
-MOST_MARKS = 100_000  # then all are forgotten, as providers do after a while
+PREFIX = 4000  # characters, about 1,000 tokens: the minimum prefix that providers cache
+MOST_MARKS = 100_000  # all are dropped beyond this number, as providers drop theirs after a while
 
 
 def tokens(text: str) -> int:
-    """About a token for each four characters, and never none for a text that is not empty."""
+    """Estimate the tokens of a text: four characters each, at least one unless the text is empty."""
     return -(-len(text) // 4)
 
 
 class Prefixes:
-    """Long beginnings of requests seen so far; a provider would bill them at the cached rate."""
+    """Long prompt prefixes of earlier requests. A provider bills them at the cached rate."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -32,7 +32,7 @@ class Prefixes:
         self._seen.clear()
 
     def marked(self, text: str) -> tuple[int, int]:
-        """Tokens read from and written to the provider's cache for a prefix that a mark ends."""
+        """Return the tokens read from and written to the provider's cache for a prefix that a mark ends."""
         mark = sha256(f"marked {text}".encode()).hexdigest()
         known = mark in self._seen
         self._add([mark])
@@ -40,7 +40,7 @@ class Prefixes:
         return (count, 0) if known else (0, count)
 
     def cached(self, text: str) -> int:
-        """How many tokens of the text began an earlier request too; remembers the text."""
+        """Return how many tokens at the beginning of the text an earlier request shared, and remember the text."""
         marks, so_far = [], sha256()
         for end in range(PREFIX, len(text) + 1, PREFIX):
             so_far.update(text[end - PREFIX : end].encode())
@@ -59,7 +59,7 @@ class Prefixes:
 
 
 def _marked(talk: Talk) -> str:
-    """The static prefix that a `cache_control` mark ends, where there is one."""
+    """Return the static prefix up to a `cache_control` mark. Empty without a mark."""
     text, end = "", 0
     for message in talk.messages:
         content = message.get("content")
@@ -87,12 +87,12 @@ def _text(talk: Talk) -> int:
 
 
 def estimated(talk: Talk) -> int:
-    """About how many tokens a prompt has."""
+    """Estimate the tokens of a prompt."""
     return _text(talk) + sum(p.tokens for p in talk.parts)
 
 
 def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
-    """The prompt's share of a usage object."""
+    """Return the prompt part of a usage object."""
     text = _text(talk)
     read, written = prefixes.marked(_marked(talk))
     cached = min(text, max(prefixes.cached(_whole(talk)), read))
@@ -108,7 +108,7 @@ def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
 
 
 def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
-    """The usage of a prompt and the message that answers it."""
+    """Return the usage object of a prompt and its response message."""
     thought = message.get("reasoning_content")
     reasoning = tokens(thought) if isinstance(thought, str) else 0
     calls = message.get("tool_calls")
@@ -136,7 +136,7 @@ def _count(usage: Mapping[str, Any], *path: str) -> int:
 
 
 def units(usage: Mapping[str, Any]) -> dict[str, int]:
-    """The usage of a chat answer in the catalogue's units, each token counted once."""
+    """Convert the usage of a chat response to the catalogue's units. Each token is counted once."""
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
     written = written or _count(usage, "cache_creation_input_tokens")
@@ -160,7 +160,7 @@ def units(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def headers(counted: Mapping[str, float], total: int | None = None) -> dict[str, str]:
-    """The `x-usage-*` headers of what was used."""
+    """Return the `x-usage-*` headers."""
 
     def header(unit: str) -> str:
         return "x-usage-" + re.sub(r"(?<!^)(?=[A-Z])", "-", unit).lower()

@@ -1,6 +1,6 @@
-"""The shape of requests: the service's validators, as tables of small checks.
+"""Request validation: the service's validators, as tables of small checks.
 
-A check takes a value and returns nothing or the sentence of the refusal. `MISSING` stands for a key that is absent.
+A check takes a value and returns None or an error message. `MISSING` stands for an absent key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JSON_TYPE = re.compile(r"application/([a-z.-]+\+)?json(;|$)")
 
 
 def type_name(value: Any) -> str:
-    """What JavaScript would call the type of a value."""
+    """Return the JavaScript type name of a value."""
     if value is MISSING:
         return "undefined"
     names = {type(None): "null", bool: "boolean", str: "string", list: "array", dict: "object"}
@@ -160,7 +160,7 @@ def shape(table: Table, *, closed: bool = False) -> Check:
 
 
 def one_word_for_all(check: Check) -> Check:
-    """Unions of the service speak with one sentence, whatever went wrong inside."""
+    """Wrap a check so that it reports "Invalid input" for any failure, as unions of the service do."""
     return lambda value: "Invalid input" if check(value) is not None else None
 
 
@@ -360,11 +360,11 @@ TIMED_SPEECH: Table = {
     "response_format": optional(option(*(name for name in SPEECH_FORMATS if name != "flac"))),
 }
 
-# Query values arrive as text; each check below coerces as the service does, then judges.
+# Query values are text. Each check below converts its value as the service does, then validates it.
 
 
 def coerced_number(value: str) -> float:
-    """`Number(value)` of JavaScript, as far as it matters here."""
+    """Convert text as JavaScript's `Number(value)` does, for decimal numbers and blank text."""
     text = value.strip()
     if not text:
         return 0.0
@@ -387,7 +387,7 @@ def boolean_word(value: Any) -> str | None:
 
 
 def image_urls(value: str) -> list[str]:
-    """The addresses in an `image` parameter: cut at `|`, or at commas where there is none."""
+    """Return the URLs of an `image` parameter, split at `|`, or at commas if it contains no `|`."""
     return value.split("|" if "|" in value else ",") if value else []
 
 
@@ -474,7 +474,7 @@ LIST_HEADERS: Table = {
 
 
 def against(table: Table, values: Mapping[str, Any], what: str) -> None:
-    """Refuse the values where a check of the table does."""
+    """Raise a validation error if the values fail a check of the table."""
     found = {key: [s] for key, check in table.items() if (s := check(values.get(key, MISSING))) is not None}
     if found:
         raise invalid(what, found)
@@ -488,7 +488,7 @@ HALF = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # of a surrogate pair, escaped o
 
 
 def _well_formed(body: bytes, value: Any) -> Any:
-    """The value with halves of surrogate pairs replaced, which JSON can carry but no text can be sent with."""
+    """Replace lone surrogates, which JSON can contain but UTF-8 text cannot."""
     if not HALF.search(body):
         return value
     text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -496,12 +496,17 @@ def _well_formed(body: bytes, value: Any) -> Any:
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON of a body; one that is none, or too deep, raises `ValueError` or `RecursionError`."""
+    """Parse the JSON of a body.
+
+    Raises:
+        ValueError: If the body is not valid JSON.
+        RecursionError: If the body is nested too deeply.
+    """
     return _well_formed(body, json.loads(body, parse_constant=_no_constant))
 
 
 def json_body(body: bytes, content_type: str, table: Table) -> dict[str, Any]:
-    """The JSON object of a request; without a JSON content type the service sees an empty one."""
+    """Parse and validate the JSON object of a request. Without a JSON content type, the service reads an empty one."""
     value: Any = {}
     if JSON_TYPE.match(content_type.strip().lower()):
         try:
