@@ -1,4 +1,4 @@
-"""`PollinationsSpeech` and `PollinationsMusic`: sound from words."""
+"""`PollinationsSpeech` and `PollinationsMusic`: generate speech, music and sound effects."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ from langchain_pollinations.media import Media
 
 
 class PollinationsSpeech(MediaGenerator, SpeechOptions):
-    """Speech from words.
+    """Generates speech from text.
 
         >>> speaker = PollinationsSpeech(voice="nova")
         >>> speaker.generate("The tide is out.").save("tide")  # doctest: +SKIP
         PosixPath('tide.mp3')
 
-    Every field of `SpeechOptions` is an option of the constructor and of each call. It is a runnable from text to
-    `Media`, too: `chat | StrOutputParser() | speaker`.
+    Every field of `SpeechOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
+    text to `Media`: `chat | StrOutputParser() | speaker`.
 
-    A text of more than 10,000 characters is spoken in parts, which are joined where they come as WAV: say
-    `response_format="wav"`, unless that is the model's default. With `model="dialogue"` each line is a turn,
-    `voice: words`.
+    A text of more than 10,000 characters is sent in several requests, and the results are joined. This requires WAV:
+    set `response_format="wav"`, unless WAV is the model's default. With `model="dialogue"`, each line of the text has
+    the form `voice: text`.
     """
 
     _OPTIONS = SpeechOptions
@@ -61,29 +61,33 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
 
     @named_overrides(SAVE_BY_NAME)
     def generate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]  # no prompt: a text
-        """Speak a text.
+        """Generate speech.
 
-        Raw samples (`response_format="pcm"`, 16 bits, one channel) have their rate in `metadata["sample_rate"]`. Of a
-        text that was spoken in parts, `metadata["request_ids"]` names the requests; usage is that of all parts, times
-        are those of the whole, and characters between parts (whitespace) have none. It has no `url`.
+        Raw samples (`response_format="pcm"`, 16 bits, one channel) have their sample rate in
+        `metadata["sample_rate"]`. If the text took several requests, `metadata["request_ids"]` lists them, usage is
+        the total, and timestamps refer to the joined audio; whitespace between the parts has no timestamps, and the
+        result has no `url`.
 
         Args:
-            text: What is to be said. For a dialogue: lines of `voice: words`, or pairs of a voice and its words.
-            overrides: Options of `SpeechOptions` for this text only.
+            text: The text to speak. For a dialogue: lines of the form `voice: text`, or pairs of a voice and a text.
+            overrides: Options of `SpeechOptions`, for this call only.
+
+        Returns:
+            The audio.
 
         Raises:
-            InvalidRequestError: If the text or an option is wrong, or the service refuses one.
-            UnsupportedRequestError: If the model lacks an ability; it names models that have it.
+            InvalidRequestError: If the text or an option is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
             ContentBlockedError: If the `safe` filter blocked the text.
             UnprocessableError: If the provider refused the text.
-            InvalidResponseError: If what came back is no whole sound, or parts of it do not fit together.
+            InvalidResponseError: If the response is not complete audio, or the parts cannot be joined.
         """
         options = self._options(overrides)
         return self._run(options, self._generation(text, options))
 
     @named_overrides(SAVE_BY_NAME)
     async def agenerate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]
-        """As `generate`."""
+        """Asynchronous version of `generate`."""
         options = self._options(overrides)
         return await self._arun(options, self._generation(text, options))
 
@@ -101,15 +105,15 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
 
 
 class PollinationsMusic(MediaGenerator, MusicOptions):
-    """Music and sound effects from words.
+    """Generates music and sound effects from a prompt.
 
         >>> band = PollinationsMusic(duration=30, instrumental=True)
         >>> band.generate("a slow waltz for two accordions").save("waltz")  # doctest: +SKIP
         PosixPath('waltz.mp3')
         >>> PollinationsMusic(model="sfx").generate("a door falls shut")  # doctest: +SKIP
 
-    Every field of `MusicOptions` is an option of the constructor and of each call. It is a runnable from prompt to
-    `Media`, too.
+    Every field of `MusicOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
+    a prompt to `Media`.
     """
 
     _OPTIONS = MusicOptions
@@ -132,15 +136,15 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
 
 
 def speech_request(text: str, options: SpeechOptions) -> ApiRequest[Media]:
-    """`POST /v1/audio/speech`, or its sister that tells when each character is spoken."""
+    """`POST /v1/audio/speech`, or `/with-timestamps` below it, which also returns the time of each character."""
     body = options.model_dump(exclude_none=True, exclude={"timestamps"}) | {"input": text}
     path, reads = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
     return ApiRequest("POST", path, partial(reads, prompt=text, options=options), {"json": body})
 
 
 def music_request(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> ApiRequest[Media]:
-    """`POST /v1/audio/speech` as well, which makes whatever sound the model is for."""
-    # With a plan the service sends no prompt on, but its own validator wants one.
+    """`POST /v1/audio/speech`. The model determines whether the route returns speech, music or sound effects."""
+    # With a plan the service does not forward the prompt, but its validator requires one.
     body = options.model_dump(exclude_none=True, exclude={"reference_audio"}) | {"input": prompt or "composition plan"}
     if "duration" in body and "seconds" in abilities(options.model).get("parameters", ()):
         body["seconds"] = body.pop("duration")
@@ -149,16 +153,16 @@ def music_request(prompt: str, options: MusicOptions, references: Sequence[str] 
     return ApiRequest("POST", ROUTE, partial(parse_audio, prompt=prompt, options=options), {"json": body})
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- The response -----------------------------------------------------------------------------------------------------
 
 
 def parse_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
-    """The sound of an answer whose body is one."""
+    """The audio in the body of a response."""
     return _with_sample_rate(parse_media(response, response.content, "audio", prompt, options), response)
 
 
 def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
-    """The sound inside JSON, and when each character is spoken."""
+    """The audio in a JSON response, with the time of each character in its metadata."""
     expected = "speech with timestamps"
     body = parse_json(response, expected)
     try:
@@ -168,13 +172,13 @@ def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudi
         raise unexpected_response(response, expected) from error
     headers = response.headers.copy()
     if options.response_format == "pcm":
-        headers["content-type"] = "audio/pcm"  # the header of the JSON cannot tell
+        headers["content-type"] = "audio/pcm"  # the header describes the JSON, not the audio
     head = httpx.Response(response.status_code, headers=headers, request=response.request)
     return _with_sample_rate(parse_media(head, data, "audio", prompt, options, metadata=times), head)
 
 
 def _with_sample_rate(sound: Media, response: httpx.Response) -> Media:
-    """Raw samples with their rate, without which nobody could play them."""
+    """Add the sample rate to raw samples, which cannot be played without it."""
     if sound.mime_type != "audio/pcm":
         return sound
     said = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))

@@ -83,24 +83,26 @@ logger = logging.getLogger("langchain_pollinations")
 
 
 class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
-    """Chat models of Pollinations.AI: text, tools, structured output, reasoning, and a look at pictures.
+    """Chat models of Pollinations.AI, with tools, structured output, reasoning and image input.
 
         >>> chat = ChatPollinations(model="openai")
         >>> chat.invoke("Name three seas.").text  # doctest: +SKIP
         'The Baltic, the Aegean and the Coral Sea.'
 
-    `POLLINATIONS_API_KEY` in the environment, or `api_key`, says who pays; without a key the older text host answers,
-    which has one model and takes one request in 30 s. Every option of `ChatOptions` is a field
-    here, and can be given for one call (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also
-    takes `timeout` (as the field) and `extra_headers`, which take precedence over `default_headers` and never hold
-    `Authorization`.
+    Requests are billed to the account of the API key, from `api_key` or from `POLLINATIONS_API_KEY` in the environment.
+    Without a key, requests go to the legacy text host, which has one model and accepts one request per 30 s.
 
-    An unknown argument is sent as it is, with a warning; `model_kwargs` and `extra_body` send it without one. An
-    unknown argument that names a key or a host is an error.
+    Every option of `ChatOptions` is a field of this class. Options can also be passed to a call
+    (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also takes `timeout` (as the field) and
+    `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
 
-    Image, video, audio and 3D models answer here too (`model="kontext"`): the text of the last user message is the
-    prompt, its images are the source images or the first frame of a video, and the answer has a block with the URL of
-    the file and no usage. Earlier messages and other options do not count; the media classes have more settings.
+    An unknown argument is sent unchanged, with a warning. Fields in `model_kwargs` and `extra_body` are sent without a
+    warning. An unknown argument that names a key or a host is an error.
+
+    Image, video, audio and 3D models also work here (`model="kontext"`). The text of the last user message is the
+    prompt, and its images are the source images or the first frame of a video. The returned message has a block with
+    the URL of the file, and no usage. Earlier messages and other options are ignored; the media classes have more
+    options.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
@@ -115,43 +117,45 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     _OLDER: ClassVar[bool] = True
 
     json_mode: bool = False
-    """Ask for a JSON object as the answer. Where no message speaks of JSON, a short instruction is added."""
+    """Request a JSON object. If no message mentions JSON, a short instruction is added."""
 
     streaming: bool = False
-    """Stream within `invoke` too."""
+    """Use streaming within `invoke` as well."""
 
     stream_usage: bool = True
-    """Report the usage of streams."""
+    """Request usage for streams."""
 
     stream_chunk_timeout: float | None = Field(default=120.0, ge=0)
-    """Seconds that a stream may stay without an event; keep-alive comments do not count. None or 0 turns it off. Where
-    it is not set, a `timeout` that is shorter counts."""
+    """Maximum seconds between two events of a stream. Keep-alive comments do not count as events. None or 0 disables
+    the limit. If the field is not set, a shorter `timeout` applies instead."""
 
     route: Route = "chat"
     """Route of the request, on both generations of the service. "chat" is chat completions. "get" sends a prompt, alone
     or after a system message, as `GET /text/{prompt}`; "post" sends a conversation without tools as `POST /text` (on
-    the legacy hosts `GET /{prompt}` and `POST /`). A request that the route cannot carry is sent by chat completions,
-    and a debug line of the logger `langchain_pollinations` says why.
+    the legacy hosts `GET /{prompt}` and `POST /`). A request that the route cannot carry is sent to chat completions,
+    and a debug line of the logger `langchain_pollinations` gives the reason.
 
-    The answer of these two is its text (or audio): no reasoning, and `finish_reason` is "unknown", since the route does
-    not say whether the answer was cut. Streams are those of chat completions. Without a `seed` the GET of the unified
-    host takes seed 0, so that equal prompts get the equal, stored answer."""
+    The response of "get" and "post" is text (or audio) only: it has no reasoning, and `finish_reason` is "unknown",
+    since the route does not report whether the text was truncated. Streams have the format of chat completions. Without
+    a `seed`, the GET of the unified host uses seed 0, so equal prompts return the same cached response."""
 
     include_response_headers: bool = False
-    """Put the headers of the answer into `response_metadata["headers"]`."""
+    """Add the response headers to `response_metadata["headers"]`."""
 
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request that this class does not know."""
+    """Additional request fields that this class does not define."""
 
     extra_body: Mapping[str, Any] | None = None
-    """Fields merged into the request last of all."""
+    """Fields that are merged into the request last. They override all others."""
 
-    # --- What LangChain asks about the model ---
+    # --- Model information for LangChain ---
 
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Unknown arguments are sent as they are, since LangChain's users expect that of chat models, with a warning.
-        The wrappers of media refuse them in the same words: the service ignores what it does not know."""
+        """Move unknown arguments into `model_kwargs`, with a warning, as LangChain users expect of chat models.
+
+        The media wrappers reject unknown arguments with the same text, since the service ignores unknown parameters.
+        """
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
         check_no_secret(unknown)
         check_no_host(unknown)
@@ -184,7 +188,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_profile_of_another(cls, values: Any) -> Any:
-        """LangChain builds a configured model from the fields of another one, whose profile would come along."""
+        """Drop a built-in profile: LangChain builds a configured model from the fields of a different model."""
         if isinstance(values, dict) and _is_snapshot_profile(values.get("profile")):
             return {name: value for name, value in values.items() if name != "profile"}
         return values
@@ -205,7 +209,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
             self.profile = self._resolve_model_profile()
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """What LangChain finds a cached answer by. It keeps how a model was written down, whatever is changed since."""
+        """The key of LangChain's cache. LangChain stores the serialized model and would ignore later changes to it."""
         self.__dict__.pop("_serialized", None)
         return super()._get_llm_string(stop, **kwargs)
 
@@ -312,13 +316,13 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
                     yield chunk
 
     def _client_for(self, route: Route, settings: RequestSettings) -> Client:
-        """The client of one call, which sends chats by a route where that can carry them."""
+        """The client of one call. It sends a chat by `route` if that route can carry the request."""
         translate = partial(routes.translate, self._older_hosts(route)) if self._is_older else partial(by_route, route)
         return replace(self._client_with(settings), translate=translate)
 
     @contextmanager
     def _explaining(self, body: Json) -> Iterator[None]:
-        """Let errors name models that were perhaps meant, and limits of size; the legacy host has neither."""
+        """Add suggested models and size limits to errors. The legacy host has neither."""
         if self._is_older:
             yield
             return
@@ -331,9 +335,9 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
     ) -> tuple[Json, RequestInfo, Client]:
-        """The body of a request, what its answer's metadata needs to know of it, and the client that sends it.
+        """The body of a request, the `RequestInfo` for its response, and the client that sends it.
 
-        Precedence: argument of the call, constructor; `extra_body` over all.
+        Arguments of the call override those of the constructor. `extra_body` overrides both.
         """
         named = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
         settings, given = split_settings(named)
@@ -343,7 +347,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
         options = self._options(given, stop)
         if json_mode and "response_format" not in given and "tools" not in options:
-            # With tools the model must be free to call them, and the last answer is theirs to shape.
+            # With tools the model must be free to call them, and the tools determine the form of the final message.
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
         abilities = snapshot.abilities(model)
@@ -386,8 +390,11 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         return body, asked, self._client_for(route, settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
-        """What is sent beside the messages. None for a call leaves a thing to the service, whatever we were built with;
-        only the model is always said."""
+        """Request options, without the messages.
+
+        None in a call removes the option of the constructor, and the service applies its default. The model is always
+        sent.
+        """
         check_placement(given.keys() - ChatOptions.model_fields.keys(), _CONSTRUCTOR_ONLY)
         options = {**self._own_options(), **check_call_options(given)}
         for name in given.keys() - {"model"}:
@@ -396,7 +403,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         if stop is not None:
             options["stop"] = check_call_options({"stop": stop})["stop"]
         if not options.get("stop"):
-            options.pop("stop", None)  # LangChain passes an empty list for none
+            options.pop("stop", None)  # LangChain passes an empty list for no stop sequences
         if "seed" in options:
             options["seed"] = resolve_seed(options["seed"])
         return options
@@ -404,12 +411,15 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     # --- Tools and structured output ---
 
     def _profile_of(self, model: str | None) -> Mapping[str, Any]:
-        """What the model of a call can do, which may be another than that of the instance."""
+        """The profile of the model of a call, which may differ from the model of the instance."""
         own = self._is_older or model in (None, self.model)
         return self.profile or {} if own else records.profile(str(model)) or {}
 
     def _can_force(self, model: str | None) -> bool:
-        """Whether a model may be forced to call a tool, as far as is known; a model without tools refuses them all."""
+        """Whether a model can be forced to call a tool, as far as is known.
+
+        True for a model without tools, since it rejects every tool choice.
+        """
         profile = self._profile_of(model)
         return profile.get("tool_choice") is not False or profile.get("tool_calling") is False
 
@@ -426,19 +436,23 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         """Bind tools to the model.
 
         Args:
-            tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas; and the service's built-in tools
-                as bare dicts, such as `{"type": "google_search"}`. An empty list binds none. A name that providers
-                refuse (`Get File`) is sent as one that they take, and answers have the original.
-            tool_choice: None lets the model decide; True, "any" or "required" force a call; "auto" or "none"; the
-                name of one tool; or OpenAI's dict. Some models refuse to be forced (`tool_choice` is False in their
-                profile): they get "auto" and an instruction to call the tool, and a `UserWarning` says so.
-            strict: Hold the arguments to the schema.
-            parallel_tool_calls: Whether one answer may hold several calls.
-            response_format: A schema for the final answer beside the tools.
-            kwargs: Further options of the call.
+            tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas, and built-in tools of the service
+                as dicts, such as `{"type": "google_search"}`. An empty list binds no tools. A name that providers
+                reject (`Get File`) is sent in a form that they accept; tool calls have the original name.
+            tool_choice: None lets the model decide. True, "any" or "required" force a tool call. "auto", "none", the
+                name of a tool, and OpenAI's dict are also accepted. Some models reject a forced tool call
+                (`tool_choice` is False in their profile): they receive "auto" and an instruction to call the tool, and
+                a `UserWarning` is issued.
+            strict: Whether the arguments must conform to the schema.
+            parallel_tool_calls: Whether one message may contain several tool calls.
+            response_format: Schema of the final message, in addition to the tools.
+            kwargs: Additional options of the call.
+
+        Returns:
+            A runnable with the tools bound.
 
         Raises:
-            InvalidRequestError: If a tool cannot be described, or the choice names none.
+            InvalidRequestError: If a tool cannot be described, or `tool_choice` names no bound tool.
         """
         wire = [encode_tool(tool, strict=strict) for tool in tools]
         choice = encode_tool_choice(tool_choice, wire)
@@ -461,24 +475,29 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
-        """A runnable whose answers are instances of `schema`.
+        """Return a runnable whose output conforms to `schema`.
+
+        By default, the method is "json_schema" if the model's profile declares structured output, otherwise
+        "function_calling". If the model rejects forced tool calls (`tool_choice` is False in its profile), the default
+        is "json_mode" with the schema in an instruction. If the model does not support that either, it is
+        "function_calling" with the tool choice "auto" and an instruction. The method is recorded in the trace and in a
+        debug line of the logger `langchain_pollinations`.
 
         Args:
-            schema: Pydantic class (answers are instances), TypedDict or JSON schema (answers are dicts). None only
-                with `method="json_mode"`.
-            method: "json_schema" (the model's own structured output), "function_calling" (a forced tool call) or
-                "json_mode" (a JSON object, whose form the prompt must describe). By default json_schema where the
-                model's profile declares structured output, else function_calling. A tool call is not forced where
-                the model refuses that (`tool_choice` is False in its profile): the default is then json_mode where
-                the model takes it, with the schema in an instruction, else function_calling with the tool choice
-                "auto" and an instruction. A Pydantic 1 class never goes by json_schema. The method that is used is
-                traced, and a debug line of the logger `langchain_pollinations` names it.
-            include_raw: Answer with a dict of `raw`, `parsed` and `parsing_error`, and raise no parsing error.
-            strict: Hold the answer to the schema; not with json_mode.
-            kwargs: Further options of the call.
+            schema: Pydantic class (the output is an instance), TypedDict or JSON schema (the output is a dict). None is
+                allowed only with `method="json_mode"`.
+            method: "json_schema" (the model's structured output), "function_calling" (a forced tool call) or
+                "json_mode" (a JSON object, which the prompt must describe). A Pydantic 1 class is never sent as
+                "json_schema".
+            include_raw: Return a dict of `raw`, `parsed` and `parsing_error`, and raise no parsing error.
+            strict: Whether the output must conform to the schema. Not allowed with "json_mode".
+            kwargs: Additional options of the call.
+
+        Returns:
+            A runnable that returns the parsed output.
 
         Raises:
-            ValueError: If the arguments do not go together.
+            ValueError: If the arguments contradict each other.
         """
         if method not in (None, "function_calling", "json_schema", "json_mode"):
             raise ValueError(f"method must be function_calling, json_schema or json_mode, not {method!r}")
@@ -501,7 +520,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         if not include_raw:
             return bound | parser
         raw = itemgetter("raw")
-        # No fallback of LangChain's: it catches no error of a stream whose first value is out.
+        # LangChain's fallbacks do not fit: they catch no error after the first value of a stream.
         outcome = {
             "parsed": raw | RunnableLambda(parser.value_of),
             "parsing_error": raw | RunnableLambda(parser.error_of),
@@ -542,10 +561,10 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
 
-    # --- Token counts, without a tokenizer that would have to be downloaded ---
+    # --- Token counts, without a tokenizer, which would require a download ---
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Stand-ins for token ids, one for about four characters; only their number means something."""
+        """Placeholder token ids, one per four characters (approximately). Only their number is meaningful."""
         if self.custom_get_token_ids is not None:
             return self.custom_get_token_ids(text)
         return list(range(-(-len(text) // 4)))
@@ -558,7 +577,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
 
 
 class _CallSwitches(BaseModel):
-    """Fields of the constructor that a call may give too, and that are not sent under their names."""
+    """Constructor fields that a call may override and that are not sent under their names."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -567,17 +586,17 @@ class _CallSwitches(BaseModel):
     extra_body: dict[str, Any] | None = None
     route: Route | None = None
     added_instruction: str | None = None
-    """What `with_structured_output` adds to the system message."""
+    """Instruction that `with_structured_output` adds to the system message."""
 
 
 register()
 
 _MODEL_FIELDS = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
-"""Fields that say which model answers."""
+"""Fields that determine the profile of the model."""
 
 
 def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
-    """Whether it is ours, and not the caller's own."""
+    """Whether a profile is built in, rather than set by the caller."""
     return profile == PROFILE or ships(profile)
 
 
@@ -592,21 +611,27 @@ def _parse_switches(given: Json) -> _CallSwitches:
 
 
 def _is_published_by(wanted: str, message: AIMessage) -> bool:
-    """Whether a message is an answer of a model by this maker: others do not know its reasoning and its signatures."""
+    """Whether a model of the publisher `wanted` wrote the message.
+
+    Models of other publishers do not accept its reasoning and signatures.
+    """
     said = message.response_metadata
-    served = said.get("model_name")  # after a fallback within the service it is not the requested one
+    served = said.get("model_name")  # differs from the requested model after a fallback within the service
     model = served if known(served) else said.get("requested_model") or served
     return is_from_service(message) and snapshot.publisher(str(model)) == wanted
 
 
 def _takes_json_mode(model: str) -> bool:
-    """Whether a model is known to answer with JSON without a schema."""
+    """Whether a model is known to support JSON objects without a schema."""
     documented = snapshot.abilities(model).get("json_object")
     return documented is not False and "response_format" in (known(model).get("supported_parameters") or ())
 
 
 def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
-    """Models without tools refuse a conversation that speaks of any, long after it was begun with another model."""
+    """Raise if a model without tools gets tools or a history of tool calls.
+
+    The service rejects such a conversation, even if it began with another model.
+    """
     if known(body["model"]).get("tools") is not False:
         return
     given = [name for name in ("tools", "functions") if body.get(name)]
@@ -629,7 +654,7 @@ def _stream_request(body: Json, asked: RequestInfo) -> ApiRequest[EventParser[Ch
     return ApiRequest("POST", _PATH, partial(ChatStreamParser, asked=asked), {"json": body})
 
 
-# A key in the body of a request would be stored and shared with it.
+# Not allowed in a call: a key in the body of a request would be stored and shared with the request.
 _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
 
 

@@ -1,4 +1,4 @@
-"""`PollinationsImage`: pictures from words, and from pictures."""
+"""`PollinationsImage`: generates and edits images."""
 
 from __future__ import annotations
 
@@ -29,51 +29,57 @@ from langchain_pollinations.media import Media
 DEFAULT_SIDE = 1024
 
 DEFAULT_EDIT_MODEL = "klein"
-"""Model of `edit` where none was chosen: the cheapest that takes pictures and needs no bought pollen."""
+"""Default model of `edit`: the cheapest model that takes images and does not require purchased pollen."""
 
 MAX_INLINE_BYTES = 12 * 1024 * 1024
-"""Bytes of reference pictures inside a request, which may be of 20 MiB as base64. Larger ones are uploaded."""
+"""Maximum total size of the reference images within a request, in bytes. Larger images are uploaded.
+
+The service accepts requests of up to 20 MiB, and base64 makes the images a third larger.
+"""
 
 _NO_LONGER_HONOURED = {
     False: ("enhance", "negative_prompt", "nologo", "private"),
     True: ("nologo",),
 }
-"""Options that the service has forgotten, and those that the older host has (which puts its logo on every picture)."""
+"""Options that are no longer honored, by whether the request goes to the legacy host.
+
+The legacy host puts its logo on every image.
+"""
 
 
 class ImageOptions(MediaOptions):
-    """What can be said of a picture. None means that nothing is sent: the service decides."""
+    """Options of an image request. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="flux", min_length=1)
-    """Canonical id or alias of the model. `edit` takes `klein` where no model was chosen, since `flux` cannot edit."""
+    """Canonical id or alias of the model. `edit` defaults to `klein`, since `flux` cannot edit."""
     width: int | None = Field(default=None, ge=1)
-    """Pixels."""
+    """Width in pixels."""
     height: int | None = Field(default=None, ge=1)
-    """Pixels."""
+    """Height in pixels."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Equal requests get the equal, stored picture. -1 draws a random seed for each call, since the service itself
-    takes -1 for one fixed seed."""
+    """Seed. Equal requests return the same cached image. With -1 the package chooses a random seed for each call, since
+    the service treats -1 as one fixed seed."""
     quality: Literal["low", "medium", "high", "hd"] | None = None
-    """For models of the GPT image family, and `low` or `medium` for Grok Imagine 2.0."""
+    """Quality, for models of the GPT image family. Grok Imagine 2.0 accepts `low` and `medium`."""
     resolution: Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"] | None = None
-    """For models that offer resolutions."""
+    """Resolution, for models that offer a choice."""
     transparent: bool | None = None
-    """A transparent background, for models that can."""
+    """Transparent background, for models that support it."""
     image: References | None = Field(default=None, repr=False)
-    """Reference pictures, for models that take some: public addresses, data URIs, bytes, `Media`, or files below
+    """Reference images, for models that accept them: public URLs, data URIs, bytes, `Media`, or files below
     `reference_folder`."""
     enhance: bool | None = None
-    """Let a language model rewrite the prompt. Older host only: sent to the service as well, and warned of, since it no
-    longer honours it (since summer 2026)."""
+    """Let a language model rewrite the prompt. Legacy host only. The service stopped honoring it in summer 2026; it is
+    still sent, with a warning."""
     negative_prompt: str | None = None
-    """What is not to be seen. Older host only: sent to the service as well, and warned of, since it no longer honours
-    it (since summer 2026)."""
+    """What the image must not show. Legacy host only. The service stopped honoring it in summer 2026; it is still sent,
+    with a warning."""
     nologo: bool | None = None
-    """Sent as it is, and warned of: the service draws no logo for keys, and the older host draws it in any case (since
-    August 2026)."""
+    """Omit the logo. Sent unchanged, with a warning: the service adds no logo for requests with a key, and the legacy
+    host has always added it since August 2026."""
     private: bool | None = None
-    """Keep the picture out of the public feed. Sent to the older host in any case. Sent to the service as well, and
-    warned of, since it has no feed for keys."""
+    """Keep the image out of the public feed. The legacy host always receives true. The service has no feed for requests
+    with a key; the option is still sent, with a warning."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -82,16 +88,16 @@ class ImageOptions(MediaOptions):
 
 
 class PollinationsImage(MediaGenerator, ImageOptions):
-    """Pictures from words, and from pictures.
+    """Generates images from a prompt, and edits images.
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
         >>> picture = painter.generate("a lighthouse at dusk", seed=7)  # doctest: +SKIP
         >>> picture.edit("make it night", model="klein").save("night")  # doctest: +SKIP
         PosixPath('night.jpg')
 
-    Every field of `ImageOptions` is an option of the constructor and of each call. It is a runnable from prompt to
-    `Media`, too: `prompt_template | chat | StrOutputParser() | painter`. A model that draws vectors, such as
-    `recraft-svg`, answers with an SVG.
+    Every field of `ImageOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
+    a prompt to `Media`: `prompt_template | chat | StrOutputParser() | painter`. A model for vector graphics, such as
+    `recraft-svg`, returns an SVG.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
@@ -108,28 +114,31 @@ class PollinationsImage(MediaGenerator, ImageOptions):
 
     @named_overrides(SAVE_BY_NAME)
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
-        """Change a picture, or make one from several.
+        """Edit an image, or generate one from several images.
 
         Args:
-            prompt: What is to change, up to 32,000 characters.
-            image: One picture, or several for models that take several: public addresses, data URIs, bytes, `Media`,
-                or files below `reference_folder`.
-            overrides: Options of `ImageOptions` for this picture only.
+            prompt: Description of the change, up to 32,000 characters.
+            image: One image, or several for models that accept several: public URLs, data URIs, bytes, `Media`, or
+                files below `reference_folder`.
+            overrides: Options of `ImageOptions`, for this call only.
+
+        Returns:
+            The edited image.
 
         Raises:
-            InvalidRequestError: If an option or a picture is wrong, or the service refuses one.
-            UnsupportedRequestError: If the model takes no pictures; it names models that do.
-            MediaInputError: If the service could not fetch or read a picture.
+            InvalidRequestError: If an option or an image is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model takes no images. The message names models that do.
+            MediaInputError: If the service could not fetch or read an image.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
-            InvalidResponseError: If what came back is no whole picture.
+            InvalidResponseError: If the response is not a complete image.
         """
         options = self._editing(image, overrides)
         return self._run(options, self._drawing(edit_request, prompt, options))
 
     @named_overrides(SAVE_BY_NAME)
     async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
-        """As `edit`."""
+        """Asynchronous version of `edit`."""
         options = self._editing(image, overrides)
         return await self._arun(options, self._drawing(edit_request, prompt, options))
 
@@ -157,11 +166,11 @@ class PollinationsImage(MediaGenerator, ImageOptions):
         return options
 
     def _check(self, options: ImageOptions) -> None:
-        if not self._is_older:  # whose models the catalogue does not know
+        if not self._is_older:  # the catalogue does not list the models of the legacy host
             check_abilities(options, len(as_list(options.image)))
 
     def _check_editing(self) -> None:
-        """As `_check_constructor`, for `edit`, which gets its pictures in the call."""
+        """As `_check_constructor`, for `edit`: its images are arguments of the call."""
         options = self._editing_defaults() | {"image": "https://example.com/any.png"}
         self._check(merge_options(ImageOptions, self, options, self._SYNONYMS))
 
@@ -181,13 +190,13 @@ class PollinationsImage(MediaGenerator, ImageOptions):
         return picture
 
     def _light(self, pictures: list[str | Media]) -> RequestFlow[list[str | Media]]:
-        """The pictures, uploaded where they are too heavy to go with the request."""
+        """Upload the images if they exceed `MAX_INLINE_BYTES` together."""
         if sum(each.size for each in pictures if isinstance(each, Media)) <= MAX_INLINE_BYTES:
             return pictures
         return list((yield from self._addresses(pictures)))
 
 
-# --- What a model can -------------------------------------------------------------------------------------------------
+# --- Model capabilities -----------------------------------------------------------------------------------------------
 
 
 def takes_images(model: Model) -> bool | None:
@@ -195,12 +204,17 @@ def takes_images(model: Model) -> bool | None:
 
 
 def check_abilities(options: ImageOptions, pictures: int) -> None:
-    """Refuse what the model is known not to do, before anything is sent. Newer models and those of the community are
-    not known here, and asked.
+    """Raise if the model is known not to support the options, before anything is sent.
+
+    Models that the catalogue does not list (newer and community models) are not checked.
+
+    Args:
+        options: Options of the request.
+        pictures: Number of reference images.
 
     Raises:
-        UnsupportedRequestError: If it lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)
     if model is None:
@@ -248,7 +262,7 @@ def _with_qualities(model: Model) -> bool:
 def generation_request(
     prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
 ) -> ApiRequest[Media]:
-    """`GET /image/{prompt}`, or a POST where an address cannot carry the prompt or the reference pictures."""
+    """`GET /image/{prompt}`, or a POST if the prompt or the reference images do not fit in a URL."""
     if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in pictures):
         call = image_get_request(prompt, options, pictures, maker)
         if len(call.path) + len(urlencode(call.options["params"])) <= MAX_URL:
@@ -265,7 +279,7 @@ def generation_request(
 def image_get_request(
     prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
 ) -> ApiRequest[Media]:
-    """`GET /image/{prompt}`, the one way that the older host has, too."""
+    """`GET /image/{prompt}`, which is also the only image request that the legacy host can serve."""
     read = partial(parse_image, prompt=prompt, options=options, maker=maker)
     query = _query(options, [reference_to_json(each) for each in pictures])
     return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", read, {"params": query})
@@ -274,9 +288,10 @@ def image_get_request(
 def edit_request(
     prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
 ) -> ApiRequest[Media]:
-    """`POST /v1/images/edits`: a form where all pictures are bytes and no option needs JSON, which is a third larger.
+    """`POST /v1/images/edits`, as a form or as JSON.
 
-    Of forms the service reads no seed.
+    The body is a form if every image is bytes and no option requires JSON, since base64 in JSON is a third larger. The
+    service does not read `seed` from a form.
     """
     read = partial(parse_generation, prompt=prompt, options=options, maker=maker)
     body = _body(prompt, options)
@@ -296,9 +311,9 @@ _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_forma
 
 
 def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
-    """Parameters of the GET route."""
+    """Query parameters of the GET route."""
     said = options.model_dump(exclude_none=True, exclude={"image"})
-    # The server takes the text "false" for true in some of its switches; `safe` is a word.
+    # The service reads the text "false" as true for some boolean parameters. `safe` takes text.
     query = {name: value for name, value in said.items() if value is not False or name == "safe"}
     if addresses:
         query["image"] = join_urls(addresses)
@@ -310,20 +325,20 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
     return body | {"prompt": prompt, "response_format": "b64_json"}
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- The response -----------------------------------------------------------------------------------------------------
 
 
 def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
-    """The picture of an answer whose body is one."""
+    """The image in the body of a response."""
     return parse_media(response, response.content, "image", prompt, options, maker=maker)
 
 
 def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
-    """The picture inside the JSON of `/v1/images/...`."""
+    """The image in the JSON response of `/v1/images/...`."""
     body = parse_json(response, "picture")
     try:
         item = body["data"][0]
         data = decode(item["b64_json"])
-    except (KeyError, IndexError, TypeError, ValueError) as error:  # no such item, or no base64 in it
+    except (KeyError, IndexError, TypeError, ValueError) as error:  # the item is missing, or is not base64
         raise unexpected_response(response, "picture") from error
     return parse_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))

@@ -1,4 +1,4 @@
-"""`Pollinations3D`: 3D objects from pictures, and from words."""
+"""`Pollinations3D`: generates 3D objects from images and prompts."""
 
 from __future__ import annotations
 
@@ -28,25 +28,28 @@ from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 NO_PROMPT = "object"
-"""What the path says where a picture alone was given: it must not be empty."""
+"""Prompt in the path of a request that has only an image. The path must not be empty."""
 
 MAX_PATH = 12_000
-"""Characters of a prompt in the path, encoded. The edge of the service takes about 16 KB for the whole head."""
+"""Maximum characters of the encoded prompt in the path.
+
+The edge of the service accepts about 16 KB for the request line and all headers.
+"""
 
 
 class Model3DOptions(MediaOptions):
-    """What can be said of a 3D object. None means that nothing is sent: the service decides."""
+    """Options of a 3D request. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="trellis-2", min_length=1)
-    """Canonical id or alias of the model. `trellis-2` and `asset-harvester` make objects of a picture; `rodin` of
-    words, a picture or both."""
+    """Canonical id or alias of the model. `trellis-2` and `asset-harvester` require an image. `rodin` takes a prompt,
+    an image or both."""
     image: References | None = Field(default=None, repr=False)
-    """The picture of the object: a public address, a data URI, bytes, a `Media`, or a file below `reference_folder`.
-    What is no address is uploaded to the service's media host first."""
+    """Image of the object: a public URL, a data URI, bytes, a `Media`, or a file below `reference_folder`. Anything but
+    a URL is first uploaded to the service's media host."""
     resolution: Literal["low", "medium", "high"] | None = None
-    """For models that offer resolutions; the service takes `low` by default, and the others cost more."""
+    """Resolution, for models that offer a choice. The service defaults to `low`; the others cost more."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Equal requests get the equal, stored object. -1 draws a random seed for each call."""
+    """Seed. Equal requests return the same cached object. With -1 the package chooses a random seed for each call."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -55,7 +58,7 @@ class Model3DOptions(MediaOptions):
 
 
 class Pollinations3D(MediaGenerator, Model3DOptions):
-    """3D objects from pictures, and from words.
+    """Generates 3D objects from images and prompts.
 
         >>> sculptor = Pollinations3D(model="trellis-2", resolution="medium")
         >>> chair = sculptor.generate(image="https://example.com/chair.png")  # doctest: +SKIP
@@ -63,7 +66,7 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
         PosixPath('chair.glb')
 
     Every field of `Model3DOptions` is an option of the constructor and of each call. The result is a `Media` of type
-    `model/gltf-binary`, or `model/ply` from models that make Gaussian splats, such as `asset-harvester`.
+    `model/gltf-binary`, or `model/ply` for models that generate Gaussian splats, such as `asset-harvester`.
     """
 
     _OPTIONS = Model3DOptions
@@ -71,26 +74,29 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
 
     @named_overrides(SAVE_BY_NAME)
     def generate(self, prompt: str = "", **overrides: Any) -> Media:
-        """Make an object.
+        """Generate a 3D object.
 
         Args:
-            prompt: What it is to be, for models that read words. It may be left out where a picture is given.
-            overrides: Options of `Model3DOptions` for this object only.
+            prompt: Description of the object, for models that take a prompt. Optional if an image is given.
+            overrides: Options of `Model3DOptions`, for this call only.
+
+        Returns:
+            The 3D object.
 
         Raises:
-            InvalidRequestError: If an option or a picture is wrong, or the service refuses one.
-            UnsupportedRequestError: If the model needs a picture, or lacks something else that was asked for; it names
-                models that can.
-            MediaInputError: If the service could not fetch or read the picture.
+            InvalidRequestError: If an option or an image is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model requires an image, or lacks an ability. The message names models that
+                support the request.
+            MediaInputError: If the service could not fetch or read the image.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the request.
-            InvalidResponseError: If what came back is no whole object.
+            InvalidResponseError: If the response is not a complete object.
         """
         return super().generate(prompt, **overrides)
 
     @named_overrides(SAVE_BY_NAME)
     async def agenerate(self, prompt: str = "", **overrides: Any) -> Media:
-        """As `generate`."""
+        """Asynchronous version of `generate`."""
         return await super().agenerate(prompt, **overrides)
 
     def _check(self, options: Model3DOptions) -> None:
@@ -100,21 +106,27 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
         if prompt != "" or not as_list(options.image):
             check_prompt(prompt)
         self._check(options)
-        model3d_path(prompt)  # before anything is uploaded
+        model3d_path(prompt)  # raises before anything is uploaded
         pictures = self._read("image", options.image)
         made: Media = yield model3d_request(prompt, options, (yield from self._addresses(pictures)))
         return made
 
 
-# --- What a model can -------------------------------------------------------------------------------------------------
+# --- Model capabilities -----------------------------------------------------------------------------------------------
 
 
 def check_abilities(options: Model3DOptions, pictures: int) -> None:
-    """Refuse what the model is known not to do, before anything is sent. Models that are not known here are asked.
+    """Raise if the model is known not to support the options, before anything is sent.
+
+    Models that the catalogue does not list are not checked.
+
+    Args:
+        options: Options of the request.
+        pictures: Number of reference images.
 
     Raises:
-        UnsupportedRequestError: If it lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)
     if model is None:
@@ -143,12 +155,12 @@ def _takes_words(model: Model) -> bool | None:
 
 
 def model3d_path(prompt: str) -> str:
-    """The path with a prompt in it, the only place for one here.
+    """The path with the encoded prompt. The service accepts a prompt only in the path.
 
     The service decodes the path twice, so a `%` is encoded twice.
 
     Raises:
-        InvalidRequestError: If a path cannot carry it.
+        InvalidRequestError: If the path cannot carry the prompt.
     """
     if has_dot_segments(prompt):
         raise InvalidRequestError(
@@ -165,20 +177,20 @@ def model3d_path(prompt: str) -> str:
 
 
 def model3d_request(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> ApiRequest[Media]:
-    """`GET /3d/{prompt}`, or a POST to the same address where it cannot carry the rest or is another route."""
+    """`GET /3d/{prompt}`, or a POST to the same path if the URL would be too long or is another route."""
     path, read = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
     said = options.model_dump(exclude_none=True, exclude={"image"})
     query = said | ({"image": join_urls(addresses)} if addresses else {})
     if len(path) + len(urlencode(query)) <= MAX_URL and not is_route(prompt):
         return ApiRequest("GET", path, read, {"params": query})
-    safe = {"safe": said.pop("safe")} if "safe" in said else {}  # the body is strict, and does not know it
+    safe = {"safe": said.pop("safe")} if "safe" in said else {}  # not a field of the body, which is validated strictly
     body = said | ({"image": list(addresses)} if addresses else {})
     return ApiRequest("POST", path, read, {"params": safe, "json": body})
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- The response -----------------------------------------------------------------------------------------------------
 
 
 def parse_model3d(response: httpx.Response, prompt: str, options: Model3DOptions) -> Media:
-    """The object of an answer whose body is one."""
+    """The 3D object in the body of a response."""
     return parse_media(response, response.content, "model", prompt or None, options)

@@ -1,4 +1,4 @@
-"""`PollinationsVideo`: films from words, pictures, films and sound."""
+"""`PollinationsVideo`: generates videos from a prompt and references."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 MAX_URL_WITH_REFERENCES = 8000
-"""Characters of an address with `reference_...`, which no body may carry. The edge of the service takes about 16 KB."""
+"""Maximum characters of a URL with `reference_...` parameters, which the service does not accept in a body.
+
+The edge of the service accepts about 16 KB.
+"""
 
 _FAMILIES: Mapping[str, str] = {
     "first_frame": "image",
@@ -40,42 +43,42 @@ _FAMILIES: Mapping[str, str] = {
     "reference_videos": "video",
     "reference_audios": "audio",
 }
-"""What may go with a prompt, and what it must be."""
+"""The reference arguments, with the media family that each requires."""
 
 _GUIDES = ("reference_images", "reference_videos", "reference_audios")
 
 
 class VideoOptions(MediaOptions):
-    """What can be said of a film. None means that nothing is sent: the service decides."""
+    """Options of a video request. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="veo", min_length=1)
     """Canonical id or alias of the model."""
     duration: int | None = Field(default=None, ge=1, le=120)
-    """Seconds. Most models take a few lengths only."""
+    """Duration in seconds. Most models accept only a few values."""
     resolution: Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"] | None = None
-    """For models that offer resolutions."""
+    """Resolution, for models that offer a choice."""
     aspect_ratio: Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21", "adaptive"] | None = None
-    """Width to height. Most models make 16:9 and 9:16 only; `adaptive` is that of the first frame."""
+    """Ratio of width to height. Most models accept only 16:9 and 9:16. `adaptive` is the ratio of the first frame."""
     width: int | None = Field(default=None, ge=1)
-    """With `height` another way to say the aspect ratio: only the ratio of the two counts."""
+    """Alternative to `aspect_ratio`, together with `height`. The service uses only the ratio of the two."""
     height: int | None = Field(default=None, ge=1)
-    """With `width` another way to say the aspect ratio."""
+    """Alternative to `aspect_ratio`, together with `width`."""
     audio: bool | None = None
-    """Whether the film has sound. Without it each model does what it does by itself, with sound or silent."""
+    """Whether the video has audio. By default, the model decides."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Equal requests get the equal, stored film. -1 draws a random seed for each call, since the service itself takes
-    -1 for one fixed seed."""
+    """Seed. Equal requests return the same cached video. With -1 the package chooses a random seed for each call, since
+    the service treats -1 as one fixed seed."""
     first_frame: Reference | None = Field(default=None, repr=False)
-    """Picture that the film begins with, for models that take one: a public address, a data URI, bytes, a `Media`, or a
-    file below `reference_folder`. What is no address is uploaded."""
+    """First frame of the video, for models that accept one: a public URL, a data URI, bytes, a `Media`, or a file below
+    `reference_folder`. Anything but a URL is uploaded."""
     last_frame: Reference | None = Field(default=None, repr=False)
-    """Picture that it ends with, beside a `first_frame`."""
+    """Last frame of the video. Requires `first_frame`."""
     reference_images: References | None = Field(default=None, repr=False)
-    """Pictures of what is to be seen, for models that take some."""
+    """Images of the subjects, for models that accept them."""
     reference_videos: References | None = Field(default=None, repr=False)
-    """Films to follow in motion or style, for models that take some."""
+    """Videos that guide the motion or style, for models that accept them."""
     reference_audios: References | None = Field(default=None, repr=False)
-    """Sound that leads the film, for models that take some."""
+    """Audio that guides the video, for models that accept it."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -85,15 +88,15 @@ class VideoOptions(MediaOptions):
 
 
 class PollinationsVideo(MediaGenerator, VideoOptions):
-    """Films from words, pictures, films and sound.
+    """Generates videos from a prompt, with optional reference images, videos and audio.
 
         >>> camera = PollinationsVideo(model="veo", duration=4, aspect_ratio="16:9")
         >>> camera.generate("waves at dusk", "waves.mp4").path.name  # doctest: +SKIP
         'waves.mp4'
 
-    Every field of `VideoOptions` is an option of the constructor and of each call. It is a runnable from prompt to
-    `Media`, too. A film takes the service from half a minute to several; a call that loses its connection or its
-    patience is repeated as it was, and joins the film that is being made.
+    Every field of `VideoOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
+    a prompt to `Media`. The service takes from half a minute to several minutes for a video. After a lost connection or
+    a timeout the identical request is retried, and the service attaches it to the running generation.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**MediaGenerator._SYNONYMS, "aspectRatio": "aspect_ratio"}
@@ -101,36 +104,36 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     _CATEGORY = "video"
 
     timeout: Timeout | None = 900.0
-    """Seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with status 524. Each
-    retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
+    """Timeout in seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with
+    status 524. Each retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
     progress: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """What is seen of a call: a bar in a terminal or a notebook where tqdm is installed (None), a bar in any case
-    (True), nothing (False), or a function, not an async one, that is called with a `Progress`."""
+    """Progress display. None shows a bar in a terminal or a notebook if tqdm is installed, True always shows a bar, and
+    False shows nothing. A function is called with each `Progress`; it must not be async."""
 
     def generate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
     ) -> Media:
-        """Make a film.
+        """Generate a video.
 
         Args:
-            prompt: What is to be seen and heard, up to 32,000 characters.
-            path: File to save it to while it comes; with no suffix the right one is added. What stands there is
-                replaced once the film is whole.
-            progress: As the field, for this film only.
-            overrides: Options of `VideoOptions` for this film only.
+            prompt: Description of the video and its audio, up to 32,000 characters.
+            path: File that the video is written to during the download. A missing suffix is added. An existing file is
+                replaced once the video is complete.
+            progress: Overrides the field `progress`, for this call only.
+            overrides: Options of `VideoOptions`, for this call only.
 
         Returns:
-            The film, in its file where it is saved, else in memory.
+            The video: in the file if it was saved, otherwise in memory.
 
         Raises:
-            InvalidRequestError: If an option or a reference is wrong, or the service refuses one.
-            UnsupportedRequestError: If the model lacks an ability; it names models that have it.
+            InvalidRequestError: If an option or a reference is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
             MediaInputError: If the service could not fetch or read a reference.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
-            InvalidResponseError: If what came back is no whole film.
+            InvalidResponseError: If the response is not a complete video.
             OSError: If the file cannot be written.
-            ImportError: If a bar is asked for without tqdm.
+            ImportError: If a progress bar is requested and tqdm is not installed.
         """
         options = self._options(overrides)
         with watch_progress(self.progress if progress is None else progress) as arrived:
@@ -139,7 +142,7 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     async def agenerate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
     ) -> Media:
-        """As `generate`."""
+        """Asynchronous version of `generate`."""
         options = self._options(overrides)
         with watch_progress(self.progress if progress is None else progress) as arrived:
             return await self._arun(options, self._generation(prompt, options, path, arrived))
@@ -183,14 +186,18 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
 
 
 def _count_references(options: VideoOptions) -> dict[str, int]:
-    """How many references there are of each kind."""
+    """Number of references for each argument."""
     return {name: len(as_list(getattr(options, name))) for name in _FAMILIES}
 
 
 def _request_video(
     prompt: str, options: VideoOptions, addresses: ReferenceUrls, into: Path | None, arrived: OnProgress | None
 ) -> RequestFlow[Media]:
-    """The film by the way that its prompt can go: it is the answer itself, or stands where the answer says."""
+    """Request the video with a GET if the prompt fits in a URL, otherwise with a POST.
+
+    The response to the GET is the video. The response to the POST names the URL of the video, which a second request
+    downloads.
+    """
     way, asked = video_request(prompt, options, addresses)
     read = partial(parse_video, prompt=prompt, options=options, into=into)
     film: Media
@@ -214,20 +221,21 @@ def _request_video(
     return film
 
 
-# --- What a model can -------------------------------------------------------------------------------------------------
+# --- Model capabilities -----------------------------------------------------------------------------------------------
 
 
 def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
-    """Refuse what makes no sense, or what the model is known not to do, before anything is sent. Newer models and those
-    of the community are not known here, and asked.
+    """Raise if options contradict each other or the model is known not to support them, before anything is sent.
+
+    Models that the catalogue does not list (newer and community models) are not checked.
 
     Args:
-        options: What is asked for.
-        given: How many references there are of each kind.
+        options: Options of the request.
+        given: Number of references for each argument.
 
     Raises:
-        UnsupportedRequestError: If it lacks an ability; it names models that have it.
-        InvalidRequestError: If a value is not one of the model's.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        InvalidRequestError: If options contradict each other, or the model does not accept a value.
     """
     if given["last_frame"] and not given["first_frame"]:
         raise InvalidRequestError(
@@ -246,7 +254,7 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
     require(_makes_video(model), name, makes_none, "video", _makes_video)
     if options.duration is not None:
         _check_duration(options.duration, model, name)
-    if options.resolution is not None and model.resolutions:  # the one of a model without a choice is not known here
+    if options.resolution is not None and model.resolutions:  # the fixed resolution of other models is unknown
         check_choice("resolution", options.resolution, model.resolutions, name)
     if options.aspect_ratio is not None and "aspect_ratios" in can:
         check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
@@ -264,8 +272,8 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
         )
 
 
-# The list's `max_reference_images` counts the frames, two at most, which the capabilities say better. How many
-# `reference_images` a model takes, it does not say.
+# `max_reference_images` in the model list counts the frames, two at most; the capabilities describe them more
+# precisely. The list does not say how many `reference_images` a model accepts.
 _CAPABILITIES: Mapping[str, tuple[str, str]] = {
     "first_frame": ("start_frame", "takes no first frame"),
     "last_frame": ("end_frame", "takes no last frame"),
@@ -276,12 +284,12 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = {
 
 
 def _makes_video(model: Model) -> bool:
-    """Whether it makes films from a prompt: one only adds sound to films, at an address of its own."""
+    """Whether the model generates videos from a prompt. One model only adds audio to videos, at a separate endpoint."""
     return model.kind == "video" and (not model.endpoints or "/video/{prompt}" in model.endpoints)
 
 
 def _has(capability: str, model: Model) -> bool | None:
-    """None where the list tells nothing of the model."""
+    """Whether the model has a capability; None if the model list does not describe the model."""
     return None if model.input_modalities is None else _makes_video(model) and capability in model.video_capabilities
 
 
@@ -308,15 +316,19 @@ def _check_duration(seconds: int, model: Model, name: str) -> None:
 # --- The request ------------------------------------------------------------------------------------------------------
 
 ReferenceUrls = Mapping[str, Sequence[str]]
-"""Addresses of what goes with a prompt, by the name of its argument."""
+"""URLs of the references, by argument."""
 
 
 def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) -> tuple[str | None, dict[str, Any]]:
-    """The prompt for the path of `GET /video/{prompt}` and the parameters; or None and the body of a POST, where an
-    address cannot carry the prompt.
+    """Encode the prompt and the options for a GET, or for a POST if the prompt does not fit in a URL.
+
+    Returns:
+        The encoded prompt for the path of `GET /video/{prompt}` and the query parameters, or None and the body of the
+        POST.
 
     Raises:
-        InvalidRequestError: If an address cannot carry the prompt and a body may not carry the references.
+        InvalidRequestError: If the prompt does not fit in a URL, and the service does not accept the references in a
+            body.
     """
     guides = {name: addresses[name] for name in _GUIDES if addresses.get(name)}
     frames = [*addresses.get("first_frame", ()), *addresses.get("last_frame", ())]
@@ -346,23 +358,23 @@ def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) 
 
 
 def _join_urls(addresses: Sequence[str]) -> str:
-    """Addresses for a parameter that is parted at `|` alone."""
+    """Join URLs for a parameter that the service splits at `|` only."""
     return "|".join(address.replace("|", "%7C") for address in addresses)
 
 
-# --- The answer -------------------------------------------------------------------------------------------------------
+# --- The response -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """Where a film stands, and what was told when it was made."""
+    """The URL of a generated video, and the metadata of the response that named it."""
 
     url: str
     known: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its `Media`."""
+    """Fields of the `Media`."""
 
     def place(self) -> tuple[str, str]:
-        """Origin and the rest of the address."""
+        """The origin, and the path with the query."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
@@ -374,12 +386,12 @@ def parse_video(
     into: Path | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Media:
-    """The film of an answer whose body is one, in memory or in a file."""
+    """The video in the body of a response, in memory or in a file."""
     return parse_media(response, into or response.content, "video", prompt, options, **(known or {}))
 
 
 def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
-    """The address in the JSON of `/v1/images/generations`, and what its headers tell."""
+    """The URL in the JSON response of `/v1/images/generations`, and the metadata in its headers."""
     body = parse_json(response, "film")
     try:
         item = body["data"][0]

@@ -36,8 +36,11 @@ _MENTIONS_MODEL = re.compile(r"model not found|(unknown|invalid|unsupported) mod
 
 
 def is_success(response: httpx.Response) -> bool:
-    """Whether it holds what was asked for: the image host answers failures with status 200 and a picture that tells of
-    them, so that pages still show something, and names them in headers."""
+    """Whether a response contains the requested content.
+
+    The image host returns errors with status 200 and an image that shows the error, so that web pages still show an
+    image. Headers name the error.
+    """
     return response.is_success and not _is_rate_limited(response) and not any(map(response.headers.get, _ERROR_HEADERS))
 
 
@@ -46,9 +49,10 @@ def _is_rate_limited(response: httpx.Response) -> bool:
 
 
 def to_error(response: httpx.Response) -> PollinationsError:
-    """The error that an answer stands for, in whichever of the shapes these hosts have had.
+    """Convert an error response, in any format that these hosts have used.
 
-    A 402 asks for a payment since the place of this address is taken; it is a rate limit, and nothing is ever paid.
+    A 402 offers a payment because the slot of this IP address is taken. It is treated as a rate limit, and no payment
+    is ever made.
     """
     if response.is_success:
         response = _from_headers(response)
@@ -65,7 +69,7 @@ _HINTS: Mapping[type[PollinationsError], str] = {
     RateLimitError: "the older hosts take few requests from an address, whoever makes them: wait, or use a key",
     UnknownModelError: "gen.pollinations.ai has more models, with a key",
     PermissionDeniedError: "the older hosts block the address that this comes from; gen.pollinations.ai goes by a key",
-    ServiceError: "the older host is down at present",  # as its edge says in a number
+    ServiceError: "the older host is down at present",  # the edge of the host reports this as an error number
 }
 
 
@@ -74,7 +78,7 @@ def _join(sign: str, words: str, more: str) -> str:
 
 
 def _from_headers(response: httpx.Response) -> httpx.Response:
-    """What headers say of a picture that stands for an error, in the form of one."""
+    """An error response from the headers of an image that shows an error."""
     says = [response.headers.get(name, "") for name in reversed(_ERROR_HEADERS)]
     status = says.pop()
     limited = _is_rate_limited(response)
@@ -90,8 +94,10 @@ def _other_headers(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
 
 
 def _error_class(response: httpx.Response, words: str) -> type[PollinationsError] | None:
-    """What these hosts mean by a status and their words, where that is not what it means elsewhere. The rest of a body
-    is no help: it may repeat the prompt, which may speak of anything."""
+    """The error class for a status and a message, if the legacy hosts differ from the unified host; otherwise None.
+
+    Only the message is searched, since the rest of a body may repeat the prompt.
+    """
     if response.status_code in (402, 429) or _is_rate_limited(response):
         return RateLimitError
     if response.status_code == 404 and _MENTIONS_MODEL.search(words):
@@ -102,7 +108,7 @@ def _error_class(response: httpx.Response, words: str) -> type[PollinationsError
 
 
 def _provider_message(response: httpx.Response) -> str:
-    """What the provider said, which stands in `details`: as an object, or as the text of one."""
+    """The message of the provider from `details`, which is an object or JSON text."""
     try:
         details = response.json()["details"]
         details = json.loads(details) if isinstance(details, str) and details.startswith("{") else details

@@ -1,8 +1,9 @@
-"""The two older hosts, which need no key: how a `ApiRequest` looks there, and how their answers read. Pure.
+"""Translation of an `ApiRequest` and its response for the two legacy hosts, which need no key. No I/O.
 
-What they are (the service's own words of November 2026): text.pollinations.ai and image.pollinations.ai, for anonymous
-callers only, with one model each and one request in 30 seconds and address. Whoever sends a token there, or comes from
-a registered site, gets a notice instead of an answer; so nothing is sent that tells who asks.
+The service describes the hosts as follows (November 2026): text.pollinations.ai and image.pollinations.ai are for
+anonymous callers only, with one model each and one request per 30 seconds and IP address. A request with a token, or
+from a registered site, receives a notice instead of a result. Legacy requests therefore carry no credentials or
+identifying headers.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ IMAGE_HOST = "https://image.pollinations.ai"
 SCOPE = "answer chats and draw pictures from words, and nothing else"
 
 REQUEST_INTERVAL = 30.0
-"""Seconds between two requests from one address, as the text host has it in its source since late 2025."""
+"""Seconds between two requests from one IP address, from the source code of the text host since late 2025."""
 
 
 MAX_URL = 14_000
-"""Characters of an address at most: what the edge and Node take is 16 KB with all headers."""
+"""Maximum characters of a URL. The edge and Node accept 16 KB including all headers."""
 
 
 @dataclass(frozen=True)
 class LegacyHosts:
-    """The older hosts, and how one wrapper asks them."""
+    """The legacy hosts, with the settings of one wrapper."""
 
     text_url: str
     image_url: str
@@ -43,7 +44,7 @@ class LegacyHosts:
     """Route of chats."""
 
     def _asked(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changed: Any) -> ApiRequest[Any]:
-        """A request to one of the hosts, without any header, cookie or credential of the wrapper."""
+        """A request to one of the hosts, without headers, cookies and credentials of the wrapper."""
         there: dict[str, Any] = {
             "origin": origin,
             "send_credentials": False,

@@ -14,7 +14,7 @@ from langchain_pollinations._transport.body import with_body
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.errors import InvalidRequestError
 
-# --- Pictures ---------------------------------------------------------------------------------------------------------
+# --- Images -----------------------------------------------------------------------------------------------------------
 
 
 def _query_value(value: Any) -> str:
@@ -52,7 +52,7 @@ _UNSUPPORTED: Mapping[str, str] = {
 
 
 def _safe_option(options: Mapping[str, Any]) -> Mapping[str, bool]:
-    """The filter here is on or off."""
+    """The option `safe` of the legacy host, whose filter is either on or off."""
     safe = str(options.get("safe") or False).lower()
     if safe not in ("true", "false", "0"):
         raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}", param="safe")
@@ -60,15 +60,20 @@ def _safe_option(options: Mapping[str, Any]) -> Mapping[str, bool]:
 
 
 def _with_link(response: httpx.Response) -> httpx.Response:
-    """The answer with the address of its picture, as the new host tells it: here that of the request shows the picture
-    to everybody."""
+    """The response with the URL of its image in a `Link` header, as the unified host sends it.
+
+    On the legacy host, the URL of the request is the public URL of the image.
+    """
     found = with_body(response, response.content)
     found.headers["link"] = f'<{response.request.url}>; rel="enclosure"'
     return found
 
 
 def image_route(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
-    """A picture, whose model is always said, or the list, under the path of a picture of "models"."""
+    """Translate a request for an image, or for the model list.
+
+    Both have the same path if the prompt is "models". Only an image request has the parameter `model`.
+    """
     if "model" in call.options["params"]:
         return image_request(hosts, call)
     return models_request(hosts, call, hosts.image_url, "image")

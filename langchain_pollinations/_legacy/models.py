@@ -1,4 +1,4 @@
-"""The models of the legacy hosts, and their lists."""
+"""The models of the legacy hosts, and requests for the model lists."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from langchain_pollinations._transport.error_response import unexpected_response
 from langchain_pollinations._transport.request import ApiRequest
 
 TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning")
-"""The one text model of today, and its other names there."""
+"""The current text model, followed by its aliases."""
 IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
-"""The one image model of today, and names that lead to it."""
+"""The current image model, followed by its aliases."""
 DOCUMENTED_MODELS = ("mistral",)
-"""What the original document names beside them. It is sent as the document says; today the host knows it no more."""
+"""Text models from the original documentation. They are sent as documented, but the host no longer has them."""
 
 
 PROFILE: ModelProfile = {
@@ -39,15 +39,15 @@ PROFILE: ModelProfile = {
     "tool_calling": True,
     "structured_output": False,
 }
-"""What the text model can do, as its list says; how long its inputs may be is not told."""
+"""Profile of the text model, from the model list of the host. The list does not state the maximum input length."""
 
 
 def profile(model: str) -> ModelProfile | None:
-    """What a text model of these hosts can do, in LangChain's words."""
+    """LangChain profile of a text model of the legacy hosts; None for other models."""
     return PROFILE if model in TEXT_MODELS else None
 
 
-# --- Lists ------------------------------------------------------------------------------------------------------------
+# --- Model lists ------------------------------------------------------------------------------------------------------
 
 
 def text_models_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
@@ -62,7 +62,10 @@ def models_request(hosts: LegacyHosts, call: ApiRequest[T], origin: str, categor
 
 
 def _parse_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
-    """The list as the new host has it: the image host tells bare names, and neither the kind."""
+    """Convert a model list to the format of the unified host.
+
+    The image host lists names only, and neither host states the category.
+    """
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:

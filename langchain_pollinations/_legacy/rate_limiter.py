@@ -1,8 +1,8 @@
-"""The rate limiter of the legacy hosts, which take one request in 30 s from an address, and one at a time.
+"""The rate limiter of the legacy hosts, which accept one request per 30 s and IP address, and one at a time.
 
 All requests of the process to these hosts, of any thread or event loop, share one `RequestQueue`; each waits for its
-`Slot`. A waiter takes its slot itself, under the lock of the queue, when it is woken or its time has come. No slot is
-handed over, so none is lost with a waiter that has just given up.
+`Slot`. A waiter takes its slot itself, under the lock of the queue, when it is woken or its time has come. Slots are
+not handed over, so no slot is lost when a waiter gives up.
 """
 
 from __future__ import annotations
@@ -26,75 +26,79 @@ from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimi
 logger = logging.getLogger(__name__)
 
 SILENT_WAIT = 1.0
-"""Seconds of waiting that nobody is told of."""
+"""Seconds. Shorter waits are not reported."""
+
 WAKE_INTERVAL = 0.25
-"""Seconds that an event loop sleeps at most while a task waits here. Notebooks cancel the task of a cell from a signal,
-which does not wake the loop: without a pulse, who stops a cell would wait for the turn all the same."""
+"""Maximum seconds that an event loop sleeps while a task waits for a slot.
+
+Notebooks cancel the task of a cell from a signal handler, which does not wake the loop. Without this interval, a
+stopped cell would still wait for its slot.
+"""
 
 
 @dataclass(eq=False)
 class _Waiter:
-    """A place in the line."""
+    """A request that waits in the queue, or that holds the slot."""
 
     interval: float
     wake: Callable[[], object]
-    """Lets it look again. It may be called from any thread, and while the garbage collector runs."""
+    """Makes the waiter check its position. It may be called from any thread, also during garbage collection."""
     hears_all: bool
-    """Whether it looks each time that the line has moved, and not only when it is the first."""
+    """Whether the waiter is woken at each change of the queue, not only when it is the first."""
     loop: asyncio.AbstractEventLoop | None = None
-    """The event loop that its task waits in."""
+    """The event loop of the waiting task."""
     holds_up: asyncio.AbstractEventLoop | None = None
-    """The event loop that its thread should be running instead of waiting."""
+    """The event loop that the waiting thread blocks."""
     began: float = math.nan
-    """When its turn began."""
+    """Time at which it took the slot."""
     last: float = math.nan
-    """When the request before that did."""
+    """Value of `RequestQueue.began` before it took the slot."""
 
 
 @dataclass(frozen=True)
 class _Position:
-    """How things stand for a place."""
+    """The position of a waiter."""
 
     is_turn: bool
     left: float
-    """Seconds until its turn, if all before it take theirs in time."""
+    """Seconds until the slot is free for it, if all requests ahead are sent in time."""
     before: int
-    """How many go first, with the one whose request is under way."""
+    """Number of requests ahead, including the request that is being sent."""
 
 
 class RequestQueue:
-    """A line of requests, first come, first served. The package has one, for the life of the process.
+    """A queue of requests, first in, first out. The package has one queue per process.
 
-    It passes over a place whose event loop cannot go on: one that is closed, that stands still, or that is held up by a
-    thread which waits here itself (somebody calls `invoke` where he should have awaited `ainvoke`). A process that is
-    forked off starts with an empty line, and remembers when the last request went out.
+    The queue skips a waiter whose event loop cannot run: a closed loop, a stopped loop, or a loop that is blocked by a
+    thread waiting in this queue (the caller used `invoke` instead of `await ainvoke`). A forked process starts with an
+    empty queue and inherits the time of the last request.
     """
 
     def __init__(self) -> None:
         self.began = -math.inf
-        """When the last request began, or its answer, on the monotonic clock."""
+        """Start of the last request or of its response, on the monotonic clock."""
         self._clear()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._clear)
 
     def _clear(self) -> None:
-        # A lock that its own thread may take again: a coroutine that is thrown away gives its place back wherever the
-        # garbage collector happens to run, in here too. Each step below leaves things as they should be for that.
+        # A reentrant lock: a coroutine that is garbage-collected leaves the queue, and the garbage collector may run in
+        # a thread that holds the lock. Each step below therefore leaves a consistent state.
         self._lock = threading.RLock()
         self._places: dict[_Waiter, None] = {}
         self._holder: _Waiter | None = None
 
     def __len__(self) -> int:
-        """How many stand in it, with the one whose turn it is."""
+        """Number of waiters, including the holder of the slot."""
         with self._lock:
             return len(self._places) + (self._holder is not None)
 
     def note(self) -> None:
-        """Remember that a request begins now."""
+        """Record that a request or a response begins now."""
         self.began = time.monotonic()
 
     def enter(self, place: _Waiter, longest: float) -> _Position:
-        """As `look`, for one that comes; it stays only if its turn comes within `longest` seconds."""
+        """As `look`, for a new waiter. It leaves again if the expected wait exceeds `longest` seconds."""
         with self._lock:
             outlook = self.look(place)
             if outlook.left > longest:
@@ -102,7 +106,7 @@ class RequestQueue:
             return outlook
 
     def look(self, place: _Waiter) -> _Position:
-        """How things stand for a place. If it is its turn, that is taken."""
+        """Return the position of a waiter. The waiter takes the slot if it is free for it."""
         with self._lock:
             self._places.setdefault(place)
             before = self._able(takewhile(lambda each: each is not place, list(self._places)))
@@ -118,24 +122,24 @@ class RequestQueue:
             return _Position(True, 0.0, 0)
 
     def wait(self, interval: float) -> float:
-        """Seconds that one who came now would wait, if all before it take their turns in time."""
+        """Seconds that a new waiter would wait, if all requests ahead are sent in time."""
         with self._lock:
             newcomer = _Waiter(interval, lambda: None, False)
             return self._left([*self._able(list(self._places)), newcomer])
 
     def _left(self, places: Sequence[_Waiter]) -> float:
-        """Seconds until the turn of the last of them."""
+        """Seconds until the slot is free for the last of these waiters."""
         gap, *others = [each.interval for each in places]
         return max(0.0, self.began + gap - time.monotonic()) + sum(others)
 
     def forget(self, place: _Waiter) -> None:
-        """Take back that a request began with this turn, since nothing of it was sent."""
+        """Restore the time of the last request, since no part of this request was sent."""
         with self._lock:
             if self.began == place.began:
                 self.began = place.last
 
     def leave(self, place: _Waiter) -> None:
-        """Give back a place, or the turn."""
+        """Remove a waiter from the queue, or release its slot, and wake others."""
         with self._lock:
             self._places.pop(place, None)
             if self._holder is place:
@@ -148,7 +152,7 @@ class RequestQueue:
                     each.wake()
 
     def _able(self, places: Iterable[_Waiter]) -> list[_Waiter]:
-        """Those that are not passed over."""
+        """The waiters that are not skipped."""
         held_up = {each.holds_up for each in (*self._places, self._holder) if each is not None}
         return [each for each in places if each.loop is None or (each.loop.is_running() and each.loop not in held_up)]
 
@@ -158,43 +162,44 @@ QUEUE = RequestQueue()
 
 @dataclass(frozen=True)
 class Slot:
-    """What one wrapper wishes of the line: `acquire` (or `aacquire`) is a context around each of its requests.
+    """The rate limiter of one wrapper: `acquire` (or `aacquire`) is a context around each request.
 
-    Whoever asks for a turn inside of a turn, in the same thread or task, waits for himself, for ever: a stream may hold
-    its turn only until it is open, so that a painter can be called while it is read.
+    Nested contexts in one thread or task deadlock. A stream therefore holds its slot only until it is open, so that
+    other requests can be made while the stream is read.
     """
 
     interval: float
-    """Seconds between the beginning of the last answer (of the last request if it got none), whosever it was, and this
-    request. With 0 it stands in no line; others still keep their distance from it."""
+    """Minimum seconds between the start of the last response (or of the last request, if it got no response) and this
+    request. Requests of all wrappers count. With 0 a request skips the queue, but later requests still keep their
+    interval to it."""
     max_wait: float | None
-    """Seconds that it waits at most, for each request; None for as long as it takes."""
+    """Maximum seconds that each request waits; None for no limit."""
     progress: ShowProgress
-    """Who is told of a wait."""
+    """Display of a wait."""
     line: RequestQueue = field(default=QUEUE, repr=False)
 
     def mark_sent(self) -> None:
-        """Count the distance from now: what is sent arrives later, and a new connection takes its time."""
+        """Restart the interval now. A request reaches the host later than it is sent, above all on a new connection."""
         self.line.note()
 
     def is_out_of_reach(self, seconds: float) -> bool:
-        """Whether it would wait for too long, if it came in some seconds and nobody before it."""
+        """Whether a request made after `seconds` would wait longer than `max_wait`, if no other request comes first."""
         return (
             self.max_wait is not None and self.interval > 0 and self.line.wait(self.interval) - seconds > self.max_wait
         )
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """A turn of this thread, which waits for it.
+        """Wait in this thread for the slot, and hold it within the context.
 
         Raises:
-            RateLimitError: If it does not come within `max_wait`; at once, where that can be foreseen.
+            RateLimitError: If the slot is not free within `max_wait`. It is raised immediately if that is foreseeable.
         """
         if not self.interval:
             self.line.note()
             yield
             return
-        woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called while the collector runs
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called during garbage collection
         place = _Waiter(self.interval, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
         try:
             for seconds in self._waits(place):
@@ -209,11 +214,11 @@ class Slot:
             self.line.leave(place)
 
     def aacquire(self) -> AbstractAsyncContextManager[None]:
-        """As `acquire`, of this task."""
+        """Like `acquire`, for the current task."""
         return _AsyncSlot(self)
 
     def _waits(self, place: _Waiter) -> Iterator[float]:
-        """Seconds to sleep, or until woken, again and again until the turn has been taken."""
+        """Yield the seconds to sleep unless woken, repeatedly, until the slot is taken."""
         since = time.monotonic()
         longest = math.inf if self.max_wait is None else self.max_wait
         outlook = self.line.enter(place, longest)
@@ -228,8 +233,8 @@ class Slot:
             if is_long and outlook.before != told:
                 self._tell(outlook, waited, is_first=told < 0)
                 told = outlook.before
-            # Where its time has come and others are still busy, it looks again after another gap: nobody wakes it, if
-            # they are in an event loop that was closed over them.
+            # If the time has come and the slot is still held, the waiter checks again after another interval. A holder
+            # in an event loop that was closed does not wake it.
             yield min(outlook.left or self.interval, longest - waited, math.inf if is_long else SILENT_WAIT - waited)
             outlook = self.line.look(place)
 
@@ -257,7 +262,10 @@ class Slot:
 
 
 class _AsyncSlot:
-    """The turn of a task. No generator: a loop that shuts down would close that before the call that is in it."""
+    """The slot of a task.
+
+    Not an async generator: an event loop that shuts down would close the generator before the request inside it.
+    """
 
     def __init__(self, turn: Slot) -> None:
         self._turn = turn
@@ -287,7 +295,7 @@ class _AsyncSlot:
 
 
 def _set_from_anywhere(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
-    with suppress(RuntimeError):  # closed
+    with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(woken.set)
 
 
@@ -308,7 +316,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _describe_wait(outlook: _Position) -> str:
-    """The wait in words."""
     how_long = f"about {_format_seconds(outlook.left)}" if outlook.left else "until the request under way is done"
     return f"{how_long} ({outlook.before} before it)"
 

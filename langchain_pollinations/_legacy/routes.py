@@ -1,4 +1,4 @@
-"""Which request of a wrapper becomes which request to the legacy hosts."""
+"""Mapping of requests to the unified host to requests to the legacy hosts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ _ROUTES: Sequence[tuple[str, str, Callable[[LegacyHosts, ApiRequest[Any]], ApiRe
 
 
 def translate(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
-    """A call as these hosts understand it.
+    """Translate a request for the legacy hosts.
+
+    Args:
+        hosts: The legacy hosts, with the settings of the wrapper.
+        call: A request to the unified host.
+
+    Returns:
+        The equivalent request to a legacy host.
 
     Raises:
-        UnsupportedRequestError: If they cannot do it; it says where a key is to be had.
-        UnknownModelError: If they do not have the model.
+        UnsupportedRequestError: If the legacy hosts do not support the request. The message names the page for a key.
+        UnknownModelError: If the legacy hosts do not have the model.
     """
     for method, start, translation in _ROUTES:
         if (call.method, call.origin) == (method, None) and call.path.startswith(start):

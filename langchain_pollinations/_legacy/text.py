@@ -13,16 +13,16 @@ from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
-# --- Text: requests ---------------------------------------------------------------------------------------------------
+# --- Requests ---------------------------------------------------------------------------------------------------------
 
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "max_completion_tokens")
 _READ_FIELDS = frozenset({
     *("messages", "model", "seed", "stream", "stream_options", "tools", "tool_choice", "response_format", *_NUMBERS),
     *("reasoning_effort", "stop", "n", "user", "logit_bias", "logprobs", "top_logprobs", "modalities", "private"),
     *("json", "jsonMode", "system"),
-    "parallel_tool_calls",  # not read, but a wish that costs nothing where it is not heard
+    "parallel_tool_calls",  # not read, but harmless if ignored
 })  # fmt: skip
-"""Fields that the text host reads, whatever its route."""
+"""Fields that the text host reads on any of its routes."""
 
 _UNSUPPORTED: Mapping[str, str] = {
     "safe": "The older text host filters nothing",
@@ -30,10 +30,10 @@ _UNSUPPORTED: Mapping[str, str] = {
     "function_call": "The older text host knows tools, not the older functions",
     "audio": "The older text host does not speak",
 }
-"""Fields whose loss nobody would notice in the answer."""
+"""Fields that are rejected, since the response would not show that they were ignored."""
 
 _IDENTIFYING = frozenset({"token", "referrer", "referer", "key", "api_key"})
-"""Those that would tell who asks."""
+"""Fields that would identify the caller."""
 
 PLAIN_ROUTES = PlainRoutes(
     get="/",
@@ -45,11 +45,11 @@ PLAIN_ROUTES = PlainRoutes(
     json_mode="jsonMode",
     always={"private": True},
 )
-"""The plain routes of the text host; `private` keeps an answer out of its public feed."""
+"""The plain routes of the text host. `private` keeps a response out of the public feed."""
 
 
 def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
-    """The request for a chat: by the plain route that was asked for if it can carry it, else by `POST /openai`."""
+    """A chat request: on the plain route `hosts.route` if that can carry the request, otherwise `POST /openai`."""
     body: Json = call.options["json"]
     _check_chat(body)
     if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:

@@ -1,4 +1,4 @@
-"""Tools with which an agent generates images, video, speech and music, and transcribes recordings."""
+"""Tools for agents that generate images, videos, speech and music, and transcribe audio."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ from langchain_pollinations.tools.base import Content, MediaTool, chosen_argumen
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import UNKNOWN
 
-# --- Sound ------------------------------------------------------------------------------------------------------------
+# --- Audio ------------------------------------------------------------------------------------------------------------
 
 
 class SpeechInput(BaseModel):
-    """What a model may choose about speech."""
+    """Arguments that the language model chooses for speech."""
 
     text: str = Field(description="What is to be read aloud, word for word.")
     voice: str | None = Field(
@@ -41,11 +41,13 @@ class SpeechInput(BaseModel):
 
 
 class PollinationsSpeechTool(MediaTool):
-    """Lets an agent speak. Takes the arguments of `PollinationsSpeech` itself, or a ready `speech=`."""
+    """Tool that generates speech.
+
+    Takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `speech=`.
+    """
 
     max_characters: int = Field(default=10_000, ge=1)
-    """Characters that the model may have read aloud in one call. A long text takes several requests, each of which is
-    billed."""
+    """Maximum characters of the text of one call. A long text takes several requests, and each is billed."""
 
     _WRAPPER = "speech"
     _NOUN = "recording"
@@ -58,7 +60,7 @@ class PollinationsSpeechTool(MediaTool):
         __init__ = MediaTool.__init__
 
     speech: PollinationsSpeech
-    """What speaks."""
+    """Wrapper that generates the speech."""
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         text = options.pop("text")
@@ -69,7 +71,7 @@ class PollinationsSpeechTool(MediaTool):
 
 
 class MusicInput(BaseModel):
-    """What a model may choose about music."""
+    """Arguments that the language model chooses for music."""
 
     prompt: str = Field(description="What is to be heard: style, mood, instruments, tempo, or the words of a song.")
     duration: float | None = Field(default=None, gt=0, le=380, description="Seconds. Leave out for the default.")
@@ -77,8 +79,10 @@ class MusicInput(BaseModel):
 
 
 class PollinationsMusicTool(MediaTool):
-    """Lets an agent make music and sound effects. Takes the arguments of `PollinationsMusic` itself, or a ready
-    `music=`."""
+    """Tool that generates music and sound effects.
+
+    Takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `music=`.
+    """
 
     _WRAPPER = "music"
     _NOUN = "music"
@@ -91,22 +95,22 @@ class PollinationsMusicTool(MediaTool):
         __init__ = MediaTool.__init__
 
     music: PollinationsMusic
-    """What makes the music."""
+    """Wrapper that generates the music."""
 
 
 class TranscribeInput(BaseModel):
-    """What a model may choose about a transcript."""
+    """Arguments that the language model chooses for a transcript."""
 
     recording: str = Field(description="Id or address of the recording, as you were told it.")
     language: str | None = Field(default=None, description="Language that is spoken, as two letters, where known.")
 
 
 class PollinationsTranscribeTool(MediaTool):
-    """Lets an agent listen: to what was made before, by its id, and to files below `reference_folder`.
+    """Tool that transcribes earlier media, by id, and files below `reference_folder`.
 
-    Takes the arguments of `PollinationsTranscriber` itself, or a ready `transcriber=`. Addresses of the web are
-    refused: a model's words must not make this machine fetch things. The artifact holds the `Document`'s
-    `page_content` and `metadata`.
+    Takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `transcriber=`. Other URLs are
+    rejected, since a text of a model must not make this machine fetch a URL. The artifact holds the `page_content` and
+    the `metadata` of the `Document`.
     """
 
     _WRAPPER = "transcriber"
@@ -119,9 +123,9 @@ class PollinationsTranscribeTool(MediaTool):
         __init__ = MediaTool.__init__
 
     transcriber: PollinationsTranscriber
-    """What listens."""
+    """Wrapper that transcribes the audio."""
     reference_folder: Path | None = None
-    """Below which recordings may be files. Without it none is read."""
+    """Folder below which recordings may be read from files. Without it no file is read."""
 
     def _run(
         self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
@@ -144,7 +148,7 @@ class PollinationsTranscribeTool(MediaTool):
             return self._result(await self.transcriber.atranscribe(recording, **chosen))
 
     def _recording(self, reference: str) -> RequestFlow[Media]:
-        """The recording that the model named, from the shelf, a file, or the service's own media host."""
+        """The recording that the model named, from the store, a file, or the service's media host."""
         host = self.transcriber._media_host
         named = self._made(reference)
         if isinstance(named, str):
@@ -174,7 +178,7 @@ class PollinationsTranscribeTool(MediaTool):
 
 @contextmanager
 def _explain_missing() -> Iterator[None]:
-    """An id that the media host does not know is for the model to correct."""
+    """Convert an unknown id on the media host to `ToolException`, since the model can correct it."""
     try:
         yield
     except NotFoundError as error:
@@ -182,18 +186,18 @@ def _explain_missing() -> Iterator[None]:
 
 
 MAX_TRANSCRIPT = 100_000
-"""Characters of a transcript that a model reads; the artifact has all of it."""
+"""Maximum characters of a transcript that the language model reads. The artifact has the full transcript."""
 
 _MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
-"""Paths of files on the media host."""
+"""Paths on the media host."""
 
 
 def _check_size(received: int, total: int | None) -> None:
-    """End a download that is larger than a recording may be, before it is in memory."""
+    """Abort a download that exceeds `MAX_RECORDING_BYTES`, before it is in memory."""
     if max(received, total or 0) > MAX_RECORDING_BYTES:
         raise PayloadTooLargeError(f"recording: is larger than {MAX_RECORDING_BYTES:,} bytes", param="recording")
 
 
 def _parse_recording(response: httpx.Response, url: str) -> Media:
-    """A file of the media host. Its type is found from its bytes."""
+    """A file from the media host. Its MIME type is detected from its bytes."""
     return Media(data=response.content, mime_type=sniff(response.content) or UNKNOWN, url=url)

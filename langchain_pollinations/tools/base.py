@@ -1,4 +1,4 @@
-"""What the tools share."""
+"""Base class of the tools."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ Content = str | list[dict[str, Any]]
 
 
 def _validation_message(error: ValidationError) -> str:
-    """Pydantic's findings about arguments that the model wrote."""
+    """The message about invalid arguments, for the language model that wrote them."""
     return safe_text(format_validation_error(error))
 
 
 class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
-    """What the tools share.
+    """Base class of the tools that generate or read media.
 
-    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The model reads a
-    sentence with an id and a public address; the `Media` travels as the artifact of the `ToolMessage` and comes back
-    with `Media.from_artifact(message.artifact)`. With `output_folder` the media goes to a file there, under a name that
-    the package chooses, and the artifact holds its path instead of its bytes.
+    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The language model reads
+    a sentence with an id and a public URL. The `Media` is in the artifact of the `ToolMessage`; use
+    `Media.from_artifact(message.artifact)`. With `output_folder`, the media is saved to a file in that folder under a
+    name that the package chooses, and the artifact holds the path instead of the bytes.
 
-    Errors that the model can correct become `ToolException`: those about an argument that it chose
-    (`InvalidRequestError.param`), and refusals of its prompt. Others are raised. Options of the developer that the
-    service's model is known not to take are refused at construction.
+    Errors caused by the language model become `ToolException`: errors about an argument that it chose
+    (`InvalidRequestError.param`), and refusals of its prompt. Other errors are raised. Options of the developer that
+    the media model is known not to accept raise an error at construction.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"shelf"})
     _WRAPPER: ClassVar[str]
-    """The field that holds the wrapper."""
+    """Name of the field that holds the wrapper."""
     _VERB: ClassVar[str] = "generate"
-    """What is asked of it."""
+    """Name of the wrapper's method that the tool calls."""
     _NOUN: ClassVar[str]
 
     description: str = ""
@@ -63,26 +63,26 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     handle_validation_error: Any = _validation_message
 
     shelf: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
-    """Where a tool finds what it made, by its id. Tools that are made with `shelf=other_tool.shelf` share that of the
-    other, and so find what it made, too."""
+    """Store in which a tool finds earlier media by id. Tools that are created with `shelf=other_tool.shelf` share one
+    store, so each finds the media of the other."""
 
     if TYPE_CHECKING:
-        # For those who read types, who would else see fields only: each tool takes the arguments of its wrapper, too.
+        # For type checkers, which would otherwise see only the fields: a tool also takes the arguments of its wrapper.
         def __init__(self, **options: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod
     def _build_wrapper(cls, values: Any) -> Any:
-        """Arguments of the wrapper that are given to the tool make the wrapper."""
+        """Create the wrapper from the arguments that are not fields of the tool."""
         if not isinstance(values, dict):
             return values
-        # What a tool answers with is settled; `response_format` is that of the wrapper, such as "wav".
+        # The response format of a tool is fixed; `response_format` is an option of the wrapper, such as "wav".
         fields = cls.model_fields.keys() - {"response_format"}
         own = {name: value for name, value in values.items() if name in fields}
         theirs = {name: value for name, value in values.items() if name not in fields}
         wrapper: Any = cls.model_fields[cls._WRAPPER].annotation
         if cls._WRAPPER in own and not isinstance(own[cls._WRAPPER], wrapper):
-            theirs[cls._WRAPPER] = own.pop(cls._WRAPPER)  # an option of the same name: reference pictures are `image`
+            theirs[cls._WRAPPER] = own.pop(cls._WRAPPER)  # an option of the same name: `image` is reference images too
         if cls._WRAPPER not in own:
             own[cls._WRAPPER] = wrapper(**theirs)
         elif theirs:
@@ -101,7 +101,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return found
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without the function that is the default, which is private."""
+        """The state without the default `handle_validation_error`, which is a private function."""
         state = super().__getstate__()
         if self.handle_validation_error is not _validation_message:
             return state
@@ -109,7 +109,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return {**state, "__dict__": fields}
 
     def _check_options(self) -> None:
-        """Refuse options of the developer that the model of the service is known not to take."""
+        """Raise if the media model is known not to accept an option of the developer."""
         getattr(self, self._WRAPPER)._check_constructor()
 
     def _run(
@@ -128,16 +128,16 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         with self._telling(options):
             given, chosen = self._request(chosen_arguments(options))
             made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
-        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, made)  # a film may be long
+        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, made)  # slow for a large video
         return result
 
     def _named(self, words: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
-        """The arguments by name: of a tool that is asked with words alone, they are the first."""
+        """The arguments by name. Positional arguments are assigned in the order of the schema."""
         schema: Any = self.args_schema
         return {**dict(zip(schema.model_fields, words, strict=False)), **options}
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and named arguments for the wrapper, from what the model chose."""
+        """Positional and named arguments for the wrapper, from the arguments that the model chose."""
         return (options.pop("prompt"),), options
 
     def _result(self, made: Any) -> tuple[Content, dict[str, Any]]:
@@ -153,13 +153,13 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return f"{text}: {made.url}" if is_shown else f"{text}. It has no public address."
 
     def _secret(self) -> str:
-        """The key, which no message may hold."""
+        """The API key, which no message may contain."""
         key = getattr(self, self._WRAPPER).api_key
         return (key and key.get_secret_value()) or "\0"
 
     @contextmanager
     def _telling(self, options: Mapping[str, Any]) -> Iterator[None]:
-        """Turn errors that the model can correct into a `ToolException`; raise those of the developer."""
+        """Convert errors that the model can correct to `ToolException`. Configuration errors are raised."""
         try:
             yield
         except InvalidRequestError as error:
@@ -171,15 +171,19 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         if isinstance(error, _MODEL_ERRORS):
             return True
         names = _ARGUMENT_NAMES.get(error.param or "", (error.param,))
-        if not chosen.keys().isdisjoint((*names, "model")):  # of a model that it chose, every option may be wrong
+        if not chosen.keys().isdisjoint((*names, "model")):  # any option may be invalid for a model that it chose
             return True
         options = type(getattr(self, self._WRAPPER)).model_fields
         is_known = error.param in _ARGUMENT_NAMES or error.param in options
         return not is_known and not isinstance(error, UnsupportedRequestError)
 
     def _made(self, reference: str) -> Media | str:
-        """What a model names by its id or address: a media of the shelf, else words for the wrapper to read. An id
-        that the shelf has forgotten is still one of the media host."""
+        """Resolve an id or a URL from the language model.
+
+        Returns:
+            The media from the store, or a text that the wrapper resolves. The URL on the media host is returned for an
+            id that is no longer in the store.
+        """
         wrapper: ServiceConfig = getattr(self, self._WRAPPER)
         found = self.shelf.find(reference)
         if found is not None:
@@ -190,14 +194,14 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
 
 def _public_url(lost: Media) -> str:
-    """The address of a media whose file is gone."""
+    """The URL of a media whose file has been deleted."""
     if lost.url is None:
         raise InvalidRequestError("what was kept under this id has been deleted since, and has no public address")
     return lost.url
 
 
 _MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
-"""Errors about what the model wrote or referred to, whatever their `param`."""
+"""Errors about texts or references of the language model, regardless of their `param`."""
 
 _ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "image": ("images", "first_frame", "last_frame"),
@@ -207,12 +211,12 @@ _ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "aspectRatio": ("aspect_ratio",),
     "seconds": ("duration",),
 }
-"""Arguments of tools that an error may be about, by the name that the wrapper or the service has for them."""
+"""Arguments of the tools, by the parameter name in errors of the wrapper or the service."""
 
 _SHOWN_URL = re.compile(r"https?://[!-;=?-~]{1,2000}")
-"""Addresses that are shown to a model: ASCII without spaces, `<` and `>`."""
+"""URLs that a language model may see: ASCII without spaces, `<` and `>`."""
 
 
 def chosen_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the model left out must not overrule what the developer set."""
+    """The arguments that are not None. Omitted arguments must not override options of the developer."""
     return {name: value for name, value in options.items() if value is not None}

@@ -14,11 +14,11 @@ from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.base import Content, MediaTool
 
-# --- Pictures ---------------------------------------------------------------------------------------------------------
+# --- Images -----------------------------------------------------------------------------------------------------------
 
 
 class ImageInput(BaseModel):
-    """What a model may choose about a picture."""
+    """Arguments that the language model chooses for an image."""
 
     prompt: str = Field(description="What is to be seen, in English and in detail: subject, setting, light, style.")
     width: int | None = Field(default=None, ge=16, le=4096, description="Width in pixels. Leave out for the default.")
@@ -32,25 +32,28 @@ class ImageInput(BaseModel):
 
 
 _VIEWABLE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
-"""What models look at. Anything else, such as an SVG, would end this conversation: each later request holds it too."""
+"""Image types that models can read.
+
+An unsupported type, such as SVG, would make every later request of the conversation fail, since each contains it.
+"""
 
 
 MAX_SHOWN_BYTES = 2 * 1024 * 1024
-"""Bytes of a picture that is put before a model."""
+"""Maximum size of an image that is shown to a model, in bytes."""
 
 
 class ImageTool(MediaTool):
-    """What drawing and editing share."""
+    """Base class of the image tools."""
 
     _WRAPPER = "image"
     _NOUN = "picture"
 
     image: PollinationsImage
-    """What draws the pictures."""
+    """Wrapper that generates the images."""
 
     show: bool = False
-    """Put the picture itself before the model, for models that can see. A picture of more than 2 MiB is not shown: each
-    later request of the conversation holds it, and the service takes about 20 MiB."""
+    """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown,
+    since each later request of the conversation contains it and the service accepts about 20 MiB per request."""
 
     def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
         text = self._sentence(made)
@@ -62,12 +65,12 @@ class ImageTool(MediaTool):
 
 
 class PollinationsImageTool(ImageTool):
-    """Lets an agent draw.
+    """Tool that generates images.
 
         >>> from langchain.agents import create_agent  # doctest: +SKIP
         >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
 
-    Takes the arguments of `PollinationsImage` itself (`model`, `width`, `api_key`, ...), or a ready `image=`.
+    Takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as `image=`.
     """
 
     name: str = "generate_image"
@@ -78,10 +81,10 @@ class PollinationsImageTool(ImageTool):
     args_schema: type[BaseModel] = ImageInput
 
     models: list[str] | None = None
-    """Image models from which the model may choose; without them it has no say."""
+    """Image models that the language model may choose from. By default, it has no choice."""
 
     if TYPE_CHECKING:
-        # The arguments of most use by name.
+        # The most common arguments by name.
         def __init__(
             self,
             *,
@@ -102,14 +105,14 @@ class PollinationsImageTool(ImageTool):
         return self
 
     def _offer_models(self) -> None:
-        """Give the input schema a `model` to choose, among those that the developer named."""
+        """Add the field `model` to the input schema, with the models that the developer allowed."""
         if self.models and self.args_schema is ImageInput:
             choice: Any = Literal[tuple(self.models)]
             chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without the schema that `models` made: its class stands in no module."""
+        """The state without the generated schema of `models`: its class cannot be imported from a module."""
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "args_schema": ImageInput}} if self.models else state
 
@@ -119,7 +122,7 @@ class PollinationsImageTool(ImageTool):
 
 
 class EditImageInput(BaseModel):
-    """What a model may choose about a change."""
+    """Arguments that the language model chooses for an edit."""
 
     prompt: str = Field(description="What is to change in the picture, and what is to stay.")
     images: list[str] = Field(
@@ -134,20 +137,20 @@ class EditImageInput(BaseModel):
         found = unpacked(value)  # some models write a list as JSON in a string
         listed = found if isinstance(found, list) else [value] if isinstance(value, str) else value
         if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
-            listed = list(dict.fromkeys(listed))  # each once, however often the model named it
+            listed = list(dict.fromkeys(listed))  # without duplicates
         if isinstance(listed, list) and len(listed) > MAX_REFERENCES:
             raise ValueError(f"at most {MAX_REFERENCES} pictures, not {len(listed)}")
         return listed
 
 
 class PollinationsEditImageTool(ImageTool):
-    """Lets an agent change a picture: one that it drew before, by its id, or one of the web.
+    """Tool that edits images: earlier images, by id, or images on the web, by URL.
 
         >>> draw = PollinationsImageTool()
         >>> edit = PollinationsEditImageTool(model="klein", shelf=draw.shelf)
 
-    The tools of a `PollinationsToolkit` share one by themselves. Takes the arguments of `PollinationsImage` itself, or
-    a ready `image=`. Files are read only below `reference_folder`, if one is named.
+    The tools of a `PollinationsToolkit` share one store by default. Takes the arguments of `PollinationsImage`, or a
+    `PollinationsImage` as `image=`. Files are read only below `reference_folder`, if it is set.
     """
 
     _VERB = "edit"

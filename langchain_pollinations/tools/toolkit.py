@@ -1,4 +1,4 @@
-"""All tools over one connection."""
+"""A toolkit with all tools, which share one connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from langchain_pollinations.tools.base import MediaTool
 from langchain_pollinations.tools.images import ImageTool, PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
 
-# --- The toolkit ------------------------------------------------------------------------------------------------------
+# --- Toolkit ----------------------------------------------------------------------------------------------------------
 
 ToolName = Literal["image", "edit_image", "video", "speech", "music", "transcribe"]
 
@@ -33,8 +33,9 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 
 
 class PollinationsToolkit(ServiceConfig, BaseToolkit):
-    """The tools, over one connection, and with one memory for what they make. Agents of several users need a toolkit
-    each: who knows the id of a medium can use it.
+    """Toolkit whose tools share one connection and one media store.
+
+    Create a separate toolkit for each user, since an agent needs only the id to use media in the store.
 
     >>> toolkit = PollinationsToolkit(
     ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
@@ -48,11 +49,11 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
     _OLDER: ClassVar[bool] = True
 
     include: list[ToolName] | None = None
-    """Which tools. Without it all six; without a key only `image`, which works without one, with a warning."""
+    """Tools to include. By default, all six. Without a key only `image` is included, with a warning."""
     show: bool = False
-    """Put pictures before the model, for models that can see."""
+    """Show images to the language model, for models with image input."""
     options: Mapping[ToolName, Mapping[str, Any]] = Field(default_factory=dict)
-    """Arguments of single tools, such as `{"image": {"model": "zimage"}}`."""
+    """Arguments for individual tools, such as `{"image": {"model": "zimage"}}`."""
 
     _shelf: MediaStore = PrivateAttr(default_factory=MediaStore)
     _uploaded: UploadCache = PrivateAttr(default_factory=UploadCache)
@@ -60,7 +61,7 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
     @field_validator("options")
     @classmethod
     def _without_secrets(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
-        """What stands here is shown and pickled as it is."""
+        """Raise if `options` contain secrets, since they are shown and pickled in plain text."""
         names = {name for options in value.values() for name in options}
         if secret := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
             raise ValueError(f"{', '.join(secret)}: give it to the toolkit itself, whose connection all tools share")
@@ -102,8 +103,11 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
         return tool
 
     def _connected(self) -> dict[str, Any]:
-        """The connection fields that were set, since each wrapper has a patience of its own, and those that were found
-        in the environment, which may be another one by now."""
+        """The connection fields that every tool receives.
+
+        These are the fields that were set, since the default timeouts differ between wrappers, and the fields from the
+        environment, which may have changed since.
+        """
         shared = self.model_fields_set | _ENVIRONMENT_FIELDS
         return {name: getattr(self, name) for name in ServiceConfig.model_fields if name in shared}
 

@@ -10,11 +10,11 @@ from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.tools.base import MediaTool
 from langchain_pollinations.video import PollinationsVideo
 
-# --- Film -------------------------------------------------------------------------------------------------------------
+# --- Videos -----------------------------------------------------------------------------------------------------------
 
 
 class VideoInput(BaseModel):
-    """What a model may choose about a film."""
+    """Arguments that the language model chooses for a video."""
 
     prompt: str = Field(description="What happens in the film, in English: subject, movement, camera, light.")
     duration: int | None = Field(default=None, ge=1, le=120, description="Seconds. Leave out for the default.")
@@ -29,9 +29,9 @@ class VideoInput(BaseModel):
 
 
 class PollinationsVideoTool(MediaTool):
-    """Lets an agent make short films, from words and from pictures that it drew before.
+    """Tool that generates short videos from a prompt and from earlier images.
 
-    Takes the arguments of `PollinationsVideo` itself (`model`, `output_folder`, ...), or a ready `video=`.
+    Takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as `video=`.
     """
 
     _WRAPPER = "video"
@@ -48,7 +48,7 @@ class PollinationsVideoTool(MediaTool):
         __init__ = MediaTool.__init__
 
     video: PollinationsVideo
-    """What makes the films."""
+    """Wrapper that generates the videos."""
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         for frame in {"first_frame", "last_frame"} & options.keys():
