@@ -1,4 +1,4 @@
-"""The fields that every wrapper shares: which service, with which key, how patiently."""
+"""The connection fields that all wrappers share: host, key, time limits and retries."""
 
 from __future__ import annotations
 
@@ -54,111 +54,112 @@ MEDIA_HOST = "https://media.pollinations.ai"
 KEY_VARIABLE = "POLLINATIONS_API_KEY"
 
 _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
-"""Whether an object is built only to validate an assignment: its own validators may assign without a check."""
+"""True while an object is built only to validate an assignment. Its validators may then assign without a check."""
 
 
 class ServiceConfig(HiddenInput, PublicPickle):
-    """Mixin with the connection fields; `_client` is what wrappers send their calls with."""
+    """Mixin with the connection fields. Wrappers send their requests with `_client`."""
 
     model_config = ConfigDict(
         arbitrary_types_allowed=True,
         protected_namespaces=(),
-        # A key given in the wrong place must not come back in the text of an error.
+        # A key passed to the wrong argument must not appear in the text of an error.
         hide_input_in_errors=True,
     )
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {"pollinations_api_key": "api_key", "request_timeout": "timeout"}
-    """Other names that LangChain's users know a field by."""
+    """Names of fields in other LangChain integrations, and the fields that they set."""
 
     _KEY_REQUIRED: ClassVar[bool] = True
-    """Whether a call without a key is refused before it is sent. The service's lists need none."""
+    """Whether a call without a key raises an error before it is sent. The model lists of the service need no key."""
 
     _OLDER: ClassVar[bool] = False
-    """Whether the older hosts, which need no key, do the like."""
+    """Whether the legacy hosts, which need no key, support this kind of request."""
 
-    # Left out of `model_dump`, since LangGraph's checkpoints hold what that gives, secrets in plain text.
+    # Excluded from `model_dump`: LangGraph's checkpoints store its result, with secrets in plain text.
     api_key: SecretStr | None = Field(
         default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
     )
-    """Key of the service. None, the default, takes `POLLINATIONS_API_KEY` from the environment; where that is set but
-    empty, a call is an error. It is sent only in the `Authorization` header, and is in no pickle and no dump.
+    """API key. None, the default, reads `POLLINATIONS_API_KEY` from the environment; if the variable is set but empty,
+    calls raise an error. The key is sent only in the `Authorization` header. Pickles and dumps do not contain it.
     `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
-    """Which generation of the service: `gen` is gen.pollinations.ai, `legacy` the older hosts, text.pollinations.ai and
-    image.pollinations.ai, which need no key. `auto` is `gen` where there is a key (or a `base_url` of yours), else
-    `legacy`, with a warning. A failure never changes the host."""
+    """Generation of the service. `gen` is gen.pollinations.ai. `legacy` is the legacy hosts, text.pollinations.ai and
+    image.pollinations.ai, which need no key. `auto` is `gen` if there is a key or a custom `base_url`, else `legacy`
+    with a warning. A failed request is never sent to the other generation."""
 
     base_url: str | None = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN_HOST)() or GEN_HOST, validate_default=True
     )
-    """Origin of the service, with or without a trailing slash or `/v1`. None, the default, takes
-    `POLLINATIONS_BASE_URL` from the environment, else gen.pollinations.ai."""
+    """Origin of the service, with or without a trailing slash or `/v1`. None, the default, reads
+    `POLLINATIONS_BASE_URL` from the environment, else it is gen.pollinations.ai."""
 
     media_url: str | None = None
-    """Address of the service's media host, which takes files and keeps results; by default media.pollinations.ai, and
-    `{base_url}/media` where `base_url` is not the service's own."""
+    """URL of the media host, which accepts uploads and stores results. The default is media.pollinations.ai, or
+    `{base_url}/media` if `base_url` is custom."""
 
     legacy_text_url: str = Field(
         default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=TEXT_HOST)() or TEXT_HOST,
         validate_default=True,
     )
-    """Origin of the older text host; `POLLINATIONS_LEGACY_TEXT_URL` in the environment where it is not given."""
+    """Origin of the legacy text host. None reads `POLLINATIONS_LEGACY_TEXT_URL` from the environment."""
 
     legacy_image_url: str = Field(
         default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=IMAGE_HOST)() or IMAGE_HOST,
         validate_default=True,
     )
-    """Origin of the older image host; `POLLINATIONS_LEGACY_IMAGE_URL` in the environment where it is not given."""
+    """Origin of the legacy image host. None reads `POLLINATIONS_LEGACY_IMAGE_URL` from the environment."""
 
     legacy_interval: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
-    """Seconds between two requests to the older hosts, which take one in 30 s from an address, one after the other. All
-    models and tools of the process wait in one line, first come, first served; 0 does not wait. Until then `batch` asks
-    one after another."""
+    """Seconds between two requests to the legacy hosts, which accept one request at a time, and one per 30 s and IP
+    address. All models and tools of the process share one first-come, first-served queue; 0 disables the wait. Unless
+    it is 0, `batch` on the legacy hosts runs its inputs one after another."""
 
     legacy_max_wait: float | None = Field(default=None, ge=0)
-    """Seconds that a call may wait in that line before each of its attempts. Where it would be longer, it is a
-    `RateLimitError` at once; where a repeat would wait longer, the error that it should mend. None waits as long as it
-    takes."""
+    """Seconds that each attempt of a call may wait in the queue of the legacy hosts. If the first attempt would wait
+    longer, the call raises a `RateLimitError` at once. If a retry would wait longer, the call raises the error of the
+    last attempt. None is no limit."""
 
     progress: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """What is seen of a wait: a note in a terminal or a notebook (None), a note in any case (True), nothing (False), or
-    a function, not an async one, that is called with a `Progress`."""
+    """How progress is shown. None shows it in a terminal or a notebook only, True always, False never. A function,
+    which must not be async, is called with a `Progress`."""
 
     timeout: Timeout | None = 300.0
-    """Seconds that the service may stay silent before or within a response; connecting may take 10 of them. A tuple is
-    (connect, read) or (connect, read, write, pool). None is the default; `httpx.Timeout(None)` waits for ever. A
-    request waits for a free connection of the pool without a limit, unless four limits are given.
+    """Seconds that the service may send nothing, before or within a response. Connecting may take at most 10 of them. A
+    tuple is (connect, read) or (connect, read, write, pool). None is the default; `httpx.Timeout(None)` is no limit.
+    Waiting for a free connection of the pool has no limit unless all four limits are given.
 
-    The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524; the generation goes on, and
-    a retry joins it. So a longer limit gains nothing for one request: for long generations, raise `max_retries`."""
+    The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524. The generation continues,
+    and a retry joins it. A longer timeout therefore does not help; for long generations, raise `max_retries`."""
 
     total_timeout: float | None = Field(default=None, gt=0)
-    """Seconds that a call may take in all: the queue of the legacy hosts, retries, headers and body. `timeout` bounds
-    only the silence of the service, so a server that sends a byte now and then could hold a call without end. A call
-    that takes longer raises a `RequestTimeoutError`. For a stream, the time that the caller takes between two chunks
-    counts too. None is no limit."""
+    """Seconds that a call may take in total: the queue of the legacy hosts, retries, headers and body. A call that
+    takes longer raises a `RequestTimeoutError`. `timeout` limits only how long the service may send nothing, so a
+    server that sends single bytes could prolong a call without end. For a stream, the time that the caller spends
+    between two chunks counts too. None is no limit."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
-    """Bytes that a response may have after decoding. A larger one is an `InvalidResponseError`. None is 512 MiB for
-    bodies in memory, streams included, and 8 GiB for bodies saved to a file while they arrive."""
+    """Maximum size of a response in bytes, after decoding. A larger response raises an `InvalidResponseError`. None is
+    512 MiB for bodies in memory and streams, and 8 GiB for bodies that are written to a file while they arrive."""
 
     max_retries: int | None = Field(default=2, ge=0)
-    """Retries after the first attempt; 0 turns them off, None is the default. A stream that has begun is never begun
-    again."""
+    """Maximum number of retries after the first attempt. 0 disables retries; None is the default. A stream that has
+    begun is never retried."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    """Headers for every request; they take precedence over those of this package. The legacy hosts get none of them.
-    A pickle leaves out `Authorization`."""
+    """Headers of every request. They override the headers of this package and are not sent to the legacy hosts. Pickles
+    do not contain `Authorization`."""
 
     http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
-    """Your own `httpx.Client` or `httpx2.Client`. It is never closed by this package."""
+    """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it."""
 
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
-    """Your own `httpx.AsyncClient` or `httpx2.AsyncClient`. It is never closed by this package."""
+    """An `httpx.AsyncClient` or `httpx2.AsyncClient` to send requests with. The package never closes it."""
 
     async_transport: Transport = "httpx"
-    """What carries async calls. `aiohttp` needs the extra of that name and is faster with hundreds of calls at once."""
+    """HTTP library for async calls. `aiohttp` needs the extra `langchain-pollinations-ai[aiohttp]` and is faster for
+    hundreds of calls at once."""
 
     _pool: ConnectionPool = PrivateAttr(default_factory=ConnectionPool)
     _warned: bool = PrivateAttr(default=False)
@@ -166,7 +167,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     if not TYPE_CHECKING:  # type checkers see the fields
 
         def __init__(self, *args: Any, **fields: Any) -> None:
-            if args:  # the value is not shown: it may be a key
+            if args:  # the message does not show the value, which may be a key
                 name = type(self).__name__
                 example = "model" if "model" in type(self).model_fields else "api_key"
                 raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
@@ -258,7 +259,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _is_official(self) -> bool:
-        """Whether `base_url` is the service itself: an address is stored in the one form that `GEN_HOST` has, too."""
+        """Whether `base_url` is the service itself. `base_url` and `GEN_HOST` have the same normal form."""
         return self._service_url == GEN_HOST
 
     @property
@@ -267,7 +268,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _is_older(self) -> bool:
-        """Whether calls go to the legacy hosts. With another `base_url` calls go there, with a key or without."""
+        """Whether calls go to the legacy hosts. `auto` with a custom `base_url` never uses them, even without a key."""
         if self.api != "auto":
             return self.api == "legacy"
         needs_key = self._OLDER and self._KEY_REQUIRED and self._is_official
@@ -278,23 +279,23 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return self._is_older and self.legacy_interval > 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assignment is validated as construction is; LangChain's own fields are LangChain's to validate."""
+        """Validate the assignment as the constructor would. Fields that LangChain defines are left to LangChain."""
         if not name.startswith("_") and not _BUILDING.get() and name in _own_fields(type(self)):
             value = self._validated({name: value})[name]
         super().__setattr__(name, value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy. The values of `update` are validated as those of the constructor are."""
-        # pydantic's own deep copy with changes would copy the clients, which `__deepcopy__` shares.
+        """Return a copy. The values of `update` are validated as in the constructor."""
+        # pydantic's deep copy with `update` would copy the clients, which `__deepcopy__` shares.
         original = self.__deepcopy__() if deep else self
         return super(ServiceConfig, original).model_copy(update=self._validated(update) if update else None)
 
     def _validated(self, update: Mapping[str, Any]) -> dict[str, Any]:
-        """Changed fields as the constructor would keep them, beside those that stay.
+        """Return the changed fields as the constructor would store them, validated together with the other fields.
 
         Raises:
-            InvalidRequestError: If there is no such field.
-            pydantic.ValidationError: If a value is wrong, alone or beside the other fields.
+            InvalidRequestError: If a field does not exist.
+            pydantic.ValidationError: If a value is invalid, alone or in combination with the other fields.
         """
         changed = {self._SYNONYMS.get(name, name): value for name, value in update.items()}
         if unknown := sorted(changed.keys() - type(self).model_fields.keys()):
@@ -317,8 +318,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return self._client_with(RequestSettings())
 
     def _client_with(self, settings: RequestSettings) -> Client:
-        """The client of one call. It is built for each call, so that a changed field takes effect at once; the
-        connection pool is shared."""
+        """Return the client for one call. Each call builds a new client, so that a changed field takes effect at once.
+        All clients share the connection pool."""
         timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
         client = Client(
             base_url=self._service_url,
@@ -336,7 +337,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return self._for_older(client) if self._is_older else client
 
     def _for_older(self, client: Client) -> Client:
-        """The client with nothing that tells who asks; at none of the hosts it is at home."""
+        """Return the client without credentials, identifying headers and base URL."""
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY_WARNING)
@@ -349,8 +350,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return LegacyHosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:
-        """Seconds between two events of a stream. A shorter `timeout` bounds them too, unless the caller says how long
-        a stream may be silent."""
+        """Return the maximum seconds between two events of a stream. A shorter `timeout` limits them too, unless the
+        caller set `stream_chunk_timeout`."""
         limit: float | None = getattr(self, "stream_chunk_timeout", None) or None
         if limit is None or read is None or "stream_chunk_timeout" in self.model_fields_set:
             return limit
@@ -374,14 +375,14 @@ class ServiceConfig(HiddenInput, PublicPickle):
             raise AuthenticationError(f"No key: {self._missing_key()}", fix_url=KEYS_PAGE)
         is_wrong = not (key.isascii() and key.isprintable()) or " " in key
         if is_wrong:
-            del key  # traces may show the variables of this frame
+            del key  # tracebacks may show the local variables of this frame
             raise AuthenticationError(
                 "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
             )
         return key
 
     def _missing_key(self) -> str:
-        """Why there is no key, and what to do about it."""
+        """Return why there is no key, and how to set one."""
         if self.api_key is not None:
             is_variable = KEY_VARIABLE in os.environ and not os.environ[KEY_VARIABLE].strip()
             why = f"{KEY_VARIABLE} is set but empty" if is_variable else "api_key is given but empty"
@@ -395,14 +396,14 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return f"{says}; the legacy hosts {SCOPE}"
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A copy with connections of its own; clients of yours are shared, since they cannot be copied."""
+        """Return a copy with new connections. The user's clients are shared, because they cannot be copied."""
         memo = {} if memo is None else memo
         memo.update({id(client): client for client in (self.http_client, self.http_async_client)})
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Everything but the key, which is not written down: whoever unpickles takes it from the environment. Neither
-        is a function that is told of progress, which belongs to this process."""
+        """Return the state without the key and other credentials. An unpickled object reads its key from the
+        environment. A progress function is left out too, because it belongs to this process."""
         state = super().__getstate__()
         progress: dict[str, Any] = {"progress": None} if callable(self.progress) else {}
         progress["default_headers"] = without_credentials(self.default_headers)
@@ -412,7 +413,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return {**state, "__dict__": fields, "__pydantic_fields_set__": fields_set}
 
     def _settled(self) -> dict[str, str]:
-        """The host, where it hangs on a key that is not written down: a reader without one must not ask another."""
+        """Return `{"api": "gen"}` if `auto` may depend on the key. The key is not written, and a reader without one
+        must not use the legacy hosts instead."""
         hangs = self.api == "auto" and self._OLDER and self._is_official and not self._is_older
         return {"api": "gen"} if hangs else {}
 
@@ -438,11 +440,11 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return {"api_key": "POLLINATIONS_API_KEY"}
 
     def close(self) -> None:
-        """Close our connections of threads; the object stays usable and opens new ones when needed."""
+        """Close the connections of sync calls. The object stays usable and opens new connections when needed."""
         self._pool.close()
 
     async def aclose(self) -> None:
-        """Close our connections of this event loop and of threads."""
+        """Close the connections of sync calls and those of the running event loop."""
         await self._pool.aclose()
 
     def __enter__(self) -> Self:
@@ -468,7 +470,7 @@ _NO_KEY_WARNING = (
 
 
 def _own_fields(kind: type[BaseModel]) -> set[str]:
-    """The fields of a wrapper, without those that it has from LangChain or from a derived class."""
+    """Return the fields of a wrapper, without those defined by LangChain or by a derived class."""
     own = own_class(kind)
     foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
     theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}

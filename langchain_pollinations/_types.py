@@ -1,11 +1,11 @@
-"""Types and names that all modules share."""
+"""Types and names shared by all modules."""
 
 from __future__ import annotations
 
 from typing import Any
 
 PROVIDER = "pollinations"
-"""The name of the service in LangChain: `model_provider` of messages, the prefix of model names."""
+"""The name of the service in LangChain: the `model_provider` of messages, and the prefix of model names."""
 
 Json = dict[str, Any]
 """A JSON object."""

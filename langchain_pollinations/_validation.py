@@ -1,4 +1,4 @@
-"""Options and arguments: merging, checks, hints."""
+"""Merges and checks options and arguments, and suggests names for unknown ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 
 class CallOptions(BaseModel):
-    """Base of the options of one call, with the settings of its requests."""
+    """Base class of the options of one call. `_settings` holds the settings of its requests."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
@@ -37,19 +37,19 @@ SAFE_WORDS = ("privacy", "secrets", "sexual", "violence", "shield", "true", "nsf
 
 
 def resolve_seed(seed: int | None) -> int | None:
-    """The seed to send: -1 means a random one to us, while the service takes it for one fixed seed."""
+    """Return the seed to send. For -1 it is a random seed, because the service treats -1 as one fixed seed."""
     return secrets.randbelow(MAX_SEED + 1) if seed == -1 else seed
 
 
 def check_safe(safe: str) -> None:
-    """Raise a `ValueError` for a word that the service's filter does not know."""
+    """Raise a `ValueError` if `safe` has a word that the safety filter of the service does not know."""
     unknown = [word for word in safe.lower().split(",") if word.strip() not in ("", *SAFE_WORDS)]
     if unknown:
         raise ValueError(f"safe: unknown {', '.join(map(repr, unknown))}; a comma list of {', '.join(SAFE_WORDS)}")
 
 
 def check_whole(text: str, name: str) -> None:
-    """Raise an `InvalidRequestError` for a text that cannot be written in UTF-8."""
+    """Raise an `InvalidRequestError` if a text cannot be encoded as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -96,11 +96,11 @@ _NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
     ("prefer_plain", "route", "give route='post'"),
     ("max_tokens_to_sample", "max_tokens", "give max_tokens"),
 )
-"""Names of arguments in other clients, a field of the wrappers that they mean something for, and what to do there."""
+"""Argument names of other clients: the name, a field of the wrappers to which the advice applies, and the advice."""
 
 
 def suggest_name(name: str, known: Mapping[str, Any]) -> str:
-    """Sentence about an unknown argument, with what was probably meant."""
+    """Return a message about an unknown argument, with a suggestion if there is one."""
     advice = (advice for other, field, advice in _NAMES_ELSEWHERE if other == name and field in known)
     if found := next(advice, None):
         return f"unknown argument {name!r}: {found}"
@@ -109,7 +109,7 @@ def suggest_name(name: str, known: Mapping[str, Any]) -> str:
 
 
 def named_overrides(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorator of a method: a call with too many positional arguments is a `TypeError` that says what is right."""
+    """Decorate a method so that too many positional arguments raise a `TypeError` with `advice`."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         places = [p.name for p in signature(method).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -138,16 +138,18 @@ SAVE_BY_NAME = "to write the result to a file, use its save(path)"
 
 
 def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:
-    """The options of one call, `timeout` and `extra_headers` included. Precedence: argument of the call, constructor.
+    """Return the options of one call, including `timeout` and `extra_headers`.
+
+    Arguments of the call take precedence over those of the constructor.
 
     Args:
-        kind: What can be said in the constructor and in each call.
-        wrapper: Whose fields hold what was said in the constructor.
-        overrides: What was said in the call.
-        synonyms: Other names of options.
+        kind: The class of the options, which the constructor and each call accept.
+        wrapper: The object whose fields hold the arguments of the constructor.
+        overrides: The arguments of the call.
+        synonyms: Other names of options, mapped to the option names.
 
     Raises:
-        InvalidRequestError: If an option is unknown or wrong.
+        InvalidRequestError: If an option is unknown or invalid.
     """
     fields = kind.model_fields
     own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
@@ -178,16 +180,16 @@ _HOST = re.compile(
 
 
 def check_no_secret(names: Iterable[str]) -> None:
-    """Raise a `ValueError` for an unknown name that may hold a secret: unknown fields of a chat go out with the
-    request, which the service stores and passes on to providers."""
+    """Raise a `ValueError` if an unknown name may hold a secret. Unknown fields of a chat are sent with the request,
+    which the service stores and forwards to providers."""
     for name in sorted(names):
         if _SECRET.search(name):
             raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
 
 
 def check_no_host(names: Iterable[str]) -> None:
-    """Raise a `ValueError` for an unknown name that may hold an address: the request would go to another host than the
-    caller thinks."""
+    """Raise a `ValueError` if an unknown name may hold the address of a host. The request would otherwise go to a
+    different host than the caller expects."""
     for name in sorted(names):
         if _HOST.search(name):
             raise ValueError(
@@ -197,10 +199,10 @@ def check_no_host(names: Iterable[str]) -> None:
 
 
 def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None:
-    """Refuse unknown arguments of a call that belong to the constructor, or that name a key or a host.
+    """Reject unknown arguments of a call that belong to the constructor, or that look like a secret or a host.
 
     Raises:
-        InvalidRequestError: If there are any.
+        InvalidRequestError: If there is such an argument.
     """
     if misplaced := sorted(name for name in unknown if name in constructor):
         says = f"{', '.join(misplaced)}: an argument of the constructor, not of a call"
@@ -213,7 +215,7 @@ def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:
-    """Pydantic's findings as an error of the request."""
+    """Convert a pydantic error to an `InvalidRequestError`."""
     names = {
         str(finding["loc"][0]) for finding in error.errors(include_url=False, include_input=False) if finding["loc"]
     }
@@ -225,7 +227,7 @@ def _validate_hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
         return validate(value)
     except ValidationError as error:
         bare = _without_input(error)
-    raise bare  # out here, where its context is not the error with the input
+    raise bare  # raised outside the handler, so that its context is not the error with the input
 
 
 def _without_input(error: ValidationError) -> ValidationError:
@@ -238,8 +240,8 @@ def _without_input(error: ValidationError) -> ValidationError:
 
 
 class HiddenInput(BaseModel):
-    """Mixin of models whose validation errors hold nothing of what was given: it may be a key, also under the name of
-    another field. `hide_input_in_errors` takes it out of the text of an error only, not out of `errors()`."""
+    """Mixin for models whose validation errors do not contain the input, which may be a key passed to the wrong field.
+    pydantic's `hide_input_in_errors` removes the input from the text of an error only, not from `errors()`."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -247,8 +249,8 @@ class HiddenInput(BaseModel):
 
 
 def own_class(kind: type[BaseModel]) -> type[BaseModel]:
-    """The class of this package that a class is or derives from. A derived class may have a constructor with other
-    arguments, and validators that set the very field that changes."""
+    """Return the class of this package that a class is or derives from. A derived class may have a constructor with
+    other arguments, and validators that set the field being changed."""
     return next(base for base in kind.__mro__ if _is_own(base))
 
 
@@ -257,7 +259,7 @@ def _is_own(kind: type) -> bool:
 
 
 def _takes_data(field: FieldInfo) -> bool:
-    """Whether a default is made from the other fields, as it can be since Pydantic 2.10."""
+    """Whether the default is computed from the other fields (Pydantic 2.10 and later)."""
     return bool(getattr(field, "default_factory_takes_validated_data", False))
 
 
@@ -266,11 +268,11 @@ def _is_private(kind: type) -> bool:
 
 
 class PublicPickle(BaseModel):
-    """Mixin of models whose pickle a later version of the package can read: it names no private class, and fields that
-    it lacks get their defaults. What belongs to the process, such as connections and caches, is made anew."""
+    """Mixin for models whose pickles a later version of the package can read. A pickle refers to no private class, and
+    missing fields get their defaults. State of the process, such as connections and caches, is created anew."""
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are made anew."""
+    """Fields that a pickle leaves out and that are created anew."""
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -294,7 +296,7 @@ class PublicPickle(BaseModel):
 
 
 def format_validation_error(error: ValidationError) -> str:
-    """Pydantic's findings in one line, each with the name of its argument and without the value."""
+    """Format a pydantic error as one line. Each part names the argument and does not show the value."""
     findings = []
     for finding in error.errors(include_url=False, include_input=False):
         where = ".".join(map(str, finding["loc"]))

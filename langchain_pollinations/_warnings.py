@@ -1,4 +1,4 @@
-"""Warnings that name the line of the user's code."""
+"""Warnings that point to the line of the user's code."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ _LIBRARIES = frozenset(
 
 
 Location: TypeAlias = tuple[str, int, dict[str, Any]]
-"""File, line, and the names of the module."""
+"""File name, line number, and global names of the module."""
 
 caller: ContextVar[Location | None] = ContextVar("caller", default=None)
-"""The line of the user's code that started the thread which runs in this context."""
+"""The line of the user's code that started the thread of this context."""
 
 
 def warn(message: str) -> None:
-    """Give a `UserWarning` at the innermost line outside of this package and of the libraries that call it.
+    """Issue a `UserWarning` at the innermost line outside this package and the libraries that call it.
 
-    A thread of a library has no such line: there it is `caller`, or the line that calls this function.
+    A thread of a library has no such line. There the warning is issued at `caller`, or at the line that calls this
+    function.
     """
     filename, line, names = find_caller() or _location(sys._getframe(1))
     module = str(names.get("__name__", "<string>"))
-    # As in warnings.warn: the registry of the module lets a warning be shown once for each line.
+    # As in warnings.warn, the registry of the module makes a warning appear once per line.
     registry = names.setdefault("__warningregistry__", {})
     warnings.warn_explicit(message, UserWarning, filename, line, module, registry)
 
 
 def find_caller() -> Location | None:
-    """The innermost line outside of this package and of the libraries that call it; else `caller`."""
+    """Return the innermost line outside this package and the libraries that call it, else `caller`."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_library(frame):
         frame = frame.f_back

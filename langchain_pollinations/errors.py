@@ -1,35 +1,35 @@
-"""Every error of this package, and how an answer or a fault of the network becomes one.
+"""All errors of this package, and the response or network failure that each represents.
 
     PollinationsError
-    ├── InvalidRequestError           400, or refused before it was sent (also a ValueError)
+    ├── InvalidRequestError           400, or rejected before it was sent (also a ValueError)
     │   ├── UnknownModelError         400 for a model or alias that the service does not know
-    │   ├── ContextOverflowError      400 or 413: more input than the model takes
-    │   ├── ContentBlockedError       400 content_blocked: the safety filter that `safe` asked for
-    │   ├── MediaInputError           400: a picture that the service could not fetch or read
+    │   ├── ContextOverflowError      400 or 413: more input than the model accepts
+    │   ├── ContentBlockedError       400 content_blocked: the safety filter that `safe` enables
+    │   ├── MediaInputError           400: an image that the service could not fetch or read
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
-    │   └── UnprocessableError        422: the provider's refusal or moderation
+    │   └── UnprocessableError        422: rejected by the provider, often by its moderation
     ├── AuthenticationError           401, an offer to pay by x402, or the migration notice of a legacy host
-    ├── PaymentRequiredError          402, also where a text route says it in words with status 200
+    ├── PaymentRequiredError          402, or a text response with status 200 that says the same
     │   ├── InsufficientBalanceError
     │   ├── KeyBudgetExhaustedError
     │   └── QuestPollenOnlyError
-    ├── PermissionDeniedError         403, for a model also in words with status 200
+    ├── PermissionDeniedError         403, or for a model a text response with status 200
     ├── NotFoundError                 404
-    ├── RequestTimeoutError           408, or a time limit of ours (also a TimeoutError)
+    ├── RequestTimeoutError           408, or a time limit of this package (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
-    ├── RateLimitError                429; of the older hosts 402 too, or a wait longer than `legacy_max_wait`
+    ├── RateLimitError                429; legacy hosts: also 402, or a wait longer than `legacy_max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
-    │   ├── UpstreamError             502, or an answer that says so: the provider behind the service failed
+    │   ├── UpstreamError             502, or a response that says so: the provider behind the service failed
     │   ├── ServiceUnavailableError   503
     │   ├── GatewayTimeoutError       504, 522, 524, 598, 599
-    │   └── InvalidResponseError      an answer that is not what it should be
-    │       └── IncompleteStreamError a stream without its end
-    └── APIConnectionError            the service was not reached, or the connection was lost
+    │   └── InvalidResponseError      a response of an unexpected kind
+    │       └── IncompleteStreamError a stream that ended before it was complete
+    └── APIConnectionError            the service could not be reached, or the connection was lost
 
-Each class stands under its counterpart of `langchain_core.exceptions` too, so that retry and fallback middleware
-know what may be repeated (`is_retryable`).
+Each class also derives from its counterpart in `langchain_core.exceptions`, so that retry and fallback middleware can
+tell which errors to retry (`is_retryable`).
 """
 
 from __future__ import annotations
@@ -41,34 +41,34 @@ from langchain_core import exceptions as core
 from langchain_pollinations._safe_text import safe_text
 
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
-"""Where a key is to be had."""
+"""Page where users create API keys."""
 
 
 LONGEST_SHOWN = 4000
-"""Characters of a message that are shown; providers may send a whole page."""
+"""Maximum number of characters of a message that `str()` shows. Providers may send a whole page."""
 
 
 class PollinationsError(core.ModelError):
-    """Base of all errors that this package raises.
+    """Base class of all errors that this package raises.
 
     Args:
-        message: What went wrong, in the service's own words where it said something.
-        status_code: HTTP status of the answer; None where there was none.
-        code: The service's own word for the error, such as `INSUFFICIENT_BALANCE`.
-        request_id: The `x-request-id` of the answer.
-        retry_after: Seconds after which the service wants to be asked again.
-        body: The body of the answer: parsed where it is JSON, else its text.
-        upstream_status: Status that the provider behind the service answered with.
-        fix_url: Page on which the user can mend the cause.
-        param: The argument that is wrong, or the service's name for it (as in OpenAI's errors); None where the error is
-            about none, or about several.
+        message: What went wrong: the message of the service, if it sent one.
+        status_code: HTTP status of the response; None if there was no response.
+        code: The error code of the service, such as `INSUFFICIENT_BALANCE`.
+        request_id: The `x-request-id` of the response.
+        retry_after: Seconds to wait before a retry, as requested by the service.
+        body: The body of the response: parsed if it is JSON, else its text.
+        upstream_status: HTTP status of the provider behind the service.
+        fix_url: URL of the page where the user can fix the cause.
+        param: The invalid argument, or the service's name for it (as in OpenAI's errors); None if the error concerns no
+            argument, or several.
     """
 
     partial: Any = None
-    """What had arrived of a stream before the error: the text of a chat. None where nothing was streamed."""
+    """The part of a stream that arrived before the error, such as the text of a chat. None if nothing was streamed."""
 
     was_sent: bool = True
-    """Whether the request may have reached the service; False where it could not be written, or found no connection."""
+    """Whether the request may have reached the service. False if it could not be built, or found no connection."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class PollinationsError(core.ModelError):
         self.param = param
 
     def __str__(self) -> str:
-        """What a terminal, a notebook or a log shows: one line without control characters. `message` has all of it."""
+        """Return a line without control characters for terminals, notebooks and logs. `message` is the full text."""
         facts = [str(fact) for fact in (self.status_code, self.code) if fact is not None]
         if self.request_id:
             facts.append(f"request {self.request_id}")
@@ -106,43 +106,43 @@ class PollinationsError(core.ModelError):
 
 
 class InvalidRequestError(PollinationsError, core.ModelInvalidRequestError, ValueError):
-    """The request is wrong; the message names what, and where it can what would be right."""
+    """The request is invalid. The message names the cause and, if possible, a correction."""
 
 
 class UnknownModelError(InvalidRequestError, core.ModelNotFoundError):
-    """The service knows no model or alias of this name."""
+    """The service has no model or alias of this name."""
 
 
 class ContextOverflowError(InvalidRequestError, core.ContextOverflowError):
-    """The input is longer than the model takes."""
+    """The input is longer than the model accepts."""
 
 
 class ContentBlockedError(InvalidRequestError):
-    """The safety filter that the request (or the model) asked for blocked the input."""
+    """The input was blocked by the safety filter, which the request or the model enables."""
 
 
 class MediaInputError(InvalidRequestError):
-    """The service could not fetch or read a picture of the input."""
+    """The service could not fetch or read an image of the input."""
 
 
 class UnsupportedRequestError(InvalidRequestError):
-    """The service or the model does not take this kind of request: another model, or another address, may."""
+    """The service or the model does not support this kind of request. Another model, or another route, may."""
 
 
 class PayloadTooLargeError(InvalidRequestError):
-    """The request is larger than the service takes.
+    """The request is larger than the service accepts.
 
-    For chat these are 20 MiB, or, where inline files make the request larger than 32 MiB, 100 MiB in all with 20 MiB as
-    base64 (15 MiB of file) for each file. `upload` puts files of up to 400 MiB where a URL names them.
+    For chat the limit is 20 MiB. If inline files make the request larger than 32 MiB, the limit is 100 MiB in total and
+    20 MiB of base64 (15 MiB of data) per file. `upload` stores files of up to 400 MiB and returns a URL for each.
     """
 
 
 class UnprocessableError(InvalidRequestError):
-    """The provider refused the request, often by its own moderation (`content_policy_violation`)."""
+    """The provider rejected the request, often because of its moderation (`content_policy_violation`)."""
 
 
 class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
-    """The key is missing, wrong or expired; or a legacy host, which takes none, answers with its migration notice."""
+    """The key is missing, wrong or expired, or a legacy host, which accepts no key, sent its migration notice."""
 
 
 class PaymentRequiredError(PollinationsError):
@@ -154,31 +154,31 @@ class InsufficientBalanceError(PaymentRequiredError):
 
 
 class KeyBudgetExhaustedError(PaymentRequiredError):
-    """The budget of this key is spent, whatever the account holds. Only the key's own page lifts it (`fix_url`)."""
+    """The budget of this key is spent, whatever the account's balance. Raise it on the page of the key (`fix_url`)."""
 
 
 class QuestPollenOnlyError(PaymentRequiredError):
-    """The key spends Quest Pollen only, and the model needs paid Pollen or the Quest Pollen is used up."""
+    """The key can spend Quest Pollen only, and the model needs paid Pollen or the Quest Pollen is used up."""
 
 
 class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):
-    """The key may not use this model or this part of the account. `fix_url` is the page that grants it."""
+    """The key may not use this model or this part of the account. `fix_url` is the page to grant access."""
 
 
 class NotFoundError(PollinationsError, core.ModelNotFoundError):
-    """There is nothing at this address."""
+    """The URL does not exist."""
 
 
 class RequestTimeoutError(PollinationsError, core.ModelTimeoutError, TimeoutError):
-    """A time limit passed before the answer was there. The same request again joins the running generation."""
+    """A time limit passed before the response arrived. A retry of the same request joins the running generation."""
 
 
 class StreamTimeoutError(RequestTimeoutError):
-    """A stream stayed without an event for `stream_chunk_timeout` seconds; keep-alive comments do not count."""
+    """A stream sent no event for `stream_chunk_timeout` seconds. Keep-alive comments do not count as events."""
 
 
 class RateLimitError(PollinationsError, core.ModelRateLimitError):
-    """Too many requests; `retry_after` says when to retry. Without a key also a wait beyond `legacy_max_wait`."""
+    """Too many requests; `retry_after` says when to retry. Legacy hosts: also a wait longer than `legacy_max_wait`."""
 
 
 class ServiceError(PollinationsError, core.ModelAPIError):
@@ -186,15 +186,15 @@ class ServiceError(PollinationsError, core.ModelAPIError):
 
 
 class InternalServerError(ServiceError):
-    """The service failed within."""
+    """The service had an internal error."""
 
 
 class UpstreamError(ServiceError):
-    """The provider behind the service failed; `upstream_status` is what it answered with."""
+    """The provider behind the service failed. `upstream_status` is its HTTP status."""
 
 
 class ServiceUnavailableError(ServiceError):
-    """A part of the service is down for the moment."""
+    """A part of the service is temporarily unavailable."""
 
 
 class GatewayTimeoutError(ServiceError):
@@ -202,14 +202,14 @@ class GatewayTimeoutError(ServiceError):
 
 
 class InvalidResponseError(ServiceError):
-    """An answer that is not what was asked for: no JSON, no picture, no message."""
+    """The response is not of the expected kind, such as JSON, an image or a message."""
 
 
 class IncompleteStreamError(InvalidResponseError):
-    """A stream stopped before its end."""
+    """A stream ended before it was complete."""
 
     is_retryable = True
 
 
 class APIConnectionError(PollinationsError, core.ModelConnectionError):
-    """The service was not reached, or the connection was lost."""
+    """The service could not be reached, or the connection was lost."""

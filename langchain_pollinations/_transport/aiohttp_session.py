@@ -1,4 +1,4 @@
-"""aiohttp as the package needs it behind httpx. It is imported only where `async_transport="aiohttp"` asks for it."""
+"""The aiohttp session that is used behind httpx. Imported only for `async_transport="aiohttp"`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from httpx_aiohttp import AiohttpTransport
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives out no connection that has brought bytes since its last response: aiohttp would read them as the response
-    to the next request."""
+    """Connector that does not reuse a connection with data received after its last response. aiohttp would read that
+    data as the response to the next request."""
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         while True:
@@ -21,7 +21,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response whose reason phrase httpx can show."""
+    """Response with an ASCII reason phrase, which httpx requires."""
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         response = await super().start(connection)
@@ -30,7 +30,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 def new_session(transport: AiohttpTransport) -> aiohttp.ClientSession:
-    """The session of a transport. It keeps no cookies and repeats no request by itself."""
+    """Create the session of a transport. The session stores no cookies and retries no requests by itself."""
     connector = _Connector(
         limit=transport.limits.max_connections or 0,
         keepalive_timeout=transport.limits.keepalive_expiry,

@@ -13,31 +13,31 @@ from langchain_pollinations._transport.concurrency import run_all
 
 
 class BatchMixin:
-    """Mixin of runnables with a connection: Ctrl-C ends a batch at once. LangChain's own waits for all requests that
-    run. Where requests stand in the line before the legacy hosts, the inputs are taken one by one in the calling
-    thread: threads would all wait for their turns, minutes long."""
+    """Mixin for runnables that send requests. Ctrl-C ends a batch at once; LangChain's own `batch` waits for all
+    running requests. If requests wait in the queue of the legacy hosts, the inputs run one after another in the calling
+    thread, because threads would only wait for their slots, for minutes."""
 
-    if not TYPE_CHECKING:  # those who read types see LangChain's own, which know what goes in and what comes out
+    if not TYPE_CHECKING:  # type checkers see LangChain's methods, which have the types of inputs and outputs
 
         def batch(self, inputs: list[Any], config: Any = None, **options: Any) -> list[Any]:
-            """What `invoke` gives for each input; on the legacy hosts one by one, else several at once."""
+            """Return the result of `invoke` for each input. Inputs run concurrently, except on the legacy hosts."""
             results = dict(self.batch_as_completed(inputs, config, **options))
             return [results[index] for index in range(len(inputs))]
 
         def batch_as_completed(
             self, inputs: Sequence[Any], config: Any = None, **options: Any
         ) -> Iterator[tuple[int, Any]]:
-            """As `batch`, each with its index as soon as it is there."""
+            """Like `batch`. Yields each index and result as soon as it is available."""
             if not inputs:
                 return
             configs = get_config_list(config, len(inputs))
-            # LangChain's own method for each input by itself, which runs in the thread that calls it.
+            # LangChain's `batch` with a single input, which runs in the calling thread.
             run_one = super().batch
             runs = [partial(run_one, [each], [one], **options) for each, one in zip(inputs, configs, strict=True)]
             if self._stands_in_line or len(runs) == 1:
                 yield from ((index, *run()) for index, run in enumerate(runs))
                 return
-            # Without a limit as many at once as LangChain's own threads.
+            # The default concurrency is that of LangChain's thread pool.
             limit = configs[0].get("max_concurrency") or min(32, (os.cpu_count() or 1) + 4)
             for index, results in run_all(runs, limit):
                 yield (index, *results)

@@ -1,7 +1,7 @@
-"""Bodies of responses, decoded in bounded steps: no response takes more memory or disk than its limit.
+"""Bodies of responses, decoded in bounded steps, so that no response uses more memory or disk than its limit.
 
-httpx decodes each piece of a body as a whole, whatever it grows to, and undoes as many encodings as a header names.
-Here one encoding is undone, and what comes out is counted while it comes.
+httpx decodes each chunk of a body as a whole, whatever its decoded size, and decodes as many encodings as a header
+names. This module decodes a single encoding and counts the decoded bytes as they are produced.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
 CHUNK_SIZE = 256 * 1024
-"""Bytes that a body is read and written in."""
+"""Bytes of a chunk in which a body is read and written."""
 MAX_IN_MEMORY = 512 * 1024 * 1024
-"""Bytes of a body that is kept in memory, or of a whole stream, at most."""
+"""Maximum bytes of a body in memory, or of a whole stream."""
 MAX_IN_FILE = 8 * 1024 * 1024 * 1024
-"""Bytes of a body that is written to a file, at most."""
+"""Maximum bytes of a body that is written to a file."""
 MAX_EVENT = 64 * 1024 * 1024
-"""Characters of a stream up to the end of an event, at most."""
+"""Maximum characters of a stream up to the end of an event."""
 MAX_ERROR = 1024 * 1024
-"""Bytes of an error's body that are read; the rest is left out."""
+"""Maximum bytes that are read of the body of an error. The rest is dropped."""
 ACCEPTED_ENCODINGS = "gzip, deflate"
-"""Encodings that are asked for: one encoded byte becomes 1,032 at most, while one of Brotli or Zstandard becomes any
-number."""
+"""Value of `Accept-Encoding`. One byte of these encodings decodes to at most 1,032 bytes, while Brotli and Zstandard
+have no such limit."""
 
 
 _GZIP_MAGIC = b"\x1f\x8b"
-"""How a member of a gzip body begins."""
+"""The first bytes of a gzip member."""
 
 
 class Decoder:
-    """Undoes the encoding of a body, and counts what comes out.
+    """Decodes a body and counts the decoded bytes.
 
     Args:
-        response: The response, its headers read.
-        limit: Bytes of the decoded body at most.
-        cuts: Whether to leave out what is beyond the limit or cannot be decoded, instead of raising an error.
+        response: The response. Its headers have been read.
+        limit: Maximum bytes of the decoded body.
+        cuts: Whether to drop bytes beyond the limit or that cannot be decoded, instead of raising an error.
 
     Raises:
-        InvalidResponseError: If the encoding was not asked for, the body is not encoded as it says, or it is larger
-            than the limit.
+        InvalidResponseError: If the encoding is not in `ACCEPTED_ENCODINGS`, the body does not match its encoding, or
+            it is larger than the limit.
     """
 
     def __init__(self, response: httpx.Response, limit: int, *, cuts: bool = False) -> None:
@@ -61,25 +61,25 @@ class Decoder:
             raise self._error(f"has the encoding {self._encoding!r}, which was not asked for ({ACCEPTED_ENCODINGS})")
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if self._encoding else None
         self._head: bytes | None = b""
-        """The first bytes of an encoded body, until it is known how it is encoded."""
+        """The first bytes of an encoded body, until its encoding is known."""
         self._is_encoded = False
         if not self._encoding and not cuts and declared_size(response) > limit:
             raise self._too_large()
 
     @property
     def is_full(self) -> bool:
-        """Whether the limit of a body that is cut is reached."""
+        """Whether a body that is cut has reached the limit."""
         return self._cuts and self._left <= 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """The decoded bytes of a piece."""
+        """Yield the decoded bytes of a chunk."""
         if self._deadline is not None:
             self._deadline.check()
         if self._inflate is None:
             yield from self._counted(piece)
             return
         while piece:
-            if self._inflate.eof:  # gzip may have several members; others have one end
+            if self._inflate.eof:  # gzip may have several members; deflate ends once
                 if not piece.strip(b"\0"):
                     return
                 if self._encoding == "deflate" or not piece.startswith(_GZIP_MAGIC[: len(piece)]):
@@ -94,7 +94,7 @@ class Decoder:
                     return
                 if self._head is None or self._encoding != "deflate":
                     raise self._error(f"is not encoded as it says ({self._encoding}): {error}") from error
-                # Some servers leave out the head of this encoding.
+                # Some servers omit the zlib header of this encoding.
                 piece, self._head, self._inflate = self._head + piece, None, zlib.decompressobj(-zlib.MAX_WBITS)
                 continue
             if self._head is not None:
@@ -102,12 +102,13 @@ class Decoder:
             self._is_encoded = True
             piece = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
             yield from self._counted(decoded)
-            while len(decoded) == CHUNK_SIZE and not piece and not self._inflate.eof:  # more may wait inside
+            # The decoder may hold more output.
+            while len(decoded) == CHUNK_SIZE and not piece and not self._inflate.eof:
                 decoded = self._inflate.decompress(b"", CHUNK_SIZE)
                 yield from self._counted(decoded)
 
     def finish(self) -> None:
-        """Check that the encoded body has its end, and that the call did not end it."""
+        """Check that the encoded body is complete, and that the deadline did not cut it off."""
         if self._deadline is not None:
             self._deadline.check()
         if self._inflate is not None and self._is_encoded and not (self._inflate.eof or self._cuts):
@@ -142,7 +143,7 @@ def _encoding(response: httpx.Response) -> str:
 
 
 def declared_size(response: httpx.Response) -> int:
-    """The `Content-Length` of a response; 0 where it has none."""
+    """Return the `Content-Length` of a response, or 0 if it has none."""
     said = response.headers.get("content-length", "")
     return int(said) if said.isdecimal() and said.isascii() and len(said) < 19 else 0
 
@@ -150,15 +151,15 @@ def declared_size(response: httpx.Response) -> int:
 def iter_body(
     response: httpx.Response, limit: int, *, cuts: bool = False, size: int | None = CHUNK_SIZE
 ) -> Iterator[bytes]:
-    """The decoded body of a response, piece by piece; with a `size` of None as soon as it arrives."""
+    """Yield the decoded body of a response in chunks; with a `size` of None, each chunk as soon as it arrives."""
     decoder = Decoder(response, limit, cuts=cuts)
-    if response.is_stream_consumed:  # a response of a mock transport has been read
+    if response.is_stream_consumed:  # as for the response of a mock transport
         yield from Decoder(_decoded(response), limit, cuts=cuts).feed(response.content)
         return
-    for piece in response.iter_raw(None if deadline_of(response) else size):  # to look at the clock for each piece
+    for piece in response.iter_raw(None if deadline_of(response) else size):  # to check the deadline for each chunk
         yield from decoder.feed(piece)
         if size is None:
-            yield b""  # so that the reader sees the time pass where nothing comes out of the encoding
+            yield b""  # so that the reader can check the time even if nothing was decoded
         if decoder.is_full:
             return
     decoder.finish()
@@ -167,7 +168,7 @@ def iter_body(
 async def aiter_body(
     response: httpx.Response, limit: int, *, cuts: bool = False, size: int | None = CHUNK_SIZE
 ) -> AsyncIterator[bytes]:
-    """As `iter_body`."""
+    """Like `iter_body`."""
     decoder = Decoder(response, limit, cuts=cuts)
     if response.is_stream_consumed:
         for decoded in Decoder(_decoded(response), limit, cuts=cuts).feed(response.content):
@@ -186,12 +187,12 @@ def _decoded(response: httpx.Response) -> httpx.Response:
 
 
 def is_small(response: httpx.Response, limit: int) -> bool:
-    """Whether httpx itself can read a body without passing the limit: it comes as it is, and says how long it is."""
+    """Whether httpx itself can read a body within the limit: the body is not encoded, and its length is declared."""
     return not _encoding(response) and 0 < declared_size(response) <= limit and deadline_of(response) is None
 
 
 def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
-    """A response as `read` leaves it, where its body was read in another way, and decoded."""
+    """Return a response with a decoded body, in the same state as after `httpx.Response.read`."""
     headers = _plain_headers(response)
     return with_known_charset(
         httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
@@ -199,12 +200,12 @@ def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
 
 
 def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
-    """As bytes: httpx decodes those that are no ASCII, and would not encode them again."""
+    """Return the headers as bytes. httpx decodes values that are not ASCII, and would not encode them again."""
     return [pair for pair in response.headers.raw if pair[0].lower() not in (b"content-encoding", b"content-length")]
 
 
 def with_known_charset(response: httpx.Response) -> httpx.Response:
-    """A response whose `text` can be had: `charset=hex` names a codec, but none of text."""
+    """Return a response whose `text` can be read. `charset=hex`, for example, names a codec that is not for text."""
     try:
         name = response.charset_encoding
         is_text = name is None or _TEXT_CODEC.match(codecs.lookup(name).name) is not None
@@ -218,11 +219,11 @@ def with_known_charset(response: httpx.Response) -> httpx.Response:
 _TEXT_CODEC = re.compile(r"utf-8|ascii|iso8859|cp12|gb|big5|shift_jis|euc|koi8")
 
 
-# Bodies, in memory or in a file. In the event loop a thread writes.
+# Bodies in memory or in a file. Async functions write files in a thread.
 
 
 def read_body(response: httpx.Response, limit: int, arrived: OnProgress | None = None) -> httpx.Response:
-    """A response with its body read."""
+    """Read the body and return the response with it."""
     if arrived is None and is_small(response, limit):
         response.read()
         return with_known_charset(response)
@@ -245,11 +246,11 @@ async def aread_body(response: httpx.Response, limit: int, arrived: OnProgress |
 
 
 def read_error_body(response: httpx.Response) -> httpx.Response:
-    """A response that is an error, with the beginning of its body. Nobody reads the body of a redirect."""
+    """Return an error response with the beginning of its body. The body of a redirect is not read."""
     if response.has_redirect_location:
         return with_body(response, b"")
     pieces: list[bytes] = []
-    with contextlib.suppress(httpx.TransportError):  # what has come says which error it is
+    with contextlib.suppress(httpx.TransportError):  # what has arrived is enough to tell the error
         pieces.extend(iter_body(response, MAX_ERROR, cuts=True))
     return with_body(response, b"".join(pieces))
 
@@ -274,7 +275,7 @@ def save_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgr
 
 async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgress | None) -> None:
     tell = _progress_reporter(response, arrived)
-    file = path.open("wb")  # here: a cancellation would lose the file that a thread opened
+    file = path.open("wb")  # not in a thread, where a cancellation would lose the open file
     try:
         async for piece in aiter_body(response, limit):
             await run_in_thread(file.write, piece)
@@ -284,7 +285,7 @@ async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: 
 
 
 def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:
-    """What tells `arrived` of each piece; called once at once, for the beginning."""
+    """Return a function that reports the size of each chunk to `arrived`. The beginning is reported at once."""
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
     count = 0

@@ -13,17 +13,17 @@ from langchain_pollinations.errors import InvalidRequestError
 
 @dataclass(frozen=True)
 class RequestSettings:
-    """Time limit and headers of one call. They take precedence over those of the wrapper."""
+    """Timeout and headers of one call. They override those of the wrapper."""
 
     timeout: Timeout | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[str, Any]]:
-    """The settings among the arguments of a call, and the other arguments.
+    """Split the arguments of a call into its settings and the other arguments.
 
     Raises:
-        InvalidRequestError: If a setting is wrong. The message names the argument and never shows a header's value.
+        InvalidRequestError: If a setting is invalid. The message names the argument and never shows a header's value.
     """
     rest = dict(overrides)
     timeout, headers = rest.pop("timeout", None), rest.pop("extra_headers", None)
@@ -34,10 +34,10 @@ def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[
 
 
 def merge_extra_headers(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a function that makes a single call, with `extra_headers` among `default_headers`.
+    """Merge `extra_headers` into `default_headers` in the arguments of a function that makes a single call.
 
     Raises:
-        InvalidRequestError: If a header is wrong.
+        InvalidRequestError: If a header is invalid.
     """
     merged = dict(arguments)
     try:

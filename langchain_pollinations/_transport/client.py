@@ -75,7 +75,7 @@ logger = logging.getLogger("langchain_pollinations")
 
 @dataclass(frozen=True)
 class Client:
-    """Sends calls to one origin with one set of headers, time limits and retries."""
+    """Sends requests to one origin with one set of headers, time limits and retries."""
 
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -85,13 +85,13 @@ class Client:
     async_transport: Transport = "httpx"
     stream_chunk_timeout: float | None = None
     max_response_bytes: int | None = None
-    """Bytes of a decoded body or stream at most; None for `MAX_IN_MEMORY`, or `MAX_IN_FILE` where it is saved."""
+    """Maximum bytes of a decoded body or stream. None is `MAX_IN_MEMORY`, or `MAX_IN_FILE` if it is saved to a file."""
     deadline: Deadline | None = None
-    """The end of the time that all requests of a call may take."""
+    """When the total time of all requests of a call ends."""
     own_client: httpx.Client | None = None
     own_async_client: httpx.AsyncClient | None = None
     translate: Callable[[ApiRequest[Any]], ApiRequest[Any]] = lambda call: call
-    """How calls look to the hosts that they are for."""
+    """Converts a request to the form that its host expects."""
 
     def send(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
@@ -105,14 +105,14 @@ class Client:
         with self._errors(), map_recursion_error():
             if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                 return call.parse(response)
-            read: T = await run_in_thread(call.parse, response)  # it looks into the file, or at many bytes
+            read: T = await run_in_thread(call.parse, response)  # it reads the file, or a large body
             return read
 
     def send_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
-        """What `send` gives for each call, in their order; `at_once` of them travel at a time.
+        """Send all requests, at most `at_once` at a time, and return the results of `send` in order.
 
-        The first error is raised. Then no other call is sent, and the calls that run are waited for but not retried.
-        An interrupt waits for none.
+        The first error is raised. After an error no further request is sent; running requests are awaited but not
+        retried. An interrupt does not wait for running requests.
         """
         if len(calls) < 2 or at_once < 2:
             return [self.send(call) for call in calls]
@@ -120,7 +120,7 @@ class Client:
         return [results[index] for index in range(len(calls))]
 
     async def asend_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
-        """As `send_all`; on an error, or when the caller is cancelled, the calls on their way are cancelled."""
+        """Like `send_all`. On an error, or if the caller is cancelled, running requests are cancelled."""
         turns = asyncio.Semaphore(at_once)
 
         async def send(call: ApiRequest[T]) -> T:
@@ -134,10 +134,10 @@ class Client:
             first = failed.exceptions[0]
         else:
             return [answer.result() for answer in running]
-        raise first  # out here, where it keeps the cause that it came with
+        raise first  # raised outside the handler, where it keeps its own cause
 
     def run(self, flow: RequestFlow[T]) -> T:
-        """Lead a flow to its end. Whatever goes wrong on the way, it is closed and can clean up."""
+        """Run a flow to its end and return its result. After an error the flow is closed, so that it can clean up."""
         answer = None
         with contextlib.closing(flow):
             while True:
@@ -149,7 +149,7 @@ class Client:
                 answer = self.send(step) if isinstance(step, ApiRequest) else self.send_all(step, MAX_CONCURRENCY)
 
     async def arun(self, flow: RequestFlow[T]) -> T:
-        """As `run`. The flow itself runs in a thread: it may touch files, which would hold up the event loop."""
+        """Like `run`. The flow runs in a thread, because it may access files, which would block the event loop."""
         answer = None
         try:
             while True:
@@ -161,7 +161,7 @@ class Client:
                     self.asend(step) if isinstance(step, ApiRequest) else self.asend_all(step, MAX_CONCURRENCY)
                 )
         finally:
-            if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # broken off: it may have to clean up
+            if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # interrupted: it may have to clean up
                 await run_in_thread(flow.close)
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
@@ -209,11 +209,12 @@ class Client:
                 for item in reader.whole(watched.body()) if watched.no_events else reader.end():
                     yield item
 
-    # Opening. A good answer comes back unread; what else comes is read and raised, but for redirects, which a GET
-    # follows. The async one leaves to `stack` what is to be closed and given back.
+    # Opening a response. A successful response is returned with its body unread. Any other response is read and raised
+    # as an error, except that a GET follows redirects. The async variant registers what is to be closed on `stack`.
 
     def _opened(self, call: ApiRequest[Any]) -> httpx.Response:
-        """In a thread where the time is limited: no limit of httpx bounds headers that arrive byte by byte."""
+        """Open a response. With a deadline this runs in a thread, because no timeout of httpx limits headers that
+        arrive byte by byte."""
         if self.deadline is None:
             return self._opened_here(call)
         self.deadline.check()
@@ -223,12 +224,12 @@ class Client:
                 work = partial(self._opened_here, call, opened)
                 return run_within(self.deadline.remaining(), work, httpx.Response.close)
             except TimeoutError:
-                for stream in opened:  # so that no connection of the pool is taken by a response that never begins
+                for stream in opened:  # else a response that never begins would occupy a connection of the pool
                     shut_down(stream.get_extra_info("socket"))
                 raise
 
     def _opened_here(self, call: ApiRequest[Any], opened: list[Any] | None = None) -> httpx.Response:
-        """The streams of new connections are added to `opened`."""
+        """Open a response in this thread. The streams of new connections are added to `opened`."""
         check_abandoned()
         with self._errors():
             client = self.pool.client() if self.own_client is None else require_open(self.own_client, "http_client")
@@ -306,13 +307,13 @@ class Client:
         return response
 
     def _time_left(self) -> float | None:
-        """Seconds that the call may still take."""
+        """Return the seconds that the call may still take."""
         return None if self.deadline is None else self.deadline.remaining()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what goes wrong into errors of ours. They name `total_timeout` where its end made the call fail, and
-        hold no key, which a response may repeat."""
+        """Convert exceptions to errors of this package. The errors name `total_timeout` if it caused the failure. The
+        key is removed from them, since a response may repeat it."""
         try:
             with map_exceptions(), self._end_told():
                 yield
@@ -322,11 +323,11 @@ class Client:
 
     @contextlib.contextmanager
     def _end_told(self) -> Iterator[None]:
-        """Name `total_timeout` in the error, where its end is what made the call fail."""
+        """Raise an error that names `total_timeout` if the deadline caused the failure."""
         try:
             yield
         except (httpx.HTTPError, TimeoutError, errors.PollinationsError) as error:
-            # The timer of an event loop may end a little early.
+            # The timer of an event loop may fire slightly early.
             early = 0.05 if isinstance(error, TimeoutError) else 0.0
             if self.deadline is None or self.deadline.remaining() > early:
                 raise
@@ -346,17 +347,17 @@ class Client:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
         try:
-            if self._is_foreign(call):  # not by the client, which may have headers and cookies of its own
+            if self._is_foreign(call):  # not built by the client, which may add its own headers and cookies
                 extensions |= {"timeout": timeout.as_dict()}
                 return httpx.Request(call.method, url, extensions=extensions, **options)
             return client.build_request(call.method, url, timeout=timeout, extensions=extensions, **options)
-        except (TypeError, ValueError) as error:  # NaN, a lone surrogate, an object that JSON does not know
+        except (TypeError, ValueError) as error:  # NaN, a lone surrogate, or an object that JSON cannot represent
             refusal = errors.InvalidRequestError(f"The request cannot be written as JSON: {error}")
             refusal.was_sent = False
             raise refusal from error
 
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
-        """Whether it goes where an answer said, and not to a host that the developer chose."""
+        """Whether the request goes to an origin that a response named, and not to a host that the developer chose."""
         return (
             (not call.send_credentials)
             and call.origin is not None
@@ -364,36 +365,39 @@ class Client:
         )
 
     def _home(self, call: ApiRequest[Any], request: httpx.Request, hop: int) -> str | None:
-        """The host that the developer chose, of a request whose own host a response chose; else None."""
+        """Return the host that the developer chose, if a response chose the host of this request; else None."""
         chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
         home = httpx.URL(chosen or call.origin or "").host
         is_chosen = hop == 0 and not call.is_origin_checked
         return None if is_chosen or request.url.host == home else home
 
     def _auth(self, call: ApiRequest[Any]) -> dict[str, Any]:
-        """Credentials of a client of yours stay at home."""
+        """Return the `auth` option of `send`. Credentials of the user's client are not sent to foreign hosts."""
         return {"auth": None} if self._is_foreign(call) else {}
 
     def _discreet(self, client: AnyClient, call: ApiRequest[Any], request: httpx.Request) -> AnyClient:
-        """The client, for whom a request to somebody else is left as it is: hooks of yours run, but sign nothing."""
+        """Return a client whose event hooks cannot change cross-origin requests: they run, but cannot add headers."""
         if not client.event_hooks["request"]:
             return client
         home = httpx.URL(call.origin or self.base_url)
         if not (self._is_foreign(call) or is_cross_origin(home, request.url)):
             return client
         restore = restoring_hook(request)
-        found = copy.copy(client)  # with the same connections
+        found = copy.copy(client)  # a copy shares the connections
         last = as_async_hook(restore) if inspect.iscoroutinefunction(client.send) else restore
         found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
         return found
 
     def _limit(self, call: ApiRequest[Any]) -> int:
-        """Bytes that the body of a good answer may have."""
+        """Return the maximum bytes of the body of a successful response."""
         return self.max_response_bytes or (MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE)
 
     def _onward(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
-        """Where a redirect leads, if no body goes astray. Another origin is told nothing but who asks: httpx itself
-        holds back the key, but no other header that may be secret."""
+        """Return the request to the target of a redirect, which only a GET follows, so that no body is sent elsewhere.
+
+        Another origin receives only the headers in `CROSS_ORIGIN_HEADERS`: httpx removes the key, but no other header
+        that may be secret.
+        """
         onward = response.next_request
         if onward is None or call.method != "GET":
             raise call.to_error(failed)
@@ -415,15 +419,15 @@ class Client:
         return headers
 
     def _gives_up(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> bool:
-        """Whether there is no repeat any more. Nor is there one that its line would refuse: what went wrong tells more
-        than such a refusal."""
+        """Whether to stop retrying. A retry that its rate limiter would reject is not made either, because the error of
+        the last attempt says more than the rejection."""
         wait = retry_delay(state)
         is_late = call.limiter is not None and call.limiter.is_out_of_reach(wait)
         is_over = self.deadline is not None and self.deadline.remaining() <= wait
         return is_late or is_over or state.attempt_number > self.max_retries
 
     def _log_retry(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> None:
-        """One line for each retry. It has no path, which may hold a prompt, and no message, which may repeat one."""
+        """Log one line per retry. It has no path, which may contain the prompt, and no message, which may repeat it."""
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
         status = getattr(error, "status_code", None)
@@ -462,7 +466,7 @@ def _private_address(request: httpx.Request) -> errors.InvalidResponseError:
 
 
 def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
-    """A trace function of httpcore."""
+    """Trace function of httpcore that adds the streams of new connections to `opened`."""
     if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
         opened.append(info["return_value"])
 
@@ -476,7 +480,7 @@ def _aslot(call: ApiRequest[Any]) -> contextlib.AbstractAsyncContextManager[None
 
 
 def _mark_response(response: httpx.Response, call: ApiRequest[Any]) -> httpx.Response:
-    """Tell the line of an answer that has begun, and bound its reading."""
+    """Tell the limiter that the response has begun, and apply the deadline to its body."""
     bound_body(response)
     if call.limiter is not None:
         call.limiter.mark_sent()

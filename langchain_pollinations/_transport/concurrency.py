@@ -1,4 +1,4 @@
-"""Blocking work in threads: side by side, within a time limit, and out of the event loop."""
+"""Blocking work in threads: concurrently, within a time limit, or outside the event loop."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from langchain_pollinations._warnings import caller, find_caller
 T = TypeVar("T")
 
 _abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("_abandoned", default=None)
-"""Set when the result of the calls in this context is not wanted any more."""
+"""Set when the results of the calls in this context are no longer needed."""
 
 
 def check_abandoned() -> None:
-    """Raise `CancelledError` if the result of the running call is not wanted any more."""
+    """Raise `CancelledError` if the result of the running call is no longer needed."""
     sleep(0)
 
 
 def sleep(seconds: float) -> None:
-    """As `time.sleep`. It ends with `CancelledError` when the result of the running call is not wanted any more."""
+    """Like `time.sleep`. Raises `CancelledError` when the result of the running call is no longer needed."""
     abandoned = _abandoned.get()
     if abandoned is None:
         if seconds:
@@ -39,13 +39,13 @@ def sleep(seconds: float) -> None:
 
 
 def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T], object]) -> T:
-    """Run a function in a thread, and return its result.
+    """Run a function in a thread and return its result.
 
-    The thread cannot be stopped while it waits for the network. After a timeout, and after an interrupt, it is left
-    alone, and `discard` gets a result that comes later.
+    The thread cannot be stopped while it waits for the network. After a timeout or an interrupt it keeps running, and
+    `discard` receives a late result.
 
     Raises:
-        TimeoutError: If there is no result after so many seconds.
+        TimeoutError: If there is no result after `seconds`.
     """
     lock, is_left = threading.Lock(), False
     outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
@@ -65,14 +65,14 @@ def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T],
                 return
         discard(result)
 
-    # A daemon, since the interpreter would wait for another at its exit.
+    # A daemon, because the interpreter waits for other threads at exit.
     threading.Thread(target=work, name="pollinations", daemon=True).start()
     try:
         result, error = outcome.get(timeout=seconds)
-    except BaseException as failed:  # an interrupt, too
+    except BaseException as failed:  # including an interrupt
         with lock:
             is_left = True
-        with suppress(queue.Empty):  # it came in this very moment
+        with suppress(queue.Empty):  # a result may have arrived at this moment
             late, error = outcome.get_nowait()
             if error is None:
                 discard(late)  # type: ignore[arg-type]  # there is a result where there is no error
@@ -88,18 +88,18 @@ def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T],
 
 
 def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Iterator[tuple[int, T]]:
-    """Run the functions in threads; yield the index and the result of each as soon as it is there.
+    """Run functions in threads. Yield the index and the result of each as soon as it finishes.
 
-    The first error is raised after the functions that run have ended; no other one begins, and no request is retried.
-    An interrupt (Ctrl-C), or a caller that reads no further, does not wait for them: a thread cannot be stopped while
-    it waits for a response, which may take minutes. Their results are dropped.
+    The first error is raised after the running functions have ended. After an error no further function starts, and no
+    request is retried. An interrupt (Ctrl-C), or a caller that stops iterating, does not wait for running functions: a
+    thread cannot be stopped while it waits for a response, which may take minutes. Their results are dropped.
     """
     abandoned = threading.Event()
     waiting: queue.SimpleQueue[tuple[int, contextvars.Context]] = queue.SimpleQueue()
     results: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
     here = find_caller()
     for index in range(len(functions)):
-        # Each function has a context of its own: tracing and callbacks see whose it is.
+        # Each function has its own context, so that tracing and callbacks can assign it.
         context = contextvars.copy_context()
         context.run(_abandoned.set, abandoned)
         context.run(caller.set, here)
@@ -119,7 +119,7 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
                 del error  # its traceback holds this frame
 
     threads = [
-        # Daemons, since the interpreter would wait for others at its exit.
+        # Daemons, because the interpreter waits for other threads at exit.
         threading.Thread(target=work, name=f"pollinations_{number}", daemon=True)
         for number in range(min(max_concurrency, len(functions)))
     ]
@@ -133,17 +133,17 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
                     thread.join()
                 raise error
             yield index, result  # type: ignore[misc]  # there is a result where there is no error
-    except BaseException:  # an interrupt, too, or a caller that reads no further
-        abandoned.set()  # not where all have ended: a callback may have kept the context for calls of its own
+    except BaseException:  # including an interrupt, and a caller that stops iterating
+        abandoned.set()  # not after success: a callback may have kept the context for later calls
         raise
     finally:
         error = None  # its traceback holds this frame
 
 
 async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """What `work` gives, run in a thread of its own: those of the event loop may all be busy with the long calls of
-    others, and even a cancellation would wait for them. A cancellation, and each one after it, waits until the work is
-    finished: nobody touches the same file or flow beside it."""
+    """Run `work` in a new thread and return its result. The threads of the event loop may all be busy with long calls
+    of other code, and even a cancellation would wait for them. Cancellations, including repeated ones, wait until the
+    work is finished, so that no other code uses the same file or flow at the same time."""
     answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context = contextvars.copy_context()
     context.run(caller.set, find_caller())
@@ -152,14 +152,14 @@ async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
 
 
 async def wait_finished(running: asyncio.Future[T]) -> T:
-    """Its result. A cancellation, and each one after it, waits until it is there."""
+    """Return the result of a future. Cancellations, including repeated ones, wait until it is done."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         while not running.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
-        running.exception()  # seen; the cancellation is what counts
+        running.exception()  # marks the exception as retrieved; the cancellation is raised instead
         raise
 
 
@@ -172,11 +172,11 @@ def _set_result(answer: concurrent.futures.Future[Any], work: Callable[..., Any]
     else:
         answer.set_result(result)
     finally:
-        del answer  # it holds the error, and the error's traceback this frame
+        del answer  # it holds the error, whose traceback holds this frame
 
 
 def next_step(flow: RequestFlow[Any], answer: Any) -> tuple[bool, Any]:
-    """Whether a flow has ended, and its result or next step. (A StopIteration cannot leave a thread.)"""
+    """Return whether a flow has ended, and its result or next step. A StopIteration cannot leave a thread."""
     try:
         return False, flow.send(answer)
     except StopIteration as end:

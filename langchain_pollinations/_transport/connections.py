@@ -1,4 +1,4 @@
-"""The end of a response: its connection is given back, or closed where it must not be used again."""
+"""Closing of responses. The connection returns to the pool, or is closed if it must not be reused."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ async def aclose(response: httpx.Response) -> None:
 
 
 def _close_with_surplus(response: httpx.Response) -> None:
-    """Give up a connection that has brought more than the response: httpcore 1.0 would read the surplus as the response
-    to the next request. Surplus that arrives later is found by httpcore itself."""
+    """Close a connection that has received more data than the response. httpcore 1.0 would read the surplus as the
+    response to the next request. httpcore itself detects surplus that arrives later."""
     found: Any = native_stream(response.stream)
     for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
         found = getattr(found, name, None)
@@ -46,7 +46,7 @@ def _close_with_surplus(response: httpx.Response) -> None:
 
 @contextlib.contextmanager
 def close_at_deadline(response: httpx.Response) -> Iterator[None]:
-    """End the connection of a response at the deadline of its call."""
+    """Close the connection of a response at the deadline of its call."""
     deadline = deadline_of(response)
     with close_after(response, None if deadline is None else deadline.remaining()):
         yield
@@ -54,7 +54,7 @@ def close_at_deadline(response: httpx.Response) -> Iterator[None]:
 
 @contextlib.contextmanager
 def close_after(response: httpx.Response, seconds: float | None) -> Iterator[Callable[[], bool]]:
-    """End the connection of a response after some seconds. The result says whether they are over."""
+    """Close the connection of a response after `seconds`. The context value returns whether they have passed."""
     ends = math.inf if seconds is None else time.monotonic() + seconds
     stream = response.extensions.get("network_stream")
     watch: threading.Timer | None = None
@@ -70,7 +70,7 @@ def close_after(response: httpx.Response, seconds: float | None) -> Iterator[Cal
 
 
 def _shut_down_unread(response: httpx.Response, link: socket.socket) -> None:
-    """End the connection of a response that is still being read: later the connection belongs to another one."""
+    """Close the connection of a response if it is still being read. Afterwards the connection may serve another one."""
     if not response.is_closed:
         shut_down(link)
 

@@ -1,5 +1,5 @@
-"""Which environment variable keeps the HTTP client from being built. The values are never shown: a proxy's address may
-hold a password."""
+"""Finds the environment variable that prevents building the HTTP client. Values are never shown, because the URL of a
+proxy may contain a password."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CHECKS: Mapping[str, Callable[[str], None]] = {
 
 @contextmanager
 def named_variables() -> Iterator[None]:
-    """Turn the failure to build an HTTP client into an error that names the environment variables at fault.
+    """Convert a failure to build an HTTP client to an error that names the faulty environment variables.
 
     Raises:
         InvalidRequestError: If the client cannot be built.

@@ -1,4 +1,4 @@
-"""Responses that are errors, and events and bodies that hold one, as errors of the package."""
+"""Converts error responses, and events and bodies that contain an error, to errors of the package."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ _BY_STATUS: Mapping[int, type[PollinationsError]] = {
     502: UpstreamError,
     503: ServiceUnavailableError,
     504: GatewayTimeoutError,
-    # Of the edge in front of the service: no connection, or no answer, in time.
+    # From the edge in front of the service: no connection, or no response, in time.
     522: GatewayTimeoutError,
     524: GatewayTimeoutError,
     598: GatewayTimeoutError,
     599: GatewayTimeoutError,
 }
 
-# Providers word an overflow freely; these are the phrases known of them (matched in lower case).
+# Providers word an overflow differently. These are the known phrases (matched in lower case).
 _OVERFLOW_PHRASES = (
     "context_length_exceeded",
     "context length",
@@ -92,21 +92,21 @@ _OVERFLOW_PHRASES = (
     "too many tokens",
 )
 
-# A 502 whose provider said one of these fails again however often it is repeated.
+# A 502 whose provider sent one of these statuses fails again on every retry.
 _FINAL_UPSTREAM = frozenset({401, 402, 403, 404})
-# Statuses worth repeating; every other 5xx (501, 505, ...) is final, 530 too: the edge knows no way to the host.
+# Statuses to retry. Every other 5xx (501, 505, ...) is final, including 530: the edge has no route to the host.
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, *range(520, 530), 598, 599})
 
 
 def error_from_response(
     response: httpx.Response, meaning: type[PollinationsError] | None = None, message: str | None = None
 ) -> PollinationsError:
-    """The error that an answer of 300 or more stands for. The body must have been read.
+    """Return the error for a response with a status of 300 or more. Its body must have been read.
 
     Args:
-        response: The answer.
-        meaning: Which error it is, where who calls knows better than its status.
-        message: What it says, where that is not in its body.
+        response: The response.
+        meaning: The class of the error, if the caller knows it better than the status tells.
+        message: The message of the error, if it is not in the body.
     """
     if response.has_redirect_location:
         return _redirected(response)
@@ -125,7 +125,7 @@ def error_from_response(
 
 
 def _payment_offered(response: httpx.Response) -> AuthenticationError:
-    """An offer to pay for this one request by x402, which the service makes where a request carries no key."""
+    """Return the error for an x402 payment offer, which the service sends for a request without a key."""
     return AuthenticationError(
         "The service offers payment by x402, as it does for requests without a key. This client makes no payments by "
         "itself: set POLLINATIONS_API_KEY or pass api_key=...",
@@ -137,7 +137,7 @@ def _payment_offered(response: httpx.Response) -> AuthenticationError:
 
 
 def _redirected(response: httpx.Response) -> PollinationsError:
-    """A body is not sent on: who knows to whom, and most redirects would make a GET without it."""
+    """Return the error for a redirect. A body is not sent to an unknown target, and most redirects would drop it."""
     target = response.headers["location"].partition("?")[0]
     error = InvalidResponseError(
         f"The service redirects to {target}, where a request with a body does not follow; if it should, set base_url "
@@ -149,14 +149,15 @@ def _redirected(response: httpx.Response) -> PollinationsError:
 
 
 def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
-    """The JSON object of an answer with status 200.
+    """Return the JSON object of a response with status 200.
 
     Args:
-        response: The answer, its body read.
-        expected: What it should have been, for the message of the error.
+        response: The response. Its body has been read.
+        expected: The expected kind of response, for the message of the error.
 
     Raises:
-        PollinationsError: What an error object in it stands for; `InvalidResponseError` where there is no object.
+        PollinationsError: If the object is an error.
+        InvalidResponseError: If the body is not a JSON object.
     """
     try:
         body = response.json()
@@ -170,15 +171,15 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
 
 
 def is_failure(body: Mapping[str, Any]) -> bool:
-    """Whether a JSON object of a response with status 200 says that it is an error: by an error object, as the
-    service's envelope without one, or as vLLM and Anthropic mark errors."""
+    """Whether a JSON object of a response with status 200 is an error: it has an error object, it is the service's
+    envelope with `success: false`, or it is marked as vLLM and Anthropic mark errors."""
     is_marked = "error" in (body.get("type"), body.get("object"))
     return bool(body.get("error")) or body.get("success") is False or is_marked or _is_bare_error(body)
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
-    """Whether an object is one of FastAPI's, GraphQL's or a gateway's errors and nothing else. A message alone may tell
-    of progress."""
+    """Whether an object is only an error of FastAPI, GraphQL or a gateway. A message alone is not an error, since it
+    may report progress."""
     if not body.keys() <= {"detail", "errors", "code", "status", "message"}:
         return False
     code = body.get("code") or body.get("status")
@@ -187,12 +188,12 @@ def _is_bare_error(body: Mapping[str, Any]) -> bool:
 
 
 def error_from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
-    """The error for an answer that is one of the service's notices; None for any other answer.
+    """Return the error for a response that is one of the service's notices, or None for any other response.
 
     Args:
-        text: The whole text of the answer.
+        text: The whole text of the response.
         headers: The headers of the response.
-        total_tokens: The usage of the answer; None where it has none.
+        total_tokens: The token usage of the response; None if it has none.
     """
     notice = read_notice(text, headers, total_tokens)
     if notice is None:
@@ -220,8 +221,8 @@ _MIGRATION_MESSAGE = (
 
 
 def unexpected_response(response: httpx.Response, expected: str) -> PollinationsError:
-    """The error for an answer with status 200 that is something else: that of a notice, else an
-    `InvalidResponseError` which says what came and how it begins."""
+    """Return the error for a response with status 200 of an unexpected kind: the error of a notice, else an
+    `InvalidResponseError` with the content type and the beginning of the body."""
     kind = response.headers.get("content-type", "no content type")
     if (
         kind.startswith("text/plain")
@@ -237,7 +238,7 @@ def unexpected_response(response: httpx.Response, expected: str) -> Pollinations
     )
 
 
-# What providers call an error whose status they do not tell.
+# Error types of providers that send no status.
 _STATUS_BY_TYPE: Mapping[str, int] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -250,7 +251,7 @@ _STATUS_BY_TYPE: Mapping[str, int] = {
 
 
 def error_from_event(event: Mapping[str, Any], *, request_id: str | None = None) -> PollinationsError:
-    """The error that an error object inside an answer of status 200 (mostly a stream) stands for."""
+    """Return the error for an error object inside a response with status 200, usually a stream."""
     error = _error_object(event)
     code = error.get("code")
     status = event.get("status") or _STATUS_BY_TYPE.get(str(error.get("type")))
@@ -258,7 +259,7 @@ def error_from_event(event: Mapping[str, Any], *, request_id: str | None = None)
         code = int(code)
     if isinstance(code, int) and not isinstance(code, bool):
         status = code
-    is_status = isinstance(status, int) and 400 <= status < 600  # providers also count their errors: 0, -1, 1026
+    is_status = isinstance(status, int) and 400 <= status < 600  # some providers number their errors: 0, -1, 1026
     return _from_body(
         dict(event),
         status=status if is_status else None,
@@ -278,7 +279,7 @@ def _from_body(
     meaning: type[PollinationsError] | None = None,
     message: str | None = None,
 ) -> PollinationsError:
-    """One reading for all shapes: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
+    """Return the error for a body of any form: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
     error = _error_object(body)
     details = error.get("details")
     details = details if isinstance(details, Mapping) else {}
@@ -315,14 +316,14 @@ def _error_class(status: int | None, code: str | None, body: Any, error: Mapping
 
 
 def _mentions_overflow(body: Any, error: Mapping[str, Any]) -> bool:
-    """Whether the error itself, or the provider's error inside it, speaks of the length of the input. Other fields are
-    not read: they may repeat the prompt, which may speak of anything."""
+    """Whether the error, or the provider's error inside it, mentions the length of the input. Other fields are not
+    searched, because they may repeat the prompt."""
     text = " ".join([body] if isinstance(body, str) else _error_texts(error)).lower()
     return any(phrase in text for phrase in _OVERFLOW_PHRASES)
 
 
 def _error_texts(error: Mapping[str, Any]) -> Iterator[str]:
-    """Message and code of an error, and those of the provider's error, which is JSON in a string."""
+    """Yield message and code of an error, and those of the provider's error, which is a JSON string inside it."""
     yield from (str(error[key]) for key in ("message", "code") if error.get(key))
     details = error.get("details")
     said = details.get("upstreamBody") if isinstance(details, Mapping) else None
@@ -345,14 +346,14 @@ def _parse_body(response: httpx.Response) -> Any:
 
 
 def _error_object(body: Any) -> Mapping[str, Any]:
-    """The mapping that holds code and message, wherever the body keeps it."""
+    """Return the mapping with the code and the message, wherever it is in the body."""
     if not isinstance(body, Mapping):
         return {}
     error = body.get("error")
     if isinstance(error, Mapping):
         return error
-    # `{"error": "words", "message": "sentence"}`: the older limiter and the media host. FastAPI has `detail`, GraphQL
-    # `errors`.
+    # The legacy rate limiter and the media host send `{"error": "words", "message": "sentence"}`, FastAPI sends
+    # `detail`, and GraphQL sends `errors`.
     others = body.get("detail") or body.get("errors")
     words = error or (others if isinstance(others, str) or others is None else json.dumps(others)[:500])
     return {**body, "message": body.get("message") or words, "code": body.get("code")}
@@ -370,7 +371,7 @@ def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) ->
 
 
 def _param(error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
-    """The one field that the service, or a provider with errors as OpenAI's, names as wrong."""
+    """Return the single invalid field that the service, or a provider with errors like OpenAI's, names."""
     fields = details.get("fieldErrors")
     if isinstance(fields, Mapping) and len(fields) == 1:
         return str(next(iter(fields)))
@@ -382,7 +383,7 @@ def _join_reasons(reasons: Any) -> str:
 
 
 def _from_page(text: str) -> str | None:
-    """Plain text as it is; of a page only that it was one, since its markup helps nobody."""
+    """Return plain text, or None for an HTML page, whose markup does not help the user."""
     text = text.strip()
     if text.startswith("<"):
         return None
@@ -394,7 +395,7 @@ def _non_empty_string(value: Any) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str], body: Any) -> float | None:
-    """Seconds to wait, from the header (a number or a date) or from the older limiter's body."""
+    """Return the seconds to wait, from the header (a number or a date) or the body of the legacy rate limiter."""
     told = headers.get("retry-after", "").strip()
     if not told and isinstance(body, Mapping):
         told = str(body.get("retryAfterSeconds", ""))

@@ -1,4 +1,4 @@
-"""Exceptions of httpx and aiohttp as errors of the package."""
+"""Converts exceptions of httpx and aiohttp to errors of the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from langchain_pollinations.errors import (
 
 @contextmanager
 def map_exceptions() -> Iterator[None]:
-    """Turn what httpx (or aiohttp under it) raises into errors of ours."""
+    """Convert exceptions of httpx, or of aiohttp under it, to errors of this package."""
     try:
         yield
     except httpx.InvalidURL as error:
@@ -31,18 +31,18 @@ def map_exceptions() -> Iterator[None]:
         remove_headers(error)
         raise _from_httpx(error) from error
     except UnicodeError as error:
-        if getattr(error, "encoding", "idna") != "idna":  # of a hook of the caller
+        if getattr(error, "encoding", "idna") != "idna":  # raised by a hook of the user
             raise
         raise InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}") from error
     except _aiohttp_errors() as error:
-        # httpx-aiohttp 0.2 lets some of aiohttp's own errors through, for a malformed answer for instance.
+        # httpx-aiohttp 0.2 does not convert some errors of aiohttp, for example for a malformed response.
         remove_headers(error)
         raise APIConnectionError(f"The connection failed: {error}") from error
 
 
 @contextmanager
 def map_recursion_error() -> Iterator[None]:
-    """Turn the error of a response that is nested too deeply to be parsed into one of ours."""
+    """Convert the `RecursionError` of a response that is nested too deeply to an error of this package."""
     try:
         yield
     except RecursionError as error:
@@ -52,18 +52,18 @@ def map_recursion_error() -> Iterator[None]:
 
 
 def remove_headers(error: BaseException | None) -> None:
-    """Take the headers of the request, one of which is the key, out of an error and its causes: they outlive the
-    request, in a trace for instance."""
+    """Remove the headers of the request, which include the key, from an error and its causes. Errors outlive the
+    request, for example in a trace."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if _has_aiohttp_frame(error.__traceback__):  # whose frames have the headers in a variable
+        if _has_aiohttp_frame(error.__traceback__):  # its frames have the headers in a variable
             error.__traceback__ = None
         if isinstance(error, httpx.HTTPError):
             with suppress(RuntimeError):
                 error.request.headers = httpx.Headers()
         elif isinstance(error, _aiohttp_errors("ClientResponseError")):
-            # The text of the error reads the address of the request only.
+            # The text of the error needs only the URL of the request.
             failed: Any = error
             info = failed.request_info
             failed.request_info = type(info)(info.url, info.method, {}, info.real_url)
@@ -81,9 +81,9 @@ def _has_aiohttp_frame(trace: TracebackType | None) -> bool:
 
 
 def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
-    """Replace the key that is in some headers in all that an error holds: the service may repeat a request."""
+    """Replace the key from `headers` in all attributes of an error, since the service may repeat the request."""
     secret = headers.get("authorization", "").rpartition(" ")[2]
-    # A shorter one is the dummy of a gateway, and may be a part of any word.
+    # A shorter key is a placeholder for a gateway, and may be part of any word.
     if len(secret) >= 8 and secret in repr((error.args, vars(error))):
         error.args = tuple(_replace(secret, each) for each in error.args)
         for name, value in vars(error).items():
@@ -121,12 +121,12 @@ _UNSENT = (
 
 def _classify(error: httpx.HTTPError) -> PollinationsError:
     cause = error.__cause__
-    # httpx-aiohttp 0.2 calls every lost connection a ConnectTimeout; its cause tells what it was.
+    # httpx-aiohttp 0.2 raises a ConnectTimeout for every lost connection. Its cause is the actual error.
     misnamed = isinstance(cause, _aiohttp_errors()) and not isinstance(cause, TimeoutError)
     where = _origin(error)
     if isinstance(error, httpx.LocalProtocolError) and "header" in str(error).lower():
         told = f"The request{where} has a header that cannot be sent: see the headers of http_client"
-        return InvalidRequestError(told)  # without the words of httpx, which hold the value
+        return InvalidRequestError(told)  # without the message of httpx, which contains the value
     if isinstance(error, httpx.TimeoutException) and not misnamed:
         kind = type(error).__name__.removesuffix("Timeout").lower()
         return RequestTimeoutError(
@@ -141,18 +141,18 @@ def _classify(error: httpx.HTTPError) -> PollinationsError:
 
 
 def _emulator_hint(error: httpx.HTTPError) -> str:
-    """How to start the emulator, where the connection was to be one to this machine."""
+    """Return how to start the emulator, if the request was to this machine."""
     try:
         url = error.request.url
         is_local = url.host == "localhost" or ip_address(url.host).is_loopback
-    except (RuntimeError, ValueError):  # no request, or a name
+    except (RuntimeError, ValueError):  # no request, or a host name
         return ""
     command = f"python -m langchain_pollinations.emulator --port {url.port or 80}"
     return f". To start the emulator there: {command}" if is_local else ""
 
 
 def _origin(error: httpx.HTTPError) -> str:
-    """Host and port only: a path holds the prompt, and a query could hold anything."""
+    """Return the origin of the request. The path may contain the prompt, and the query may contain anything."""
     try:
         url = error.request.url
     except RuntimeError:
@@ -161,6 +161,7 @@ def _origin(error: httpx.HTTPError) -> str:
 
 
 def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:
-    """Errors of aiohttp, by default the base of all, where it is in use; it is never imported for this."""
+    """Return error classes of aiohttp, by default their base class. The tuple is empty if aiohttp is not imported; this
+    function never imports it."""
     aiohttp = sys.modules.get("aiohttp")
     return tuple(getattr(aiohttp, name) for name in names or ["ClientError"]) if aiohttp is not None else ()

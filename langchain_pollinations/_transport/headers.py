@@ -1,4 +1,4 @@
-"""Headers of requests: checks, and which of them hold credentials."""
+"""Checks of request headers, and the headers that hold credentials."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
 
 
 def check_headers(given: Any, argument: str) -> dict[str, str]:
-    """Headers that a request can carry. An error names the header and never shows its value."""
+    """Validate headers and return them as a dict. Errors name the header and never show its value."""
     if not isinstance(given, Mapping):
         raise ValueError(f"{argument}: takes a mapping from header names to values, not {type(given).__name__}")
     for number, (name, value) in enumerate(given.items(), 1):
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):  # the name itself may hold a secret
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):  # not shown: the name may hold a secret
             raise ValueError(f"{argument}: name {number} is not a header name: letters, digits and dashes")
         if not isinstance(value, str):
             raise ValueError(f"{argument}: the value of {name!r} must be a string, not {type(value).__name__}")
@@ -31,7 +31,7 @@ def check_headers(given: Any, argument: str) -> dict[str, str]:
 
 
 def check_extra_headers(given: Any) -> dict[str, str]:
-    """Headers of one call, which never change the credentials."""
+    """Validate the headers of one call, which must not change the credentials."""
     headers = {} if given is None else check_headers(given, "extra_headers")
     if refused := sorted(name for name in headers if name.lower() in _CREDENTIALS):
         raise ValueError(f"extra_headers: {refused[0]!r} is not for a single call; use api_key or default_headers")
@@ -39,7 +39,7 @@ def check_extra_headers(given: Any) -> dict[str, str]:
 
 
 def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Headers as they may be written to a pickle."""
+    """Return the headers that may be written to a pickle."""
     return (
         None
         if headers is None

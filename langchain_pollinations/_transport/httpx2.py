@@ -1,8 +1,8 @@
-"""Clients of httpx2 behind the interface of httpx.
+"""Adapts httpx2 clients to the interface of httpx.
 
-openai 3 and others take httpx2 clients. Requests are sent by such a client itself, with its headers, cookies,
-credentials, hooks and connections; requests, responses and exceptions are converted at this one place, so that all
-other code knows httpx only. httpx2 is never imported here: a client of it has brought it.
+openai 3 and other packages accept httpx2 clients. The httpx2 client itself sends the requests, with its headers,
+cookies, credentials, hooks and connections. Requests, responses and exceptions are converted only here, so that all
+other code uses httpx. This module never imports httpx2: if there is an httpx2 client, it is already imported.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import httpx
 
 _CODINGS = frozenset({"gzip", "deflate", "identity"})
-"""Content encodings that httpx decodes without extras; httpx2 may offer others."""
+"""Content encodings that httpx decodes without extras. httpx2 may accept others."""
 
 
 def is_httpx2(client: object) -> bool:
-    """Whether a client is one of httpx2, or of a class derived from one."""
+    """Whether the class of a client is, or derives from, a class of httpx2."""
     return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
 
 
 def to_httpx(client: Any) -> Any:
-    """A client of httpx2 behind the interface of httpx; any other client, and None, as it is."""
+    """Wrap an httpx2 client in the interface of httpx. Return any other client, and None, unchanged."""
     if not is_httpx2(client):
         return client
     is_async = isinstance(client, sys.modules["httpx2"].AsyncClient)
@@ -33,12 +33,12 @@ def to_httpx(client: Any) -> Any:
 
 
 def native_stream(stream: Any) -> Any:
-    """The stream of a response as its own library made it."""
+    """Return the stream of a response as its own library created it."""
     return stream._response.stream if isinstance(stream, _Body | _AsyncBody) else stream
 
 
 class _Httpx2Client:
-    """What the sync and the async client share."""
+    """Base class of the sync and the async client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -58,7 +58,7 @@ class _Httpx2Client:
 
     @event_hooks.setter
     def event_hooks(self, hooks: Mapping[str, Sequence[Any]]) -> None:
-        self._client = copy.copy(self._client)  # which shares its connections; the caller's own client stays
+        self._client = copy.copy(self._client)  # a copy shares the connections; the user's client is unchanged
         self._client.event_hooks = hooks
 
     def build_request(
@@ -72,7 +72,7 @@ class _Httpx2Client:
         params: Any = None,
         **body: Any,
     ) -> httpx.Request:
-        """A request with the body as httpx writes it, and with what the client adds to all its requests."""
+        """Build a request with the body that httpx encodes and the headers and cookies that the client adds."""
         written = httpx.Request(method, url, headers=headers, **body)
         built = self._client.build_request(
             method,
@@ -134,7 +134,7 @@ class _AsyncBody(httpx.AsyncByteStream):
 
 def _response(native: Any, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> httpx.Response:
     request = _from_httpx2(native.request)
-    if native.is_stream_consumed:  # a hook or the authentication has read it, and has decoded it
+    if native.is_stream_consumed:  # a hook or the authentication has read and decoded it
         headers = [(k, v) for k, v in native.headers.multi_items() if k not in ("content-encoding", "content-length")]
         response = httpx.Response(
             native.status_code, headers=headers, content=native.content, request=request, extensions=native.extensions
@@ -159,7 +159,7 @@ def _to_httpx2(request: httpx.Request) -> Any:
 
 
 def _from_httpx2(native: Any) -> httpx.Request:
-    """The dict of time limits stays the same object: the limit of a stream is set in it while the response comes."""
+    """Convert a request. The dict of timeouts is not copied, because the timeout of a stream is set in it later."""
     return httpx.Request(
         native.method,
         str(native.url),
@@ -171,8 +171,8 @@ def _from_httpx2(native: Any) -> httpx.Request:
 
 @contextmanager
 def _converted(native: Any, request: httpx.Request) -> Iterator[None]:
-    """Raise httpx's exception of the same name. The exception of httpx2 stays in the chain, so its request loses the
-    key."""
+    """Convert exceptions of httpx2 to those of httpx with the same name. The original exception stays in the chain, so
+    the key is removed from its request."""
     httpx2 = sys.modules["httpx2"]
     try:
         yield

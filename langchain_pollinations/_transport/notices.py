@@ -1,8 +1,8 @@
-"""Refusals of the service that arrive with status 200 and an answer in words. Pure.
+"""Notices: refusals that the service sends as text with status 200. Pure functions.
 
-The text routes answer four refusals this way (the service's `middleware/text-balance-notice.ts`, October 2026): a low
-balance, a spent key budget, a key that spends Quest Pollen only, and a model that the key may not use. The legacy text
-host answers with its migration notice.
+The text routes send four refusals this way (the service's `middleware/text-balance-notice.ts`, October 2026): a low
+balance, a spent key budget, a key that can spend Quest Pollen only, and a model that the key may not use. The legacy
+text host sends its migration notice this way.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Notice:
 
     Args:
         status: The HTTP status that the refusal has on other routes.
-        code: The service's code for it.
-        fix_url: The page on which the owner of the key can lift it; None where the notice names none.
+        code: The service's error code for it.
+        fix_url: URL of the page where the owner of the key can lift it; None if the notice names none.
 
     All are None for the migration notice.
     """
@@ -56,25 +56,25 @@ class Notice:
 
 
 def is_private(headers: Mapping[str, str]) -> bool:
-    """Whether the header of every notice is there: `Cache-Control: private, no-store`. Other answers are public."""
+    """Whether the response has the header of notices, `Cache-Control: private, no-store`. Others are public."""
     directives = {part.strip().lower() for part in headers.get("cache-control", "").split(",")}
     return {"private", "no-store"} <= directives
 
 
 def may_become_notice(text: str) -> bool:
-    """Whether a text that may go on is a notice, or the beginning of one."""
+    """Whether a text, which may be incomplete, is a notice or the beginning of one."""
     start = _normalized(text)
     return any(start.startswith(beginning) or beginning.startswith(start) for beginning in (*_BEGINNINGS, MIGRATION))
 
 
 def read_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> Notice | None:
-    """The refusal that an answer stands for; None for the words of a model.
+    """Return the refusal of a response, or None for a message of a model.
 
     Args:
-        text: The whole text of the answer.
+        text: The whole text of the response.
         headers: The headers of the response.
-        total_tokens: The usage of the answer; None where it has none. Any usage tells that a model answered, which may
-            quote a notice.
+        total_tokens: The token usage of the response; None if it has none. A usage above 0 means that the text is from
+            a model, which may quote a notice.
     """
     if total_tokens:
         return None
@@ -84,19 +84,19 @@ def read_notice(text: str, headers: Mapping[str, str], total_tokens: int | None)
         return Notice() if is_migration else None
     code = next((code for beginning, code in _BEGINNINGS.items() if start.startswith(beginning)), None)
     if code is None and links and (total_tokens == 0 or is_private(headers)):
-        code = _code_of(links[0])  # a wording that is not known yet
+        code = _code_of(links[0])  # for a wording that is not known yet
     if code is None or not (links or is_private(headers)):
         return None
     return Notice(403 if code == "FORBIDDEN" else 402, code, fix_page(links))
 
 
 def fix_links(text: str) -> list[str]:
-    """Addresses of the service's account pages in a text, in their order."""
+    """Return the URLs of the service's account pages in a text, in order."""
     return [found.rstrip(".,;:!?") for found in _LINK.findall(text)]
 
 
 def fix_page(links: list[str]) -> str | None:
-    """The first page that can lift a refusal: quests earn Pollen, but lift nothing by themselves."""
+    """Return the first page that can lift a refusal. The quests page earns Pollen, but lifts no refusal by itself."""
     return next((link for link in links if urlsplit(link).path not in ("", "/", "/quests")), None)
 
 

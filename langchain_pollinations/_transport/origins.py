@@ -1,4 +1,4 @@
-"""Origins of addresses, private hosts, and what a request to another origin may carry."""
+"""Origins of URLs, private hosts, and the headers of cross-origin requests."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Origin: TypeAlias = tuple[str, str, int | None]
 
 
 def origin_of(url: str | httpx.URL) -> Origin:
-    """Scheme, host and port, the default port included: what decides whether two addresses are one origin.
+    """Return scheme, host and port of a URL, including the default port. URLs with equal results have the same origin.
 
     Raises:
-        httpx.InvalidURL: If it is not an address.
+        httpx.InvalidURL: If `url` is not a URL.
     """
     parsed = httpx.URL(url)
     return parsed.scheme, parsed.host, parsed.port or _DEFAULT_PORTS.get(parsed.scheme)
 
 
 def parse_address(value: str, argument: str, example: str) -> httpx.URL:
-    """An http(s) address without credentials, query and fragment. httpx writes it in one form: the scheme and the host
-    in lower case, without the default port."""
+    """Parse an http(s) URL without credentials, query and fragment. httpx normalizes it: scheme and host in lower case,
+    without the default port."""
     try:
-        # Twice: httpx 0.28 drops a default port only where the scheme is in lower case.
+        # Twice: httpx 0.28 drops a default port only if the scheme is in lower case.
         url = httpx.URL(str(httpx.URL(value.strip())))
     except httpx.InvalidURL:
         url = httpx.URL("")
@@ -57,13 +57,13 @@ _PRIVATE_NAMES = tuple(
 
 
 def normalize_host(host: str) -> str:
-    """A host as a resolver reads it: without percent-encoding, full-width characters and other full stops."""
+    """Return a host as a resolver reads it: no percent-encoding, full-width characters or ideographic full stops."""
     return unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().rstrip(".")
 
 
 def is_requestable(url: httpx.URL) -> bool:
-    """Whether a request can go to an address: http or https, a host that can be looked up, a port, and no user name,
-    which would be sent as credentials."""
+    """Whether a URL can be requested. It needs the scheme http or https, a host that can be resolved, and a valid port.
+    It must have no user name, which would be sent as credentials."""
     host = url.raw_host.decode("ascii")
     labels_fit = len(host) < 254 and all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
     has_port = url.port is None or 0 < url.port < 65536
@@ -71,13 +71,13 @@ def is_requestable(url: httpx.URL) -> bool:
 
 
 def has_private_name(host: str) -> bool:
-    """Whether a host, as `normalize_host` gives it, has a name of a private network. Single-label names are private."""
+    """Whether a host from `normalize_host` has a name of a private network. Single-label names are private."""
     return f".{host}".endswith(_PRIVATE_NAMES) or not ("." in host or ":" in host)
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is private, by its name or by an address that the name resolves to. A name that cannot be
-    resolved in a few seconds is not: a proxy may know it."""
+    """Whether a host is private, by its name or by an address that it resolves to. A name that cannot be resolved
+    within `LOOKUP_TIMEOUT` counts as public, because a proxy may resolve it."""
     host = normalize_host(host)
     if has_private_name(host):
         return True
@@ -89,7 +89,7 @@ def is_private(host: str) -> bool:
 
 
 async def ais_private(host: str) -> bool:
-    """As `is_private`."""
+    """Like `is_private`."""
     host = normalize_host(host)
     if has_private_name(host):
         return True
@@ -102,7 +102,7 @@ async def ais_private(host: str) -> bool:
 
 
 LOOKUP_TIMEOUT = 5.0
-"""Seconds that the lookup of a name may take."""
+"""Maximum seconds for a DNS lookup."""
 
 
 def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
@@ -123,7 +123,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def restoring_hook(request: httpx.Request) -> Callable[[httpx.Request], None]:
-    """What gives a request the address and the headers back that it has now. The request may be one of httpx2."""
+    """Return an event hook that restores the current URL and headers of a request, which may be one of httpx2."""
     url, headers = str(request.url), request.headers.raw
 
     def restore(changed: httpx.Request) -> None:
@@ -143,7 +143,7 @@ CROSS_ORIGIN_HEADERS = frozenset({"host", "user-agent", "accept", "accept-encodi
 
 
 def is_cross_origin(here: httpx.URL, there: httpx.URL) -> bool:
-    """Whether it is another origin. The same host with TLS is not, as for httpx."""
+    """Whether the origins differ. An upgrade of the same host from http to https does not count, as in httpx."""
     before, after = origin_of(here), origin_of(there)
     upgrade = (("http", here.host, 80), ("https", here.host, 443))
     return before != after and (before, after) != upgrade

@@ -1,4 +1,4 @@
-"""The HTTP clients of a wrapper: one for threads, and one for each event loop."""
+"""The HTTP clients of a wrapper: one for sync calls, and one for each event loop."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 
 MAX_CANCELLED = 25
-"""Calls broken off on an async client before another takes its place. httpcore 1.0 now and then keeps a place among
-its 100 connections for a call that is cancelled while it gets its connection or gives it back. Nothing but closing the
-client frees that place, and when all are taken, calls wait for ever."""
+"""Cancelled calls after which an async client is replaced. httpcore 1.0 sometimes keeps one of its 100 connections
+occupied for a call that is cancelled while it acquires or releases its connection. Only closing the client frees that
+connection; once all are occupied, calls wait forever."""
 
 
 Transport = Literal["httpx", "aiohttp"]
 
 
 class ConnectionPool:
-    """The connections of one wrapper: one httpx client for threads, and one for each running event loop.
+    """The connections of one wrapper: one httpx client for sync calls, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
-    async client closes with its loop, or when it is worn and its last call is done. A pool pickles and copies as a new,
-    empty one, and a forked process starts with one: two processes on one connection would read each other's answers.
+    async client is closed when its event loop shuts down, or after `MAX_CANCELLED` cancelled calls once it is idle. A
+    pool is pickled and copied as a new, empty pool. A forked process starts with an empty pool too: two processes on
+    one connection would read each other's responses.
     """
 
     is_unpickled = False
-    """Whether its wrapper was unpickled, which explains a missing key."""
+    """Whether the wrapper was unpickled, which explains a missing key."""
 
     def __init__(self) -> None:
         self._start()
@@ -54,7 +55,7 @@ class ConnectionPool:
         self._async: list[_PooledClient] = []
 
     def __eq__(self, other: object) -> bool:
-        """Pools hold nothing that tells two wrappers apart."""
+        """All pools are equal, so that they do not affect the equality of wrappers."""
         return isinstance(other, ConnectionPool)
 
     __hash__ = object.__hash__
@@ -72,7 +73,7 @@ class ConnectionPool:
             return self._sync
 
     def lent(self, transport: Transport) -> _Lease:
-        """The client of this event loop, for one call from its opening to its end."""
+        """Lease the client of the running event loop for one call."""
         return _Lease(self, transport)
 
     async def _lend(self, transport: Transport) -> _PooledClient:
@@ -89,13 +90,13 @@ class ConnectionPool:
                     return kept
             client = _new_async_client(transport)
             keeper = _close_with_loop(client)
-            # The finalizer keeps the client out of the garbage of its pool: aiohttp logs an error for each session
-            # that is collected before it is closed.
+            # The finalizer keeps the client alive when its pool is garbage collected: aiohttp logs an error for each
+            # session that is collected before it is closed.
             release = weakref.finalize(self, _release, os.getpid(), loop, client, keeper)
             kept = _PooledClient(loop, transport, client, keeper, release, calls=1)
             self._async.append(kept)
-        # A suspended async generator is closed by its loop's `shutdown_asyncgens`, as asyncio.run does at its end:
-        # the one hook that lets connections go before their loop does.
+        # The loop's `shutdown_asyncgens`, which asyncio.run calls at its end, closes a suspended async generator. It is
+        # the only hook to close connections before their loop is closed.
         await anext(kept.keeper)
         return kept
 
@@ -112,7 +113,7 @@ class ConnectionPool:
             self._start()
 
     def close(self) -> None:
-        """Close the connections of threads. Async ones are closed by `aclose`, or with their loop."""
+        """Close the connections of sync calls. Async connections are closed by `aclose`, or with their loop."""
         self._check_process()
         with self._lock:
             closer, self._closer, self._sync = self._closer, None, None
@@ -120,24 +121,24 @@ class ConnectionPool:
             closer()
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop, and those of threads."""
+        """Close the connections of sync calls and those of the running event loop."""
         self.close()
         loop = asyncio.get_running_loop()
         await self._aclose([kept for kept in self._async if kept.loop is loop])
 
     async def _aclose(self, closing: Sequence[_PooledClient]) -> None:
-        with self._lock:  # nobody closes what another is closing
+        with self._lock:  # no client is closed twice
             mine = [kept for kept in closing if kept in self._async]
             self._async = [kept for kept in self._async if kept not in mine]
         for kept in mine:
             kept.release.detach()
-            if not kept.client.is_closed:  # by the end of its loop
+            if not kept.client.is_closed:  # as it is after the end of its loop
                 await wait_finished(asyncio.ensure_future(kept.keeper.aclose()))
 
 
 @dataclass(eq=False)
 class _PooledClient:
-    """An async client, what closes it, and how it is used."""
+    """An async client, what closes it, and its usage."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -145,7 +146,7 @@ class _PooledClient:
     keeper: AsyncGenerator[httpx.AsyncClient]
     release: weakref.finalize[..., Any]
     calls: int
-    """On their way. It is counted in the client's own loop only."""
+    """Number of running calls. It is changed only in the event loop of the client."""
     broken_off: int = 0
 
     @property
@@ -154,7 +155,8 @@ class _PooledClient:
 
 
 class _Lease:
-    """A client as a context. No generator: a loop that shuts down would close that before the call that is in it."""
+    """Context manager that leases a client. It is not a generator, because a loop that shuts down would close a
+    generator before the call that runs inside."""
 
     def __init__(self, pool: ConnectionPool, transport: Transport) -> None:
         self._pool = pool
@@ -165,13 +167,13 @@ class _Lease:
         return self._kept.client
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Behind a silent stream is a cancellation too, by asyncio.timeout.
+        # A stream that timed out was cancelled too, by asyncio.timeout.
         ends = (asyncio.CancelledError, TimeoutError, errors.StreamTimeoutError, errors.RequestTimeoutError)
         broken_off = kind is not None and issubclass(kind, ends)
         await self._pool._give_back(self._kept, broken_off)
 
 
-@cache  # reading the certificates takes 20 ms, too long for each client and each event loop
+@cache  # reading the certificates takes 20 ms, too long to repeat for each client and event loop
 def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
@@ -180,7 +182,7 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
         with named_variables():
             return _without_cookies(httpx.AsyncClient(verify=_ssl_context()))
-    # Its client, not its bare transport, which would turn off proxies from the environment.
+    # The client of httpx_aiohttp, not its bare transport, which would disable proxies from the environment.
     try:
         from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
@@ -197,7 +199,7 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
 
 
 def _without_cookies(client: AnyClient) -> AnyClient:
-    """The client, which takes no cookies: what one response sends must not change later requests."""
+    """Return the client with cookies disabled, because one response must not change later requests."""
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
 
@@ -215,7 +217,7 @@ def _release(
     client: httpx.AsyncClient,
     keeper: AsyncGenerator[httpx.AsyncClient],
 ) -> None:
-    """Close a client whose pool is gone, or whose loop ended without closing it."""
+    """Close a client whose pool was collected, or whose loop ended without closing it."""
     if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
         return
     if loop.is_running():
@@ -224,13 +226,13 @@ def _release(
     for carrier in (client._transport, *client._mounts.values()):
         connector = getattr(getattr(carrier, "client", None), "connector", None)
         if connector is not None:
-            # What `close` does, without its task, which needs the loop. The name depends on the version of aiohttp.
+            # Does the same as `close`, without its task, which needs the loop. The name depends on the aiohttp version.
             close = getattr(connector, "_close_immediately", None) or connector._close
             close()
 
 
 def check_client(client: Any, argument: str) -> None:
-    """Raise a `ValueError` unless a client can send the requests: httpx's, httpx2's, or one with the same methods."""
+    """Raise a `ValueError` unless a client has the methods of an httpx or httpx2 client."""
     is_async = argument == "http_async_client"
     kind = "AsyncClient" if is_async else "Client"
     send, build = getattr(client, "send", None), getattr(client, "build_request", None)

@@ -1,4 +1,4 @@
-"""A request to the service as a value, and the flow of several requests."""
+"""A request to the service as a value, and flows of several requests."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class EventParser(Protocol[T_co]):
-    """What reads a stream: fed with the data of each event, it gives what they amount to."""
+    """Parser of a stream. It receives the data of each event and returns the parsed items."""
 
     @property
     def done(self) -> bool:
-        """Whether the answer is whole, whatever may still come."""
+        """Whether the response is complete, even if more events follow."""
 
     @property
     def partial(self) -> Any:
-        """What has arrived, for an error that ends the stream early."""
+        """What has arrived so far, for an error that ends the stream early."""
 
     def feed(self, data: str) -> Iterable[T_co]:
-        """What one event amounts to."""
+        """Parse the data of one event."""
 
     def end(self) -> Iterable[T_co]:
-        """What is left when the stream has ended; an error where it ended early."""
+        """Return the remaining items at the end of the stream, or raise an error if it ended early."""
 
     def whole(self, response: httpx.Response) -> Iterable[T_co]:
-        """What an answer amounts to that is no stream of events. Its body has been read."""
+        """Parse a response that is not an event stream. Its body has been read."""
 
 
 class Limiter(Protocol):
-    """What spaces the requests to a host."""
+    """Rate limiter of the requests to a host."""
 
     def acquire(self) -> contextlib.AbstractContextManager[None]:
-        """The turn of a request of this thread, which waits for it."""
+        """Wait in this thread for the slot of a request, and hold it within the context."""
 
     def aacquire(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """As `acquire`, of this task."""
+        """Like `acquire`, for the current task."""
 
     def mark_sent(self) -> None:
-        """Count the distance from now."""
+        """Restart the interval to the next request from now."""
 
     def is_out_of_reach(self, seconds: float) -> bool:
-        """Whether a request would wait for too long, if it came in some seconds."""
+        """Whether a request made after that many seconds would have to wait too long."""
 
 
 @dataclass(frozen=True)
 class ApiRequest(Generic[T]):
-    """One request to the service, and how to read its answer.
+    """One request to the service, and how to parse its response.
 
-    `path` starts with a slash and is percent-encoded. `read` gets the answer with its body read, or for a stream
-    (where it makes the `EventParser`) before that.
+    `path` starts with a slash and is percent-encoded. `parse` receives the response with its body read. For a stream it
+    receives the response before that and returns the `EventParser`.
     """
 
     method: Literal["GET", "POST"]
@@ -70,41 +70,44 @@ class ApiRequest(Generic[T]):
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of `httpx.Client.build_request`: json, params, content."""
     origin: str | None = None
-    """Where it goes; by default the wrapper's `base_url`."""
+    """Origin that the request is sent to. None is the `base_url` of the wrapper."""
     is_origin_checked: bool = False
-    """Whether `origin` must not be private, as of a response. Where `base_url` is private it may."""
+    """Whether `origin` came from a response, so that it must not be private unless `base_url` is."""
     send_credentials: bool = True
-    """Whether the key goes along. Without it, a request to a foreign host has no other headers, cookies and credentials
+    """Whether to send the key. If False, a request to a foreign host carries no other headers, cookies and credentials
     of the wrapper either."""
     save_to: Path | None = None
-    """File that the body is written to as it comes; `read` then gets the answer without one. A repeat begins anew."""
+    """File that the body is written to as it arrives. `parse` then receives the response without its body. A retry
+    overwrites the file."""
     on_progress: OnProgress | None = None
-    """Told first when the answer begins, then after each piece."""
+    """Called when the response begins, and after each chunk."""
     is_success: Callable[[httpx.Response], bool] = attrgetter("is_success")
-    """Whether an answer, whose body is not read yet, holds what was asked for."""
+    """Whether a response is successful. Its body has not been read yet."""
     to_error: Callable[[httpx.Response], errors.PollinationsError] = error_from_response
-    """What any other answer stands for. Its body has been read."""
+    """Converts any other response to an error. Its body has been read."""
     limiter: Limiter | None = None
-    """The place in a line that each attempt waits for; None where there is no line. It is held while the request is
-    under way, and of a stream until that begins: who reads it may make other calls meanwhile."""
+    """Rate limiter whose slot each attempt waits for; None is no limit. The slot is held while the request runs. For a
+    stream it is held until the stream begins, because the reader of a stream may make other calls meanwhile."""
 
 
 RequestFlow = Generator[ApiRequest[Any] | Sequence[ApiRequest[Any]], Any, T]
-"""A conversation without I/O: it yields a call (or several, which may travel at once), is sent what their readers
-made of the answers, and returns its result. `Client.run` and `Client.arun` lead it. It may touch files."""
+"""A generator that makes requests without network I/O. It yields a request, or several that may run concurrently,
+receives their parsed responses, and returns its result. `Client.run` and `Client.arun` run it. It may access files."""
 
 MAX_PARSED_IN_LOOP = 1024 * 1024
-"""Bytes of a body that are read in the event loop; a larger one is read in a thread."""
+"""Maximum bytes of a body that is parsed in the event loop. A larger body is parsed in a thread."""
 
 MAX_CONCURRENCY = 4
-"""Calls of one flow that travel at the same time."""
+"""Maximum number of concurrent requests of one flow."""
 
 
 def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, bytes, str]]]) -> dict[str, Any]:
-    """Options of a `ApiRequest` that sends a form. Equal forms are equal bytes: a repeat joins the running generation.
+    """Return the options of an `ApiRequest` that sends a multipart form.
+
+    Equal forms are sent as equal bytes, so that a retry joins the running generation.
 
     Args:
-        fields: Texts by name.
+        fields: Text fields by name.
         files: Pairs of a name and (file name, bytes, MIME type).
     """
     digest = sha256(repr(sorted(fields.items())).encode())
@@ -116,4 +119,4 @@ def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, b
 
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
-"""Who is told the bytes that have come, and how many there will be where that is known."""
+"""Called with the number of bytes received, and with the total number if it is known."""

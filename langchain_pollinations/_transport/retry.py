@@ -1,4 +1,4 @@
-"""Which failures are retried, and after which wait."""
+"""Which errors are retried, and the delay before each retry."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import tenacity
 from langchain_pollinations import errors
 
 INITIAL_RETRY_DELAY = 0.5
-"""Seconds before the first repeat, doubled each time and jittered."""
+"""Seconds before the first retry. The delay doubles with each retry and has jitter."""
 
 
 MAX_RETRY_DELAY = 60.0
-"""Seconds at most before a repeat. Where the service asks for more, the error travels to the caller at once."""
+"""Maximum seconds before a retry. If the service asks for more, the error is raised at once."""
 
 
 def should_retry(error: BaseException) -> bool:
@@ -25,9 +25,9 @@ def should_retry(error: BaseException) -> bool:
 
 
 def retry_delay(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next attempt: what the service asked for, else a jittered doubling."""
+    """Return the seconds before the next attempt: those that the service asked for, else exponential backoff."""
     error = state.outcome.exception() if state.outcome else None
     told = error.retry_after if isinstance(error, errors.PollinationsError) else None
     backoff = min(INITIAL_RETRY_DELAY * 2 ** (state.attempt_number - 1), 8.0) * random.uniform(0.75, 1.25)
-    # A little jitter after Retry-After too: many callers were told the same moment.
+    # Jitter after Retry-After too, because many clients may have received the same time.
     return backoff if told is None else told + (random.uniform(0, 0.25) if told else 0)

@@ -1,4 +1,4 @@
-"""Event streams: reading, stalls, streams under another content type, and the rest after the end."""
+"""Event streams: parsing, stalls, streams with another content type, and draining after the end."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from langchain_pollinations._transport.request import EventParser
 from langchain_pollinations._transport.timeouts import deadline_of
 
 DRAIN_TIMEOUT = 1.0
-"""Seconds that the end of a body may take to come after the end of the answer."""
+"""Maximum seconds between the last event of a response and the end of its body."""
 
 
 @contextlib.contextmanager
 def attach_partial(reader: EventParser[Any]) -> Iterator[None]:
-    """Let the error that ends a stream carry what had arrived."""
+    """Attach what has arrived to the error that ends a stream."""
     try:
         yield
     except errors.PollinationsError as error:
@@ -44,14 +44,14 @@ def attach_partial(reader: EventParser[Any]) -> Iterator[None]:
         raise
 
 
-# After the answer's end the body is read to its own, so that the connection can be used again. Whatever goes wrong
-# there is no matter of the answer; a server that keeps the connection open is cut off.
+# After the last event the body is read to its end, so that the connection can be reused. Failures there do not affect
+# the response. If a server does not end the body, the connection is closed.
 
 
 def drain(response: httpx.Response, events: Iterator[str]) -> None:
     stream = response.extensions.get("network_stream")
     if stream is None or not response.http_version.startswith("HTTP/1"):
-        return  # HTTP/2, which a client of yours may speak, shares its connection with other answers
+        return  # HTTP/2, which the user's client may use, shares the connection with other responses
     watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
     watch.start()
     try:
@@ -70,13 +70,13 @@ async def adrain(events: AsyncIterator[str]) -> None:
 
 
 class EventBody:
-    """What httpx-sse reads of a response, with a clock that only whole events restart.
+    """The text of a response for httpx-sse, with a timer that only complete events restart.
 
-    It takes a mark of UTF-8 off the text, which would cost the first event, and closes it with an empty line, since a
-    last event that only the end of the stream closes counts. A text without any event is kept.
+    A UTF-8 byte order mark is removed, because it would spoil the first event. An empty line is added at the end, so
+    that a last event without one counts. The text is kept until the first event.
     """
 
-    headers = {"content-type": "text/event-stream"}  # as `is_event_stream` found it, in whatever case
+    headers = {"content-type": "text/event-stream"}  # as checked by `is_event_stream`, in any letter case
 
     def __init__(self, response: httpx.Response, limit: float | None, max_bytes: int) -> None:
         self.limit = limit
@@ -86,12 +86,12 @@ class EventBody:
         self._unread: list[str] | None = []
         self._since = time.monotonic()
         if limit is not None:
-            # The body's read timeout is taken from here when its reading begins: until now the limit for a
-            # whole answer held, from now on that between two events does.
+            # The read timeout of the body is taken from here when reading begins. The headers had the timeout of a
+            # whole response; the body has the limit between two events.
             response.request.extensions.get("timeout", {})["read"] = self.time_left()
 
     def time_left(self) -> float | None:
-        """Seconds that the next event may take."""
+        """Return the seconds that the next event may take."""
         deadline = deadline_of(self._response)
         if deadline is None:
             return self.limit
@@ -103,7 +103,7 @@ class EventBody:
             deadline.check()
 
     def read(self, limit: int) -> httpx.Response:
-        """The body of a response that is no event stream, within the time of an event."""
+        """Read the body of a response that is not an event stream, within the time limit of an event."""
         with close_after(self._response, self.time_left()) as is_over:
             try:
                 whole = read_body(self._response, limit)
@@ -117,7 +117,7 @@ class EventBody:
         raise _stall_error(self.limit)
 
     async def aread(self, limit: int) -> httpx.Response:
-        """As `read`."""
+        """Like `read`."""
         try:
             async with asyncio.timeout(self.time_left()) as time_limit:
                 return await aread_body(self._response, limit)
@@ -128,7 +128,7 @@ class EventBody:
             raise _stall_error(self.limit) from error
 
     def replay(self, whole: httpx.Response) -> None:
-        """Take the events from a body that was read."""
+        """Parse the events of a body that has been read."""
         self._response = whole
 
     def restart(self) -> None:
@@ -138,18 +138,17 @@ class EventBody:
 
     @property
     def no_events(self) -> bool:
-        """Whether there were words, and none of them an event: the content type was wrong."""
+        """Whether there was text but no event, so that the content type was wrong."""
         lines = "".join(self._unread or []).splitlines()
         return any(line.strip() and not line.startswith(":") for line in lines)
 
     def body(self) -> httpx.Response:
-        """The answer, read, where it was no stream of events."""
+        """Return the response with its text as the body, if it was not an event stream."""
         return with_body(self._response, "".join(self._unread or []).encode())
 
     def iter_text(self) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")(
-            "replace"
-        )  # whatever a header says: the standard knows no other
+        # The standard allows only UTF-8, whatever charset a header names.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._silence_told():
             for text in map(decoder.decode, iter_body(self._response, self._max_bytes, size=None)):
                 if self.limit is not None and time.monotonic() - self._since > self.limit:
@@ -216,12 +215,12 @@ async def aiter_events(watched: EventBody) -> AsyncGenerator[str]:
 
 
 def _has_content(event: ServerSentEvent) -> bool:
-    """Whether an event has data or a name. After an `id:` line httpx-sse makes an event of each comment, too."""
+    """Whether an event has data or a name. After an `id:` line httpx-sse reports each comment as an event too."""
     return bool(event.data) or event.event != "message"
 
 
 def _event_data(event: ServerSentEvent) -> str:
-    """The data of an event; where only its name calls it an error, in the form of one."""
+    """Return the data of an event. If only its name marks it as an error, wrap the data in an error object."""
     if event.event.lower() != "error":
         return event.data
     try:
@@ -244,8 +243,8 @@ _JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
 
 
 def contains_events(response: httpx.Response) -> bool:
-    """Whether a body is a stream of events under another name. What calls itself text has to hold an event of JSON: a
-    text may begin with `data:` or `:)`."""
+    """Whether a body with another content type is an event stream. A text type must contain an event with JSON, since
+    plain text may begin with `data:` or `:)`."""
     begins = _EVENT_START.match(response.text) is not None
     is_text = response.headers.get("content-type", "").startswith("text/")
     return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)

@@ -1,4 +1,4 @@
-"""Time limits of requests: the silence of the service, and the total time."""
+"""Time limits of requests: timeouts of single reads and writes, and the total time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from langchain_pollinations import errors
 
 Limit: TypeAlias = float | None
 Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | httpx.Timeout
-"""Seconds of silence, (connect, read), (connect, read, write, pool), or an `httpx.Timeout`."""
+"""Seconds without data, (connect, read), (connect, read, write, pool), or an `httpx.Timeout`."""
 
 MAX_CONNECT = 10.0
-"""Seconds that connecting may take where `timeout` is one number."""
+"""Maximum seconds for connecting if `timeout` is a single number."""
 
 
 # --- Time limits ------------------------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ _TIMEOUT_FORMS = "a number of seconds, (connect, read), (connect, read, write, p
 
 
 def check_timeout(value: Any) -> Timeout | None:
-    """A time limit in the form in which it is stored: a number or a tuple, which can be serialised."""
+    """Validate a timeout. Return it as a number or a tuple, which can be serialized."""
     if value is None:
         return None
     if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):  # httpx.Timeout or httpx2.Timeout
@@ -51,8 +51,8 @@ def _check_limit(value: Any) -> float:
 
 
 def to_httpx_timeout(value: Timeout | None) -> httpx.Timeout:
-    """The time limits of a request. A request waits for a free connection of the pool without a limit, unless four
-    limits are given."""
+    """Convert a timeout to the `httpx.Timeout` of a request. Waiting for a free connection of the pool has no limit
+    unless all four limits are given."""
     if isinstance(value, int | float):
         return httpx.Timeout(value, connect=min(value, MAX_CONNECT), pool=None)
     if isinstance(value, tuple) and len(value) == 2:
@@ -62,47 +62,47 @@ def to_httpx_timeout(value: Timeout | None) -> httpx.Timeout:
 
 
 class Deadline:
-    """The end of the time that a call may take in all."""
+    """The end of the total time that a call may take."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds that are left; 0 or less where none are."""
+        """Return the seconds that are left, 0 or less after the deadline."""
         return self._end - time.monotonic()
 
     def check(self) -> None:
-        """Raise a `RequestTimeoutError` where no time is left."""
+        """Raise a `RequestTimeoutError` if no time is left."""
         if self.remaining() <= 0:
             raise self.error()
 
     def error(self) -> errors.RequestTimeoutError:
-        """The error of a call that takes longer."""
+        """Return the error for a call that takes longer."""
         return errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
 
     def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
-        """Time limits of a request, none of them longer than the time that is left."""
+        """Return a timeout with no limit longer than the time that is left."""
         left = self.remaining()
         limits = {name: left if limit is None else min(limit, left) for name, limit in timeout.as_dict().items()}
         return httpx.Timeout(**limits)
 
 
 DEADLINE = "langchain_pollinations.deadline"
-"""The extension of a request that holds its `Deadline`."""
+"""Name of the request extension that holds the `Deadline`."""
 
 
 def deadline_of(response: httpx.Response) -> Deadline | None:
-    """The deadline of the call that a response belongs to."""
+    """Return the deadline of the call that a response belongs to, or None."""
     try:
         return response.request.extensions.get(DEADLINE)
-    except RuntimeError:  # it has no request
+    except RuntimeError:  # the response has no request
         return None
 
 
 def bound_body(response: httpx.Response) -> None:
-    """Let no read of the body take longer than the call may still take. The limit is taken from the request when the
-    reading of the body begins."""
+    """Limit each read of the body to the time that the call has left. httpx takes the limit from the request when
+    reading begins."""
     deadline = deadline_of(response)
     limits = response.request.extensions.get("timeout") if deadline else None
     if deadline and limits:
