@@ -331,8 +331,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
             deadline=None if self.total_timeout is None else Deadline(self.total_timeout),
             pool=self._pool,
             async_transport=self.async_transport,
-            own_client=to_httpx(self.http_client),
-            own_async_client=to_httpx(self.http_async_client),
+            custom_client=to_httpx(self.http_client),
+            custom_async_client=to_httpx(self.http_async_client),
         )
         return self._for_older(client) if self._is_older else client
 

@@ -88,21 +88,21 @@ class Client:
     """Maximum bytes of a decoded body or stream. None is `MAX_IN_MEMORY`, or `MAX_IN_FILE` if it is saved to a file."""
     deadline: Deadline | None = None
     """When the total time of all requests of a call ends."""
-    own_client: httpx.Client | None = None
-    own_async_client: httpx.AsyncClient | None = None
+    custom_client: httpx.Client | None = None
+    custom_async_client: httpx.AsyncClient | None = None
     translate: Callable[[ApiRequest[Any]], ApiRequest[Any]] = lambda call: call
     """Converts a request to the form that its host expects."""
 
     def send(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._answer, call)
-        with self._errors(), map_recursion_error():
+        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._fetch, call)
+        with self._map_errors(), map_recursion_error():
             return call.parse(response)
 
     async def asend(self, call: ApiRequest[T]) -> T:
         call = self.translate(call)
-        response = await self._retrying(tenacity.AsyncRetrying, call)(self._aanswer, call)
-        with self._errors(), map_recursion_error():
+        response = await self._retrying(tenacity.AsyncRetrying, call)(self._afetch, call)
+        with self._map_errors(), map_recursion_error():
             if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                 return call.parse(response)
             read: T = await run_in_thread(call.parse, response)  # it reads the file, or a large body
@@ -166,11 +166,11 @@ class Client:
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
         call = self.translate(call)
-        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._begun, call)
+        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._open_stream, call)
         with closing(response), close_at_deadline(response):
             reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
-            with attach_partial(reader), self._errors(), map_recursion_error():
+            with attach_partial(reader), self._map_errors(), map_recursion_error():
                 if not is_event_stream(response):
                     whole = watched.read(self._limit(call))
                     if not contains_events(whole):
@@ -183,16 +183,16 @@ class Client:
                     if reader.done:
                         drain(response, events)
                         return
-                yield from reader.whole(watched.body()) if watched.no_events else reader.end()
+                yield from reader.whole(watched.body()) if watched.has_no_events else reader.end()
 
     async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
         call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
-            response = await self._retrying(tenacity.AsyncRetrying, call)(self._abegun, call, stack)
+            response = await self._retrying(tenacity.AsyncRetrying, call)(self._aopen_stream, call, stack)
             reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
-            with attach_partial(reader), self._errors(), map_recursion_error():
+            with attach_partial(reader), self._map_errors(), map_recursion_error():
                 if not is_event_stream(response):
                     whole = await watched.aread(self._limit(call))
                     if not contains_events(whole):
@@ -206,33 +206,35 @@ class Client:
                     if reader.done:
                         await adrain(events)
                         return
-                for item in reader.whole(watched.body()) if watched.no_events else reader.end():
+                for item in reader.whole(watched.body()) if watched.has_no_events else reader.end():
                     yield item
 
     # Opening a response. A successful response is returned with its body unread. Any other response is read and raised
     # as an error, except that a GET follows redirects. The async variant registers what is to be closed on `stack`.
 
-    def _opened(self, call: ApiRequest[Any]) -> httpx.Response:
+    def _open(self, call: ApiRequest[Any]) -> httpx.Response:
         """Open a response. With a deadline this runs in a thread, because no timeout of httpx limits headers that
         arrive byte by byte."""
         if self.deadline is None:
-            return self._opened_here(call)
+            return self._send_with_redirects(call)
         self.deadline.check()
         opened: list[Any] = []
-        with self._errors():
+        with self._map_errors():
             try:
-                work = partial(self._opened_here, call, opened)
+                work = partial(self._send_with_redirects, call, opened)
                 return run_within(self.deadline.remaining(), work, httpx.Response.close)
             except TimeoutError:
                 for stream in opened:  # else a response that never begins would occupy a connection of the pool
                     shut_down(stream.get_extra_info("socket"))
                 raise
 
-    def _opened_here(self, call: ApiRequest[Any], opened: list[Any] | None = None) -> httpx.Response:
+    def _send_with_redirects(self, call: ApiRequest[Any], opened: list[Any] | None = None) -> httpx.Response:
         """Open a response in this thread. The streams of new connections are added to `opened`."""
         check_abandoned()
-        with self._errors():
-            client = self.pool.client() if self.own_client is None else require_open(self.own_client, "http_client")
+        with self._map_errors():
+            client = (
+                self.pool.client() if self.custom_client is None else require_open(self.custom_client, "http_client")
+            )
             request, auth = self._request(client, call), self._auth(call)
             if opened is not None:
                 request.extensions = {**request.extensions, "trace": partial(_record_connection, opened)}
@@ -240,28 +242,28 @@ class Client:
                 home = self._home(call, request, hop)
                 if home is not None and is_private(request.url.host) and not is_private(home):
                     raise _private_address(request)
-                sender = self._discreet(client, call, request)
+                sender = self._guard_hooks(client, call, request)
                 response = _mark_response(sender.send(request, stream=True, follow_redirects=False, **auth), call)
                 if call.is_success(response):
                     return response
                 with closing(response):
                     failed = read_error_body(response)
-                request, auth = self._onward(call, response, failed), {"auth": None}
+                request, auth = self._next_request(call, response, failed), {"auth": None}
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
-    async def _aopened(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
-        with self._errors():
+    async def _aopen(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
+        with self._map_errors():
             async with asyncio.timeout(self._time_left()), contextlib.AsyncExitStack() as opened:
-                if self.own_async_client is not None:
-                    client = require_open(self.own_async_client, "http_async_client")
+                if self.custom_async_client is not None:
+                    client = require_open(self.custom_async_client, "http_async_client")
                 else:
-                    client = await opened.enter_async_context(self.pool.lent(self.async_transport))
+                    client = await opened.enter_async_context(self.pool.lease(self.async_transport))
                 request, auth = self._request(client, call), self._auth(call)
                 for hop in range(client.max_redirects + 1):
                     home = self._home(call, request, hop)
                     if home is not None and await ais_private(request.url.host) and not await ais_private(home):
                         raise _private_address(request)
-                    sender = self._discreet(client, call, request)
+                    sender = self._guard_hooks(client, call, request)
                     response = _mark_response(
                         await sender.send(request, stream=True, follow_redirects=False, **auth), call
                     )
@@ -273,22 +275,22 @@ class Client:
                         failed = await aread_error_body(response)
                     finally:
                         await aclose(response)
-                    request, auth = self._onward(call, response, failed), {"auth": None}
+                    request, auth = self._next_request(call, response, failed), {"auth": None}
                 raise httpx.TooManyRedirects("too many redirects", request=request)
 
-    def _begun(self, call: ApiRequest[Any]) -> httpx.Response:
+    def _open_stream(self, call: ApiRequest[Any]) -> httpx.Response:
         with _slot(call):
-            return self._opened(call)
+            return self._open(call)
 
-    async def _abegun(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
+    async def _aopen_stream(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         async with _aslot(call):
-            return await self._aopened(call, stack)
+            return await self._aopen(call, stack)
 
-    def _answer(self, call: ApiRequest[Any]) -> httpx.Response:
+    def _fetch(self, call: ApiRequest[Any]) -> httpx.Response:
         with (
             _slot(call),
-            self._errors(),
-            closing(self._opened(call)) as response,
+            self._map_errors(),
+            closing(self._open(call)) as response,
             close_at_deadline(response),
         ):
             if call.save_to is None:
@@ -296,10 +298,10 @@ class Client:
             save_body(response, call.save_to, self._limit(call), call.on_progress)
         return response
 
-    async def _aanswer(self, call: ApiRequest[Any]) -> httpx.Response:
-        with self._errors():
+    async def _afetch(self, call: ApiRequest[Any]) -> httpx.Response:
+        with self._map_errors():
             async with _aslot(call), contextlib.AsyncExitStack() as stack:
-                response = await self._aopened(call, stack)
+                response = await self._aopen(call, stack)
                 async with asyncio.timeout(self._time_left()):
                     if call.save_to is None:
                         return await aread_body(response, self._limit(call), call.on_progress)
@@ -311,18 +313,18 @@ class Client:
         return None if self.deadline is None else self.deadline.remaining()
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _map_errors(self) -> Iterator[None]:
         """Convert exceptions to errors of this package. The errors name `total_timeout` if it caused the failure. The
         key is removed from them, since a response may repeat it."""
         try:
-            with map_exceptions(), self._end_told():
+            with map_exceptions(), self._name_deadline():
                 yield
         except errors.PollinationsError as error:
             remove_key(error, self.headers)
             raise
 
     @contextlib.contextmanager
-    def _end_told(self) -> Iterator[None]:
+    def _name_deadline(self) -> Iterator[None]:
         """Raise an error that names `total_timeout` if the deadline caused the failure."""
         try:
             yield
@@ -375,7 +377,7 @@ class Client:
         """Return the `auth` option of `send`. Credentials of the user's client are not sent to foreign hosts."""
         return {"auth": None} if self._is_foreign(call) else {}
 
-    def _discreet(self, client: AnyClient, call: ApiRequest[Any], request: httpx.Request) -> AnyClient:
+    def _guard_hooks(self, client: AnyClient, call: ApiRequest[Any], request: httpx.Request) -> AnyClient:
         """Return a client whose event hooks cannot change cross-origin requests: they run, but cannot add headers."""
         if not client.event_hooks["request"]:
             return client
@@ -392,7 +394,7 @@ class Client:
         """Return the maximum bytes of the body of a successful response."""
         return self.max_response_bytes or (MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE)
 
-    def _onward(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
+    def _next_request(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
         """Return the request to the target of a redirect, which only a GET follows, so that no body is sent elsewhere.
 
         Another origin receives only the headers in `CROSS_ORIGIN_HEADERS`: httpx removes the key, but no other header
@@ -418,7 +420,7 @@ class Client:
         headers.update(call.options.get("headers"))
         return headers
 
-    def _gives_up(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> bool:
+    def _should_stop(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> bool:
         """Whether to stop retrying. A retry that its rate limiter would reject is not made either, because the error of
         the last attempt says more than the rejection."""
         wait = retry_delay(state)
@@ -441,7 +443,7 @@ class Client:
     def _retrying(self, loop: Callable[..., Any], call: ApiRequest[Any], **options: Any) -> Any:
         return loop(
             **options,
-            stop=partial(self._gives_up, call),
+            stop=partial(self._should_stop, call),
             retry=tenacity.retry_if_exception(should_retry),
             wait=retry_delay,
             before_sleep=partial(self._log_retry, call),

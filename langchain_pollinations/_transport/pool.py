@@ -72,39 +72,39 @@ class ConnectionPool:
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    def lent(self, transport: Transport) -> _Lease:
+    def lease(self, transport: Transport) -> _Lease:
         """Lease the client of the running event loop for one call."""
         return _Lease(self, transport)
 
-    async def _lend(self, transport: Transport) -> _PooledClient:
+    async def _acquire(self, transport: Transport) -> _PooledClient:
         self._check_process()
         loop = asyncio.get_running_loop()
         with self._lock:
-            for kept in self._async:
-                if kept.loop.is_closed() or kept.client.is_closed:
-                    kept.release()
-            self._async = [kept for kept in self._async if kept.release.alive]
-            for kept in self._async:
-                if (kept.loop, kept.transport) == (loop, transport) and not kept.is_worn:
-                    kept.calls += 1
-                    return kept
+            for pooled in self._async:
+                if pooled.loop.is_closed() or pooled.client.is_closed:
+                    pooled.release()
+            self._async = [pooled for pooled in self._async if pooled.release.alive]
+            for pooled in self._async:
+                if (pooled.loop, pooled.transport) == (loop, transport) and not pooled.is_exhausted:
+                    pooled.calls += 1
+                    return pooled
             client = _new_async_client(transport)
-            keeper = _close_with_loop(client)
+            closer = _close_with_loop(client)
             # The finalizer keeps the client alive when its pool is garbage collected: aiohttp logs an error for each
             # session that is collected before it is closed.
-            release = weakref.finalize(self, _release, os.getpid(), loop, client, keeper)
-            kept = _PooledClient(loop, transport, client, keeper, release, calls=1)
-            self._async.append(kept)
+            release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer)
+            pooled = _PooledClient(loop, transport, client, closer, release, calls=1)
+            self._async.append(pooled)
         # The loop's `shutdown_asyncgens`, which asyncio.run calls at its end, closes a suspended async generator. It is
         # the only hook to close connections before their loop is closed.
-        await anext(kept.keeper)
-        return kept
+        await anext(pooled.closer)
+        return pooled
 
-    async def _give_back(self, kept: _PooledClient, broken_off: bool) -> None:
-        kept.calls -= 1
-        kept.broken_off += broken_off
-        if kept.is_worn and not kept.calls:
-            await self._aclose([kept])
+    async def _release(self, pooled: _PooledClient, cancelled: bool) -> None:
+        pooled.calls -= 1
+        pooled.cancelled += cancelled
+        if pooled.is_exhausted and not pooled.calls:
+            await self._aclose([pooled])
 
     def _check_process(self) -> None:
         if self._process != os.getpid():
@@ -124,16 +124,16 @@ class ConnectionPool:
         """Close the connections of sync calls and those of the running event loop."""
         self.close()
         loop = asyncio.get_running_loop()
-        await self._aclose([kept for kept in self._async if kept.loop is loop])
+        await self._aclose([pooled for pooled in self._async if pooled.loop is loop])
 
     async def _aclose(self, closing: Sequence[_PooledClient]) -> None:
         with self._lock:  # no client is closed twice
-            mine = [kept for kept in closing if kept in self._async]
-            self._async = [kept for kept in self._async if kept not in mine]
-        for kept in mine:
-            kept.release.detach()
-            if not kept.client.is_closed:  # as it is after the end of its loop
-                await wait_finished(asyncio.ensure_future(kept.keeper.aclose()))
+            mine = [pooled for pooled in closing if pooled in self._async]
+            self._async = [pooled for pooled in self._async if pooled not in mine]
+        for pooled in mine:
+            pooled.release.detach()
+            if not pooled.client.is_closed:  # as it is after the end of its loop
+                await wait_finished(asyncio.ensure_future(pooled.closer.aclose()))
 
 
 @dataclass(eq=False)
@@ -143,15 +143,15 @@ class _PooledClient:
     loop: asyncio.AbstractEventLoop
     transport: Transport
     client: httpx.AsyncClient
-    keeper: AsyncGenerator[httpx.AsyncClient]
+    closer: AsyncGenerator[httpx.AsyncClient]
     release: weakref.finalize[..., Any]
     calls: int
     """Number of running calls. It is changed only in the event loop of the client."""
-    broken_off: int = 0
+    cancelled: int = 0
 
     @property
-    def is_worn(self) -> bool:
-        return self.broken_off >= MAX_CANCELLED
+    def is_exhausted(self) -> bool:
+        return self.cancelled >= MAX_CANCELLED
 
 
 class _Lease:
@@ -163,14 +163,14 @@ class _Lease:
         self._transport = transport
 
     async def __aenter__(self) -> httpx.AsyncClient:
-        self._kept = await self._pool._lend(self._transport)
-        return self._kept.client
+        self._leased = await self._pool._acquire(self._transport)
+        return self._leased.client
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # A stream that timed out was cancelled too, by asyncio.timeout.
         ends = (asyncio.CancelledError, TimeoutError, errors.StreamTimeoutError, errors.RequestTimeoutError)
-        broken_off = kind is not None and issubclass(kind, ends)
-        await self._pool._give_back(self._kept, broken_off)
+        cancelled = kind is not None and issubclass(kind, ends)
+        await self._pool._release(self._leased, cancelled)
 
 
 @cache  # reading the certificates takes 20 ms, too long to repeat for each client and event loop
@@ -211,17 +211,17 @@ async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[httpx.As
         await client.aclose()
 
 
-def _release(
+def _close_unused(
     process: int,
     loop: asyncio.AbstractEventLoop,
     client: httpx.AsyncClient,
-    keeper: AsyncGenerator[httpx.AsyncClient],
+    closer: AsyncGenerator[httpx.AsyncClient],
 ) -> None:
     """Close a client whose pool was collected, or whose loop ended without closing it."""
     if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
         return
     if loop.is_running():
-        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(keeper.aclose(), loop=loop))
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(closer.aclose(), loop=loop))
         return
     for carrier in (client._transport, *client._mounts.values()):
         connector = getattr(getattr(carrier, "client", None), "connector", None)

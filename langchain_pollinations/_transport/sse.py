@@ -137,7 +137,7 @@ class EventBody:
         self._waiting = 0
 
     @property
-    def no_events(self) -> bool:
+    def has_no_events(self) -> bool:
         """Whether there was text but no event, so that the content type was wrong."""
         lines = "".join(self._unread or []).splitlines()
         return any(line.strip() and not line.startswith(":") for line in lines)
@@ -149,21 +149,21 @@ class EventBody:
     def iter_text(self) -> Iterator[str]:
         # The standard allows only UTF-8, whatever charset a header names.
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with self._silence_told():
+        with self._map_read_timeout():
             for text in map(decoder.decode, iter_body(self._response, self._max_bytes, size=None)):
                 if self.limit is not None and time.monotonic() - self._since > self.limit:
                     raise _stall_error(self.limit)
-                yield self._noted(text)
+                yield self._record(text)
         yield "\n\n"
 
     async def aiter_text(self) -> AsyncIterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with self._silence_told():
+        with self._map_read_timeout():
             async for piece in aiter_body(self._response, self._max_bytes, size=None):
-                yield self._noted(decoder.decode(piece))
+                yield self._record(decoder.decode(piece))
         yield "\n\n"
 
-    def _noted(self, text: str) -> str:
+    def _record(self, text: str) -> str:
         self._waiting += len(text)
         if self._waiting > MAX_EVENT:
             raise errors.InvalidResponseError(f"An event of the stream is longer than {MAX_EVENT:,} characters")
@@ -174,7 +174,7 @@ class EventBody:
         return text
 
     @contextlib.contextmanager
-    def _silence_told(self) -> Iterator[None]:
+    def _map_read_timeout(self) -> Iterator[None]:
         try:
             yield
         except httpx.ReadTimeout as error:

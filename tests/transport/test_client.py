@@ -635,7 +635,7 @@ async def test_errors_and_callers_who_stop_early_wear_nothing_out(chat: ChatPoll
         async with asyncio.timeout(10):
             while any(kept.calls for kept in chat._pool._async):
                 await asyncio.sleep(0.01)  # LangChain leaves the closing of our stream to the event loop
-        assert [(kept.calls, kept.broken_off) for kept in chat._pool._async] == [(0, 0)]
+        assert [(kept.calls, kept.cancelled) for kept in chat._pool._async] == [(0, 0)]
 
 
 @pytest.mark.unused_replies
