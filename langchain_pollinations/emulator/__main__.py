@@ -23,7 +23,7 @@ The emulator of Pollinations.AI is listening.
 """
 
 LEGACY_HELLO = """\
-The two older hosts are listening too. They need no key:
+The two legacy hosts are listening too. They need no key:
 
     api               {api}
     legacy_text_url   {legacy_text_url}
@@ -49,43 +49,45 @@ LAST_PORT = 65535
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is no port: take a number from 0 to {LAST_PORT}")
+        raise argparse.ArgumentTypeError(f"{text} is not a port; it must be a number from 0 to {LAST_PORT}")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        raise argparse.ArgumentTypeError(f"{text} is no time: take a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return float(text)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m langchain_pollinations.emulator", description=__doc__)
-    parser.add_argument("--port", type=_port, default=8787, help="port on 127.0.0.1; 0 takes a free one (default 8787)")
-    parser.add_argument("--latency", type=_seconds, default=0.0, help="seconds that a generation takes")
     parser.add_argument(
-        "--dialect", choices=DIALECTS, help="the form of every answer (default: each model has its own)"
+        "--port", type=_port, default=8787, help="port on 127.0.0.1; 0 selects a free port (default 8787)"
+    )
+    parser.add_argument("--latency", type=_seconds, default=0.0, help="duration of a generation in seconds")
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, help="response format of every model (default: that of its provider)"
     )
     parser.add_argument(
         "--legacy",
         action="store_true",
-        help="the two older hosts too: text on the port behind --port, pictures on the one behind that",
+        help="also start the two legacy hosts: text on the port after --port, images on the port after that",
     )
     chosen = parser.parse_args(arguments)
     if chosen.legacy and chosen.port > LAST_PORT - 2:
-        parser.error(f"--legacy needs the two ports behind {chosen.port}, which do not exist")
+        parser.error(f"--legacy needs the two ports after {chosen.port}, which do not exist")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     emulator = Emulator(chosen.port, latency=chosen.latency, dialect=chosen.dialect)
     try:
         emulator.start()
-        older = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
+        legacy_hello = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
     except OSError as error:
         emulator.stop()
         print(error.strerror, file=sys.stderr)
         return 1
-    print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + older + GOODBYE, flush=True)
+    print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + legacy_hello + GOODBYE, flush=True)
     ended.wait()
     emulator.stop()
     return 0

@@ -19,7 +19,7 @@ from langchain_pollinations.emulator.routes import audio, chat, embeddings, imag
 from langchain_pollinations.emulator.scripting.wire import refused
 from langchain_pollinations.emulator.service import catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 
 
 class AnythingConvertor(PathConvertor):
@@ -35,12 +35,12 @@ FORM = middleware.MIB  # bytes allowed for the parts of a form other than the fi
 BODY_LIMITS = (
     ("/v1/audio/transcriptions", "", 100 * middleware.MIB),
     ("/media/upload", "application/json", 100 * middleware.MIB),
-    ("/media/upload", "multipart/form-data", media.LARGEST + FORM),
-    ("/media/upload", "", media.LARGEST),
+    ("/media/upload", "multipart/form-data", media.MAX_FILE_BYTES + FORM),
+    ("/media/upload", "", media.MAX_FILE_BYTES),
 )
 
-Handler = Callable[[World, Asked], Awaitable[Response]]
-PromptHandler = Callable[[World, Asked, str], Awaitable[Response]]
+Handler = Callable[[State, Asked], Awaitable[Response]]
+PromptHandler = Callable[[State, Asked, str], Awaitable[Response]]
 
 
 def _decoded(text: str) -> str:
@@ -53,20 +53,20 @@ def _decoded(text: str) -> str:
         return text
 
 
-class Application(middleware.Front):
+class Application(middleware.Middleware):
     """The ASGI application of the unified host."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, state: State) -> None:
+        self.state = state
         self._count = count(1)
         handlers = {Refusal: _refuse, 404: _absent, 405: _absent, Exception: _broken}
         routes = Starlette(routes=self._table(), exception_handlers=handlers)
         routes.router.redirect_slashes = False  # the service does not redirect trailing slashes
-        super().__init__(world.requests, world.script, routes)
+        super().__init__(state.requests, state.script, routes)
 
     def limit(self, asked: Asked) -> int:
         if asked.path == chat.ROUTE and large_bodies.applies(asked):
-            return large_bodies.MOST
+            return large_bodies.MAX_BODY_BYTES
         kind = asked.headers.get("content-type", "").lower()
         fitting = (most for path, start, most in BODY_LIMITS if asked.path == path and kind.startswith(start))
         return next(fitting, middleware.BODY_LIMIT)
@@ -105,7 +105,7 @@ class Application(middleware.Front):
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            return await handler(self.world, request.scope["asked"])
+            return await handler(self.state, request.scope["asked"])
 
         return endpoint
 
@@ -114,7 +114,7 @@ class Application(middleware.Front):
             rest = _decoded(request.scope["path"].removeprefix(prefix))
             if not rest:
                 raise Refusal(404)
-            return await handler(self.world, request.scope["asked"], rest)
+            return await handler(self.state, request.scope["asked"], rest)
 
         return endpoint
 
@@ -135,18 +135,18 @@ async def _absent(request: Request, exc: Exception) -> Response:
 def _segment(handler: PromptHandler) -> PromptHandler:
     """Wrap a handler whose prompt is one path segment: a slash in the prompt must be percent-encoded."""
 
-    async def endpoint(world: World, asked: Asked, prompt: str) -> Response:
+    async def endpoint(state: State, asked: Asked, prompt: str) -> Response:
         if "/" in asked.raw_path.partition("?")[0].split("/", 2)[2]:
             raise Refusal(404)
-        return await handler(world, asked, prompt)
+        return await handler(state, asked, prompt)
 
     return endpoint
 
 
-def _visible(world: World, asked: Asked, path: str) -> list[catalog.Model]:
+def _visible(state: State, asked: Asked, path: str) -> list[catalog.Model]:
     """Return the models of a list, without those that the key may not use."""
-    models = world.catalog.listed(path, asked.query, asked.headers)
-    account = world.keys.get(asked.key or "")
+    models = state.catalog.listed(path, asked.query, asked.headers)
+    account = state.keys.get(asked.key or "")
     if account is None:
         return models
     allowed = account.get("models")
@@ -156,22 +156,22 @@ def _visible(world: World, asked: Asked, path: str) -> list[catalog.Model]:
     return models if paid is None or paid > 0 else [m for m in models if not m.get("paid_only")]
 
 
-async def _models(world: World, asked: Asked) -> Response:
-    return JSONResponse([catalog.entry(m) for m in _visible(world, asked, asked.path)])
+async def _models(state: State, asked: Asked) -> Response:
+    return JSONResponse([catalog.entry(m) for m in _visible(state, asked, asked.path)])
 
 
 def _milliseconds() -> int:
     return int(time.time() * 1000)
 
 
-async def _v1_models(world: World, asked: Asked) -> Response:
+async def _v1_models(state: State, asked: Asked) -> Response:
     created = _milliseconds()
-    data = [catalog.v1_entry(m, created) for m in _visible(world, asked, asked.path)]
+    data = [catalog.v1_entry(m, created) for m in _visible(state, asked, asked.path)]
     return JSONResponse({"object": "list", "data": data})
 
 
-async def _v1_model(world: World, asked: Asked, name: str) -> Response:
-    model = world.catalog.find(name)
+async def _v1_model(state: State, asked: Asked, name: str) -> Response:
+    model = state.catalog.find(name)
     if model is None:
         raise Refusal(404, f"Model '{name}' not found")
     return JSONResponse(catalog.v1_entry(model, _milliseconds()))

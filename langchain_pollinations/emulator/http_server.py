@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
-PATIENCE = 10.0  # timeout of starting and of stopping, in seconds
+TIMEOUT = 10.0  # timeout of starting and of stopping, in seconds
 
 
 class _Server(uvicorn.Server):
@@ -105,7 +105,7 @@ class Port:
         self._server = _configured(self._make())
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name=self._name, daemon=True)
         self._thread.start()
-        if not self._server.listens.wait(PATIENCE):
+        if not self._server.listens.wait(TIMEOUT):
             raise RuntimeError("The emulator did not start")
 
     @staticmethod
@@ -123,5 +123,5 @@ class Port:
     def stop(self) -> None:
         self.end()
         if self._thread is not None:
-            self._thread.join(PATIENCE)
+            self._thread.join(TIMEOUT)
         self._server = self._thread = None

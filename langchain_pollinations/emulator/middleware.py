@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from langchain_pollinations.emulator.scripting.replies import Damage, Entry, Script
-from langchain_pollinations.emulator.scripting.wire import Damaged, Finished, Torn, played
+from langchain_pollinations.emulator.scripting.wire import ConnectionCut, Damaged, Finished, played
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, Requests
 
@@ -52,7 +52,7 @@ async def _close(scope: Scope, receive: Receive) -> None:
         pass
 
 
-class Front:
+class Middleware:
     """Reads and records requests, plays scripted entries that need no route, and adds headers to every response."""
 
     host = "gen"
@@ -85,7 +85,7 @@ class Front:
             return
         try:
             await self._answer(scope, receive, self._stamping(send))
-        except Torn:
+        except ConnectionCut:
             await _close(scope, receive)
         except Finished:
             pass
@@ -128,7 +128,7 @@ class Front:
             if entry.delay:
                 await asyncio.sleep(entry.delay)
             if entry.kind == "drop":
-                raise Torn
+                raise ConnectionCut
             await self._routes({**scope, "asked": asked}, receive, Damaged(send, entry))
         elif entry is not None:
             await (await self._played(asked, entry))(scope, receive, send)

@@ -13,7 +13,7 @@ from langchain_pollinations.emulator.scripting import dialects
 from langchain_pollinations.emulator.scripting.replies import Entry, Script
 from langchain_pollinations.emulator.scripting.script import Scripted
 from langchain_pollinations.emulator.service.accounts import Account
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 
 DEFAULT_KEY = "sk_emulator"
 
@@ -53,14 +53,14 @@ class Emulator(Scripted):
         models: Iterable[dict[str, Any]] = (),
         dialect: str | None = None,
     ) -> None:
-        self.world = World(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
+        self.state = State(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
         self.dialect = dialect
         if keys is not None:
-            self.world.keys = {key: dict(account) for key, account in keys.items()}
-        self._first_keys = {key: dict(account) for key, account in self.world.keys.items()}
+            self.state.keys = {key: dict(account) for key, account in keys.items()}
+        self._first_keys = {key: dict(account) for key, account in self.state.keys.items()}
         self._first_latency, self._first_dialect = latency, dialect
-        self.legacy = Legacy(self.world.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
-        self._port = Port(lambda: Application(self.world), port, name="pollinations-emulator")
+        self.legacy = Legacy(self.state.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
+        self._port = Port(lambda: Application(self.state), port, name="pollinations-emulator")
 
     # Lifecycle.
 
@@ -72,7 +72,7 @@ class Emulator(Scripted):
             RuntimeError: If a server does not start within 10 seconds.
         """
         self._port.start()
-        self.world.url = self._port.url
+        self.state.url = self._port.url
         try:
             self.legacy.start()
         except OSError:
@@ -103,9 +103,9 @@ class Emulator(Scripted):
         Raises:
             RuntimeError: If the emulator has not been started.
         """
-        if not self.world.url:
+        if not self.state.url:
             raise RuntimeError("The emulator has not been started")
-        return self.world.url
+        return self.state.url
 
     def connection(self) -> dict[str, str]:
         """Return keyword arguments that connect a client to this emulator."""
@@ -115,7 +115,7 @@ class Emulator(Scripted):
 
     @property
     def script(self) -> Script:
-        return self.world.script
+        return self.state.script
 
     @property
     def unused_replies(self) -> list[Entry]:
@@ -125,43 +125,43 @@ class Emulator(Scripted):
     @property
     def requests(self) -> list[Asked]:
         """The recorded requests, newest last, limited to the newest 10,000 and about 256 MiB."""
-        return self.world.requests
+        return self.state.requests
 
     @property
     def keys(self) -> dict[str, Account]:
         """Accounts by API key. Changes apply to the next request."""
-        return self.world.keys
+        return self.state.keys
 
     @property
     def latency(self) -> float:
         """Duration of a generation in seconds."""
-        return self.world.latency
+        return self.state.latency
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        self.world.latency = seconds
+        self.state.latency = seconds
 
     @property
     def dialect(self) -> str | None:
         """Response format of all models. None: each model has the format of its provider."""
-        return self.world.dialect
+        return self.state.dialect
 
     @dialect.setter
     def dialect(self, name: str | None) -> None:
         if name is not None:
             dialects.named(name)
-        self.world.dialect = name
+        self.state.dialect = name
 
     def reset(self) -> None:
         """Clear the state and restore the initial keys, latency and dialect."""
         self.clear()
-        self.world.keys.clear()
-        self.world.keys.update({key: dict(account) for key, account in self._first_keys.items()})
-        self.world.latency = self._first_latency
-        self.world.dialect = self._first_dialect
+        self.state.keys.clear()
+        self.state.keys.update({key: dict(account) for key, account in self._first_keys.items()})
+        self.state.latency = self._first_latency
+        self.state.dialect = self._first_dialect
         self.legacy.reset()
 
     def clear(self) -> None:
         """Clear recorded requests, scripted entries, cached responses and files."""
-        self.world.clear()
+        self.state.clear()
         self.legacy.clear()

@@ -13,12 +13,12 @@ from typing import Any
 from langchain_pollinations.emulator.scripting.replies import Script
 from langchain_pollinations.emulator.service import accounts
 from langchain_pollinations.emulator.service.accounts import Account, Rates
-from langchain_pollinations.emulator.service.bounded_memory import HEAVIEST, MOST, Newest
+from langchain_pollinations.emulator.service.bounded_memory import MAX_BYTES, MAX_ITEMS, BoundedStore
 from langchain_pollinations.emulator.service.cache import Cache
 from langchain_pollinations.emulator.service.catalog import Catalog, Model
 from langchain_pollinations.emulator.service.error_responses import now
 from langchain_pollinations.emulator.service.usage import Prefixes
-from langchain_pollinations.emulator.synthesis.audio.recognition import Speeches
+from langchain_pollinations.emulator.synthesis.audio.recognition import SpeechIndex
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Requests(list[Asked]):
         """Add a request. The oldest requests are dropped when the list exceeds its limits."""
         with self._lock:
             self.append(asked)
-            weight, over = sum(len(each.body) for each in self), len(self) - MOST
-            while weight > HEAVIEST and len(self) > 1 or over > 0:
+            weight, over = sum(len(each.body) for each in self), len(self) - MAX_ITEMS
+            while weight > MAX_BYTES and len(self) > 1 or over > 0:
                 weight, over = weight - len(self[0].body), over - 1
                 del self[:1]
 
@@ -85,7 +85,7 @@ class File:
 
 
 @dataclass
-class World:
+class State:
     """State of one emulator. `clear` empties the script and everything that requests have filled."""
 
     url: str = ""
@@ -97,8 +97,8 @@ class World:
     script: Script = field(default_factory=Script)
     requests: Requests = field(default_factory=Requests)
     cache: Cache = field(default_factory=Cache)
-    media: Newest[File] = field(default_factory=Newest)
-    speeches: Speeches = field(default_factory=Speeches)
+    media: BoundedStore[File] = field(default_factory=BoundedStore)
+    speeches: SpeechIndex = field(default_factory=SpeechIndex)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
 

@@ -156,7 +156,7 @@ def test_the_program_serves_the_older_hosts_and_tells_how_to_connect() -> None:
 def test_the_program_says_when_a_port_behind_its_own_is_missing() -> None:
     with program("--port", "65534", "--legacy") as process:
         _, errors = process.communicate(timeout=120)
-        assert process.returncode == 2 and "the two ports behind 65534" in errors
+        assert process.returncode == 2 and "the two ports after 65534" in errors
 
 
 # The queue.

@@ -148,7 +148,7 @@ def test_a_size_is_clamped_by_its_area_and_rounded_down(asked: tuple[int, int], 
     ],
 )
 def test_likeness_is_the_share_of_words_in_common(one: str, other: str, share: float) -> None:
-    assert similar.likeness(similar.words(one), similar.words(other)) == pytest.approx(share)
+    assert similar.similarity(similar.words(one), similar.words(other)) == pytest.approx(share)
 
 
 # What is drawn.

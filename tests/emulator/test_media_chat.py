@@ -14,7 +14,7 @@ from PIL import Image
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.service import large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 from tests.emulator.conftest import KEY, Say, events
 
 MIB = 1024 * 1024
@@ -135,17 +135,17 @@ KEPT = [
 
 @pytest.mark.parametrize("part", MOVED)
 def test_inline_files_of_a_large_body_become_urls(part: dict[str, Any]) -> None:
-    world = World(url="http://here")
-    [found, same] = large_bodies.compacted(world, asked(part, part, model=ON_OPENROUTER)).json["messages"][0]["content"]
-    [stored] = world.media.all()
+    state = State(url="http://here")
+    [found, same] = large_bodies.compacted(state, asked(part, part, model=ON_OPENROUTER)).json["messages"][0]["content"]
+    [stored] = state.media.all()
     kind = part["type"]
-    assert found == same and found[kind]["url" if "url" in kind else "file_url"] == world.link(stored)
+    assert found == same and found[kind]["url" if "url" in kind else "file_url"] == state.link(stored)
     assert "file_data" not in found[kind] and found[kind].get("file_name") == part[kind].get("file_name")
 
 
 @pytest.mark.parametrize("part", KEPT)
 def test_other_parts_of_a_large_body_stay(part: dict[str, Any]) -> None:
-    assert large_bodies.compacted(World(), asked(part)).json["messages"][0]["content"] == [part]
+    assert large_bodies.compacted(State(), asked(part)).json["messages"][0]["content"] == [part]
 
 
 TOO_LARGE: list[tuple[str, Asked, int]] = [
@@ -166,7 +166,7 @@ TOO_LARGE: list[tuple[str, Asked, int]] = [
 @pytest.mark.parametrize(("request_", "status"), [pytest.param(*row[1:], id=row[0]) for row in TOO_LARGE])
 def test_limits_of_a_large_body(request_: Asked, status: int) -> None:
     with pytest.raises(Refusal) as caught:
-        large_bodies.compacted(World(), request_)
+        large_bodies.compacted(State(), request_)
     assert caught.value.status == status
 
 

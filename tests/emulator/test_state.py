@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from langchain_pollinations.emulator import Asked, Emulator
-from langchain_pollinations.emulator.service.bounded_memory import HEAVIEST, MOST, Newest
-from langchain_pollinations.emulator.state import World
+from langchain_pollinations.emulator.service.bounded_memory import MAX_BYTES, MAX_ITEMS, BoundedStore
+from langchain_pollinations.emulator.state import State
 
 from .conftest import KEY, events
 
@@ -258,7 +258,7 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
 
 
 def test_the_oldest_things_are_forgotten() -> None:
-    kept: Newest[str] = Newest(most=3, heaviest=10)
+    kept: BoundedStore[str] = BoundedStore(max_items=3, max_bytes=10)
     for name in "abcd":
         kept.put(name, name.upper(), 1)
     assert [kept.find(name) for name in "abcd"] == [None, "B", "C", "D"]
@@ -271,13 +271,13 @@ def test_the_oldest_things_are_forgotten() -> None:
 
 
 def test_the_oldest_requests_are_forgotten() -> None:
-    world = World()
+    state = State()
     small = Asked("GET", "/models", "/models", {}, {})
-    world.requests.extend([small] * MOST)
-    world.requests.remember(large := replace(small, body=bytes(HEAVIEST // 3)))
-    assert len(world.requests) == MOST and world.requests[-1] is large
+    state.requests.extend([small] * MAX_ITEMS)
+    state.requests.remember(large := replace(small, body=bytes(MAX_BYTES // 3)))
+    assert len(state.requests) == MAX_ITEMS and state.requests[-1] is large
     for _ in range(3):
-        world.requests.remember(large)
-    assert world.requests == [large] * 3
-    world.requests.remember(largest := replace(small, body=bytes(HEAVIEST + 1)))
-    assert world.requests == [largest]
+        state.requests.remember(large)
+    assert state.requests == [large] * 3
+    state.requests.remember(largest := replace(small, body=bytes(MAX_BYTES + 1)))
+    assert state.requests == [largest]

@@ -15,12 +15,12 @@ from langchain_pollinations.emulator.service.error_responses import now
 from langchain_pollinations.emulator.state import Asked
 
 NOT_IDENTITY = ("token", "referrer", "referer", "nofeed", "no-cache")
-KEPT_HEADERS = ("content-type", "cache-control", "content-disposition")  # others, such as usage headers, are lost
+STORED_HEADERS = ("content-type", "cache-control", "content-disposition")  # others, such as usage headers, are lost
 FIRST_REFUSED = 401  # responses from this status up are not stored; a 400 is
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredResponse:
     """A response as it was sent."""
 
     status: int
@@ -32,35 +32,37 @@ class Kept:
 def identity(asked: Asked, body: Any) -> str:
     """Return the cache key of a request: a hash of method, path, query and body, without the fields of the caller."""
     query = sorted((k, v) for k, v in asked.query.items() if k not in NOT_IDENTITY)
-    told = {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
+    body_fields = (
+        {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
+    )
     method = "GET" if asked.method == "HEAD" else asked.method
     return sha256(
-        json.dumps([method, asked.raw_path.partition("?")[0], query, told], sort_keys=True).encode()
+        json.dumps([method, asked.raw_path.partition("?")[0], query, body_fields], sort_keys=True).encode()
     ).hexdigest()
 
 
-def hit(key: str, kept: Kept) -> Response:
-    marks = {"x-cache": "HIT", "x-cache-key": key, "x-cache-date": kept.date}
-    return Response(kept.body, kept.status, headers={**kept.headers, **marks})
+def hit(key: str, stored: StoredResponse) -> Response:
+    cache_headers = {"x-cache": "HIT", "x-cache-key": key, "x-cache-date": stored.date}
+    return Response(stored.body, stored.status, headers={**stored.headers, **cache_headers})
 
 
-class Keeping(Response):
-    """A response that passes its bytes to `keep` once it is fully sent, unless its status is FIRST_REFUSED or above."""
+class CachingResponse(Response):
+    """A response that passes its bytes to `store` once it is fully sent, if its status is below FIRST_REFUSED."""
 
-    def __init__(self, response: Response, keep: Callable[[Kept], None]) -> None:
-        self._response, self._keep = response, keep
+    def __init__(self, response: Response, store: Callable[[StoredResponse], None]) -> None:
+        self._response, self._store = response, store
         self.status_code, self.raw_headers, self.background = response.status_code, response.raw_headers, None
         if "content-length" not in response.headers:  # a response with a known length has no x-cache header
             response.headers.setdefault("x-cache", "MISS")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
 
         async def recording(message: Message) -> None:
-            pieces.append(message.get("body", b""))
+            chunks.append(message.get("body", b""))
             await send(message)
 
         await self._response(scope, receive, recording)
         if self.status_code < FIRST_REFUSED:
-            headers = {k: v for k, v in self._response.headers.items() if k in KEPT_HEADERS}
-            self._keep(Kept(self.status_code, headers, b"".join(pieces)))
+            headers = {k: v for k, v in self._response.headers.items() if k in STORED_HEADERS}
+            self._store(StoredResponse(self.status_code, headers, b"".join(chunks)))

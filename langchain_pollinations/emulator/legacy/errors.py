@@ -22,10 +22,10 @@ NOTICE = (
     "This host is kept for callers without a key. Its successor is gen.pollinations.ai; "
     "see the guide for how to move, and sign up for a key."
 )
-WITHOUT_PICTURE = ("/models", "/about", "/feed", "/register")  # on the image host; its other paths are prompts
+NOT_IMAGE_PATHS = ("/models", "/about", "/feed", "/register")  # on the image host; its other paths are prompts
 LABELS = {401: "Unauthorized", 403: "Forbidden", 429: "Too Many Requests"}
 OTHER = "Internal Server Error"  # also the label of a 400
-LONGEST = 300  # characters of a header value
+MAX_HEADER_LENGTH = 300  # characters of a header value
 
 
 class Bare(Refusal):
@@ -36,24 +36,24 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
     """Return the body of an error response; `error` is a string."""
     if isinstance(refusal, Bare):
         return {"error": refusal.message}
-    told: dict[str, Any] = {"error": refusal.message, "status": refusal.status}
+    fields: dict[str, Any] = {"error": refusal.message, "status": refusal.status}
     if refusal.details is not None:
-        told["details"] = dict(refusal.details)
-    return told | {
+        fields["details"] = dict(refusal.details)
+    return fields | {
         "deprecation_notice": NOTICE,
         "migration": {"guide": GUIDE, "docs": DOCS, "signup": signup(host)},
     }
 
 
 def _in_header(text: str) -> str:
-    """Return a text as a valid header value: one line of ASCII, at most LONGEST characters."""
-    return " ".join(text.split()).encode("ascii", "replace").decode()[:LONGEST]
+    """Return a text as a valid header value: one line of ASCII, at most MAX_HEADER_LENGTH characters."""
+    return " ".join(text.split()).encode("ascii", "replace").decode()[:MAX_HEADER_LENGTH]
 
 
-def _pictured(refusal: Refusal) -> Response:
+def _error_image(refusal: Refusal) -> Response:
     """Return the image of an error. Headers contain the error, too."""
     label = LABELS.get(refusal.status, OTHER)
-    told = {
+    headers = {
         "content-type": JPEG,
         "cache-control": "no-store",
         "x-error-type": label,
@@ -61,8 +61,8 @@ def _pictured(refusal: Refusal) -> Response:
         "x-error-message": _in_header(refusal.message),
     }
     limited = {"x-rate-limited": "true"} if refusal.status == 429 else {}
-    picture = images.jpeg(error_images.placard(label, refusal.message))
-    return Response(picture, headers=told | limited | refusal.headers)
+    image = images.jpeg(error_images.error_image(label, refusal.message))
+    return Response(image, headers=headers | limited | refusal.headers)
 
 
 def _has_own_form(refusal: Refusal) -> bool:
@@ -74,6 +74,6 @@ def response(refusal: Refusal, asked: Asked, level: str) -> Response:
     """Return an error response in the format of the requested host and its level."""
     if level == "l5" or _has_own_form(refusal):
         return Json(refusal.envelope(), refusal.status, headers=refusal.headers)
-    if asked.host == "image" and asked.path not in WITHOUT_PICTURE and refusal.status >= 400:
-        return _pictured(refusal)
+    if asked.host == "image" and asked.path not in NOT_IMAGE_PATHS and refusal.status >= 400:
+        return _error_image(refusal)
     return Json(envelope(refusal, asked.host), refusal.status, headers=refusal.headers)

@@ -26,7 +26,7 @@ def _blocked() -> Refusal:
 
 def _moved() -> Plain:
     """An image unrelated to the prompt, as in January 2026. No header distinguishes it from a correct response."""
-    return Plain(200, images.jpeg(error_images.moved(), 90), {"content-type": JPEG})
+    return Plain(200, images.jpeg(error_images.placeholder(), 90), {"content-type": JPEG})
 
 
 CASES: Mapping[str, Callable[[], Case]] = {

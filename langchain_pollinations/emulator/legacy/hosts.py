@@ -15,13 +15,13 @@ from langchain_pollinations.emulator.legacy import edge_cache, errors
 from langchain_pollinations.emulator.legacy.queue import Queue
 from langchain_pollinations.emulator.legacy.semantic_cache import Similar
 from langchain_pollinations.emulator.scripting import replies
-from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.bounded_memory import BoundedStore
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, Requests
 
 TEXT_LISTS = ("text/models", "text/openai/models", "text/feed", "text/crossdomain.xml")
 Level = Literal["l4", "l5"]
-SHOWN = 20  # events in the public feed
+MAX_FEED_EVENTS = 20  # events in the public feed
 
 
 class Script(replies.Script):
@@ -32,9 +32,9 @@ class Script(replies.Script):
     """
 
     def suits(self, entry: replies.Entry, place: str) -> bool:
-        speaks = place.startswith("text/") and place not in TEXT_LISTS
-        if entry.on is None or not speaks and isinstance(entry, replies.Message | replies.Soft):
-            return speaks
+        generates = place.startswith("text/") and place not in TEXT_LISTS
+        if entry.on is None or not generates and isinstance(entry, replies.Message | replies.Soft):
+            return generates
         host, slash, path = place.partition("/")
         return (slash + path if entry.on.startswith("/") else place).startswith(entry.on)
 
@@ -60,7 +60,7 @@ class Switches:
         super().__setattr__(name, value)
 
 
-class Program:
+class HostState:
     """The state of one host: cached responses, its public feed, and its queue."""
 
     def __init__(self, name: str) -> None:
@@ -69,8 +69,8 @@ class Program:
 
     def clear(self) -> None:
         """Reset the state. Requests in progress keep the state that they started with."""
-        self.store: Newest[edge_cache.Kept] = Newest()
-        self.feed: deque[Mapping[str, Any]] = deque(maxlen=SHOWN)
+        self.store: BoundedStore[edge_cache.StoredResponse] = BoundedStore()
+        self.feed: deque[Mapping[str, Any]] = deque(maxlen=MAX_FEED_EVENTS)
         self.queue = Queue()
 
 
@@ -81,26 +81,26 @@ class Hosts(Switches):
         super().__init__(tokens=set(tokens), latency=latency)
         self.requests = Requests()
         self.lines = Script()
-        self.programs = {name: Program(name) for name in ("text", "image")}
+        self.host_states = {name: HostState(name) for name in ("text", "image")}
         self.similar = Similar()
 
     def clear(self) -> None:
         self.requests.clear()
         self.lines.clear()
         self.similar.clear()
-        for program in self.programs.values():
-            program.clear()
+        for host_state in self.host_states.values():
+            host_state.clear()
 
 
-class Visit:
+class Exchange:
     """A request to one of the hosts. Its slot in the queue is released when the context exits."""
 
-    def __init__(self, hosts: Hosts, program: Program, asked: Asked) -> None:
+    def __init__(self, hosts: Hosts, host_state: HostState, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
-        self._store, self._feed, self._queue = program.store, program.feed, program.queue
+        self._store, self._feed, self._queue = host_state.store, host_state.feed, host_state.queue
         self._held = AsyncExitStack()  # the slot in the queue
 
-    async def __aenter__(self) -> Visit:
+    async def __aenter__(self) -> Exchange:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -118,8 +118,10 @@ class Visit:
         found = self._store.find(key)
         return None if found is None else edge_cache.hit(key, found)
 
-    def kept(self, key: str, response: Response) -> Response:
-        return edge_cache.Keeping(response, lambda answer: self._store.put(key, answer, len(answer.body)))
+    def cached(self, key: str, response: Response) -> Response:
+        return edge_cache.CachingResponse(
+            response, lambda stored_response: self._store.put(key, stored_response, len(stored_response.body))
+        )
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Add an event to the public feed of the host."""
@@ -128,7 +130,7 @@ class Visit:
     def published(self) -> list[Mapping[str, Any]]:
         return list(self._feed)
 
-    async def turn(self, *, streams: bool = False) -> None:
+    async def acquire_slot(self, *, streams: bool = False) -> None:
         """Wait for a slot in the queue of the client's address, then for the generation time.
 
         Raises:
@@ -136,7 +138,7 @@ class Visit:
         """
         hosts = self.hosts
         if hosts.spacing is not None:
-            await self._held.enter_async_context(self._queue.turn(self.asked.client[0], hosts, streams=streams))
+            await self._held.enter_async_context(self._queue.slot(self.asked.client[0], hosts, streams=streams))
         if hosts.latency:
             await asyncio.sleep(hosts.latency)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse, Response
 
 from langchain_pollinations.emulator.legacy import image_options
-from langchain_pollinations.emulator.legacy.hosts import Visit
+from langchain_pollinations.emulator.legacy.hosts import Exchange
 from langchain_pollinations.emulator.legacy.image_options import MODEL, Order
 from langchain_pollinations.emulator.routes import media
 from langchain_pollinations.emulator.service import usage
@@ -20,26 +20,26 @@ from langchain_pollinations.emulator.service.safety import Safety
 from langchain_pollinations.emulator.synthesis import images
 from langchain_pollinations.emulator.synthesis.images import error_images
 
-ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": image_options.LARGEST_SIDE}]
+ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": image_options.MAX_SIDE}]
 MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # model names of level L5; level L4 accepts any
 STRICT = ("sexual", "violence")
-LONGEST_SIDE = 65_500  # pixels; the maximum of JPEG
+MAX_JPEG_SIDE = 65_500  # pixels; the maximum of JPEG
 QUALITY = 90
 
 
-def _prompt_path(visit: Visit) -> str:
+def _prompt_path(exchange: Exchange) -> str:
     """Return the prompt path of a request. On level L4 the edge turns any path into a prompt path."""
-    path = visit.asked.raw_path.partition("?")[0]
-    if visit.hosts.level == "l4":
+    path = exchange.asked.raw_path.partition("?")[0]
+    if exchange.hosts.level == "l4":
         return image_options.prompt_path(path)
     if not path.startswith(image_options.PROMPT):
         raise Refusal(404)
     return path
 
 
-def _check_model(visit: Visit) -> None:
-    name = visit.asked.query.get("model") or MODEL
-    if visit.hosts.level != "l4" and name not in MAPPED:
+def _check_model(exchange: Exchange) -> None:
+    name = exchange.asked.query.get("model") or MODEL
+    if exchange.hosts.level != "l4" and name not in MAPPED:
         raise model_unknown(name)
 
 
@@ -53,13 +53,13 @@ def _check_safety(order: Order, level: str) -> None:
 
 
 def _check_size(order: Order) -> None:
-    if not all(0 < side <= LONGEST_SIDE for side in (order.width, order.height)):
+    if not all(0 < side <= MAX_JPEG_SIDE for side in (order.width, order.height)):
         raise Refusal(500, f"A picture of {order.width}x{order.height} pixels cannot be drawn")
 
 
-def _drawn(order: Order) -> bytes:
-    wish = images.Wish(order.drawn, order.width, order.height, order.seed, MODEL, remark=order.remark)
-    return images.jpeg(error_images.branded(images.framed(wish)), QUALITY)
+def _render(order: Order) -> bytes:
+    spec = images.ImageSpec(order.model_prompt, order.width, order.height, order.seed, MODEL, remark=order.remark)
+    return images.jpeg(error_images.branded(images.framed(spec)), QUALITY)
 
 
 def _headers(order: Order) -> dict[str, str]:
@@ -75,64 +75,66 @@ def _headers(order: Order) -> dict[str, str]:
     }
 
 
-def _event(visit: Visit, order: Order) -> dict[str, Any]:
+def _event(exchange: Exchange, order: Order) -> dict[str, Any]:
     """Return the feed event of an image."""
-    home = f"http://{visit.asked.headers.get('host', '')}"
-    told = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
+    home = f"http://{exchange.asked.headers.get('host', '')}"
+    fields = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
     address = f"{home}{image_options.PROMPT}{quote(order.prompt, safe='')}"
-    return {**told, "enhance": order.enhance, "imageURL": address, "status": "end_generating"}
+    return {**fields, "enhance": order.enhance, "imageURL": address, "status": "end_generating"}
 
 
-def _similar(visit: Visit, prompt: str) -> Response | None:
+def _similar(exchange: Exchange, prompt: str) -> Response | None:
     """Return the cached image of a similar prompt, if any. A header distinguishes it from an exact match."""
-    found = visit.hosts.similar.find(prompt, visit.asked.query) if visit.hosts.semantic_cache else None
-    stored = visit.stored(found[0]) if found is not None else None
+    found = exchange.hosts.similar.find(prompt, exchange.asked.query) if exchange.hosts.semantic_cache else None
+    stored = exchange.stored(found[0]) if found is not None else None
     if found is not None and stored is not None:
         stored.headers.update({"x-cache-type": "SEMANTIC", "x-cache-similarity": f"{found[1]:.2f}"})
     return stored
 
 
-async def _prompt(visit: Visit) -> Response:
-    prompt, key = image_options.prompt_in(_prompt_path(visit)), visit.key()
-    _check_model(visit)
-    stored = visit.stored(key) or _similar(visit, prompt)
-    return stored or visit.kept(key, await _made(visit, image_options.read(prompt, visit.asked.query), key))
+async def _prompt(exchange: Exchange) -> Response:
+    prompt, key = image_options.prompt_in(_prompt_path(exchange)), exchange.key()
+    _check_model(exchange)
+    stored = exchange.stored(key) or _similar(exchange, prompt)
+    return stored or exchange.cached(
+        key, await _generate(exchange, image_options.read(prompt, exchange.asked.query), key)
+    )
 
 
-async def _made(visit: Visit, order: Order, key: str) -> Response:
-    await visit.turn()
-    _check_safety(order, visit.hosts.level)
+async def _generate(exchange: Exchange, order: Order, key: str) -> Response:
+    await exchange.acquire_slot()
+    _check_safety(order, exchange.hosts.level)
     _check_size(order)
-    data = await asyncio.to_thread(_drawn, order)
-    visit.hosts.similar.put(key, order.prompt, visit.asked.query)
+    data = await asyncio.to_thread(_render, order)
+    exchange.hosts.similar.put(key, order.prompt, exchange.asked.query)
     if not order.is_private:
-        visit.publish(_event(visit, order))
+        exchange.publish(_event(exchange, order))
     return Response(data, headers=_headers(order))
 
 
-async def _models(visit: Visit) -> Response:
+async def _models(exchange: Exchange) -> Response:
     return JSONResponse([MODEL], headers={"cache-control": "no-store"})
 
 
-async def _about(visit: Visit) -> Response:
+async def _about(exchange: Exchange) -> Response:
     return JSONResponse(ABOUT)
 
 
-async def _feed(visit: Visit) -> Response:
+async def _feed(exchange: Exchange) -> Response:
     """Return the newest public images as events, then end.
 
     The feed of the service does not end and shows the images of all users.
     """
-    told = [f"data: {json.dumps(event)}\n\n" for event in visit.published()]
-    return Response("".join(told) or ": no pictures yet\n\n", media_type="text/event-stream")
+    events = [f"data: {json.dumps(event)}\n\n" for event in exchange.published()]
+    return Response("".join(events) or ": no pictures yet\n\n", media_type="text/event-stream")
 
 
-async def _register(visit: Visit) -> Response:
-    told = {"error": "Not Found", "message": "This path is for workers of the host's own", "path": "/register"}
-    return JSONResponse(told, 404)
+async def _register(exchange: Exchange) -> Response:
+    error = {"error": "Not Found", "message": "This path is for workers of the host's own", "path": "/register"}
+    return JSONResponse(error, 404)
 
 
-UTILITIES: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {
+UTILITIES: Mapping[str, Callable[[Exchange], Awaitable[Response]]] = {
     "/models": _models,
     "/about": _about,
     "/feed": _feed,
@@ -140,7 +142,7 @@ UTILITIES: Mapping[str, Callable[[Visit], Awaitable[Response]]] = {
 }
 
 
-async def answer(visit: Visit) -> Response:
-    if visit.asked.method not in ("GET", "HEAD"):
+async def answer(exchange: Exchange) -> Response:
+    if exchange.asked.method not in ("GET", "HEAD"):
         raise Refusal(405)
-    return await UTILITIES.get(visit.asked.path, _prompt)(visit)
+    return await UTILITIES.get(exchange.asked.path, _prompt)(exchange)

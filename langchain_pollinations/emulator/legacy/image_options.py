@@ -10,12 +10,12 @@ from urllib.parse import unquote
 from langchain_pollinations.emulator.legacy.javascript import integer, is_true, number
 
 MODEL = "sana"
-LARGEST_SIDE = 768
+MAX_SIDE = 768
 DEFAULT_SEED = 42
 EMPTY = "random_prompt"
 QUALITIES = ("low", "medium", "high", "hd")
-AVOIDED = "worst quality, blurry"
-ENHANCED = ", shown in fine detail, with depth and soft light"
+DEFAULT_NEGATIVE_PROMPT = "worst quality, blurry"
+ENHANCEMENT = ", shown in fine detail, with depth and soft light"
 PROMPT = "/prompt/"
 
 
@@ -35,9 +35,9 @@ def clamped(width: int, height: int) -> tuple[int, int]:
     Its area is at most that of the largest square. It is rounded down to whole pixels, not to a larger step.
     """
     area = width * height
-    if area <= LARGEST_SIDE**2:
+    if area <= MAX_SIDE**2:
         return width, height
-    share = math.sqrt(LARGEST_SIDE**2 / area)
+    share = math.sqrt(MAX_SIDE**2 / area)
     return math.floor(width * share), math.floor(height * share)
 
 
@@ -50,30 +50,30 @@ class Order:
     """
 
     prompt: str
-    width: int = LARGEST_SIDE
-    height: int = LARGEST_SIDE
+    width: int = MAX_SIDE
+    height: int = MAX_SIDE
     seed: int = DEFAULT_SEED
     is_private: bool = False
     enhance: bool = False
     safe: bool = False
-    negative_prompt: str = AVOIDED
+    negative_prompt: str = DEFAULT_NEGATIVE_PROMPT
     quality: str = "medium"
     guidance_scale: float | None = None
 
     @property
-    def drawn(self) -> str:
+    def model_prompt(self) -> str:
         """The prompt that is sent to the model."""
-        return self.prompt + ENHANCED if self.enhance else self.prompt
+        return self.prompt + ENHANCEMENT if self.enhance else self.prompt
 
     @property
     def remark(self) -> str:
         """The note in the image: the options that differ from the defaults."""
-        said = {
+        differences = {
             f"{self.quality} quality": self.quality != "medium",
             f"guidance {self.guidance_scale}": self.guidance_scale is not None,
-            f"without {self.negative_prompt}": self.negative_prompt != AVOIDED,
+            f"without {self.negative_prompt}": self.negative_prompt != DEFAULT_NEGATIVE_PROMPT,
         }
-        return ", ".join(words for words, is_told in said.items() if is_told)
+        return ", ".join(words for words, differs in differences.items() if differs)
 
 
 def read(prompt: str, query: Mapping[str, str]) -> Order:
@@ -81,7 +81,7 @@ def read(prompt: str, query: Mapping[str, str]) -> Order:
 
     def side(name: str) -> int:
         found = integer(query.get(name, ""))
-        return LARGEST_SIDE if found is None else found
+        return MAX_SIDE if found is None else found
 
     width, height = clamped(side("width"), side("height"))
     seed = integer(query.get("seed", ""))
@@ -94,7 +94,7 @@ def read(prompt: str, query: Mapping[str, str]) -> Order:
         is_private=is_true(query.get("private", "")) or is_true(query.get("nofeed", "")),
         enhance=is_true(query.get("enhance", "")),
         safe=is_true(query.get("safe", "")),
-        negative_prompt=query.get("negative_prompt") or AVOIDED,
+        negative_prompt=query.get("negative_prompt") or DEFAULT_NEGATIVE_PROMPT,
         quality=quality if quality in QUALITIES else "medium",
         guidance_scale=number(query.get("guidance_scale", "")),
     )

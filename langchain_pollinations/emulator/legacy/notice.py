@@ -17,13 +17,13 @@ WORDS = (
 )
 
 
-def said(model: str) -> Completion:
+def completion(model: str) -> Completion:
     return Completion({"content": WORDS}, model, NONE)
 
 
 def events(model: str) -> Iterator[bytes]:
     """Yield the notice as a stream of three events."""
-    whole = said(model)
+    whole = completion(model)
     head: dict[str, Any] = {"id": f"pllns_{whole.number}", "object": "chat.completion.chunk"}
     head |= {"created": whole.created, "model": model}
     delta = {"role": "assistant", "content": WORDS}

@@ -40,7 +40,7 @@ class Challenge(Refusal):
         return {"x402Version": 2, "error": self.message, "accepts": [offer]}
 
 
-class Line:
+class AddressQueue:
     """The requests of one address: those that wait and the one that runs."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Line:
         return self.queued > 0 or time.monotonic() < self.free_at
 
     @asynccontextmanager
-    async def turn(self, spacing: float) -> AsyncIterator[None]:
+    async def slot(self, spacing: float) -> AsyncIterator[None]:
         """Wait for the slot and hold it. A request that is cancelled while it waits leaves the queue."""
         self.queued += 1
         try:
@@ -68,26 +68,26 @@ class Queue:
     """One queue for each client address."""
 
     def __init__(self) -> None:
-        self._lines: defaultdict[str, Line] = defaultdict(Line)
+        self._addresses: defaultdict[str, AddressQueue] = defaultdict(AddressQueue)
 
-    def turn(self, address: str, rules: Rules, *, streams: bool) -> AbstractAsyncContextManager[None]:
+    def slot(self, address: str, rules: Rules, *, streams: bool) -> AbstractAsyncContextManager[None]:
         """Return the context that waits for a slot of an address.
 
         Raises:
             Refusal: The queue is full (429), or payment is required (402).
         """
-        line = self._lines[address]
-        if line.must_wait():
-            _admit(full(address, line.queued, rules.queue_length), line.queued, rules, streams)
-        return line.turn(rules.spacing or 0)
+        queue = self._addresses[address]
+        if queue.must_wait():
+            _admit(full(address, queue.queued, rules.queue_length), queue.queued, rules, streams)
+        return queue.slot(rules.spacing or 0)
 
 
 def full(address: str, queued: int, most: int) -> str:
     return f"Queue full for IP: {address}: {queued} requests already queued (max: {most})."
 
 
-def _admit(told: str, queued: int, rules: Rules, streams: bool) -> None:
+def _admit(reason: str, queued: int, rules: Rules, streams: bool) -> None:
     if rules.payments and not streams:
-        raise Challenge(f"{told} Pay for this request, or wait until the one before it has ended.")
+        raise Challenge(f"{reason} Pay for this request, or wait until the one before it has ended.")
     if queued >= rules.queue_length:
-        raise Refusal(429, f"{told} Without a key there is one request at a time; keys are at enter.pollinations.ai")
+        raise Refusal(429, f"{reason} Without a key there is one request at a time; keys are at enter.pollinations.ai")

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from langchain_pollinations.emulator.legacy import image_options
-from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.bounded_memory import BoundedStore
 
-ALIKE = 0.75  # minimum share of common words in all words of two prompts; the service's measure is not public
+MIN_SIMILARITY = 0.75  # minimum share of common words in all words of two prompts; the service's measure is not public
 
 
 def words(prompt: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", prompt.lower()))
 
 
-def likeness(one: frozenset[str], other: frozenset[str]) -> float:
+def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """Return the share of words that two prompts have in common: 1 for the same words in any order."""
     return len(one & other) / len(one | other) if one | other else 0.0
 
@@ -40,7 +40,7 @@ class Similar:
     """The images that can be served for prompts similar to their own."""
 
     def __init__(self) -> None:
-        self._made: Newest[Made] = Newest()
+        self._made: BoundedStore[Made] = BoundedStore()
 
     def clear(self) -> None:
         self._made.clear()
@@ -51,6 +51,6 @@ class Similar:
     def find(self, prompt: str, query: Mapping[str, str]) -> tuple[str, float] | None:
         """Return the cache key and the similarity of the nearest image, or None if no image is similar enough."""
         frame, wanted = _frame(query), words(prompt)
-        rated = [(made.key, likeness(made.words, wanted)) for made in self._made.all() if made.frame == frame]
-        near = [pair for pair in rated if pair[1] >= ALIKE]
+        rated = [(made.key, similarity(made.words, wanted)) for made in self._made.all() if made.frame == frame]
+        near = [pair for pair in rated if pair[1] >= MIN_SIMILARITY]
         return max(near, key=lambda pair: pair[1], default=None)

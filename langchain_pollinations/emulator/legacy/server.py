@@ -36,7 +36,7 @@ class Legacy(Hosts, Scripted):
         self._runs = False
         self._ports = {
             name: Port(partial(Application, self, name), ports[name], name=f"pollinations-emulator-{name}")
-            for name in self.programs
+            for name in self.host_states
         }
 
     # Lifecycle, called by the emulator.

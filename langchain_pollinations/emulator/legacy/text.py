@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from langchain_pollinations.emulator.legacy import errors, javascript, notice, text_options
 from langchain_pollinations.emulator.legacy.bodies import MALFORMED, Json, page
-from langchain_pollinations.emulator.legacy.hosts import Visit
+from langchain_pollinations.emulator.legacy.hosts import Exchange
 from langchain_pollinations.emulator.legacy.text_options import Fields
 from langchain_pollinations.emulator.routes import chat
 from langchain_pollinations.emulator.scripting import dialects, replies
@@ -79,13 +79,13 @@ def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
     return chat.limited(message, {**body, "max_tokens": left})
 
 
-def _counted(asked: conversation.Talk, message: Mapping[str, Any]) -> Fields:
+def _counted(asked: conversation.ChatRequest, message: Mapping[str, Any]) -> Fields:
     """Return the usage of a response, without details: reasoning tokens count as text."""
-    counted = usage.of_answer(usage.of_prompt(asked, usage.Prefixes()), message)
+    counted = usage.of_response(usage.of_prompt(asked, usage.Prefixes()), message)
     return {name: counted[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
-def natural(asked: conversation.Talk) -> Completion:
+def natural(asked: conversation.ChatRequest) -> Completion:
     """Return the completion of the rule-based text generator."""
     message, ended = _limited(answers.answer(asked, reasons=True), asked.body)
     counted = _counted(asked, message)
@@ -93,7 +93,7 @@ def natural(asked: conversation.Talk) -> Completion:
     return Completion(message, PROVIDER_NAME, counted, finish_reason=ended, logprobs=logprobs)
 
 
-def written(asked: conversation.Talk, entry: replies.Message) -> Completion:
+def written(asked: conversation.ChatRequest, entry: replies.Message) -> Completion:
     """Return the completion that a test scripted."""
     return Completion(
         entry.message,
@@ -128,8 +128,8 @@ def as_text(body: Fields) -> Response:
 def from_provider(refusal: Refusal) -> Refusal:
     """Return an error of the provider as the host relays it."""
     fields = (refusal.details or {}).get("fieldErrors") or {}
-    told = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
-    error = {"message": told or refusal.message, "type": "BadRequestError", "code": refusal.status}
+    problems = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
+    error = {"message": problems or refusal.message, "type": "BadRequestError", "code": refusal.status}
     title = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
     return Refusal(refusal.status, title, details={"error": error})
 
@@ -145,8 +145,8 @@ def _reads_text(messages: Sequence[Fields]) -> None:
 class Request:
     """A text generation request."""
 
-    def __init__(self, visit: Visit, sent: Any) -> None:
-        self.visit, self.hosts, self.asked = visit, visit.hosts, visit.asked
+    def __init__(self, exchange: Exchange, sent: Any) -> None:
+        self.exchange, self.hosts, self.asked = exchange, exchange.hosts, exchange.asked
         self.sent = sent
         self.given = text_options.merged(self.asked, sent)
         self.is_post = self.asked.method == "POST"
@@ -180,7 +180,7 @@ class Request:
         except Refusal as refusal:
             raise from_provider(refusal) from refusal
 
-    def _is_sound(self) -> bool:
+    def _is_valid(self) -> bool:
         try:
             self._check_form()
             self._check_content()
@@ -203,22 +203,22 @@ class Request:
         """
         if self._earns_notice():
             return self.notice()
-        entry = self.visit.scripted() if self._is_sound() else None
+        entry = self.exchange.scripted() if self._is_valid() else None
         if isinstance(entry, replies.Message):
             return await self._written(entry)
         if entry is not None:
             return self.notice() if isinstance(entry, replies.Soft) else await played(entry)
-        return await _stored(self.visit, self.sent, self._natural)
+        return await _stored(self.exchange, self.sent, self._natural)
 
     def notice(self) -> Response:
         if self.streams:
             return chat.as_stream(notice.events(MODEL["name"]), {})
-        return self._rendered(notice.said(MODEL["name"]))
+        return self._rendered(notice.completion(MODEL["name"]))
 
     async def _written(self, entry: replies.Message) -> Response:
         self.dialect = HOST if entry.dialect is None else dialects.named(entry.dialect)
         try:
-            await self.visit.turn(streams=self.streams)
+            await self.exchange.acquire_slot(streams=self.streams)
         except (Refusal, asyncio.CancelledError):
             self.hosts.lines.give_back(entry)
             raise
@@ -230,35 +230,35 @@ class Request:
 
     async def _natural(self) -> Response:
         self._check_form()
-        await self.visit.turn(streams=self.streams)
+        await self.exchange.acquire_slot(streams=self.streams)
         self._check_content()
-        said = natural(conversation.read(self._seeded()))
-        self._publish(said)
-        return self._rendered(said)
+        completion = natural(conversation.read(self._seeded()))
+        self._publish(completion)
+        return self._rendered(completion)
 
     def _seeded(self) -> Fields:
         """Return the body with the seed as the provider reads it: unsigned, so -1 is a seed like any other."""
         seed = self.body.get("seed")
         return self.body if seed is None else {**self.body, "seed": seed % 2**64}
 
-    def _publish(self, said: Completion) -> None:
+    def _publish(self, completion: Completion) -> None:
         """Add a response to the public feed, unless it is private. Responses in the OpenAI format always are."""
         if self.plain and not javascript.is_on(self.given.get("private")):
-            shown = {"response": said.content, "model": MODEL["name"], "messages": self.body["messages"]}
-            self.visit.publish(shown)
+            event = {"response": completion.content, "model": MODEL["name"], "messages": self.body["messages"]}
+            self.exchange.publish(event)
 
-    def _rendered(self, said: Completion, chunk_delay: float = 0.0) -> Response:
+    def _rendered(self, completion: Completion, chunk_delay: float = 0.0) -> Response:
         if self.streams:
-            return chat.as_stream(chat.streamed(*self._relayed(said)), {}, chunk_delay)
-        body = self.dialect.whole(said)
+            return chat.as_stream(chat.streamed(*self._relayed(completion)), {}, chunk_delay)
+        body = self.dialect.whole(completion)
         return as_text(body) if self.plain else as_completion(body)
 
-    def _relayed(self, said: Completion) -> tuple[Completion, dialects.Dialect]:
+    def _relayed(self, completion: Completion) -> tuple[Completion, dialects.Dialect]:
         """Return what the provider streams: its own response id, and the usage if the request asks for it."""
         options = self.body.get("stream_options")
-        counts = isinstance(options, dict) and bool(options.get("include_usage")) or said.exact_usage
-        shown = said if counts else said.without_usage()
-        return shown, PROVIDER if self.dialect is HOST else self.dialect
+        counts = isinstance(options, dict) and bool(options.get("include_usage")) or completion.exact_usage
+        relayed = completion if counts else completion.without_usage()
+        return relayed, PROVIDER if self.dialect is HOST else self.dialect
 
 
 def too_long(given: int, most: int) -> Refusal:
@@ -267,17 +267,17 @@ def too_long(given: int, most: int) -> Refusal:
     return Refusal(500, f"Input text exceeds maximum length of {most} characters for model {name} (current: {given})")
 
 
-async def _stored(visit: Visit, sent: Any, make: Callable[[], Awaitable[Response]]) -> Response:
+async def _stored(exchange: Exchange, sent: Any, make: Callable[[], Awaitable[Response]]) -> Response:
     """Return the cached response to a request, or a new one that is then cached. Errors below 401 are cached, too."""
-    key = visit.key(sent)
-    found = visit.stored(key)
+    key = exchange.key(sent)
+    found = exchange.stored(key)
     if found is not None:
         return found
     try:
         response = await make()
     except Refusal as refusal:
-        response = visit.refused(refusal)
-    return visit.kept(key, response)
+        response = exchange.refused(refusal)
+    return exchange.cached(key, response)
 
 
 # Routes.
@@ -289,44 +289,44 @@ def _generates(asked: Asked) -> bool:
     return asked.path in ("/", "/openai", "/v1/chat/completions") or asked.path.startswith("/openai/")
 
 
-async def _generated(visit: Visit) -> Response:
+async def _generated(exchange: Exchange) -> Response:
     try:
-        sent = text_options.body(visit.asked)
+        sent = text_options.body(exchange.asked)
     except (ValueError, RecursionError):
-        return await _stored(visit, None, partial(_malformed, visit))
-    return await Request(visit, sent).answer()
+        return await _stored(exchange, None, partial(_malformed, exchange))
+    return await Request(exchange, sent).answer()
 
 
-async def _malformed(visit: Visit) -> Response:
-    if visit.hosts.level == "l5":
+async def _malformed(exchange: Exchange) -> Response:
+    if exchange.hosts.level == "l5":
         raise Refusal(400, "Malformed JSON in request body")
     return Response(MALFORMED, 400, media_type="text/html")
 
 
-def _models(visit: Visit) -> Response:
+def _models(exchange: Exchange) -> Response:
     return Json(MODELS)
 
 
-def _openai_models(visit: Visit) -> Response:
+def _openai_models(exchange: Exchange) -> Response:
     model = {"id": MODEL["name"], "object": "model", "created": CREATED, "owned_by": "ovhcloud"}
     return Json({"object": "list", "data": [model]})
 
 
-def _guide(visit: Visit) -> Response:
-    if visit.hosts.level == "l5":
+def _guide(exchange: Exchange) -> Response:
+    if exchange.hosts.level == "l5":
         raise Refusal(404)
     return Response(GUIDE, headers={"cache-control": "public, max-age=3600"}, media_type="text/plain")
 
 
-def _feed(visit: Visit) -> Response:
-    return chat.as_stream([replies.event(each) for each in visit.published()], {})
+def _feed(exchange: Exchange) -> Response:
+    return chat.as_stream([replies.event(each) for each in exchange.published()], {})
 
 
-def _policy(visit: Visit) -> Response:
+def _policy(exchange: Exchange) -> Response:
     return Response('<?xml version="1.0"?>\n<cross-domain-policy/>\n', media_type="application/xml")
 
 
-LISTS: Mapping[str, Callable[[Visit], Response]] = {
+LISTS: Mapping[str, Callable[[Exchange], Response]] = {
     "/": _guide,
     "/models": _models,
     "/openai/models": _openai_models,
@@ -335,12 +335,12 @@ LISTS: Mapping[str, Callable[[Visit], Response]] = {
 }
 
 
-async def answer(visit: Visit) -> Response:
-    asked = visit.asked
+async def answer(exchange: Exchange) -> Response:
+    asked = exchange.asked
     if _generates(asked):
-        return await _generated(visit)
+        return await _generated(exchange)
     if asked.method in ("GET", "HEAD"):
-        return LISTS[asked.path](visit)
-    if visit.hosts.level == "l5":
+        return LISTS[asked.path](exchange)
+    if exchange.hosts.level == "l5":
         raise Refusal(404)
     return Response(page(f"Cannot {asked.method} {escape(asked.path)}"), 404, media_type="text/html")

@@ -95,11 +95,11 @@ def token(asked: Asked, sent: Any) -> str:
 def referrer(asked: Asked, sent: Any) -> str:
     """Return the domain that a request names as its referrer."""
     given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
-    told = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
+    value = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
     try:
-        return urlsplit(told).hostname or told
+        return urlsplit(value).hostname or value
     except ValueError:  # brackets around an invalid address
-        return told
+        return value
 
 
 NAMES = ("referrer", "referer")

@@ -29,7 +29,7 @@ from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.state import Asked, File, World
+from langchain_pollinations.emulator.state import Asked, File, State
 from langchain_pollinations.emulator.synthesis.audio import codecs, music
 from langchain_pollinations.emulator.synthesis.audio import speech as voice
 from langchain_pollinations.emulator.synthesis.audio.codecs import FORMATS, RAW, Format
@@ -40,7 +40,7 @@ Json = dict[str, Any]
 DEFAULT_VOICE = "alloy"
 SEED_OF_MINUS_ONE = 42
 DIALOGUE = "elevenlabs/eleven-v3:dialogue"
-MOST_VOICES, LONGEST_DIALOGUE = 10, 2000
+MAX_VOICES, MAX_DIALOGUE_LENGTH = 10, 2000
 LINE = re.compile(r"\s*([^:]{1,100}?)\s*:\s*(\S.*)")
 CUSTOM_VOICE = re.compile(r"[A-Za-z0-9]{8,}")
 
@@ -49,14 +49,14 @@ STABLE_AUDIO = ("stability-ai/stable-audio-3-medium", "stability-ai/stable-audio
 LYRIA, LYRIA_CLIP = "google/lyria-3.5", "google/lyria-3-clip-preview"
 EFFECTS = "elevenlabs/eleven-text-to-sound-v2"
 # Default duration in seconds.
-USUAL_SECONDS: Mapping[str, float] = {
+DEFAULT_SECONDS: Mapping[str, float] = {
     **dict.fromkeys((*ELEVEN_MUSIC, *STABLE_AUDIO), 20),
     LYRIA: 30,
     LYRIA_CLIP: 30,
     EFFECTS: 10,
 }
 LENGTH_IN_WORDS = re.compile(r"\b(\d{1,3})[ -]?(s|sec|seconds?|min|minutes?)\b", re.IGNORECASE)
-LONGEST_SONG = 300
+MAX_SONG_SECONDS = 300
 
 # Options that only some models have. Other models reject them, but ignore `duration` and `instructions`.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -121,21 +121,21 @@ class Order:
 
     @property
     def is_speech(self) -> bool:
-        return self.name not in USUAL_SECONDS
+        return self.name not in DEFAULT_SECONDS
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
         """The text by speaker. Music and effects have none."""
         if not self.is_speech:
             return ()
-        return voice.in_turn(_lines(self.text) if self.name == DIALOGUE else [(self.voice, self.text)])
+        return voice.sequential_turns(_lines(self.text) if self.name == DIALOGUE else [(self.voice, self.text)])
 
     @property
     def seconds(self) -> float:
         """Duration of music and effects in seconds."""
         if self.name == LYRIA:
-            return _told_length(self.text)
-        return float(self.options.get("seconds") or self.options.get("duration") or USUAL_SECONDS[self.name])
+            return _requested_seconds(self.text)
+        return float(self.options.get("seconds") or self.options.get("duration") or DEFAULT_SECONDS[self.name])
 
     @property
     def written(self) -> Format:
@@ -145,12 +145,12 @@ class Order:
         return (ELEVEN_FORMATS if self.model["publisher"] == "ElevenLabs" else FORMATS)[self.format]
 
 
-def _told_length(prompt: str) -> float:
+def _requested_seconds(prompt: str) -> float:
     """Return the duration in seconds that a prompt mentions."""
     match = LENGTH_IN_WORDS.search(prompt)
     if match is None:
-        return USUAL_SECONDS[LYRIA]
-    return min(LONGEST_SONG, max(1, int(match[1]) * (60 if match[2].lower().startswith("m") else 1)))
+        return DEFAULT_SECONDS[LYRIA]
+    return min(MAX_SONG_SECONDS, max(1, int(match[1]) * (60 if match[2].lower().startswith("m") else 1)))
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
@@ -168,12 +168,12 @@ def _lines(text: str) -> list[tuple[str, str]]:
 def _dialogue(order: Order) -> None:
     if order.name != DIALOGUE:
         return
-    if len(order.text) > LONGEST_DIALOGUE:
-        raise Refusal(400, f"Invalid dialogue: at most {LONGEST_DIALOGUE} characters, {len(order.text)} were sent")
+    if len(order.text) > MAX_DIALOGUE_LENGTH:
+        raise Refusal(400, f"Invalid dialogue: at most {MAX_DIALOGUE_LENGTH} characters, {len(order.text)} were sent")
     if not order.turns:
         raise Refusal(400, "Invalid dialogue: no line of the form 'voice: text'")
-    if len({turn.voice for turn in order.turns}) > MOST_VOICES:
-        raise Refusal(400, f"Invalid dialogue: at most {MOST_VOICES} different voices")
+    if len({turn.voice for turn in order.turns}) > MAX_VOICES:
+        raise Refusal(400, f"Invalid dialogue: at most {MAX_VOICES} different voices")
 
 
 def _voices(order: Order) -> None:
@@ -221,10 +221,10 @@ def _duration(order: Order) -> None:
         raise Refusal(400, f"duration must be between {low} and {high} seconds for {order.name}")
 
 
-def _reference(world: World, order: Order) -> None:
+def _reference(state: State, order: Order) -> None:
     """Reject a URL that the service would not fetch. URLs of its own media host are accepted."""
     url = order.options.get("reference_audio")
-    if url is not None and references.own(world, url) is None and not references.is_public(url):
+    if url is not None and references.own(state, url) is None and not references.is_public(url):
         raise Refusal(400, f"Invalid reference_audio URL: {url}")
 
 
@@ -235,10 +235,10 @@ def _safe(order: Order) -> None:
 ABILITIES = (_safe, _dialogue, _voices, _format, _options, _duration)
 
 
-def _check_abilities(world: World, order: Order) -> None:
+def _check_abilities(state: State, order: Order) -> None:
     for check in ABILITIES:
         check(order)
-    _reference(world, order)
+    _reference(state, order)
 
 
 # Generation.
@@ -270,8 +270,8 @@ def _units(order: Order) -> Mapping[str, float]:
 
 
 def _samples(order: Order) -> bytes:
-    told = order.options.get("instructions", "") if order.name in INSTRUCTED else ""
-    seed = f"{order.name} {order.seed} {told}"
+    instructions = order.options.get("instructions", "") if order.name in INSTRUCTED else ""
+    seed = f"{order.name} {order.seed} {instructions}"
     if order.is_speech:
         return voice.speak(order.turns, seed)
     if order.name == EFFECTS:
@@ -281,7 +281,7 @@ def _samples(order: Order) -> bytes:
     return music.music(order.text, order.seconds, f"{seed} {avoided}", sung)
 
 
-def _sound(order: Order) -> tuple[bytes, bytes]:
+def _audio(order: Order) -> tuple[bytes, bytes]:
     """Return the samples and the encoded file."""
     samples = _samples(order)
     return samples, codecs.write(samples, order.written)
@@ -294,34 +294,34 @@ def _headers(order: Order) -> dict[str, str]:
 
 def _song(order: Order, name: str) -> dict[str, str]:
     """Return the headers with the ids of songs that ElevenLabs stores for later requests."""
-    kept = {"song-id": name, "x-elevenlabs-song-id": name} if order.options.get("store_for_inpainting") else {}
-    heard = order.options.get("reference_audio")
-    if heard is None or order.name not in ELEVEN_MUSIC:
-        return kept
-    return kept | {"x-elevenlabs-reference-song-id": sha256(heard.encode()).hexdigest()[:20]}
+    headers = {"song-id": name, "x-elevenlabs-song-id": name} if order.options.get("store_for_inpainting") else {}
+    reference = order.options.get("reference_audio")
+    if reference is None or order.name not in ELEVEN_MUSIC:
+        return headers
+    return headers | {"x-elevenlabs-reference-song-id": sha256(reference.encode()).hexdigest()[:20]}
 
 
-async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+async def make(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
     """Return the cached audio, join a running generation, or generate. Without a key the audio is always generated."""
 
-    async def made() -> tuple[Stored, Mapping[str, float]]:
-        samples, data = await asyncio.to_thread(_sound, order)
-        world.speeches.keep(order.turns, samples, data)
+    async def generate() -> tuple[Stored, Mapping[str, float]]:
+        samples, data = await asyncio.to_thread(_audio, order)
+        state.speeches.add(order.turns, samples, data)
         mime_type = order.written.mime_type
         name = key[:32] or sha256(data).hexdigest()[:32]
         file = File(name, data, mime_type, media.file_name(order.text, mime_type))
-        world.media.put(file.id, file, len(data))
-        headers = media.made_headers(world, file) | _headers(order) | _song(order, name[:20])
+        state.media.put(file.id, file, len(data))
+        headers = media.made_headers(state, file) | _headers(order) | _song(order, name[:20])
         return Stored(file, len(data), headers), _units(order)
 
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
-    return await generation.run(world, asked, job, made)
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
+    return await generation.run(state, asked, job, generate)
 
 
-async def _answer(world: World, asked: Asked, order: Order, key: str) -> Response:
-    made = await make(world, asked, order, key)
-    file: File = made.stored.value
-    return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
+async def _respond(state: State, asked: Asked, order: Order, key: str) -> Response:
+    result = await make(state, asked, order, key)
+    file: File = result.stored.value
+    return Response(file.data, media_type=file.mime_type, headers=dict(result.headers))
 
 
 # Routes.
@@ -329,11 +329,11 @@ async def _answer(world: World, asked: Asked, order: Order, key: str) -> Respons
 
 def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> Order:
     guard = Safety(safety.features(safety.asked_for(given, {}, asked.headers), model.get("required_safety", ())))
-    [said] = guard.redact([{"content": text}])
+    [message] = guard.redact([{"content": text}])
     seed = given.get("seed")
     return Order(
         model,
-        said["content"],
+        message["content"],
         given.get("voice") or DEFAULT_VOICE,
         given.get("response_format") or _formats(model)[0],
         "" if seed is None else str(seed),
@@ -395,20 +395,20 @@ def _typed(query: Mapping[str, str], model: Model) -> Json:
     return given
 
 
-async def get_audio(world: World, asked: Asked) -> Response:
+async def get_audio(state: State, asked: Asked) -> Response:
     text = _segment(asked)
     validation.against(validation.AUDIO_QUERY, asked.query, "Query parameter")
-    model = world.catalog.resolve(asked.query.get("model"), "speech", "/audio/{text}", "audio")
+    model = state.catalog.resolve(asked.query.get("model"), "speech", "/audio/{text}", "audio")
     order = _order(model, asked, text, _typed(asked.query, model))
     key = cache.identity(asked.method, f"/audio/{text}", asked.query, None, ("nofeed",))
-    return await _answer(world, asked, order, key)
+    return await _respond(state, asked, order, key)
 
 
-async def speech(world: World, asked: Asked) -> Response:
+async def speech(state: State, asked: Asked) -> Response:
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.SPEECH)
-    model = world.catalog.resolve(body.get("model"), "speech", "/v1/audio/speech", "audio")
+    model = state.catalog.resolve(body.get("model"), "speech", "/v1/audio/speech", "audio")
     order = _order(model, asked, body["input"], body)
-    return await _answer(world, asked, order, cache.identity(asked.method, asked.path, asked.query, body))
+    return await _respond(state, asked, order, cache.identity(asked.method, asked.path, asked.query, body))
 
 
 def _alignment(text: str) -> Json:
@@ -420,23 +420,23 @@ def _alignment(text: str) -> Json:
     }
 
 
-async def timed_speech(world: World, asked: Asked) -> Response:
+async def timed_speech(state: State, asked: Asked) -> Response:
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.TIMED_SPEECH)
-    model = world.catalog.resolve(body.get("model"), "timed", asked.path, "timestamped speech")
+    model = state.catalog.resolve(body.get("model"), "timed", asked.path, "timestamped speech")
     order = _order(model, asked, body["input"], body)
 
     async def make() -> tuple[Stored, Mapping[str, float]]:
-        samples, data = await asyncio.to_thread(_sound, order)
-        world.speeches.keep(order.turns, samples, data)
+        samples, data = await asyncio.to_thread(_audio, order)
+        state.speeches.add(order.turns, samples, data)
         alignment = _alignment(order.text)
-        said = {
+        content = {
             "audio_base64": base64.b64encode(data).decode(),
             "alignment": alignment,
             "normalized_alignment": alignment,
         }
-        return Stored(said, 2 * len(data), _headers(order)), _units(order)
+        return Stored(content, 2 * len(data), _headers(order)), _units(order)
 
     key = cache.identity(asked.method, asked.path, asked.query, body)
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
-    made = await generation.run(world, asked, job, make)
-    return JSONResponse(made.stored.value, headers=dict(made.headers))
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
+    result = await generation.run(state, asked, job, make)
+    return JSONResponse(result.stored.value, headers=dict(result.headers))

@@ -16,7 +16,7 @@ from langchain_pollinations.emulator.routes import images
 from langchain_pollinations.emulator.scripting import dialects, faults, replies
 from langchain_pollinations.emulator.scripting.completion import Completion
 from langchain_pollinations.emulator.scripting.dialects import Dialect
-from langchain_pollinations.emulator.scripting.wire import Pieces, played
+from langchain_pollinations.emulator.scripting.wire import ChunkedResponse, played
 from langchain_pollinations.emulator.service import (
     abilities,
     cache,
@@ -34,10 +34,10 @@ from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 from langchain_pollinations.emulator.synthesis import answers
 from langchain_pollinations.emulator.synthesis.answers import conversation
-from langchain_pollinations.emulator.synthesis.answers.conversation import Talk
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest
 
 Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ ROUTE = "/v1/chat/completions"
 TEXT_ROUTE = "/text/{prompt}"
 NO_STORE = {"cache-control": "private, no-store"}
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
-ESTIMATED_ANSWER = 100  # expected completion tokens, for the cost estimate before generation
+ESTIMATED_COMPLETION = 100  # expected completion tokens, for the cost estimate before generation
 
 
 def _repaired(message: Json) -> Json:
@@ -125,8 +125,8 @@ def _cost(model: Model, counted: Mapping[str, Any]) -> float:
 def _reasons(model: Model, body: Json) -> bool:
     """Whether a model reasons: if the request asks for it, or by default for reasoning models."""
     effort = body.get("reasoning_effort")
-    able = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
-    return able and effort != "none" and bool(effort or model.get("reasoning"))
+    can_reason = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
+    return can_reason and effort != "none" and bool(effort or model.get("reasoning"))
 
 
 def _uses(model: Model, body: Json, tool: str) -> bool:
@@ -143,7 +143,7 @@ PASS_OVER_CHOICE = frozenset({"tencent/hy3"})
 """Models that accept a forced tool choice and ignore it."""
 
 
-def natural(world: World, model: Model, asked: Talk) -> Completion:
+def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
     """Return a generated completion."""
     if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
         asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
@@ -154,7 +154,7 @@ def natural(world: World, model: Model, asked: Talk) -> Completion:
         runs=_uses(model, asked.body, "code_execution"),
     )
     message, ended = limited(message, asked.body)
-    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), message)
+    counted = usage.of_response(usage.of_prompt(asked, state.prefixes), message)
     return Completion(
         message,
         provider_name(model),
@@ -165,9 +165,9 @@ def natural(world: World, model: Model, asked: Talk) -> Completion:
     )
 
 
-def scripted(world: World, model: Model, asked: Talk, entry: replies.Message) -> Completion:
+def scripted(state: State, model: Model, asked: ChatRequest, entry: replies.Message) -> Completion:
     """Return a scripted completion."""
-    counted = usage.of_answer(usage.of_prompt(asked, world.prefixes), entry.message)
+    counted = usage.of_response(usage.of_prompt(asked, state.prefixes), entry.message)
     return Completion(
         entry.message,
         entry.model or provider_name(model),
@@ -200,46 +200,46 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
     return JSONResponse(message, headers={**FOREVER, **headers})
 
 
-def streamed(said: Completion, dialect: Dialect) -> Iterator[bytes]:
+def streamed(completion: Completion, dialect: Dialect) -> Iterator[bytes]:
     """Yield the events of a streamed response."""
-    yield from map(replies.event, dialect.chunks(said))
+    yield from map(replies.event, dialect.chunks(completion))
     yield replies.DONE
 
 
 def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
     head = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **headers}
-    return Pieces(events, headers=head, chunk_delay=chunk_delay)
+    return ChunkedResponse(events, headers=head, chunk_delay=chunk_delay)
 
 
 class Request:
     """A text request and its processing."""
 
-    def __init__(self, world: World, asked: Asked, body: Json, *, plain: bool) -> None:
-        self.world, self.asked, self.plain = world, asked, plain
-        self.model = world.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+    def __init__(self, state: State, asked: Asked, body: Json, *, plain: bool) -> None:
+        self.state, self.asked, self.plain = state, asked, plain
+        self.model = state.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
         self.raw = body
         self.asked_name = str(body.get("model") or self.model["name"])
         self.safe = safety.asked_for(body, asked.query, asked.headers)
         self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
         self.body["messages"] = self.safety.redact(self.body["messages"])
-        self.talk = conversation.read(self.body)
+        self.chat = conversation.read(self.body)
         self.streams = bool(self.body.get("stream"))
         self.is_served = moderation.is_served(self.model["name"])
-        self.dialect = dialects.named(world.dialect) if world.dialect else dialects.of_model(self.model["name"])
+        self.dialect = dialects.named(state.dialect) if state.dialect else dialects.of_model(self.model["name"])
 
-    def render(self, said: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
+    def render(self, completion: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
         if self.streams:
-            return as_stream(streamed(said, self.dialect), headers, chunk_delay)
-        body = self.whole(said)
+            return as_stream(streamed(completion, self.dialect), headers, chunk_delay)
+        body = self.whole(completion)
         return as_text(body, headers) if self.plain else as_completion(body, headers)
 
     @property
     def is_moderated(self) -> bool:
         return self.is_served and self.dialect.provider is None
 
-    def whole(self, said: Completion) -> Json:
-        body = self.dialect.whole(said)
+    def whole(self, completion: Completion) -> Json:
+        body = self.dialect.whole(completion)
         return moderation.judged(body) if self.is_moderated else body
 
     def headers(self, body: Json) -> dict[str, str]:
@@ -256,33 +256,33 @@ class Request:
         asked, identified = self.asked, self.raw | ({} if self.safe is None else {"safe": self.safe})
         key = cache.identity(asked.method, asked.path, asked.query, identified) if stored else ""
         estimate = {
-            "promptTextTokens": sum(usage.tokens(conversation.text_of(m.get("content"))) for m in self.talk.messages),
-            "completionTextTokens": ESTIMATED_ANSWER,
+            "promptTextTokens": sum(usage.tokens(conversation.text_of(m.get("content"))) for m in self.chat.messages),
+            "completionTextTokens": ESTIMATED_COMPLETION,
         }
 
-        def able() -> None:
-            self.safety.block(self.talk.messages)
-            abilities.check(self.model, self.talk, self.dialect, self.plain)
+        def check_abilities() -> None:
+            self.safety.block(self.chat.messages)
+            abilities.check(self.model, self.chat, self.dialect, self.plain)
 
-        return Job(self.model, key, estimate, able, self.asked_name)
+        return Job(self.model, key, estimate, check_abilities, self.asked_name)
 
     async def answer(self) -> Response:
         try:
             if self.model["category"] != "text":
                 return await self._media()
-            entry = self.world.script.take(self.asked.path, messages=True)
+            entry = self.state.script.take(self.asked.path, messages=True)
             if isinstance(entry, replies.Message):
                 return await self._scripted(entry)
             if isinstance(entry, replies.Soft):
                 return self._soft(entry)
             return await self._natural() if entry is None else await played(entry)
         except Refusal as refusal:
-            if refusal.notice is None or abilities.wants_json(self.body) or self._speaks:
+            if refusal.notice is None or abilities.wants_json(self.body) or self._wants_audio:
                 raise
             return self._notice(refusal.notice)
 
     @property
-    def _speaks(self) -> bool:
+    def _wants_audio(self) -> bool:
         modalities: Sequence[str] = self.body.get("modalities") or self.model.get("output_modalities") or ()
         return "audio" in modalities
 
@@ -294,18 +294,18 @@ class Request:
     async def _media(self) -> Response:
         """Return the Markdown response of a media model, in the service's own format and without usage."""
         self.dialect, self.is_served = dialects.named("plain"), False
-        made = await media_chat.make(self.world, self.asked, self.model, self.raw, self.job().key)
-        message = {"content": media_chat.markdown(self.world, made, self.body["messages"])}
-        return self.render(Completion(message, provider_name(self.model)), images.json_headers(made))
+        result = await media_chat.make(self.state, self.asked, self.model, self.raw, self.job().key)
+        message = {"content": media_chat.markdown(self.state, result, self.body["messages"])}
+        return self.render(Completion(message, provider_name(self.model)), images.json_headers(result))
 
     def _soft(self, entry: replies.Soft) -> Response:
         if entry.kind in faults.NOTICES:
             raise faults.NOTICES[entry.kind](self.model, self.asked_name)
-        said = natural(self.world, self.model, self.talk)
-        headers = {"x-cache": "MISS"} | self.headers(self.whole(said))
+        completion = natural(self.state, self.model, self.chat)
+        headers = {"x-cache": "MISS"} | self.headers(self.whole(completion))
         if not self.streams:
-            return self.render(said, headers)
-        events = list(streamed(said, self.dialect))
+            return self.render(completion, headers)
+        events = list(streamed(completion, self.dialect))
         if entry.kind == "stream error":
             after = 2 if entry.after is None else entry.after
             return as_stream([*events[:after], replies.event(faults.STREAM_ERROR)], headers)
@@ -314,37 +314,37 @@ class Request:
     async def _scripted(self, entry: replies.Message) -> Response:
         if entry.dialect is not None:
             self.dialect = dialects.named(entry.dialect)
-        account = generation.admit(self.world, self.asked, self.job())
+        account = generation.admit(self.state, self.asked, self.job())
         if entry.delay:
             await asyncio.sleep(entry.delay)
-        said = scripted(self.world, self.model, self.talk, entry)
-        body = self.whole(said)
+        completion = scripted(self.state, self.model, self.chat, entry)
+        body = self.whole(completion)
         generation.bill(account, self.model, usage.units(body.get("usage") or {}))
         headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
-        return self.render(said, headers, entry.chunk_delay)
+        return self.render(completion, headers, entry.chunk_delay)
 
     async def _natural(self) -> Response:
-        made = await generation.run(self.world, self.asked, self.job(), self._make)
-        return self.render(made.stored.value, made.headers)
+        result = await generation.run(self.state, self.asked, self.job(), self._make)
+        return self.render(result.stored.value, result.headers)
 
     async def _make(self) -> tuple[Stored, Mapping[str, int]]:
-        said = natural(self.world, self.model, self.talk)
-        body = self.whole(said)
-        return Stored(said, len(json.dumps(body)), self.headers(body)), usage.units(body.get("usage") or {})
+        completion = natural(self.state, self.model, self.chat)
+        body = self.whole(completion)
+        return Stored(completion, len(json.dumps(body)), self.headers(body)), usage.units(body.get("usage") or {})
 
 
 # Routes.
 
 
-async def completions(world: World, asked: Asked) -> Response:
-    asked = large_bodies.compacted(world, asked)
+async def completions(state: State, asked: Asked) -> Response:
+    asked = large_bodies.compacted(state, asked)
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.CHAT)
-    return await Request(world, asked, body, plain=False).answer()
+    return await Request(state, asked, body, plain=False).answer()
 
 
-async def post_text(world: World, asked: Asked) -> Response:
+async def post_text(state: State, asked: Asked) -> Response:
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.CHAT)
-    return await Request(world, asked, body, plain=True).answer()
+    return await Request(state, asked, body, plain=True).answer()
 
 
 def _clamped(low: float, high: float | None = None) -> Any:
@@ -390,9 +390,9 @@ TEXT_FIELDS: Mapping[str, Any] = {
 }
 
 
-async def get_text(world: World, asked: Asked, prompt: str) -> Response:
+async def get_text(state: State, asked: Asked, prompt: str) -> Response:
     validation.against(validation.TEXT_QUERY, asked.query, "Query parameter")
     given = {name: read(asked.query[name]) for name, read in TEXT_FIELDS.items() if name in asked.query}
     body: Json = {"messages": [{"role": "user", "content": prompt}], "seed": 0}
     body |= {k: v for k, v in given.items() if v is not None}
-    return await Request(world, asked, body, plain=True).answer()
+    return await Request(state, asked, body, plain=True).answer()

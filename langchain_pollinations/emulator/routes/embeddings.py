@@ -18,12 +18,12 @@ from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.generation import Job
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 from langchain_pollinations.emulator.synthesis.answers import attachments as parts
 
 Json = dict[str, Any]
 
-LARGEST_BATCH = 32
+MAX_BATCH = 32
 DIMENSIONS: Mapping[str, int] = {
     "google/gemini-embedding-2": 3072,
     "openai/text-embedding-3-small": 1536,
@@ -98,8 +98,8 @@ def _check_abilities(model: Model, body: Json, inputs: list[list[Json]]) -> None
     name = model["name"]
     kinds = {part["type"] for parts in inputs for part in parts} - {"text"}
     takes = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
-    if len(inputs) > LARGEST_BATCH:
-        raise _refuse(f"Embeddings support at most {LARGEST_BATCH} inputs per request")
+    if len(inputs) > MAX_BATCH:
+        raise _refuse(f"Embeddings support at most {MAX_BATCH} inputs per request")
     for kind in sorted(kinds):
         if takes[kind] not in model.get("input_modalities", ()):
             raise _refuse(f"This model does not support {takes[kind]} input")
@@ -140,7 +140,7 @@ def _encoded(values: list[float], encoding: str) -> list[float] | str:
     return values
 
 
-def _answer(model: Model, body: Json, inputs: list[list[Json]], units: Mapping[str, int]) -> bytes:
+def _response_body(model: Model, body: Json, inputs: list[list[Json]], units: Mapping[str, int]) -> bytes:
     """Return the response as bytes. Serialized numbers take a fraction of the memory of Python objects."""
     dimensions = body.get("dimensions") or DIMENSIONS.get(model["name"], 1024)
     encoding = body.get("encoding_format", "float")
@@ -158,18 +158,18 @@ def _answer(model: Model, body: Json, inputs: list[list[Json]], units: Mapping[s
     return json.dumps({"object": "list", "data": data, "model": model["name"], "usage": counted}).encode()
 
 
-async def create(world: World, asked: Asked) -> Response:
+async def create(state: State, asked: Asked) -> Response:
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.EMBEDDINGS)
-    model = world.catalog.resolve(body.get("model"), "embedding", "/v1/embeddings", "embedding")
+    model = state.catalog.resolve(body.get("model"), "embedding", "/v1/embeddings", "embedding")
     inputs = _inputs(body)
 
     async def make() -> tuple[Stored, Mapping[str, int]]:
         units = _tokens(inputs, body.get("task_type") is not None)
         headers = {"x-model-used": model["name"], **usage.headers(units)}
-        answer = _answer(model, body, inputs, units)
+        answer = _response_body(model, body, inputs, units)
         return Stored(answer, len(answer), headers), units
 
     key = cache.identity(asked.method, asked.path, asked.query, body)
     job = Job(model, key, {"promptTextTokens": 1}, lambda: _check_abilities(model, body, inputs))
-    made = await generation.run(world, asked, job, make)
-    return Response(made.stored.value, media_type="application/json", headers=dict(made.headers))
+    result = await generation.run(state, asked, job, make)
+    return Response(result.stored.value, media_type="application/json", headers=dict(result.headers))

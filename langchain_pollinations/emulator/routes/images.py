@@ -23,15 +23,15 @@ from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.state import Asked, File, World
-from langchain_pollinations.emulator.synthesis import images as pictures
+from langchain_pollinations.emulator.state import Asked, File, State
+from langchain_pollinations.emulator.synthesis import images as synthetic_images
 
 Json = dict[str, Any]
 
-LARGEST = 4096
+MAX_SIDE = 4096
 DEFAULT_SEED = 42
 # Models whose default side length is not 1024.
-SIDES = {
+DEFAULT_SIDES = {
     "alibaba/wan-2.7-image-pro": 2048,
     "bytedance/seedream-4.5": 2048,
     "bytedance/seedream-5.0-lite": 2048,
@@ -42,10 +42,10 @@ SIDES = {
     "ideogram-ai/ideogram-v4-turbo": 2048,
     "openai/gpt-image-1-mini": 1021,
 }
-RESOLVED = {"1k": 1024, "2k": 2048}  # side of a square image in pixels
-SNAPPED = ((1024, 1024), (1536, 1024), (1024, 1536))
-CLEAR = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # other models always render a background
-VECTOR = "recraft/recraft-v4.1-vector"
+RESOLUTION_SIDES = {"1k": 1024, "2k": 2048}  # side of a square image in pixels
+GPT_IMAGE_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
+TRANSPARENCY_MODELS = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # other models always render a background
+VECTOR_MODEL = "recraft/recraft-v4.1-vector"
 MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
 
 
@@ -70,7 +70,7 @@ class Order:
 
 
 def _side(model: Model, asked: int | None) -> int:
-    return asked or SIDES.get(model["name"], 1024)
+    return asked or DEFAULT_SIDES.get(model["name"], 1024)
 
 
 def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def _snaps(model: Model) -> bool:
 
 
 def _snapped(wide: int, high: int) -> tuple[int, int]:
-    return min(SNAPPED, key=lambda size: abs(size[0] / size[1] - wide / high))
+    return min(GPT_IMAGE_SIZES, key=lambda size: abs(size[0] / size[1] - wide / high))
 
 
 def seed_of(value: Any) -> int:
@@ -103,12 +103,12 @@ def is_true(value: Any) -> bool:
 # Ability checks. Each raises the error of the service.
 
 
-def _small_enough(order: Order) -> None:
-    if max(order.width, order.height) > LARGEST:
-        raise Refusal(400, f"Invalid parameters: width and height may be at most {LARGEST}")
+def _maximum_size(order: Order) -> None:
+    if max(order.width, order.height) > MAX_SIDE:
+        raise Refusal(400, f"Invalid parameters: width and height may be at most {MAX_SIDE}")
 
 
-def _sixteenths(order: Order) -> None:
+def _multiples_of_16(order: Order) -> None:
     if order.name in MULTIPLES_OF_16 and (order.width % 16 or order.height % 16):
         raise Refusal(400, "Invalid image request: width and height must be multiples of 16")
 
@@ -139,30 +139,30 @@ def _references(order: Order) -> None:
         raise Refusal(400, f"This model supports at most {most} reference images")
 
 
-ABILITIES = (_small_enough, _sixteenths, _resolution, _transparency, _grok_quality, _references)
+ABILITIES = (_maximum_size, _multiples_of_16, _resolution, _transparency, _grok_quality, _references)
 
 
-def _check_abilities(world: World, order: Order) -> None:
+def _check_abilities(state: State, order: Order) -> None:
     order.safety.block([{"content": order.prompt}])
     for check in ABILITIES:
         check(order)
-    references.check(world, order.images)
+    references.check(state, order.images)
 
 
-TOKENS = {"drawn": 1056, "shown": 258}  # per image, for models billed by token
+TOKENS = {"output": 1056, "input": 258}  # per image, for models billed by token
 
 
 def _units(order: Order) -> dict[str, int]:
     """Return the usage of an image: one unit per image, or tokens for models billed by token."""
     prices = order.model.get("pricing", {})
-    counted = "promptTextTokens" in prices
-    found = {"completionImageTokens": TOKENS["drawn"] if counted else 1}
+    by_token = "promptTextTokens" in prices
+    found = {"completionImageTokens": TOKENS["output"] if by_token else 1}
     if order.images and "promptImageTokens" in prices:
-        found["promptImageTokens"] = len(order.images) * (TOKENS["shown"] if counted else 1)
-    return found | ({"promptTextTokens": usage.tokens(order.prompt)} if counted else {})
+        found["promptImageTokens"] = len(order.images) * (TOKENS["input"] if by_token else 1)
+    return found | ({"promptTextTokens": usage.tokens(order.prompt)} if by_token else {})
 
 
-class Wanted(Protocol):
+class GenerationOrder(Protocol):
     """The common fields of image, video and 3D orders."""
 
     @property
@@ -173,33 +173,33 @@ class Wanted(Protocol):
     def safety(self) -> Safety: ...
 
 
-async def produced(
-    world: World, asked: Asked, job: Job, order: Wanted, work: Callable[[], tuple[bytes, str]]
-) -> generation.Made:
+async def generate_file(
+    state: State, asked: Asked, job: Job, order: GenerationOrder, work: Callable[[], tuple[bytes, str]]
+) -> generation.GenerationResult:
     """Return the cached file of an order, join a running generation, or generate (bytes and type) in a thread."""
 
     async def make() -> tuple[Stored, Mapping[str, float]]:
         data, mime_type = await asyncio.to_thread(work)
         name = media.file_name(order.prompt, mime_type)
         file = File(job.key[:32] or sha256(data).hexdigest()[:32], data, mime_type, name)
-        world.media.put(file.id, file, len(data))
-        used = {"x-model-used": order.name, **usage.headers(job.estimate)}
-        return Stored(file, len(data), media.made_headers(world, file) | used), job.estimate
+        state.media.put(file.id, file, len(data))
+        usage_headers = {"x-model-used": order.name, **usage.headers(job.estimate)}
+        return Stored(file, len(data), media.made_headers(state, file) | usage_headers), job.estimate
 
-    made = await generation.run(world, asked, job, make)
-    return generation.Made(made.stored, {**made.headers, **order.safety.headers()})
+    result = await generation.run(state, asked, job, make)
+    return generation.GenerationResult(result.stored, {**result.headers, **order.safety.headers()})
 
 
-def _resolved(order: Order, width: int, height: int) -> tuple[int, int]:
+def _output_size(order: Order, width: int, height: int) -> tuple[int, int]:
     """Return the size that the model generates: at most its maximum, in the requested resolution, in its step size."""
-    area = RESOLVED.get(order.resolution or "", 0) ** 2
-    share = math.sqrt(area / (width * height)) if area else min(1.0, LARGEST / max(width, height))
+    area = RESOLUTION_SIDES.get(order.resolution or "", 0) ** 2
+    share = math.sqrt(area / (width * height)) if area else min(1.0, MAX_SIDE / max(width, height))
     step = 16 if order.name in MULTIPLES_OF_16 else 1
     wide, high = (max(step, round(side * share) // step * step) for side in (width, height))
     return wide, high
 
 
-def _like(order: Order, source: Image.Image) -> tuple[int, int]:
+def _edit_size(order: Order, source: Image.Image) -> tuple[int, int]:
     """Return the size of an edit: the size of the source by default, its aspect ratio if one side is given."""
     ratio = source.width / source.height
     wide = order.width or (max(1, round(order.height * ratio)) if order.height else source.width)
@@ -207,19 +207,21 @@ def _like(order: Order, source: Image.Image) -> tuple[int, int]:
     return _snapped(wide, high) if _snaps(order.model) else (wide, high)
 
 
-def _drawn(world: World, order: Order) -> tuple[bytes, str]:
+def _render(state: State, order: Order) -> tuple[bytes, str]:
     """Return the bytes and the MIME type of the image."""
-    sources = [references.opened(world, address) for address in order.images]
-    asked = _like(order, sources[0]) if sources else (order.width, order.height)
-    clear = order.transparent and order.name in CLEAR
-    wish = pictures.Wish(order.prompt, *_resolved(order, *asked), order.seed, order.name, clear)
-    return (pictures.vector if order.name == VECTOR else pictures.draw)(wish, sources)
+    sources = [references.opened(state, address) for address in order.images]
+    asked = _edit_size(order, sources[0]) if sources else (order.width, order.height)
+    transparent_background = order.transparent and order.name in TRANSPARENCY_MODELS
+    spec = synthetic_images.ImageSpec(
+        order.prompt, *_output_size(order, *asked), order.seed, order.name, transparent_background
+    )
+    return (synthetic_images.vector if order.name == VECTOR_MODEL else synthetic_images.draw)(spec, sources)
 
 
-async def draw(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+async def draw(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
     """Return the cached image, join a running generation, or generate. Without a key the image is always generated."""
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(world, order))
-    return await produced(world, asked, job, order, partial(_drawn, world, order))
+    job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
+    return await generate_file(state, asked, job, order, partial(_render, state, order))
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], sources: tuple[str, ...]) -> Order:
@@ -227,31 +229,31 @@ def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any],
 
     `given` may hold `safe` and `seed`.
     """
-    shown, safe = checked(model, prompt, asked, given)
+    redacted, safe = redact_prompt(model, prompt, asked, given)
     size = (0, 0) if sources else _size(model, None, None)
-    return Order(model, shown, *size, seed_of(given.get("seed")), images=sources, safety=safe)
+    return Order(model, redacted, *size, seed_of(given.get("seed")), images=sources, safety=safe)
 
 
-def json_headers(made: generation.Made) -> dict[str, str]:
+def json_headers(result: generation.GenerationResult) -> dict[str, str]:
     """Return the headers of an image for a JSON response."""
-    of_file = ("cache-control", "content-disposition", *media.HARMLESS)
-    return {k: v for k, v in made.headers.items() if k not in of_file}
+    file_headers = ("cache-control", "content-disposition", *media.HARMLESS)
+    return {k: v for k, v in result.headers.items() if k not in file_headers}
 
 
 # Routes.
 
 
-def whole(made: generation.Made) -> Response:
+def file_response(result: generation.GenerationResult) -> Response:
     """Return the response whose body is the file."""
-    file: File = made.stored.value
-    return Response(file.data, media_type=file.mime_type, headers=dict(made.headers))
+    file: File = result.stored.value
+    return Response(file.data, media_type=file.mime_type, headers=dict(result.headers))
 
 
 def number_of(query: Mapping[str, str], name: str) -> int | None:
     return int(validation.coerced_number(query[name])) if name in query else None
 
 
-def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
+def redact_prompt(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
     """Return the prompt after redaction, and the safety checks that were applied."""
     wanted = safety.asked_for(fields, asked.query, asked.headers)
     found = Safety(safety.features(wanted, model.get("required_safety", ())))
@@ -259,20 +261,20 @@ def checked(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) 
     return message["content"], found
 
 
-def identity(asked: Asked, path: str, body: Any, applied: Safety) -> str:
+def cache_key(asked: Asked, path: str, body: Any, applied: Safety) -> str:
     """Return the cache key of a generation, which includes the safety checks requested by a header."""
     return cache.identity(asked.method, path, asked.query, [body, applied.applied], ("nofeed",))
 
 
-async def get_image(world: World, asked: Asked, prompt: str) -> Response:
+async def get_image(state: State, asked: Asked, prompt: str) -> Response:
     query = asked.query
     validation.against(validation.IMAGE_QUERY, query, "Query parameter")
-    model = world.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
+    model = state.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
     width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
-    shown, safe = checked(model, prompt, asked, {})
+    redacted, safe = redact_prompt(model, prompt, asked, {})
     order = Order(
         model,
-        shown,
+        redacted,
         width,
         height,
         seed_of(query.get("seed")),
@@ -282,11 +284,11 @@ async def get_image(world: World, asked: Asked, prompt: str) -> Response:
         images=tuple(url for url in validation.image_urls(query.get("image", "")) if url),
         safety=safe,
     )
-    made = await draw(world, asked, order, identity(asked, f"/image/{prompt}", None, order.safety))
-    return whole(made)
+    result = await draw(state, asked, order, cache_key(asked, f"/image/{prompt}", None, order.safety))
+    return file_response(result)
 
 
-def pair_of(size: str) -> tuple[int | None, int | None]:
+def parse_size(size: str) -> tuple[int | None, int | None]:
     """Parse `WIDTHxHEIGHT`. A part that is not a number is None: the model's default applies."""
     wide, _, high = size.partition("x")
     first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
@@ -299,34 +301,34 @@ def body_images(value: Any) -> tuple[str, ...]:
 
 
 def _usage(units: Mapping[str, int]) -> Json:
-    text, shown = units.get("promptTextTokens", 0), units.get("promptImageTokens", 0)
-    drawn = units.get("completionImageTokens", 0) + units.get("completionVideoTokens", 0)
+    text, image = units.get("promptTextTokens", 0), units.get("promptImageTokens", 0)
+    output = units.get("completionImageTokens", 0) + units.get("completionVideoTokens", 0)
     return {
-        "input_tokens": text + shown,
-        "output_tokens": drawn,
-        "total_tokens": text + shown + drawn,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": shown},
+        "input_tokens": text + image,
+        "output_tokens": output,
+        "total_tokens": text + image + output,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": image},
     }
 
 
 QUALITIES = {"standard": "medium", "hd": "high"}
 
 
-def in_json(world: World, made: generation.Made, body: Json, units: Mapping[str, int]) -> Response:
+def json_response(state: State, result: generation.GenerationResult, body: Json, units: Mapping[str, int]) -> Response:
     """Return the JSON response with the URL or the base64 data of the file, by the `response_format` of the body."""
-    file: File = made.stored.value
+    file: File = result.stored.value
     item: Json = {"revised_prompt": body["prompt"], "media_type": file.mime_type}
     if body.get("response_format") == "url":
-        item["url"] = world.link(file)
+        item["url"] = state.link(file)
     else:
         item["b64_json"] = base64.b64encode(file.data).decode()
-    answer = {"created": int(time.time()), "data": [item], "usage": _usage(units)}
-    return JSONResponse(answer, headers=json_headers(made))
+    content = {"created": int(time.time()), "data": [item], "usage": _usage(units)}
+    return JSONResponse(content, headers=json_headers(result))
 
 
 def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images: tuple[str, ...]) -> Order:
     """Parse the body of an OpenAI-compatible request."""
-    prompt, safe = checked(model, body["prompt"], asked, body)
+    prompt, safe = redact_prompt(model, body["prompt"], asked, body)
     quality: str = body.get("quality", "medium")
     return Order(
         model,
@@ -341,18 +343,18 @@ def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images
     )
 
 
-async def _answered(world: World, asked: Asked, order: Order, body: Json) -> Response:
+async def _respond(state: State, asked: Asked, order: Order, body: Json) -> Response:
     """Return the OpenAI-compatible response. The cache key does not include `response_format`."""
-    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
-    made = await draw(world, asked, order, identity(asked, asked.path, kept, order.safety))
-    return in_json(world, made, body | {"prompt": order.prompt}, _units(order))
+    key_fields = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    result = await draw(state, asked, order, cache_key(asked, asked.path, key_fields, order.safety))
+    return json_response(state, result, body | {"prompt": order.prompt}, _units(order))
 
 
-async def generations(world: World, asked: Asked) -> Response:
+async def generations(state: State, asked: Asked) -> Response:
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
-    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
-    size = _size(model, *pair_of(body.get("size", "1024x1024")))
-    return await _answered(world, asked, _order(model, asked, body, size, body_images(body.get("image"))), body)
+    model = state.catalog.resolve(body.get("model"), "images", "/v1/images/generations", "image")
+    size = _size(model, *parse_size(body.get("size", "1024x1024")))
+    return await _respond(state, asked, _order(model, asked, body, size, body_images(body.get("image"))), body)
 
 
 # Edits. The service validates their fields without a schema: its errors name no field.
@@ -398,11 +400,11 @@ async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
     return body, [*map(_as_data_uri, files), *linked]
 
 
-async def edits(world: World, asked: Asked) -> Response:
+async def edits(state: State, asked: Asked) -> Response:
     body, sources = await _edit_form(asked) if forms.is_form(asked) else _edit_json(asked)
     _need(any(sources), "image")
     # The default model cannot edit: an edit without a model is rejected, as by the service.
-    model = world.catalog.resolve(body.get("model"), "images", "/v1/images/edits", "image")
-    wide, high = pair_of(body.get("size", ""))
+    model = state.catalog.resolve(body.get("model"), "images", "/v1/images/edits", "image")
+    wide, high = parse_size(body.get("size", ""))
     size = _size(model, wide, high) if wide and high else (wide or 0, high or 0)
-    return await _answered(world, asked, _order(model, asked, body, size, tuple(filter(None, sources))), body)
+    return await _respond(state, asked, _order(model, asked, body, size, tuple(filter(None, sources))), body)

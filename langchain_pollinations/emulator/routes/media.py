@@ -19,14 +19,14 @@ from starlette.responses import JSONResponse, Response
 
 from langchain_pollinations.emulator.service import accounts, forms, validation
 from langchain_pollinations.emulator.service.error_responses import FlatRefusal, Refusal
-from langchain_pollinations.emulator.state import Asked, File, World
+from langchain_pollinations.emulator.state import Asked, File, State
 
-LARGEST = 400 * 1024 * 1024
+MAX_FILE_BYTES = 400 * 1024 * 1024
 FOREVER = "public, max-age=31536000, immutable"
 UNKNOWN = "application/octet-stream"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", re.ASCII)
-LONGEST_TAG = 64
+MAX_TAG_LENGTH = 64
 EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -59,19 +59,19 @@ def file_name(prompt: str, mime_type: str) -> str:
     return f"{name}.{extension}"
 
 
-def _headers(world: World, file: File) -> dict[str, str]:
+def _headers(state: State, file: File) -> dict[str, str]:
     head = {
         "x-content-id": file.id,
         "x-content-size": str(len(file.data)),
-        "link": f'<{world.link(file)}>; rel="enclosure"',
+        "link": f'<{state.link(file)}>; rel="enclosure"',
     }
     return head | (HARMLESS if file.mime_type == "image/svg+xml" else {})
 
 
-def made_headers(world: World, file: File) -> dict[str, str]:
+def made_headers(state: State, file: File) -> dict[str, str]:
     """Return the headers with which a generation route sends a generated file."""
     disposition = f'inline; filename="{file.name}"'
-    return {"cache-control": FOREVER, "content-disposition": disposition, **_headers(world, file)}
+    return {"cache-control": FOREVER, "content-disposition": disposition, **_headers(state, file)}
 
 
 def flat(refusal: Refusal) -> FlatRefusal:
@@ -154,8 +154,8 @@ def _decoded(text: str) -> bytes:
 
 def _tags(values: Iterable[str]) -> tuple[str, ...]:
     tags = [tag.strip() for value in values for tag in value.split(",") if tag.strip()]
-    if any(len(tag) > LONGEST_TAG or not tag.isprintable() for tag in tags):
-        raise _refuse(f"Invalid tags: at most {LONGEST_TAG} printable characters each")
+    if any(len(tag) > MAX_TAG_LENGTH or not tag.isprintable() for tag in tags):
+        raise _refuse(f"Invalid tags: at most {MAX_TAG_LENGTH} printable characters each")
     return tuple(dict.fromkeys(tags))
 
 
@@ -170,45 +170,45 @@ async def _sent(asked: Asked) -> Sent:
     return _raw(asked)
 
 
-def _identified(world: World, key: str, wanted: str | None) -> str:
+def _identified(state: State, key: str, wanted: str | None) -> str:
     """Return a new id. A requested id gets a prefix of the account and can be used once only."""
     if wanted is None:
         return str(uuid4())
     if not ID.fullmatch(wanted):
         raise _refuse("Invalid id: up to 128 letters, digits, '.', '_' and '-', the first a letter or digit")
     found = f"{sha256(key.encode()).hexdigest()[:8]}-{wanted}"
-    if world.media.find(found) is not None:
+    if state.media.find(found) is not None:
         raise _refuse(f"The id {wanted!r} exists already; nothing was replaced", 409)
     return found
 
 
-async def upload(world: World, asked: Asked) -> Response:
+async def upload(state: State, asked: Asked) -> Response:
     try:
-        accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
+        accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)
     except Refusal as refusal:
         raise flat(refusal) from refusal
     sent = await _sent(asked)
     if not sent.data:
         raise _refuse("Empty file")
-    if len(sent.data) > LARGEST:
-        raise _refuse(f"File too large: at most {LARGEST} bytes", 413)
+    if len(sent.data) > MAX_FILE_BYTES:
+        raise _refuse(f"File too large: at most {MAX_FILE_BYTES} bytes", 413)
     if not MIME_TYPE.fullmatch(sent.mime_type):
         raise _refuse("Unknown content type")
-    name = _identified(world, asked.key or "", sent.id)
+    name = _identified(state, asked.key or "", sent.id)
     lasting = sent.id is None and not sent.tags
     file = File(name, sent.data, sent.mime_type, sent.name, sent.tags, lasting, is_upload=True)
-    world.media.put(file.id, file, len(file.data))
-    told = {"id": file.id, "url": world.link(file), "contentType": file.mime_type, "size": len(file.data)}
-    return JSONResponse(told | ({"tags": list(file.tags)} if file.tags else {}))
+    state.media.put(file.id, file, len(file.data))
+    fields = {"id": file.id, "url": state.link(file), "contentType": file.mime_type, "size": len(file.data)}
+    return JSONResponse(fields | ({"tags": list(file.tags)} if file.tags else {}))
 
 
 # Retrieval, which needs no key.
 
 
-async def get(world: World, asked: Asked, path: str) -> Response:
+async def get(state: State, asked: Asked, path: str) -> Response:
     """Return the bytes of a file, or its metadata at `/metadata`."""
     name, _, rest = path.partition("/")
-    file = world.media.find(name)
+    file = state.media.find(name)
     if file is None or rest not in ("", "metadata"):
         raise FlatRefusal(404, "Not found")
     if rest:
@@ -216,13 +216,15 @@ async def get(world: World, asked: Asked, path: str) -> Response:
         return JSONResponse(known)
     # The service sends "inline" for uploads too. A page that a test uploads would run on 127.0.0.1, together with
     # everything else served there, so the emulator makes the browser save it.
-    shown = "attachment" if file.is_upload else "inline"
+    disposition = "attachment" if file.is_upload else "inline"
     headers = {
         "content-type": file.mime_type,
         "cache-control": FOREVER if file.permanent else "no-store",
-        "content-disposition": f"{shown}; filename*=UTF-8''{quote(file.name, safe='')}" if file.name else shown,
+        "content-disposition": f"{disposition}; filename*=UTF-8''{quote(file.name, safe='')}"
+        if file.name
+        else disposition,
     } | ({"x-content-type-options": "nosniff"} if file.is_upload else {})
-    return _ranged(file.data, asked.headers.get("range", ""), headers | _headers(world, file))
+    return _ranged(file.data, asked.headers.get("range", ""), headers | _headers(state, file))
 
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -248,5 +250,5 @@ def _ranged(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
         return Response(data, headers=headers | {"accept-ranges": "bytes"})
     if not span:
         return Response(status_code=416, headers={"content-range": f"bytes */{len(data)}"})
-    told = {"accept-ranges": "bytes", "content-range": f"bytes {span.start}-{span.stop - 1}/{len(data)}"}
-    return Response(data[span.start : span.stop], 206, headers | told)
+    range_headers = {"accept-ranges": "bytes", "content-range": f"bytes {span.start}-{span.stop - 1}/{len(data)}"}
+    return Response(data[span.start : span.stop], 206, headers | range_headers)

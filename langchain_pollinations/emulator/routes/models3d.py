@@ -13,10 +13,10 @@ from langchain_pollinations.emulator.routes import images
 from langchain_pollinations.emulator.service import references, validation
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal, invalid
-from langchain_pollinations.emulator.service.generation import Job, Made
+from langchain_pollinations.emulator.service.generation import GenerationResult, Job
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.state import Asked, World
-from langchain_pollinations.emulator.synthesis import images as pictures
+from langchain_pollinations.emulator.state import Asked, State
+from langchain_pollinations.emulator.synthesis import images as synthetic_images
 from langchain_pollinations.emulator.synthesis import meshes
 
 GLB, PLY = "model/gltf-binary", "model/ply"
@@ -47,57 +47,59 @@ class Order:
         return {**self.model, "pricing": variants.get(self.resolution, self.model["pricing"])}
 
 
-def _check_abilities(world: World, order: Order) -> None:
+def _check_abilities(state: State, order: Order) -> None:
     order.safety.block([{"content": order.prompt}])
     if not order.images and "text" not in order.model["input_modalities"]:
         raise Refusal(400, f"Invalid parameters: {order.name} needs a reference image")
     most = order.model.get("max_reference_images")
     if most is not None and len(order.images) > most:
         raise Refusal(400, f"This model supports at most {most} reference images")
-    references.check(world, order.images)
+    references.check(state, order.images)
 
 
-def _made(world: World, order: Order) -> tuple[bytes, str]:
+def _render(state: State, order: Order) -> tuple[bytes, str]:
     """Return the bytes and the MIME type of the object. If an image is given, the prompt is ignored."""
     if order.images:
-        mesh = meshes.of_picture(references.opened(world, order.images[0]), POINTS[order.resolution])
+        mesh = meshes.from_image(references.opened(state, order.images[0]), POINTS[order.resolution])
     else:
-        mesh = meshes.of_words(order.prompt, pictures.Wish(order.prompt, 1, 1, order.seed, order.name).random)
+        mesh = meshes.from_prompt(
+            order.prompt, synthetic_images.ImageSpec(order.prompt, 1, 1, order.seed, order.name).random
+        )
     return (meshes.ply(mesh), PLY) if order.name == SPLATS else (meshes.glb(mesh), GLB)
 
 
-async def make(world: World, asked: Asked, order: Order, key: str) -> Made:
+async def make(state: State, asked: Asked, order: Order, key: str) -> GenerationResult:
     """Return the cached object, join a running generation, or generate. Without a key an object is always generated."""
-    job = Job(order.priced, key, UNITS, lambda: _check_abilities(world, order))
-    return await images.produced(world, asked, job, order, partial(_made, world, order))
+    job = Job(order.priced, key, UNITS, lambda: _check_abilities(state, order))
+    return await images.generate_file(state, asked, job, order, partial(_render, state, order))
 
 
-async def _answered(world: World, asked: Asked, order: Order, key: str) -> Response:
-    return images.whole(await make(world, asked, order, key))
+async def _respond(state: State, asked: Asked, order: Order, key: str) -> Response:
+    return images.file_response(await make(state, asked, order, key))
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any]) -> Order:
     """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
-    shown, safety = images.checked(model, prompt, asked, given)
-    return Order(model, shown, images.seed_of(given.get("seed")), "low", (), safety)
+    redacted, safety = images.redact_prompt(model, prompt, asked, given)
+    return Order(model, redacted, images.seed_of(given.get("seed")), "low", (), safety)
 
 
-def _order(world: World, asked: Asked, prompt: str, said: Mapping[str, Any], urls: tuple[str, ...]) -> Order:
-    model = world.catalog.resolve(said.get("model"), "3d", "/3d/{prompt}", "3d")
-    shown, safety = images.checked(model, prompt, asked, {})
-    resolution = said.get("resolution") or "low"
-    return Order(model, shown, images.seed_of(said.get("seed")), resolution, urls, safety)
+def _order(state: State, asked: Asked, prompt: str, fields: Mapping[str, Any], urls: tuple[str, ...]) -> Order:
+    model = state.catalog.resolve(fields.get("model"), "3d", "/3d/{prompt}", "3d")
+    redacted, safety = images.redact_prompt(model, prompt, asked, {})
+    resolution = fields.get("resolution") or "low"
+    return Order(model, redacted, images.seed_of(fields.get("seed")), resolution, urls, safety)
 
 
-async def get(world: World, asked: Asked, prompt: str) -> Response:
+async def get(state: State, asked: Asked, prompt: str) -> Response:
     query = asked.query
     validation.against(validation.OBJECT_QUERY, query, "Query parameter")
     urls = tuple(url for url in validation.image_urls(query.get("image", "")) if url)
-    order = _order(world, asked, prompt, query, urls)
-    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", None, order.safety))
+    order = _order(state, asked, prompt, query, urls)
+    return await _respond(state, asked, order, images.cache_key(asked, f"/3d/{prompt}", None, order.safety))
 
 
-async def post(world: World, asked: Asked, prompt: str) -> Response:
+async def post(state: State, asked: Asked, prompt: str) -> Response:
     """`POST /3d/{prompt}`: like the `GET` route, with a body that rejects unknown fields."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.OBJECT)
     unknown = [f'"{name}"' for name in body if name not in validation.OBJECT]
@@ -105,5 +107,5 @@ async def post(world: World, asked: Asked, prompt: str) -> Response:
         raise invalid("JSON body", {}, [f"Unrecognized key{'s' if unknown[1:] else ''}: {', '.join(unknown)}"])
     validation.against({"safe": validation.OBJECT_QUERY["safe"]}, asked.query, "Query parameter")
     image = body.get("image", [])
-    order = _order(world, asked, prompt, body, (image,) if isinstance(image, str) else tuple(image))
-    return await _answered(world, asked, order, images.identity(asked, f"/3d/{prompt}", body, order.safety))
+    order = _order(state, asked, prompt, body, (image,) if isinstance(image, str) else tuple(image))
+    return await _respond(state, asked, order, images.cache_key(asked, f"/3d/{prompt}", body, order.safety))

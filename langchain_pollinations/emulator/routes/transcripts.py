@@ -19,7 +19,7 @@ from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.forms import Form
 from langchain_pollinations.emulator.service.generation import Job
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 from langchain_pollinations.emulator.synthesis.audio import codecs
 from langchain_pollinations.emulator.synthesis.audio.speech import PACE, Turn
 
@@ -49,9 +49,9 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 TOKENS = 32  # per second of audio, for models billed by token
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?…][\"'”’)]*(?=\s|\Z)|[。？！]|(?=\n)|\Z)")
-LONGEST_CUE = 80  # characters per cue
+MAX_CUE_LENGTH = 80  # characters per cue
 # The text of recordings that the emulator did not generate.
-HEARD = (
+FILLER_SENTENCES = (
     "Good morning, everyone, and thank you for coming.",
     "Let us begin with the results of last week.",
     "The new version is ready, and most people like it.",
@@ -119,11 +119,11 @@ class Transcript:
 
     @property
     def cues(self) -> list[Span]:
-        """The words in cues of at most `LONGEST_CUE` characters. Each sentence starts a new cue."""
+        """The words in cues of at most `MAX_CUE_LENGTH` characters. Each sentence starts a new cue."""
         ends = {sentence.end for sentence in self.sentences}
         found: list[list[Span]] = [[]]
         for word in self.words:
-            if found[-1] and sum(len(each.text) + 1 for each in found[-1]) + len(word.text) > LONGEST_CUE:
+            if found[-1] and sum(len(each.text) + 1 for each in found[-1]) + len(word.text) > MAX_CUE_LENGTH:
                 found.append([])
             found[-1].append(word)
             if word.end in ends:
@@ -152,7 +152,7 @@ class Order:
 # Recognition.
 
 
-def _understood(order: Order, found: list[tuple[float, tuple[Turn, ...]]]) -> tuple[Passage, ...]:
+def _recognized_passages(order: Order, found: list[tuple[float, tuple[Turn, ...]]]) -> tuple[Passage, ...]:
     voices = list(dict.fromkeys(turn.voice for _, turns in found for turn in turns))
     return tuple(
         Passage(
@@ -163,12 +163,12 @@ def _understood(order: Order, found: list[tuple[float, tuple[Turn, ...]]]) -> tu
     )
 
 
-def _imagined(order: Order) -> tuple[Passage, ...]:
+def _invented_passages(order: Order) -> tuple[Passage, ...]:
     """Return sentences that fill an unknown recording, chosen by its bytes."""
     random = Random(sha256(order.data).digest())
-    sentences = [random.choice(HEARD)]
+    sentences = [random.choice(FILLER_SENTENCES)]
     while sum(map(len, sentences)) < order.seconds * PACE * 0.8:
-        sentences.append(random.choice([each for each in HEARD if each != sentences[-1]]))
+        sentences.append(random.choice([each for each in FILLER_SENTENCES if each != sentences[-1]]))
     pace = order.seconds / sum(map(len, sentences))
     passages, place = [], 0
     for number, sentence in enumerate(sentences):
@@ -177,28 +177,35 @@ def _imagined(order: Order) -> tuple[Passage, ...]:
     return tuple(passages)
 
 
-def _transcript(world: World, order: Order) -> Transcript:
-    found = world.speeches.find(order.data, order.samples)
+def _transcript(state: State, order: Order) -> Transcript:
+    found = state.speeches.find(order.data, order.samples)
     silent = not order.samples.strip(b"\0")
-    passages = _understood(order, found) if found else () if silent else _imagined(order)
+    passages = _recognized_passages(order, found) if found else () if silent else _invented_passages(order)
     return Transcript(passages, tidy(order.seconds), order.language)
 
 
 # Responses by format.
 
 
-def _used(transcript: Transcript) -> Json:
+def _usage(transcript: Transcript) -> Json:
     return {"type": "duration", "seconds": transcript.seconds}
 
 
 def _json(transcript: Transcript) -> Json:
-    return {"text": transcript.text, "usage": _used(transcript)}
+    return {"text": transcript.text, "usage": _usage(transcript)}
 
 
 def _segment(number: int, sentence: Span) -> Json:
-    told = {"id": number, "seek": 0, "start": sentence.start, "end": sentence.end, "text": sentence.text, "tokens": []}
+    fields = {
+        "id": number,
+        "seek": 0,
+        "start": sentence.start,
+        "end": sentence.end,
+        "text": sentence.text,
+        "tokens": [],
+    }
     # Decoder statistics that the service does not provide.
-    return told | dict.fromkeys(("temperature", "avg_logprob", "compression_ratio", "no_speech_prob"), 0)
+    return fields | dict.fromkeys(("temperature", "avg_logprob", "compression_ratio", "no_speech_prob"), 0)
 
 
 def _verbose_json(transcript: Transcript) -> Json:
@@ -209,7 +216,7 @@ def _verbose_json(transcript: Transcript) -> Json:
         "text": transcript.text,
         "words": [{"word": w.text, "start": w.start, "end": w.end} for w in transcript.words],
         "segments": [_segment(number, sentence) for number, sentence in enumerate(transcript.sentences)],
-        "usage": _used(transcript),
+        "usage": _usage(transcript),
     }
 
 
@@ -226,7 +233,7 @@ def _diarized_json(transcript: Transcript) -> Json:
         for number, sentence in enumerate(transcript.sentences, 1)
     ]
     head = {"task": "transcribe", "duration": transcript.seconds, "text": transcript.text}
-    return head | {"segments": segments, "usage": _used(transcript)}
+    return head | {"segments": segments, "usage": _usage(transcript)}
 
 
 def _moment(seconds: float, point: str) -> str:
@@ -315,7 +322,7 @@ def _check_name(name: str, container: str) -> None:
         raise error_responses.upstream(400, message, 400)
 
 
-async def _order(world: World, form: Form) -> Order:
+async def _order(state: State, form: Form) -> Order:
     upload = form.file("file")
     if upload is None:
         raise Refusal(400, "Missing required field: file")
@@ -324,10 +331,10 @@ async def _order(world: World, form: Form) -> Order:
         raise Refusal(400, f"Invalid response_format '{wanted}'. Supported formats: {', '.join(NAMES)}")
     _number(form, "temperature", validation.number(0, 1))
     speakers = _number(form, "speakers_expected", validation.integer(1))
-    model = world.catalog.resolve(form.text("model"), "transcription", "/v1/audio/transcriptions", "transcription")
+    model = state.catalog.resolve(form.text("model"), "transcription", "/v1/audio/transcriptions", "transcription")
     try:
         recording = await asyncio.to_thread(codecs.read, upload.data)
-    except codecs.NoSound as error:
+    except codecs.InvalidAudio as error:
         raise Refusal(400, f"Invalid file '{upload.name}': it cannot be read as audio") from error
     if model["name"] in READS_NAMES:
         _check_name(upload.name, recording.container)
@@ -344,12 +351,12 @@ async def _order(world: World, form: Form) -> Order:
     )
 
 
-async def create(world: World, asked: Asked) -> Response:
+async def create(state: State, asked: Asked) -> Response:
     form = await _form(asked)
-    order = await _order(world, form)
+    order = await _order(state, form)
 
     async def make() -> tuple[Stored, Mapping[str, float]]:
-        transcript = await asyncio.to_thread(_transcript, world, order)
+        transcript = await asyncio.to_thread(_transcript, state, order)
         units = _units(order, transcript.text)
         answer = ANSWERS[order.format](transcript)
         headers = {"x-model-used": order.name, **usage.headers(units)}
@@ -357,8 +364,8 @@ async def create(world: World, asked: Asked) -> Response:
 
     shaping = form.fields | {name: [upload.hash for upload in sent] for name, sent in form.files.items()}
     key = cache.identity(asked.method, asked.path, asked.query, shaping)
-    made = await generation.run(
-        world, asked, Job(order.model, key, _units(order), lambda: _check_abilities(order)), make
+    result = await generation.run(
+        state, asked, Job(order.model, key, _units(order), lambda: _check_abilities(order)), make
     )
-    respond = PlainTextResponse if isinstance(made.stored.value, str) else JSONResponse
-    return respond(made.stored.value, headers=dict(made.headers))
+    respond = PlainTextResponse if isinstance(result.stored.value, str) else JSONResponse
+    return respond(result.stored.value, headers=dict(result.headers))

@@ -17,8 +17,8 @@ from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.state import Asked, World
-from langchain_pollinations.emulator.synthesis import images as pictures
+from langchain_pollinations.emulator.state import Asked, State
+from langchain_pollinations.emulator.synthesis import images as synthetic_images
 from langchain_pollinations.emulator.synthesis import video_encoder
 from langchain_pollinations.emulator.synthesis.answers import melody
 
@@ -26,16 +26,16 @@ Json = dict[str, Any]
 
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21")
 ADAPTIVE = "adaptive"
-USUAL_RATIO = "16:9"
-USUAL_SECONDS = 5
+DEFAULT_RATIO = "16:9"
+DEFAULT_SECONDS = 5
 SHORT_SIDES = {
     "360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1k": 1024, "2k": 1440, "4k": 2160,
 }  # fmt: skip
 TOKENS = 5000  # per second of video, approximate, for models billed by token
-PICTURE_TOKENS = 258
+IMAGE_TOKENS = 258
 
 # Facts that the model lists lack. Each row is documented. Models without a row leave the value to their provider.
-OFFERED_RATIOS: Mapping[str, tuple[str, ...]] = {
+MODEL_RATIOS: Mapping[str, tuple[str, ...]] = {
     "google/veo-3.1-fast": ("16:9", "9:16"),
     "google/gemini-omni-1.1-flash": ("16:9", "9:16"),
     "minimax/minimax-h3": ("16:9",),
@@ -43,7 +43,7 @@ OFFERED_RATIOS: Mapping[str, tuple[str, ...]] = {
     "minimax/minimax-h3-max-turbo": ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
 }
 FIXED_RESOLUTIONS = {"alibaba/wan-2.2-fast": "480p"}
-USUAL_RESOLUTION = "720p"  # for other models that list no resolutions
+DEFAULT_RESOLUTION = "720p"  # for other models that list no resolutions
 FIXED_RATE = 24
 FIXED_RATE_MODELS = (
     "google/gemini-omni-1.1-flash",
@@ -51,13 +51,13 @@ FIXED_RATE_MODELS = (
     "minimax/minimax-h3-max",
     "minimax/minimax-h3-max-turbo",
 )
-ALWAYS_SOUND = (
+ALWAYS_AUDIO = (
     "google/gemini-omni-1.1-flash",
     "alibaba/wan-2.6",
     "minimax/minimax-h3",
     "minimax/minimax-h3-max-turbo",
 )
-SOUND_WHEN_ASKED = ("google/veo-3.1-fast", "alibaba/wan-3.0")
+AUDIO_ON_REQUEST = ("google/veo-3.1-fast", "alibaba/wan-3.0")
 REFERENCES = {"reference_images": "image/", "reference_videos": "video/", "reference_audios": "audio/"}
 
 
@@ -88,24 +88,24 @@ class Order:
 
     @property
     def seconds(self) -> int:
-        default = self.model.get("default_duration", USUAL_SECONDS)
+        default = self.model.get("default_duration", DEFAULT_SECONDS)
         return int(default if self.duration is None else self.duration)
 
     @property
     def resolutions(self) -> tuple[str, ...]:
         """The resolutions of the model, the default first."""
-        fixed = FIXED_RESOLUTIONS.get(self.name, USUAL_RESOLUTION)
+        fixed = FIXED_RESOLUTIONS.get(self.name, DEFAULT_RESOLUTION)
         return tuple(self.model.get("resolutions") or (fixed,))
 
     @property
     def ratios(self) -> tuple[str, ...]:
-        return OFFERED_RATIOS.get(self.name, RATIOS)
+        return MODEL_RATIOS.get(self.name, RATIOS)
 
     @property
-    def has_sound(self) -> bool:
+    def has_audio(self) -> bool:
         if "audio_output" not in self.can:
             return False
-        return self.name in ALWAYS_SOUND or (self.name not in SOUND_WHEN_ASKED if self.audio is None else self.audio)
+        return self.name in ALWAYS_AUDIO or (self.name not in AUDIO_ON_REQUEST if self.audio is None else self.audio)
 
     def given(self, kind: str) -> tuple[str, ...]:
         return self.references.get(kind, ())
@@ -149,7 +149,7 @@ def _resolution(order: Order) -> None:
 def _ratio(order: Order) -> None:
     if order.ratio is None or order.ratio in order.ratios:
         return
-    if order.ratio != ADAPTIVE or order.name in OFFERED_RATIOS:
+    if order.ratio != ADAPTIVE or order.name in MODEL_RATIOS:
         raise _unable(order, f"aspectRatio must be one of {', '.join(order.ratios)}")
 
 
@@ -180,19 +180,19 @@ def _references(order: Order) -> None:
 ABILITIES = (_duration, _resolution, _ratio, _rate, _frames, _references)
 
 
-def _check_abilities(world: World, order: Order) -> None:
+def _check_abilities(state: State, order: Order) -> None:
     order.safety.block([{"content": order.prompt}])
     for check in ABILITIES:
         check(order)
-    references.check(world, order.frames)
+    references.check(state, order.frames)
     for kind, mime_type in REFERENCES.items():
         for url in order.given(kind):
-            _check_address(world, url, mime_type)
+            _check_address(state, url, mime_type)
 
 
-def _check_address(world: World, url: str, mime_type: str) -> None:
+def _check_address(state: State, url: str, mime_type: str) -> None:
     """Reject the URL of a missing file or of one of another type. Files on other hosts are never fetched."""
-    file = references.own(world, url)
+    file = references.own(state, url)
     if file is None:
         references.check_address(url)
     elif not file.mime_type.startswith(mime_type):
@@ -216,51 +216,51 @@ def _even(length: float) -> int:
     return 2 * round(length / 2)
 
 
-def film_size(order: Order, first: tuple[int, int] | None = None) -> video_encoder.Size:
+def video_size(order: Order, first: tuple[int, int] | None = None) -> video_encoder.Size:
     """Return the width and height of the video. `first` is the size of the first frame."""
     given = first if order.ratio == ADAPTIVE or order.size is None else order.size
-    ratio = order.ratio if order.ratio not in (None, ADAPTIVE) else _nearest(order, given) if given else USUAL_RATIO
+    ratio = order.ratio if order.ratio not in (None, ADAPTIVE) else _nearest(order, given) if given else DEFAULT_RATIO
     short, quotient = SHORT_SIDES[order.resolution or order.resolutions[0]], _quotient(ratio)
     return _even(short * max(1, quotient)), _even(short * max(1, 1 / quotient))
 
 
-def _made(world: World, order: Order) -> tuple[bytes, str]:
+def _render(state: State, order: Order) -> tuple[bytes, str]:
     """Return the bytes and the MIME type of the video."""
-    frames = [references.opened(world, url, (640, 360)) for url in order.frames]
-    size = film_size(order, frames[0].size if frames else None)
-    modest = video_encoder.view_size(size)
-    still = pictures.framed(pictures.Wish(order.prompt, *modest, order.seed, order.name))
-    between = [references.opened(world, url, modest) for url in order.given("reference_images")]
+    frames = [references.opened(state, url, (640, 360)) for url in order.frames]
+    size = video_size(order, frames[0].size if frames else None)
+    view = video_encoder.view_size(size)
+    still = synthetic_images.framed(synthetic_images.ImageSpec(order.prompt, *view, order.seed, order.name))
+    between = [references.opened(state, url, view) for url in order.given("reference_images")]
     last = frames[1:] or ([still] if frames else [])
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()
     focus = 0.25 + digest[0] / 512, 0.1 + digest[1] / 512  # slightly above the center, where most of the content is
-    tune = melody.samples(order.prompt) if order.has_sound else None
+    audio_samples = melody.samples(order.prompt) if order.has_audio else None
     return video_encoder.encode(
-        [*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, tune
+        [*(frames[:1] or [still]), *between, *last], size, order.seconds, focus, audio_samples
     ), "video/mp4"
 
 
 def _units(order: Order) -> dict[str, int]:
     """Return the usage of a video: seconds, or tokens for models billed by token."""
     prices, seconds = order.priced["pricing"], order.seconds
-    counted = "completionVideoTokens" in prices
+    by_token = "completionVideoTokens" in prices
     given = len(order.frames) + len(order.given("reference_images"))
     found = {
         "promptTextTokens": usage.tokens(order.prompt) if "promptTextTokens" in prices else 0,
-        "promptImageTokens": given * (PICTURE_TOKENS if counted else 1) if "promptImageTokens" in prices else 0,
+        "promptImageTokens": given * (IMAGE_TOKENS if by_token else 1) if "promptImageTokens" in prices else 0,
         # The emulator does not measure reference videos: each counts as long as the generated video.
         "promptVideoSeconds": len(order.given("reference_videos")) * seconds if "promptVideoSeconds" in prices else 0,
-        "completionVideoTokens": TOKENS * seconds if counted else 0,
-        "completionVideoSeconds": 0 if counted else seconds,
-        "completionAudioSeconds": seconds if order.has_sound and not counted else 0,
+        "completionVideoTokens": TOKENS * seconds if by_token else 0,
+        "completionVideoSeconds": 0 if by_token else seconds,
+        "completionAudioSeconds": seconds if order.has_audio and not by_token else 0,
     }
     return {unit: count for unit, count in found.items() if count}
 
 
-async def make(world: World, asked: Asked, order: Order, key: str) -> generation.Made:
+async def make(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
     """Return the cached video, join a running generation, or generate."""
-    job = Job(order.priced, key, _units(order), lambda: _check_abilities(world, order))
-    return await images.produced(world, asked, job, order, partial(_made, world, order))
+    job = Job(order.priced, key, _units(order), lambda: _check_abilities(state, order))
+    return await images.generate_file(state, asked, job, order, partial(_render, state, order))
 
 
 # Request parsing.
@@ -290,10 +290,10 @@ def _order(
     """Parse the parameters of a request, which have the same names in a query and in a body."""
     audio, ratio = given.get("audio"), given.get("aspectRatio")
     wide, high = size
-    shown, safety = images.checked(model, prompt, asked, given)
+    redacted, safety = images.redact_prompt(model, prompt, asked, given)
     return Order(
         model,
-        shown,
+        redacted,
         images.seed_of(given.get("seed")),
         duration=_duration_of(given.get("duration")),
         resolution=given.get("resolution"),
@@ -312,42 +312,44 @@ def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any],
     return _order(model, prompt, asked, given, (None, None), frames)
 
 
-async def _get(world: World, asked: Asked, prompt: str, model: Model, route: str) -> Response:
+async def _get(state: State, asked: Asked, prompt: str, model: Model, route: str) -> Response:
     query = asked.query
     size = images.number_of(query, "width"), images.number_of(query, "height")
     order = _order(model, prompt, asked, query, size, tuple(validation.image_urls(query.get("image", ""))))
     key = cache.identity(asked.method, f"{route}{prompt}", query, order.safety.applied, ("nofeed",))
-    return images.whole(await make(world, asked, order, key))
+    return images.file_response(await make(state, asked, order, key))
 
 
-async def get_video(world: World, asked: Asked, prompt: str) -> Response:
+async def get_video(state: State, asked: Asked, prompt: str) -> Response:
     validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
-    model = world.catalog.resolve(asked.query.get("model"), "video", "/video/{prompt}", "video")
-    return await _get(world, asked, prompt, model, "/video/")
+    model = state.catalog.resolve(asked.query.get("model"), "video", "/video/{prompt}", "video")
+    return await _get(state, asked, prompt, model, "/video/")
 
 
-def _is_video(world: World, name: Any) -> bool:
-    model = world.catalog.find(name.strip()) if isinstance(name, str) else None
+def _is_video(state: State, name: Any) -> bool:
+    model = state.catalog.find(name.strip()) if isinstance(name, str) else None
     return model is not None and model["category"] == "video"
 
 
-async def get_image(world: World, asked: Asked, prompt: str) -> Response:
+async def get_image(state: State, asked: Asked, prompt: str) -> Response:
     """`GET /image/{prompt}`: an image, or a video if the model generates videos."""
-    if not _is_video(world, asked.query.get("model")):
-        return await images.get_image(world, asked, prompt)
+    if not _is_video(state, asked.query.get("model")):
+        return await images.get_image(state, asked, prompt)
     validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
-    model = world.catalog.resolve(asked.query["model"], "image", "/image/{prompt}", "image")
-    return await _get(world, asked, prompt, model, "/image/")
+    model = state.catalog.resolve(asked.query["model"], "image", "/image/{prompt}", "image")
+    return await _get(state, asked, prompt, model, "/image/")
 
 
-async def generations(world: World, asked: Asked) -> Response:
+async def generations(state: State, asked: Asked) -> Response:
     """`POST /v1/images/generations`: images, or videos if the model generates videos."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
-    if not _is_video(world, body.get("model")):
-        return await images.generations(world, asked)
-    model = world.catalog.resolve(body["model"], "images", "/v1/images/generations", "image")
-    size, frames = images.pair_of(body.get("size", "")), images.body_images(body.get("image"))
+    if not _is_video(state, body.get("model")):
+        return await images.generations(state, asked)
+    model = state.catalog.resolve(body["model"], "images", "/v1/images/generations", "image")
+    size, frames = images.parse_size(body.get("size", "")), images.body_images(body.get("image"))
     order = _order(model, body["prompt"], asked, body, size, frames)
-    kept = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
-    key = cache.identity(asked.method, asked.path, asked.query, [kept, order.safety.applied], ("nofeed",))
-    return images.in_json(world, await make(world, asked, order, key), body | {"prompt": order.prompt}, _units(order))
+    key_fields = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
+    key = cache.identity(asked.method, asked.path, asked.query, [key_fields, order.safety.applied], ("nofeed",))
+    return images.json_response(
+        state, await make(state, asked, order, key), body | {"prompt": order.prompt}, _units(order)
+    )

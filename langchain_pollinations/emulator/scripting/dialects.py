@@ -23,7 +23,7 @@ Json = dict[str, Any]
 NEUTRAL = frozenset(
     "role content reasoning_content tool_calls refusal audio images sources searches code".split(),
 )
-EVERYWHERE = ("content", "refusal", "reasoning_content", "tool_calls", "audio")  # neutral keys that OpenAI uses too
+COMMON_KEYS = ("content", "refusal", "reasoning_content", "tool_calls", "audio")  # neutral keys that OpenAI uses too
 STREAMED = frozenset(  # keys that a stream splits; all others are sent in one delta
     "role content reasoning_content reasoning content_blocks refusal tool_calls audio".split(),
 )
@@ -35,27 +35,27 @@ def _numbered_calls(calls: Sequence[Mapping[str, Any]]) -> list[Json]:
     return [{"index": number, **call} for number, call in enumerate(calls)]
 
 
-def _thinking(said: Completion) -> list[Json]:
-    return [{"type": "thinking", "thinking": said.thought}] if said.thought else []
+def _thinking(completion: Completion) -> list[Json]:
+    return [{"type": "thinking", "thinking": completion.thought}] if completion.thought else []
 
 
-def _text(said: Completion) -> list[Json]:
-    return [{"type": "text", "text": said.content}] if said.content else []
+def _text(completion: Completion) -> list[Json]:
+    return [{"type": "text", "text": completion.content}] if completion.content else []
 
 
-def _pictures(said: Completion) -> list[Json]:
-    return [{"type": "image_url", "image_url": {"url": url}} for url in said.listed("images")]
+def _images(completion: Completion) -> list[Json]:
+    return [{"type": "image_url", "image_url": {"url": url}} for url in completion.listed("images")]
 
 
-def _annotations(said: Completion) -> list[Json]:
+def _annotations(completion: Completion) -> list[Json]:
     """Return the sources in OpenAI's format."""
 
     def annotation(source: Mapping[str, Any]) -> Json:
-        start, end = said.span(source)
+        start, end = completion.span(source)
         place = {"start_index": start, "end_index": end}
         return {"type": "url_citation", "url_citation": {"url": source["url"], "title": source["title"], **place}}
 
-    return [annotation(source) for source in said.listed("sources")]
+    return [annotation(source) for source in completion.listed("sources")]
 
 
 def _filled(**values: Any) -> Json:
@@ -81,87 +81,92 @@ class Dialect:
 
     # Whole responses.
 
-    def whole(self, said: Completion) -> Json:
+    def whole(self, completion: Completion) -> Json:
         """Return the body of a response without streaming."""
         choice = {
             "index": 0,
-            "message": self.message(said),
-            "finish_reason": self.endings.get(said.ending, said.ending),
-            "logprobs": said.logprobs,
-            **self.beside(said),
+            "message": self.message(completion),
+            "finish_reason": self.endings.get(completion.ending, completion.ending),
+            "logprobs": completion.logprobs,
+            **self.beside(completion),
         }
-        usage = {} if said.usage is None else {"usage": self.usage(said)}
-        return {**self._head(said, "chat.completion"), "choices": [choice], **usage, **said.extra}
+        usage = {} if completion.usage is None else {"usage": self.usage(completion)}
+        return {**self._head(completion, "chat.completion"), "choices": [choice], **usage, **completion.extra}
 
-    def _head(self, said: Completion, kind: str) -> Json:
-        head = {"id": self.prefix + said.number, "object": kind, "created": said.created, "model": said.model}
-        return head | _filled(provider=self.provider) | self.above(said)
+    def _head(self, completion: Completion, kind: str) -> Json:
+        head = {
+            "id": self.prefix + completion.number,
+            "object": kind,
+            "created": completion.created,
+            "model": completion.model,
+        }
+        return head | _filled(provider=self.provider) | self.above(completion)
 
-    def message(self, said: Completion) -> Json:
+    def message(self, completion: Completion) -> Json:
         """Return the assistant message. Scripted keys in the wire format take precedence."""
-        verbatim = {key: value for key, value in said.message.items() if key not in NEUTRAL}
-        return {"role": "assistant", **self.rendered(said), **verbatim}
+        verbatim = {key: value for key, value in completion.message.items() if key not in NEUTRAL}
+        return {"role": "assistant", **self.rendered(completion), **verbatim}
 
-    def rendered(self, said: Completion) -> Json:
+    def rendered(self, completion: Completion) -> Json:
         """Return the neutral keys of the message in the format of the dialect."""
-        told = {key: value for key, value in said.message.items() if key in EVERYWHERE}
-        return told | _filled(annotations=_annotations(said), content_blocks=_pictures(said))
+        fields = {key: value for key, value in completion.message.items() if key in COMMON_KEYS}
+        return fields | _filled(annotations=_annotations(completion), content_blocks=_images(completion))
 
-    def above(self, said: Completion) -> Json:
+    def above(self, completion: Completion) -> Json:
         """Return the extra top-level fields of the body and of every chunk."""
         return {}
 
-    def beside(self, said: Completion) -> Json:
+    def beside(self, completion: Completion) -> Json:
         """Return the extra fields of the choice; in a stream, of the last choice."""
         return {}
 
-    def usage(self, said: Completion) -> Json:
-        counted = dict(said.usage or {})
-        return counted if said.exact_usage else self.counted(counted, said)
+    def usage(self, completion: Completion) -> Json:
+        counted = dict(completion.usage or {})
+        return counted if completion.exact_usage else self.counted(counted, completion)
 
-    def counted(self, usage: Json, said: Completion) -> Json:
+    def counted(self, usage: Json, completion: Completion) -> Json:
         """Convert a usage that the emulator counted to the format of the dialect."""
         return usage
 
     # Streamed responses.
 
-    def chunks(self, said: Completion) -> Iterator[Json]:
+    def chunks(self, completion: Completion) -> Iterator[Json]:
         """Yield the chunks of a stream, without the final [DONE]."""
-        head = {**self._head(said, "chat.completion.chunk"), **said.extra}
-        if said.usage is None or self.null_usage:
+        head = {**self._head(completion, "chat.completion.chunk"), **completion.extra}
+        if completion.usage is None or self.null_usage:
             head["usage"] = None
-        for place, delta in enumerate(self.deltas(said)):
-            yield self._chunk(head, delta, {} if place else _filled(logprobs=said.logprobs))
-        ending = self.streamed_endings.get(said.ending) or self.endings.get(said.ending, said.ending)
-        last = self._chunk(head, self.farewell, {"finish_reason": ending, **self.beside(said)})
-        if said.usage is None:
+        for place, delta in enumerate(self.deltas(completion)):
+            yield self._chunk(head, delta, {} if place else _filled(logprobs=completion.logprobs))
+        ending = self.streamed_endings.get(completion.ending) or self.endings.get(completion.ending, completion.ending)
+        last = self._chunk(head, self.farewell, {"finish_reason": ending, **self.beside(completion)})
+        if completion.usage is None:
             yield last
         elif self.usage_apart:
             yield last
-            yield {**head, "choices": [], "usage": self.usage(said)}
+            yield {**head, "choices": [], "usage": self.usage(completion)}
         else:
-            yield {**last, "usage": self.usage(said)}
+            yield {**last, "usage": self.usage(completion)}
 
     def _chunk(self, head: Json, delta: Json, choice: Json) -> Json:
         role = {"role": "assistant"} if self.repeats_role else {}
         return {**head, "choices": [{"index": 0, "delta": role | delta, "finish_reason": None, **choice}]}
 
-    def deltas(self, said: Completion) -> Iterator[Json]:
+    def deltas(self, completion: Completion) -> Iterator[Json]:
         """Yield the deltas of a message: role, reasoning and content, tool calls, other keys."""
-        wire = self.message(said)
+        wire = self.message(completion)
         yield {"role": "assistant", "content": ""}
-        told = {key: value for key, value in wire.items() if key not in self.doubled or key in said.message}
-        yield from stream_deltas.of_key(told, "reasoning_content")
-        yield from stream_deltas.of_key(told, "reasoning")
-        yield from self.speech(said, wire)
-        others = {key: value for key, value in told.items() if key not in STREAMED and value is not None}
+        fields = {key: value for key, value in wire.items() if key not in self.doubled or key in completion.message}
+        yield from stream_deltas.of_key(fields, "reasoning_content")
+        yield from stream_deltas.of_key(fields, "reasoning")
+        yield from self.speech(completion, wire)
+        others = {key: value for key, value in fields.items() if key not in STREAMED and value is not None}
         if others:
             yield others
         yield from self.calls(wire.get("tool_calls") or [])
         if wire.get("audio"):
             yield from stream_deltas.of_audio(wire["audio"])
 
-    def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
+    def speech(self, completion: Completion, wire: Json) -> Iterator[Json]:
         """Yield the deltas of content blocks and content, and of reasoning within them."""
         yield from stream_deltas.of_given_blocks(wire.get("content_blocks"))
         yield from stream_deltas.of_key(wire, "content")
@@ -188,14 +193,14 @@ class Simulated(Dialect):
 
     name = "simulated"
 
-    def chunks(self, said: Completion) -> Iterator[Json]:
-        wire = self.message(said)
+    def chunks(self, completion: Completion) -> Iterator[Json]:
+        wire = self.message(completion)
         calls = _filled(tool_calls=_numbered_calls(wire.get("tool_calls") or []))
-        choice = _filled(logprobs=said.logprobs) | {"finish_reason": said.ending}
-        head = {**self._head(said, "chat.completion.chunk"), **said.extra}
+        choice = _filled(logprobs=completion.logprobs) | {"finish_reason": completion.ending}
+        head = {**self._head(completion, "chat.completion.chunk"), **completion.extra}
         yield self._chunk({**head, "usage": None}, wire | calls, choice)
-        if said.usage is not None:
-            yield {"choices": [], "usage": self.usage(said)}
+        if completion.usage is not None:
+            yield {"choices": [], "usage": self.usage(completion)}
 
 
 class OpenRouter(Dialect):
@@ -207,35 +212,35 @@ class OpenRouter(Dialect):
     repeats_role = True
     doubled = frozenset({"reasoning", "reasoning_details"})
 
-    def rendered(self, said: Completion) -> Json:
-        told = super().rendered(said)
-        thought = told.pop("reasoning_content", None)
+    def rendered(self, completion: Completion) -> Json:
+        fields = super().rendered(completion)
+        thought = fields.pop("reasoning_content", None)
         details = [self._detail(thought)] if thought else []
-        blocks = [*_thinking(said), *_text(said), *_pictures(said)]
-        return told | _filled(reasoning=thought, reasoning_details=details, content_blocks=blocks)
+        blocks = [*_thinking(completion), *_text(completion), *_images(completion)]
+        return fields | _filled(reasoning=thought, reasoning_details=details, content_blocks=blocks)
 
     @staticmethod
     def _detail(thought: str) -> Json:
         return {"type": "reasoning.text", "text": thought, "format": "unknown", "index": 0}
 
-    def counted(self, usage: Json, said: Completion) -> Json:
-        return usage | {"cost": said.cost}
+    def counted(self, usage: Json, completion: Completion) -> Json:
+        return usage | {"cost": completion.cost}
 
-    def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
-        for piece in stream_deltas.of_text(said.thought):
+    def speech(self, completion: Completion, wire: Json) -> Iterator[Json]:
+        for piece in stream_deltas.of_text(completion.thought):
             thought = {"reasoning": piece, "reasoning_details": [self._detail(piece)]}
-            yield {"content": "", **self._new(said, thought | stream_deltas.in_block(0, {"thinking": piece}))}
-        yield from stream_deltas.of_given_blocks(said.message.get("content_blocks"))
+            yield {"content": "", **self._new(completion, thought | stream_deltas.in_block(0, {"thinking": piece}))}
+        yield from stream_deltas.of_given_blocks(completion.message.get("content_blocks"))
         for delta in stream_deltas.of_key(wire, "content"):
-            yield {**delta, **self._new(said, stream_deltas.in_block(0, {"text": delta["content"]}))}
+            yield {**delta, **self._new(completion, stream_deltas.in_block(0, {"text": delta["content"]}))}
         yield from stream_deltas.of_key(wire, "refusal")
-        for picture in _pictures(said):
-            yield from filter(None, [self._new(said, stream_deltas.in_block(0, picture))])
+        for image in _images(completion):
+            yield from filter(None, [self._new(completion, stream_deltas.in_block(0, image))])
 
     @staticmethod
-    def _new(said: Completion, delta: Json) -> Json:
+    def _new(completion: Completion, delta: Json) -> Json:
         """Return the keys of a delta that the test has not scripted."""
-        return {key: value for key, value in delta.items() if key not in said.message}
+        return {key: value for key, value in delta.items() if key not in completion.message}
 
 
 class Blocks(Dialect):
@@ -244,9 +249,9 @@ class Blocks(Dialect):
     repeats_role = True
     usage_apart = False
 
-    def speech(self, said: Completion, wire: Json) -> Iterator[Json]:
-        if "content_blocks" in said.message:
-            yield from super().speech(said, wire)
+    def speech(self, completion: Completion, wire: Json) -> Iterator[Json]:
+        if "content_blocks" in completion.message:
+            yield from super().speech(completion, wire)
             return
         for number, piece in self.placed(wire.get("content_blocks") or []):
             yield self.words(piece) | stream_deltas.in_block(number, piece)
@@ -280,45 +285,47 @@ class Bedrock(Blocks):
         "content_filter": "content_filtered",
     }
 
-    def rendered(self, said: Completion) -> Json:
-        told = {
-            key: value for key, value in super().rendered(said).items() if key in ("refusal", "tool_calls", "audio")
+    def rendered(self, completion: Completion) -> Json:
+        fields = {
+            key: value
+            for key, value in super().rendered(completion).items()
+            if key in ("refusal", "tool_calls", "audio")
         }
-        return {"content": said.content, "content_blocks": self.blocks(said), **told}
+        return {"content": completion.content, "content_blocks": self.blocks(completion), **fields}
 
-    def blocks(self, said: Completion) -> list[Json]:
-        thinking = [each | {"signature": signatures.of_thought(said.thought)} for each in _thinking(said)]
-        cited = [each | _filled(citations=self._citations(said)) for each in _text(said)]
-        return [*thinking, *self._searched(said), *self._ran(said), *cited, *_pictures(said)]
+    def blocks(self, completion: Completion) -> list[Json]:
+        thinking = [each | {"signature": signatures.of_thought(completion.thought)} for each in _thinking(completion)]
+        cited = [each | _filled(citations=self._citations(completion)) for each in _text(completion)]
+        return [*thinking, *self._searched(completion), *self._ran(completion), *cited, *_images(completion)]
 
     @staticmethod
-    def _citations(said: Completion) -> list[Json]:
+    def _citations(completion: Completion) -> list[Json]:
         def citation(source: Mapping[str, Any]) -> Json:
-            start, end = said.span(source)
-            cited = {"url": source["url"], "title": source["title"], "cited_text": said.content[start:end]}
+            start, end = completion.span(source)
+            cited = {"url": source["url"], "title": source["title"], "cited_text": completion.content[start:end]}
             return {"type": "web_search_result_location", **cited}
 
-        return [citation(source) for source in said.listed("sources")]
+        return [citation(source) for source in completion.listed("sources")]
 
     @staticmethod
-    def _searched(said: Completion) -> Iterator[Json]:
-        searches = said.listed("searches")
+    def _searched(completion: Completion) -> Iterator[Json]:
+        searches = completion.listed("searches")
         for number, query in enumerate(searches):
             call = _server_call(number, query)
-            found = said.listed("sources")[number :: len(searches)]
+            found = completion.listed("sources")[number :: len(searches)]
             pages = [{"type": "web_search_result", "url": each["url"], "title": each["title"]} for each in found]
             yield {"type": "server_tool_use", "id": call, "name": "web_search", "input": {"query": query}}
             yield {"type": "web_search_tool_result", "tool_use_id": call, "content": pages}
 
     @staticmethod
-    def _ran(said: Completion) -> Iterator[Json]:
-        for number, run in enumerate(said.listed("code")):
+    def _ran(completion: Completion) -> Iterator[Json]:
+        for number, run in enumerate(completion.listed("code")):
             call = _server_call(number, run)
             result = {"type": "code_execution_result", "stdout": run["output"], "stderr": "", "return_code": 0}
             yield {"type": "server_tool_use", "id": call, "name": "code_execution", "input": {"code": run["code"]}}
             yield {"type": "code_execution_tool_result", "tool_use_id": call, "content": result}
 
-    def counted(self, usage: Json, said: Completion) -> Json:
+    def counted(self, usage: Json, completion: Completion) -> Json:
         details = usage.get("prompt_tokens_details") or {}
         read, written = details.get("cached_tokens", 0), details.get("cache_write_tokens", 0)
         totals = {key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
@@ -346,50 +353,50 @@ class Vertex(Blocks):
     endings = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
     streamed_endings = {"tool_calls": "STOP"}
 
-    def rendered(self, said: Completion) -> Json:
-        told = {key: value for key, value in super().rendered(said).items() if key in ("refusal", "audio")}
-        calls = [self._signed(call) for call in said.listed("tool_calls")]
-        return _filled(tool_calls=calls, content=said.content, content_blocks=self.blocks(said)) | told
+    def rendered(self, completion: Completion) -> Json:
+        fields = {key: value for key, value in super().rendered(completion).items() if key in ("refusal", "audio")}
+        calls = [self._signed(call) for call in completion.listed("tool_calls")]
+        return _filled(tool_calls=calls, content=completion.content, content_blocks=self.blocks(completion)) | fields
 
     @staticmethod
     def _signed(call: Mapping[str, Any]) -> Json:
         function = call["function"]
         return {**call, "function": {"thought_signature": signatures.of_call(function), **function}}
 
-    def blocks(self, said: Completion) -> list[Json]:
-        return [*_thinking(said), *self._ran(said), *_text(said), *_pictures(said)]
+    def blocks(self, completion: Completion) -> list[Json]:
+        return [*_thinking(completion), *self._ran(completion), *_text(completion), *_images(completion)]
 
     @staticmethod
-    def _ran(said: Completion) -> Iterator[Json]:
-        for run in said.listed("code"):
+    def _ran(completion: Completion) -> Iterator[Json]:
+        for run in completion.listed("code"):
             code = {"language": run.get("language", "PYTHON"), "code": run["code"]}
             result = {"outcome": "OUTCOME_OK", "output": run["output"]}
             yield {"type": "executable_code", "executable_code": code}
             yield {"type": "code_execution_result", "code_execution_result": result}
 
-    def beside(self, said: Completion) -> Json:
+    def beside(self, completion: Completion) -> Json:
         ratings = [{"category": f"HARM_CATEGORY_{harm}", "probability": "NEGLIGIBLE"} for harm in HARMS]
-        return _filled(groundingMetadata=self._grounding(said)) | {"safetyRatings": ratings}
+        return _filled(groundingMetadata=self._grounding(completion)) | {"safetyRatings": ratings}
 
-    def _grounding(self, said: Completion) -> Json:
-        pages = [{"web": {"uri": each["url"], "title": each["title"]}} for each in said.listed("sources")]
-        searches = list(said.listed("searches"))
-        return _filled(webSearchQueries=searches, groundingChunks=pages, groundingSupports=self._supports(said))
+    def _grounding(self, completion: Completion) -> Json:
+        pages = [{"web": {"uri": each["url"], "title": each["title"]}} for each in completion.listed("sources")]
+        searches = list(completion.listed("searches"))
+        return _filled(webSearchQueries=searches, groundingChunks=pages, groundingSupports=self._supports(completion))
 
     @staticmethod
-    def _supports(said: Completion) -> list[Json]:
+    def _supports(completion: Completion) -> list[Json]:
         """Return the grounding supports, which map text ranges to pages.
 
         Offsets are in bytes. A start offset of 0 is omitted.
         """
         resting: dict[tuple[int, int], list[int]] = {}
-        for number, source in enumerate(said.listed("sources")):
-            if source.get("text") and source["text"] in said.content:
-                resting.setdefault(said.span(source), []).append(number)
+        for number, source in enumerate(completion.listed("sources")):
+            if source.get("text") and source["text"] in completion.content:
+                resting.setdefault(completion.span(source), []).append(number)
 
         def support(start: int, end: int, pages: list[int]) -> Json:
-            first, last = (len(said.content[:place].encode("utf-8", "surrogatepass")) for place in (start, end))
-            segment = _filled(startIndex=first) | {"endIndex": last, "text": said.content[start:end]}
+            first, last = (len(completion.content[:place].encode("utf-8", "surrogatepass")) for place in (start, end))
+            segment = _filled(startIndex=first) | {"endIndex": last, "text": completion.content[start:end]}
             return {"segment": segment, "groundingChunkIndices": pages}
 
         return [support(start, end, pages) for (start, end), pages in resting.items()]
@@ -418,24 +425,24 @@ class Perplexity(Dialect):
     endings = {"stop": ""}
     streamed_endings = {"stop": "stop"}
 
-    def above(self, said: Completion) -> Json:
-        sources = said.listed("sources")
+    def above(self, completion: Completion) -> Json:
+        sources = completion.listed("sources")
         found = [{"title": each["title"], "url": each["url"], "date": each.get("date", DATE)} for each in sources]
         return _filled(citations=[each["url"] for each in sources], search_results=found)
 
-    def rendered(self, said: Completion) -> Json:
-        told = super().rendered(said)
+    def rendered(self, completion: Completion) -> Json:
+        fields = super().rendered(completion)
         for key in ("annotations", "reasoning_content"):
-            told.pop(key, None)
-        thought = f"<think>\n{said.thought}\n</think>\n\n" if said.thought else ""
-        return told | _filled(content=thought + self._marked(said))
+            fields.pop(key, None)
+        thought = f"<think>\n{completion.thought}\n</think>\n\n" if completion.thought else ""
+        return fields | _filled(content=thought + self._marked(completion))
 
     @staticmethod
-    def _marked(said: Completion) -> str:
+    def _marked(completion: Completion) -> str:
         """Return the content with the number of each source after the text that cites it."""
-        content = said.content
-        for number, source in enumerate(said.listed("sources"), 1):
-            if source.get("text") and f"[{number}]" not in said.content:
+        content = completion.content
+        for number, source in enumerate(completion.listed("sources"), 1):
+            if source.get("text") and f"[{number}]" not in completion.content:
                 content = re.sub(rf"{re.escape(source['text'])}(?:\[\d+])*", rf"\g<0>[{number}]", content, count=1)
         return content
 

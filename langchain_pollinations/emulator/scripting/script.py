@@ -81,22 +81,22 @@ class Scripted:
         """
         if dialect is not None:
             dialects.named(dialect)
-        line: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
+        common: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
         given = dict(headers or {})
         if body is not None:
             data, kind = replies.encoded(body)
             head = {"content-type": content_type or kind, **given}
-            self.script.add(replies.Raw(**line, status=status, headers=head, body=data))
+            self.script.add(replies.Raw(**common, status=status, headers=head, body=data))
             return
         if chunks is not None:
             head = {"content-type": content_type or "text/event-stream; charset=utf-8", **given}
             pieces = [replies.event(chunk) for chunk in chunks]
-            self.script.add(replies.Chunks(**line, status=status, headers=head, pieces=pieces))
+            self.script.add(replies.Chunks(**common, status=status, headers=head, pieces=pieces))
             return
-        said: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
-        said |= {"model": model, "dialect": dialect, "extra": extra}
+        options: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
+        options |= {"model": model, "dialect": dialect, "extra": extra}
         for each in _messages(texts, tool_calls, message):
-            self.script.add(replies.Message(**line, **said, message=each))
+            self.script.add(replies.Message(**common, **options, message=each))
 
     def fail(
         self,
@@ -135,13 +135,13 @@ class Scripted:
         Raises:
             ValueError: If the name of the case is unknown.
         """
-        line: dict[str, Any] = {"on": on, "times": times, "delay": delay}
+        common: dict[str, Any] = {"on": on, "times": times, "delay": delay}
         if case in faults.DAMAGES:
-            damage = replies.Damage(**line, kind=str(case), after=after, seconds=seconds, pings=pings)
+            damage = replies.Damage(**common, kind=str(case), after=after, seconds=seconds, pings=pings)
             self.script.add(damage)
             return
         if case in self.soft_cases:
-            soft = line | {"on": None if on == "/" else on}
+            soft = common | {"on": None if on == "/" else on}
             self.script.add(replies.Soft(**soft, kind=str(case), after=after))
             return
         found: faults.Case
@@ -151,7 +151,7 @@ class Scripted:
             found = faults.Plain(case, body)
         else:
             found = Refusal(case, message, code=code, details=details, fix_url=fix_url)
-        self.script.add(_faulty(found, headers or {}, line))
+        self.script.add(_faulty(found, headers or {}, common))
 
 
 def _messages(
@@ -169,10 +169,10 @@ def _messages(
     return [{"content": text} for text in texts]
 
 
-def _faulty(found: faults.Case, headers: Mapping[str, str], line: Mapping[str, Any]) -> replies.Entry:
+def _faulty(found: faults.Case, headers: Mapping[str, str], common: Mapping[str, Any]) -> replies.Entry:
     if isinstance(found, Refusal):
         found.headers.update((name.lower(), value) for name, value in headers.items())
-        return replies.Refused(**line, refusal=found)
+        return replies.Refused(**common, refusal=found)
     data, kind = replies.encoded(found.body)
     head = {"content-type": kind, **found.headers, **headers}
-    return replies.Raw(**line, status=found.status, headers=head, body=data)
+    return replies.Raw(**common, status=found.status, headers=head, body=data)

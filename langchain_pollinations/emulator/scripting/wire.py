@@ -13,7 +13,7 @@ from langchain_pollinations.emulator.scripting.replies import DONE, Chunks, Dama
 from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
-class Torn(Exception):
+class ConnectionCut(Exception):
     """Signals that the connection must be closed at once."""
 
 
@@ -21,7 +21,7 @@ class Finished(Exception):
     """Signals that the response is complete, although the application has more to send."""
 
 
-class Pieces(Response):
+class ChunkedResponse(Response):
     """A body sent in chunks, with one network write each."""
 
     def __init__(
@@ -38,13 +38,13 @@ class Pieces(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        owed = int(dict(self.raw_headers).get(b"content-length", 0))
+        remaining = int(dict(self.raw_headers).get(b"content-length", 0))
         for place, piece in enumerate(self.pieces):
             await asyncio.sleep(self.chunk_delay if place else 0)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            owed -= len(piece)
-        if owed > 0:
-            raise Torn  # the script announces more bytes than it has: a body that ends early
+            remaining -= len(piece)
+        if remaining > 0:
+            raise ConnectionCut  # the script announces more bytes than it has: a body that ends early
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -66,7 +66,7 @@ async def played(entry: Entry) -> Response:
     if isinstance(entry, Raw):
         return Response(entry.body, entry.status, headers=dict(entry.headers))
     if isinstance(entry, Chunks):
-        return Pieces(entry.pieces, headers=entry.headers, status=entry.status, chunk_delay=entry.chunk_delay)
+        return ChunkedResponse(entry.pieces, headers=entry.headers, status=entry.status, chunk_delay=entry.chunk_delay)
     raise TypeError(f"{type(entry).__name__} is no answer")
 
 
@@ -110,17 +110,17 @@ class Damaged:
             return
         await self._send({"type": "http.response.body", "body": body[:after], "more_body": True})
         if damage.kind == "cut":
-            raise Torn
+            raise ConnectionCut
         await asyncio.sleep(damage.seconds)
         await self._send({**message, "body": body[after:]})
 
     async def _event(self, message: Message) -> None:
-        if self._is_place(message):
-            await self._happen()
+        if self._is_fault_position(message):
+            await self._inject()
         self._events += 1
         await self._send(message)
 
-    def _is_place(self, message: Message) -> bool:
+    def _is_fault_position(self, message: Message) -> bool:
         if self._damage.after is not None:
             return self._events == self._damage.after
         return (
@@ -129,9 +129,9 @@ class Damaged:
             or (self._damage.kind != "no end" and self._events == 2)
         )
 
-    async def _happen(self) -> None:
+    async def _inject(self) -> None:
         if self._damage.kind == "cut":
-            raise Torn
+            raise ConnectionCut
         if self._damage.kind == "no end":
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             raise Finished

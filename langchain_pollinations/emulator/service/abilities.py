@@ -12,7 +12,7 @@ from langchain_pollinations.emulator.service import message_rules, signatures, u
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
 from langchain_pollinations.emulator.synthesis.answers import conversation
-from langchain_pollinations.emulator.synthesis.answers.conversation import Talk
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest
 
 Json = dict[str, Any]
 
@@ -23,26 +23,26 @@ def wants_json(body: Json) -> bool:
     return (body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
 
 
-def _messages_present(model: Model, asked: Talk) -> None:
-    if not asked.messages:
+def _messages_present(model: Model, chat: ChatRequest) -> None:
+    if not chat.messages:
         message = "400 Bad Request: Invalid 'messages': empty array. Expected an array with minimum length 1."
         raise upstream(400, message, 400)
 
 
-def _names(model: Model, asked: Talk) -> None:
-    for message in asked.messages:
+def _names(model: Model, chat: ChatRequest) -> None:
+    for message in chat.messages:
         name = message.get("name")
         if message["role"] in ("tool", "function") and name is not None and not NAME.fullmatch(name):
             raise Refusal(400, f"Invalid name {name!r} on a message of role {message['role']}")
 
 
-def _tool_names(model: Model, asked: Talk) -> None:
+def _tool_names(model: Model, chat: ChatRequest) -> None:
     """Check the names of tools and schemas, which every provider restricts. The message is OpenAI's."""
-    for place, name in _named_tools(asked.body):
+    for place, name in _named_tools(chat.body):
         if name and not NAME.fullmatch(name):
             pattern = "^[a-zA-Z0-9_-]{1,64}$"
-            told = f"Invalid '{place}': string does not match pattern. Expected a string that matches '{pattern}'."
-            raise upstream(400, f"400 Bad Request: {told}", 400)
+            problem = f"Invalid '{place}': string does not match pattern. Expected a string that matches '{pattern}'."
+            raise upstream(400, f"400 Bad Request: {problem}", 400)
 
 
 def _named_tools(body: Json) -> Iterator[tuple[str, str]]:
@@ -58,19 +58,19 @@ def _named_tools(body: Json) -> Iterator[tuple[str, str]]:
         yield f"messages[{place}].function_call.name", (message.get("function_call") or {}).get("name", "")
 
 
-def _tools(model: Model, asked: Talk) -> None:
+def _tools(model: Model, chat: ChatRequest) -> None:
     if model.get("tools") is not False:
         return
-    body = asked.body
+    body = chat.body
     forced = body.get("tool_choice") not in (None, "auto", "none")
     history = any(
-        m["role"] in ("tool", "function") or m.get("tool_calls") or m.get("function_call") for m in asked.messages
+        m["role"] in ("tool", "function") or m.get("tool_calls") or m.get("function_call") for m in chat.messages
     )
     if body.get("tools") or body.get("functions") or forced or history:
         raise Refusal(400, "This model does not support tool calling or tool history")
 
 
-def _forced_tools(model: Model, asked: Talk) -> None:
+def _forced_tools(model: Model, chat: ChatRequest) -> None:
     """Reject a forced tool choice for models that do not support it.
 
     By the catalogue, these are the models with `tools` and without `tool_choice`. It is not known for all of them
@@ -80,7 +80,7 @@ def _forced_tools(model: Model, asked: Talk) -> None:
     if "tool_choice" in takes or "tools" not in takes:
         return
     for name in ("tool_choice", "function_call"):
-        if asked.body.get(name) not in (None, "auto", "none"):
+        if chat.body.get(name) not in (None, "auto", "none"):
             raise upstream(400, f"400 Bad Request: {name} forces tool use, which this model does not support", 400)
 
 
@@ -111,11 +111,11 @@ NAMES = frozenset({"properties", "patternProperties", "$defs", "definitions", "d
 DATA = frozenset({"enum", "const", "default", "example", "examples"})
 
 
-def _keywords(model: Model, asked: Talk) -> None:
+def _keywords(model: Model, chat: ChatRequest) -> None:
     """Reject `propertyNames`, which Gemini's schema format lacks."""
     if not model["name"].startswith("google/"):
         return
-    for place, schema in _schemas(asked.body):
+    for place, schema in _schemas(chat.body):
         if _has_keyword(schema, "propertyNames"):
             words = f"Invalid JSON payload received. Unknown name \"propertyNames\" at '{place}': Cannot find field."
             raise upstream(400, f"400 Bad Request: {words}", 400)
@@ -132,10 +132,10 @@ The service does not say which of these models reject `cache_control`. The emula
 """
 
 
-def _cache_control(model: Model, asked: Talk) -> None:
+def _cache_control(model: Model, chat: ChatRequest) -> None:
     if frozenset(model.get("supported_parameters") or ()) != FIREWORKS:
         return
-    for place, message in enumerate(asked.messages):
+    for place, message in enumerate(chat.messages):
         content = message.get("content")
         parts = content if isinstance(content, list) else []
         if any("cache_control" in each for each in [message, *parts]):
@@ -143,31 +143,29 @@ def _cache_control(model: Model, asked: Talk) -> None:
             raise upstream(400, f"400 Bad Request: {words}", 400)
 
 
-def _known_choice(model: Model, asked: Talk) -> None:
-    choice = asked.body.get("tool_choice")
-    if isinstance(choice, dict) and choice["function"]["name"] not in {t.name for t in asked.tools}:
+def _known_choice(model: Model, chat: ChatRequest) -> None:
+    choice = chat.body.get("tool_choice")
+    if isinstance(choice, dict) and choice["function"]["name"] not in {t.name for t in chat.tools}:
         raise upstream(400, f"400 Bad Request: Tool '{choice['function']['name']}' not found in 'tools'", 400)
-    if choice == "required" and not asked.body.get("tools"):
+    if choice == "required" and not chat.body.get("tools"):
         raise upstream(400, "400 Bad Request: 'tool_choice' is only allowed when 'tools' are specified", 400)
 
 
-def _structured(model: Model, asked: Talk) -> None:
-    if not wants_json(asked.body):
+def _structured(model: Model, chat: ChatRequest) -> None:
+    if not wants_json(chat.body):
         return
-    kind = asked.body["response_format"]["type"]
+    kind = chat.body["response_format"]["type"]
     if model.get("supports_structured_output") is False:
         raise Refusal(400, "This model does not support structured output; use text format")
     if kind == "json_object" and model["name"].startswith("anthropic/claude-sonnet"):
         raise upstream(400, "400 Bad Request: response_format json_object is not supported; use json_schema", 400)
 
 
-def _mentions_json(model: Model, asked: Talk) -> None:
+def _mentions_json(model: Model, chat: ChatRequest) -> None:
     """Check OpenAI's rule for its JSON mode: the messages must contain the word "json"."""
-    if (asked.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith(
-        "openai/"
-    ):
+    if (chat.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith("openai/"):
         return
-    if not any("json" in conversation.text_of(m.get("content")).lower() for m in asked.messages):
+    if not any("json" in conversation.text_of(m.get("content")).lower() for m in chat.messages):
         message = (
             "400 Bad Request: azure-openai error: 'messages' must contain the word 'json' in some form, "
             "to use 'response_format' of type 'json_object'."
@@ -175,45 +173,45 @@ def _mentions_json(model: Model, asked: Talk) -> None:
         raise upstream(400, message, 400)
 
 
-def _length(model: Model, asked: Talk) -> None:
+def _length(model: Model, chat: ChatRequest) -> None:
     most = model.get("max_completion_tokens")
     for name in ("max_tokens", "max_completion_tokens"):
-        wanted = asked.body.get(name)
+        wanted = chat.body.get(name)
         if most is not None and isinstance(wanted, int) and wanted > most:
             raise Refusal(400, f"This model supports at most {most} output tokens")
 
 
-def _modalities(model: Model, asked: Talk) -> None:
+def _modalities(model: Model, chat: ChatRequest) -> None:
     takes = model.get("input_modalities")
-    kinds = {p.kind for p in asked.parts} - {"file"}
+    kinds = {p.kind for p in chat.parts} - {"file"}
     for kind in sorted(kinds - set(takes or kinds)):
         raise Refusal(400, f"This model does not support {kind} input")
     most = model.get("max_reference_images")
-    if most is not None and sum(p.kind == "image" for p in asked.parts) > most:
+    if most is not None and sum(p.kind == "image" for p in chat.parts) > most:
         raise Refusal(400, f"This model supports at most {most} reference images")
 
 
-def _sound(model: Model, asked: Talk) -> None:
-    if "audio" not in asked.body.get("modalities", ()):
+def _audio_format(model: Model, chat: ChatRequest) -> None:
+    if "audio" not in chat.body.get("modalities", ()):
         return
     if "audio" not in model.get("output_modalities", ()):
         raise upstream(400, "400 Bad Request: This model does not support audio output", 400)
-    spec = asked.body.get("audio")
+    spec = chat.body.get("audio")
     if spec is None:
         raise upstream(400, "400 Bad Request: Missing required parameter: 'audio'.", 400)
-    if asked.body.get("stream") and spec["format"] != "pcm16":
+    if chat.body.get("stream") and spec["format"] != "pcm16":
         raise upstream(400, "400 Bad Request: Streamed audio needs the format pcm16", 400)
 
 
 ABILITIES = (
     _messages_present, _names, _tools, _forced_tools, _known_choice, _keywords, _cache_control, _structured, _length,
-    _modalities, _sound, _tool_names,
+    _modalities, _audio_format, _tool_names,
 )  # fmt: skip
 
 
-def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
+def _context(model: Model, chat: ChatRequest, dialect: Dialect) -> None:
     """Reject a prompt that exceeds the context length, with the provider's message."""
-    most, given = model.get("context_length"), usage.estimated(asked)
+    most, given = model.get("context_length"), usage.estimated(chat)
     if most is None or given <= most:
         return
     words = dialect.overflow.format(given=given, most=most)
@@ -222,12 +220,12 @@ def _context(model: Model, asked: Talk, dialect: Dialect) -> None:
     raise upstream(400, f"400 Bad Request: {by}", 400, json.dumps({"error": error}))
 
 
-def check(model: Model, asked: Talk, dialect: Dialect, plain: bool) -> None:
+def check(model: Model, chat: ChatRequest, dialect: Dialect, plain: bool) -> None:
     """Reject a request that the model or its provider does not support."""
     # On the plain routes `json=true` must work with any prompt, so the prompt need not mention JSON.
     for ability in ABILITIES if plain else (*ABILITIES, _mentions_json):
-        ability(model, asked)
-    message_rules.check(str(model["name"]), asked.messages)
-    _context(model, asked, dialect)
+        ability(model, chat)
+    message_rules.check(str(model["name"]), chat.messages)
+    _context(model, chat, dialect)
     if dialect.signs:
-        signatures.check(asked.messages)
+        signatures.check(chat.messages)

@@ -21,11 +21,11 @@ from urllib.parse import urlencode
 from langchain_pollinations.emulator.service.error_responses import ENTER, UNKNOWN_KEY, Refusal
 
 Account = dict[str, Any]
-PLENTY = 1000.0
+DEFAULT_BALANCE = 1000.0
 
 
 def default_keys() -> dict[str, Account]:
-    return {"sk_emulator": {"balance": PLENTY}}
+    return {"sk_emulator": {"balance": DEFAULT_BALANCE}}
 
 
 def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
@@ -41,7 +41,7 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
         raise Refusal(401)
     if key not in keys and strict:
         raise Refusal(401, UNKNOWN_KEY)
-    return keys.setdefault(key, {"balance": PLENTY})
+    return keys.setdefault(key, {"balance": DEFAULT_BALANCE})
 
 
 def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = None) -> None:
@@ -77,7 +77,7 @@ def _left(account: Account, what: str) -> float:
     return float("inf") if value is None else float(value)
 
 
-def _purses(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
+def _pollen_by_kind(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
     """Return the remaining Pollen by kind, for the kinds that may pay for a model.
 
     One kind must cover the whole charge.
@@ -85,17 +85,17 @@ def _purses(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
     balance = _left(account, "balance")
     paid = min(balance, _left(account, "paid"))
     quest = balance - paid if paid < balance else 0.0
-    purses = {"quest": quest, "paid": paid}
+    by_kind = {"quest": quest, "paid": paid}
     if model.get("paid_only"):
-        del purses["quest"]
+        del by_kind["quest"]
     if account.get("quest_only"):
-        purses.pop("paid")
-    return purses
+        by_kind.pop("paid")
+    return by_kind
 
 
 def available(account: Account, model: Mapping[str, Any]) -> float:
     """Return the largest amount that one kind of Pollen can pay for a model."""
-    return max(_purses(account, model).values(), default=0.0)
+    return max(_pollen_by_kind(account, model).values(), default=0.0)
 
 
 NEEDS_PAID = "This model needs paid Pollen."
@@ -167,18 +167,18 @@ def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left:
         quests = _page(account, "/quests", "agent_quest_pollen_only_quests")
         message = f"Not enough Quest Pollen. {_costs(needed, left, 'Quest Pollen left')} Earn more at {quests}."
         notice = _notice(f"{words}, and there isn't enough left.", {"Earn more": quests} | allow)
-    says = f"{message} Allow paid Pollen at {page}"
-    return Refusal(402, says, code="QUEST_POLLEN_ONLY", fix_url=page, notice=notice)
+    text = f"{message} Allow paid Pollen at {page}"
+    return Refusal(402, text, code="QUEST_POLLEN_ONLY", fix_url=page, notice=notice)
 
 
 def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
     """Subtract a price from the balance and the budget, and from the paid Pollen if no Quest Pollen covers it."""
-    takes = ["balance", "budget"]
-    if _purses(account, model).get("quest", 0.0) < float(price):
-        takes.append("paid")
-    for purse in takes:
-        if account.get(purse) is not None:
-            account[purse] = round(float(account[purse]) - float(price), 12)
+    charged = ["balance", "budget"]
+    if _pollen_by_kind(account, model).get("quest", 0.0) < float(price):
+        charged.append("paid")
+    for field in charged:
+        if account.get(field) is not None:
+            account[field] = round(float(account[field]) - float(price), 12)
 
 
 class Rates:

@@ -5,42 +5,42 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
-MOST = 10_000
-HEAVIEST = 256 * 1024 * 1024  # bytes
+MAX_ITEMS = 10_000
+MAX_BYTES = 256 * 1024 * 1024  # bytes
 
 T = TypeVar("T")
 
 
-class Newest(Generic[T]):
+class BoundedStore(Generic[T]):
     """The newest items by name. The oldest are dropped beyond the limits. Safe to clear from any thread."""
 
-    def __init__(self, most: int = MOST, heaviest: int = HEAVIEST) -> None:
-        self._most, self._heaviest = most, heaviest
+    def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_items, self._max_bytes = max_items, max_bytes
         self._lock = threading.Lock()
-        self._things: dict[str, tuple[T, int]] = {}
+        self._items: dict[str, tuple[T, int]] = {}
         self._weight = 0
 
     def clear(self) -> None:
         with self._lock:
-            self._things.clear()
+            self._items.clear()
             self._weight = 0
 
     def find(self, name: str) -> T | None:
-        found = self._things.get(name)
+        found = self._items.get(name)
         return found and found[0]
 
     def all(self) -> list[T]:
         """Return all items, newest last."""
         with self._lock:
-            return [thing for thing, _ in self._things.values()]
+            return [item for item, _ in self._items.values()]
 
-    def put(self, name: str, thing: T, weight: int) -> None:
+    def put(self, name: str, item: T, weight: int) -> None:
         with self._lock:
             self._drop(name)
-            self._things[name] = thing, weight
+            self._items[name] = item, weight
             self._weight += weight
-            while len(self._things) > 1 and (len(self._things) > self._most or self._weight > self._heaviest):
-                self._drop(next(iter(self._things)))
+            while len(self._items) > 1 and (len(self._items) > self._max_items or self._weight > self._max_bytes):
+                self._drop(next(iter(self._items)))
 
     def _drop(self, name: str) -> None:
-        self._weight -= self._things.pop(name, (None, 0))[1]
+        self._weight -= self._items.pop(name, (None, 0))[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.bounded_memory import BoundedStore
 from langchain_pollinations.emulator.service.error_responses import Refusal, now
 
 NOT_IDENTITY = ("key", "no-cache")
@@ -28,9 +28,9 @@ class Stored:
 def identity(method: str, path: str, query: Mapping[str, str], body: Any, without: tuple[str, ...] = ()) -> str:
     """Return the cache key of a request. It covers everything that affects the response, but not the user."""
     dropped = (*NOT_IDENTITY, *without)
-    kept_query = sorted((k, v) for k, v in query.items() if k not in dropped)
-    kept_body = {k: v for k, v in body.items() if k not in dropped} if isinstance(body, dict) else body
-    text = json.dumps(["GET" if method == "HEAD" else method, path, kept_query, kept_body], sort_keys=True)
+    key_query = sorted((k, v) for k, v in query.items() if k not in dropped)
+    key_body = {k: v for k, v in body.items() if k not in dropped} if isinstance(body, dict) else body
+    text = json.dumps(["GET" if method == "HEAD" else method, path, key_query, key_body], sort_keys=True)
     return sha256(text.encode()).hexdigest()
 
 
@@ -38,7 +38,7 @@ class Cache:
     """Stored results and running generations."""
 
     def __init__(self) -> None:
-        self._stored: Newest[Stored] = Newest()
+        self._stored: BoundedStore[Stored] = BoundedStore()
         self._running: dict[str, asyncio.Task[Stored]] = {}
 
     def clear(self) -> None:

@@ -106,8 +106,8 @@ def model_unknown(name: Any) -> Refusal:
 
 def format_unknown(wanted: str, model: str, accepted: Iterable[str]) -> Refusal:
     """Return the error for an audio or transcript format that a model does not support."""
-    says = f"response_format '{wanted}' is not supported by {model}. Supported formats: {', '.join(accepted)}"
-    return Refusal(400, says)
+    text = f"response_format '{wanted}' is not supported by {model}. Supported formats: {', '.join(accepted)}"
+    return Refusal(400, text)
 
 
 def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None = None) -> Refusal:

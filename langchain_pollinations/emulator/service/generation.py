@@ -10,7 +10,7 @@ from langchain_pollinations.emulator.service import accounts, cache, catalog
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
-from langchain_pollinations.emulator.state import Asked, World
+from langchain_pollinations.emulator.state import Asked, State
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,29 @@ class Job:
     model: Model
     key: str  # of the response cache; empty if the result is never stored
     estimate: Mapping[str, float]
-    able: Callable[[], None]  # raises if the model does not support the request
+    check_abilities: Callable[[], None]  # raises if the model does not support the request
     asked_name: str | None = None  # the model's name in the request
 
 
 @dataclass(frozen=True)
-class Made:
+class GenerationResult:
     """A result, with headers that include its cache status."""
 
     stored: Stored
     headers: Mapping[str, str]
 
 
-def admit(world: World, asked: Asked, job: Job) -> Account:
+def admit(state: State, asked: Asked, job: Job) -> Account:
     """Return the account that pays.
 
     Raises:
         Refusal: If a check fails. The first failure is raised.
     """
-    account = accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
+    account = accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)
     accounts.permit(account, job.model, job.asked_name)
     accounts.afford(account, job.model, catalog.cost(job.model, job.estimate))
-    job.able()
-    world.rates.admit(asked.key or "", job.model)
+    job.check_abilities()
+    state.rates.admit(asked.key or "", job.model)
     return account
 
 
@@ -51,26 +51,26 @@ def bill(account: Account, model: Model, units: Mapping[str, float]) -> None:
 
 
 async def run(
-    world: World,
+    state: State,
     asked: Asked,
     job: Job,
     make: Callable[[], Awaitable[tuple[Stored, Mapping[str, float]]]],
-) -> Made:
+) -> GenerationResult:
     """Return the cached result, join a running generation, or generate. The request is billed after the generation."""
-    found = world.cache.find(job.key) if job.key else None
+    found = state.cache.find(job.key) if job.key else None
     if found is not None:
-        return Made(found, {**found.headers, **cache.headers(job.key, "EXACT", found.date)})
-    account = admit(world, asked, job)
+        return GenerationResult(found, {**found.headers, **cache.headers(job.key, "EXACT", found.date)})
+    account = admit(state, asked, job)
 
     async def generation() -> Stored:
-        if world.latency:
-            await asyncio.sleep(world.latency)
+        if state.latency:
+            await asyncio.sleep(state.latency)
         stored, units = await make()
         bill(account, job.model, units)
         return stored
 
     if not job.key:
         stored = await generation()
-        return Made(stored, {**stored.headers, "x-cache": "MISS"})
-    stored, kind = await world.cache.join(job.key, generation)
-    return Made(stored, {**stored.headers, **cache.headers(job.key, kind, stored.date)})
+        return GenerationResult(stored, {**stored.headers, "x-cache": "MISS"})
+    stored, kind = await state.cache.join(job.key, generation)
+    return GenerationResult(stored, {**stored.headers, **cache.headers(job.key, kind, stored.date)})

@@ -14,17 +14,17 @@ from typing import Any
 from langchain_pollinations.emulator.scripting import dialects
 from langchain_pollinations.emulator.service import accounts, validation
 from langchain_pollinations.emulator.service.error_responses import Refusal
-from langchain_pollinations.emulator.state import Asked, File, World
+from langchain_pollinations.emulator.state import Asked, File, State
 
 Json = dict[str, Any]
 
 MIB = 1024 * 1024
 FROM = 32 * MIB  # bytes of Content-Length above which a request is handled here
-MOST = 100 * MIB
-MOST_INLINE = 20 * MIB  # characters of one data URI
+MAX_BODY_BYTES = 100 * MIB
+MAX_INLINE = 20 * MIB  # characters of one data URI
 # Characters of the body without its files. The service also stops reading after 36 MiB that it could not extract, but
 # such a body exceeds this limit or that of one file anyway.
-MOST_LEFT = 16 * MIB
+MAX_REMAINING = 16 * MIB
 # The pattern does not match the base64 text: a regular expression over 20 MiB takes longer than decoding.
 HEAD = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
 TYPES = {
@@ -41,7 +41,7 @@ def applies(asked: Asked) -> bool:
     return length.isdecimal() and int(length) > FROM
 
 
-def compacted(world: World, asked: Asked) -> Asked:
+def compacted(state: State, asked: Asked) -> Asked:
     """Return the request with URLs instead of inline files."""
     if not applies(asked):
         return asked
@@ -51,11 +51,11 @@ def compacted(world: World, asked: Asked) -> Asked:
         raise Refusal(400, "Invalid JSON body") from None
     has_pdf_data = False
     for part in _parts(body):
-        has_pdf_data |= _moved(world, asked, part)
-    if has_pdf_data and not _is_on_openrouter(world, body.get("model")):
+        has_pdf_data |= _moved(state, asked, part)
+    if has_pdf_data and not _is_on_openrouter(state, body.get("model")):
         raise Refusal(413, "Large inline PDF file_data requires an OpenRouter model")
     left = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    if len(left) > MOST_LEFT:
+    if len(left) > MAX_REMAINING:
         raise Refusal(413, "Chat content exceeds the 16 MiB limit after media offload")
     return replace(asked, body=left.encode())
 
@@ -68,7 +68,7 @@ def _parts(body: Any) -> Iterator[Json]:
         yield from (part for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
 
 
-def _moved(world: World, asked: Asked, part: Json) -> bool:
+def _moved(state: State, asked: Asked, part: Json) -> bool:
     """Store the inline file of a part on the media host. Returns whether it was a PDF in `file_data`."""
     kind = part.get("type")
     holder = part.get(kind) if isinstance(kind, str) and kind in TYPES else None
@@ -79,7 +79,7 @@ def _moved(world: World, asked: Asked, part: Json) -> bool:
     uri = holder.get(field) if data is None else data
     if not isinstance(uri, str) or not uri.startswith("data:"):
         return False
-    holder[field] = _stored(world, asked, uri, kind)
+    holder[field] = _stored(state, asked, uri, kind)
     if data is not None:
         del holder["file_data"]
     return data is not None
@@ -95,11 +95,11 @@ def _pdf_data(file: Json) -> str | None:
     return data if data.startswith(f"data:{PDF};base64,") else None
 
 
-def _stored(world: World, asked: Asked, uri: str, kind: str) -> str:
+def _stored(state: State, asked: Asked, uri: str, kind: str) -> str:
     """Store an inline file on the media host and return its URL, which is stable for the same bytes and user."""
-    if len(uri) > MOST_INLINE:
+    if len(uri) > MAX_INLINE:
         raise Refusal(413, "An inline media item exceeds the 20 MiB limit")
-    accounts.authenticate(world.keys, asked.key, strict=world.strict_keys)
+    accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)
     head = HEAD.match(uri)
     if head is None or not TYPES[kind].fullmatch(head[1]):
         raise Refusal(400, "Invalid inline media data URL")
@@ -110,10 +110,10 @@ def _stored(world: World, asked: Asked, uri: str, kind: str) -> str:
         raise Refusal(400, "Invalid inline media data URL") from None
     name = sha256(b"\0".join([(asked.key or "").encode(), head[1].encode(), data])).hexdigest()
     file = File(name, data, head[1])
-    world.media.put(file.id, file, len(data))
-    return world.link(file)
+    state.media.put(file.id, file, len(data))
+    return state.link(file)
 
 
-def _is_on_openrouter(world: World, name: Any) -> bool:
-    model = world.catalog.find(name) if isinstance(name, str) else None
+def _is_on_openrouter(state: State, name: Any) -> bool:
+    model = state.catalog.find(name) if isinstance(name, str) else None
     return model is not None and dialects.of_model(model["name"]).name == "openrouter"

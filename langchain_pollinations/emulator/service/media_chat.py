@@ -11,13 +11,13 @@ from langchain_pollinations.emulator.routes import audio, images, models3d, vide
 from langchain_pollinations.emulator.service import generation, validation
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
-from langchain_pollinations.emulator.state import Asked, File, World
+from langchain_pollinations.emulator.state import Asked, File, State
 from langchain_pollinations.emulator.synthesis.answers import conversation
 
 Json = dict[str, Any]
 
 UNUSABLE = (".", "..")  # as a prompt, because the service puts the prompt into a path
-LONGEST_CAPTION = 100
+MAX_CAPTION_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def _last_user(messages: Sequence[Json]) -> Any:
 
 def _is_broken(asked: Asked) -> bool:
     """Whether the prompt contains a lone surrogate, which the parsed body no longer shows."""
-    if not validation.HALF.search(asked.body):
+    if not validation.LONE_SURROGATE.search(asked.body):
         return False
     try:
         conversation.text_of(_last_user(asked.json["messages"])).encode()
@@ -77,43 +77,51 @@ def _refuse_images(model: Model, prompt: Prompt) -> None:
 # Generators by category. They read `safe` and `seed`; a chat request cannot set the size, the duration and the like.
 
 
-async def _image(world: World, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str) -> generation.Made:
+async def _image(
+    state: State, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str
+) -> generation.GenerationResult:
     order = images.order_for(model, prompt.text, asked, given, prompt.images)
-    return await images.draw(world, asked, order, key)
+    return await images.draw(state, asked, order, key)
 
 
-async def _video(world: World, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str) -> generation.Made:
+async def _video(
+    state: State, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str
+) -> generation.GenerationResult:
     if "image" not in model.get("input_modalities", ()):
         _refuse_images(model, prompt)
     order = video.order_for(model, prompt.text, asked, given, prompt.images)
-    return await video.make(world, asked, order, key)
+    return await video.make(state, asked, order, key)
 
 
-async def _audio(world: World, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str) -> generation.Made:
+async def _audio(
+    state: State, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str
+) -> generation.GenerationResult:
     _refuse_images(model, prompt)
-    return await audio.make(world, asked, audio.order_for(model, prompt.text, asked, given), key)
+    return await audio.make(state, asked, audio.order_for(model, prompt.text, asked, given), key)
 
 
-async def _model3d(world: World, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str) -> generation.Made:
+async def _model3d(
+    state: State, asked: Asked, model: Model, prompt: Prompt, given: Json, key: str
+) -> generation.GenerationResult:
     _refuse_images(model, prompt)
-    return await models3d.make(world, asked, models3d.order_for(model, prompt.text, asked, given), key)
+    return await models3d.make(state, asked, models3d.order_for(model, prompt.text, asked, given), key)
 
 
-MAKERS = {"image": _image, "video": _video, "audio": _audio, "3d": _model3d}
+GENERATORS = {"image": _image, "video": _video, "audio": _audio, "3d": _model3d}
 
 
-async def make(world: World, asked: Asked, model: Model, body: Json, key: str) -> generation.Made:
+async def make(state: State, asked: Asked, model: Model, body: Json, key: str) -> generation.GenerationResult:
     """Return the file that a media model generates for a chat request. Without a key it is always generated."""
     prompt = prompt_of(asked, body["messages"])
     given: Json = {name: body[name] for name in ("safe", "seed") if name in body}
-    return await MAKERS[model["category"]](world, asked, model, prompt, given, key)
+    return await GENERATORS[model["category"]](state, asked, model, prompt, given, key)
 
 
-def markdown(world: World, made: generation.Made, messages: Sequence[Json]) -> str:
+def markdown(state: State, result: generation.GenerationResult, messages: Sequence[Json]) -> str:
     """Return the response text: the embedded image or a link to the file, followed by the plain URL."""
     prompt = conversation.text_of(_last_user(messages))
-    file: File = made.stored.value
-    url = world.link(file)
-    caption = " ".join(re.sub(r"[\[\]]", " ", prompt).split())[:LONGEST_CAPTION]
+    file: File = result.stored.value
+    url = state.link(file)
+    caption = " ".join(re.sub(r"[\[\]]", " ", prompt).split())[:MAX_CAPTION_LENGTH]
     embeds = "!" if file.mime_type.startswith("image/") else ""
     return f"{embeds}[{caption}]({url})\n\n{url}"

@@ -12,20 +12,20 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from PIL import Image, ImageOps
 
 from langchain_pollinations.emulator.service.error_responses import Refusal
-from langchain_pollinations.emulator.state import File, World
+from langchain_pollinations.emulator.state import File, State
 from langchain_pollinations.emulator.synthesis import images
 from langchain_pollinations.emulator.synthesis.answers.attachments import FORMATS
 
-LARGEST = 20 * 1024 * 1024  # maximum size of an image in bytes
-MOST_PIXELS = 64_000_000
+MAX_IMAGE_BYTES = 20 * 1024 * 1024  # maximum size of an image in bytes
+MAX_PIXELS = 64_000_000
 LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
 STRANGER = (768, 512)  # assumed size of images on other hosts in pixels
 
 
-def check(world: World, addresses: Iterable[str]) -> None:
+def check(state: State, addresses: Iterable[str]) -> None:
     """Reject URLs that the service would not fetch, and files that are not images."""
     for address in addresses:
-        data = _data(world, address)
+        data = _data(state, address)
         if data is not None:
             _read(data)
 
@@ -47,23 +47,23 @@ def check_address(address: str) -> None:
         raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
 
 
-def own(world: World, address: str) -> File | None:
+def own(state: State, address: str) -> File | None:
     """Return the file at a URL of the emulator's media host. None for URLs of other hosts."""
-    home = f"{world.url}/media/"
+    home = f"{state.url}/media/"
     if not address.startswith(home):
         return None
-    file = world.media.find(address.removeprefix(home))
+    file = state.media.find(address.removeprefix(home))
     if file is None:
         raise Refusal(400, f"Failed to download image: {address}", code="failed_to_download_image")
     return file
 
 
-def opened(world: World, address: str, size: tuple[int, int] = STRANGER) -> Image.Image:
+def opened(state: State, address: str, size: tuple[int, int] = STRANGER) -> Image.Image:
     """Return the image at a URL.
 
     Images on other hosts are not fetched. Their content is derived from the words of the URL.
     """
-    data = _data(world, address)
+    data = _data(state, address)
     if data is None:
         return images.view(_words(address), *size)
     image = ImageOps.exif_transpose(_read(data))
@@ -73,11 +73,11 @@ def opened(world: World, address: str, size: tuple[int, int] = STRANGER) -> Imag
     return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
 
 
-def _data(world: World, address: str) -> bytes | None:
+def _data(state: State, address: str) -> bytes | None:
     """Return the bytes at a URL. None for URLs of other hosts, which the emulator never fetches."""
     if address.startswith("data:"):
         return _inline(address)
-    file = own(world, address)
+    file = own(state, address)
     if file is not None:
         return file.data
     check_address(address)
@@ -103,11 +103,11 @@ def _too_large() -> Refusal:
 
 
 def _read(data: bytes) -> Image.Image:
-    if len(data) > LARGEST:
+    if len(data) > MAX_IMAGE_BYTES:
         raise _too_large()
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise _too_large()
         image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter if warnings are errors

@@ -82,8 +82,8 @@ class Safety:
 
     def block(self, messages: Iterable[Json]) -> None:
         """Reject messages with blocked content."""
-        said = "\n".join(text_of(message.get("content")) for message in messages)
-        triggered = [name for name, pattern in BLOCKED if name in self.applied and pattern.search(said)]
+        text = "\n".join(text_of(message.get("content")) for message in messages)
+        triggered = [name for name, pattern in BLOCKED if name in self.applied and pattern.search(text)]
         if triggered:
             words = f"Content blocked: {', '.join(triggered)}"
             raise Refusal(400, words, code="content_blocked", headers=self.headers())

@@ -10,12 +10,12 @@ from typing import Any
 
 from langchain_pollinations.emulator.service.error_responses import upstream
 
-OURS = b"emulator "  # prefix of all signatures of the emulator; others are not checked
-PREFIX = base64.b64encode(OURS).decode()
+MARKER = b"emulator "  # prefix of all signatures of the emulator; others are not checked
+PREFIX = base64.b64encode(MARKER).decode()
 
 
 def _signed(text: str) -> str:
-    return base64.b64encode(OURS + sha256(text.encode("utf-8", "surrogatepass")).digest()).decode()
+    return base64.b64encode(MARKER + sha256(text.encode("utf-8", "surrogatepass")).digest()).decode()
 
 
 def of_thought(words: str) -> str:
@@ -27,10 +27,10 @@ def of_call(function: Mapping[str, Any]) -> str:
     """Return the signature of a tool call. Whitespace and key order of the arguments do not affect it."""
     arguments = function.get("arguments")
     try:
-        told = json.dumps(json.loads(str(arguments)), sort_keys=True)
+        canonical = json.dumps(json.loads(str(arguments)), sort_keys=True)
     except (ValueError, RecursionError):
-        told = str(arguments)
-    return _signed(f"call {function.get('name')} {told}")
+        canonical = str(arguments)
+    return _signed(f"call {function.get('name')} {canonical}")
 
 
 def _is_wrong(given: Any, right: str) -> bool:

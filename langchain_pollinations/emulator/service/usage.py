@@ -9,12 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 from langchain_pollinations.emulator.synthesis.answers.attachments import Part
-from langchain_pollinations.emulator.synthesis.answers.conversation import Talk, text_of
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, text_of
 
 Json = dict[str, Any]
 
 PREFIX = 4000  # characters, about 1,000 tokens: the minimum prefix that providers cache
-MOST_MARKS = 100_000  # all are dropped beyond this number, as providers drop theirs after a while
+MAX_MARKS = 100_000  # all are dropped beyond this number, as providers drop theirs after a while
 
 
 def tokens(text: str) -> int:
@@ -53,15 +53,15 @@ class Prefixes:
         return known
 
     def _add(self, marks: Iterable[str]) -> None:
-        if len(self._seen) > MOST_MARKS:
+        if len(self._seen) > MAX_MARKS:
             self._seen.clear()
         self._seen.update(marks)
 
 
-def _marked(talk: Talk) -> str:
+def _marked(chat: ChatRequest) -> str:
     """Return the static prefix up to a `cache_control` mark. Empty without a mark."""
     text, end = "", 0
-    for message in talk.messages:
+    for message in chat.messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else []:
             text += str(part.get("text") or "")
@@ -71,43 +71,43 @@ def _marked(talk: Talk) -> str:
     return text[:end]
 
 
-def _whole(talk: Talk) -> str:
-    calls = [m.get("tool_calls") for m in talk.messages if m.get("tool_calls")]
-    said = "\n".join(text_of(m.get("content")) for m in talk.messages)
-    return said + (json.dumps(calls) if calls else "")
+def _whole(chat: ChatRequest) -> str:
+    calls = [m.get("tool_calls") for m in chat.messages if m.get("tool_calls")]
+    text = "\n".join(text_of(m.get("content")) for m in chat.messages)
+    return text + (json.dumps(calls) if calls else "")
 
 
 def _sum(parts: list[Part], kind: str) -> int:
     return sum(p.tokens for p in parts if p.kind == kind)
 
 
-def _text(talk: Talk) -> int:
-    tools = talk.body.get("tools")
-    return 3 * len(talk.messages) + tokens(_whole(talk)) + (tokens(json.dumps(tools)) if tools else 0)
+def _text(chat: ChatRequest) -> int:
+    tools = chat.body.get("tools")
+    return 3 * len(chat.messages) + tokens(_whole(chat)) + (tokens(json.dumps(tools)) if tools else 0)
 
 
-def estimated(talk: Talk) -> int:
+def estimated(chat: ChatRequest) -> int:
     """Estimate the tokens of a prompt."""
-    return _text(talk) + sum(p.tokens for p in talk.parts)
+    return _text(chat) + sum(p.tokens for p in chat.parts)
 
 
-def of_prompt(talk: Talk, prefixes: Prefixes) -> Json:
+def of_prompt(chat: ChatRequest, prefixes: Prefixes) -> Json:
     """Return the prompt part of a usage object."""
-    text = _text(talk)
-    read, written = prefixes.marked(_marked(talk))
-    cached = min(text, max(prefixes.cached(_whole(talk)), read))
+    text = _text(chat)
+    read, written = prefixes.marked(_marked(chat))
+    cached = min(text, max(prefixes.cached(_whole(chat)), read))
     details = {
         "cached_tokens": cached,
         "cache_write_tokens": min(text - cached, written),
-        "audio_tokens": _sum(talk.parts, "audio"),
-        "image_tokens": _sum(talk.parts, "image"),
+        "audio_tokens": _sum(chat.parts, "audio"),
+        "image_tokens": _sum(chat.parts, "image"),
     }
-    if shown := _sum(talk.parts, "video"):
-        details["video_tokens"] = shown
-    return {"prompt_tokens": estimated(talk), "prompt_tokens_details": details}
+    if video := _sum(chat.parts, "video"):
+        details["video_tokens"] = video
+    return {"prompt_tokens": estimated(chat), "prompt_tokens_details": details}
 
 
-def of_answer(prompt: Json, message: Mapping[str, Any]) -> Json:
+def of_response(prompt: Json, message: Mapping[str, Any]) -> Json:
     """Return the usage object of a prompt and its response message."""
     thought = message.get("reasoning_content")
     reasoning = tokens(thought) if isinstance(thought, str) else 0
@@ -140,18 +140,18 @@ def units(usage: Mapping[str, Any]) -> dict[str, int]:
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
     written = written or _count(usage, "cache_creation_input_tokens")
-    sound = _count(usage, "prompt_tokens_details", "audio_tokens")
-    pictures = _count(usage, "prompt_tokens_details", "image_tokens")
-    videos = _count(usage, "prompt_tokens_details", "video_tokens")
+    audio = _count(usage, "prompt_tokens_details", "audio_tokens")
+    images = _count(usage, "prompt_tokens_details", "image_tokens")
+    video = _count(usage, "prompt_tokens_details", "video_tokens")
     reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
     spoken = _count(usage, "completion_tokens_details", "audio_tokens")
     found = {
-        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - sound - pictures - videos,
+        "promptTextTokens": _count(usage, "prompt_tokens") - cached - written - audio - images - video,
         "promptCachedTokens": cached,
         "promptCacheWriteTokens": written,
-        "promptAudioTokens": sound,
-        "promptImageTokens": pictures,
-        "promptVideoTokens": videos,
+        "promptAudioTokens": audio,
+        "promptImageTokens": images,
+        "promptVideoTokens": video,
         "completionTextTokens": _count(usage, "completion_tokens") - reasoning - spoken,
         "completionReasoningTokens": reasoning,
         "completionAudioTokens": spoken,

@@ -484,12 +484,12 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-HALF = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # of a surrogate pair, escaped or as three bytes
+LONE_SURROGATE = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # of a surrogate pair, escaped or as three bytes
 
 
 def _well_formed(body: bytes, value: Any) -> Any:
     """Replace lone surrogates, which JSON can contain but UTF-8 text cannot."""
-    if not HALF.search(body):
+    if not LONE_SURROGATE.search(body):
         return value
     text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.loads(text)

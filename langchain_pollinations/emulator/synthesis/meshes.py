@@ -96,7 +96,7 @@ SHAPES: Sequence[tuple[str, Profile, int]] = (
 )
 
 
-def of_words(prompt: str, random: Random) -> Mesh:
+def from_prompt(prompt: str, random: Random) -> Mesh:
     """Return the shape and colour that a prompt names, or a random solid of revolution if it names no known shape."""
     found = next((each for each in SHAPES if re.search(rf"\b(?:{each[0]})\b", prompt, re.IGNORECASE)), None)
     _, profile, sides = found or ("", _by_chance(random), 32)
@@ -134,17 +134,17 @@ DEPTH = 0.22
 BACK = -0.1
 
 
-def of_picture(picture: Image.Image, points: int) -> Mesh:
+def from_image(image: Image.Image, points: int) -> Mesh:
     """Return a relief of an image, with sides and a back. Light areas are raised.
 
     Args:
-        picture: The image.
+        image: The image.
         points: The number of points along its longer side.
     """
-    share = points / max(picture.size)
-    wide, high = (max(2, round(side * share)) for side in picture.size)
-    small = picture.resize((wide, high), Image.Resampling.BOX).convert("RGB")
-    light = picture.resize((wide, high), Image.Resampling.BOX).convert("L")
+    share = points / max(image.size)
+    wide, high = (max(2, round(side * share)) for side in image.size)
+    small = image.resize((wide, high), Image.Resampling.BOX).convert("RGB")
+    light = image.resize((wide, high), Image.Resampling.BOX).convert("L")
     scale, mesh = 1 / max(wide - 1, high - 1), Mesh()
     pixels, heights = small.tobytes(), light.tobytes()
     for front in (True, False):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 
 FPS = 6  # low, so that encoding is fast on a slow machine
-LONGEST_SIDE = 960  # pixels of a rendered view; the encoder scales up for larger videos
+MAX_SIDE = 960  # pixels of a rendered view; the encoder scales up for larger videos
 ZOOM = 0.3  # how far the zoom goes in on one image
 HOLD = 0.3  # share of the transition to the next image before its cross-fade starts, and after the cross-fade ends
 SAMPLES = 1024  # per audio frame
@@ -26,63 +26,65 @@ SAMPLES = 1024  # per audio frame
 
 def view_size(size: Size) -> Size:
     """Return the size in pixels at which the images of a video are rendered."""
-    scale = min(1.0, LONGEST_SIDE / max(size))
+    scale = min(1.0, MAX_SIDE / max(size))
     return max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
 
 
-def _nearer(picture: Image.Image, zoom: float, focus: tuple[float, float]) -> Image.Image:
+def _zoomed(image: Image.Image, zoom: float, focus: tuple[float, float]) -> Image.Image:
     """Return an image zoomed in on a point."""
-    width, height = picture.width / zoom, picture.height / zoom
-    left, top = (picture.width - width) * focus[0], (picture.height - height) * focus[1]
-    return picture.resize(picture.size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
+    width, height = image.width / zoom, image.height / zoom
+    left, top = (image.width - width) * focus[0], (image.height - height) * focus[1]
+    return image.resize(image.size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
 
 
-def _views(pictures: Sequence[Image.Image], focus: tuple[float, float], count: int) -> Iterator[Image.Image]:
+def _views(images: Sequence[Image.Image], focus: tuple[float, float], count: int) -> Iterator[Image.Image]:
     """Yield the frames. A video starts with the whole first image; with several images it ends with the whole last."""
     for number in range(count):
-        way = number / max(1, count - 1) * max(1, len(pictures) - 1)
-        first = min(int(way), max(0, len(pictures) - 2))
-        view = _nearer(pictures[first], 1 + ZOOM * (way - first), focus)
-        part = (way - first - HOLD) / (1 - 2 * HOLD)
-        if len(pictures) > 1 and part > 0:
-            view = Image.blend(view, _nearer(pictures[first + 1], 1 + ZOOM * (first + 1 - way), focus), min(1.0, part))
+        position = number / max(1, count - 1) * max(1, len(images) - 1)
+        first = min(int(position), max(0, len(images) - 2))
+        view = _zoomed(images[first], 1 + ZOOM * (position - first), focus)
+        part = (position - first - HOLD) / (1 - 2 * HOLD)
+        if len(images) > 1 and part > 0:
+            view = Image.blend(
+                view, _zoomed(images[first + 1], 1 + ZOOM * (first + 1 - position), focus), min(1.0, part)
+            )
         yield view
 
 
 def encode(
-    pictures: Sequence[Image.Image], size: Size, seconds: int, focus: tuple[float, float], sound: bytes | None = None
+    images: Sequence[Image.Image], size: Size, seconds: int, focus: tuple[float, float], samples: bytes | None = None
 ) -> bytes:
     """Encode a video. Equal arguments give equal bytes.
 
     Args:
-        pictures: The still images, at least one.
+        images: The still images, at least one.
         size: Width and height in pixels.
         seconds: The duration.
         focus: The point that the zoom approaches, as fractions of width and height.
-        sound: 16-bit audio samples, repeated to the end of the video.
+        samples: 16-bit audio samples, repeated to the end of the video.
     """
     import av
 
-    fitted = [ImageOps.fit(picture.convert("RGB"), view_size(size)) for picture in pictures]
+    fitted = [ImageOps.fit(image.convert("RGB"), view_size(size)) for image in images]
     with tempfile.TemporaryDirectory() as folder:  # the index at the front is written last, which needs a file
-        path = Path(folder, "film.mp4")
+        path = Path(folder, "video.mp4")
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as out:
-            _write(out, _views(fitted, focus, seconds * FPS), size, seconds, sound)
+            _write(out, _views(fitted, focus, seconds * FPS), size, seconds, samples)
         return path.read_bytes()
 
 
-def _write(out: OutputContainer, views: Iterator[Image.Image], size: Size, seconds: int, sound: bytes | None) -> None:
+def _write(out: OutputContainer, views: Iterator[Image.Image], size: Size, seconds: int, samples: bytes | None) -> None:
     import av
 
     video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "28", "threads": "1"})
     video.width, video.height, video.pix_fmt = *size, "yuv420p"
-    audio = None if sound is None else out.add_stream("aac", rate=RATE, layout="mono", options={"b": "48000"})
+    audio = None if samples is None else out.add_stream("aac", rate=RATE, layout="mono", options={"b": "48000"})
     for view in views:
         frame = av.VideoFrame.from_image(view)  # type: ignore[no-untyped-call]  # PyAV lacks the annotation
         out.mux(video.encode(frame.reformat(*size, format="yuv420p")))
     out.mux(video.encode(None))
-    if audio is not None and sound is not None:
+    if audio is not None and samples is not None:
         length = seconds * RATE * WIDTH
-        for piece in codecs.frames((sound * (length // len(sound) + 1))[:length], SAMPLES):
+        for piece in codecs.frames((samples * (length // len(samples) + 1))[:length], SAMPLES):
             out.mux(audio.encode(piece))
         out.mux(audio.encode(None))

@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_pollinations.emulator.scripting.replies import tool_call
 from langchain_pollinations.emulator.synthesis.answers import citations, melody, story, tool_planning, words
-from langchain_pollinations.emulator.synthesis.answers.conversation import Result, Talk, text_of
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
 from langchain_pollinations.emulator.synthesis.answers.tool_planning import Plan
 
@@ -34,10 +34,10 @@ MY_NAME = re.compile(
 )
 ASKS_NAME = re.compile(r"\b(?:what(?:'s| is) my name|who am i|remember my name)\b", re.IGNORECASE)
 OPENINGS = (
-    "You wrote: {said}",
-    "I read your message: {said}",
-    "Here is what reached me: {said}",
-    "Let me think about this: {said}",
+    "You wrote: {text}",
+    "I read your message: {text}",
+    "Here is what reached me: {text}",
+    "Let me think about this: {text}",
 )
 CLOSINGS = (
     "I am the emulator of Pollinations.AI and answer by rules, so do not take this for wisdom.",
@@ -45,71 +45,71 @@ CLOSINGS = (
     "As an emulator I can give this the right shape, if not the right depth.",
 )
 HAIKU = "Old pond of electrons,\na frog of a question jumps in:\nthe sound of an answer."
-LONGEST_QUOTE = 400
+MAX_QUOTE_LENGTH = 400
 
 
-def answer(talk: Talk, *, reasons: bool = False, searches: bool = False, runs: bool = False) -> Json:
+def answer(chat: ChatRequest, *, reasons: bool = False, searches: bool = False, runs: bool = False) -> Json:
     """Return the assistant message for a conversation.
 
     Args:
-        talk: The parsed chat request.
+        chat: The parsed chat request.
         reasons: Whether the model adds reasoning.
         searches: Whether the model searches the web.
         runs: Whether the model runs code.
     """
-    planned = tool_planning.plan(talk)
-    calls = tool_planning.due(talk, planned)
+    planned = tool_planning.plan(chat)
+    calls = tool_planning.due(chat, planned)
     if calls:
-        message = _calling(talk, planned, [tool_call(c.name, c.arguments) for c in calls])
+        message = _calling(chat, planned, [tool_call(c.name, c.arguments) for c in calls])
     else:
-        message = {"content": content(talk, planned)}
-        message |= _researched(talk, message["content"], searches=searches, runs=runs)
-    return (_thought(talk, message) if reasons else {}) | _spoken(talk, message)
+        message = {"content": content(chat, planned)}
+        message |= _researched(chat, message["content"], searches=searches, runs=runs)
+    return (_thought(chat, message) if reasons else {}) | _spoken(chat, message)
 
 
-def content(talk: Talk, planned: Plan) -> str:
+def content(chat: ChatRequest, planned: Plan) -> str:
     """Return the text of a message: JSON if `response_format` asks for it, the tool results, or plain text."""
-    form = talk.body.get("response_format") or {}
+    form = chat.body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
-        return json.dumps(instance(schema, tool_planning.known(talk)), ensure_ascii=False)
+        return json.dumps(instance(schema, tool_planning.known(chat)), ensure_ascii=False)
     if form.get("type") == "json_object":
-        return json.dumps(_loose_object(talk), ensure_ascii=False)
-    if talk.results:
-        return _woven(talk, planned)
-    return plain(talk)
+        return json.dumps(_loose_object(chat), ensure_ascii=False)
+    if chat.results:
+        return _with_results(chat, planned)
+    return plain(chat)
 
 
-def _calling(talk: Talk, planned: Plan, calls: list[Json]) -> Json:
-    first = not talk.results
+def _calling(chat: ChatRequest, planned: Plan, calls: list[Json]) -> Json:
+    first = not chat.results
     return {"content": planned.words if first else None, "tool_calls": calls}
 
 
 # Reasoning and audio.
 
 
-def _thought(talk: Talk, message: Json) -> Json:
+def _thought(chat: ChatRequest, message: Json) -> Json:
     """Return the reasoning of the message."""
-    about = words.subject(talk.asked)
+    about = words.subject(chat.asked)
     names = [call["function"]["name"] for call in message.get("tool_calls") or []]
     step = f"The tools that help here: {', '.join(sorted(set(names)))}." if names else "I can answer this directly."
     return {"reasoning_content": f"The user is interested in {about}. {step}"}
 
 
-def _researched(talk: Talk, said: str, *, searches: bool, runs: bool) -> Json:
-    form = (talk.body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
-    found = citations.found(talk, said, form=form) if searches else {}
-    return found | (citations.ran(talk, said) if runs else {})
+def _researched(chat: ChatRequest, text: str, *, searches: bool, runs: bool) -> Json:
+    form = (chat.body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
+    found = citations.found(chat, text, form=form) if searches else {}
+    return found | (citations.ran(chat, text) if runs else {})
 
 
-def _spoken(talk: Talk, message: Json) -> Json:
+def _spoken(chat: ChatRequest, message: Json) -> Json:
     """Return the message as audio, with the text as transcript, if the request asks for audio."""
-    if "audio" not in talk.body.get("modalities", ()) or message.get("tool_calls"):
+    if "audio" not in chat.body.get("modalities", ()) or message.get("tool_calls"):
         return message
     transcript = message["content"]
-    data = melody.recording(transcript, (talk.body.get("audio") or {}).get("format", "wav"))
+    data = melody.recording(transcript, (chat.body.get("audio") or {}).get("format", "wav"))
     spoken = {
-        "id": f"audio_{talk.pick('audio'):x}",
+        "id": f"audio_{chat.pick('audio'):x}",
         "data": base64.b64encode(data).decode(),
         "transcript": transcript,
         "expires_at": 4102444800,
@@ -144,19 +144,19 @@ def _embedded_schema(text: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _loose_object(talk: Talk) -> Json:
-    told = f"{talk.system}\n{talk.asked}"
-    schema = _embedded_schema(told)
+def _loose_object(chat: ChatRequest) -> Json:
+    text = f"{chat.system}\n{chat.asked}"
+    schema = _embedded_schema(text)
     if schema is not None:
-        made = instance(schema, tool_planning.known(talk))
-        return made if isinstance(made, dict) else {"answer": made}
-    keys = _keys(talk.asked) or _keys(talk.system)
+        value = instance(schema, tool_planning.known(chat))
+        return value if isinstance(value, dict) else {"answer": value}
+    keys = _keys(chat.asked) or _keys(chat.system)
     if not keys:
-        return {"answer": _woven(talk, Plan()) if talk.results else plain(talk)}
-    without_keys = KEYS.sub(r"\1", tool_planning.known(talk))
+        return {"answer": _with_results(chat, Plan()) if chat.results else plain(chat)}
+    without_keys = KEYS.sub(r"\1", tool_planning.known(chat))
     fields: Json = {"type": "object", "properties": {k: {"type": _likely(k)} for k in keys}, "required": keys}
-    made = instance(fields, words.sentences(without_keys)[0] if without_keys else "")
-    return dict(made)
+    value = instance(fields, words.sentences(without_keys)[0] if without_keys else "")
+    return dict(value)
 
 
 def _likely(key: str) -> str:
@@ -171,44 +171,45 @@ def _caption(text: str) -> str:
     return " ".join(re.sub(r"[\[\]()!]", " ", text).split())[:120] or "picture"
 
 
-def _picture(result: Result, caption: str | None = None) -> str:
+def _image_markdown(result: Result, caption: str | None = None) -> str:
     """Return the image of a tool result as Markdown, or a sentence that says why there is none."""
     if result.failed:
         reason = " ".join(result.text.split())[:200]
         return f"*There is no picture here, because the tool answered: {reason}*"
     match = URL.search(result.text)
-    shown = caption or str(result.arguments.get("prompt") or "picture")
+    alt_text = caption or str(result.arguments.get("prompt") or "picture")
     if match is None:
         return f"*{tool_planning.flat(result.text) or 'The picture was made.'}*"
-    return f"![{_caption(shown)}]({match[0].rstrip('.,;:')})"
+    return f"![{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
 
 
-def _woven(talk: Talk, planned: Plan) -> str:
+def _with_results(chat: ChatRequest, planned: Plan) -> str:
     """Return a text that contains the tool results."""
-    if planned.told is not None:
-        pictures = [
-            _picture(result, scene.heading) for result, scene in zip(talk.results, planned.told.scenes, strict=False)
+    if planned.illustrated is not None:
+        images = [
+            _image_markdown(result, scene.heading)
+            for result, scene in zip(chat.results, planned.illustrated.scenes, strict=False)
         ]
-        return story.written(planned.told, pictures)
-    told = [_told(result, talk) for result in talk.results]
-    seen = "; ".join(part.words for part in talk.looked_at)
-    return "\n\n".join([*told, f"I looked at what came back: {seen}."] if seen else told)
+        return story.to_markdown(planned.illustrated, images)
+    sentences = [_describe_result(result, chat) for result in chat.results]
+    attachments = "; ".join(part.words for part in chat.tool_attachments)
+    return "\n\n".join([*sentences, f"I looked at what came back: {attachments}."] if attachments else sentences)
 
 
-def _told(result: Result, talk: Talk) -> str:
+def _describe_result(result: Result, chat: ChatRequest) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        shown = str(result.arguments.get("prompt", "your picture"))
-        known = any(shown in other.text for other in talk.results)
-        return _picture(result) if known else f"Here it is: {shown.rstrip('.')}.\n\n{_picture(result)}"
+        prompt = str(result.arguments.get("prompt", "your picture"))
+        known = any(prompt in other.text for other in chat.results)
+        return _image_markdown(result) if known else f"Here it is: {prompt.rstrip('.')}.\n\n{_image_markdown(result)}"
     if result.parts:
-        seen = " and ".join(part.words for part in result.parts)
-        said = f" It says: {tool_planning.flat(result.text)}" if result.text.strip() else ""
-        return f"The tool {result.name} returned {seen}.{said}"
+        attachments = " and ".join(part.words for part in result.parts)
+        quotation = f" It says: {tool_planning.flat(result.text)}" if result.text.strip() else ""
+        return f"The tool {result.name} returned {attachments}.{quotation}"
     found = tool_planning.flat(result.text)
-    short = len(found) > LONGEST_QUOTE and citations.nearest(found, talk.asked)
-    return citations.cited(found, talk.asked) or f"According to {result.name}: {short or found}"
+    short = len(found) > MAX_QUOTE_LENGTH and citations.nearest(found, chat.asked)
+    return citations.cited(found, chat.asked) or f"According to {result.name}: {short or found}"
 
 
 # Plain text.
@@ -216,28 +217,28 @@ def _told(result: Result, talk: Talk) -> str:
 
 def _quoted(text: str) -> str:
     flat = " ".join(text.split())
-    return f'"{flat[:LONGEST_QUOTE]}…"' if len(flat) > LONGEST_QUOTE else f'"{flat}"'
+    return f'"{flat[:MAX_QUOTE_LENGTH]}…"' if len(flat) > MAX_QUOTE_LENGTH else f'"{flat}"'
 
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.6g}"
 
 
-def _calculated(talk: Talk) -> str | None:
-    match = SUM.search(talk.asked)
-    if match is None or not re.search(r"what|how much|calculate|compute|=|\?|^\s*[\d(]", talk.asked, re.IGNORECASE):
+def _calculated(chat: ChatRequest) -> str | None:
+    match = SUM.search(chat.asked)
+    if match is None or not re.search(r"what|how much|calculate|compute|=|\?|^\s*[\d(]", chat.asked, re.IGNORECASE):
         return None
     sign = SIGNS.get(match[2].lower(), match[2])
     value = SUMS[sign](float(match[1]), float(match[3]))
     return f"{match[1]} {sign} {match[3]} = {_number(value)}" if value == value else "That cannot be divided."
 
 
-def _remembered(talk: Talk) -> str | None:
+def _remembered(chat: ChatRequest) -> str | None:
     """Answer a question for the user's name from the earlier messages."""
-    if not ASKS_NAME.search(talk.asked):
+    if not ASKS_NAME.search(chat.asked):
         return None
-    told = [MY_NAME.search(text_of(m.get("content"))) for m in talk.messages if m["role"] == "user"]
-    names = [next(filter(None, match.groups())) for match in told if match]
+    matches = [MY_NAME.search(text_of(m.get("content"))) for m in chat.messages if m["role"] == "user"]
+    names = [next(filter(None, match.groups())) for match in matches if match]
     return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
 
 
@@ -248,12 +249,12 @@ MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
 QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.M)
 
 
-def _context(talk: Talk) -> tuple[str, str] | None:
+def _context(chat: ChatRequest) -> tuple[str, str] | None:
     """Return a context and the question about it.
 
     Both are in the user message, or the context is in the system message.
     """
-    for text, asked in ((talk.asked, None), (talk.system, talk.asked)):
+    for text, asked in ((chat.asked, None), (chat.system, chat.asked)):
         found = LABEL.search(text) or MENTION.search(text)
         question = QUESTION.search(text)
         wanted = question[1] if question else asked
@@ -265,67 +266,67 @@ def _context(talk: Talk) -> tuple[str, str] | None:
     return None
 
 
-def _from_context(talk: Talk) -> str | None:
+def _from_context(chat: ChatRequest) -> str | None:
     """Answer a question from a context: with its nearest sentence, or with sentences of its numbered sources."""
-    given = _context(talk)
+    given = _context(chat)
     if given is None:
         return None
     return citations.cited(*given) or citations.nearest(*given) or "The given text does not answer that."
 
 
-def _poem(talk: Talk) -> str | None:
-    if not re.search(r"\bhaikus?\b", talk.asked, re.IGNORECASE):
+def _poem(chat: ChatRequest) -> str | None:
+    if not re.search(r"\bhaikus?\b", chat.asked, re.IGNORECASE):
         return None
-    return f"{HAIKU}\n\n(You asked for: {' '.join(talk.asked.split())})"
+    return f"{HAIKU}\n\n(You asked for: {' '.join(chat.asked.split())})"
 
 
-def _tale(talk: Talk) -> str | None:
-    if not re.search(r"\b(?:tell|write|compose|invent)\b", talk.asked, re.IGNORECASE):
+def _tale(chat: ChatRequest) -> str | None:
+    if not re.search(r"\b(?:tell|write|compose|invent)\b", chat.asked, re.IGNORECASE):
         return None
-    if not tool_planning.STORY.search(talk.asked):
+    if not tool_planning.STORY.search(chat.asked):
         return None
-    told = story.tell(talk.asked, story.count_of(talk.asked, 2), talk.seed)
-    return story.written(told, [])
+    tale = story.compose(chat.asked, story.count_of(chat.asked, 2), chat.seed)
+    return story.to_markdown(tale, [])
 
 
-def _seen(talk: Talk) -> str | None:
+def _describe_attachments(chat: ChatRequest) -> str | None:
     """Describe the attachments of the user message."""
-    shown: Sequence[Any] = talk.shown
-    if not shown:
+    attachments: Sequence[Any] = chat.attachments
+    if not attachments:
         return None
-    count = len(shown)
+    count = len(attachments)
     noun = {1: "one attachment"}.get(count, f"{count} attachments")
-    pictures = [part for part in shown if part.kind == "image"]
-    if len(pictures) == count:
+    images = [part for part in attachments if part.kind == "image"]
+    if len(images) == count:
         noun = "one picture" if count == 1 else f"{count} pictures"
-    listed = "; ".join(part.words for part in shown)
-    asked = f" You asked: {_quoted(talk.asked)}" if talk.asked else ""
+    listed = "; ".join(part.words for part in attachments)
+    asked = f" You asked: {_quoted(chat.asked)}" if chat.asked else ""
     return f"You sent {noun}: {listed}.{asked}"
 
 
-def _greeted(talk: Talk) -> str | None:
-    if not GREETING.match(talk.asked) or len(talk.asked.split()) > 8:
+def _greet(chat: ChatRequest) -> str | None:
+    if not GREETING.match(chat.asked) or len(chat.asked.split()) > 8:
         return None
-    first = ("Hello!", "Hello there!", "Good to see you!")[talk.pick("greeting") % 3]
-    return f"{first} You said {_quoted(talk.asked)}. What can I do for you?"
+    first = ("Hello!", "Hello there!", "Good to see you!")[chat.pick("greeting") % 3]
+    return f"{first} You said {_quoted(chat.asked)}. What can I do for you?"
 
 
-def _echoed(talk: Talk) -> str:
-    if not talk.asked:
+def _echo(chat: ChatRequest) -> str:
+    if not chat.asked:
         return "You sent no words. Please write something."
-    opening = OPENINGS[talk.pick("opening") % len(OPENINGS)].format(said=_quoted(talk.asked))
-    return f"{opening}\n\n{CLOSINGS[talk.pick('closing') % len(CLOSINGS)]}"
+    opening = OPENINGS[chat.pick("opening") % len(OPENINGS)].format(text=_quoted(chat.asked))
+    return f"{opening}\n\n{CLOSINGS[chat.pick('closing') % len(CLOSINGS)]}"
 
 
-RULES: Sequence[Callable[[Talk], str | None]] = (
-    _seen, _remembered, _from_context, _calculated, _poem, _tale, _greeted,
+RULES: Sequence[Callable[[ChatRequest], str | None]] = (
+    _describe_attachments, _remembered, _from_context, _calculated, _poem, _tale, _greet,
 )  # fmt: skip
 
 
-def plain(talk: Talk) -> str:
+def plain(chat: ChatRequest) -> str:
     """Return the text of the first rule that applies, else a quotation of the user message."""
     for rule in RULES:
-        said = rule(talk)
-        if said is not None:
-            return said
-    return _echoed(talk)
+        text = rule(chat)
+        if text is not None:
+            return text
+    return _echo(chat)

@@ -21,7 +21,7 @@ PDF_PAGE = re.compile(rb"/Type\s*/Page\b")
 PDF_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
 PDF_TEXT = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|')", re.DOTALL)
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-MOST_OF_A_PAGE = 1024 * 1024  # bytes
+MAX_PAGE_BYTES = 1024 * 1024  # bytes
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """The image formats that the service reads. Pillow's other readers, some of which start programs, are never used."""
 
@@ -164,9 +164,9 @@ def _pdf_words(data: bytes) -> str:
     """Describe a PDF: its number of pages and the beginning of its text, if that is stored as plain strings."""
     pages = len(PDF_PAGE.findall(data))
     text = " ".join(
-        ESCAPED.sub(rb"\1", shown).decode("latin-1")
+        ESCAPED.sub(rb"\1", literal).decode("latin-1")
         for stream in PDF_STREAM.findall(data)
-        for shown in PDF_TEXT.findall(_inflated(stream))
+        for literal in PDF_TEXT.findall(_inflated(stream))
     )
     counted = f" of {pages} page{'s' if pages > 1 else ''}" if pages else ""
     return counted + (_beginning(text) if text.strip() else "")
@@ -174,9 +174,9 @@ def _pdf_words(data: bytes) -> str:
 
 def _inflated(stream: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(stream, MOST_OF_A_PAGE)
+        return zlib.decompressobj().decompress(stream, MAX_PAGE_BYTES)
     except zlib.error:  # the stream is not compressed
-        return stream[:MOST_OF_A_PAGE]
+        return stream[:MAX_PAGE_BYTES]
 
 
 READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_pollinations.emulator.synthesis.answers import words
-from langchain_pollinations.emulator.synthesis.answers.conversation import Talk
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ PAGES = (
     {"url": "https://example.org/almanac", "title": "The Example Almanac"},
 )
 SOURCE = re.compile(r"^[^\S\n]*\[(\d+)\]\s*(?:[^\n:.!?]{1,60}:\s+)?", re.MULTILINE)
-MOST_CITED = 3
+MAX_CITED = 3
 
 
 def nearest(text: str, question: str) -> str | None:
@@ -62,7 +62,9 @@ def cited(text: str, question: str) -> str | None:
     ranked: Sequence[tuple[float, str, str]] = _ranked(text, question)
     if not ranked:
         return "The sources do not answer that." if SOURCE.search(text) else None
-    return " ".join(f"{said} [{number}]" for rating, number, said in ranked[:MOST_CITED] if rating * 2 >= ranked[0][0])
+    return " ".join(
+        f"{sentence} [{number}]" for rating, number, sentence in ranked[:MAX_CITED] if rating * 2 >= ranked[0][0]
+    )
 
 
 def best(text: str, question: str) -> str | None:
@@ -71,7 +73,7 @@ def best(text: str, question: str) -> str | None:
     return ranked[0][2] if ranked else nearest(text, question)
 
 
-def found(talk: Talk, content: str, *, form: bool) -> Json:
+def found(chat: ChatRequest, content: str, *, form: bool) -> Json:
     """Return the web search of a response and the pages that its first and last sentence are based on.
 
     With `form` (a JSON response) the pages are cited for the whole response.
@@ -79,12 +81,12 @@ def found(talk: Talk, content: str, *, form: bool) -> Json:
     sentences = [] if form else words.sentences(content)
     ends = [*sentences[:1], *sentences[1:][-1:]]
     pages = [{**page, "text": text} for page, text in zip(PAGES, [*ends, "", ""], strict=False)]
-    return {"searches": [words.subject(talk.asked)], "sources": pages}
+    return {"searches": [words.subject(chat.asked)], "sources": pages}
 
 
-def ran(talk: Talk, content: str) -> Json:
+def ran(chat: ChatRequest, content: str) -> Json:
     """Return the code that was run for a response and its output: the requested calculation, else a word count."""
     summed = SUM.fullmatch(content)
     if summed:
         return {"code": [{"code": f"print({summed['sum']})", "output": f"{summed['result']}\n"}]}
-    return {"code": [{"code": f"print(len({talk.asked!r}.split()))", "output": f"{len(talk.asked.split())}\n"}]}
+    return {"code": [{"code": f"print(len({chat.asked!r}.split()))", "output": f"{len(chat.asked.split())}\n"}]}

@@ -63,7 +63,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Talk:
+class ChatRequest:
     """A chat request as the text generator reads it."""
 
     body: Json
@@ -77,16 +77,16 @@ class Talk:
     @cached_property
     def last_user(self) -> int:
         """The index of the last message that the user wrote, or -1 if there is none."""
-        places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_shown(i)]
+        places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_tool_output(i)]
         return places[-1] if places else -1
 
-    def _is_shown(self, place: int) -> bool:
+    def _is_tool_output(self, place: int) -> bool:
         """Return whether a user message only holds tool output. Clients send images in a message after the results."""
         after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
         return after_tool and bool(parts_of([self.messages[place]]))
 
     @cached_property
-    def looked_at(self) -> list[Part]:
+    def tool_attachments(self) -> list[Part]:
         """The images and files that tools returned, from the messages after their results."""
         return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
 
@@ -115,7 +115,7 @@ class Talk:
         return parts_of(self.messages)
 
     @cached_property
-    def shown(self) -> list[Part]:
+    def attachments(self) -> list[Part]:
         """The attachments of the last user message."""
         return parts_of(self.messages[self.last_user :][:1]) if self.last_user >= 0 else []
 
@@ -152,9 +152,9 @@ def _result(message: Json, function: Mapping[str, Any]) -> Result:
     )
 
 
-def read(body: Json) -> Talk:
+def read(body: Json) -> ChatRequest:
     """Parse a validated chat body."""
     functions = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
     functions += body.get("functions") or []
     tools = [Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions]
-    return Talk(body, tools=tools)
+    return ChatRequest(body, tools=tools)

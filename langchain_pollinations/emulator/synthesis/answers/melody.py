@@ -12,7 +12,7 @@ from langchain_pollinations.emulator.synthesis.audio.waves import RATE
 
 NOTE = 0.09  # seconds
 SCALE = (220.0, 246.94, 277.18, 329.63, 369.99, 440.0)
-MOST_NOTES = 24
+MAX_NOTES = 24
 
 
 @lru_cache(maxsize=len(SCALE))
@@ -26,7 +26,7 @@ def _note(frequency: float) -> bytes:
 
 def samples(text: str) -> bytes:
     """Return the 16-bit samples of a text at 24 kHz."""
-    words = text.split()[:MOST_NOTES] or ["-"]
+    words = text.split()[:MAX_NOTES] or ["-"]
     return b"".join(_note(SCALE[sha256(word.encode()).digest()[0] % len(SCALE)]) for word in words)
 
 

@@ -13,7 +13,7 @@ from langchain_pollinations.emulator.synthesis.answers.words import Words
 
 Schema = Mapping[str, Any]
 
-MOST_ITEMS, MOST_CHARACTERS = 1000, 20000  # upper limits, whatever a schema asks for
+MAX_ARRAY_ITEMS, MAX_CHARACTERS = 1000, 20000  # upper limits, whatever a schema asks for
 DEPTH = 5  # optional branches end at this depth, so that recursive schemas end, too
 
 
@@ -73,13 +73,13 @@ def _types(schema: Schema) -> list[str]:
     return ["string"]
 
 
-class Maker:
+class InstanceBuilder:
     """Fills a schema from a text. Numbers and quotations are assigned to the fields in order."""
 
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
 
-    def make(self, schema: Any, name: str = "", depth: int = 0) -> Any:
+    def build(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         known = self._concrete(schema, depth)
         if "const" in known:
             return known["const"]
@@ -119,14 +119,14 @@ class Maker:
             return nothing[0]
         simple = [v for v in something if _types(v) != ["object"]]
         possible = simple if depth >= DEPTH and simple else something
-        return next((v for v in possible if self._is_spoken_of(v)), possible[0])
+        return next((v for v in possible if self._mentions(v)), possible[0])
 
-    def _is_spoken_of(self, variant: Schema) -> bool:
+    def _mentions(self, variant: Schema) -> bool:
         """Return whether the text contains a constant of this variant or of one of its fields."""
         text = self.words.text.lower()
         fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
-        told = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
-        return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in told)
+        constants = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
+        return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in constants)
 
     def _named(self, name: str) -> bool:
         """Return whether the text contains all words of a field's name."""
@@ -170,10 +170,10 @@ class Maker:
         return int(value) if whole or value == int(value) and abs(value) < 1e15 else value
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
-        least = min(int(schema.get("minItems", 0)), MOST_ITEMS)
+        least = min(int(schema.get("minItems", 0)), MAX_ARRAY_ITEMS)
         most = int(schema.get("maxItems", 100))
         if schema.get("prefixItems"):
-            return [self.make(item, name, depth + 1) for item in schema["prefixItems"]][:most]
+            return [self.build(item, name, depth + 1) for item in schema["prefixItems"]][:most]
         if depth >= DEPTH and not least:
             return []
         values = self._values(_resolved(schema.get("items", {}), self.root))
@@ -187,7 +187,7 @@ class Maker:
                 listed.append(self._fitted(f"{self.words.subject} {len(listed) + 1}", item))
             return (_distinct(listed) if schema.get("uniqueItems") else listed)[: max(most, 0)]
         count = min(most, max(least, 1, self._several(item)))
-        made = [self.make(item, _singular(name), depth + 1) for _ in range(count)]
+        made = [self.build(item, _singular(name), depth + 1) for _ in range(count)]
         return _distinct(made) if schema.get("uniqueItems") else made
 
     def _several(self, item: Schema) -> int:
@@ -219,19 +219,19 @@ class Maker:
         properties: Mapping[str, Any] = schema.get("properties") or {}
         required = set(schema.get("required") or ())
         made = {
-            key: self.make(inner, key, depth + 1)
+            key: self.build(inner, key, depth + 1)
             for key, inner in properties.items()
             if key in required or self._asked_for(key, inner, depth)
         }
         for key in required - set(made):
-            made[key] = self.make(schema.get("additionalProperties", {}), key, depth + 1)
-        least = min(int(schema.get("minProperties", 0)), MOST_ITEMS)
+            made[key] = self.build(schema.get("additionalProperties", {}), key, depth + 1)
+        least = min(int(schema.get("minProperties", 0)), MAX_ARRAY_ITEMS)
         additional = schema.get("additionalProperties")
         if additional is True and least:
             additional = {}
         if not properties and isinstance(additional, Mapping) and (depth < DEPTH or least):
             keys = self._keys(schema.get("propertyNames", {}), max(least, 1), depth)
-            made |= {key: self.make(additional, name, depth + 1) for key in keys}
+            made |= {key: self.build(additional, name, depth + 1) for key in keys}
         return made
 
     def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
@@ -261,9 +261,9 @@ class Maker:
         if isinstance(form, str) and form in FORMATS:
             pattern, otherwise = FORMATS[form]
             return self.words.first(pattern) or otherwise
-        return self._fitted(self._said(name, schema), schema)
+        return self._fitted(self._text_for(name, schema), schema)
 
-    def _said(self, name: str, schema: Schema) -> str:
+    def _text_for(self, name: str, schema: Schema) -> str:
         """Return the text for a field, selected by the name of the field."""
         for pattern, reader in HINTS:
             if re.search(pattern, name, re.IGNORECASE):
@@ -277,7 +277,7 @@ class Maker:
 
     def _fitted(self, text: str, schema: Schema) -> str:
         """Return a text adapted to the length and pattern of the schema."""
-        least, most = min(int(schema.get("minLength", 0)), MOST_CHARACTERS), schema.get("maxLength")
+        least, most = min(int(schema.get("minLength", 0)), MAX_CHARACTERS), schema.get("maxLength")
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
         text = text if most is None else text[: int(most)]
@@ -289,7 +289,7 @@ class Maker:
         found = next(fitting, None) or text_for(pattern, least, most)
         return text if found is None else found
 
-    _of_kind: Mapping[str, Callable[[Maker, Schema, str, int], Any]] = {
+    _of_kind: Mapping[str, Callable[[InstanceBuilder, Schema, str, int], Any]] = {
         "object": _object,
         "array": _array,
         "string": _string,
@@ -409,7 +409,7 @@ def instance(schema: Schema, text: str) -> Any:
         Refusal: The schema is invalid.
     """
     try:
-        return Maker(Words(text), schema).make(schema)
+        return InstanceBuilder(Words(text), schema).build(schema)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         message = f"400 Bad Request: Invalid schema: {type(error).__name__}: {error}"
         raise upstream(400, message, 400) from error

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from langchain_pollinations.emulator.synthesis.answers.words import LONGEST_REQUEST, NUMBER_WORDS, subject
+from langchain_pollinations.emulator.synthesis.answers.words import MAX_REQUEST_LENGTH, NUMBER_WORDS, subject
 
-MOST_SCENES = 8
+MAX_SCENES = 8
 DEFAULT_SCENES = 3
 COUNTED = re.compile(
     r"\b(\d+|" + "|".join(NUMBER_WORDS) + r")[\s-]+(?:[\w-]+\s+){0,2}?"
@@ -136,7 +136,7 @@ SETTINGS: Sequence[tuple[str, Setting]] = (
         ),
     ),
 )
-ELSEWHERE = Setting(
+DEFAULT_SETTING = Setting(
     "the bend of the river",
     "the long road between the fields",
     "the rustle of the tall grass",
@@ -317,12 +317,12 @@ class Story:
 
 def count_of(text: str, default: int = DEFAULT_SCENES) -> int:
     """Return the number of scenes or images that a text asks for."""
-    match = COUNTED.search(text[:LONGEST_REQUEST])
+    match = COUNTED.search(text[:MAX_REQUEST_LENGTH])
     if match is None:
         return default
     word = match[1].lower()
     number = int(word) if word.isdigit() else NUMBER_WORDS[word]
-    return min(max(number, 1), MOST_SCENES)
+    return min(max(number, 1), MAX_SCENES)
 
 
 def _pick(options: Sequence[str], *of: object) -> str:
@@ -383,7 +383,7 @@ def _cast(about: str) -> tuple[Character, Character]:
 
 
 def _setting(about: str) -> Setting:
-    return next((s for pattern, s in SETTINGS if re.search(pattern, about, re.IGNORECASE)), ELSEWHERE)
+    return next((s for pattern, s in SETTINGS if re.search(pattern, about, re.IGNORECASE)), DEFAULT_SETTING)
 
 
 SMALL = {"a", "an", "and", "the", "of", "in", "on", "at", "to", "for", "with", "its", "or", "from", "by"}
@@ -398,7 +398,7 @@ def title_of(about: str) -> str:
     return " ".join(raised)
 
 
-def tell(text: str, count: int, seed: int = 0) -> Story:
+def compose(text: str, count: int, seed: int = 0) -> Story:
     """Return a story of `count` scenes for a request. Headings and prompts do not depend on the seed."""
     about = subject(text)
     hero, friend = _cast(about)
@@ -447,13 +447,13 @@ def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) 
     return prose
 
 
-def written(story: Story, pictures: Sequence[str]) -> str:
-    """Return the story as Markdown. `pictures` holds the Markdown of each scene's image, or an empty string."""
+def to_markdown(story: Story, images: Sequence[str]) -> str:
+    """Return the story as Markdown. `images` holds the Markdown of each scene's image, or an empty string."""
     blocks = [f"# {story.title}"]
     for place, scene in enumerate(story.scenes):
         blocks.append(f"## {scene.heading}")
-        if place < len(pictures) and pictures[place]:
-            blocks.append(pictures[place])
+        if place < len(images) and images[place]:
+            blocks.append(images[place])
         blocks.append(scene.prose)
     return "\n\n".join(blocks)
 

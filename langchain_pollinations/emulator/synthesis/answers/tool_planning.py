@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_pollinations.emulator.synthesis.answers import citations, story, words
-from langchain_pollinations.emulator.synthesis.answers.conversation import Talk, Tool
+from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Tool
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
 
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ OPERATORS: Mapping[str, str] = {
     r"(?<=\d)\s+[-−]\s+(?=\d)|\bminus\b|\bsubtract": r"sub|minus|diff",
     r"(?<=\d)\s*[/÷]\s*(?=\d)|\bdivided?\b": r"div|quot",
 }
-TOLD_TO_CALL = re.compile(r"\bcall\b[^.!?]*\btools?\b[^.!?]*\bnot\b[^.!?]*\b(?:text|words|prose)\b", re.IGNORECASE)
+CALL_REQUIRED = re.compile(r"\bcall\b[^.!?]*\btools?\b[^.!?]*\bnot\b[^.!?]*\b(?:text|words|prose)\b", re.IGNORECASE)
 ENOUGH = 2.0  # the minimum score of a tool whose call is not forced
 EXPLICIT = 10.0  # the score of a tool that the user names
 
@@ -54,8 +54,8 @@ class Plan:
 
     calls: Sequence[Call] = ()
     words: str | None = None
-    told: story.Story | None = None
-    in_turn: bool = False
+    illustrated: story.Story | None = None
+    sequential: bool = False
     """Whether each call waits for the result of the previous one."""
 
 
@@ -76,9 +76,9 @@ def _is_structured(tool: Tool) -> bool:
     return bool(re.match(r"[A-Z]\w*[a-z]", tool.name))
 
 
-def score(tool: Tool, talk: Talk) -> float:
+def score(tool: Tool, chat: ChatRequest) -> float:
     """Return how well a tool matches the user's text."""
-    asked = talk.asked
+    asked = chat.asked
     if re.search(rf"(?<![\w]){re.escape(tool.name)}(?!\w)", asked):
         return EXPLICIT
     spoken = words.stems(asked)
@@ -86,21 +86,21 @@ def score(tool: Tool, talk: Talk) -> float:
     found += len(spoken & (words.stems(tool.description) - words.stems(tool.name)))
     fields = set().union(*(words.stems(key) for key in tool.properties)) if tool.properties else set()
     found += 0.5 * len(spoken & (fields - EMPTY_FIELDS))
-    found += _for_numbers(tool, asked) + _for_questions(tool, asked)
+    found += _score_number_tool(tool, asked) + _score_search_tool(tool, asked)
     if draws(tool):
-        found = _for_pictures(talk)
+        found = _score_image_tool(chat)
     return found - (1.0 if _is_structured(tool) else 0)
 
 
-def _for_pictures(talk: Talk) -> float:
+def _score_image_tool(chat: ChatRequest) -> float:
     """Return the score of an image tool: positive if the text asks for an image, not if it only mentions one."""
-    shown = any(part.kind == "image" for part in talk.shown)
-    wanted = VISUAL.search(talk.asked) and (MAKING.search(talk.asked) or not shown)
-    told = STORY.search(talk.asked) and VISUAL.search(talk.system)
-    return 6.0 if wanted or told else 0.0
+    has_image = any(part.kind == "image" for part in chat.attachments)
+    wanted = VISUAL.search(chat.asked) and (MAKING.search(chat.asked) or not has_image)
+    illustrates = STORY.search(chat.asked) and VISUAL.search(chat.system)
+    return 6.0 if wanted or illustrates else 0.0
 
 
-def _for_numbers(tool: Tool, asked: str) -> float:
+def _score_number_tool(tool: Tool, asked: str) -> float:
     numeric = [p for p in tool.properties.values() if isinstance(p, Mapping) and p.get("type") in ("integer", "number")]
     if len(numeric) < 2 or len(words.Words(asked).numbers) < 2:
         return 0.0
@@ -109,39 +109,39 @@ def _for_numbers(tool: Tool, asked: str) -> float:
     return 4.0 if any(re.search(name, called) for name in matching) else 0.0
 
 
-def _for_questions(tool: Tool, asked: str) -> float:
+def _score_search_tool(tool: Tool, asked: str) -> float:
     searches = words.stems(tool.name) & SEARCHING
     return 2.0 if searches and QUESTION.search(asked) and not TO_THE_MODEL.search(asked) else 0.0
 
 
-def _choice(talk: Talk) -> str | Json:
+def _choice(chat: ChatRequest) -> str | Json:
     """Return the tool choice of the request. For "auto", the system message can require a call."""
-    choice: str | Json = talk.body.get("tool_choice", talk.body.get("function_call")) or "auto"
-    said = TOLD_TO_CALL.search(talk.system) if choice == "auto" else None
-    if said is None:
+    choice: str | Json = chat.body.get("tool_choice", chat.body.get("function_call")) or "auto"
+    instruction = CALL_REQUIRED.search(chat.system) if choice == "auto" else None
+    if instruction is None:
         return choice
-    named = [tool.name for tool in talk.tools if re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", said[0])]
+    named = [tool.name for tool in chat.tools if re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", instruction[0])]
     return {"name": named[0]} if named else "required"
 
 
-def _named_choice(talk: Talk) -> str | None:
-    choice = _choice(talk)
+def _named_choice(chat: ChatRequest) -> str | None:
+    choice = _choice(chat)
     if isinstance(choice, dict):
         return str(choice["function"]["name"] if "function" in choice else choice["name"])
     return None
 
 
-def chosen(talk: Talk) -> list[Tool]:
+def chosen(chat: ChatRequest) -> list[Tool]:
     """Return the tools to call.
 
     These are the tool that the tool choice names, those that the text asks for, or the best one if a call is required.
     """
-    choice, named = _choice(talk), _named_choice(talk)
+    choice, named = _choice(chat), _named_choice(chat)
     if named is not None:
-        return [tool for tool in talk.tools if tool.name == named]
-    if choice == "none" or not talk.tools:
+        return [tool for tool in chat.tools if tool.name == named]
+    if choice == "none" or not chat.tools:
         return []
-    scores = [(score(tool, talk), tool) for tool in talk.tools]
+    scores = [(score(tool, chat), tool) for tool in chat.tools]
     best = max(number for number, _ in scores)
     if best >= ENOUGH:
         wanted = [tool for number, tool in scores if number == EXPLICIT]
@@ -156,63 +156,63 @@ def _arguments(tool: Tool, text: str, **given: Any) -> Json:
     return arguments | {key: value for key, value in given.items() if key in tool.properties}
 
 
-def _searcher_and_painter(talk: Talk) -> tuple[Tool, Tool] | None:
+def _searcher_and_painter(chat: ChatRequest) -> tuple[Tool, Tool] | None:
     """Return the search tool and the image tool for a question whose answer is to be illustrated."""
-    searchers = [tool for tool in talk.tools if _for_questions(tool, talk.asked)]
-    painters = [tool for tool in talk.tools if draws(tool)] if _for_pictures(talk) else []
-    free = _named_choice(talk) is None and not STORY.search(talk.asked)
+    searchers = [tool for tool in chat.tools if _score_search_tool(tool, chat.asked)]
+    painters = [tool for tool in chat.tools if draws(tool)] if _score_image_tool(chat) else []
+    free = _named_choice(chat) is None and not STORY.search(chat.asked)
     return (searchers[0], painters[0]) if free and searchers and painters else None
 
 
-def _illustrated_plan(searcher: Tool, painter: Tool, talk: Talk) -> Plan:
+def _illustrated_plan(searcher: Tool, painter: Tool, chat: ChatRequest) -> Plan:
     """Plan a search, then an image of its result."""
-    calls = [Call(searcher.name, _arguments(searcher, talk.asked))]
-    if talk.results:
-        found = citations.best(talk.results[0].text, talk.asked) or words.subject(talk.asked)
-        calls.append(Call(painter.name, _arguments(painter, talk.asked, prompt=found, **_seed(painter, talk, 0))))
-    return Plan(calls, in_turn=True)
+    calls = [Call(searcher.name, _arguments(searcher, chat.asked))]
+    if chat.results:
+        found = citations.best(chat.results[0].text, chat.asked) or words.subject(chat.asked)
+        calls.append(Call(painter.name, _arguments(painter, chat.asked, prompt=found, **_seed(painter, chat, 0))))
+    return Plan(calls, sequential=True)
 
 
-def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], talk: Talk) -> Plan:
+def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], chat: ChatRequest) -> Plan:
     """Plan an image, then the edit of it that the text asks for."""
-    drawn = words.subject(talk.asked[: change.start()])
-    calls = [Call(painter.name, _arguments(painter, talk.asked, prompt=drawn, **_seed(painter, talk, 0)))]
-    address = words.URL.search(talk.results[0].text) if talk.results else None
+    subject = words.subject(chat.asked[: change.start()])
+    calls = [Call(painter.name, _arguments(painter, chat.asked, prompt=subject, **_seed(painter, chat, 0)))]
+    address = words.URL.search(chat.results[0].text) if chat.results else None
     if address is not None:
         given = {"prompt": change["change"].strip(" .!"), "images": [address[0].rstrip(".,;:")]}
-        calls.append(Call(editor.name, _arguments(editor, talk.asked, **given, **_seed(editor, talk, 1))))
-    return Plan(calls, in_turn=True)
+        calls.append(Call(editor.name, _arguments(editor, chat.asked, **given, **_seed(editor, chat, 1))))
+    return Plan(calls, sequential=True)
 
 
-def _picture_plan(tool: Tool, talk: Talk) -> Plan:
-    if STORY.search(talk.asked):
-        told = story.tell(talk.asked, story.count_of(talk.asked), talk.seed)
+def _image_plan(tool: Tool, chat: ChatRequest) -> Plan:
+    if STORY.search(chat.asked):
+        tale = story.compose(chat.asked, story.count_of(chat.asked), chat.seed)
         calls = [
-            Call(tool.name, _arguments(tool, talk.asked, prompt=scene.prompt, **_seed(tool, talk, place)))
-            for place, scene in enumerate(told.scenes)
+            Call(tool.name, _arguments(tool, chat.asked, prompt=scene.prompt, **_seed(tool, chat, place)))
+            for place, scene in enumerate(tale.scenes)
         ]
-        headings = "\n".join(f"{n}. {scene.heading}" for n, scene in enumerate(told.scenes, 1))
-        said = f'I will tell "{told.title}" in {_counted(len(calls))} and illustrate each:\n\n{headings}'
-        return Plan(calls, said, told)
-    editor, change = next(filter(edits, talk.tools), None), CHANGED.search(talk.asked[: words.LONGEST_REQUEST])
+        headings = "\n".join(f"{n}. {scene.heading}" for n, scene in enumerate(tale.scenes, 1))
+        introduction = f'I will tell "{tale.title}" in {_counted(len(calls))} and illustrate each:\n\n{headings}'
+        return Plan(calls, introduction, tale)
+    editor, change = next(filter(edits, chat.tools), None), CHANGED.search(chat.asked[: words.MAX_REQUEST_LENGTH])
     if editor and change:
-        return _edited_plan(tool, editor, change, talk)
-    subject = words.subject(talk.asked)
-    count = story.count_of(talk.asked, 1)
+        return _edited_plan(tool, editor, change, chat)
+    subject = words.subject(chat.asked)
+    count = story.count_of(chat.asked, 1)
     prompts = [subject if count == 1 else f"{subject}, version {n}" for n in range(1, count + 1)]
     return Plan(
         [
-            Call(tool.name, _arguments(tool, talk.asked, prompt=prompt, **_seed(tool, talk, n)))
+            Call(tool.name, _arguments(tool, chat.asked, prompt=prompt, **_seed(tool, chat, n)))
             for n, prompt in enumerate(prompts)
         ]
     )
 
 
-def _seed(tool: Tool, talk: Talk, place: int) -> Json:
+def _seed(tool: Tool, chat: ChatRequest, place: int) -> Json:
     """Return a seed argument for an image, if the tool takes one and the user gave none."""
-    if re.search(r"\bseed\b", talk.asked, re.IGNORECASE):
+    if re.search(r"\bseed\b", chat.asked, re.IGNORECASE):
         return {}
-    return {"seed": story.seed_of(talk.asked, place)} if "seed" in tool.properties else {}
+    return {"seed": story.seed_of(chat.asked, place)} if "seed" in tool.properties else {}
 
 
 def _counted(number: int) -> str:
@@ -220,46 +220,46 @@ def _counted(number: int) -> str:
     return f"{names.get(number, number)} {'scene' if number == 1 else 'scenes'}"
 
 
-def plan(talk: Talk) -> Plan:
+def plan(chat: ChatRequest) -> Plan:
     """Return all tool calls that the user's text asks for."""
-    tools = chosen(talk)
+    tools = chosen(chat)
     if not tools:
         return Plan()
-    pair = _searcher_and_painter(talk)
+    pair = _searcher_and_painter(chat)
     if pair and any(tool in pair for tool in tools):
-        return _illustrated_plan(*pair, talk)
+        return _illustrated_plan(*pair, chat)
     if len(tools) == 1 and draws(tools[0]):
-        return _picture_plan(tools[0], talk)
-    return Plan([Call(tool.name, _arguments(tool, talk.asked)) for tool in tools])
+        return _image_plan(tools[0], chat)
+    return Plan([Call(tool.name, _arguments(tool, chat.asked)) for tool in tools])
 
 
-def due(talk: Talk, planned: Plan) -> list[Call]:
+def due(chat: ChatRequest, planned: Plan) -> list[Call]:
     """Return the tool calls to make now.
 
     All calls are made at once, or one per response if the plan or `parallel_tool_calls` says so.
     """
-    done = len(talk.results)
-    if planned.in_turn or talk.body.get("parallel_tool_calls") is False:
+    done = len(chat.results)
+    if planned.sequential or chat.body.get("parallel_tool_calls") is False:
         waiting = list(planned.calls[done : done + 1])
     else:
         waiting = [] if done else list(planned.calls)
-    return waiting or _still_forced(talk, done)
+    return waiting or _still_forced(chat, done)
 
 
-def _still_forced(talk: Talk, done: int) -> list[Call]:
+def _still_forced(chat: ChatRequest, done: int) -> list[Call]:
     """If a call is required although all planned calls are made, return a call of a tool that was not called yet."""
-    if not done or _choice(talk) != "required":
+    if not done or _choice(chat) != "required":
         return []
-    called = {result.name for result in talk.results}
-    for tool in sorted(talk.tools, key=lambda t: not _is_structured(t)):
+    called = {result.name for result in chat.results}
+    for tool in sorted(chat.tools, key=lambda t: not _is_structured(t)):
         if tool.name not in called:
-            return [Call(tool.name, _arguments(tool, known(talk)))]
+            return [Call(tool.name, _arguments(tool, known(chat)))]
     return []
 
 
-def known(talk: Talk) -> str:
+def known(chat: ChatRequest) -> str:
     """Return the text that a response is built from: the tool results, then the user's text."""
-    return "\n\n".join([*(flat(result.text) for result in talk.results), talk.asked])
+    return "\n\n".join([*(flat(result.text) for result in chat.results), chat.asked])
 
 
 def flat(text: str) -> str:

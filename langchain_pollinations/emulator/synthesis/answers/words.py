@@ -48,7 +48,7 @@ TAIL = re.compile(
     r"(?:scenes?|pictures?|images?|illustrations?|chapters?|parts?|pages?|acts?|drawings?|panels?)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
-OF_PICTURE = re.compile(
+IMAGE_OF = re.compile(
     r"\b(?:picture|image|drawing|illustration|photo|photograph|painting|sketch|poster|portrait|icon|logo)s?\s+"
     r"(?:of|showing|with)\s+(.+)",
     re.IGNORECASE | re.DOTALL,
@@ -58,13 +58,13 @@ AND_THEN = re.compile(
     r"[,;]?\s+(?:and|then)\s+(?:then\s+)?(?:describe|tell|explain|save|show|send|give|write|say)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
-FOR_WHOM = re.compile(
+AUDIENCE = re.compile(
     r"[,;]?\s+for\s+(?:(?:my|our|the|a|an|young|small|little)\s+)*"
     r"(?:kids?|child|children|daughters?|sons?|class\w*|toddlers?|famil\w+)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
 
-LONGEST_REQUEST = 1000  # characters of a request that are searched for its subject
+MAX_REQUEST_LENGTH = 1000  # characters of a request that are searched for its subject
 
 
 def stem(word: str) -> str:
@@ -89,11 +89,11 @@ def sentences(text: str) -> list[str]:
 
 def subject(text: str) -> str:
     """Return the subject of a request: the text after `about` or `a picture of`, else all but the instruction."""
-    first = " ".join(text.strip().split("\n\n")[0][:LONGEST_REQUEST].split())
-    match = ABOUT.search(first) or OF_PICTURE.search(first)
+    first = " ".join(text.strip().split("\n\n")[0][:MAX_REQUEST_LENGTH].split())
+    match = ABOUT.search(first) or IMAGE_OF.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
     found = re.split(r"(?<=\w)[.!?](?:\s|$)", found)[0]
-    for ending in (AND_THEN, TAIL, FOR_WHOM):
+    for ending in (AND_THEN, TAIL, AUDIENCE):
         found = ending.sub("", found)
     return " ".join(found.split()).strip(" ,;:.!?\"'") or "something new"
 

@@ -36,7 +36,7 @@ FORMATS = {
 BITEXACT = {"fflags": "+bitexact"}
 
 
-class NoSound(ValueError):
+class InvalidAudio(ValueError):
     """The bytes are not a readable recording."""
 
 
@@ -116,7 +116,7 @@ def read(data: bytes) -> Recording:
     """Decode the first audio stream of a file of any format.
 
     Raises:
-        NoSound: The bytes are not a recording, or it has no audio.
+        InvalidAudio: The bytes are not a recording, or it has no audio.
     """
     import av
 
@@ -131,7 +131,7 @@ def read(data: bytes) -> Recording:
             if pieces:
                 pieces += map(_bytes, resampler.resample(None))
     except (av.FFmpegError, IndexError) as error:
-        raise NoSound(str(error)) from error
+        raise InvalidAudio(str(error)) from error
     if not pieces:
-        raise NoSound("no sound in it")
+        raise InvalidAudio("no sound in it")
     return Recording(b"".join(pieces), name)

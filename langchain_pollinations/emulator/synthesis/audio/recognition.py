@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
-from langchain_pollinations.emulator.service.bounded_memory import Newest
+from langchain_pollinations.emulator.service.bounded_memory import BoundedStore
 from langchain_pollinations.emulator.synthesis.audio.speech import UNIT, Turn
 from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
 
 Turns = tuple[Turn, ...]
 
 HEAD = UNIT * WIDTH  # bytes; the beginning of a speech is looked up by this many
-MOST_ALIKE = 200  # maximum number of speeches with the same beginning; the oldest are dropped first
-HEARD = re.compile(rb"[^\0]")
+MAX_CANDIDATES = 200  # maximum number of speeches with the same beginning; the oldest are dropped first
+AUDIBLE = re.compile(rb"[^\0]")
 
 
 @dataclass(frozen=True)
@@ -24,28 +24,28 @@ class _Speech:
     turns: Turns
     silence: int  # bytes of silence before the first sound
     length: int
-    mark: bytes
+    fingerprint: bytes
 
 
-def _first_sound(samples: bytes, start: int = 0) -> int | None:
-    found = HEARD.search(samples, start)
+def _audio_start(samples: bytes, start: int = 0) -> int | None:
+    found = AUDIBLE.search(samples, start)
     return found and found.start() - found.start() % WIDTH
 
 
-class Speeches:
+class SpeechIndex:
     """The newest speeches, found by the bytes of a file or by their samples anywhere in a longer recording."""
 
     def __init__(self) -> None:
-        self._files: Newest[Turns] = Newest()
-        self._heads: Newest[tuple[_Speech, ...]] = Newest()
+        self._files: BoundedStore[Turns] = BoundedStore()
+        self._heads: BoundedStore[tuple[_Speech, ...]] = BoundedStore()
 
     def clear(self) -> None:
         self._files.clear()
         self._heads.clear()
 
-    def keep(self, turns: Turns, samples: bytes, file: bytes) -> None:
+    def add(self, turns: Turns, samples: bytes, file: bytes) -> None:
         """Store an audio file and its speech. Music is stored with no turns."""
-        start = _first_sound(samples)
+        start = _audio_start(samples)
         if start is None:
             return
         self._files.put(sha256(file).hexdigest(), turns, 0)
@@ -53,8 +53,8 @@ class Speeches:
         length = end + end % WIDTH - start
         speech = _Speech(turns, start, length, sha256(samples[start : start + length]).digest())
         head = samples[start : start + HEAD].hex()
-        others = [each for each in self._heads.find(head) or () if each.mark != speech.mark]
-        self._heads.put(head, (*others[1 - MOST_ALIKE :], speech), 0)
+        others = [each for each in self._heads.find(head) or () if each.fingerprint != speech.fingerprint]
+        self._heads.put(head, (*others[1 - MAX_CANDIDATES :], speech), 0)
 
     def find(self, file: bytes, samples: bytes) -> list[tuple[float, Turns]]:
         """Return the speeches in a recording, each with its start in seconds."""
@@ -63,18 +63,18 @@ class Speeches:
 
     def _inside(self, samples: bytes) -> list[tuple[float, Turns]]:
         found = []
-        place = _first_sound(samples)
+        place = _audio_start(samples)
         while place is not None:
             speech = self._at(samples, place)
             if speech is not None:
                 found.append(((place - speech.silence) / WIDTH / RATE, speech.turns))
-            place = _first_sound(samples, place + (speech.length if speech else HEAD))
+            place = _audio_start(samples, place + (speech.length if speech else HEAD))
         return found
 
     def _at(self, samples: bytes, place: int) -> _Speech | None:
         """Return the longest speech whose samples are at `place` (bytes)."""
-        alike = self._heads.find(samples[place : place + HEAD].hex()) or ()
-        for speech in sorted(alike, key=lambda each: each.length, reverse=True):
-            if sha256(samples[place : place + speech.length]).digest() == speech.mark:
+        candidates = self._heads.find(samples[place : place + HEAD].hex()) or ()
+        for speech in sorted(candidates, key=lambda each: each.length, reverse=True):
+            if sha256(samples[place : place + speech.length]).digest() == speech.fingerprint:
                 return speech
         return None

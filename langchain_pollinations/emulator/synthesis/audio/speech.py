@@ -39,16 +39,16 @@ class Voice:
     name: str
 
     @cached_property
-    def _mark(self) -> bytes:
+    def _digest(self) -> bytes:
         return sha256(self.name.encode()).digest()
 
     @property
     def pitch(self) -> float:
-        return 95 * 2 ** (self._mark[0] / 255 * 1.35)
+        return 95 * 2 ** (self._digest[0] / 255 * 1.35)
 
     @property
     def throat(self) -> float:
-        return 0.85 + self._mark[1] / 255 * 0.4
+        return 0.85 + self._digest[1] / 255 * 0.4
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Turn:
     start: int = 0
 
 
-def in_turn(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
+def sequential_turns(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
     """Return the turns for pairs of voice and text, one after the other, with a pause between them."""
     turns, start = [], 0
     for voice, text in lines:
@@ -74,10 +74,12 @@ def partials(frequency: float, formants: tuple[float, ...], throat: float = 1.0)
     found = []
     for multiple in range(1, int(3800 / frequency) + 1):
         at = multiple * frequency
-        loud = sum(math.exp(-(((at - f * throat) / (90 + f * 0.06)) ** 2)) / (1 + n) for n, f in enumerate(formants))
-        found.append((multiple, 0.05 / multiple + loud))
-    total = sum(loud for _, loud in found)
-    return [(multiple, loud / total) for multiple, loud in found]
+        amplitude = sum(
+            math.exp(-(((at - f * throat) / (90 + f * 0.06)) ** 2)) / (1 + n) for n, f in enumerate(formants)
+        )
+        found.append((multiple, 0.05 / multiple + amplitude))
+    total = sum(amplitude for _, amplitude in found)
+    return [(multiple, amplitude / total) for multiple, amplitude in found]
 
 
 def _letter(character: str) -> str:
@@ -89,7 +91,7 @@ def _letter(character: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _sound(voice: Voice, letter: str, step: int) -> bytes:
+def _letter_samples(voice: Voice, letter: str, step: int) -> bytes:
     """Return the samples of a letter, `step` semitones above the voice's pitch."""
     return samples(shaped(_raw(voice, letter, step), faded(UNIT, 160, 240)))
 
@@ -100,8 +102,8 @@ def _raw(voice: Voice, letter: str, step: int) -> Wave:
         return [HISS * noise.uniform(-1, 1) for _ in range(UNIT)]
     frequency = voice.pitch * 2 ** (step / 12)
     formants = FORMANTS.get(letter) or HUMS[letter]
-    loud = VOWEL if letter in FORMANTS else HUM
-    return [loud * value for value in periodic(frequency, partials(frequency, formants, voice.throat), UNIT)]
+    amplitude = VOWEL if letter in FORMANTS else HUM
+    return [amplitude * value for value in periodic(frequency, partials(frequency, formants, voice.throat), UNIT)]
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:
@@ -128,5 +130,5 @@ def speak(turns: tuple[Turn, ...], seed: str = "") -> bytes:
         for word, end in _words(turn.text):
             step = _step(word, end, seed)
             letters = map(_letter, word)
-            pieces += [_sound(voice, letter, step) if letter else SILENCE for letter in letters]
+            pieces += [_letter_samples(voice, letter, step) if letter else SILENCE for letter in letters]
     return b"".join(pieces)

@@ -9,7 +9,7 @@ from operator import add, mul
 
 RATE = 24000  # samples per second
 WIDTH = 2  # bytes per sample
-LOUDEST = 32767
+MAX_AMPLITUDE = 32767
 
 Wave = list[float]
 Partials = Sequence[tuple[float, float]]  # multiples of the frequency, and their amplitudes
@@ -25,8 +25,8 @@ def periodic(frequency: float, partials: Partials, length: int) -> Wave:
     """Return a periodic wave of `length` samples; partials are whole multiples of the frequency."""
     cycles = _cycles(frequency)
     size = round(cycles * RATE / frequency)
-    turn = 2 * math.pi * cycles / size
-    piece = [sum(loud * math.sin(turn * multiple * i) for multiple, loud in partials) for i in range(size)]
+    angle = 2 * math.pi * cycles / size
+    piece = [sum(amplitude * math.sin(angle * multiple * i) for multiple, amplitude in partials) for i in range(size)]
     return (piece * (length // size + 1))[:length]
 
 
@@ -45,24 +45,24 @@ def faded(length: int, rise: int, fall: int) -> Wave:
 def struck(length: int, half_life: int) -> Wave:
     """Return an envelope that starts at full level and decays, with short fades at both ends."""
     factor = 0.5 ** (1 / half_life)
-    values, loud = [], 1.0
+    values, amplitude = [], 1.0
     for _ in range(length):
-        values.append(loud)
-        loud *= factor
+        values.append(amplitude)
+        amplitude *= factor
     return shaped(values, faded(length, 60, 240))
 
 
 def mixed(track: Wave, start: int, wave: Wave) -> None:
     """Add a wave to a track. What exceeds the end continues at the beginning, since the track is a loop."""
     start %= len(track)
-    room = len(track) - start
-    for place, piece in ((start, wave[:room]), (0, wave[room : room + len(track)])):
+    remaining = len(track) - start
+    for place, piece in ((start, wave[:remaining]), (0, wave[remaining : remaining + len(track)])):
         track[place : place + len(piece)] = map(add, track[place : place + len(piece)], piece)
 
 
 def samples(wave: Iterable[float]) -> bytes:
     """Convert values between -1 and 1 to 16-bit samples."""
-    return array("h", [int(LOUDEST * value) for value in wave]).tobytes()
+    return array("h", [int(MAX_AMPLITUDE * value) for value in wave]).tobytes()
 
 
 def levelled(wave: Wave) -> Wave:

@@ -23,7 +23,7 @@ SVG = "image/svg+xml"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImageSpec:
     """The parameters of an image: everything that determines its look, except the source images of an edit."""
 
     prompt: str
@@ -42,34 +42,34 @@ class Wish:
 
     @property
     def note(self) -> str:
-        said = f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
-        return f"{said}, {captions.legible(self.remark)}" if self.remark else said
+        text = f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
+        return f"{text}, {captions.legible(self.remark)}" if self.remark else text
 
 
-def draw(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
+def draw(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
     """Return the bytes and the MIME type of an image. Equal arguments give equal bytes.
 
     With `sources`, the image is the first source, edited as the prompt says, with the other sources as insets.
     """
-    if wish.transparent:
-        return _png(_rounded(_edited(wish, sources)) if sources else _cut_out(wish)), "image/png"
-    return jpeg(_edited(wish, sources) if sources else framed(wish)), "image/jpeg"
+    if spec.transparent:
+        return _png(_round_corners(_edit(spec, sources)) if sources else _on_transparent_background(spec)), "image/png"
+    return jpeg(_edit(spec, sources) if sources else framed(spec)), "image/jpeg"
 
 
-def vector(wish: Wish, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
+def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
     """Return the bytes and the MIME type of the image as SVG."""
     if sources:
-        return svg.mosaic(_edited(wish, sources)), SVG
-    return svg.drawn(wish.prompt, wish.width, wish.height, wish.random), SVG
+        return svg.mosaic(_edit(spec, sources)), SVG
+    return svg.render(spec.prompt, spec.width, spec.height, spec.random), SVG
 
 
-def _edited(wish: Wish, sources: Sequence[Image.Image]) -> Image.Image:
-    return edits.edited(wish.prompt, wish.random, (wish.width, wish.height), sources)
+def _edit(spec: ImageSpec, sources: Sequence[Image.Image]) -> Image.Image:
+    return edits.edited(spec.prompt, spec.random, (spec.width, spec.height), sources)
 
 
 def view(words: str, width: int, height: int) -> Image.Image:
     """Return a scene for a text, without frame and caption."""
-    return _painted(words, width, height, Wish(words, width, height).random)
+    return _paint_scene(words, width, height, ImageSpec(words, width, height).random)
 
 
 def jpeg(image: Image.Image, quality: int = 88) -> bytes:
@@ -84,12 +84,12 @@ def _png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _painted(prompt: str, width: int, height: int, random: Random) -> Image.Image:
+def _paint_scene(prompt: str, width: int, height: int, random: Random) -> Image.Image:
     """Paint the scene at about twice the size, then scale it down to get smooth edges."""
     canvas = _canvas(width, height, random)
     scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)
-    return styles.styled(_shrunk(canvas, width, height), prompt)
+    return styles.styled(_scale_down(canvas, width, height), prompt)
 
 
 def _canvas(width: int, height: int, random: Random) -> Canvas:
@@ -98,30 +98,30 @@ def _canvas(width: int, height: int, random: Random) -> Canvas:
     return Canvas(max(2, round(width * scale)), max(2, round(height * scale)), random)
 
 
-def _shrunk(canvas: Canvas, width: int, height: int) -> Image.Image:
+def _scale_down(canvas: Canvas, width: int, height: int) -> Image.Image:
     halved = canvas.width >= 2 * width
     return canvas.image.resize((width, height), Image.Resampling.BOX if halved else Image.Resampling.LANCZOS)
 
 
-def _cut_out(wish: Wish) -> Image.Image:
+def _on_transparent_background(spec: ImageSpec) -> Image.Image:
     """Return the objects that the prompt names on a transparent background.
 
     They are painted on black and on white; the difference gives the alpha channel.
     """
-    black, white = (_figures_on(ground, wish) for ground in ("black", "white"))
+    black, white = (_paint_objects(ground, spec) for ground in ("black", "white"))
     density = ImageChops.invert(ImageChops.difference(white, black)).getchannel("G")
     return Image.merge("RGBa", (*black.split(), density)).convert("RGBA")
 
 
-def _figures_on(ground: str, wish: Wish) -> Image.Image:
-    canvas = _canvas(wish.width, wish.height, wish.random)
-    scene, place = landscape(canvas, wish.prompt)
+def _paint_objects(ground: str, spec: ImageSpec) -> Image.Image:
+    canvas = _canvas(spec.width, spec.height, spec.random)
+    scene, place = landscape(canvas, spec.prompt)
     canvas.image.paste(ground, (0, 0, canvas.width, canvas.height))
-    populate(scene, wish.prompt, place)
-    return _shrunk(canvas, wish.width, wish.height)
+    populate(scene, spec.prompt, place)
+    return _scale_down(canvas, spec.width, spec.height)
 
 
-def _rounded(image: Image.Image) -> Image.Image:
+def _round_corners(image: Image.Image) -> Image.Image:
     """Return the image with rounded corners, transparent outside of them."""
     mask = Image.new("L", image.size, 0)
     radius = min(image.size) // 12
@@ -131,11 +131,11 @@ def _rounded(image: Image.Image) -> Image.Image:
     return result
 
 
-def framed(wish: Wish) -> Image.Image:
+def framed(spec: ImageSpec) -> Image.Image:
     """Return the framed scene for a prompt, with the prompt as its caption."""
-    prompt, width, height = wish.prompt, wish.width, wish.height
+    prompt, width, height = spec.prompt, spec.width, spec.height
     if min(width, height) < SMALLEST_CAPTION:
-        return _painted(prompt, width, height, wish.random)
+        return _paint_scene(prompt, width, height, spec.random)
     mat = max(3, min(width, height) // 32)
     lines, font = captions.caption(prompt, width - 4 * mat, height)
     band = captions.line_height(font) * len(lines) + round(mat * 1.5)
@@ -143,7 +143,7 @@ def framed(wish: Wish) -> Image.Image:
     band += round(mat * 0.9) if noted else 0
     inner = (width - 2 * mat, max(1, height - 2 * mat - band))
     image = Image.new("RGB", (width, height), PAPER)
-    image.paste(_painted(prompt, *inner, wish.random), (mat, mat))
+    image.paste(_paint_scene(prompt, *inner, spec.random), (mat, mat))
     brush = ImageDraw.Draw(image)
     brush.rectangle((mat - 1, mat - 1, mat + inner[0], mat + inner[1]), outline=(196, 186, 170))
     top = mat + inner[1] + round(mat * 0.75)
@@ -151,6 +151,6 @@ def framed(wish: Wish) -> Image.Image:
         brush.text((width / 2, top + place * captions.line_height(font)), line, font=font, fill=INK, anchor="mt")
     if noted:
         small = captions.sized(max(9, mat // 2))
-        note = captions.shortened(wish.note, small, width - 2 * mat)
+        note = captions.shortened(spec.note, small, width - 2 * mat)
         brush.text((width - mat, height - mat * 0.45), note, font=small, fill=FAINT, anchor="rb")
     return image

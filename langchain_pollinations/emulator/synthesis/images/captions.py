@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from PIL import ImageFont
 
-MOST_LINES = 3
-LONGEST_CAPTION = 600  # characters; more than the lines can hold
+MAX_LINES = 3
+MAX_CAPTION_LENGTH = 600  # characters; more than the lines can hold
 PLAIN_LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "—": "-", "–": "-"}
 )
@@ -30,18 +30,18 @@ def line_height(font: Font) -> int:
 
 
 def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
-    """Return the lines of a caption and their font: at most MOST_LINES lines at the largest size that fits."""
-    text = legible(prompt[:LONGEST_CAPTION])
+    """Return the lines of a caption and their font: at most MAX_LINES lines at the largest size that fits."""
+    text = legible(prompt[:MAX_CAPTION_LENGTH])
     largest = max(10, min(width // 24, height // 20))
     for size in range(largest, max(8, largest // 2) - 1, -2):
         font = sized(size)
         lines = wrapped(text, font, width)
-        if len(lines) <= MOST_LINES and all(font.getlength(line) <= width for line in lines):
+        if len(lines) <= MAX_LINES and all(font.getlength(line) <= width for line in lines):
             return lines, font
     font = sized(max(8, largest // 2))
     lines = [shortened(line, font, width) for line in wrapped(text, font, width)]
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], shortened(lines[MOST_LINES - 1] + " …", font, width)]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], shortened(lines[MAX_LINES - 1] + " …", font, width)]
     return lines, font
 
 
@@ -80,7 +80,7 @@ def shortened(line: str, font: Font, width: int) -> str:
     """Shorten a line to a width in pixels; a shortened line ends with an ellipsis."""
     if font.getlength(line) <= width:
         return line
-    kept = line.rstrip(" …")
-    while kept and font.getlength(kept + "…") > width:
-        kept = kept[: -max(1, len(kept) // 12)]
-    return kept + "…"
+    beginning = line.rstrip(" …")
+    while beginning and font.getlength(beginning + "…") > width:
+        beginning = beginning[: -max(1, len(beginning) // 12)]
+    return beginning + "…"

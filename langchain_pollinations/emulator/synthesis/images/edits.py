@@ -17,7 +17,7 @@ from langchain_pollinations.emulator.synthesis.images.scenery import LIGHTS, Sce
 Effect = Callable[[Image.Image, Random], Image.Image]
 
 WHITE: Colour = (255, 255, 255)
-MOST_INSETS = 4
+MAX_INSETS = 4
 
 
 def _tinted(image: Image.Image, colour: Colour, share: float) -> Image.Image:
@@ -25,18 +25,18 @@ def _tinted(image: Image.Image, colour: Colour, share: float) -> Image.Image:
     return Image.blend(image, ImageChops.multiply(image, Image.new("RGB", image.size, colour)), share)
 
 
-def _veiled(image: Image.Image, colour: Colour, share: float) -> Image.Image:
+def _blended(image: Image.Image, colour: Colour, share: float) -> Image.Image:
     """Return the image blended with a colour."""
     return Image.blend(image, Image.new("RGB", image.size, colour), share)
 
 
-def _from_above(image: Image.Image, colour: Colour, most: int) -> Image.Image:
+def _glow_from_top(image: Image.Image, colour: Colour, most: int) -> Image.Image:
     """Add a glow from the top; `most` is its opacity at the upper edge (0 to 255)."""
     fading = Image.linear_gradient("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize(image.size)
     return Image.composite(Image.new("RGB", image.size, colour), image, fading.point(lambda v: v * most // 255))
 
 
-def _scattered(image: Image.Image, random: Random, count: int, size: float, lowest: float = 1.0) -> Image.Image:
+def _add_dots(image: Image.Image, random: Random, count: int, size: float, lowest: float = 1.0) -> Image.Image:
     """Add light dots: stars or snowflakes."""
     canvas = _canvas(image, random)
     for _ in range(count):
@@ -53,16 +53,16 @@ def _canvas(image: Image.Image, random: Random) -> Canvas:
 
 def _night(image: Image.Image, random: Random) -> Image.Image:
     dark = ImageEnhance.Brightness(_tinted(image, (92, 114, 190), 0.85)).enhance(0.78)
-    return _scattered(dark, random, 60, 0.0032, 0.4)
+    return _add_dots(dark, random, 60, 0.0032, 0.4)
 
 
 def _sunset(image: Image.Image, random: Random) -> Image.Image:
-    return _from_above(_tinted(image, (255, 176, 112), 0.75), (255, 110, 60), 110)
+    return _glow_from_top(_tinted(image, (255, 176, 112), 0.75), (255, 110, 60), 110)
 
 
 def _snow(image: Image.Image, random: Random) -> Image.Image:
-    pale = _veiled(ImageEnhance.Color(image).enhance(0.45), (226, 236, 248), 0.3)
-    return _scattered(pale, random, 260, 0.0075)
+    pale = _blended(ImageEnhance.Color(image).enhance(0.45), (226, 236, 248), 0.3)
+    return _add_dots(pale, random, 260, 0.0075)
 
 
 def _rain(image: Image.Image, random: Random) -> Image.Image:
@@ -74,7 +74,7 @@ def _rain(image: Image.Image, random: Random) -> Image.Image:
 
 
 def _fog(image: Image.Image, random: Random) -> Image.Image:
-    return _veiled(image.filter(ImageFilter.BoxBlur(max(image.size) / 260)), (232, 236, 240), 0.45)
+    return _blended(image.filter(ImageFilter.BoxBlur(max(image.size) / 260)), (232, 236, 240), 0.45)
 
 
 def _grey(image: Image.Image, random: Random) -> Image.Image:
@@ -85,7 +85,7 @@ def _sepia(image: Image.Image, random: Random) -> Image.Image:
     return ImageOps.colorize(image.convert("L"), (46, 30, 18), (250, 234, 204))
 
 
-def _drawn(image: Image.Image, random: Random) -> Image.Image:
+def _sketched(image: Image.Image, random: Random) -> Image.Image:
     edges = image.convert("L").filter(ImageFilter.FIND_EDGES).point(lambda v: 255 - min(255, v * 3))
     return Image.blend(edges.convert("RGB"), _grey(image, random), 0.2)
 
@@ -103,7 +103,7 @@ def _flipped(image: Image.Image, random: Random) -> Image.Image:
     return ImageOps.flip(image)
 
 
-def _near(image: Image.Image, random: Random) -> Image.Image:
+def _zoomed(image: Image.Image, random: Random) -> Image.Image:
     wide, high = image.width // 4, image.height // 4
     return image.crop((wide, high, image.width - wide, image.height - high)).resize(image.size)
 
@@ -131,7 +131,7 @@ def _vivid(image: Image.Image, random: Random) -> Image.Image:
 EFFECTS: Sequence[tuple[str, Effect]] = (
     (r"mirror\w*|flip(ped)? horizontally|flop(ped)?", _mirrored),
     (r"upside down|flip(ped)? vertically", _flipped),
-    (r"zoom(ed)? in|close-?up|closer|crop\w*", _near),
+    (r"zoom(ed)? in|close-?up|closer|crop\w*", _zoomed),
     (r"night\w*|midnight|moon\w*|starry|nocturnal", _night),
     (r"sunset|dusk|evening|golden hour|autumn|fall colou?rs|warm\w*|sunrise|dawn", _sunset),
     (r"snow\w*|winter\w*|ic[ey]|frost\w*|frozen|blizzard", _snow),
@@ -143,7 +143,7 @@ EFFECTS: Sequence[tuple[str, Effect]] = (
     (r"neon|cyberpunk|synthwave|vaporwave", _neon),
     (r"cartoon\w*|comic|poster|pop art|anime|flat", _flat),
     (r"watercolou?r|gouache|painting|painted|pastel|oil", _styled("watercolor")),
-    (r"pencil|charcoal|sketch\w*|line drawing|engraving|ink", _drawn),
+    (r"pencil|charcoal|sketch\w*|line drawing|engraving|ink", _sketched),
     (r"pixel\w*|8-?bit", _styled("pixel art")),
     (r"blurr?\w*|out of focus|soft focus|dreamy", _blurred),
     (r"sepia|vintage|antique|old photo\w*|retro|19th century", _sepia),
@@ -160,31 +160,31 @@ def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence
     image = ImageOps.fit(sources[0], size, Image.Resampling.LANCZOS)
     effects = [effect for pattern, effect in EFFECTS if re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)]
     colours = [] if effects else [colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.I)]
-    figures = _added(prompt)
+    figures = _requested_objects(prompt)
     for effect in effects:
         image = effect(image, random)
     if figures:
-        image = _populated(image, random, figures)
+        image = _add_objects(image, random, figures)
     elif colours:
         image = _tinted(image, colours[0], 0.6)
     elif not effects:
-        image = _captioned(_tinted(image, _glass(random), 0.35), prompt)
-    return _with_insets(image, sources[1 : 1 + MOST_INSETS])
+        image = _add_caption(_tinted(image, _random_tint(random), 0.35), prompt)
+    return _add_insets(image, sources[1 : 1 + MAX_INSETS])
 
 
-def _glass(random: Random) -> Colour:
+def _random_tint(random: Random) -> Colour:
     angle = random.uniform(0, math.tau)
     red, green, blue = (round(180 + 75 * math.cos(angle + third * math.tau / 3)) for third in range(3))
     return red, green, blue
 
 
-def _added(prompt: str) -> str:
+def _requested_objects(prompt: str) -> str:
     """Return the part of the prompt that asks for new objects, if it names a known figure; else an empty string."""
     found = ADDING.search(prompt)
     return found[1] if found and named(found[1]) else ""
 
 
-def _populated(image: Image.Image, random: Random, words: str) -> Image.Image:
+def _add_objects(image: Image.Image, random: Random, words: str) -> Image.Image:
     canvas = _canvas(image.resize((image.width * 2, image.height * 2)), random)
     scene = Scene(canvas, LIGHTS["day"])
     for place, (_, figure, size, colour) in enumerate(named(words)):
@@ -192,21 +192,21 @@ def _populated(image: Image.Image, random: Random, words: str) -> Image.Image:
     return canvas.image.resize(image.size, Image.Resampling.BOX)
 
 
-def _captioned(image: Image.Image, prompt: str) -> Image.Image:
+def _add_caption(image: Image.Image, prompt: str) -> Image.Image:
     """Return the image with the prompt on a strip at its lower edge."""
     high = max(12, min(image.size) // 16)
     if min(image.size) < 2 * high:
         return image
     font = captions.sized(round(high * 0.55))
     strip = (0, image.height - high, image.width, image.height)
-    image.paste(_veiled(image.crop(strip), (24, 22, 34), 0.75), strip)
-    words = captions.shortened(captions.legible(prompt[: captions.LONGEST_CAPTION]), font, image.width - high)
+    image.paste(_blended(image.crop(strip), (24, 22, 34), 0.75), strip)
+    words = captions.shortened(captions.legible(prompt[: captions.MAX_CAPTION_LENGTH]), font, image.width - high)
     middle = (image.width / 2, image.height - high / 2)
     ImageDraw.Draw(image).text(middle, words, font=font, fill=(250, 246, 236), anchor="mm")
     return image
 
 
-def _with_insets(image: Image.Image, sources: Sequence[Image.Image]) -> Image.Image:
+def _add_insets(image: Image.Image, sources: Sequence[Image.Image]) -> Image.Image:
     """Add the other sources as small insets along the upper edge."""
     side = min(image.size) // 4
     edge = max(1, side // 16)

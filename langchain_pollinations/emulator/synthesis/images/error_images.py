@@ -16,7 +16,7 @@ NIGHT: Colour = (20, 22, 34)
 SIGN = (512, 384)
 ARTWORK = (1536, 1536)
 GRAIN = 0.4  # share of noise in the artwork, which makes it about 1.3 MB at its JPEG quality
-MOST_LINES = 6
+MAX_LINES = 6
 
 
 def branded(image: Image.Image) -> Image.Image:
@@ -34,21 +34,21 @@ def branded(image: Image.Image) -> Image.Image:
     return image
 
 
-def placard(title: str, words: str) -> Image.Image:
+def error_image(title: str, words: str) -> Image.Image:
     """Return a small image that shows an error message."""
     image = Image.new("RGB", SIGN, (250, 240, 226))
     brush = ImageDraw.Draw(image)
     brush.rectangle((0, 0, SIGN[0], 76), fill=(196, 62, 48))
     brush.text((24, 38), captions.legible(title), font=captions.sized(30), fill=WHITE, anchor="lm")
     font = captions.sized(22)
-    lines = captions.wrapped(captions.legible(words), font, SIGN[0] - 48)[:MOST_LINES]
+    lines = captions.wrapped(captions.legible(words), font, SIGN[0] - 48)[:MAX_LINES]
     for place, line in enumerate(lines):
-        said = captions.shortened(line, font, SIGN[0] - 48)
-        brush.text((24, 108 + place * 32), said, font=font, fill=NIGHT, anchor="lt")
+        shown = captions.shortened(line, font, SIGN[0] - 48)
+        brush.text((24, 108 + place * 32), shown, font=font, fill=NIGHT, anchor="lt")
     return branded(image)
 
 
-def moved() -> Image.Image:
+def placeholder() -> Image.Image:
     """Return the placeholder artwork that the service sent instead of images in January 2026.
 
     Its coarse grain makes the file large.
@@ -62,6 +62,6 @@ def moved() -> Image.Image:
     image = Image.blend(image, noise, GRAIN)
     brush = ImageDraw.Draw(image)
     brush.text((wide / 2, high * 0.42), "WE HAVE MOVED", font=captions.sized(144), fill=WHITE, anchor="mm")
-    said = "enter.pollinations.ai"
-    brush.text((wide / 2, high * 0.55), said, font=captions.sized(78), fill=WHITE, anchor="mm")
+    address = "enter.pollinations.ai"
+    brush.text((wide / 2, high * 0.55), address, font=captions.sized(78), fill=WHITE, anchor="mm")
     return image

@@ -382,7 +382,7 @@ FIGURES: Sequence[tuple[str, Figure, float]] = (
     (r"roses?|flowers?|tulips?|sunflowers?", bloom, 0.2),
     (r"(?:oak|apple|old|lonely|big|tall) tree|trees?", tree, 0.32),
 )  # fmt: skip
-MOST_FIGURES = 3
+MAX_FIGURES = 3
 PLACES: Sequence[Sequence[float]] = ((0.5,), (0.34, 0.68), (0.24, 0.52, 0.78))
 
 
@@ -396,7 +396,7 @@ def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
         before = prompt[: match.start()].lower().split()[-3:]
         colour = next((COLOURS[w.strip(",.")] for w in reversed(before) if w.strip(",.") in COLOURS), None)
         found[figure] = (match.start(), figure, size, colour)
-    return sorted(found.values(), key=lambda entry: entry[0])[:MOST_FIGURES]
+    return sorted(found.values(), key=lambda entry: entry[0])[:MAX_FIGURES]
 
 
 AFLOAT = (whale, boat, fish, lighthouse, kite, balloon, birds)

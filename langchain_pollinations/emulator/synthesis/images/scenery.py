@@ -64,13 +64,13 @@ def place_of(prompt: str, canvas: Canvas) -> str:
 def shifted(light: Light, amount: float) -> Light:
     """Return the light with its hues shifted a little, so that skies differ."""
 
-    def turn(colour: Colour) -> Colour:
+    def shift(colour: Colour) -> Colour:
         hue, value, depth = colorsys.rgb_to_hls(*(c / 255 for c in colour))
         red, green, blue = colorsys.hls_to_rgb((hue + amount) % 1, value, depth)
         return round(red * 255), round(green * 255), round(blue * 255)
 
     return Light(
-        turn(light.top), turn(light.bottom), light.shine, turn(light.tint), light.strength, light.dark, light.stormy
+        shift(light.top), shift(light.bottom), light.shine, shift(light.tint), light.strength, light.dark, light.stormy
     )
 
 

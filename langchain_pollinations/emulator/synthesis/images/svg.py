@@ -13,8 +13,8 @@ from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colo
 from langchain_pollinations.emulator.synthesis.images.motifs import populate
 from langchain_pollinations.emulator.synthesis.images.scenery import landscape
 
-STONES = 96  # tiles along the longer side of a mosaic
-LONGEST = 240  # characters of the prompt in the title
+MOSAIC_TILES = 96  # tiles along the longer side of a mosaic
+MAX_TITLE = 240  # characters of the prompt in the title
 
 
 def _hex(colour: Colour) -> str:
@@ -22,71 +22,71 @@ def _hex(colour: Colour) -> str:
 
 
 def _filled(colour: Colour, alpha: int, what: str = "fill") -> str:
-    seen = "" if alpha >= 255 else f' {what}-opacity="{alpha / 255:.2f}"'
-    return f'{what}="{_hex(colour)}"{seen}'
+    opacity = "" if alpha >= 255 else f' {what}-opacity="{alpha / 255:.2f}"'
+    return f'{what}="{_hex(colour)}"{opacity}'
 
 
-class Sheet(Canvas):
+class SvgCanvas(Canvas):
     """A canvas that records its shapes as SVG elements."""
 
     def __init__(self, width: int, height: int, random: Random) -> None:
         super().__init__(1, 1, random)
         self.width, self.height, self.unit = width, height, min(width, height)
-        self.marks: list[str] = []
+        self.elements: list[str] = []
 
-    def _listed(self, points: Sequence[Point]) -> str:
+    def _coordinates(self, points: Sequence[Point]) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self._points(points))
 
     def gradient(self, top: Colour, bottom: Colour, start: float = 0.0, end: float = 1.0) -> None:
-        name, high = f"g{len(self.marks)}", max(1.0, (end - start) * self.height)
+        name, high = f"g{len(self.elements)}", max(1.0, (end - start) * self.height)
         stops = f'<stop stop-color="{_hex(top)}"/><stop offset="1" stop-color="{_hex(bottom)}"/>'
-        self.marks.append(f'<linearGradient id="{name}" x2="0" y2="1">{stops}</linearGradient>')
+        self.elements.append(f'<linearGradient id="{name}" x2="0" y2="1">{stops}</linearGradient>')
         place = f'y="{start * self.height:.1f}" width="{self.width}" height="{high:.1f}"'
-        self.marks.append(f'<rect {place} fill="url(#{name})"/>')
+        self.elements.append(f'<rect {place} fill="url(#{name})"/>')
 
     def polygon(self, points: Sequence[Point], colour: Colour, alpha: int = 255) -> None:
         if len(points) > 2:
-            self.marks.append(f'<polygon points="{self._listed(points)}" {_filled(colour, alpha)}/>')
+            self.elements.append(f'<polygon points="{self._coordinates(points)}" {_filled(colour, alpha)}/>')
 
     def ellipse(self, x: float, y: float, wide: float, high: float, colour: Colour, alpha: int = 255) -> None:
         place = f'cx="{x * self.width:.1f}" cy="{y * self.height:.1f}"'
         size = f'rx="{abs(wide) * self.unit:.1f}" ry="{abs(high) * self.unit:.1f}"'
-        self.marks.append(f"<ellipse {place} {size} {_filled(colour, alpha)}/>")
+        self.elements.append(f"<ellipse {place} {size} {_filled(colour, alpha)}/>")
 
     def line(self, points: Sequence[Point], colour: Colour, thick: float, alpha: int = 255) -> None:
-        drawn = f'{_filled(colour, alpha, "stroke")} stroke-width="{max(0.5, thick * self.unit):.1f}"'
+        stroke = f'{_filled(colour, alpha, "stroke")} stroke-width="{max(0.5, thick * self.unit):.1f}"'
         ends = 'fill="none" stroke-linecap="round" stroke-linejoin="round"'
-        self.marks.append(f'<polyline points="{self._listed(points)}" {drawn} {ends}/>')
+        self.elements.append(f'<polyline points="{self._coordinates(points)}" {stroke} {ends}/>')
 
 
-def _document(width: int, height: int, title: str, marks: Sequence[str]) -> bytes:
+def _document(width: int, height: int, title: str, elements: Sequence[str]) -> bytes:
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    legible = "".join(letter for letter in title[:LONGEST] if letter.isprintable() or letter == " ")
+    legible = "".join(letter for letter in title[:MAX_TITLE] if letter.isprintable() or letter == " ")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<title>{escape(legible)}</title>'
-    return "\n".join([head, *marks, "</svg>\n"]).encode("utf-8", "replace")
+    return "\n".join([head, *elements, "</svg>\n"]).encode("utf-8", "replace")
 
 
-def drawn(prompt: str, width: int, height: int, random: Random) -> bytes:
+def render(prompt: str, width: int, height: int, random: Random) -> bytes:
     """Return the scene for a prompt as an SVG document."""
-    sheet = Sheet(width, height, random)
-    scene, place = landscape(sheet, prompt)
+    canvas = SvgCanvas(width, height, random)
+    scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)
-    return _document(width, height, prompt, sheet.marks)
+    return _document(width, height, prompt, canvas.elements)
 
 
 def mosaic(image: Image.Image) -> bytes:
     """Return an image as an SVG mosaic. Adjacent tiles of the same colour in a row are one shape."""
-    share = min(1.0, STONES / max(image.size))
+    share = min(1.0, MOSAIC_TILES / max(image.size))
     small = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))))
     plain = small.quantize(40).convert("RGB")
-    marks = []
+    elements = []
     for y in range(plain.height):
         row: list[Colour] = [plain.getpixel((x, y)) for x in range(plain.width)]  # type: ignore[misc]  # the image is RGB
         x = 0
         for colour, same in groupby(row):
             count = len(list(same))
-            marks.append(f'<path d="M{x} {y}h{count}v1h-{count}z" fill="{_hex(colour)}"/>')
+            elements.append(f'<path d="M{x} {y}h{count}v1h-{count}z" fill="{_hex(colour)}"/>')
             x += count
     scale = f"scale({image.width / plain.width:.4f} {image.height / plain.height:.4f})"
-    stones = [f'<g transform="{scale}" shape-rendering="crispEdges">', *marks, "</g>"]
-    return _document(image.width, image.height, "A mosaic", stones)
+    group = [f'<g transform="{scale}" shape-rendering="crispEdges">', *elements, "</g>"]
+    return _document(image.width, image.height, "A mosaic", group)
