@@ -73,7 +73,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     _KEY_REQUIRED: ClassVar[bool] = True
     """Whether a call without a key raises an error before it is sent. The model lists of the service need no key."""
 
-    _OLDER: ClassVar[bool] = False
+    _LEGACY_SUPPORTED: ClassVar[bool] = False
     """Whether the legacy hosts, which need no key, support this kind of request."""
 
     # Excluded from `model_dump`: LangGraph's checkpoints store its result, with secrets in plain text.
@@ -241,7 +241,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @model_validator(mode="after")
     def _check_api(self) -> Self:
-        if self.api == "legacy" and not self._OLDER:
+        if self.api == "legacy" and not self._LEGACY_SUPPORTED:
             raise ValueError(f"api: the older hosts {SCOPE}; leave it out, and get a key at {KEYS_PAGE}")
         return self
 
@@ -267,16 +267,16 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return self.media_url or (MEDIA_HOST if self._is_official else f"{self._service_url}/media")
 
     @property
-    def _is_older(self) -> bool:
+    def _uses_legacy(self) -> bool:
         """Whether calls go to the legacy hosts. `auto` with a custom `base_url` never uses them, even without a key."""
         if self.api != "auto":
             return self.api == "legacy"
-        needs_key = self._OLDER and self._KEY_REQUIRED and self._is_official
+        needs_key = self._LEGACY_SUPPORTED and self._KEY_REQUIRED and self._is_official
         return needs_key and self.api_key is None and not has_authorization(self.default_headers)
 
     @property
-    def _stands_in_line(self) -> bool:
-        return self._is_older and self.legacy_interval > 0
+    def _is_queued(self) -> bool:
+        return self._uses_legacy and self.legacy_interval > 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate the assignment as the constructor would. Fields that LangChain defines are left to LangChain."""
@@ -323,7 +323,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
         client = Client(
             base_url=self._service_url,
-            headers={} if self._is_older else self._headers(settings.headers),
+            headers={} if self._uses_legacy else self._headers(settings.headers),
             timeout=timeout,
             max_retries=self.max_retries or 0,
             stream_chunk_timeout=self._stream_limit(timeout.read),
@@ -334,17 +334,17 @@ class ServiceConfig(HiddenInput, PublicPickle):
             custom_client=to_httpx(self.http_client),
             custom_async_client=to_httpx(self.http_async_client),
         )
-        return self._for_older(client) if self._is_older else client
+        return self._legacy_client(client) if self._uses_legacy else client
 
-    def _for_older(self, client: Client) -> Client:
+    def _legacy_client(self, client: Client) -> Client:
         """Return the client without credentials, identifying headers and base URL."""
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY_WARNING)
-        translate = partial(routes.translate, self._older_hosts())
+        translate = partial(routes.translate, self._legacy_hosts())
         return replace(client, base_url="", headers=_user_agent(), translate=translate)
 
-    def _older_hosts(self, route: Route = "chat") -> LegacyHosts:
+    def _legacy_hosts(self, route: Route = "chat") -> LegacyHosts:
         limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]
         turn = Slot(self.legacy_interval, min(limits, default=None), self.progress)
         return LegacyHosts(self.legacy_text_url, self.legacy_image_url, turn, route)
@@ -391,7 +391,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
             says = f"set {KEY_VARIABLE} or pass api_key=..."
             if self._pool.is_unpickled:
                 says += " (this object was unpickled, and a pickle holds no key)"
-        if self._OLDER:
+        if self._LEGACY_SUPPORTED:
             return f"{says}; the legacy hosts need no key: api='legacy'"
         return f"{says}; the legacy hosts {SCOPE}"
 
@@ -415,7 +415,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     def _settled(self) -> dict[str, str]:
         """Return `{"api": "gen"}` if `auto` may depend on the key. The key is not written, and a reader without one
         must not use the legacy hosts instead."""
-        hangs = self.api == "auto" and self._OLDER and self._is_official and not self._is_older
+        hangs = self.api == "auto" and self._LEGACY_SUPPORTED and self._is_official and not self._uses_legacy
         return {"api": "gen"} if hangs else {}
 
     @field_serializer("api")

@@ -98,10 +98,10 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
         options = check_speech(options)
         parts = split_speech(prompt, options)
         if len(parts) == 1:
-            sound: Media = yield speech_request(parts[0], options)
-            return sound
-        sounds = yield [speech_request(part, options) for part in parts]
-        return join_recordings(sounds, prompt if isinstance(prompt, str) else "\n".join(parts))
+            recording: Media = yield speech_request(parts[0], options)
+            return recording
+        recordings = yield [speech_request(part, options) for part in parts]
+        return join_recordings(recordings, prompt if isinstance(prompt, str) else "\n".join(parts))
 
 
 class PollinationsMusic(MediaGenerator, MusicOptions):
@@ -126,10 +126,10 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
         if options.composition_plan is None or prompt != "":
             check_input(prompt)
         self._check(options)
-        references = self._read("reference_audio", options.reference_audio, "audio", MAX_REFERENCE_BYTES)
+        references = self._resolve_references("reference_audio", options.reference_audio, "audio", MAX_REFERENCE_BYTES)
         check_sizes(references)
-        sound: Media = yield music_request(prompt, options, (yield from self._addresses(references)))
-        return sound
+        audio: Media = yield music_request(prompt, options, (yield from self._upload_references(references)))
+        return audio
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
@@ -138,8 +138,8 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
 def speech_request(text: str, options: SpeechOptions) -> ApiRequest[Media]:
     """`POST /v1/audio/speech`, or `/with-timestamps` below it, which also returns the time of each character."""
     body = options.model_dump(exclude_none=True, exclude={"timestamps"}) | {"input": text}
-    path, reads = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
-    return ApiRequest("POST", path, partial(reads, prompt=text, options=options), {"json": body})
+    path, parse = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
+    return ApiRequest("POST", path, partial(parse, prompt=text, options=options), {"json": body})
 
 
 def music_request(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> ApiRequest[Media]:
@@ -173,14 +173,16 @@ def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudi
     headers = response.headers.copy()
     if options.response_format == "pcm":
         headers["content-type"] = "audio/pcm"  # the header describes the JSON, not the audio
-    head = httpx.Response(response.status_code, headers=headers, request=response.request)
-    return _with_sample_rate(parse_media(head, data, "audio", prompt, options, metadata=times), head)
+    audio_response = httpx.Response(response.status_code, headers=headers, request=response.request)
+    return _with_sample_rate(
+        parse_media(audio_response, data, "audio", prompt, options, metadata=times), audio_response
+    )
 
 
-def _with_sample_rate(sound: Media, response: httpx.Response) -> Media:
+def _with_sample_rate(audio: Media, response: httpx.Response) -> Media:
     """Add the sample rate to raw samples, which cannot be played without it."""
-    if sound.mime_type != "audio/pcm":
-        return sound
-    said = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
-    rate = int(said[1]) if said else _PCM_RATES.get(publisher(sound.model or ""), PCM16_RATE)
-    return replace(sound, metadata={**sound.metadata, "sample_rate": rate})
+    if audio.mime_type != "audio/pcm":
+        return audio
+    match = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
+    rate = int(match[1]) if match else _PCM_RATES.get(publisher(audio.model or ""), PCM16_RATE)
+    return replace(audio, metadata={**audio.metadata, "sample_rate": rate})

@@ -114,7 +114,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         "stream": "streaming",
     }
 
-    _OLDER: ClassVar[bool] = True
+    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     json_mode: bool = False
     """Request a JSON object. If no message mentions JSON, a short instruction is added."""
@@ -183,7 +183,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return models.profile(self.model) if self._is_older else records.profile(self.model)
+        return models.profile(self.model) if self._uses_legacy else records.profile(self.model)
 
     @model_validator(mode="before")
     @classmethod
@@ -233,7 +233,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
             **self._own_options(),
             "json_mode": self.json_mode,
             "route": self.route,
-            "base_url": self.legacy_text_url if self._is_older else self._service_url,
+            "base_url": self.legacy_text_url if self._uses_legacy else self._service_url,
             **self.model_kwargs,
             **(self.extra_body or {}),
         }
@@ -317,13 +317,15 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
 
     def _client_for(self, route: Route, settings: RequestSettings) -> Client:
         """The client of one call. It sends a chat by `route` if that route can carry the request."""
-        translate = partial(routes.translate, self._older_hosts(route)) if self._is_older else partial(by_route, route)
+        translate = (
+            partial(routes.translate, self._legacy_hosts(route)) if self._uses_legacy else partial(by_route, route)
+        )
         return replace(self._client_with(settings), translate=translate)
 
     @contextmanager
     def _explaining(self, body: Json) -> Iterator[None]:
         """Add suggested models and size limits to errors. The legacy host has neither."""
-        if self._is_older:
+        if self._uses_legacy:
             yield
             return
         with suggest_models(str(body["model"]), "text"), explain_size_errors(body["messages"]):
@@ -364,15 +366,15 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
         if abilities.get("cache_control") is False:
             options, wire = remove_cache_control(options, wire, model)
         wants_json = options.get("response_format", {}).get("type") == "json_object"
-        if wants_json and not self._is_older and not mentions_json(wire):
+        if wants_json and not self._uses_legacy and not mentions_json(wire):
             wire = add_json_instruction(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
-        if not self._is_older and not self._profile_of(model).get("tool_calling"):
+        if not self._uses_legacy and not self._profile_of(model).get("tool_calling"):
             _check_tools(body, messages)
-        if not self._is_older:
+        if not self._uses_legacy:
             check_sizes(body["messages"])
         body, originals = fit_names(body)
         audio = body.get("audio")
@@ -412,7 +414,7 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
 
     def _profile_of(self, model: str | None) -> Mapping[str, Any]:
         """The profile of the model of a call, which may differ from the model of the instance."""
-        own = self._is_older or model in (None, self.model)
+        own = self._uses_legacy or model in (None, self.model)
         return self.profile or {} if own else records.profile(str(model)) or {}
 
     def _can_force(self, model: str | None) -> bool:

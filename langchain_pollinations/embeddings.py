@@ -130,7 +130,7 @@ def _as_list(given: Any, name: str) -> Iterable[Any]:
     """Require a list. A string, which iterates over its characters, is not accepted."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidRequestError(
-            f"{name} must be a list, not {type(given).__name__}: put a single one in [...]", param=name
+            f"{name} must be a list, not {type(given).__name__}: wrap a single input in [...]", param=name
         )
     return given
 
@@ -163,7 +163,7 @@ class BatchPlan:
         for places, answer in zip(self.places, answers, strict=True):
             found |= zip(places, answer.vectors, strict=True)
         if len(lengths := {len(vector) for vector in found.values()}) > 1:
-            raise InvalidResponseError(f"The answers have vectors of different lengths: {sorted(lengths)}")
+            raise InvalidResponseError(f"The responses have vectors of different lengths: {sorted(lengths)}")
         self._check_models({answer.model for answer in answers}, options.model)
         return [found[place] for place in range(len(found))]
 
@@ -174,7 +174,10 @@ class BatchPlan:
         names = {known(name)["name"] for name in (asked, *bare) if known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
-            warn(f"Vectors came from {from_all}, though {asked!r} was asked: they are of no use beside its own")
+            warn(
+                f"Vectors came from {from_all}, though {asked!r} was requested; vectors of different models "
+                "are not comparable"
+            )
 
 
 def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchPlan:
@@ -217,12 +220,12 @@ def parse_embeddings(response: httpx.Response, count: int, dimensions: int | Non
     places = [entry.get("index") for entry in entries]
     # Compared as text: True is not an index, although it equals 1 in Python.
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):
-        raise _response_error(response, f"has {len(entries)} vectors with the places {places[:40]} for {count} inputs")
+        raise _response_error(response, f"has {len(entries)} vectors with the indices {places[:40]} for {count} inputs")
     found = {entry["index"]: _vector(response, entry) for entry in entries}
     lengths = {len(vector) for vector in found.values()}
     if len(lengths) > 1 or (dimensions is not None and lengths != {dimensions}):
         asked = "one length" if dimensions is None else f"length {dimensions}"
-        raise _response_error(response, f"has vectors of the lengths {sorted(lengths)}, not of {asked}")
+        raise _response_error(response, f"has vectors of lengths {sorted(lengths)}, not of {asked}")
     return EmbeddingsResponse([found[place] for place in range(count)], str(body.get("model", "")))
 
 
@@ -233,7 +236,7 @@ def _vector(response: httpx.Response, entry: Json) -> list[float]:
             return vector
     except (TypeError, ValueError, OverflowError, struct.error):
         pass
-    raise _response_error(response, f"has no list of finite numbers at place {entry['index']}")
+    raise _response_error(response, f"has no list of finite numbers at index {entry['index']}")
 
 
 def _numbers(given: Any) -> list[float]:
@@ -246,7 +249,7 @@ def _numbers(given: Any) -> list[float]:
     return list(map(float, given))
 
 
-def _response_error(response: httpx.Response, what: str) -> InvalidResponseError:
+def _response_error(response: httpx.Response, detail: str) -> InvalidResponseError:
     return InvalidResponseError(
-        f"The answer {what}", status_code=response.status_code, request_id=response.headers.get("x-request-id")
+        f"The response {detail}", status_code=response.status_code, request_id=response.headers.get("x-request-id")
     )

@@ -99,7 +99,7 @@ class PollinationsError(core.ModelError):
         facts = [str(fact) for fact in (self.status_code, self.code) if fact is not None]
         if self.request_id:
             facts.append(f"request {self.request_id}")
-        message = safe_text(self.message, LONGEST_SHOWN)
+        message = safe_text(self.message, LONGEST_SHOWN) or type(self).__name__
         text = f"{message} ({safe_text(', '.join(facts), 300)})" if facts else message
         url = safe_text(self.fix_url or "", 500)
         return f"{text} See {url}" if url and url not in text else text

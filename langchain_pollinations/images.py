@@ -91,8 +91,8 @@ class PollinationsImage(MediaGenerator, ImageOptions):
     """Generates images from a prompt, and edits images.
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
-        >>> picture = painter.generate("a lighthouse at dusk", seed=7)  # doctest: +SKIP
-        >>> picture.edit("make it night", model="klein").save("night")  # doctest: +SKIP
+        >>> image = painter.generate("a lighthouse at dusk", seed=7)  # doctest: +SKIP
+        >>> image.edit("make it night", model="klein").save("night")  # doctest: +SKIP
         PosixPath('night.jpg')
 
     Every field of `ImageOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
@@ -110,7 +110,7 @@ class PollinationsImage(MediaGenerator, ImageOptions):
     }
     _OPTIONS = ImageOptions
     _CATEGORY = "image"
-    _OLDER = True
+    _LEGACY_SUPPORTED = True
 
     @named_overrides(SAVE_BY_NAME)
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
@@ -133,67 +133,67 @@ class PollinationsImage(MediaGenerator, ImageOptions):
             UnprocessableError: If the provider refused the prompt.
             InvalidResponseError: If the response is not a complete image.
         """
-        options = self._editing(image, overrides)
-        return self._run(options, self._drawing(edit_request, prompt, options))
+        options = self._edit_options(image, overrides)
+        return self._run(options, self._request_image(edit_request, prompt, options))
 
     @named_overrides(SAVE_BY_NAME)
     async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
         """Asynchronous version of `edit`."""
-        options = self._editing(image, overrides)
-        return await self._arun(options, self._drawing(edit_request, prompt, options))
+        options = self._edit_options(image, overrides)
+        return await self._arun(options, self._request_image(edit_request, prompt, options))
 
-    def _editing(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
-        pictures = list(image) if isinstance(image, list | tuple) else image
-        if pictures is None or pictures == []:
-            raise InvalidRequestError("image: give the picture to change", param="image")
-        defaults = {} if "model_name" in overrides else self._editing_defaults()
-        options = self._options({**defaults, **overrides, "image": pictures})
+    def _edit_options(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
+        images = list(image) if isinstance(image, list | tuple) else image
+        if images is None or images == []:
+            raise InvalidRequestError("image: must be the image to edit, or a list of images", param="image")
+        defaults = {} if "model_name" in overrides else self._edit_defaults()
+        options = self._options({**defaults, **overrides, "image": images})
         if (options.width is None) != (options.height is None):
             raise InvalidRequestError(
-                "width, height: give both, or neither (None), which keeps the picture's own ratio",
+                "width, height: must be given together, or both be None, which keeps the ratio of the image",
                 param="width" if options.width is None else "height",
             )
         return options
 
     def _options(self, overrides: Mapping[str, Any]) -> ImageOptions:
         options: ImageOptions = super()._options(overrides)
-        ignored = [name for name in _NO_LONGER_HONOURED[self._is_older] if getattr(options, name)]
-        host = "image.pollinations.ai" if self._is_older else "gen.pollinations.ai"
+        ignored = [name for name in _NO_LONGER_HONOURED[self._uses_legacy] if getattr(options, name)]
+        host = "image.pollinations.ai" if self._uses_legacy else "gen.pollinations.ai"
         if ignored:
             warn(f"{', '.join(ignored)}: sent, but {host} no longer honours it")
-        if self._is_older and options.private is False:
-            warn("private: the older host is told true in any case")
+        if self._uses_legacy and options.private is False:
+            warn("private: the legacy host always receives true")
         return options
 
     def _check(self, options: ImageOptions) -> None:
-        if not self._is_older:  # the catalogue does not list the models of the legacy host
+        if not self._uses_legacy:  # the catalogue does not list the models of the legacy host
             check_abilities(options, len(as_list(options.image)))
 
     def _check_editing(self) -> None:
         """As `_check_constructor`, for `edit`: its images are arguments of the call."""
-        options = self._editing_defaults() | {"image": "https://example.com/any.png"}
+        options = self._edit_defaults() | {"image": "https://example.com/any.png"}
         self._check(merge_options(ImageOptions, self, options, self._SYNONYMS))
 
-    def _editing_defaults(self) -> dict[str, Any]:
+    def _edit_defaults(self) -> dict[str, Any]:
         return {} if "model" in self.model_fields_set else {"model": DEFAULT_EDIT_MODEL}
 
     def _generation(self, prompt: str, options: ImageOptions) -> RequestFlow[Media]:
-        return self._drawing(image_get_request if self._is_older else generation_request, prompt, options)
+        return self._request_image(image_get_request if self._uses_legacy else generation_request, prompt, options)
 
-    def _drawing(
-        self, call: Callable[..., ApiRequest[Media]], prompt: str, options: ImageOptions
+    def _request_image(
+        self, build_request: Callable[..., ApiRequest[Media]], prompt: str, options: ImageOptions
     ) -> RequestFlow[Media]:
         check_prompt(prompt)
         self._check(options)
-        pictures = self._read("image", options.image)
-        picture: Media = yield call(prompt, options, (yield from self._light(pictures)), self)
-        return picture
+        references = self._resolve_references("image", options.image)
+        image: Media = yield build_request(prompt, options, (yield from self._upload_if_large(references)), self)
+        return image
 
-    def _light(self, pictures: list[str | Media]) -> RequestFlow[list[str | Media]]:
+    def _upload_if_large(self, references: list[str | Media]) -> RequestFlow[list[str | Media]]:
         """Upload the images if they exceed `MAX_INLINE_BYTES` together."""
-        if sum(each.size for each in pictures if isinstance(each, Media)) <= MAX_INLINE_BYTES:
-            return pictures
-        return list((yield from self._addresses(pictures)))
+        if sum(each.size for each in references if isinstance(each, Media)) <= MAX_INLINE_BYTES:
+            return references
+        return list((yield from self._upload_references(references)))
 
 
 # --- Model capabilities -----------------------------------------------------------------------------------------------
@@ -203,14 +203,14 @@ def takes_images(model: Model) -> bool | None:
     return None if model.input_modalities is None else "image" in model.input_modalities
 
 
-def check_abilities(options: ImageOptions, pictures: int) -> None:
+def check_abilities(options: ImageOptions, references: int) -> None:
     """Raise if the model is known not to support the options, before anything is sent.
 
     Models that the catalogue does not list (newer and community models) are not checked.
 
     Args:
         options: Options of the request.
-        pictures: Number of reference images.
+        references: Number of reference images.
 
     Raises:
         UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
@@ -220,31 +220,31 @@ def check_abilities(options: ImageOptions, pictures: int) -> None:
     if model is None:
         return
     name, can = options.model, abilities(model.id)
-    require(model.kind == "image", name, f"makes no pictures, it is a model for {model.kind}", "image")
-    if pictures:
-        require(takes_images(model), name, "takes no pictures", "image", takes_images)
+    require(model.kind == "image", name, f"cannot generate images (category: {model.kind})", "image")
+    if references:
+        require(takes_images(model), name, "does not accept reference images", "image", takes_images)
     most, least = model.max_reference_images, can.get("min_reference_images", 0)
-    if most is not None and pictures > most or pictures < least:
-        wanted = f"at least {least}" if pictures < least else f"at most {most}"
+    if most is not None and references > most or references < least:
+        limit = f"at least {least}" if references < least else f"at most {most}"
         raise InvalidRequestError(
-            f"image: model {name!r} takes {wanted} reference pictures, not {pictures}", param="image"
+            f"image: model {name!r} accepts {limit} reference images, got {references}", param="image"
         )
     if options.transparent:
-        able, lacks = can.get("transparent"), "draws no transparent background"
+        able, lacks = can.get("transparent"), "does not support transparent backgrounds"
         require(able, name, lacks, "image", _transparent, param="transparent")
     if options.quality is not None and "qualities" in can:
-        able, lacks = bool(can["qualities"]), "has no choice of quality"
+        able, lacks = bool(can["qualities"]), "does not accept a quality"
         require(able, name, lacks, "image", _with_qualities, param="quality")
         check_choice("quality", options.quality, can["qualities"], name)
     if options.resolution is not None and takes_images(model) is not None:
-        able, lacks = has_resolutions(model), "has no choice of resolution"
+        able, lacks = has_resolutions(model), "does not accept a resolution"
         require(able, name, lacks, "image", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
     step = can.get("multiple_of", 1)
     for side in ("width", "height"):
         if (value := getattr(options, side)) is not None and value % step:
             raise InvalidRequestError(
-                f"{side}: model {name!r} draws multiples of {step} pixels, not {value}", param=side
+                f"{side}: model {name!r} accepts multiples of {step} pixels, got {value}", param=side
             )
 
 
@@ -260,63 +260,63 @@ def _with_qualities(model: Model) -> bool:
 
 
 def generation_request(
-    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
 ) -> ApiRequest[Media]:
     """`GET /image/{prompt}`, or a POST if the prompt or the reference images do not fit in a URL."""
-    if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in pictures):
-        call = image_get_request(prompt, options, pictures, maker)
-        if len(call.path) + len(urlencode(call.options["params"])) <= MAX_URL:
-            return call
+    if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in references):
+        request = image_get_request(prompt, options, references, wrapper)
+        if len(request.path) + len(urlencode(request.options["params"])) <= MAX_URL:
+            return request
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
-    if pictures:
-        body["image"] = [reference_to_json(each) for each in pictures]
-    read = partial(parse_generation, prompt=prompt, options=options, maker=maker)
-    return ApiRequest("POST", "/v1/images/generations", read, {"json": body})
+    if references:
+        body["image"] = [reference_to_json(each) for each in references]
+    parse = partial(parse_generation, prompt=prompt, options=options, wrapper=wrapper)
+    return ApiRequest("POST", "/v1/images/generations", parse, {"json": body})
 
 
 def image_get_request(
-    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
 ) -> ApiRequest[Media]:
     """`GET /image/{prompt}`, which is also the only image request that the legacy host can serve."""
-    read = partial(parse_image, prompt=prompt, options=options, maker=maker)
-    query = _query(options, [reference_to_json(each) for each in pictures])
-    return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", read, {"params": query})
+    parse = partial(parse_image, prompt=prompt, options=options, wrapper=wrapper)
+    query = _query(options, [reference_to_json(each) for each in references])
+    return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", parse, {"params": query})
 
 
 def edit_request(
-    prompt: str, options: ImageOptions, pictures: Sequence[str | Media], maker: Any = None
+    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
 ) -> ApiRequest[Media]:
     """`POST /v1/images/edits`, as a form or as JSON.
 
     The body is a form if every image is bytes and no option requires JSON, since base64 in JSON is a third larger. The
     service does not read `seed` from a form.
     """
-    read = partial(parse_generation, prompt=prompt, options=options, maker=maker)
+    parse = partial(parse_generation, prompt=prompt, options=options, wrapper=wrapper)
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width}x{options.height}"
-    files = [each for each in pictures if isinstance(each, Media)]
-    if len(files) == len(pictures) and body.keys() <= _IN_FORMS:
+    files = [each for each in references if isinstance(each, Media)]
+    if len(files) == len(references) and body.keys() <= _IN_FORMS:
         fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}
         name = "image" if len(files) == 1 else "image[]"
         parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
-        return ApiRequest("POST", "/v1/images/edits", read, multipart(fields, parts))
-    body["image"] = [{"image_url": reference_to_json(each)} for each in pictures]
-    return ApiRequest("POST", "/v1/images/edits", read, {"json": body})
+        return ApiRequest("POST", "/v1/images/edits", parse, multipart(fields, parts))
+    body["image"] = [{"image_url": reference_to_json(each)} for each in references]
+    return ApiRequest("POST", "/v1/images/edits", parse, {"json": body})
 
 
 _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_format", "safe"}
 
 
-def _query(options: ImageOptions, addresses: Sequence[str]) -> dict[str, Any]:
+def _query(options: ImageOptions, urls: Sequence[str]) -> dict[str, Any]:
     """Query parameters of the GET route."""
-    said = options.model_dump(exclude_none=True, exclude={"image"})
+    fields = options.model_dump(exclude_none=True, exclude={"image"})
     # The service reads the text "false" as true for some boolean parameters. `safe` takes text.
-    query = {name: value for name, value in said.items() if value is not False or name == "safe"}
-    if addresses:
-        query["image"] = join_urls(addresses)
+    query = {name: value for name, value in fields.items() if value is not False or name == "safe"}
+    if urls:
+        query["image"] = join_urls(urls)
     return query
 
 
@@ -328,17 +328,17 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 # --- The response -----------------------------------------------------------------------------------------------------
 
 
-def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
     """The image in the body of a response."""
-    return parse_media(response, response.content, "image", prompt, options, maker=maker)
+    return parse_media(response, response.content, "image", prompt, options, maker=wrapper)
 
 
-def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, maker: Any = None) -> Media:
+def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
     """The image in the JSON response of `/v1/images/...`."""
-    body = parse_json(response, "picture")
+    body = parse_json(response, "image")
     try:
         item = body["data"][0]
         data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # the item is missing, or is not base64
-        raise unexpected_response(response, "picture") from error
-    return parse_media(response, data, "image", prompt, options, maker=maker, metadata=revision(item, prompt))
+        raise unexpected_response(response, "image") from error
+    return parse_media(response, data, "image", prompt, options, maker=wrapper, metadata=revision(item, prompt))

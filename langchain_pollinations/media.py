@@ -37,10 +37,10 @@ class Media:
     """A generated image, video, audio or 3D object, with the facts that are known about its generation.
 
     A notebook displays it. `save` writes it to a file, `to_block` returns a content block for a message, and `edit`
-    changes an image: `picture.edit("make it night")`.
+    changes an image: `image.edit("make it night")`.
 
-        >>> picture = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
-        >>> picture.save("lighthouse.jpg")  # doctest: +SKIP
+        >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
+        >>> image.save("lighthouse.jpg")  # doctest: +SKIP
     """
 
     data: bytes
@@ -88,11 +88,11 @@ class Media:
             head = file.read(SNIFFED_BYTES)
         mime_type = known.pop("mime_type", None) or sniff(head)
         if mime_type is None:
-            raise ValueError(f"{path.name} is no picture, film, sound, 3D object or PDF")
-        return cls._in_file(path, mime_type=mime_type, **known)
+            raise ValueError(f"{path.name} is not an image, video, audio file, 3D object or PDF")
+        return cls._from_path(path, mime_type=mime_type, **known)
 
     @classmethod
-    def _in_file(cls, path: Path, **known: Any) -> Self:
+    def _from_path(cls, path: Path, **known: Any) -> Self:
         media = cls(data=b"", path=path.absolute(), **known)
         del media.__dict__["_data"]  # `__getattr__` reads it from now on
         return media
@@ -101,7 +101,7 @@ class Media:
         """Return the same `Media` with `path` as its file. Reads nothing. Warns if the suffix means another type."""
         self._check_suffix(path.suffix)
         known = {name: value for name, value in self.__dict__.items() if name not in ("_data", "path")}
-        return self._in_file(path, **known)
+        return self._from_path(path, **known)
 
     def __getattr__(self, name: str) -> Any:
         """Return `data`, which is not stored under this name."""
@@ -148,11 +148,11 @@ class Media:
 
     def _check_suffix(self, suffix: str) -> None:
         """Warn if the suffix means another type."""
-        means = SUFFIX_TYPES.get(suffix.lower())
-        if means is not None and self.mime_type.partition(";")[0] not in means:
-            right = EXTENSIONS.get(self.mime_type, ".bin")
+        expected = SUFFIX_TYPES.get(suffix.lower())
+        if expected is not None and self.mime_type.partition(";")[0] not in expected:
+            suggested = EXTENSIONS.get(self.mime_type, ".bin")
             warn(
-                f"path: these bytes are {self.mime_type}, and {suffix} means {means[0]}: take {right}, or no suffix",
+                f"path: the bytes are {self.mime_type}, but {suffix} means {expected[0]}; use {suggested} or no suffix",
             )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:
@@ -167,7 +167,9 @@ class Media:
 
     def _editor(self) -> Any:
         if not hasattr(self.maker, "edit"):
-            raise ValueError("nobody who could edit made this: PollinationsImage(...).edit(prompt, media) takes it")
+            raise ValueError(
+                "this media has no generator that can edit it; use PollinationsImage(...).edit(prompt, media)"
+            )
         return self.maker
 
     def to_block(self) -> dict[str, Any]:
@@ -207,7 +209,7 @@ class Media:
             ValueError: If this is not an artifact of a media tool, or its file is not below the folder.
         """
         if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
-            raise ValueError("artifact must be what a Pollinations media tool gave, with type 'pollinations_media'")
+            raise ValueError("artifact must come from a Pollinations media tool and have the type 'pollinations_media'")
         known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
         for name, value in known.items():
             if not isinstance(value, _KNOWN[name]):
@@ -215,7 +217,7 @@ class Media:
         if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path")):
             raise artifact_error("needs a 'mime_type', and 'base64' or 'path'")
         if "base64" not in artifact:
-            return cls._in_file(resolve_below(folder, artifact["path"]), **known)
+            return cls._from_path(resolve_below(folder, artifact["path"]), **known)
         try:
             return cls(data=decode(artifact["base64"]), **known)
         except ValueError as error:
@@ -227,7 +229,7 @@ class Media:
 
         The file of an artifact with a `path` is read only below `context={"media_folder": ...}` of the validation.
         """
-        artifact = core_schema.with_info_after_validator_function(_of_artifact(cls), core_schema.dict_schema())
+        artifact = core_schema.with_info_after_validator_function(_artifact_validator(cls), core_schema.dict_schema())
         return core_schema.json_or_python_schema(
             json_schema=artifact,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), artifact]),
@@ -240,11 +242,11 @@ class Media:
         return {name: value for name, value in self.__dict__.items() if name != "maker"}
 
     def __repr__(self) -> str:
-        told = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": self.prompt}
-        longest = {"prompt": 60, "model": 100}
+        facts = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": self.prompt}
+        limits = {"prompt": 60, "model": 100}
         known = ", ".join(
-            f"{name}={safe_text(str(value), longest.get(name, 500))!r}"
-            for name, value in told.items()
+            f"{name}={safe_text(str(value), limits.get(name, 500))!r}"
+            for name, value in facts.items()
             if value is not None
         )
         return f"{type(self).__name__}({self.mime_type!r}, {known})"
@@ -254,9 +256,9 @@ class Media:
             size = image_size(self.data)
             shown = {"width": min(size[0], MAX_SHOWN_WIDTH)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
-        shows = DISPLAYS.get(self.mime_type) or DISPLAYS.get(self.mime_type.partition("/")[0], download_html)
+        render = DISPLAYS.get(self.mime_type) or DISPLAYS.get(self.mime_type.partition("/")[0], download_html)
         source = self._source()
-        page = {} if source is None else {"text/html": shows(self, html.escape(source))}
+        page = {} if source is None else {"text/html": render(self, html.escape(source))}
         return {"text/plain": repr(self), **page}
 
     def _base64(self) -> str:
@@ -277,9 +279,9 @@ _KNOWN: Mapping[str, type] = {
 """Fields that an artifact holds unchanged."""
 
 
-def _of_artifact(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:
-    def read(artifact: Any, info: core_schema.ValidationInfo) -> Media:
+def _artifact_validator(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:
+    def validate(artifact: Any, info: core_schema.ValidationInfo) -> Media:
         context = info.context if isinstance(info.context, Mapping) else {}
         return kind.from_artifact(artifact, context.get("media_folder"))
 
-    return read
+    return validate

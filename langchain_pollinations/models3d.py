@@ -107,22 +107,22 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
             check_prompt(prompt)
         self._check(options)
         model3d_path(prompt)  # raises before anything is uploaded
-        pictures = self._read("image", options.image)
-        made: Media = yield model3d_request(prompt, options, (yield from self._addresses(pictures)))
-        return made
+        references = self._resolve_references("image", options.image)
+        model: Media = yield model3d_request(prompt, options, (yield from self._upload_references(references)))
+        return model
 
 
 # --- Model capabilities -----------------------------------------------------------------------------------------------
 
 
-def check_abilities(options: Model3DOptions, pictures: int) -> None:
+def check_abilities(options: Model3DOptions, references: int) -> None:
     """Raise if the model is known not to support the options, before anything is sent.
 
     Models that the catalogue does not list are not checked.
 
     Args:
         options: Options of the request.
-        pictures: Number of reference images.
+        references: Number of reference images.
 
     Raises:
         UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
@@ -132,22 +132,22 @@ def check_abilities(options: Model3DOptions, pictures: int) -> None:
     if model is None:
         return
     name = options.model
-    require(model.kind == "3d", name, f"makes no 3D objects, it is a model for {model.kind}", "3d")
-    if not pictures:
-        says = "makes objects of a picture, not of words: give it one with image=..."
-        require(_takes_words(model), name, says, "3d", _takes_words, param="image")
-    elif model.max_reference_images is not None and pictures > model.max_reference_images:
+    require(model.kind == "3d", name, f"cannot generate 3D objects (category: {model.kind})", "3d")
+    if not references:
+        lacks = "requires an image: pass image=..., or use a model that accepts a prompt alone"
+        require(_accepts_prompt(model), name, lacks, "3d", _accepts_prompt, param="image")
+    elif model.max_reference_images is not None and references > model.max_reference_images:
         most = model.max_reference_images
         raise InvalidRequestError(
-            f"image: model {name!r} takes at most {most} reference pictures, not {pictures}", param="image"
+            f"image: model {name!r} accepts at most {most} reference images, got {references}", param="image"
         )
     if options.resolution is not None:
-        able, lacks = has_resolutions(model), "has no choice of resolution"
+        able, lacks = has_resolutions(model), "does not accept a resolution"
         require(able, name, lacks, "3d", has_resolutions, param="resolution")
         check_choice("resolution", options.resolution, model.resolutions, name)
 
 
-def _takes_words(model: Model) -> bool | None:
+def _accepts_prompt(model: Model) -> bool | None:
     return None if model.input_modalities is None else "text" in model.input_modalities
 
 
@@ -164,28 +164,29 @@ def model3d_path(prompt: str) -> str:
     """
     if has_dot_segments(prompt):
         raise InvalidRequestError(
-            "prompt: it travels in the address, where '.' and '..' between slashes vanish; say it in other words",
+            "prompt: must not contain '.' or '..' between slashes, because it is part of the URL",
             param="prompt",
         )
     path = quote((prompt or NO_PROMPT).replace("%", "%25"), safe="")
     if len(path) > MAX_PATH:
         raise InvalidRequestError(
-            f"prompt: it travels in the address, where it takes {len(path)} characters; {MAX_PATH} fit",
+            f"prompt: has {len(path)} characters in the URL; at most {MAX_PATH} are allowed",
             param="prompt",
         )
     return f"/3d/{path}"
 
 
-def model3d_request(prompt: str, options: Model3DOptions, addresses: Sequence[str]) -> ApiRequest[Media]:
+def model3d_request(prompt: str, options: Model3DOptions, urls: Sequence[str]) -> ApiRequest[Media]:
     """`GET /3d/{prompt}`, or a POST to the same path if the URL would be too long or is another route."""
-    path, read = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
-    said = options.model_dump(exclude_none=True, exclude={"image"})
-    query = said | ({"image": join_urls(addresses)} if addresses else {})
+    path, parse = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
+    fields = options.model_dump(exclude_none=True, exclude={"image"})
+    query = fields | ({"image": join_urls(urls)} if urls else {})
     if len(path) + len(urlencode(query)) <= MAX_URL and not is_route(prompt):
-        return ApiRequest("GET", path, read, {"params": query})
-    safe = {"safe": said.pop("safe")} if "safe" in said else {}  # not a field of the body, which is validated strictly
-    body = said | ({"image": list(addresses)} if addresses else {})
-    return ApiRequest("POST", path, read, {"params": safe, "json": body})
+        return ApiRequest("GET", path, parse, {"params": query})
+    # `safe` is not a field of the body, which is validated strictly.
+    safe = {"safe": fields.pop("safe")} if "safe" in fields else {}
+    body = fields | ({"image": list(urls)} if urls else {})
+    return ApiRequest("POST", path, parse, {"params": safe, "json": body})
 
 
 # --- The response -----------------------------------------------------------------------------------------------------

@@ -54,12 +54,14 @@ class TranscriptionOptions(CallOptions):
     def _is_code(cls, language: str | None) -> str | None:
         if language is None or re.fullmatch(r"[A-Za-z]{2,3}", language):
             return language and language.lower()
-        raise ValueError("takes the two or three letters of a language, such as 'en', with no region")
+        raise ValueError("must be a language code of two or three letters such as 'en', without a region")
 
     @model_validator(mode="after")
-    def _tells_speakers(self) -> Self:
+    def _check_speakers(self) -> Self:
         if self.speakers_expected is not None and self.response_format not in (None, "diarized_json"):
-            raise ValueError(f"speakers_expected: only diarized_json tells speakers, not {self.response_format}")
+            raise ValueError(
+                f"speakers_expected: requires response_format='diarized_json', not {self.response_format!r}"
+            )
         return self
 
 
@@ -129,7 +131,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         options.response_format = resolve_format(options)
         check_abilities(options)
         if ignored := ineffective_options(options):
-            warn(f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to heed it")
+            warn(f"{', '.join(ignored)}: sent, but model {options.model!r} is not known to use it")
         return options
 
 
@@ -153,18 +155,18 @@ def check_abilities(options: TranscriptionOptions) -> None:
     if model is None:
         return
     wanted, offered = options.response_format, _formats(model.id)
-    gives = f"gives {', '.join(offered)}, not {wanted}"
-    require(transcribes(model), options.model, "transcribes no recordings", "audio", transcribes)
+    message = f"supports {', '.join(offered)}, not {wanted}"
+    require(transcribes(model), options.model, "does not transcribe recordings", "audio", transcribes)
     is_offered = wanted in offered if offered else None
     require(
-        is_offered, options.model, gives, "audio", lambda other: wanted in _formats(other.id), param="response_format"
+        is_offered, options.model, message, "audio", lambda other: wanted in _formats(other.id), param="response_format"
     )
 
 
 def ineffective_options(options: TranscriptionOptions) -> list[str]:
     """Names of the options that the service documents for other models, but not for this one."""
-    heeded = abilities(options.model).get("parameters", _ADVICE)
-    return [name for name in _ADVICE if getattr(options, name) is not None and name not in heeded]
+    known = abilities(options.model).get("parameters", _ADVICE)
+    return [name for name in _ADVICE if getattr(options, name) is not None and name not in known]
 
 
 def _formats(model: str) -> list[str]:
@@ -182,17 +184,19 @@ def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[
     return document
 
 
-def transcription_request(sound: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
+def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
     """Build `POST /v1/audio/transcriptions`."""
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
-    form = multipart(fields, [("file", (sound.name, sound.data, sound.mime_type))])
-    return ApiRequest("POST", "/v1/audio/transcriptions", partial(parse_transcript, sound=sound, options=options), form)
+    form = multipart(fields, [("file", (recording.name, recording.data, recording.mime_type))])
+    return ApiRequest(
+        "POST", "/v1/audio/transcriptions", partial(parse_transcript, recording=recording, options=options), form
+    )
 
 
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parse_transcript(response: httpx.Response, sound: RecordingFile, options: TranscriptionOptions) -> Document:
+def parse_transcript(response: httpx.Response, recording: RecordingFile, options: TranscriptionOptions) -> Document:
     """Parse the document of a response.
 
     Raises:
@@ -200,16 +204,16 @@ def parse_transcript(response: httpx.Response, sound: RecordingFile, options: Tr
         InvalidResponseError: If the body is anything else: an HTML page, JSON without a text, not subtitles.
     """
     plain = options.response_format in PLAIN_FORMATS
-    text, told = _plain(response, options.response_format or "") if plain else _from_json(response)
-    used = _used(response.headers)
+    text, metadata = _plain(response, options.response_format or "") if plain else _from_json(response)
+    usage = _header_usage(response.headers)
     known = {
         "model": response.headers.get("x-model-used") or options.model,
         "duration": _number(response.headers.get("x-usage-prompt-audio-seconds")),
-        "usage": used or None,
+        "usage": usage or None,
         "request_id": response.headers.get("x-request-id"),
-        **told,
+        **metadata,
     }
-    return Document(text, metadata={**sound.told, **_without_nothing(known)})
+    return Document(text, metadata={**recording.metadata, **_without_empty(known)})
 
 
 # Checks that a text has the requested format. An empty text is valid in every format: it is the transcript of silence.
@@ -223,12 +227,12 @@ _MARKS: Mapping[str, Callable[[str], bool]] = {
 def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
     """Parse a format other than JSON. Some models send JSON in spite of the requested format."""
     if _is_object(response):
-        text, told = _from_json(response)
+        text, metadata = _from_json(response)
     else:
-        text, told = _decode_text(response), {}
+        text, metadata = _decode_text(response), {}
     if text and not _MARKS[format](text):
         raise unexpected_response(response, f"{_TRANSCRIPT} as {format}")
-    return text, told
+    return text, metadata
 
 
 def _is_object(response: httpx.Response) -> bool:
@@ -260,10 +264,10 @@ def _from_json(response: httpx.Response) -> tuple[str, Json]:
         raise unexpected_response(response, _TRANSCRIPT)
     text, usage = text.strip(), body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    seconds = (_number(told) for told in (body.get("duration"), usage.get("seconds")))
-    duration = next((told for told in seconds if told is not None), None)
+    seconds = (_number(value) for value in (body.get("duration"), usage.get("seconds")))
+    duration = next((value for value in seconds if value is not None), None)
     speakers = {segment["speaker"] for segment in segments if "speaker" in segment}
-    told = {
+    metadata = {
         "language": _name(body.get("language")),
         "duration": duration,
         "segments": [] if _is_placeholder(segments, text, duration) else segments,
@@ -271,7 +275,7 @@ def _from_json(response: httpx.Response) -> tuple[str, Json]:
         "speakers": sorted(speakers),
         "usage": usage,
     }
-    return text, _without_nothing(told)
+    return text, _without_empty(metadata)
 
 
 def _objects(body: Json, name: str) -> list[Json]:
@@ -283,12 +287,12 @@ def _segment(entry: Json) -> Json:
     """A segment that contains words; empty for silence."""
     if not isinstance(entry.get("text"), str) or not entry["text"].strip():
         return {}
-    return _without_nothing({**_times(entry), "text": entry["text"].strip(), "speaker": _name(entry.get("speaker"))})
+    return _without_empty({**_times(entry), "text": entry["text"].strip(), "speaker": _name(entry.get("speaker"))})
 
 
 def _word(entry: Json) -> Json:
     word = entry.get("word")
-    return _without_nothing({"word": word, **_times(entry)}) if isinstance(word, str) and word.strip() else {}
+    return _without_empty({"word": word, **_times(entry)}) if isinstance(word, str) and word.strip() else {}
 
 
 def _times(entry: Json) -> Json:
@@ -321,13 +325,13 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _used(headers: httpx.Headers) -> Json:
+def _header_usage(headers: httpx.Headers) -> Json:
     """The usage in the response headers, for a body without usage: `prompt_audio_seconds` and similar."""
     prefix = "x-usage-"
     found = {name.removeprefix(prefix): _number(value) for name, value in headers.items() if name.startswith(prefix)}
     return {name.replace("-", "_"): value for name, value in found.items() if value is not None}
 
 
-def _without_nothing(told: Mapping[str, Any]) -> Json:
+def _without_empty(values: Mapping[str, Any]) -> Json:
     """Drop unknown values: None, empty lists and empty dicts."""
-    return {name: value for name, value in told.items() if value is not None and value != [] and value != {}}
+    return {name: value for name, value in values.items() if value is not None and value != [] and value != {}}

@@ -137,18 +137,18 @@ def upload_request(
         raise InvalidRequestError("file is empty", param="file")
     if file.size > MAX_UPLOAD_BYTES:
         raise errors.PayloadTooLargeError(
-            f"file has {file.size:,} bytes; the media host takes {MAX_UPLOAD_BYTES:,}", param="file"
+            f"file has {file.size:,} bytes; the maximum is {MAX_UPLOAD_BYTES:,}", param="file"
         )
     data = file.data
     name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
     _check_name(name)
     for tag in tags:
         if not _is_line(tag) or "," in tag:
-            raise InvalidRequestError("tags must be texts in one line, without commas", param="tags")
+            raise InvalidRequestError("tags must be strings without line breaks or commas", param="tags")
     if id is None and not tags:
         headers = {"content-type": file.mime_type, "x-file-name": quote(name)}
         return ApiRequest("POST", "/upload", parse_upload, {"content": data, "headers": headers}, origin=host)
-    fields = {"id": _checked_id(id), "tags": ",".join(tags)}
+    fields = {"id": _check_id(id), "tags": ",".join(tags)}
     form = multipart({k: v for k, v in fields.items() if v}, [("file", (name, data, file.mime_type))])
     return ApiRequest("POST", "/upload", parse_upload, form, origin=host)
 
@@ -160,7 +160,7 @@ MAX_NAME = 255
 def _check_name(name: Any) -> None:
     if not _is_line(name) or re.search(r"[/\\]", name) or name in ("", ".", "..") or len(name) > MAX_NAME:
         raise InvalidRequestError(
-            f"name must be that of a file: one line of up to {MAX_NAME} characters, without slashes", param="name"
+            f"name must be a file name: up to {MAX_NAME} printable characters, without slashes", param="name"
         )
 
 
@@ -169,21 +169,21 @@ def _is_line(value: Any) -> bool:
     return isinstance(value, str) and not re.search("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", value)
 
 
-def _checked_id(id: str | None) -> str | None:
+def _check_id(id: str | None) -> str | None:
     if id is not None and not (isinstance(id, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", id)):
         raise InvalidRequestError(
-            "id takes up to 128 letters, digits, '.', '_' and '-', the first a letter or digit", param="id"
+            "id must be up to 128 letters, digits, '.', '_' and '-', and begin with a letter or digit", param="id"
         )
     return id
 
 
 def parse_upload(response: httpx.Response) -> Upload:
     """Parse the response to an upload."""
-    body = parse_json(response, "address of an upload")
+    body = parse_json(response, "URL of an upload")
     tags = body.get("tags")
     words = tags if isinstance(tags, list) else [tags] if tags else []
     if not (isinstance(body.get("url"), str) and body["url"].startswith(("http://", "https://"))):
-        raise unexpected_response(response, "address of an upload")
+        raise unexpected_response(response, "URL of an upload")
     return Upload(
         url=body["url"],
         id=str(body.get("id") or body["url"].rpartition("/")[2]),

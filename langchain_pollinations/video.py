@@ -136,16 +136,16 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
             ImportError: If a progress bar is requested and tqdm is not installed.
         """
         options = self._options(overrides)
-        with watch_progress(self.progress if progress is None else progress) as arrived:
-            return self._run(options, self._generation(prompt, options, path, arrived))
+        with watch_progress(self.progress if progress is None else progress) as on_progress:
+            return self._run(options, self._generation(prompt, options, path, on_progress))
 
     async def agenerate(
         self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
     ) -> Media:
         """Asynchronous version of `generate`."""
         options = self._options(overrides)
-        with watch_progress(self.progress if progress is None else progress) as arrived:
-            return await self._arun(options, self._generation(prompt, options, path, arrived))
+        with watch_progress(self.progress if progress is None else progress) as on_progress:
+            return await self._arun(options, self._generation(prompt, options, path, on_progress))
 
     def _target(self, path: str | PathLike[str] | None) -> Path | None:
         path = self._named_file() if path is None else path
@@ -164,25 +164,27 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         prompt: str,
         options: VideoOptions,
         path: str | PathLike[str] | None = None,
-        arrived: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> RequestFlow[Media]:
         check_prompt(prompt)
         target = self._target(path)
         self._check(options)
-        given = {name: self._read(name, getattr(options, name), family) for name, family in _FAMILIES.items()}
+        references = {
+            name: self._resolve_references(name, getattr(options, name), family) for name, family in _FAMILIES.items()
+        }
         video_request(
-            prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in given.items()}
+            prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in references.items()}
         )
-        addresses = {}
-        for name, each in given.items():
-            addresses[name] = yield from self._addresses(each)
-        film: Media
+        urls = {}
+        for name, each in references.items():
+            urls[name] = yield from self._upload_references(each)
+        video: Media
         if target is None:
-            film = yield from _request_video(prompt, options, addresses, None, arrived)
-            return film
+            video = yield from _request_video(prompt, options, urls, None, on_progress)
+            return video
         with atomic_write(target) as part:
-            film = yield from _request_video(prompt, options, addresses, part, arrived)
-        return film.moved(target)
+            video = yield from _request_video(prompt, options, urls, part, on_progress)
+        return video.moved(target)
 
 
 def _count_references(options: VideoOptions) -> dict[str, int]:
@@ -191,67 +193,67 @@ def _count_references(options: VideoOptions) -> dict[str, int]:
 
 
 def _request_video(
-    prompt: str, options: VideoOptions, addresses: ReferenceUrls, into: Path | None, arrived: OnProgress | None
+    prompt: str, options: VideoOptions, urls: ReferenceUrls, into: Path | None, on_progress: OnProgress | None
 ) -> RequestFlow[Media]:
     """Request the video with a GET if the prompt fits in a URL, otherwise with a POST.
 
     The response to the GET is the video. The response to the POST names the URL of the video, which a second request
     downloads.
     """
-    way, asked = video_request(prompt, options, addresses)
-    read = partial(parse_video, prompt=prompt, options=options, into=into)
-    film: Media
-    if way is not None:
-        film = yield ApiRequest("GET", f"/video/{way}", read, {"params": asked}, save_to=into, on_progress=arrived)
-        return film
+    prompt_path, fields = video_request(prompt, options, urls)
+    parse = partial(parse_video, prompt=prompt, options=options, into=into)
+    video: Media
+    if prompt_path is not None:
+        video = yield ApiRequest(
+            "GET", f"/video/{prompt_path}", parse, {"params": fields}, save_to=into, on_progress=on_progress
+        )
+        return video
     stored: StoredVideo = yield ApiRequest(
-        "POST", "/v1/images/generations", partial(parse_stored_video, prompt=prompt), {"json": asked}
+        "POST", "/v1/images/generations", partial(parse_stored_video, prompt=prompt), {"json": fields}
     )
     origin, path = stored.place()
-    film = yield ApiRequest(
+    video = yield ApiRequest(
         "GET",
         path,
-        partial(read, known=stored.known),
+        partial(parse, known=stored.known),
         origin=origin,
         is_origin_checked=True,
         send_credentials=False,
         save_to=into,
-        on_progress=arrived,
+        on_progress=on_progress,
     )
-    return film
+    return video
 
 
 # --- Model capabilities -----------------------------------------------------------------------------------------------
 
 
-def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
+def check_abilities(options: VideoOptions, references: Mapping[str, int]) -> None:
     """Raise if options contradict each other or the model is known not to support them, before anything is sent.
 
     Models that the catalogue does not list (newer and community models) are not checked.
 
     Args:
         options: Options of the request.
-        given: Number of references for each argument.
+        references: Number of references for each argument.
 
     Raises:
         UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
         InvalidRequestError: If options contradict each other, or the model does not accept a value.
     """
-    if given["last_frame"] and not given["first_frame"]:
-        raise InvalidRequestError(
-            "last_frame: goes with a first_frame only; give both, or first_frame alone", param="last_frame"
-        )
+    if references["last_frame"] and not references["first_frame"]:
+        raise InvalidRequestError("last_frame: requires first_frame", param="last_frame")
     if (options.width is None) != (options.height is None):
         raise InvalidRequestError(
-            "width, height: give both, since only their ratio counts, or aspect_ratio alone",
+            "width, height: must be given together, or be replaced by aspect_ratio",
             param="width" if options.width is None else "height",
         )
     model = find(options.model)
     if model is None:
         return
     name, can = options.model, abilities(model.id)
-    makes_none = "makes no films from a prompt" if model.kind == "video" else f"makes no films, it is for {model.kind}"
-    require(_makes_video(model), name, makes_none, "video", _makes_video)
+    lacks = "videos from a prompt" if model.kind == "video" else f"videos (category: {model.kind})"
+    require(_generates_video(model), name, f"cannot generate {lacks}", "video", _generates_video)
     if options.duration is not None:
         _check_duration(options.duration, model, name)
     if options.resolution is not None and model.resolutions:  # the fixed resolution of other models is unknown
@@ -259,58 +261,62 @@ def check_abilities(options: VideoOptions, given: Mapping[str, int]) -> None:
     if options.aspect_ratio is not None and "aspect_ratios" in can:
         check_choice("aspect_ratio", options.aspect_ratio, can["aspect_ratios"], name)
     if options.audio is not None:
-        able, lacks = (_has_sound, "makes silent films only") if options.audio else (_is_silent, "always has sound")
+        able, lacks = (
+            (_has_audio, "only generates videos without audio")
+            if options.audio
+            else (_is_silent, "always generates audio")
+        )
         require(able(model), name, f"{lacks} (audio={options.audio})", "video", able, param="audio")
     for argument, (capability, lacks) in _CAPABILITIES.items():
-        if given[argument]:
+        if references[argument]:
             able = partial(_has, capability)
             require(able(model), name, f"{lacks} ({argument})", "video", able, param=argument)
-    most, films = model.max_reference_videos, given["reference_videos"]
-    if most is not None and films > most:
+    most, count = model.max_reference_videos, references["reference_videos"]
+    if most is not None and count > most:
         raise InvalidRequestError(
-            f"reference_videos: model {name!r} takes at most {most}, not {films}", param="reference_videos"
+            f"reference_videos: model {name!r} accepts at most {most}, got {count}", param="reference_videos"
         )
 
 
 # `max_reference_images` in the model list counts the frames, two at most; the capabilities describe them more
 # precisely. The list does not say how many `reference_images` a model accepts.
 _CAPABILITIES: Mapping[str, tuple[str, str]] = {
-    "first_frame": ("start_frame", "takes no first frame"),
-    "last_frame": ("end_frame", "takes no last frame"),
-    "reference_images": ("reference_images", "takes no reference pictures"),
-    "reference_videos": ("reference_videos", "takes no reference films"),
-    "reference_audios": ("reference_audios", "takes no reference sound"),
+    "first_frame": ("start_frame", "does not accept a first frame"),
+    "last_frame": ("end_frame", "does not accept a last frame"),
+    "reference_images": ("reference_images", "does not accept reference images"),
+    "reference_videos": ("reference_videos", "does not accept reference videos"),
+    "reference_audios": ("reference_audios", "does not accept reference audio"),
 }
 
 
-def _makes_video(model: Model) -> bool:
+def _generates_video(model: Model) -> bool:
     """Whether the model generates videos from a prompt. One model only adds audio to videos, at a separate endpoint."""
     return model.kind == "video" and (not model.endpoints or "/video/{prompt}" in model.endpoints)
 
 
 def _has(capability: str, model: Model) -> bool | None:
     """Whether the model has a capability; None if the model list does not describe the model."""
-    return None if model.input_modalities is None else _makes_video(model) and capability in model.video_capabilities
+    return (
+        None if model.input_modalities is None else _generates_video(model) and capability in model.video_capabilities
+    )
 
 
-def _has_sound(model: Model) -> bool | None:
+def _has_audio(model: Model) -> bool | None:
     return False if abilities(model.id).get("audio") == "never" else _has("audio_output", model)
 
 
 def _is_silent(model: Model) -> bool | None:
     if model.input_modalities is None:
         return None
-    return _makes_video(model) and abilities(model.id).get("audio") != "always"
+    return _generates_video(model) and abilities(model.id).get("audio") != "always"
 
 
 def _check_duration(seconds: int, model: Model, name: str) -> None:
     least, most, allowed = model.min_duration, model.max_duration, model.allowed_durations
     if least is None or most is None or (seconds in allowed if allowed else least <= seconds <= most):
         return
-    right = ", ".join(map(str, allowed)) if allowed else str(least) if least == most else f"{least} to {most}"
-    raise InvalidRequestError(
-        f"duration: model {name!r} makes films of {right} seconds, not {seconds}", param="duration"
-    )
+    accepted = ", ".join(map(str, allowed)) if allowed else str(least) if least == most else f"{least} to {most}"
+    raise InvalidRequestError(f"duration: model {name!r} accepts {accepted} seconds, got {seconds}", param="duration")
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
@@ -319,7 +325,7 @@ ReferenceUrls = Mapping[str, Sequence[str]]
 """URLs of the references, by argument."""
 
 
-def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) -> tuple[str | None, dict[str, Any]]:
+def video_request(prompt: str, options: VideoOptions, urls: ReferenceUrls) -> tuple[str | None, dict[str, Any]]:
     """Encode the prompt and the options for a GET, or for a POST if the prompt does not fit in a URL.
 
     Returns:
@@ -330,26 +336,25 @@ def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) 
         InvalidRequestError: If the prompt does not fit in a URL, and the service does not accept the references in a
             body.
     """
-    guides = {name: addresses[name] for name in _GUIDES if addresses.get(name)}
-    frames = [*addresses.get("first_frame", ()), *addresses.get("last_frame", ())]
-    said = options.model_dump(exclude_none=True, exclude=set(_FAMILIES))
-    if "aspect_ratio" in said:
-        said["aspectRatio"] = said.pop("aspect_ratio")
+    guides = {name: urls[name] for name in _GUIDES if urls.get(name)}
+    frames = [*urls.get("first_frame", ()), *urls.get("last_frame", ())]
+    fields = options.model_dump(exclude_none=True, exclude=set(_FAMILIES))
+    if "aspect_ratio" in fields:
+        fields["aspectRatio"] = fields.pop("aspect_ratio")
     path = quote_prompt(prompt)
     if path is not None:
-        query = said | {name: _join_urls(each) for name, each in guides.items()}
+        query = fields | {name: _join_urls(each) for name, each in guides.items()}
         if frames:
             query["image"] = join_urls(frames)
         if len(path) + len(urlencode(query)) <= (MAX_URL_WITH_REFERENCES if guides else MAX_URL):
             return path, query
     if guides:
         raise InvalidRequestError(
-            f"{', '.join(guides)}: the service takes them only with a prompt that fits into an address, and this one "
-            "does not: make it shorter, and leave out '%' and the names '.' and '..' between slashes. The word "
-            "'models' alone is another route",
+            f"{', '.join(guides)}: the service accepts them only with a prompt that fits in a URL. Shorten the prompt, "
+            "and do not use '%', '.' or '..' between slashes, or the prompt 'models', which is another route",
             param="prompt",
         )
-    body = {name: value for name, value in said.items() if name not in ("width", "height")}
+    body = {name: value for name, value in fields.items() if name not in ("width", "height")}
     if options.width and options.height:
         body["size"] = f"{options.width}x{options.height}"
     if frames:
@@ -357,9 +362,9 @@ def video_request(prompt: str, options: VideoOptions, addresses: ReferenceUrls) 
     return None, body | {"prompt": prompt, "response_format": "url"}
 
 
-def _join_urls(addresses: Sequence[str]) -> str:
+def _join_urls(urls: Sequence[str]) -> str:
     """Join URLs for a parameter that the service splits at `|` only."""
-    return "|".join(address.replace("|", "%7C") for address in addresses)
+    return "|".join(url.replace("|", "%7C") for url in urls)
 
 
 # --- The response -----------------------------------------------------------------------------------------------------
@@ -392,15 +397,15 @@ def parse_video(
 
 def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
     """The URL in the JSON response of `/v1/images/generations`, and the metadata in its headers."""
-    body = parse_json(response, "film")
+    body = parse_json(response, "video")
     try:
         item = body["data"][0]
         url = item["url"]
-        is_address = is_requestable(httpx.URL(url))
+        is_valid = is_requestable(httpx.URL(url))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, httpx.InvalidURL) as error:
-        raise unexpected_response(response, "film") from error
-    if not is_address:
-        raise unexpected_response(response, "film")
+        raise unexpected_response(response, "video") from error
+    if not is_valid:
+        raise unexpected_response(response, "video")
     known = {
         "url": public_url(response.headers) or url,
         "model": response.headers.get("x-model-used"),

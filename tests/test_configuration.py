@@ -105,7 +105,7 @@ def test_none_for_the_key_is_the_environment(
     chat.api_key = None
     ask(chat.model_copy(update={"api_key": None}), "Hi")
     assert [request.headers["authorization"] for request in emulator.requests] == ["Bearer sk_emulator"] * 2
-    assert not ChatPollinations(**give)._is_older
+    assert not ChatPollinations(**give)._uses_legacy
 
 
 @pytest.mark.parametrize("kind", [ChatPollinations, PollinationsImage, PollinationsToolkit, ServiceConfig])
@@ -126,9 +126,9 @@ def test_an_empty_key_is_an_error_and_never_leads_to_a_keyless_host(
     with pytest.raises(errors.AuthenticationError, match=says) as caught:
         _ = kind(**given)._client
     assert "pickle" not in str(caught.value)
-    if kind._OLDER:  # on purpose
+    if kind._LEGACY_SUPPORTED:  # on purpose
         given = {**given, **({"include": ["image"]} if kind is PollinationsToolkit else {})}
-        assert kind(**given, api="legacy")._is_older
+        assert kind(**given, api="legacy")._uses_legacy
 
 
 def test_only_an_unpickled_object_speaks_of_pickles(emulator: Emulator, ask: Ask) -> None:
@@ -195,11 +195,11 @@ def test_neither_key_nor_authorization_is_in_a_pickle_or_a_checkpoint(kind: type
     assert not [data for data in written if b"sk_hidden" in data]
     assert pickle.loads(written[0]).default_headers == {"X-Team": "blue"}
     assert pickle.loads(written[0]).api in ("gen", "auto")
-    assert not pickle.loads(written[0])._is_older
+    assert not pickle.loads(written[0])._uses_legacy
     serde = jsonplus.JsonPlusSerializer(allowed_msgpack_modules=True)
     restored = serde.loads_typed(serde.dumps_typed(wrapper))
     assert type(restored) is kind
-    assert not restored._is_older
+    assert not restored._uses_legacy
     for twin in (copy.copy(wrapper), copy.deepcopy(wrapper), wrapper.model_copy(), wrapper.model_copy(deep=True)):
         assert twin.default_headers == secret
 
@@ -320,7 +320,7 @@ def test_none_is_the_default(monkeypatch: pytest.MonkeyPatch, kind: type[Any], t
 def test_an_address_of_the_service_is_the_service_however_it_is_written(url: str) -> None:
     chat = ChatPollinations(base_url=url)
     assert (chat.base_url, chat._media_host) == ("https://gen.pollinations.ai", "https://media.pollinations.ai")
-    assert chat._is_older
+    assert chat._uses_legacy
     given = {"legacy_text_url": "HTTP://Text.Example:80", "media_url": "https://Media.example:443/files/"}
     chat = ChatPollinations(**given)
     assert (chat.legacy_text_url, chat.media_url) == ("http://text.example", "https://media.example/files")
@@ -364,7 +364,7 @@ def test_origins_are_compared_as_parsed(base: str, origin: str, foreign: bool) -
         (ChatPollinations, "temperature", 9, "less than or equal to 2"),
         (ChatPollinations, "base_url", "gen.pollinations.ai", "must be an origin"),
         (ChatPollinations, "timeout", 0, "more than 0 seconds"),
-        (ChatPollinations, "stop", ["a"] * 5, "up to 4 strings"),
+        (ChatPollinations, "stop", ["a"] * 5, "at most 4 strings"),
         (ChatPollinations, "model_kwargs", {"temperature": 1}, "as arguments of their own"),
         (ChatPollinations, "http_client", httpx.AsyncClient, "http_client"),
         (PollinationsImage, "width", 0, "greater than or equal to 1"),

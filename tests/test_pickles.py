@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumps, load
+from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
 from langchain_pollinations.audio import PollinationsSpeech
@@ -69,6 +70,8 @@ def test_a_pickle_made_before_the_move_is_read(name: str) -> None:
     elif name == "error":
         assert (str(found), found.status_code) == (str(expected), 429)
     else:
+        if isinstance(found, BaseTool):
+            expected.description = found.description  # a pickle contains the description of its time
         shown, wanted = (sorted(re.split(r"[,()] ?", repr(each))) for each in (found, expected))
         assert shown == wanted  # in any order: fields that a pickle lacks come last
     assert pickle.loads(pickle.dumps(found))

@@ -260,7 +260,7 @@ class OfServedTool(OfTool):
     def tool(self, pollinations_emulator: Emulator) -> BaseTool:
         tool = self.kind(**pollinations_emulator.connection(), **self.params)
         assert isinstance(tool, MediaTool)
-        tool.shelf.keep(RECORDING)
+        tool.media_store.keep(RECORDING)
         return tool
 
 

@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Callable[[Service], object], str]] = {
     "image tool": (lambda service: PollinationsImageTool(**service, enhance=True).invoke("a cat"), "no longer honours"),
     "transcription": (
         lambda service: PollinationsTranscriber(**service).transcribe(b"RIFF", model="whisper", prompt="x"),
-        "not known to heed",
+        "not known to use",
     ),
     "list of models": (lambda service: list_models("text", base_url="http://127.0.0.1:9", max_retries=0), "snapshot"),
 }  # fmt: skip
@@ -57,6 +57,6 @@ def test_a_warning_names_the_line_of_the_user(emulator: Emulator, act: Callable[
 @pytest.mark.parametrize("way", WAYS)
 def test_the_warning_for_an_empty_answer_names_it_too(emulator: Emulator, way: str) -> None:
     emulator.reply("")
-    with pytest.warns(UserWarning, match="answered with nothing") as caught:
+    with pytest.warns(UserWarning, match="returned an empty response") as caught:
         WAYS[way](ChatPollinations(**emulator.connection()), "Hi")
     assert [warning.filename for warning in caught] == [WAYS[way].__code__.co_filename]

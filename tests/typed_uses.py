@@ -39,7 +39,7 @@ def uses() -> None:
     print(painter.invoke(answer).url, (chat | painter).invoke("Describe a cat").url)
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
     draw = PollinationsImageTool(image=painter, models=["flux"])
-    PollinationsEditImageTool(model="klein", shelf=draw.shelf)
+    PollinationsEditImageTool(model="klein", media_store=draw.media_store)
     PollinationsVideoTool(output_folder="films")
     embeddings = PollinationsEmbeddings(api_key=SecretStr("sk_x"), dimensions=512, batch_size=8)
     vectors: list[list[float]] = embeddings.embed_documents(["a cat"])

@@ -37,7 +37,7 @@ def _read_all(entries: Iterable[Any]) -> list[Model]:
             name = entry.get("name") if isinstance(entry, dict) else None
             unread.append(f"{name or 'an entry without a name'} ({format_validation_error(error)})")
     if unread:
-        warn(f"Missing from the list, since they cannot be read: {'; '.join(unread)}")
+        warn(f"Omitted from the list because they cannot be parsed: {'; '.join(unread)}")
     return models
 
 
@@ -58,7 +58,7 @@ class ModelList(ServiceConfig):
     """A request for models: its connection, its filters, and the fallback to the snapshot."""
 
     _KEY_REQUIRED: ClassVar[bool] = False
-    _OLDER: ClassVar[bool] = True
+    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     timeout: Timeout | None = 10.0
     max_retries: int | None = Field(default=1, ge=0)
@@ -80,7 +80,7 @@ class ModelList(ServiceConfig):
     @classmethod
     def _listed(cls, words: Any) -> Any:
         if not isinstance(words, str | Iterable | None):
-            raise ValueError("takes a word or a list of words")
+            raise ValueError("must be a string or a list of strings")
         return (words,) if isinstance(words, str) else tuple(words or ())
 
     @field_validator(*_WORDS)
@@ -92,18 +92,19 @@ class ModelList(ServiceConfig):
                 close = difflib.get_close_matches(word, words, n=1, cutoff=0.47)  # matches tool_calling for tools
                 # A word without a match is not repeated in the message: it might be a misplaced API key.
                 unknown = f"unknown word {word!r}, did you mean {close[0]!r}?" if close else "unknown word."
-                raise ValueError(f"{unknown} It takes {', '.join(words)}")
+                raise ValueError(f"{unknown} Allowed: {', '.join(words)}")
         return value
 
     def call(self) -> ApiRequest[list[Any]]:
-        if self._is_older and self.kind not in ("text", "image"):
+        if self._uses_legacy and self.kind not in ("text", "image"):
             raise InvalidRequestError(
-                "kind: the older hosts have a list of 'text' and one of 'image': say which", param="kind"
+                "kind: the legacy hosts list models of 'text' and of 'image' only; one of them is required",
+                param="kind",
             )
         return ApiRequest("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), parse_list, {"params": self._params()})
 
     def _params(self) -> dict[str, str | int]:
-        asked = {
+        params = {
             "capabilities": ",".join(self.capabilities),
             "query": (self.query or "").strip(),
             "source": self.source,
@@ -111,7 +112,7 @@ class ModelList(ServiceConfig):
             "agent": None if self.agent is None else str(self.agent).lower(),
             "limit": None if self.kind in _MIXED else self.limit,  # would count other kinds, see `answer`
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in params.items() if value}
 
     def answer(self, entries: list[Any]) -> list[Model]:
         """Parse the entries of a live list, without models of other kinds."""
@@ -122,11 +123,11 @@ class ModelList(ServiceConfig):
 
     def fall_back(self, failure: PollinationsError) -> list[Model]:
         """The records of the snapshot that match the filters, with a warning."""
-        if self._is_older:
+        if self._uses_legacy:
             raise failure  # there is no snapshot of the legacy hosts' models
         warn(
-            f"These models are not the service's list but the snapshot of official models that ships with "
-            f"langchain-pollinations-ai {__version__}, since the service gave none: {failure}"
+            f"The service returned no list of models; the snapshot of official models that ships with "
+            f"langchain-pollinations-ai {__version__} is used instead: {failure}"
         )
         models = map(_from_snapshot, _load_data("models.json"))
         return [model for model in models if self._fits(model)][: self.limit]

@@ -29,7 +29,7 @@ def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
     ]
     once = UniqueList()
     once.add(placed)
-    return [*once.whole(), *_unplaced(listed, known={found.get("url") for found in placed})]
+    return [*once.value(), *_unplaced(listed, known={found.get("url") for found in placed})]
 
 
 def _list(value: Any) -> list[Any]:

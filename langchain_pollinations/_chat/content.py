@@ -154,7 +154,7 @@ def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
         shown = part.get("file", {}).get("file_name")
         return [*(text for text in texts if text["text"] != shown), part]
     if depth > MAX_DEPTH:
-        raise InvalidRequestError(f"a document of more than {MAX_DEPTH} documents within each other")
+        raise InvalidRequestError(f"documents are nested more than {MAX_DEPTH} levels deep")
     listed = inside if isinstance(inside, list) else [inside]
     *parts, last = [part for each in listed for part in encode_blocks(each, depth + 1)]
     return [*texts, *parts, with_cache_control(last, block)]
@@ -176,7 +176,7 @@ def encode_block(block: Any) -> Json:
     encode = _BLOCKS.get(block["type"])
     if encode is None:
         close = difflib.get_close_matches(block["type"], _BLOCKS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(_BLOCKS)}"
+        hint = f"did you mean {close[0]!r}?" if close else f"supported are {', '.join(_BLOCKS)}"
         raise InvalidRequestError(f"content block of unknown type {block['type']!r}; {hint}")
     for key in ("mime_type", "filename", "file_id"):
         if not isinstance(block.get(key), str | None):
@@ -202,8 +202,8 @@ def _base64(data: Any, kind: str) -> str:
             return text
     except ValueError:
         pass
-    given = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
-    raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {given}")
+    shown = f"{data[:30]!r}" if isinstance(data, str) else type(data).__name__
+    raise InvalidRequestError(f"the base64 of a block of type {kind!r} must be bytes or base64 text, not {shown}")
 
 
 def _data_uri(uri: str) -> str:
@@ -211,7 +211,7 @@ def _data_uri(uri: str) -> str:
     try:
         read = read_data_uri(uri)
     except ValueError as error:
-        raise InvalidRequestError(f"the data URI {uri[:60]!r} holds {error}") from error
+        raise InvalidRequestError(f"the data URI {uri[:60]!r} is invalid: {error}") from error
     return str(read if read.mime_type else read._replace(mime_type=sniff(decode(read.base64[:2048])) or ""))
 
 
@@ -219,11 +219,11 @@ def _describe(value: Any) -> str:
     return f"a dict with keys {sorted(value)}" if isinstance(value, Mapping) else type(value).__name__
 
 
-def _text(block: Mapping[str, Any], told: str = "a text block needs a string as its 'text'") -> Json:
+def _text(block: Mapping[str, Any], message: str = "a text block needs a string as its 'text'") -> Json:
     text = block.get("text")
     text = text.get("value") if isinstance(text, Mapping) else text  # OpenAI's Assistants
     if not isinstance(text, str):
-        raise InvalidRequestError(told)
+        raise InvalidRequestError(message)
     return {"type": "text", "text": text}
 
 
@@ -261,9 +261,9 @@ def _check_url(url: Any) -> str:
     """Return a URL that the service can read; raise an error for a local file."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
         return _data_uri(url) if is_data_uri(url) else url
-    told = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
+    shown = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__
     raise InvalidRequestError(
-        f"{told} is no http(s) or data URL: the service cannot read a local file; give its bytes instead, as in "
+        f"{shown} is not an http(s) or data URL; the service cannot read a local file. Pass its bytes instead, as in "
         "{'type': 'image', 'base64': Path(...).read_bytes(), 'mime_type': 'image/png'}"
     )
 
@@ -281,7 +281,7 @@ def _sniff_mime_type(data: str, kind: str) -> str:
     except (binascii.Error, ValueError) as error:
         raise InvalidRequestError(f"the base64 of an {kind} block cannot be decoded: {error}") from error
     if mime_type is None:
-        raise InvalidRequestError(f"the type of an {kind} block cannot be told from its bytes: give its 'mime_type'")
+        raise InvalidRequestError(f"the type of an {kind} block cannot be detected from its bytes; set its 'mime_type'")
     return mime_type
 
 
@@ -324,7 +324,7 @@ def _audio(block: Mapping[str, Any]) -> Json:
         subtype = mime_type.partition("/")[2].partition(";")[0].lower()
         if subtype not in _AUDIO_FORMATS:
             known = ", ".join(sorted(set(_AUDIO_FORMATS.values())))
-            raise InvalidRequestError(f"audio of type {mime_type!r} is not understood; formats are {known}")
+            raise InvalidRequestError(f"audio of type {mime_type!r} is not supported; supported formats are {known}")
         return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS[subtype]}}
     # No part type holds audio by URL; a file by URL may have any type.
     return _file(block)
@@ -394,7 +394,7 @@ def _file_name(block: Mapping[str, Any]) -> str | None:
 def _non_standard(block: Mapping[str, Any]) -> Json:
     value = block.get("value")
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise InvalidRequestError("a non_standard block needs as its 'value' the part to send, a dict with a 'type'")
+        raise InvalidRequestError("the 'value' of a non_standard block must be the part to send, a dict with a 'type'")
     return dict(value)
 
 

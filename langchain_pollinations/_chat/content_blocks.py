@@ -30,19 +30,19 @@ def translate(message: AIMessage) -> list[types.ContentBlock]:
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
     """Return the blocks of a chunk or of a sum of chunks; tool calls stay chunks until the last chunk is included."""
-    pieces = message.tool_call_chunks
+    chunks = message.tool_call_chunks
     if message.chunk_position == "last" and (
-        _has_text(message) or any(piece["name"] or piece["id"] for piece in pieces)
+        _has_text(message) or any(chunk["name"] or chunk["id"] for chunk in chunks)
     ):
         return translate(message)
-    said = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _text_blocks(message)]
-    calls = [_call("tool_call_chunk", {**piece, "index": f"lc_tc_{piece.get('index') or 0}"}) for piece in pieces]
+    texts = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _text_blocks(message)]
+    calls = [_call("tool_call_chunk", {**chunk, "index": f"lc_tc_{chunk.get('index') or 0}"}) for chunk in chunks]
     # Without a distinct index, LangChain would merge a block into the previous one of its type.
-    whole = (
+    others = (
         {**b, "index": f"lc_{b['type']}_{n}"}
         for n, b in enumerate([*_media_blocks(message), *_server_tool_blocks(message)])
     )
-    return [*said, *calls, *whole]  # type: ignore[list-item]
+    return [*texts, *calls, *others]  # type: ignore[list-item]
 
 
 _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}

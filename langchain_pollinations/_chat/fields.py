@@ -104,8 +104,8 @@ def _parse_part(part: Any, depth: int = 0) -> list[Any]:
         part = {**part, "text": text["value"]}
     text, kind = part.get("text"), part.get("type")
     if part.get("thought") is True and isinstance(text, str):  # Google's
-        kept = {key: value for key, value in part.items() if key not in ("text", "thought")}
-        return [{**kept, "type": "thinking", "thinking": text}]
+        fields = {key: value for key, value in part.items() if key not in ("text", "thought")}
+        return [{**fields, "type": "thinking", "thinking": text}]
     if not isinstance(text, str) and not is_hidden(part):
         inside = next((part[key] for key in ("content", "parts") if any(texts_in(part.get(key)))), None)
         return [part] if inside is None else _parse_part(inside if isinstance(inside, list) else [inside], depth + 1)
@@ -227,18 +227,18 @@ def parse_finish_reason(reason: Any, has_calls: bool) -> str:
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
-def parse_metadata(asked: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
+def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
     """Return the fields that LangChain's users expect in `response_metadata`, and those from the response headers."""
     known: Json = {
         "model_provider": PROVIDER,
-        "model_name": headers.get("x-model-used") or facts.get("model") or asked.model,
-        "requested_model": asked.model,
-        "seed": asked.seed,
+        "model_name": headers.get("x-model-used") or facts.get("model") or request.model,
+        "requested_model": request.model,
+        "seed": request.seed,
         "request_id": headers.get("x-request-id"),
         "cache_type": headers.get("x-cache-type"),
         "safety": _headers_under("x-safety-", headers),
         "moderation": _headers_under("x-moderation-", headers),
-        "headers": dict(headers) if asked.include_headers else None,
+        "headers": dict(headers) if request.include_headers else None,
     }
     return {key: value for key, value in known.items() if value not in (None, {})}
 
@@ -261,7 +261,7 @@ class UniqueList:
         for entry in entries:
             self._entries.setdefault(fingerprint(entry), entry)
 
-    def whole(self) -> list[Any]:
+    def value(self) -> list[Any]:
         return list(self._entries.values())
 
 

@@ -56,15 +56,15 @@ def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
     A later result is moved to its call. A call without a result gets one that says so, and a result without a call
     becomes a user message. Ids that providers refuse are replaced, equally in call and result.
     """
-    taken: set[int] = set()
+    claimed: set[int] = set()
     used: set[str] = set()
     wire: list[Json] = []
     for place, turn in enumerate(turns):
         if isinstance(turn, ToolResult):
-            if place not in taken:
+            if place not in claimed:
                 wire += _as_function(turn) if turn.is_legacy else [_as_text(turn)]
         elif turn.calls:
-            places = _result_positions(turns, place, taken)
+            places = _result_positions(turns, place, claimed)
             found = [None if at is None else turns[at] for at in places]
             wire += _with_results(turn, [result if isinstance(result, ToolResult) else None for result in found], used)
         else:
@@ -85,9 +85,9 @@ def _with_results(turn: WireMessage, results: Sequence[ToolResult | None], used:
         ]
     wire, media = [message], []
     for call, result in zip(calls, results, strict=True):
-        told = {"content": UNANSWERED} if result is None else result.wire
+        fields = {"content": UNANSWERED} if result is None else result.wire
         name = (result.name if result else "") or call["function"]["name"]
-        wire.append({"role": "tool", "tool_call_id": call["id"], "name": name, **told})
+        wire.append({"role": "tool", "tool_call_id": call["id"], "name": name, **fields})
         if result and result.media:
             media += [_label(call["id"]), *result.media]
     return [*wire, {"role": "user", "content": media}] if media else wire
@@ -123,8 +123,8 @@ def is_blank(part: Any) -> bool:
 # --- Which result belongs to which call -------------------------------------------------------------------------------
 
 
-def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, taken: set[int]) -> list[int | None]:
-    """Return the position of the result of each call of a message, and add the positions to `taken`.
+def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, claimed: set[int]) -> list[int | None]:
+    """Return the position of the result of each call of a message, and add the positions to `claimed`.
 
     Results are matched by id, or by name and order if an id is missing.
     """
@@ -133,18 +133,20 @@ def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, tak
     found: list[int | None] = []
     for call in turn.calls:
         at = (
-            next((at for at in _results_after(turns, place, call["id"]) if at not in taken), None)
+            next((at for at in _results_after(turns, place, call["id"]) if at not in claimed), None)
             if call["id"]
             else None
         )
-        taken |= set() if at is None else {at}
+        claimed |= set() if at is None else {at}
         found.append(at)
     for number, call in enumerate(turn.calls):
         if found[number] is None:
-            near = [at for at in _results_after(turns, place, None) if at not in taken and _may_belong(turns[at], call)]
+            near = [
+                at for at in _results_after(turns, place, None) if at not in claimed and _may_belong(turns[at], call)
+            ]
             named = (at for at in near if turns[at].name == call["function"]["name"])  # type: ignore[union-attr]
             found[number] = at = next(named, near[0] if near else None)
-            taken |= set() if at is None else {at}
+            claimed |= set() if at is None else {at}
     return found
 
 

@@ -24,12 +24,12 @@ def add_json_instruction(wire: list[Json]) -> list[Json]:
 
 def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
     """Add an instruction at the end of the system message, after the part that a prompt cache holds."""
-    first, said = wire[0], wire[0].get("content")
+    first, content = wire[0], wire[0].get("content")
     if first["role"] not in ("system", "developer"):
         return [{"role": "system", "content": instruction}, *wire]
-    if isinstance(said, list):
-        return [{**first, "content": [*said, {"type": "text", "text": instruction}]}, *wire[1:]]
-    return [{**first, "content": f"{said or ''}\n\n{instruction}".strip()}, *wire[1:]]
+    if isinstance(content, list):
+        return [{**first, "content": [*content, {"type": "text", "text": instruction}]}, *wire[1:]]
+    return [{**first, "content": f"{content or ''}\n\n{instruction}".strip()}, *wire[1:]]
 
 
 def call_instruction(name: str | None) -> str:

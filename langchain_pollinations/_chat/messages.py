@@ -50,7 +50,7 @@ def encode_messages(
         InvalidRequestError: If there is no message, or one has content that cannot be sent.
     """
     if not messages:
-        raise InvalidRequestError("messages is empty: give at least one message")
+        raise InvalidRequestError("messages is empty; at least one message is required")
     turns: list[WireMessage | ToolResult] = []
     for position, message in enumerate(messages):
         try:
@@ -58,7 +58,7 @@ def encode_messages(
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if not turns:
-        raise InvalidRequestError("messages[0]: it is empty, and there is no message with content after it")
+        raise InvalidRequestError("messages[0]: it is empty, and no message with content follows")
     return pair_tool_results(turns)
 
 
@@ -97,7 +97,7 @@ def _encode_message(
         case SystemMessage():
             role = message.additional_kwargs.get("__openai_role__", "system")
             if role not in ("system", "developer"):
-                raise InvalidRequestError(f"a system message has the role 'system' or 'developer', not {role!r}")
+                raise InvalidRequestError(f"the role of a system message must be 'system' or 'developer', not {role!r}")
             return _plain(role, message)
         case AIMessage():
             return encode_assistant(message, is_own(message), keeps_ids)
@@ -106,8 +106,8 @@ def _encode_message(
         case FunctionMessage():
             return [replace(encode_tool_result("", message.content, message.name), is_legacy=True)]
         case ChatMessage() if message.role in ("tool", "function"):
-            other = {"tool": "ToolMessage, with its tool_call_id", "function": "FunctionMessage, with its name"}
-            raise InvalidRequestError(f"role {message.role!r}: give a {other[message.role]}")
+            other = {"tool": "ToolMessage with its tool_call_id", "function": "FunctionMessage with its name"}
+            raise InvalidRequestError(f"role {message.role!r}: use a {other[message.role]}")
         case ChatMessage() if message.role == "assistant":
             kwargs = message.additional_kwargs
             return encode_assistant(AIMessage(message.content, additional_kwargs=kwargs, name=message.name))
@@ -144,7 +144,7 @@ def _content(message: BaseMessage) -> str | list[Json]:
     if isinstance(message.content, str):
         return message.content
     if not message.content:
-        raise InvalidRequestError("the content is an empty list: give a text or at least one block")
+        raise InvalidRequestError("the content is an empty list; text or at least one block is required")
     return (
         encode_content(message.content) or ""
     )  # the service puts a sentence of its own into a user message without text

@@ -135,14 +135,14 @@ class ChatOptions(BaseModel):
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         if self.n not in (None, 1):
-            raise ValueError("n: the service gives back one choice only; call several times with different seeds")
+            raise ValueError("n: the service returns one choice only; make several calls with different seeds")
         if isinstance(self.stop, list) and len(self.stop) > 4:
-            raise ValueError(f"stop: the service takes up to 4 strings, got {len(self.stop)}")
+            raise ValueError(f"stop: at most 4 strings are allowed, got {len(self.stop)}")
         if self.response_format and (self.response_format["type"] == "json_schema") != (
             "json_schema" in self.response_format
         ):
             raise ValueError(
-                "response_format: 'json_schema' holds the schema where the type is json_schema, only there"
+                "response_format: 'json_schema' is required if the type is 'json_schema', and not allowed otherwise"
             )
         if isinstance(self.safe, str):
             check_safe(self.safe)

@@ -42,32 +42,32 @@ class AnswerParser(JsonOutputParser):
         answer = result[0]
         message = answer.message if isinstance(answer, ChatGeneration) else AIMessage(answer.text)
         try:
-            return self._so_far(message) if partial else self._whole(message)
+            return self._parse_partial(message) if partial else self._parse_complete(message)
         except RecursionError as error:
-            told = "The answer has more levels within each other than can be read"
-            raise OutputParserException(told, llm_output=str(message.text)) from error
+            reason = "The response is nested too deeply to be parsed"
+            raise OutputParserException(reason, llm_output=str(message.text)) from error
 
-    def _so_far(self, message: BaseMessage) -> Any:
+    def _parse_partial(self, message: BaseMessage) -> Any:
         """Return the partial dict; None for a class, since its validators cannot check a partial response."""
         if self.pydantic_object is not None:
             return None
         calls = getattr(message, "tool_calls", [])
         return calls[0]["args"] if calls else _partial_object(str(message.text))
 
-    def _whole(self, message: BaseMessage) -> Any:
+    def _parse_complete(self, message: BaseMessage) -> Any:
         _raise_refusal(message)
         text = str(message.text)
         called, cut = getattr(message, "tool_calls", []), getattr(message, "invalid_tool_calls", [])
         found = [call["args"] for call in sorted(called, key=lambda call: call["name"] != self.tool_name)]
         if not found and message.response_metadata.get("finish_reason") == "length":
             raise OutputParserException(
-                "The answer was cut off at the limit of its tokens: raise max_tokens", llm_output=text
+                "The response was cut off at the token limit: increase max_tokens", llm_output=text
             )
         # The last value in a text is preferred: earlier ones are drafts.
         found += reversed(json_values(text))
         if not found:
-            told = f"a call with broken arguments: {cut[0]['args']}" if cut else f"no JSON: {text[:500]!r}"
-            raise OutputParserException(f"The model answered with {told}", llm_output=text)
+            content = f"a tool call with invalid arguments: {cut[0]['args']}" if cut else f"no JSON: {text[:500]!r}"
+            raise OutputParserException(f"The model returned {content}", llm_output=text)
         return self._best(found, text)
 
     def _best(self, found: list[Any], text: str) -> Any:
@@ -77,7 +77,7 @@ class AnswerParser(JsonOutputParser):
         if self.pydantic_object is None and self.answer_schema.get("type") == "object":
             found = [value for value in found if isinstance(value, dict)]
             if not found:
-                raise OutputParserException(f"The model answered with no JSON object: {text[:500]!r}", llm_output=text)
+                raise OutputParserException(f"The model returned no JSON object: {text[:500]!r}", llm_output=text)
         if self.pydantic_object is not None:
             required = ()  # names in the schema of a class may differ from those in the response
         in_order = sorted(
@@ -128,18 +128,18 @@ class AnswerParser(JsonOutputParser):
         last = None
         for last in super()._transform(_record(input, seen)):
             yield last
-        whole = self.parse_result([_sum_chunks(seen)])
-        if whole != last and not self.diff:
-            yield whole
+        complete = self.parse_result([_sum_chunks(seen)])
+        if complete != last and not self.diff:
+            yield complete
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
         seen: list[Any] = []
         last = None
         async for last in super()._atransform(_arecord(input, seen)):
             yield last
-        whole = self.parse_result([_sum_chunks(seen)])
-        if whole != last and not self.diff:
-            yield whole
+        complete = self.parse_result([_sum_chunks(seen)])
+        if complete != last and not self.diff:
+            yield complete
 
 
 # Pickles and LangChain's serialization name a class by its module; the public module `chat_models` exports this one.
@@ -161,14 +161,14 @@ async def _arecord(chunks: AsyncIterator[Any], seen: list[Any]) -> AsyncIterator
 def _sum_chunks(chunks: list[Any]) -> Generation:
     if not chunks or isinstance(chunks[0], str):
         return Generation(text="".join(chunks))
-    whole = chunks[0] + chunks[1:] if isinstance(chunks[0], AIMessageChunk) else chunks[-1]
-    return ChatGeneration(message=whole)
+    complete = chunks[0] + chunks[1:] if isinstance(chunks[0], AIMessageChunk) else chunks[-1]
+    return ChatGeneration(message=complete)
 
 
 def _raise_refusal(message: BaseMessage) -> None:
     refusal = message.additional_kwargs.get("refusal")
     if not refusal and message.response_metadata.get("finish_reason") == "content_filter":
-        refusal = "the provider's filter stopped the answer"
+        refusal = "the provider's content filter stopped the response"
     if refusal:
         raise _REFUSAL(f"The model refused: {refusal}")
 
@@ -195,8 +195,8 @@ _NOT_UNPACKED: dict[str, type] = dict.fromkeys(_LISTS, list) | dict.fromkeys(_OB
 
 def _places_to_unpack(error: ValidationError | ValidationErrorV1) -> list[tuple[Any, type]]:
     """Return where a list or an object is required: some models write them as JSON in a string."""
-    told = [(each["loc"], _NOT_UNPACKED.get(each["type"])) for each in error.errors()]
-    return [(place, wanted) for place, wanted in told if wanted is not None]
+    errors = [(each["loc"], _NOT_UNPACKED.get(each["type"])) for each in error.errors()]
+    return [(place, wanted) for place, wanted in errors if wanted is not None]
 
 
 def _missing_required(value: Any, required: Collection[str]) -> int:

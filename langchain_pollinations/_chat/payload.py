@@ -24,8 +24,8 @@ def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[
         return options, wire
     called = choice if name == "function_call" else choice.get("function") if isinstance(choice, dict) else None
     warn(
-        f"model {model!r} refuses a forced tool choice: it gets {name}='auto' and an instruction to call the tool, "
-        "which it may not follow",
+        f"model {model!r} does not support a forced tool choice: {name}='auto' and an instruction to call the tool "
+        "are sent instead, which it may ignore",
     )
     return {**options, name: "auto"}, add_instruction(
         wire, call_instruction(fit_name(called["name"]) if called else None)
@@ -40,7 +40,7 @@ def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[J
         known["tools"] = without_cache_control(tools)
     if (known, plain) != (options, wire):
         warn(
-            f"cache_control is left out, since the provider of model {model!r} may refuse it",
+            f"cache_control is not sent because the provider of model {model!r} may reject it",
         )
     return known, plain
 
@@ -66,7 +66,7 @@ def check_call_options(given: Json) -> Json:
         warn(f"{found} (sent to the service as it is)")
     tools = unknown.get("tools")
     if not isinstance(tools, Sequence | None) or isinstance(tools, str):
-        raise InvalidRequestError(f"tools: a list of tools, not {type(tools).__name__}")
+        raise InvalidRequestError(f"tools: must be a list of tools, not {type(tools).__name__}")
     if tools is not None:
         unknown["tools"] = tools = [encode_tool(tool) for tool in tools]
     if "tool_choice" in unknown:

@@ -160,7 +160,7 @@ def _beyond_prompt(messages: Sequence[Json], query: Json) -> list[str]:
     if roles not in (["user"], ["system", "user"]):
         return ["messages other than a prompt and a system message"]
     if len(roles) > 1 and "system" in query:
-        return ["system beside a system message"]
+        return ["system in addition to a system message"]
     return [
         f"messages[{place}]"
         for place, message in enumerate(messages)

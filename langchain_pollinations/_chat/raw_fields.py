@@ -35,7 +35,7 @@ class RawFields:
         self._lists: dict[str, UniqueList] = {}
         self._others: Json = {}
 
-    def says(self) -> bool:
+    def has_content(self) -> bool:
         """Whether the fields have content: audio, an image, reasoning, a legacy call, or a block other than text."""
         values = self.values()
         blocks = [block for block in _blocks(values, "content_blocks") if block.keys() - {"type", "text"}]
@@ -44,13 +44,13 @@ class RawFields:
     def add(self, message: Mapping[str, Any]) -> None:
         for key, value in message.items():
             if key not in _STREAMED and (value or value == 0):
-                self._keep(key, value)
+                self._merge(key, value)
         parts = message.get("content")
         if isinstance(parts, list) and not all(_is_text(part) for part in parts):
             odd = [part if isinstance(part, dict | str) else {"type": "unknown", "value": part} for part in parts]
-            self._keep("content_blocks", odd)
+            self._merge("content_blocks", odd)
 
-    def _keep(self, key: str, value: Any) -> None:
+    def _merge(self, key: str, value: Any) -> None:
         if isinstance(value, list) and key in ("content_blocks", "reasoning_details"):
             self._entries.setdefault(key, _EntryList(is_typed=key == "reasoning_details")).add(value)
         elif isinstance(value, list):
@@ -63,9 +63,9 @@ class RawFields:
     def values(self) -> Json:
         """Return each field with its merged value."""
         built: dict[str, _ObjectField | _EntryList | UniqueList] = {**self._lists, **self._objects, **self._entries}
-        return {**self._others, **{key: value.whole() for key, value in built.items()}}
+        return {**self._others, **{key: value.value() for key, value in built.items()}}
 
-    def pictures(self) -> list[Json]:
+    def images(self) -> list[Json]:
         """Return the images in the response, as standard content blocks."""
         values = self.values()
         urls = [_image_url(block) for block in _blocks(values, "content_blocks")]
@@ -121,8 +121,8 @@ class _ObjectField:
         self._values: Json = {}
         self._citations = UniqueList()
 
-    def add(self, piece: Mapping[str, Any]) -> None:
-        for key, value in piece.items():
+    def add(self, delta: Mapping[str, Any]) -> None:
+        for key, value in delta.items():
             if value is None:
                 continue
             if key in _DELTA_FIELDS and isinstance(value, str):
@@ -140,11 +140,11 @@ class _ObjectField:
             else:
                 self._values[key] = value
 
-    def whole(self) -> Json:
+    def value(self) -> Json:
         values = {
             key: value.joined(key) if isinstance(value, _DELTA_TYPES) else value for key, value in self._values.items()
         }
-        citations = self._citations.whole()
+        citations = self._citations.value()
         return {**values, "citations": citations} if citations else values
 
 
@@ -161,9 +161,9 @@ class _ObjectDeltas(dict[str, Any]):
 _DELTA_TYPES = (_TextDeltas, _ObjectDeltas)
 
 
-def join_base64(pieces: Iterable[str]) -> str:
+def join_base64(strings: Iterable[str]) -> str:
     """Join base64 strings, whether one encoded text was split or each string was encoded separately."""
-    joined = "".join(pieces)
+    joined = "".join(strings)
     parts = re.findall("[^=]+=*", joined)  # padding ends a part, whichever string holds it
     if len(parts) < 2:
         return joined
@@ -181,38 +181,38 @@ class _EntryList:
         self._entries: dict[tuple[Any, str], _ObjectField] = {}
         self._newest: dict[Any, tuple[Any, str]] = {}
         """The newest entry of each number."""
-        self._said: set[str] = set()
+        self._complete: set[str] = set()
         """Fingerprints of the blocks that arrived complete."""
 
     def add(self, entries: list[Any]) -> None:
-        for number, piece in numbered(entries):
+        for number, delta in numbered(entries):
             # The index of a content block belongs to the stream only; that of a reasoning detail is one of its fields.
-            fields = piece if self._is_typed else {key: value for key, value in piece.items() if key != "index"}
-            place = self._place(number, piece)
-            if not self._is_typed and _is_whole(piece):
-                said = fingerprint(fields)
+            fields = delta if self._is_typed else {key: value for key, value in delta.items() if key != "index"}
+            place = self._place(number, delta)
+            if not self._is_typed and _is_complete(delta):
+                mark = fingerprint(fields)
                 if place in self._entries:
-                    if said in self._said:
+                    if mark in self._complete:
                         continue  # a repeated block
                     place = (
                         f"{number}+{len(self._entries)}",
                         place[1],
                     )  # some gateways give several complete blocks the same index
-                self._said.add(said)
+                self._complete.add(mark)
             if place not in self._entries:
                 self._entries[place], self._newest[place[0]] = _ObjectField(), place
             self._entries[place].add(fields)
 
-    def _place(self, number: Any, piece: Mapping[str, Any]) -> tuple[Any, str]:
-        kind = piece.get("type") or next((kind for key, kind in _TYPES if key in piece and not self._is_typed), "")
+    def _place(self, number: Any, delta: Mapping[str, Any]) -> tuple[Any, str]:
+        kind = delta.get("type") or next((kind for key, kind in _TYPES if key in delta and not self._is_typed), "")
         if not kind:  # a signature, or the input of a call: it belongs to the entry that is there already
             return self._newest.get(number, (number, ""))
         return number, str(kind)
 
-    def whole(self) -> list[Json]:
+    def value(self) -> list[Json]:
         found = []
         for (_, kind), fields in self._entries.items():
-            entry = {"type": kind, **fields.whole()} if kind else fields.whole()
+            entry = {"type": kind, **fields.value()} if kind else fields.value()
             if "partial_json" in entry:
                 entry["input"] = _parsed(entry.pop("partial_json"))
             found.append(entry)
@@ -229,9 +229,9 @@ def _parsed(text: Any) -> Any:
     return text if args is None else args
 
 
-def _is_whole(piece: Mapping[str, Any]) -> bool:
+def _is_complete(delta: Mapping[str, Any]) -> bool:
     """Whether a block is complete: only text, reasoning, signatures and inputs are streamed in several deltas."""
-    return bool(piece.get("type")) and str(piece["type"]) not in _ENTRY_DELTAS
+    return bool(delta.get("type")) and str(delta["type"]) not in _ENTRY_DELTAS
 
 
 _ENTRY_DELTAS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})

@@ -131,19 +131,19 @@ def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[J
 
 def _add_reasoning(message: AIMessage, wire: Json) -> None:
     """Add the fields that the provider requires, unchanged and under its names: it checks reasoning signatures."""
-    kept = _well_formed(message.additional_kwargs)
+    fields = _well_formed(message.additional_kwargs)
     field = message.response_metadata.get("reasoning_field", "reasoning_content")
-    if field in ("reasoning_content", "reasoning") and kept.get("reasoning_content"):
-        wire[field] = kept["reasoning_content"]
-    if details := kept.get("reasoning_details"):
+    if field in ("reasoning_content", "reasoning") and fields.get("reasoning_content"):
+        wire[field] = fields["reasoning_content"]
+    if details := fields.get("reasoning_details"):
         wire["reasoning_details"] = details
-    if (blocks := kept.get("content_blocks")) and _matches_text(blocks, str(message.text)):
+    if (blocks := fields.get("content_blocks")) and _matches_text(blocks, str(message.text)):
         blocks = [each for each in _with_calls(restore_images(blocks, message.content), wire) if not is_blank(each)]
         if "tool_calls" in wire or any(block.get("type") not in _HIDDEN_BLOCKS for block in blocks):
             wire["content_blocks"] = blocks
-    if kept.get("audio", {}).get("id"):
-        wire["audio"] = {"id": kept["audio"]["id"]}  # the provider keeps the audio data
-    signatures, extras = kept.get("thought_signatures", {}), kept.get("tool_call_extras", {})
+    if fields.get("audio", {}).get("id"):
+        wire["audio"] = {"id": fields["audio"]["id"]}  # the provider keeps the audio data
+    signatures, extras = fields.get("thought_signatures", {}), fields.get("tool_call_extras", {})
     for call in wire.get("tool_calls", []):
         if signature := signatures.get(call["id"]):
             call["function"]["thought_signature"] = signature
@@ -195,15 +195,15 @@ def _matches_text(blocks: Sequence[Any], text: str) -> bool:
 
     If the text was changed, for instance by a filter of personal data, the original must not be sent beside it.
     """
-    said = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
-    return not said or said.split() == text.split()
+    original = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+    return not original or original.split() == text.split()
 
 
 def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
     """Return the original content blocks, with the bytes of the images from the message's content."""
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    pictures = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
-    filled = [_with_image(block, next(pictures, None)) if _lacks_bytes(block) else block for block in blocks]
+    images = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
+    filled = [_with_image(block, next(images, None)) if _lacks_bytes(block) else block for block in blocks]
     return [block for block in filled if not _lacks_bytes(block)]  # an image that was removed from the content
 
 
@@ -213,10 +213,10 @@ def _lacks_bytes(block: Json) -> bool:
     return block.get("type") == "image_url" and isinstance(image, Mapping) and "url" not in image
 
 
-def _with_image(block: Json, picture: Json | None) -> Json:
-    if picture is None:
+def _with_image(block: Json, source: Json | None) -> Json:
+    if source is None:
         return block
-    url = f"data:{picture['mime_type']};base64,{picture['base64']}"
+    url = f"data:{source['mime_type']};base64,{source['base64']}"
     return {**block, "image_url": {"url": url, **(block.get("image_url") or {})}}
 
 
@@ -261,5 +261,5 @@ def _encode_function(name: Any, args: Any) -> Json:
     try:
         arguments = write_arguments(args)
     except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"the arguments of tool call {name!r} are no JSON: {error}") from error
+        raise InvalidRequestError(f"the arguments of tool call {name!r} are not JSON: {error}") from error
     return {"name": str(name or UNNAMED), "arguments": arguments}

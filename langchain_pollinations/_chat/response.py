@@ -56,20 +56,20 @@ def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
         UpstreamError: If the finish reason reports that the provider failed.
     """
     body = parse_json(response, EXPECTED)
-    answer = ResponseParser(asked, response)
-    first, rest = answer.add(body), answer.close()
-    said = Delta(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
+    parser = ResponseParser(asked, response)
+    first, rest = parser.add(body), parser.finish()
+    streamed = Delta(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
     check_choice(body, response)
-    answer.check()
-    text, media = answer.text, answer.media()
-    good, bad = answer.calls.finished()
-    metadata = answer.metadata()
+    parser.check()
+    text, media = parser.text, parser.media()
+    good, bad = parser.calls.finished()
+    metadata = parser.metadata()
     message = AIMessage(
         content=[*([text] if text else []), *media] if media else text,
-        additional_kwargs={**said.kwargs, **answer.kwargs()},
+        additional_kwargs={**streamed.kwargs, **parser.kwargs()},
         tool_calls=good,
         invalid_tool_calls=bad,
-        usage_metadata=answer.usage,
+        usage_metadata=parser.usage,
         response_metadata=metadata,
     )
     return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"model_name": metadata["model_name"]})
@@ -86,27 +86,27 @@ class Delta(NamedTuple):
     @property
     def kwargs(self) -> dict[str, str]:
         """The reasoning and the refusal, under their names in `additional_kwargs` of a message."""
-        said = {"reasoning_content": self.reasoning} if self.reasoning else {}
-        return {**said, "refusal": self.refusal} if self.refusal else said
+        fields = {"reasoning_content": self.reasoning} if self.reasoning else {}
+        return {**fields, "refusal": self.refusal} if self.refusal else fields
 
 
 class ResponseParser:
-    """Parses one response: call `add` for each event, then `close`, then read the remaining fields."""
+    """Parses one response: call `add` for each event, then `finish`, then read the remaining fields."""
 
-    def __init__(self, asked: RequestInfo, response: httpx.Response) -> None:
+    def __init__(self, request: RequestInfo, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
-        self.calls = ToolCallAssembler(asked.tool_names, asked.parameters)
-        self._asked = asked
+        self.calls = ToolCallAssembler(request.tool_names, request.parameters)
+        self._request = request
         self._response = response
         self._raw_usage: Json = {}
         self._finish_reason: Any = None
         self._facts: Json = {}
         self._written: list[str] = []
-        self._told = FieldMerger()
-        self._thinking = ThinkTagSplitter()
-        self._thoughts = FieldMerger()
-        self._paragraphs = {name: BlockJoiner() for name in ("reasoning_details", "content_blocks", "content")}
-        self._kept = RawFields()
+        self._text_fields = FieldMerger()
+        self._think_tags = ThinkTagSplitter()
+        self._reasoning = FieldMerger()
+        self._joiners = {name: BlockJoiner() for name in ("reasoning_details", "content_blocks", "content")}
+        self._raw_fields = RawFields()
         self._is_refusal = False
         self._is_counting = False
         self._half = ""
@@ -121,7 +121,7 @@ class ResponseParser:
 
         Some providers send usage before the end, and media models never send it.
         """
-        if self._finish_reason is not None and self._asked.kind in _MEDIA_KINDS:
+        if self._finish_reason is not None and self._request.kind in _MEDIA_KINDS:
             return True
         return self.usage is not None and (self._finish_reason is not None or not self._is_counting)
 
@@ -145,15 +145,15 @@ class ResponseParser:
         _merge_facts(self._facts, choice, read_elsewhere=_CHOICE_FIELDS)
         if choice.get("finish_reason") is not None:
             self._finish_reason = choice["finish_reason"]
-        piece = self._read(message) if message else Delta()
-        if any(piece) and usage is None:
+        delta = self._read(message) if message else Delta()
+        if any(delta) and usage is None:
             self._is_counting = True  # usage that arrived earlier did not mark the end
-        return piece
+        return delta
 
     def _read(self, message: Json) -> Delta:
         content = message.get("content")
         if isinstance(content, str) and message.keys() <= _PLAIN_FIELDS:  # as most deltas are
-            return self._piece(self._told.add(content=content), {})
+            return self._next_delta(self._text_fields.add(content=content), {})
         blocks = message.get("content_blocks")
         parts = {"content": parse_parts(content)} if content else {}
         if isinstance(blocks, list):
@@ -164,31 +164,31 @@ class ResponseParser:
             if isinstance(found, list):
                 parts[key] = [part for part in found if not is_refusal(part)]
         message = {**message, **parts}
-        self._kept.add(message)
-        text = self._told.add(**{name: parse_text(found) for name, found in parts.items()})
-        thoughts = {name: string_or_empty(message.get(name)) for name in ("reasoning_content", "reasoning")}
-        for name, paragraphs in self._paragraphs.items():
-            thoughts[name] = paragraphs.join(parse_reasoning(message.get(name)))
+        self._raw_fields.add(message)
+        text = self._text_fields.add(**{name: parse_text(found) for name, found in parts.items()})
+        reasoning = {name: string_or_empty(message.get(name)) for name in ("reasoning_content", "reasoning")}
+        for name, joiner in self._joiners.items():
+            reasoning[name] = joiner.join(parse_reasoning(message.get(name)))
         calls = self.calls.read(message.get("tool_calls")) or self.calls.read_function(message.get("function_call"))
-        return self._piece(text, thoughts, str(refusal) if refusal else "", calls)
+        return self._next_delta(text, reasoning, str(refusal) if refusal else "", calls)
 
-    def _piece(
-        self, said: str, thoughts: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
+    def _next_delta(
+        self, content: str, reasoning: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
     ) -> Delta:
-        said, self._half = join_surrogates(self._half + said)
-        thought, text = self._thinking.split(said)
+        content, self._half = join_surrogates(self._half + content)
+        thought, text = self._think_tags.split(content)
         if text:
             self._written.append(text)
-        return Delta(text, self._thoughts.add(**thoughts, think=thought), refusal, calls)
+        return Delta(text, self._reasoning.add(**reasoning, think=thought), refusal, calls)
 
-    def close(self) -> Delta:
+    def finish(self) -> Delta:
         """Return the last delta: what was held back, and text that only another field of the response contains."""
-        rest, half = join_surrogates(self._half + self._told.rest())
-        thought, text = self._thinking.split(rest + ("\ufffd" if half else ""))
-        held_thought, held_text = self._thinking.end()
+        rest, half = join_surrogates(self._half + self._text_fields.rest())
+        thought, text = self._think_tags.split(rest + ("\ufffd" if half else ""))
+        held_thought, held_text = self._think_tags.end()
         self._written.append(text + held_text)
-        reasoning = self._thoughts.add(think=thought + held_thought)
-        return Delta(text + held_text, reasoning + self._thoughts.rest(), calls=self.calls.rest())
+        reasoning = self._reasoning.add(think=thought + held_thought)
+        return Delta(text + held_text, reasoning + self._reasoning.rest(), calls=self.calls.rest())
 
     @property
     def may_be_notice(self) -> bool:
@@ -198,7 +198,7 @@ class ResponseParser:
         is present, any text is held back, since the wording of notices changes.
         """
         is_used = self.usage is not None and self.usage["total_tokens"] > 0
-        if is_used or self.calls or self._thoughts or self._is_refusal:
+        if is_used or self.calls or self._reasoning or self._is_refusal:
             return False
         if is_private(self._response.headers):
             return True
@@ -217,7 +217,7 @@ class ResponseParser:
             PermissionDeniedError: If the key may not use the model.
             AuthenticationError: If it is the migration notice of the legacy text host.
         """
-        if self.calls or self._thoughts:
+        if self.calls or self._reasoning:
             return
         total = None if self.usage is None else self.usage["total_tokens"]
         if (refusal := error_from_notice(self.text, self._response.headers, total)) is not None:
@@ -232,7 +232,7 @@ class ResponseParser:
         reason = self._finish_reason
         if isinstance(reason, str) and reason.lower() in FAILURES:
             error = errors.UpstreamError(
-                f"The provider failed within its answer (finish_reason {reason!r}), "
+                f"The provider failed during the response (finish_reason {reason!r}), "
                 f"after {len(self.text)} characters of text",
                 request_id=self._response.headers.get("x-request-id"),
             )
@@ -249,19 +249,23 @@ class ResponseParser:
         self.check_notice()
         self.check_failure()
         reason = parse_finish_reason(self._finish_reason, False)
-        if not (self.text or self.calls or self._thoughts or self._kept.says() or self._is_refusal):
-            told = f"The model answered with nothing (finish_reason {reason!r})"
-            warn(f"{told}{_EMPTY_HINTS.get(reason, '')}")
+        if not (self.text or self.calls or self._reasoning or self._raw_fields.has_content() or self._is_refusal):
+            message = f"The model returned an empty response (finish_reason {reason!r})"
+            warn(f"{message}{_EMPTY_HINTS.get(reason, '')}")
 
     def media(self) -> list[Json]:
         """Images, audio and video of the response, as standard content blocks."""
-        return [*self._kept.pictures(), *_audio_blocks(self._kept.values().get("audio"), self._asked), *self._linked()]
+        return [
+            *self._raw_fields.images(),
+            *_audio_blocks(self._raw_fields.values().get("audio"), self._request),
+            *self._linked(),
+        ]
 
     def _linked(self) -> Iterator[Json]:
         """The file that a media model generated: the text links to it in Markdown, and a `Link` header has its URL."""
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url.startswith(("http://", "https://")) and url in self.text:
-            kind = self._asked.kind
+            kind = self._request.kind
             if kind not in _MEDIA_KINDS and f"]({url})" in self.text and "![" in self.text:
                 kind = "image"  # from a model that the snapshot does not list, or from an agent
             yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
@@ -271,8 +275,8 @@ class ResponseParser:
 
         These are the fields that the service expects in later requests, and those that this package does not parse.
         """
-        fields = self._kept.values()
-        extra = original_names(self._kept.extra(), self._asked.tool_names)
+        fields = self._raw_fields.values()
+        extra = original_names(self._raw_fields.extra(), self._request.tool_names)
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
         if annotations := collect(self.text, {**self._facts, **fields}):
             extra["annotations"] = annotations
@@ -286,11 +290,11 @@ class ResponseParser:
 
     def metadata(self) -> Json:
         """`response_metadata` of the message."""
-        known = parse_metadata(self._asked, self._response.headers, self._facts)
+        known = parse_metadata(self._request, self._response.headers, self._facts)
         known["finish_reason"] = parse_finish_reason(self._finish_reason, bool(self.calls))
-        if self._raw_usage and self._asked.include_usage:
+        if self._raw_usage and self._request.include_usage:
             known["token_usage"] = self._raw_usage
-        if (field_name := self._thoughts.followed) is not None:
+        if (field_name := self._reasoning.followed) is not None:
             known["reasoning_field"] = field_name
         facts = {key: value for key, value in self._facts.items() if key not in ("model", *_MESSAGE_FACTS)}
         return {**facts, **known}
@@ -305,7 +309,7 @@ _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error
 _MESSAGE_FACTS = ("citations", "search_results")
 _EMPTY_HINTS = {
     "length": "; raise max_tokens",
-    "content_filter": "; the provider's filter took it back",
+    "content_filter": "; the provider's content filter removed it",
 }
 
 
@@ -337,22 +341,22 @@ def _merge_newer(old: Any, new: Any) -> Any:
 _AUDIO_TYPES: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg"}
 
 
-def _audio_blocks(audio: Any, asked: RequestInfo) -> Iterator[Json]:
+def _audio_blocks(audio: Any, request: RequestInfo) -> Iterator[Json]:
     """The audio of a response as one playable block: the raw pcm16 of streams gets a WAV header."""
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         return
-    data, mime_type = audio["data"], _AUDIO_TYPES.get(asked.audio_format or "", "application/octet-stream")
+    data, mime_type = audio["data"], _AUDIO_TYPES.get(request.audio_format or "", "application/octet-stream")
     try:
-        sound = decode(data)
-        data = base64.b64encode(sound).decode("ascii")
+        samples = decode(data)
+        data = base64.b64encode(samples).decode("ascii")
     except ValueError:
-        sound = b""
-    if sound and (found := sniff(sound)):
+        samples = b""
+    if samples and (found := sniff(samples)):
         mime_type = found
-        if found == "audio/wav" and (closed := fix_wav_sizes(sound)) != sound:
+        if found == "audio/wav" and (closed := fix_wav_sizes(samples)) != samples:
             data = base64.b64encode(closed).decode("ascii")
-    elif sound and asked.audio_format not in _AUDIO_TYPES:
-        data, mime_type = base64.b64encode(pcm16_to_wav(sound)).decode("ascii"), "audio/wav"
+    elif samples and request.audio_format not in _AUDIO_TYPES:
+        data, mime_type = base64.b64encode(pcm16_to_wav(samples)).decode("ascii"), "audio/wav"
     block = {"type": "audio", "base64": data, "mime_type": mime_type}
     extras = {key: value for key, value in audio.items() if key not in ("data", "id")}
     yield {**block, **({"id": audio["id"]} if audio.get("id") else {}), **({"extras": extras} if extras else {})}

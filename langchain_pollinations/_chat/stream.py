@@ -31,8 +31,8 @@ class ChatStreamParser:
     def __init__(self, response: httpx.Response, asked: RequestInfo) -> None:
         self.done = False
         self._response = response
-        self._asked = asked
-        self._answer = ResponseParser(asked, response)
+        self._request = asked
+        self._parser = ResponseParser(asked, response)
         # A truncated event. At the end of a stream it shows that the stream was cut off; earlier, that text was lost.
         self._lost = ""
         # Chunks that may be one of the service's notices are held back until the response is known to be a model's.
@@ -41,7 +41,7 @@ class ChatStreamParser:
     @property
     def partial(self) -> str:
         """The text that has arrived."""
-        return self._answer.text
+        return self._parser.text
 
     def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
         event = _parse_event(data)
@@ -50,7 +50,7 @@ class ChatStreamParser:
             return
         if self._lost:
             raise errors.InvalidResponseError(
-                f"An event of the stream is no whole JSON: {self._lost[:200]!r}",
+                f"An event of the stream is not complete JSON: {self._lost[:200]!r}",
                 request_id=self._response.headers.get("x-request-id"),
             )
         if event == _DONE:
@@ -66,11 +66,11 @@ class ChatStreamParser:
             UpstreamError: If the finish reason reports that the provider failed.
             PollinationsError: If the response is one of the service's notices, complete or cut off.
         """
-        if not self._answer.has_end:
-            self._answer.check_notice()
-            self._answer.check_failure()
-            told = f"The stream stopped before its end, after {len(self.partial)} characters of text"
-            raise errors.IncompleteStreamError(told, request_id=self._response.headers.get("x-request-id"))
+        if not self._parser.has_end:
+            self._parser.check_notice()
+            self._parser.check_failure()
+            message = f"The stream ended before the response was complete, after {len(self.partial)} characters of text"
+            raise errors.IncompleteStreamError(message, request_id=self._response.headers.get("x-request-id"))
         yield from self._close()
 
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
@@ -82,14 +82,14 @@ class ChatStreamParser:
         yield from self._close()
 
     def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
-        piece = self._answer.add(event)
+        delta = self._parser.add(event)
         if self._held is None:
-            if any(piece):
-                yield _chunk(piece)
+            if any(delta):
+                yield _chunk(delta)
             return
-        if any(piece):
-            self._held.append(_chunk(piece))
-        if not self._answer.may_be_notice:
+        if any(delta):
+            self._held.append(_chunk(delta))
+        if not self._parser.may_be_notice:
             yield from self._release()
 
     def _release(self) -> Iterator[ChatGenerationChunk]:
@@ -98,17 +98,17 @@ class ChatStreamParser:
 
     def _close(self) -> Iterator[ChatGenerationChunk]:
         self.done = True
-        rest = self._answer.close()
-        self._answer.check()
+        rest = self._parser.finish()
+        self._parser.check()
         yield from self._release()
         if any(rest):
             yield _chunk(rest)
         yield _GenerationChunk(
-            message=self._answer.calls.last_chunk(
-                content=self._answer.media() or "",
-                additional_kwargs=self._answer.kwargs(),
-                usage_metadata=self._answer.usage if self._asked.include_usage else None,
-                response_metadata=self._answer.metadata(),
+            message=self._parser.calls.last_chunk(
+                content=self._parser.media() or "",
+                additional_kwargs=self._parser.kwargs(),
+                usage_metadata=self._parser.usage if self._request.include_usage else None,
+                response_metadata=self._parser.metadata(),
             )
         )
 
@@ -129,11 +129,11 @@ def _parse_event(data: str) -> Any:
         return _BROKEN if data.lstrip().startswith("{") else None
 
 
-def _chunk(piece: Delta) -> ChatGenerationChunk:
+def _chunk(delta: Delta) -> ChatGenerationChunk:
     message = Chunk(
-        content=piece.text,
-        additional_kwargs=piece.kwargs,
-        tool_call_chunks=list(piece.calls),
+        content=delta.text,
+        additional_kwargs=delta.kwargs,
+        tool_call_chunks=list(delta.calls),
         response_metadata={"model_provider": PROVIDER},
     )
     return _GenerationChunk(message=message)

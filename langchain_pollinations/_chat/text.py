@@ -23,21 +23,21 @@ class FieldMerger:
     def followed(self) -> str | None:
         return next(iter(self._words), None)
 
-    def add(self, **said: str) -> str:
-        for name, words in said.items():
+    def add(self, **texts: str) -> str:
+        for name, words in texts.items():
             if words:
                 self._words.setdefault(name, []).append(words)
-        return said.get(self.followed or "", "")
+        return texts.get(self.followed or "", "")
 
     def rest(self) -> str:
         known, *others = ["".join(words) for words in self._words.values()] or [""]
         more = ""
         for words in others:
-            said = known + more
-            if words.startswith(said):
-                more += words[len(said) :]
-            elif _without_spaces(words) not in _without_spaces(said) and not set(_WORD.findall(words)) <= set(
-                _WORD.findall(said)
+            merged = known + more
+            if words.startswith(merged):
+                more += words[len(merged) :]
+            elif _without_spaces(words) not in _without_spaces(merged) and not set(_WORD.findall(words)) <= set(
+                _WORD.findall(merged)
             ):
                 more += f"\n\n{words}"
         return more
@@ -73,10 +73,10 @@ class BlockJoiner:
 
     def join(self, words: Iterable[tuple[Any, str]]) -> str:
         joined = ""
-        for number, said in words:
-            if said:
+        for number, text in words:
+            if text:
                 is_next = self._number is not None and number != self._number
-                joined += f"\n\n{said}" if is_next else said
+                joined += f"\n\n{text}" if is_next else text
                 self._number = number
         return joined
 

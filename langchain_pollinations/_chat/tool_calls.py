@@ -224,10 +224,12 @@ class _ToolCall:
     def fault(self) -> str:
         """Why the call is invalid."""
         if not self.name:
-            return "the call names no tool"
+            return "the call has no tool name"
         if _read_object(self.arguments) is None:
-            return "the arguments are no JSON object"
-        return f"the arguments hold a number beyond 64 bits, half a character in a key, or over {_MAX_DEPTH} levels"
+            return "the arguments are not a JSON object"
+        return (
+            f"the arguments have a number beyond 64 bits, a lone surrogate in a key, or more than {_MAX_DEPTH} levels"
+        )
 
     def add(self, raw: RawToolCall, taken: Container[str]) -> str:
         """Add a delta, and return the arguments that can be passed on."""

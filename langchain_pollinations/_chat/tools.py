@@ -47,14 +47,14 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         known = ", ".join(BUILT_IN_TOOLS)
         raise InvalidRequestError(
-            f"tool {tool!r} is no function with a name; built-in tools of the service are {known}"
+            f"tool {tool!r} is not a function with a name; the built-in tools of the service are {known}"
         )
     function = {key: value for key, value in function.items() if key != "parameters" or value is not None}
     if "parameters" in function:
         function["parameters"] = as_parameters(function["parameters"])
     if strict is not None and not _is_encoded(tool):
         if function.get("strict", strict) is not strict:
-            raise InvalidRequestError(f"strict={strict}, but tool {function['name']!r} says {function['strict']}")
+            raise InvalidRequestError(f"strict={strict}, but tool {function['name']!r} has strict={function['strict']}")
         function["strict"] = strict
         if strict and "parameters" in function:
             function["parameters"] = as_strict(function["parameters"])
@@ -68,13 +68,13 @@ def _is_encoded(tool: Any) -> bool:
 
 def _with_references(tool: Any, schema: Json) -> Json:
     """Encode a tool as LangChain does, but keep the references of its schema."""
-    whole = with_definitions(schema)
-    name, description = whole.pop("title", ""), whole.pop("description", "")
+    definition = with_definitions(schema)
+    name, description = definition.pop("title", ""), definition.pop("description", "")
     if isinstance(tool, BaseTool):
         name, description = tool.name, tool.description
     elif inspect.isfunction(tool) or inspect.ismethod(tool):
         name = tool.__name__
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": whole}}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": definition}}
 
 
 def _without_references(tool: Any) -> Json:
@@ -153,7 +153,7 @@ def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Seq
     if choice in ("auto", "none"):
         return str(choice)
     if not tools:
-        raise InvalidRequestError(f"tool_choice {choice!r} without tools: bind at least one tool")
+        raise InvalidRequestError(f"tool_choice {choice!r} requires at least one bound tool")
     if choice is True or choice in ("any", "required"):
         return "required"
     name: Any = choice
@@ -161,6 +161,8 @@ def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Seq
         function = choice.get("function")
         name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
     if name not in names:
-        words = ["auto", "none", "any", "required"]
-        raise InvalidRequestError(f"tool_choice {choice!r} names no bound tool; tools are {names}, words {words}")
+        keywords = ["auto", "none", "any", "required"]
+        raise InvalidRequestError(
+            f"tool_choice {choice!r} is not a bound tool; bound tools are {names}, keywords are {keywords}"
+        )
     return {"type": "function", "function": {"name": name}}

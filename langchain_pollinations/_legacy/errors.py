@@ -56,36 +56,36 @@ def to_error(response: httpx.Response) -> PollinationsError:
     """
     if response.is_success:
         response = _from_headers(response)
-    said = error_from_response(response, _error_class(response, ""))
-    words = _join(": ", said.message, _provider_message(response))
-    meaning = _error_class(response, words) or type(said)
-    error = error_from_response(response, meaning, _join("; ", words, _HINTS.get(meaning, "")))
-    if meaning in _HINTS:
+    original = error_from_response(response, _error_class(response, ""))
+    message = _join(": ", original.message, _provider_message(response))
+    error_class = _error_class(response, message) or type(original)
+    error = error_from_response(response, error_class, _join("; ", message, _HINTS.get(error_class, "")))
+    if error_class in _HINTS:
         error.fix_url = KEYS_PAGE
     return error
 
 
 _HINTS: Mapping[type[PollinationsError], str] = {
-    RateLimitError: "the older hosts take few requests from an address, whoever makes them: wait, or use a key",
-    UnknownModelError: "gen.pollinations.ai has more models, with a key",
-    PermissionDeniedError: "the older hosts block the address that this comes from; gen.pollinations.ai goes by a key",
-    ServiceError: "the older host is down at present",  # the edge of the host reports this as an error number
+    RateLimitError: "the legacy hosts accept few requests per IP address: wait, or use an API key",
+    UnknownModelError: "gen.pollinations.ai has more models, with an API key",
+    PermissionDeniedError: "the legacy hosts block this IP address; gen.pollinations.ai identifies callers by API key",
+    ServiceError: "the legacy host is currently down",  # the edge of the host reports this as an error number
 }
 
 
-def _join(sign: str, words: str, more: str) -> str:
-    return f"{words.rstrip('.')}{sign}{more}" if more and more not in words else words
+def _join(separator: str, message: str, more: str) -> str:
+    return f"{message.rstrip('.')}{separator}{more}" if more and more not in message else message
 
 
 def _from_headers(response: httpx.Response) -> httpx.Response:
     """An error response from the headers of an image that shows an error."""
-    says = [response.headers.get(name, "") for name in reversed(_ERROR_HEADERS)]
-    status = says.pop()
+    values = [response.headers.get(name, "") for name in reversed(_ERROR_HEADERS)]
+    status = values.pop()
     limited = _is_rate_limited(response)
     status_code = int(status) if re.fullmatch(r"[45]\d\d", status) else 429 if limited else 500
-    shown = "its limit" if limited else "an error"
-    said = next(filter(None, says), f"The image host answered with a picture of {shown}")
-    body = {"error": said, "status": status_code}
+    shown = "a rate limit" if limited else "an error"
+    message = next(filter(None, values), f"The image host returned an image of {shown}")
+    body = {"error": message, "status": status_code}
     return httpx.Response(status_code, headers=_other_headers(response.headers), json=body, request=response.request)
 
 
@@ -93,18 +93,18 @@ def _other_headers(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
     return [pair for pair in headers.raw if not pair[0].lower().startswith(b"content-")]
 
 
-def _error_class(response: httpx.Response, words: str) -> type[PollinationsError] | None:
+def _error_class(response: httpx.Response, message: str) -> type[PollinationsError] | None:
     """The error class for a status and a message, if the legacy hosts differ from the unified host; otherwise None.
 
     Only the message is searched, since the rest of a body may repeat the prompt.
     """
     if response.status_code in (402, 429) or _is_rate_limited(response):
         return RateLimitError
-    if response.status_code == 404 and _MENTIONS_MODEL.search(words):
+    if response.status_code == 404 and _MENTIONS_MODEL.search(message):
         return UnknownModelError
-    if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(words):
+    if response.status_code in (400, 500) and _MENTIONS_LENGTH.search(message):
         return ContextOverflowError
-    return ContentBlockedError if response.status_code <= 500 and _MENTIONS_BLOCK.search(words) else None
+    return ContentBlockedError if response.status_code <= 500 and _MENTIONS_BLOCK.search(message) else None
 
 
 def _provider_message(response: httpx.Response) -> str:

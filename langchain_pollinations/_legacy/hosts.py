@@ -23,7 +23,7 @@ T = TypeVar("T")
 TEXT_HOST = "https://text.pollinations.ai"
 IMAGE_HOST = "https://image.pollinations.ai"
 
-SCOPE = "answer chats and draw pictures from words, and nothing else"
+SCOPE = "only answer chats and generate images from text prompts"
 
 REQUEST_INTERVAL = 30.0
 """Seconds between two requests from one IP address, from the source code of the text host since late 2025."""
@@ -43,22 +43,24 @@ class LegacyHosts:
     route: Route = "chat"
     """Route of chats."""
 
-    def _asked(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changed: Any) -> ApiRequest[Any]:
+    def _request(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changes: Any) -> ApiRequest[Any]:
         """A request to one of the hosts, without headers, cookies and credentials of the wrapper."""
-        there: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "origin": origin,
             "send_credentials": False,
             "is_success": is_success,
             "to_error": to_error,
         }
-        return replace(call, method=method, path=path, **there, **changed)
+        return replace(call, method=method, path=path, **fields, **changes)
 
 
 def unsupported(what: str, *, param: str | None = None) -> UnsupportedRequestError:
-    says = f"{what}; gen.pollinations.ai does more, with a key."
-    return UnsupportedRequestError(says, fix_url=KEYS_PAGE, param=param)
+    message = f"{what}; gen.pollinations.ai supports more, with an API key."
+    return UnsupportedRequestError(message, fix_url=KEYS_PAGE, param=param)
 
 
 def unknown_model(model: Any, names: Sequence[str], host: str) -> UnknownModelError:
-    told = f"model: the older {host} host has {names[0]} only (also called {', '.join(names[1:])}), not {model!r}"
-    return UnknownModelError(f"{told}; gen.pollinations.ai has more, with a key.", fix_url=KEYS_PAGE, param="model")
+    message = f"model: the legacy {host} host has only {names[0]} (aliases: {', '.join(names[1:])}), got {model!r}"
+    return UnknownModelError(
+        f"{message}; gen.pollinations.ai has more models, with an API key.", fix_url=KEYS_PAGE, param="model"
+    )

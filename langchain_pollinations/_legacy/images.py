@@ -28,26 +28,26 @@ def image_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
         raise unknown_model(options["model"], IMAGE_MODELS, "image")
     for name, lacks in _UNSUPPORTED.items():
         if options.get(name):
-            raise unsupported(f"{name}: The older image host {lacks}", param=name)
+            raise unsupported(f"{name}: the legacy image host {lacks}", param=name)
     prompt = call.path.removeprefix("/image/")
     if unquote(prompt) in (".", ".."):
-        raise InvalidRequestError("prompt: no address can carry dots alone", param="prompt")
-    said = {name: value for name, value in options.items() if value is not False and name != "safe"}
-    params = {name: _query_value(value) for name, value in {**said, "private": True, **_safe_option(options)}.items()}
+        raise InvalidRequestError("prompt: must not be '.' or '..', because it is part of the URL", param="prompt")
+    fields = {name: value for name, value in options.items() if value is not False and name != "safe"}
+    params = {name: _query_value(value) for name, value in {**fields, "private": True, **_safe_option(options)}.items()}
     length = len(prompt) + len(urlencode(params))
     if length > MAX_URL:
-        told = f"takes {length} characters in an address, and the older host takes {MAX_URL}: make it shorter"
-        raise InvalidRequestError(f"prompt: {told}", param="prompt")
-    return hosts._asked(
+        message = f"prompt: has {length} characters in the URL; at most {MAX_URL} are allowed on the legacy host"
+        raise InvalidRequestError(message, param="prompt")
+    return hosts._request(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
         options={"params": params}, parse=lambda response: call.parse(_with_link(response)), limiter=hosts.turn,
     )  # fmt: skip
 
 
 _UNSUPPORTED: Mapping[str, str] = {
-    "image": "takes no reference pictures",
-    "transparent": "draws no transparent background",
-    "resolution": "has no choice of resolution: give width and height",
+    "image": "does not accept reference images",
+    "transparent": "does not support transparent backgrounds",
+    "resolution": "does not accept a resolution; use width and height",
 }
 
 
@@ -55,7 +55,7 @@ def _safe_option(options: Mapping[str, Any]) -> Mapping[str, bool]:
     """The option `safe` of the legacy host, whose filter is either on or off."""
     safe = str(options.get("safe") or False).lower()
     if safe not in ("true", "false", "0"):
-        raise unsupported(f"safe: the older image host has one filter, True, and knows no {safe!r}", param="safe")
+        raise unsupported(f"safe: the legacy image host accepts only True and False, got {safe!r}", param="safe")
     return {"safe": True} if safe == "true" else {}
 
 
@@ -64,9 +64,9 @@ def _with_link(response: httpx.Response) -> httpx.Response:
 
     On the legacy host, the URL of the request is the public URL of the image.
     """
-    found = with_body(response, response.content)
-    found.headers["link"] = f'<{response.request.url}>; rel="enclosure"'
-    return found
+    linked = with_body(response, response.content)
+    linked.headers["link"] = f'<{response.request.url}>; rel="enclosure"'
+    return linked
 
 
 def image_route(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:

@@ -23,7 +23,7 @@ DOCUMENTED_MODELS = ("mistral",)
 
 
 PROFILE: ModelProfile = {
-    "name": "openai-fast on the older host",
+    "name": "openai-fast on the legacy host",
     "text_inputs": True,
     "image_inputs": False,
     "image_url_inputs": False,
@@ -56,12 +56,12 @@ def text_models_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T
 
 def models_request(hosts: LegacyHosts, call: ApiRequest[T], origin: str, category: str) -> ApiRequest[T]:
     if unread := sorted(call.options["params"]):
-        raise unsupported(f"{', '.join(unread)}: The older hosts' lists cannot be searched")
-    read = partial(_parse_models, call.parse, category)
-    return hosts._asked(call, "GET", origin, "/models", options={}, parse=read)
+        raise unsupported(f"{', '.join(unread)}: the model lists of the legacy hosts cannot be searched")
+    parse = partial(_parse_models, call.parse, category)
+    return hosts._request(call, "GET", origin, "/models", options={}, parse=parse)
 
 
-def _parse_models(read: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
+def _parse_models(parse: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
     """Convert a model list to the format of the unified host.
 
     The image host lists names only, and neither host states the category.
@@ -71,7 +71,7 @@ def _parse_models(read: Callable[[httpx.Response], T], category: str, response: 
     except (ValueError, RecursionError) as error:
         raise unexpected_response(response, "list of models") from error
     if not isinstance(entries, list):
-        return read(response)
+        return parse(response)
     named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
-    told = [{"category": category, **entry} if isinstance(entry, dict) else entry for entry in named]
-    return read(with_body(response, json.dumps(told).encode()))
+    models = [{"category": category, **entry} if isinstance(entry, dict) else entry for entry in named]
+    return parse(with_body(response, json.dumps(models).encode()))

@@ -25,10 +25,10 @@ _READ_FIELDS = frozenset({
 """Fields that the text host reads on any of its routes."""
 
 _UNSUPPORTED: Mapping[str, str] = {
-    "safe": "The older text host filters nothing",
-    "functions": "The older text host knows tools, not the older functions",
-    "function_call": "The older text host knows tools, not the older functions",
-    "audio": "The older text host does not speak",
+    "safe": "the legacy text host has no content filter",
+    "functions": "the legacy text host supports tools, not functions",
+    "function_call": "the legacy text host supports tools, not functions",
+    "audio": "the legacy text host does not generate audio",
 }
 """Fields that are rejected, since the response would not show that they were ignored."""
 
@@ -53,35 +53,37 @@ def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     body: Json = call.options["json"]
     _check_chat(body)
     if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:
-        read = parser_for(call.parse, streams=bool(body.get("stream")))
-        there = {"options": plain.options, "parse": read, "limiter": hosts.turn}
-        return hosts._asked(call, plain.method, hosts.text_url, plain.path, **there)
-    asked = {**body, "private": True}
+        parse = parser_for(call.parse, streams=bool(body.get("stream")))
+        changes = {"options": plain.options, "parse": parse, "limiter": hosts.turn}
+        return hosts._request(call, plain.method, hosts.text_url, plain.path, **changes)
+    legacy_body = {**body, "private": True}
     if _wants_json(body):
-        asked["jsonMode"] = True
+        legacy_body["jsonMode"] = True
         if not mentions_json(body["messages"]):
-            asked["messages"] = add_json_instruction(body["messages"])
-    return hosts._asked(call, "POST", hosts.text_url, "/openai", options={"json": asked}, limiter=hosts.turn)
+            legacy_body["messages"] = add_json_instruction(body["messages"])
+    return hosts._request(call, "POST", hosts.text_url, "/openai", options={"json": legacy_body}, limiter=hosts.turn)
 
 
 def _check_chat(body: Json) -> None:
     if body["model"] not in (*TEXT_MODELS, *DOCUMENTED_MODELS):
         raise unknown_model(body["model"], TEXT_MODELS, "text")
-    if telling := sorted(body.keys() & _IDENTIFYING):
-        told = "the older hosts answer whoever tells who he is with a notice instead of an answer"
-        raise InvalidRequestError(f"{', '.join(telling)}: leave it out; {told}")
+    if identifying := sorted(body.keys() & _IDENTIFYING):
+        reason = "the legacy hosts answer identified callers with a notice instead of a result"
+        raise InvalidRequestError(f"{', '.join(identifying)}: must be omitted, because {reason}")
     for name, lacks in _UNSUPPORTED.items():
         if body.get(name):
             raise unsupported(f"{name}: {lacks}")
     if "audio" in (body.get("modalities") or ()):
-        raise unsupported("modalities: The older text host does not speak")
+        raise unsupported("modalities: the legacy text host does not generate audio")
     for tool in body.get("tools") or ():
         if tool.get("type") != "function":
-            raise unsupported(f"tools: The older text host has none of its own, such as {tool.get('type')!r}")
-    for place, message in enumerate(body["messages"]):
+            raise unsupported(f"tools: the legacy text host supports only function tools, got {tool.get('type')!r}")
+    for index, message in enumerate(body["messages"]):
         for part in message["content"] if isinstance(message.get("content"), list) else ():
             if part.get("type") != "text":
-                raise unsupported(f"messages[{place}]: The older text host reads text, not {part.get('type')!r}")
+                raise unsupported(
+                    f"messages[{index}]: the legacy text host accepts only text, got {part.get('type')!r}"
+                )
     if unread := sorted(body.keys() - _READ_FIELDS):
         warn(f"{', '.join(unread)}: sent, but text.pollinations.ai does not read it")
 

@@ -126,8 +126,8 @@ def takes(model: Model, parameter: str) -> bool | None:
     return parameter in can.get("parameters", ()) or (parameter == "duration" and bool(model.allowed_durations))
 
 
-def _is_for(model: Model, maker: str) -> bool:
-    return _WRAPPERS.get(abilities(model.id).get("kind", "")) == maker
+def _is_for(model: Model, wrapper: str) -> bool:
+    return _WRAPPERS.get(abilities(model.id).get("kind", "")) == wrapper
 
 
 def _formats(model: Model) -> Sequence[str]:
@@ -151,16 +151,18 @@ def check_speech(options: SpeechOptions) -> SpeechOptions:
     if model is None:
         return options
     name = options.model
-    _check_family(model, name, "PollinationsSpeech", "makes no speech")
+    _check_kind(model, name, "PollinationsSpeech", "cannot generate speech")
     _check_format(model, options)
     if options.timestamps:
-        require(_has_timestamps(model), name, "tells no timestamps", "audio", _has_timestamps, param="timestamps")
-    _check_takes(model, options, ["instructions"])
+        require(
+            _has_timestamps(model), name, "does not support timestamps", "audio", _has_timestamps, param="timestamps"
+        )
+    _check_accepted(model, options, ["instructions"])
     if options.voice is None:
         return options
     if is_of_kind(model, "dialogue"):
         raise InvalidRequestError(
-            "voice: in a dialogue each line names its voice ('voice: words'), leave this out", param="voice"
+            "voice: must be omitted for a dialogue, whose lines name their voices ('voice: text')", param="voice"
         )
     return options.model_copy(update={"voice": resolve_voice(options.voice, model, name, "voice")})
 
@@ -172,21 +174,23 @@ def check_music(options: MusicOptions) -> None:
         UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
         InvalidRequestError: If the model does not accept a value, or two options conflict.
     """
-    beside = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
-    if options.composition_plan is not None and beside:
-        raise InvalidRequestError(f"{' and '.join(beside)}: the composition_plan tells that", param=beside[0])
+    conflicting = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
+    if options.composition_plan is not None and conflicting:
+        raise InvalidRequestError(
+            f"{', '.join(conflicting)}: cannot be combined with composition_plan", param=conflicting[0]
+        )
     model = find(options.model)
     if model is None:
         return
     name, can = options.model, abilities(model.id)
-    _check_family(model, name, "PollinationsMusic", "makes no music or sound effects")
+    _check_kind(model, name, "PollinationsMusic", "cannot generate music or sound effects")
     _check_format(model, options)
-    _check_takes(model, options, MusicOptions.model_fields.keys() - SharedAudioOptions.model_fields.keys())
+    _check_accepted(model, options, MusicOptions.model_fields.keys() - SharedAudioOptions.model_fields.keys())
     allowed = model.allowed_durations
     if options.duration is not None and allowed and options.duration not in allowed:
         lengths = " or ".join(map(str, allowed))
         raise InvalidRequestError(
-            f"duration: model {name!r} makes {lengths} seconds, not {options.duration:g}", param="duration"
+            f"duration: model {name!r} accepts {lengths} seconds, got {options.duration:g}", param="duration"
         )
     _check_range("duration", options.duration, (model.min_duration, model.max_duration), name)
     _check_range("steps", options.steps, can.get("steps", (None, None)), name)
@@ -196,65 +200,67 @@ def check_sizes(references: Sequence[str | Media]) -> None:
     for each in references:
         if isinstance(each, Media) and each.size > MAX_REFERENCE_BYTES:
             raise InvalidRequestError(
-                f"reference_audio has {each.size:,} bytes; it may have {MAX_REFERENCE_BYTES:,}", param="reference_audio"
+                f"reference_audio: has {each.size:,} bytes; at most {MAX_REFERENCE_BYTES:,} are allowed",
+                param="reference_audio",
             )
 
 
-def resolve_voice(given: str, model: Model, name: str, argument: str) -> str:
+def resolve_voice(voice: str, model: Model, name: str, argument: str) -> str:
     """Return a voice as the model's list spells it, or a custom voice id unchanged.
 
     Raises:
         InvalidRequestError: If the model has no such voice.
     """
-    if len(given) > MAX_VOICE:
-        told = f"a voice has at most {MAX_VOICE} characters, not {len(given):,}"
-        raise InvalidRequestError(f"{argument}: {told}", param=argument)
-    voices = {voice.lower(): voice for voice in model.voices}
-    if not voices or given in model.voices:
-        return given
-    if found := voices.get(given.lower()):
+    if len(voice) > MAX_VOICE:
+        raise InvalidRequestError(
+            f"{argument}: a voice has at most {MAX_VOICE} characters, got {len(voice):,}", param=argument
+        )
+    voices = {each.lower(): each for each in model.voices}
+    if not voices or voice in model.voices:
+        return voice
+    if found := voices.get(voice.lower()):
         return found
-    if abilities(model.id).get("custom_voices") and _CUSTOM_VOICE.fullmatch(given):
-        return given
-    close = difflib.get_close_matches(given.lower(), voices, n=1)
-    meant = f", did you mean {voices[close[0]]!r}?" if close else "."
-    some = ", ".join(model.voices[:6]) + (", ..." if len(model.voices) > 6 else "")
+    if abilities(model.id).get("custom_voices") and _CUSTOM_VOICE.fullmatch(voice):
+        return voice
+    close = difflib.get_close_matches(voice.lower(), voices, n=1)
+    suggestion = f"; did you mean {voices[close[0]]!r}?" if close else "."
+    names = ", ".join(model.voices[:6]) + (", ..." if len(model.voices) > 6 else "")
     raise InvalidRequestError(
-        f"{argument}: model {name!r} has no voice {given[:60]!r}{meant} It has {len(model.voices)}: {some}",
+        f"{argument}: model {name!r} has no voice {voice[:60]!r}{suggestion} Its {len(model.voices)} voices: {names}",
         param=argument,
     )
 
 
-def _check_family(model: Model, name: str, maker: str, lacks: str) -> None:
+def _check_kind(model: Model, name: str, wrapper: str, lacks: str) -> None:
     kind = abilities(model.id).get("kind")
-    own = _WRAPPERS.get(kind or "")
-    if own == maker or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
+    suitable = _WRAPPERS.get(kind or "")
+    if suitable == wrapper or (kind is None and model.kind == "audio" and ROUTE in (model.endpoints or (ROUTE,))):
         return
-    if own is not None:
-        raise UnsupportedRequestError(f"model {name!r} {lacks}, it is a model for {kind}: use {own}", param="model")
-    job = f"answers at {', '.join(model.endpoints)}" if model.kind == "audio" else f"is a model for {model.kind}"
-    require(False, name, f"{lacks}, it {job}", "audio", partial(_is_for, maker=maker))
+    if suitable is not None:
+        raise UnsupportedRequestError(f"model {name!r} {lacks} (kind: {kind}); use {suitable}", param="model")
+    reason = f"endpoints: {', '.join(model.endpoints)}" if model.kind == "audio" else f"category: {model.kind}"
+    require(False, name, f"{lacks} ({reason})", "audio", partial(_is_for, wrapper=wrapper))
 
 
 def _check_format(model: Model, options: SharedAudioOptions) -> None:
-    gives = _formats(model)
-    if options.response_format is not None and gives and options.response_format not in gives:
+    formats = _formats(model)
+    if options.response_format is not None and formats and options.response_format not in formats:
         raise InvalidRequestError(
-            f"response_format: model {options.model!r} gives {', '.join(gives)}, not {options.response_format}",
+            f"response_format: model {options.model!r} supports {', '.join(formats)}, got {options.response_format}",
             param="response_format",
         )
 
 
-def _check_takes(model: Model, options: SharedAudioOptions, arguments: Sequence[str] | set[str]) -> None:
+def _check_accepted(model: Model, options: SharedAudioOptions, arguments: Sequence[str] | set[str]) -> None:
     for argument in sorted(arguments):
         if (value := getattr(options, argument)) is not None and value is not False:
             can = partial(takes, parameter=argument)
-            require(can(model), options.model, f"takes no {argument}", "audio", can, param=argument)
+            require(can(model), options.model, f"does not accept {argument}", "audio", can, param=argument)
 
 
 def _check_range(argument: str, value: float | None, limits: Sequence[float | None], name: str) -> None:
     least, most = limits
     if value is not None and least is not None and most is not None and not least <= value <= most:
         raise InvalidRequestError(
-            f"{argument}: model {name!r} takes {least:g} to {most:g}, not {value:g}", param=argument
+            f"{argument}: model {name!r} accepts {least:g} to {most:g}, got {value:g}", param=argument
         )

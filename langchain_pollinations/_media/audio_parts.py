@@ -40,53 +40,53 @@ def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> st
     check_prompt(text, longest, name)
     if size(text) > longest:
         raise InvalidRequestError(
-            f"{name} has {size(text)} characters as the service counts them (emoji are two); it takes up to {longest}",
+            f"{name}: has {size(text)} characters (the service counts an emoji as two); at most {longest} are allowed",
             param=name,
         )
     return str(text)
 
 
-def split_speech(given: Any, options: SpeechOptions) -> list[str]:
+def split_speech(text: Any, options: SpeechOptions) -> list[str]:
     """Split the input into the texts of the requests. A short input stays one text.
 
     Raises:
         InvalidRequestError: If it is not a text or dialogue, or needs parts that could not be joined.
     """
     if abilities(options.model).get("kind") == "dialogue":
-        return _parts_of_dialogue(given, options)
-    if isinstance(given, list | tuple):
+        return _parts_of_dialogue(text, options)
+    if isinstance(text, list | tuple):
         raise UnsupportedRequestError(
-            f"text: model {options.model!r} has one voice; for turns of several take "
-            + " or ".join(models_that_can("audio", partial(is_of_kind, kind="dialogue"))),
+            f"text: model {options.model!r} does not accept a dialogue; models that can: "
+            + ", ".join(models_that_can("audio", partial(is_of_kind, kind="dialogue"))),
             param="text",
         )
-    text = check_input(given, "text", MAX_TEXT)
+    text = check_input(text, "text", MAX_TEXT)
     if size(text) <= MAX_INPUT:
         return [text]
     check_joinable(size(text), MAX_INPUT, options)
     return split_text(text, MAX_INPUT)
 
 
-def _parts_of_dialogue(given: Any, options: SpeechOptions) -> list[str]:
-    turns = parse_turns(given, options.model)
+def _parts_of_dialogue(text: Any, options: SpeechOptions) -> list[str]:
+    turns = parse_turns(text, options.model)
     length = size("\n".join(map(str, turns)))
     if length > MAX_DIALOGUE:
         check_joinable(length, MAX_DIALOGUE, options)
     return split_dialogue(turns, MAX_DIALOGUE)
 
 
-def parse_turns(given: Any, name: str) -> list[DialogueTurn]:
+def parse_turns(text: Any, name: str) -> list[DialogueTurn]:
     """Parse a dialogue and resolve its voices.
 
     Raises:
         InvalidRequestError: If it is not a dialogue, or has unknown voices or too many.
     """
-    turns = parse_dialogue(given if isinstance(given, list | tuple) else check_input(given, "text", MAX_TEXT))
+    turns = parse_dialogue(text if isinstance(text, list | tuple) else check_input(text, "text", MAX_TEXT))
     check_input("\n".join(map(str, turns)), "text", MAX_TEXT)
     if model := find(name):
         turns = [DialogueTurn(resolve_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
     if (voices := len({turn.voice for turn in turns})) > MAX_VOICES:
-        raise InvalidRequestError(f"text: a dialogue has at most {MAX_VOICES} voices, not {voices}", param="text")
+        raise InvalidRequestError(f"text: a dialogue has at most {MAX_VOICES} voices, got {voices}", param="text")
     return turns
 
 
@@ -97,17 +97,17 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
         InvalidRequestError: If the format is not WAV; the message names the options to use.
     """
     can = abilities(options.model)
-    gives = can.get("response_formats", ())
-    if (options.response_format or next(iter(gives), None)) == "wav":  # the first format is the model's default
+    formats = can.get("response_formats", ())
+    if (options.response_format or next(iter(formats), None)) == "wav":  # the first format is the model's default
         return
-    advice = "say response_format='wav'"
-    if gives and "wav" not in gives:
+    advice = "set response_format='wav'"
+    if formats and "wav" not in formats:
         kind = can.get("kind")
         others = models_that_can("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
-        advice += f" and take a model that gives it: {', '.join(others)}"
+        advice += f" and use a model that supports it: {', '.join(others)}"
     raise InvalidRequestError(
-        f"text has {length} characters, and a request takes {most}. Longer ones are spoken in parts, which only WAV "
-        f"lets join without loss: {advice}",
+        f"text: has {length} characters; one request accepts {most}. Longer text is generated in parts, which can be "
+        f"joined without loss only as WAV: {advice}",
         param="text",
     )
 
@@ -118,62 +118,66 @@ CHARACTERS = "characters"
 STARTS, ENDS = "character_start_times_seconds", "character_end_times_seconds"
 
 
-def parse_alignment(given: Any) -> dict[str, list[Any]] | None:
+def parse_alignment(alignment: Any) -> dict[str, list[Any]] | None:
     """The times of each character; None if the provider did not report them.
 
     Raises:
         KeyError, TypeError, ValueError: If the alignment has another form.
     """
-    if given is None:
+    if alignment is None:
         return None
-    found: dict[str, list[Any]] = {CHARACTERS: list(map(str, given[CHARACTERS]))}
-    found |= {name: list(map(float, given[name])) for name in (STARTS, ENDS)}
+    found: dict[str, list[Any]] = {CHARACTERS: list(map(str, alignment[CHARACTERS]))}
+    found |= {name: list(map(float, alignment[name])) for name in (STARTS, ENDS)}
     if len({len(each) for each in found.values()}) != 1:
-        raise ValueError("the lists differ in their lengths")
+        raise ValueError("the lists differ in length")
     return found
 
 
 # --- Joining ----------------------------------------------------------------------------------------------------------
 
 
-def join_recordings(sounds: Sequence[Media], prompt: str) -> Media:
+def join_recordings(recordings: Sequence[Media], prompt: str) -> Media:
     """Join the recordings of the parts of a text.
 
     Raises:
         InvalidResponseError: If they are not WAV files of one format.
     """
     try:
-        data = join_wavs([sound.data for sound in sounds])
-        seconds = [wav_seconds(sound.data) for sound in sounds]
+        data = join_wavs([recording.data for recording in recordings])
+        seconds = [wav_seconds(recording.data) for recording in recordings]
     except ValueError as error:
-        kinds = ", ".join(dict.fromkeys(sound.mime_type for sound in sounds))
+        types = ", ".join(dict.fromkeys(recording.mime_type for recording in recordings))
         raise InvalidResponseError(
-            f"The {len(sounds)} parts of the text ({kinds}) cannot be joined: {error}",
-            request_id=sounds[0].request_id,
+            f"The {len(recordings)} parts of the text ({types}) cannot be joined: {error}",
+            request_id=recordings[0].request_id,
         ) from error
-    known = [sound.metadata for sound in sounds]
+    metadata = [recording.metadata for recording in recordings]
     return Media(
         data=data,
         mime_type="audio/wav",
-        model=", ".join(dict.fromkeys(sound.model or "" for sound in sounds)),
-        seed=sounds[0].seed,
+        model=", ".join(dict.fromkeys(recording.model or "" for recording in recordings)),
+        seed=recordings[0].seed,
         prompt=prompt,
         metadata={
-            **{name: value for name, value in known[0].items() if all(each.get(name) == value for each in known)},
-            **_sum_metadata(known),
-            **{name: _shift_times([each[name] for each in known], seconds) for name in ALIGNMENTS if name in known[0]},
-            "request_ids": [sound.request_id for sound in sounds],
+            **{name: value for name, value in metadata[0].items() if all(each.get(name) == value for each in metadata)},
+            **_sum_metadata(metadata),
+            **{
+                name: _shift_times([each[name] for each in metadata], seconds)
+                for name in ALIGNMENTS
+                if name in metadata[0]
+            },
+            "request_ids": [recording.request_id for recording in recordings],
         },
     )
 
 
-def _sum_metadata(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _sum_metadata(metadata: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Sum the usage of all parts. The service omits usage of zero."""
-    names = dict.fromkeys(name for each in known for name in each if name.startswith("x-usage-"))
-    told = {name: [each.get(name, "0") for each in known] for name in names}
+    names = dict.fromkeys(name for each in metadata for name in each if name.startswith("x-usage-"))
+    usage = {name: [each.get(name, "0") for each in metadata] for name in names}
     return {
         name: str(sum(map(Decimal, values)))
-        for name, values in told.items()
+        for name, values in usage.items()
         if all(re.fullmatch(r"\d+(\.\d+)?", value) for value in values)
     }
 
@@ -184,11 +188,11 @@ def _shift_times(
     """Convert the times of the parts to times of the whole; None if a part has no times."""
     whole: dict[str, list[Any]] = {CHARACTERS: [], STARTS: [], ENDS: []}
     before = 0.0
-    for alignment, lasts in zip(alignments, seconds, strict=True):
+    for alignment, duration in zip(alignments, seconds, strict=True):
         if alignment is None:
             return None
         whole[CHARACTERS] += alignment[CHARACTERS]
         for name in (STARTS, ENDS):
             whole[name] += [before + time for time in alignment[name]]
-        before += lasts
+        before += duration
     return whole

@@ -65,7 +65,7 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     """Reference files are read only below this folder. Without it no file is read: a model may have written the
     path."""
 
-    _uploaded: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
+    _upload_cache: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
 
     @named_overrides(SAVE_BY_NAME)
     def generate(self, prompt: str, **overrides: Any) -> Media:
@@ -146,7 +146,7 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """Add similar model names to an error for an unknown model. The legacy hosts have none to suggest."""
-        return nullcontext() if self._is_older else suggest_models(model, self._CATEGORY)
+        return nullcontext() if self._uses_legacy else suggest_models(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Merge the options. Precedence: argument of the call, constructor. A random seed is chosen here, once for all
@@ -166,17 +166,17 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     # References.
 
-    def _read(
+    def _resolve_references(
         self, argument: str, given: References | None, family: str = "image", largest: int | None = None
     ) -> list[str | Media]:
         """Read references as public addresses, or as `Media` with their bytes."""
         return ReferenceReader(argument, family, self.reference_folder, self._media_host, largest).all(given)
 
-    def _addresses(self, references: Sequence[str | Media]) -> RequestFlow[list[str]]:
+    def _upload_references(self, references: Sequence[str | Media]) -> RequestFlow[list[str]]:
         """Addresses of references, for routes that take addresses only. A `Media` without one is uploaded once."""
         found = []
         for each in references:
             found.append(
-                each if isinstance(each, str) else (yield from self._uploaded.address_of(each, self._media_host))
+                each if isinstance(each, str) else (yield from self._upload_cache.address_of(each, self._media_host))
             )
         return found

@@ -92,7 +92,7 @@ def check_text(text: Any, place: str) -> str:
     if not isinstance(text, str):
         raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}", param=place)
     if not text.strip():
-        raise InvalidRequestError(f"{place} is empty: there is nothing in it to embed", param=place)
+        raise InvalidRequestError(f"{place} is empty; it must contain text", param=place)
     check_whole(text, place)
     return text
 
@@ -108,14 +108,14 @@ def encode_input(given: Any, place: str) -> Encoded:
     if not isinstance(given, list | tuple):
         return [_part(given, place)]
     if not given:
-        raise InvalidRequestError(f"{place} is an empty list: give at least one text or block", param=place)
+        raise InvalidRequestError(f"{place} is an empty list; at least one text or block is required", param=place)
     return [_part(each, f"{place}[{number}]") for number, each in enumerate(given)]
 
 
 def _part(block: Any, place: str) -> Json:
     block = block.to_block() if isinstance(block, Media) else block
     try:
-        part = encode_block(_with_sound(block))
+        part = encode_block(_with_audio_bytes(block))
         _check_part(part)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{place}: {error}", param=place) from error
@@ -124,16 +124,16 @@ def _part(block: Any, place: str) -> Json:
     return part
 
 
-def _with_sound(block: Any) -> Any:
+def _with_audio_bytes(block: Any) -> Any:
     """Convert an audio block with a data URI to one with base64: audio parts take no address."""
     if not isinstance(block, Mapping) or block.get("type") != "audio" or not isinstance(block.get("url"), str):
         return block
     if not is_data_uri(block["url"]):
-        raise InvalidRequestError("sound by address cannot be embedded: give its bytes, as 'base64' of the block")
+        raise InvalidRequestError("audio by URL cannot be embedded: pass the bytes as 'base64' of the block")
     try:
         uri = read_data_uri(block["url"])
     except ValueError as error:
-        raise InvalidRequestError(f"the address of an audio block holds {error}") from error
+        raise InvalidRequestError(f"the URL of an audio block is invalid: {error}") from error
     return {"type": "audio", "base64": uri.base64, "mime_type": block.get("mime_type") or uri.mime_type or None}
 
 
@@ -143,12 +143,12 @@ def _check_part(part: Json) -> None:
     content = part.get(part["type"])
     url = str(content.get("url", "")) if isinstance(content, Mapping) else ""
     if url.lower().startswith("gs://"):
-        raise InvalidRequestError("a gs:// address cannot be embedded: give an http(s) address or the bytes")
+        raise InvalidRequestError("a gs:// URL cannot be embedded: pass an http(s) URL or the bytes")
     if part["type"] == "video_url" and isinstance(content, Mapping):
         data_type = re.match(r"data:([^;,]+)", url)
         mime_type = content.get("mime_type") or (data_type and data_type[1])
         if mime_type and mime_type not in _VIDEO_TYPES:
-            raise InvalidRequestError(f"film of type {mime_type!r} cannot be embedded; {_either(_VIDEO_TYPES)} can")
+            raise InvalidRequestError(f"video of type {mime_type!r} cannot be embedded; {_either(_VIDEO_TYPES)} can")
 
 
 def _either(words: Iterable[object]) -> str:
@@ -178,22 +178,22 @@ def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> Non
 
 def _check_model(model: str) -> None:
     kind = known(model).get("category")
-    require(kind in (None, "embedding"), model, f"is no embeddings model, it is one for {kind}", "embedding")
+    require(kind in (None, "embedding"), model, f"is not an embeddings model (category: {kind})", "embedding")
 
 
 def _check_dimensions(options: EmbeddingOptions) -> None:
     able = abilities(options.model)
-    wanted, most, sizes = options.dimensions, able.get("max_dimensions"), able.get("dimensions")
+    wanted, limit, sizes = options.dimensions, able.get("max_dimensions"), able.get("dimensions")
     if wanted is None:
         return
     if sizes and wanted not in sizes:
         raise InvalidRequestError(
-            f"dimensions={wanted}: model {options.model!r} takes {_either(sizes)}", param="dimensions"
+            f"dimensions={wanted}: model {options.model!r} supports {_either(sizes)}", param="dimensions"
         )
     require(
-        not most or wanted <= most,
+        not limit or wanted <= limit,
         options.model,
-        f"takes up to {most} dimensions, not {wanted}",
+        f"supports up to {limit} dimensions, not {wanted}",
         "embedding",
         lambda model: abilities(model.id).get("max_dimensions", 0) >= wanted,
         param="dimensions",
@@ -206,7 +206,7 @@ def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
         require(
             value in able.get(ability, ()),
             options.model,
-            f"takes no {field}={value!r}",
+            f"does not accept {field}={value!r}",
             "embedding",
             lambda model: value in abilities(model.id).get(ability, ()),
             param=field,
@@ -214,20 +214,22 @@ def _check_hint(field: str, ability: str, options: EmbeddingOptions) -> None:
 
 
 def _check_media(media: Sequence[str], options: EmbeddingOptions) -> None:
-    taken = known(options.model).get("input_modalities")
-    if taken is None:
+    accepted = known(options.model).get("input_modalities")
+    if accepted is None:
         return
     for kind in media:
-        takes = partial(_takes, kind)
-        require(kind in taken, options.model, f"embeds {' and '.join(taken)} only, no {kind}", "embedding", takes)
-    most, pictures = abilities(options.model).get("max_images"), media.count("image")
-    if most is not None and pictures > most:
-        raise InvalidRequestError(f"model {options.model!r} takes {most} image in one input, not {pictures}")
+        accepts = partial(_accepts, kind)
+        require(
+            kind in accepted, options.model, f"embeds {' and '.join(accepted)} only, not {kind}", "embedding", accepts
+        )
+    limit, count = abilities(options.model).get("max_images"), media.count("image")
+    if limit is not None and count > limit:
+        raise InvalidRequestError(f"model {options.model!r} accepts at most {limit} image in one input, not {count}")
     if options.task_type is not None and set(media) != {"text"}:
         raise InvalidRequestError(
-            f"task_type={options.task_type!r} is for texts alone: embed media without one", param="task_type"
+            f"task_type={options.task_type!r} applies to text only; remove it to embed media", param="task_type"
         )
 
 
-def _takes(kind: str, model: Model) -> bool:
+def _accepts(kind: str, model: Model) -> bool:
     return kind in (model.input_modalities or ())

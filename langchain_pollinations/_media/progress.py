@@ -46,7 +46,7 @@ A function is called with each `Progress`."""
 def check_progress(show: ShowProgress) -> None:
     """Raise a `ValueError` for an async function, which would never be awaited."""
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
-        raise ValueError("progress: takes a plain function, not an async one: nobody would await it")
+        raise ValueError("progress: must be a plain function, not an async function, which would never be awaited")
 
 
 @contextmanager
@@ -66,37 +66,37 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
     if show is False or (show is None and not _is_bar_seen()):
         yield None
     elif callable(show):
-        with _reporting(show) as arrived:
-            yield arrived
+        with _reporting(show) as on_progress:
+            yield on_progress
     else:
-        with _bar() as bar, _reporting(bar.tell) as arrived:
-            yield arrived
+        with _bar() as bar, _reporting(bar.update) as on_progress:
+            yield on_progress
 
 
 @contextmanager
-def _reporting(tell: ProgressFunction) -> Iterator[OnProgress]:
+def _reporting(report: ProgressFunction) -> Iterator[OnProgress]:
     """Report the stages in order; `done` only if no exception was raised."""
     since = time.monotonic()
     count: tuple[int, int | None] = 0, None
 
-    def arrived(received: int, total: int | None) -> None:
+    def on_progress(received: int, total: int | None) -> None:
         nonlocal count
         count = received, total
-        tell(Progress("receiving", time.monotonic() - since, received, total))
+        report(Progress("receiving", time.monotonic() - since, received, total))
 
-    tell(Progress("waiting", 0.0))
-    yield arrived
-    tell(Progress("done", time.monotonic() - since, *count))
+    report(Progress("waiting", 0.0))
+    yield on_progress
+    report(Progress("done", time.monotonic() - since, *count))
 
 
 # --- Display ----------------------------------------------------------------------------------------------------------
 
 
-def show_line(show: ShowProgress, words: str) -> None:
+def show_line(show: ShowProgress, line: str) -> None:
     """Write one plain line to stderr: None on a terminal or in a notebook, True always, False never. A function gets no
     line."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
-        sys.stderr.write(f"{words}\n")  # one write, so that lines of several threads do not mix
+        sys.stderr.write(f"{line}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()
 
 
@@ -126,7 +126,9 @@ def _bar() -> Iterator[_Bar]:
     try:
         tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # imported late, since it is slow
     except ImportError as error:
-        raise ImportError("progress=True shows a bar of tqdm: pip install tqdm, or give a function to call") from error
+        raise ImportError(
+            "progress=True shows a progress bar and needs tqdm: pip install tqdm, or pass a function"
+        ) from error
     own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread: it outlives the bar; `_Bar` refreshes
     bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
     try:
@@ -157,7 +159,7 @@ class _Bar:
         while not self._ended.wait(REFRESH_INTERVAL):
             self._bar.refresh()
 
-    def tell(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         if progress.stage != "receiving":
             return
         self._bar.set_description("receiving", refresh=False)

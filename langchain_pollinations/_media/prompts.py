@@ -43,12 +43,12 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
         InvalidRequestError: If it is empty, too long, or contains a lone surrogate or a null byte.
     """
     if not isinstance(prompt, str) or not prompt.strip():
-        raise InvalidRequestError(f"{name} must be a text that is not empty", param=name)
+        raise InvalidRequestError(f"{name} must be a non-empty string", param=name)
     if len(prompt) > longest:
-        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the service takes up to {longest}", param=name)
+        raise InvalidRequestError(f"{name} has {len(prompt)} characters; the maximum is {longest}", param=name)
     check_whole(prompt, name)
     if "\0" in prompt:
-        raise InvalidRequestError(f"{name} holds a null byte at {prompt.index(chr(0))}", param=name)
+        raise InvalidRequestError(f"{name} contains a null byte at position {prompt.index(chr(0))}", param=name)
     return prompt
 
 

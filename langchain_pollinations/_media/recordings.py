@@ -79,7 +79,7 @@ class RecordingFile:
     """File name of the form part. The service and its models use its suffix."""
     mime_type: str
     """Detected from the bytes."""
-    told: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     """Metadata of the blob, including its source."""
 
 
@@ -96,8 +96,8 @@ def read_recording(recording: Any, model: str) -> RecordingFile:
     data = _bytes(blob)
     mime_type = sniff(data)
     if mime_type is None or mime_type not in SUFFIXES:
-        is_what = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are no sound that is known here"
-        raise _error(f"{is_what}; model {model!r} takes {', '.join(_recordings(model))}")
+        found = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are not in a supported audio format"
+        raise _error(f"{found}; model {model!r} accepts {', '.join(_recordings(model))}")
     source = {} if blob.source is None else {"source": str(blob.source)}
     return RecordingFile(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
 
@@ -114,23 +114,23 @@ def _as_blob(recording: Any) -> Blob:
             return Blob.from_data(recording)
         case str() | os.PathLike():
             return Blob.from_path(os.fspath(recording))
-    raise _error(f"takes a Blob, a Media, bytes or the path of a file, not {type(recording).__name__}")
+    raise _error(f"must be a Blob, a Media, bytes or a file path, not {type(recording).__name__}")
 
 
 def _bytes(blob: Blob) -> bytes:
     if blob.data is None and blob.path is not None:
-        data = _in_file(str(blob.path))
+        data = _read_file(str(blob.path))
     else:
         data = b"" if blob.data is None else blob.as_bytes()
         _check_size(len(data))
     if not data:
-        raise _error("is empty")
+        raise _error("it is empty")
     return data
 
 
-def _in_file(path: str) -> bytes:
+def _read_file(path: str) -> bytes:
     if is_url(path):
-        raise _error("an address is not fetched, neither by the service nor here: give the bytes, or a file")
+        raise _error("a URL is not fetched; pass the bytes or a file path")
     file = Path(path).expanduser()
     _check_size(file.stat().st_size)
     return file.read_bytes()
@@ -139,10 +139,10 @@ def _in_file(path: str) -> bytes:
 def _check_size(size: int) -> None:
     if size > MAX_RECORDING_BYTES:
         raise PayloadTooLargeError(
-            f"recording: has {size:,} bytes; the service takes {MAX_RECORDING_BYTES:,}", param="recording"
+            f"recording: it has {size:,} bytes; the maximum is {MAX_RECORDING_BYTES:,}", param="recording"
         )
     if size > WARN_BYTES:
-        warn(f"recording: has {size:,} bytes; the service documents {WARN_BYTES:,}")
+        warn(f"recording: it has {size:,} bytes; the documented maximum is {WARN_BYTES:,}")
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
@@ -156,13 +156,13 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
         return name
     usual = SUFFIXES[mime_type][0]
 
-    def takes_it(other: Model) -> bool:
+    def accepts_it(other: Model) -> bool:
         return transcribes(other) is True and usual in _recordings(other.id)
 
     if usual not in _recordings(model):
-        says = f"recording: model {model!r} takes {', '.join(_recordings(model))}; this is {mime_type}"
+        message = f"recording: model {model!r} accepts {', '.join(_recordings(model))}; this is {mime_type}"
         raise UnsupportedRequestError(
-            f"{says}; models that take it: {', '.join(models_that_can('audio', takes_it))}", param="recording"
+            f"{message}; models that accept it: {', '.join(models_that_can('audio', accepts_it))}", param="recording"
         )
     return f"recording.{usual}"
 
@@ -172,5 +172,5 @@ def is_name(name: str) -> bool:
     return name.isprintable() and len(name) <= MAX_NAME and not re.search(r"[\"\\/]", name)
 
 
-def _error(says: str) -> InvalidRequestError:
-    return InvalidRequestError(f"recording: {says}", param="recording")
+def _error(detail: str) -> InvalidRequestError:
+    return InvalidRequestError(f"recording: {detail}", param="recording")

@@ -42,7 +42,7 @@ that is not an address is the path of a file. Files are read only below the fold
 
 References: TypeAlias = Reference | list[Reference]
 
-FAMILY_NOUNS = {"image": "picture", "audio": "sound", "video": "film", "model": "3D object"}
+FAMILY_NOUNS = {"image": "image", "audio": "audio", "video": "video", "model": "3D object"}
 """Name of each family of MIME types in errors."""
 
 MIB = 1024 * 1024
@@ -85,10 +85,10 @@ class ReferenceReader:
         """
         listed = as_list(given)
         if len(listed) > MAX_REFERENCES:
-            raise self._wrong(f"takes at most {MAX_REFERENCES} references, not {len(listed)}")
-        total, most = sum(map(self._size, listed)), MAX_TOTAL_BYTES[self.family]
-        if total > most:
-            raise self._wrong(f"the files have {total:,} bytes together; at most {most:,} are read")
+            raise self._error(f"takes at most {MAX_REFERENCES} references, got {len(listed)}")
+        total, limit = sum(map(self._size, listed)), MAX_TOTAL_BYTES[self.family]
+        if total > limit:
+            raise self._error(f"the files have {total:,} bytes in total; the maximum is {limit:,}")
         keys = [str(each) if self._names_file(each) else id(each) for each in listed]
         read = {key: self.one(each) for key, each in dict(zip(keys, listed, strict=True)).items()}
         return [read[key] for key in keys]
@@ -101,17 +101,18 @@ class ReferenceReader:
                 file that may not be read.
         """
         if isinstance(given, Media):
-            return self._checked(given)
+            return self._check_media(given)
         if isinstance(given, bytes):
-            return self._of_bytes(given)
+            return self._from_bytes(given)
         if self._names_file(given):
-            return self._in_file(Path(given))
+            return self._read_file(Path(given))
         if not isinstance(given, str):
-            raise self._wrong(f"takes an address, bytes, a file or a Media, not {type(given).__name__}")
+            raise self._error(f"must be a URL, bytes, a file path or a Media, not {type(given).__name__}")
         if is_data_uri(given):
-            if len(given) > 3 * (self.largest or MAX_BYTES[self.family]):  # one byte takes up to three characters
-                raise self._wrong(f"the data URI has {len(given):,} characters, which is more than is read")
-            return self._of_bytes(self._uri_bytes(given))
+            limit = 3 * (self.largest or MAX_BYTES[self.family])  # one byte takes up to three characters
+            if len(given) > limit:
+                raise self._error(f"the data URI has {len(given):,} characters; the maximum is {limit:,}")
+            return self._from_bytes(self._uri_bytes(given))
         self._check_public(given)
         return given
 
@@ -124,34 +125,35 @@ class ReferenceReader:
             return 0 if given.path is None else given.size
         if not self._names_file(given):
             return 0
-        with self._opened(Path(given)) as file:
+        with self._open(Path(given)) as file:
             return self._file_size(file, Path(given))
 
     def _file_size(self, file: BinaryIO, path: Path) -> int:
-        size, most = os.fstat(file.fileno()).st_size, self.largest or MAX_BYTES[self.family]
-        if size > most:
-            raise self._wrong(f"{_quote(path)} has {size:,} bytes; at most {most:,} are read")
+        size, limit = os.fstat(file.fileno()).st_size, self.largest or MAX_BYTES[self.family]
+        if size > limit:
+            raise self._error(f"{_quote(path)} has {size:,} bytes; the maximum is {limit:,}")
         return size
 
-    def _wrong(self, says: str) -> InvalidRequestError:
-        return InvalidRequestError(f"{self.argument}: {says}", param=self.argument)
+    def _error(self, detail: str) -> InvalidRequestError:
+        return InvalidRequestError(f"{self.argument}: {detail}", param=self.argument)
 
-    def _checked(self, given: Media) -> Media:
+    def _check_media(self, given: Media) -> Media:
         if not given.mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {FAMILY_NOUNS[self.family]}, and this is {given.mime_type[:60]}")
+            raise self._error(f"must be {self.family} data, not {given.mime_type[:60]}")
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
         # The file under this path may have been replaced since.
-        if given.size > (self.largest or MAX_BYTES[self.family]):
-            raise self._wrong(f"the file of this media has {given.size:,} bytes, which is more than is read")
+        limit = self.largest or MAX_BYTES[self.family]
+        if given.size > limit:
+            raise self._error(f"the file of this media has {given.size:,} bytes; the maximum is {limit:,}")
         try:
             data = given.data
         except OSError as error:
-            raise self._wrong(f"the file of this media cannot be read: {error.strerror}") from error
+            raise self._error(f"the file of this media cannot be read: {error.strerror}") from error
         self._type(data[:SNIFFED_BYTES], len(data))
         return Media(data=data, mime_type=given.mime_type, url=given.url)
 
-    def _of_bytes(self, data: bytes) -> Media:
+    def _from_bytes(self, data: bytes) -> Media:
         return Media(data=data, mime_type=self._type(data, len(data)))
 
     def _type(self, head: bytes, size: int) -> str:
@@ -160,69 +162,69 @@ class ReferenceReader:
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the header of an MP4 does not show whether it holds audio or video
         if mime_type is None:
-            raise self._wrong(f"these {size} bytes are no {FAMILY_NOUNS[self.family]} that is known here")
+            raise self._error(f"these {size} bytes are not in a supported {self.family} format")
         if not mime_type.startswith(f"{self.family}/"):
-            raise self._wrong(f"takes a {FAMILY_NOUNS[self.family]}, and this is {mime_type}")
+            raise self._error(f"must be {self.family} data, not {mime_type}")
         return mime_type
 
     def _uri_bytes(self, uri: str) -> bytes:
         try:
             return decode(uri)
         except ValueError as error:
-            raise self._wrong("the data URI holds no valid base64") from error
+            raise self._error("the data URI does not contain valid base64") from error
 
-    def _in_file(self, path: Path) -> Media:
+    def _read_file(self, path: Path) -> Media:
         """Read a file, after a check of its size and of its first bytes."""
-        with self._opened(path) as file:
+        with self._open(path) as file:
             size = self._file_size(file, path)
             head = file.read(SNIFFED_BYTES)
             mime_type = self._type(head, size)
             return Media(data=head + file.read(size - len(head)), mime_type=mime_type)
 
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[BinaryIO]:
+    def _open(self, path: Path) -> Iterator[BinaryIO]:
         """Open a file below the folder. The opened file is the checked one: no part of its path is a symbolic link."""
         name = _quote(path)
         if self.folder is None:
-            raise self._wrong(
-                f"{name} is no address (http, https, data:). If it is a file, name the folder that files "
-                "may be read from: reference_folder=..."
+            raise self._error(
+                f"{name} is not a URL (http, https, data:). To read files, set reference_folder to the "
+                "folder that contains them: reference_folder=..."
             )
         if len(str(path)) > MAX_PATH:
-            raise self._wrong(f"the path has {len(str(path)):,} characters; at most {MAX_PATH:,} are taken")
+            raise self._error(f"the path has {len(str(path)):,} characters; the maximum is {MAX_PATH:,}")
         if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # resolving a UNC path sends credentials to another machine
-            raise self._wrong(f"{name} is no name of a file in reference_folder, but one of a network or device")
+            raise self._error(f"{name} is a network or device path, not a file in reference_folder")
         folder = self.folder.expanduser().resolve()
         try:
             found = (folder / path.expanduser()).resolve()
             if not found.is_relative_to(folder):
-                raise self._wrong(f"{name} is no file in reference_folder ({folder.name})")
+                raise self._error(f"{name} is not a file in reference_folder ({folder.name})")
             with os.fdopen(_open_below(folder, found.relative_to(folder)), "rb") as file:
                 yield file
         except OSError as error:
-            reason = "it is no file" if isinstance(error, IsADirectoryError) else error.strerror
-            raise self._wrong(f"{name} cannot be read: {reason}") from error
+            reason = "it is not a regular file" if isinstance(error, IsADirectoryError) else error.strerror
+            raise self._error(f"{name} cannot be read: {reason}") from error
         except InvalidRequestError:
             raise
         except (ValueError, RuntimeError) as error:  # lone surrogate, home of an unknown user, symbolic link loop
-            raise self._wrong(f"{name} is no file in reference_folder ({folder.name})") from error
+            raise self._error(f"{name} is not a file in reference_folder ({folder.name})") from error
 
     def _check_public(self, address: str) -> None:
         """Raise for addresses that the service, which fetches them itself, cannot or does not fetch."""
         if len(address) > MAX_URL:
-            raise self._wrong(f"the address has {len(address):,} characters; at most {MAX_URL:,} are taken")
+            raise self._error(f"the URL has {len(address):,} characters; the maximum is {MAX_URL:,}")
         try:
             parts = urlsplit(address)
             host, _ = normalize_host(parts.hostname or ""), parts.port
         except ValueError:
             host = ""
         if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host) or re.search(r"[\s<>\"\x00-\x1f\x7f\ud800-\udfff]", address):
-            raise self._wrong(f"{address[:200]!r} is no whole http(s) address")
+            raise self._error(f"{address[:200]!r} is not a complete http(s) URL")
         if address.startswith(f"{self.own}/"):
             return
         is_number = re.fullmatch(r"((0x[\da-f]*|\d+)(\.|$))+|.*:.*", host) is not None
         if parts.username is not None or has_private_name(host) or is_number:
-            raise self._wrong("the service fetches public addresses only: no localhost, no IP address, no user name")
+            raise self._error("the service fetches public URLs only: no localhost, no IP address, no user name")
 
 
 def as_list(given: References | None) -> list[Reference]:
@@ -240,7 +242,7 @@ def check_schemes(argument: str, given: References | None) -> None:
     """Raise a `ValueError` for an address with a scheme that the service does not fetch, such as `ftp://`."""
     for each in as_list(given):
         if isinstance(each, str) and is_url(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
-            raise ValueError(f"{argument}: must be an http(s) address, a data URI, bytes, a file or a Media")
+            raise ValueError(f"{argument}: must be an http(s) URL, a data URI, bytes, a file path or a Media")
 
 
 def _quote(path: Path) -> str:
@@ -256,14 +258,14 @@ def _open_below(folder: Path, inner: Path) -> int:
     """
     is_walked = os.open in os.supports_dir_fd
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    place = os.open(folder if is_walked else folder / inner, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(folder if is_walked else folder / inner, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     for part in inner.parts if is_walked else ():
         try:
-            onward = os.open(part, flags, dir_fd=place)
+            child = os.open(part, flags, dir_fd=descriptor)
         finally:
-            os.close(place)
-        place = onward
-    if not stat.S_ISREG(os.fstat(place).st_mode):
-        os.close(place)
-        raise IsADirectoryError(errno.EISDIR, "it is no file")
-    return place
+            os.close(descriptor)
+        descriptor = child
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "it is not a regular file")
+    return descriptor

@@ -48,11 +48,11 @@ def parse_media(
         raise unexpected_response(with_body(response, _first_bytes(data)), FAMILY_NOUNS[family])
     if not _is_whole(data, mime_type):
         raise InvalidResponseError(
-            f"The answer is no whole {FAMILY_NOUNS[family]}: {size} bytes of {mime_type} without their end",
+            f"The response contains incomplete {FAMILY_NOUNS[family]} data: {size} bytes of {mime_type}",
             status_code=response.status_code,
             request_id=response.headers.get("x-request-id"),
         )
-    told = {
+    fields = {
         "mime_type": mime_type,
         "url": public_url(response.headers),
         "model": response.headers.get("x-model-used") or options.model,
@@ -63,8 +63,8 @@ def parse_media(
         "metadata": {**metadata(response.headers), **known.get("metadata", {})},
     }
     if not isinstance(data, bytes):
-        return Media.from_file(data, **told)
-    return Media(data=fix_wav_sizes(data) if mime_type == "audio/wav" else data, **told)
+        return Media.from_file(data, **fields)
+    return Media(data=fix_wav_sizes(data) if mime_type == "audio/wav" else data, **fields)
 
 
 def _head(data: bytes | Path) -> tuple[bytes, int]:
@@ -84,14 +84,14 @@ def _first_bytes(data: bytes | Path) -> bytes:
 
 def _mime_type(response: httpx.Response, head: bytes, family: str) -> str | None:
     """The MIME type of the bytes if it is of the family. Raw audio samples are recognized by the header only."""
-    found = sniff(head)
+    mime_type = sniff(head)
     if family == "audio":
-        if found == "video/mp4":
+        if mime_type == "video/mp4":
             return "audio/mp4"  # AAC arrives in an MP4 container
-        said = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if found is None and head and said in ("audio/pcm", "audio/l16"):
+        header_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if mime_type is None and head and header_type in ("audio/pcm", "audio/l16"):
             return "audio/pcm"
-    return found if found is not None and found.startswith(f"{family}/") else None
+    return mime_type if mime_type is not None and mime_type.startswith(f"{family}/") else None
 
 
 def _is_whole(data: bytes | Path, mime_type: str) -> bool:

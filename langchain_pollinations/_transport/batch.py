@@ -34,7 +34,7 @@ class BatchMixin:
             # LangChain's `batch` with a single input, which runs in the calling thread.
             run_one = super().batch
             runs = [partial(run_one, [each], [one], **options) for each, one in zip(inputs, configs, strict=True)]
-            if self._stands_in_line or len(runs) == 1:
+            if self._is_queued or len(runs) == 1:
                 yield from ((index, *run()) for index, run in enumerate(runs))
                 return
             # The default concurrency is that of LangChain's thread pool.

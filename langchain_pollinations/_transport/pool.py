@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import ssl
@@ -89,10 +90,11 @@ class ConnectionPool:
                     pooled.calls += 1
                     return pooled
             client = _new_async_client(transport)
-            closer = _close_with_loop(client)
+            abandoned = threading.Event()
+            closer = _close_with_loop(client, abandoned)
             # The finalizer keeps the client alive when its pool is garbage collected: aiohttp logs an error for each
             # session that is collected before it is closed.
-            release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer)
+            release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer, abandoned)
             pooled = _PooledClient(loop, transport, client, closer, release, calls=1)
             self._async.append(pooled)
         # The loop's `shutdown_asyncgens`, which asyncio.run calls at its end, closes a suspended async generator. It is
@@ -204,11 +206,12 @@ def _without_cookies(client: AnyClient) -> AnyClient:
     return client
 
 
-async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[httpx.AsyncClient]:
+async def _close_with_loop(client: httpx.AsyncClient, abandoned: threading.Event) -> AsyncGenerator[httpx.AsyncClient]:
     try:
         yield client
     finally:
-        await client.aclose()
+        if not abandoned.is_set():
+            await client.aclose()
 
 
 def _close_unused(
@@ -216,6 +219,7 @@ def _close_unused(
     loop: asyncio.AbstractEventLoop,
     client: httpx.AsyncClient,
     closer: AsyncGenerator[httpx.AsyncClient],
+    abandoned: threading.Event,
 ) -> None:
     """Close a client whose pool was collected, or whose loop ended without closing it."""
     if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
@@ -229,6 +233,10 @@ def _close_unused(
             # Does the same as `close`, without its task, which needs the loop. The name depends on the aiohttp version.
             close = getattr(connector, "_close_immediately", None) or connector._close
             close()
+    # Without a loop nothing can be awaited: end the generator here, or Python warns of its coroutine at exit.
+    abandoned.set()
+    with contextlib.suppress(StopIteration, StopAsyncIteration, RuntimeError):
+        closer.aclose().send(None)
 
 
 def check_client(client: Any, argument: str) -> None:

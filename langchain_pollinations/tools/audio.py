@@ -34,9 +34,9 @@ from langchain_pollinations.uploads import UNKNOWN
 class SpeechInput(BaseModel):
     """Arguments that the language model chooses for speech."""
 
-    text: str = Field(description="What is to be read aloud, word for word.")
+    text: str = Field(description="Text to speak, word for word.")
     voice: str | None = Field(
-        default=None, max_length=MAX_VOICE, description="Name of the voice. Leave out for the default."
+        default=None, max_length=MAX_VOICE, description="Name of the voice. Omit for the default."
     )
 
 
@@ -53,7 +53,7 @@ class PollinationsSpeechTool(MediaTool):
     _NOUN = "recording"
 
     name: str = "generate_speech"
-    description: str = "Reads a text aloud, word for word, and answers with the id and address of the recording."
+    description: str = "Speak a text aloud, word for word. Returns the id and URL of the recording."
     args_schema: type[BaseModel] = SpeechInput
 
     if TYPE_CHECKING:
@@ -65,17 +65,19 @@ class PollinationsSpeechTool(MediaTool):
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         text = options.pop("text")
         if len(text) > self.max_characters:
-            told = f"text has {len(text):,} characters; at most {self.max_characters:,} are read aloud in one call"
-            raise InvalidRequestError(told, param="text")
+            message = f"text: has {len(text):,} characters; at most {self.max_characters:,} are allowed per call"
+            raise InvalidRequestError(message, param="text")
         return (text,), options
 
 
 class MusicInput(BaseModel):
     """Arguments that the language model chooses for music."""
 
-    prompt: str = Field(description="What is to be heard: style, mood, instruments, tempo, or the words of a song.")
-    duration: float | None = Field(default=None, gt=0, le=380, description="Seconds. Leave out for the default.")
-    instrumental: bool | None = Field(default=None, description="Whether nobody is to sing.")
+    prompt: str = Field(
+        description="Description of the music: style, mood, instruments, tempo, or the lyrics of a song."
+    )
+    duration: float | None = Field(default=None, gt=0, le=380, description="Duration in seconds. Omit for the default.")
+    instrumental: bool | None = Field(default=None, description="True for music without vocals.")
 
 
 class PollinationsMusicTool(MediaTool):
@@ -88,7 +90,7 @@ class PollinationsMusicTool(MediaTool):
     _NOUN = "music"
 
     name: str = "generate_music"
-    description: str = "Makes music or a sound from a description and answers with its id and address."
+    description: str = "Generate music or a sound effect from a text prompt. Returns its id and URL."
     args_schema: type[BaseModel] = MusicInput
 
     if TYPE_CHECKING:
@@ -101,8 +103,10 @@ class PollinationsMusicTool(MediaTool):
 class TranscribeInput(BaseModel):
     """Arguments that the language model chooses for a transcript."""
 
-    recording: str = Field(description="Id or address of the recording, as you were told it.")
-    language: str | None = Field(default=None, description="Language that is spoken, as two letters, where known.")
+    recording: str = Field(description="Id or URL of the recording, exactly as a tool returned it.")
+    language: str | None = Field(
+        default=None, description="Spoken language as a two-letter code, such as en. Omit if unknown."
+    )
 
 
 class PollinationsTranscribeTool(MediaTool):
@@ -116,7 +120,7 @@ class PollinationsTranscribeTool(MediaTool):
     _WRAPPER = "transcriber"
 
     name: str = "transcribe_audio"
-    description: str = "Writes down what is said in a recording or film."
+    description: str = "Transcribe the speech in an audio recording or a video. Returns the text."
     args_schema: type[BaseModel] = TranscribeInput
 
     if TYPE_CHECKING:
@@ -128,51 +132,51 @@ class PollinationsTranscribeTool(MediaTool):
     """Folder below which recordings may be read from files. Without it no file is read."""
 
     def _run(
-        self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._named(words, options)
-        with self._telling(options):
-            chosen = chosen_arguments(options)
+        options = self._by_name(args, options)
+        with self._errors_for_model(options):
+            overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = self.transcriber._client.run(self._recording(chosen.pop("recording")))
-            return self._result(self.transcriber.transcribe(recording, **chosen))
+                recording = self.transcriber._client.run(self._recording(overrides.pop("recording")))
+            return self._result(self.transcriber.transcribe(recording, **overrides))
 
     async def _arun(
-        self, *words: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._named(words, options)
-        with self._telling(options):
-            chosen = chosen_arguments(options)
+        options = self._by_name(args, options)
+        with self._errors_for_model(options):
+            overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = await self.transcriber._client.arun(self._recording(chosen.pop("recording")))
-            return self._result(await self.transcriber.atranscribe(recording, **chosen))
+                recording = await self.transcriber._client.arun(self._recording(overrides.pop("recording")))
+            return self._result(await self.transcriber.atranscribe(recording, **overrides))
 
     def _recording(self, reference: str) -> RequestFlow[Media]:
         """The recording that the model named, from the store, a file, or the service's media host."""
         host = self.transcriber._media_host
-        named = self._made(reference)
-        if isinstance(named, str):
-            family = "video" if named.endswith((".mp4", ".webm")) else "audio"
-            named = ReferenceReader("recording", family, self.reference_folder, host, MAX_RECORDING_BYTES).one(named)
-        if isinstance(named, Media):
-            return named
-        path = named.removeprefix(host)
-        if not named.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
-            raise InvalidRequestError("recording: give the id of a recording that was made here", param="recording")
-        read = partial(_parse_recording, url=named)
+        media = self._resolve(reference)
+        if isinstance(media, str):
+            family = "video" if media.endswith((".mp4", ".webm")) else "audio"
+            media = ReferenceReader("recording", family, self.reference_folder, host, MAX_RECORDING_BYTES).one(media)
+        if isinstance(media, Media):
+            return media
+        path = media.removeprefix(host)
+        if not media.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
+            raise InvalidRequestError("recording: must be the id of an earlier recording or video", param="recording")
+        parse = partial(_parse_recording, url=media)
         fetched: Media = yield ApiRequest(
-            "GET", path, read, origin=host, send_credentials=False, on_progress=_check_size
+            "GET", path, parse, origin=host, send_credentials=False, on_progress=_check_size
         )
         return fetched
 
-    def _result(self, made: Document) -> tuple[Content, dict[str, Any]]:
-        text = safe_lines(made.page_content[:MAX_TRANSCRIPT], [self._secret()]) or "Nothing is said in it."
-        if (length := len(made.page_content)) > MAX_TRANSCRIPT:
-            text += f"\n(The transcript has {length:,} characters; these are the first {MAX_TRANSCRIPT:,}.)"
+    def _result(self, transcript: Document) -> tuple[Content, dict[str, Any]]:
+        text = safe_lines(transcript.page_content[:MAX_TRANSCRIPT], [self._secret()]) or "No speech was recognized."
+        if (length := len(transcript.page_content)) > MAX_TRANSCRIPT:
+            text += f"\n(The transcript has {length:,} characters; only the first {MAX_TRANSCRIPT:,} are included.)"
         return text, {
             "type": "pollinations_transcript",
-            "page_content": made.page_content,
-            "metadata": made.metadata,
+            "page_content": transcript.page_content,
+            "metadata": transcript.metadata,
         }
 
 
@@ -182,7 +186,7 @@ def _explain_missing() -> Iterator[None]:
     try:
         yield
     except NotFoundError as error:
-        raise ToolException("recording: nothing is kept under this id (any more)") from error
+        raise ToolException("recording: no file exists under this id, or it has expired") from error
 
 
 MAX_TRANSCRIPT = 100_000
@@ -195,7 +199,9 @@ _MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
 def _check_size(received: int, total: int | None) -> None:
     """Abort a download that exceeds `MAX_RECORDING_BYTES`, before it is in memory."""
     if max(received, total or 0) > MAX_RECORDING_BYTES:
-        raise PayloadTooLargeError(f"recording: is larger than {MAX_RECORDING_BYTES:,} bytes", param="recording")
+        raise PayloadTooLargeError(
+            f"recording: is too large; at most {MAX_RECORDING_BYTES:,} bytes are accepted", param="recording"
+        )
 
 
 def _parse_recording(response: httpx.Response, url: str) -> Media:

@@ -50,7 +50,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
-    _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"shelf"})
+    _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
     _WRAPPER: ClassVar[str]
     """Name of the field that holds the wrapper."""
     _VERB: ClassVar[str] = "generate"
@@ -62,9 +62,9 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     handle_tool_error: Any = True
     handle_validation_error: Any = _validation_message
 
-    shelf: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
-    """Store in which a tool finds earlier media by id. Tools that are created with `shelf=other_tool.shelf` share one
-    store, so each finds the media of the other."""
+    media_store: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
+    """Store in which a tool finds earlier media by id. Tools that are created with `media_store=other_tool.media_store`
+    share one store, so each finds the media of the other."""
 
     if TYPE_CHECKING:
         # For type checkers, which would otherwise see only the fields: a tool also takes the arguments of its wrapper.
@@ -78,17 +78,18 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
             return values
         # The response format of a tool is fixed; `response_format` is an option of the wrapper, such as "wav".
         fields = cls.model_fields.keys() - {"response_format"}
-        own = {name: value for name, value in values.items() if name in fields}
-        theirs = {name: value for name, value in values.items() if name not in fields}
+        tool_fields = {name: value for name, value in values.items() if name in fields}
+        wrapper_arguments = {name: value for name, value in values.items() if name not in fields}
         wrapper: Any = cls.model_fields[cls._WRAPPER].annotation
-        if cls._WRAPPER in own and not isinstance(own[cls._WRAPPER], wrapper):
-            theirs[cls._WRAPPER] = own.pop(cls._WRAPPER)  # an option of the same name: `image` is reference images too
-        if cls._WRAPPER not in own:
-            own[cls._WRAPPER] = wrapper(**theirs)
-        elif theirs:
-            unknown = "; ".join(suggest_name(name, cls.model_fields) for name in sorted(theirs))
-            raise ValueError(f"{unknown} (arguments of {wrapper.__name__} go into it where `{cls._WRAPPER}` is given)")
-        return own
+        if cls._WRAPPER in tool_fields and not isinstance(tool_fields[cls._WRAPPER], wrapper):
+            # An option of the same name: `image` is also the reference images.
+            wrapper_arguments[cls._WRAPPER] = tool_fields.pop(cls._WRAPPER)
+        if cls._WRAPPER not in tool_fields:
+            tool_fields[cls._WRAPPER] = wrapper(**wrapper_arguments)
+        elif wrapper_arguments:
+            unknown = "; ".join(suggest_name(name, cls.model_fields) for name in sorted(wrapper_arguments))
+            raise ValueError(f"{unknown} (`{cls._WRAPPER}` is given: pass arguments of {wrapper.__name__} to it)")
+        return tool_fields
 
     @model_validator(mode="after")
     def _check_wrapper(self) -> Self:
@@ -96,8 +97,8 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return self
 
     @property
-    def _stands_in_line(self) -> bool:
-        found: bool = getattr(self, self._WRAPPER)._stands_in_line
+    def _is_queued(self) -> bool:
+        found: bool = getattr(self, self._WRAPPER)._is_queued
         return found
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -113,44 +114,44 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         getattr(self, self._WRAPPER)._check_constructor()
 
     def _run(
-        self, *words: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._named(words, options)
-        with self._telling(options):
-            given, chosen = self._request(chosen_arguments(options))
-            made = getattr(getattr(self, self._WRAPPER), self._VERB)(*given, **chosen)
-        return self._result(made)
+        options = self._by_name(args, options)
+        with self._errors_for_model(options):
+            arguments, overrides = self._request(chosen_arguments(options))
+            media = getattr(getattr(self, self._WRAPPER), self._VERB)(*arguments, **overrides)
+        return self._result(media)
 
     async def _arun(
-        self, *words: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._named(words, options)
-        with self._telling(options):
-            given, chosen = self._request(chosen_arguments(options))
-            made = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*given, **chosen)
-        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, made)  # slow for a large video
+        options = self._by_name(args, options)
+        with self._errors_for_model(options):
+            arguments, overrides = self._request(chosen_arguments(options))
+            media = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*arguments, **overrides)
+        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, media)  # slow for a large video
         return result
 
-    def _named(self, words: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+    def _by_name(self, args: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name. Positional arguments are assigned in the order of the schema."""
         schema: Any = self.args_schema
-        return {**dict(zip(schema.model_fields, words, strict=False)), **options}
+        return {**dict(zip(schema.model_fields, args, strict=False)), **options}
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and named arguments for the wrapper, from the arguments that the model chose."""
         return (options.pop("prompt"),), options
 
-    def _result(self, made: Any) -> tuple[Content, dict[str, Any]]:
-        return self._sentence(made), made.to_artifact()
+    def _result(self, media: Any) -> tuple[Content, dict[str, Any]]:
+        return self._sentence(media), media.to_artifact()
 
-    def _sentence(self, made: Media) -> str:
-        text = f"The {self._NOUN} is ready (id {self.shelf.keep(made, self._secret())})"
-        if model := safe_text(made.model or "", 100, [self._secret()]):
-            text += f", made by {model}"
-        if made.seed is not None:
-            text += f" with seed {made.seed}"
-        is_shown = made.url is not None and _SHOWN_URL.fullmatch(made.url) and self._secret() not in made.url
-        return f"{text}: {made.url}" if is_shown else f"{text}. It has no public address."
+    def _sentence(self, media: Media) -> str:
+        text = f"The {self._NOUN} is ready (id {self.media_store.keep(media, self._secret())})"
+        if model := safe_text(media.model or "", 100, [self._secret()]):
+            text += f", generated by {model}"
+        if media.seed is not None:
+            text += f" with seed {media.seed}"
+        is_shown = media.url is not None and _SHOWN_URL.fullmatch(media.url) and self._secret() not in media.url
+        return f"{text}: {media.url}" if is_shown else f"{text}. It has no public URL."
 
     def _secret(self) -> str:
         """The API key, which no message may contain."""
@@ -158,7 +159,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return (key and key.get_secret_value()) or "\0"
 
     @contextmanager
-    def _telling(self, options: Mapping[str, Any]) -> Iterator[None]:
+    def _errors_for_model(self, options: Mapping[str, Any]) -> Iterator[None]:
         """Convert errors that the model can correct to `ToolException`. Configuration errors are raised."""
         try:
             yield
@@ -177,7 +178,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         is_known = error.param in _ARGUMENT_NAMES or error.param in options
         return not is_known and not isinstance(error, UnsupportedRequestError)
 
-    def _made(self, reference: str) -> Media | str:
+    def _resolve(self, reference: str) -> Media | str:
         """Resolve an id or a URL from the language model.
 
         Returns:
@@ -185,7 +186,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
             id that is no longer in the store.
         """
         wrapper: ServiceConfig = getattr(self, self._WRAPPER)
-        found = self.shelf.find(reference)
+        found = self.media_store.find(reference)
         if found is not None:
             return found if found.path is None or found.path.is_file() else _public_url(found)
         if re.fullmatch(r"[A-Za-z0-9_-]{6,128}", reference):
@@ -193,11 +194,11 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return reference
 
 
-def _public_url(lost: Media) -> str:
+def _public_url(media: Media) -> str:
     """The URL of a media whose file has been deleted."""
-    if lost.url is None:
-        raise InvalidRequestError("what was kept under this id has been deleted since, and has no public address")
-    return lost.url
+    if media.url is None:
+        raise InvalidRequestError("the file with this id has been deleted, and has no public URL")
+    return media.url
 
 
 _MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)

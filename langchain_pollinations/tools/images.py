@@ -20,14 +20,14 @@ from langchain_pollinations.tools.base import Content, MediaTool
 class ImageInput(BaseModel):
     """Arguments that the language model chooses for an image."""
 
-    prompt: str = Field(description="What is to be seen, in English and in detail: subject, setting, light, style.")
-    width: int | None = Field(default=None, ge=16, le=4096, description="Width in pixels. Leave out for the default.")
-    height: int | None = Field(default=None, ge=16, le=4096, description="Height in pixels. Leave out for the default.")
+    prompt: str = Field(description="What the image shows, in detailed English: subject, setting, light, style.")
+    width: int | None = Field(default=None, ge=16, le=4096, description="Width in pixels. Omit for the default.")
+    height: int | None = Field(default=None, ge=16, le=4096, description="Height in pixels. Omit for the default.")
     seed: int | None = Field(
         default=None,
         ge=0,
         le=MAX_SEED,
-        description="The same seed and prompt give the same picture, another a new one.",
+        description="Use another seed for a different image. Equal arguments and seed give the same image.",
     )
 
 
@@ -46,7 +46,7 @@ class ImageTool(MediaTool):
     """Base class of the image tools."""
 
     _WRAPPER = "image"
-    _NOUN = "picture"
+    _NOUN = "image"
 
     image: PollinationsImage
     """Wrapper that generates the images."""
@@ -55,13 +55,16 @@ class ImageTool(MediaTool):
     """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown,
     since each later request of the conversation contains it and the service accepts about 20 MiB per request."""
 
-    def _result(self, made: Media) -> tuple[Content, dict[str, Any]]:
-        text = self._sentence(made)
-        if not self.show or made.mime_type not in _VIEWABLE_TYPES:
-            return text, made.to_artifact()
-        if made.size > MAX_SHOWN_BYTES:
-            return f"{text} It is not shown, since it has {made.size:,} bytes.", made.to_artifact()
-        return [{"type": "text", "text": text}, made.to_block()], made.to_artifact()
+    def _result(self, media: Media) -> tuple[Content, dict[str, Any]]:
+        text = self._sentence(media)
+        if not self.show or media.mime_type not in _VIEWABLE_TYPES:
+            return text, media.to_artifact()
+        if media.size > MAX_SHOWN_BYTES:
+            return (
+                f"{text} It is not shown, because it has {media.size:,} bytes; at most {MAX_SHOWN_BYTES:,} are shown.",
+                media.to_artifact(),
+            )
+        return [{"type": "text", "text": text}, media.to_block()], media.to_artifact()
 
 
 class PollinationsImageTool(ImageTool):
@@ -75,8 +78,8 @@ class PollinationsImageTool(ImageTool):
 
     name: str = "generate_image"
     description: str = (
-        "Draws a picture from a description and answers with its id and address. "
-        "To show the picture, put the address into the answer as a Markdown image."
+        "Generate an image from a text prompt. Returns the image's id and URL. "
+        "To show the image to the user, put the URL into your answer as a Markdown image."
     )
     args_schema: type[BaseModel] = ImageInput
 
@@ -100,7 +103,7 @@ class PollinationsImageTool(ImageTool):
     @model_validator(mode="after")
     def _check_models(self) -> Self:
         if self.models is not None and not self.models:
-            raise ValueError("models: give at least one model, or leave it out")
+            raise ValueError("models: must name at least one model, or be None")
         self._offer_models()
         return self
 
@@ -108,7 +111,7 @@ class PollinationsImageTool(ImageTool):
         """Add the field `model` to the input schema, with the models that the developer allowed."""
         if self.models and self.args_schema is ImageInput:
             choice: Any = Literal[tuple(self.models)]
-            chosen: Any = (choice | None, Field(default=None, description="The image model to draw with."))
+            chosen: Any = (choice | None, Field(default=None, description="Image model to use. Omit for the default."))
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -124,30 +127,30 @@ class PollinationsImageTool(ImageTool):
 class EditImageInput(BaseModel):
     """Arguments that the language model chooses for an edit."""
 
-    prompt: str = Field(description="What is to change in the picture, and what is to stay.")
+    prompt: str = Field(description="What to change in the image, and what to keep.")
     images: list[str] = Field(
         min_length=1,
-        description="Ids or addresses of the pictures to start from, as you were told them. Usually one.",
+        description="Ids or URLs of the input images, exactly as a tool or the user gave them. Usually one.",
     )
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Another seed gives another result.")
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Use another seed for a different result.")
 
     @field_validator("images", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
-        found = unpacked(value)  # some models write a list as JSON in a string
-        listed = found if isinstance(found, list) else [value] if isinstance(value, str) else value
-        if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
-            listed = list(dict.fromkeys(listed))  # without duplicates
-        if isinstance(listed, list) and len(listed) > MAX_REFERENCES:
-            raise ValueError(f"at most {MAX_REFERENCES} pictures, not {len(listed)}")
-        return listed
+    def _parse_images(cls, value: Any) -> Any:
+        parsed = unpacked(value)  # some models write a list as JSON in a string
+        images = parsed if isinstance(parsed, list) else [value] if isinstance(value, str) else value
+        if isinstance(images, list) and all(isinstance(each, str) for each in images):
+            images = list(dict.fromkeys(images))  # without duplicates
+        if isinstance(images, list) and len(images) > MAX_REFERENCES:
+            raise ValueError(f"at most {MAX_REFERENCES} images, not {len(images)}")
+        return images
 
 
 class PollinationsEditImageTool(ImageTool):
     """Tool that edits images: earlier images, by id, or images on the web, by URL.
 
         >>> draw = PollinationsImageTool()
-        >>> edit = PollinationsEditImageTool(model="klein", shelf=draw.shelf)
+        >>> edit = PollinationsEditImageTool(model="klein", media_store=draw.media_store)
 
     The tools of a `PollinationsToolkit` share one store by default. Takes the arguments of `PollinationsImage`, or a
     `PollinationsImage` as `image=`. Files are read only below `reference_folder`, if it is set.
@@ -157,9 +160,9 @@ class PollinationsEditImageTool(ImageTool):
 
     name: str = "edit_image"
     description: str = (
-        "Changes a picture as described, or makes one from several, and answers with the id and address of the new "
-        "one. Takes pictures by the id or address that you were told. To show the picture, put the address into the "
-        "answer as a Markdown image."
+        "Edit an image, or combine several images into one. Returns the id and URL of the new image. Refer to images "
+        "by the ids or URLs that tools returned or the user gave. To show the image to the user, put the URL into "
+        "your answer as a Markdown image."
     )
     args_schema: type[BaseModel] = EditImageInput
 
@@ -169,11 +172,11 @@ class PollinationsEditImageTool(ImageTool):
     @model_validator(mode="after")
     def _check_api(self) -> Self:
         if self.image.api == "legacy":
-            raise ValueError(f"api: the older image host changes no pictures; see {KEYS_PAGE} for a key")
+            raise ValueError(f"api: the legacy image host cannot edit images; get a key at {KEYS_PAGE}")
         return self
 
     def _check_options(self) -> None:
         self.image._check_editing()
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (options.pop("prompt"), [self._made(each) for each in options.pop("images")]), options
+        return (options.pop("prompt"), [self._resolve(each) for each in options.pop("images")]), options

@@ -46,7 +46,7 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
 
     model_config = ConfigDict(extra="forbid")
 
-    _OLDER: ClassVar[bool] = True
+    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     include: list[ToolName] | None = None
     """Tools to include. By default, all six. Without a key only `image` is included, with a warning."""
@@ -55,66 +55,66 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
     options: Mapping[ToolName, Mapping[str, Any]] = Field(default_factory=dict)
     """Arguments for individual tools, such as `{"image": {"model": "zimage"}}`."""
 
-    _shelf: MediaStore = PrivateAttr(default_factory=MediaStore)
-    _uploaded: UploadCache = PrivateAttr(default_factory=UploadCache)
+    _media_store: MediaStore = PrivateAttr(default_factory=MediaStore)
+    _upload_cache: UploadCache = PrivateAttr(default_factory=UploadCache)
 
     @field_validator("options")
     @classmethod
-    def _without_secrets(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
+    def _check_secrets(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
         """Raise if `options` contain secrets, since they are shown and pickled in plain text."""
         names = {name for options in value.values() for name in options}
-        if secret := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
-            raise ValueError(f"{', '.join(secret)}: give it to the toolkit itself, whose connection all tools share")
+        if secrets := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
+            raise ValueError(f"{', '.join(secrets)}: pass it to the toolkit itself; all tools share its connection")
         return value
 
     @field_validator("include")
     @classmethod
-    def _some(cls, value: list[ToolName] | None) -> list[ToolName] | None:
+    def _check_include(cls, value: list[ToolName] | None) -> list[ToolName] | None:
         if value is not None and (not value or len(set(value)) < len(value)):
-            raise ValueError(f"name each tool once, at least one of {', '.join(get_args(ToolName))}; or leave it out")
+            raise ValueError(
+                f"include: must name at least one tool, each once, or be None; tools: {', '.join(get_args(ToolName))}"
+            )
         return value
 
     @model_validator(mode="after")
-    def _check_older(self) -> Self:
+    def _check_legacy(self) -> Self:
         if self.api == "legacy" and self.include not in (None, ["image"]):
-            raise ValueError(
-                f"include: the legacy hosts offer image generation only: leave it out, or get a key at {KEYS_PAGE}"
-            )
+            raise ValueError(f"include: the legacy hosts only generate images; omit it, or get a key at {KEYS_PAGE}")
         return self
 
     def get_tools(self) -> list[BaseTool]:
         """The tools, ready for `create_agent` or `bind_tools`."""
-        if self.include is None and self._is_older:
+        if self.include is None and self._uses_legacy:
             if self.api == "auto":
                 warn(_NO_KEY_WARNING)
             return [self._tool("image")]
         return [self._tool(name) for name in self.include or get_args(ToolName)]
 
     def _tool(self, name: ToolName) -> MediaTool:
-        kind = _TOOLS[name]
-        given = {**self._connected(), **self.options.get(name, {})}
-        if issubclass(kind, ImageTool):
-            given.setdefault("show", self.show)
-        tool = kind(**given, shelf=self._shelf)
-        wrapper = getattr(tool, kind._WRAPPER)
+        tool_class = _TOOLS[name]
+        arguments = {**self._connection_arguments(), **self.options.get(name, {})}
+        if issubclass(tool_class, ImageTool):
+            arguments.setdefault("show", self.show)
+        tool = tool_class(**arguments, media_store=self._media_store)
+        wrapper = getattr(tool, tool_class._WRAPPER)
         wrapper._pool = self._pool
-        if hasattr(wrapper, "_uploaded"):
-            wrapper._uploaded = self._uploaded
+        if hasattr(wrapper, "_upload_cache"):
+            wrapper._upload_cache = self._upload_cache
         return tool
 
-    def _connected(self) -> dict[str, Any]:
+    def _connection_arguments(self) -> dict[str, Any]:
         """The connection fields that every tool receives.
 
         These are the fields that were set, since the default timeouts differ between wrappers, and the fields from the
         environment, which may have changed since.
         """
-        shared = self.model_fields_set | _ENVIRONMENT_FIELDS
-        return {name: getattr(self, name) for name in ServiceConfig.model_fields if name in shared}
+        names = self.model_fields_set | _ENVIRONMENT_FIELDS
+        return {name: getattr(self, name) for name in ServiceConfig.model_fields if name in names}
 
 
 _NO_KEY_WARNING = (
-    "No key: the toolkit offers generate_image only, which works on image.pollinations.ai. A key from "
-    f"{KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens all tools; api='legacy' says that no key is meant"
+    "No API key: the toolkit offers only generate_image, on image.pollinations.ai. For all tools, get a key at "
+    f"{KEYS_PAGE} and set POLLINATIONS_API_KEY or api_key. To silence this warning, set api='legacy'"
 )
 
 _ENVIRONMENT_FIELDS = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})

@@ -16,16 +16,18 @@ from langchain_pollinations.video import PollinationsVideo
 class VideoInput(BaseModel):
     """Arguments that the language model chooses for a video."""
 
-    prompt: str = Field(description="What happens in the film, in English: subject, movement, camera, light.")
-    duration: int | None = Field(default=None, ge=1, le=120, description="Seconds. Leave out for the default.")
+    prompt: str = Field(description="What happens in the video, in English: subject, movement, camera, light.")
+    duration: int | None = Field(default=None, ge=1, le=120, description="Duration in seconds. Omit for the default.")
     aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4"] | None = Field(
-        default=None, description="Width to height. Most models know 16:9 and 9:16 only."
+        default=None, description="Ratio of width to height. Most models accept only 16:9 and 9:16."
     )
     first_frame: str | None = Field(
-        default=None, description="Id or address of a picture that the film begins with, as you were told it."
+        default=None, description="Id or URL of the image that the video starts with, exactly as a tool returned it."
     )
-    last_frame: str | None = Field(default=None, description="Id or address of a picture that the film ends with.")
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Another seed gives another film.")
+    last_frame: str | None = Field(
+        default=None, description="Id or URL of the image that the video ends with. Requires first_frame."
+    )
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Use another seed for a different video.")
 
 
 class PollinationsVideoTool(MediaTool):
@@ -35,12 +37,12 @@ class PollinationsVideoTool(MediaTool):
     """
 
     _WRAPPER = "video"
-    _NOUN = "film"
+    _NOUN = "video"
 
     name: str = "generate_video"
     description: str = (
-        "Makes a film of some seconds from a description and answers with its id and address. This takes minutes and "
-        "is dear: ask for one only where a picture would not do."
+        "Generate a video of a few seconds from a text prompt. Returns the video's id and URL. "
+        "Slow (minutes) and expensive. Use only when an image is not enough."
     )
     args_schema: type[BaseModel] = VideoInput
 
@@ -52,5 +54,5 @@ class PollinationsVideoTool(MediaTool):
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         for frame in {"first_frame", "last_frame"} & options.keys():
-            options[frame] = self._made(options[frame])
+            options[frame] = self._resolve(options[frame])
         return (options.pop("prompt"),), options

@@ -137,19 +137,19 @@ def test_a_limit_counts_what_is_given_back(listed: Listed) -> None:
     [
         ({"kind": "imge"}, "kind: unknown word 'imge', did you mean 'image'"),
         ({"kind": "realtme"}, "kind: unknown word 'realtme', did you mean 'realtime'"),
-        ({"kind": "ocr"}, "kind: unknown word. It takes text, image, video, audio, 3d, embeddings, realtime"),
+        ({"kind": "ocr"}, "kind: unknown word. Allowed: text, image, video, audio, 3d, embeddings, realtime"),
         ({"capabilities": ["reasoning", "tools"]}, "capabilities: unknown word 'tools', did you mean 'tool_calling'"),
-        ({"capabilities": 1}, "capabilities: takes a word or a list of words"),
+        ({"capabilities": 1}, "capabilities: must be a string or a list of strings"),
         ({"capabilities": [1]}, "capabilities.0"),
         ({"source": "oficial"}, "source: unknown word 'oficial', did you mean 'official'"),
-        ({"reliability": "every"}, "reliability: unknown word. It takes reliable, all"),
+        ({"reliability": "every"}, "reliability: unknown word. Allowed: reliable, all"),
         ({"agent": "yes"}, "agent: Input should be a valid boolean"),
         ({"limit": 0}, "limit: Input should be greater than or equal to 1"),
         ({"limit": True}, "limit: Input should be a valid integer"),
         ({"query": ["gemini"]}, "query: Input should be a valid string"),
         ({"limt": 3}, "unknown argument 'limt', did you mean 'limit'"),
         ({"base_url": "gen.pollinations.ai"}, "base_url must be an origin"),
-        ({"kind": "sk_secret"}, "kind: unknown word. It takes"),
+        ({"kind": "sk_secret"}, "kind: unknown word. Allowed:"),
     ],
 )
 def test_a_wrong_argument_is_named_before_anything_is_sent(

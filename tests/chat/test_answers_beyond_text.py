@@ -311,7 +311,7 @@ STOPPED: list[tuple[str, dict[str, Any], str, list[dict[str, Any]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:The model answered with nothing")
+@pytest.mark.filterwarnings("ignore:The model returned an empty response")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("message", "reason", "expected"), [pytest.param(*row, id=name) for name, *row in STOPPED])
 def test_a_filter_that_stops_an_answer_is_a_refusal(

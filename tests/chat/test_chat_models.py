@@ -161,8 +161,8 @@ def test_an_agent_draws_and_answers(emulator: Emulator) -> None:
     [
         ([{"type": "web_search"}], {}, "built-in tools of the service are google_search"),
         ([object()], {}, "tool 'object' cannot be described"),
-        ([get_weather], {"tool_choice": "get_wether"}, r"names no bound tool; tools are \['get_weather'\]"),
-        ([], {"tool_choice": "any"}, "without tools"),
+        ([get_weather], {"tool_choice": "get_wether"}, r"is not a bound tool; bound tools are \['get_weather'\]"),
+        ([], {"tool_choice": "any"}, "requires at least one bound tool"),
     ],
 )
 def test_bad_tools_are_refused_when_bound(chat: ChatPollinations, tools: Any, options: Any, says: str) -> None:

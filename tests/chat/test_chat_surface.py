@@ -276,8 +276,8 @@ def test_fields_that_we_do_not_know_go_out_as_they_are(
         pytest.param({"extra_body": {"x": {1, 2}}}, "cannot be written as JSON", id="no JSON"),
         pytest.param({"unheard_of": float("nan")}, "cannot be written as JSON", id="not a number"),
         pytest.param({"tools": [object()]}, "tool 'object' cannot be described", id="no tool"),
-        pytest.param({"tool_choice": "f"}, "tool_choice 'f' without tools", id="a choice without tools"),
-        pytest.param({"n": 3}, "n: the service gives back one choice only; call several times with different seeds",
+        pytest.param({"tool_choice": "f"}, "tool_choice 'f' requires at least one", id="a choice without tools"),
+        pytest.param({"n": 3}, "n: the service returns one choice only; make several calls with different seeds",
                      id="several answers"),
         pytest.param({"extra_body": 5}, "extra_body", id="extra_body"),
         pytest.param({"tools": 5}, "tools", id="tools"),
@@ -837,7 +837,7 @@ MARKED: dict[str, tuple[list[Any], dict[str, Any]]] = {
 def test_marks_of_a_cache_go_to_no_provider_that_may_refuse_them(
     chat: ChatPollinations, emulator: Emulator, asked: Any, options: Any, model: str
 ) -> None:
-    with pytest.warns(UserWarning, match=f"cache_control is left out, since the provider of model '{model}'"):
+    with pytest.warns(UserWarning, match=f"cache_control is not sent because the provider of model '{model}'"):
         chat.invoke(asked, model=model, **options)
     assert "cache_control" not in json.dumps(sent(emulator))
     chat.invoke(asked, model="claude", **options)
@@ -854,7 +854,7 @@ def test_a_choice_that_a_model_refuses_is_an_instruction(emulator: Emulator, ask
     model = {"model": "anthropic/claude-fable-5.1"}
     chat = ChatPollinations(**emulator.connection(), **(model if where == "constructor" else {}))
     bound = chat.bind_tools([get_weather], tool_choice=choice, **(model if where == "bound" else {}))
-    with pytest.warns(UserWarning, match=r"refuses a forced tool choice: it gets tool_choice='auto'"):
+    with pytest.warns(UserWarning, match=r"does not support a forced tool choice: tool_choice='auto'"):
         answer = ask(bound, "Hello!", **(model if where == "call" else {}))
     assert [call["name"] for call in answer.tool_calls] == ["get_weather"]
     tool_named = "the tool 'get_weather'" if choice == "get_weather" else "one of your tools"
@@ -864,7 +864,7 @@ def test_a_choice_that_a_model_refuses_is_an_instruction(emulator: Emulator, ask
 
 def test_an_instruction_names_the_tool_as_it_is_sent(chat: ChatPollinations, emulator: Emulator) -> None:
     tool = {"type": "function", "function": {"name": "Get File", "description": "Gets it."}}
-    with pytest.warns(UserWarning, match="refuses a forced tool choice"):
+    with pytest.warns(UserWarning, match="does not support a forced tool choice"):
         chat.bind_tools([tool], tool_choice="Get File", model="anthropic/claude-fable-5.1").invoke("Hello!")
     (named,) = sent(emulator)["tools"]
     assert f"the tool {named['function']['name']!r}" in sent(emulator)["messages"][0]["content"]

@@ -124,7 +124,7 @@ BODY = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.filterwarnings("ignore:The model answered with nothing")
+@pytest.mark.filterwarnings("ignore:The model returned an empty response")
 @settings(max_examples=300, deadline=None)
 @given(BODY, st.lists(BODY, max_size=3), st.integers(200, 599))
 def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(

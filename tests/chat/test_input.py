@@ -392,7 +392,7 @@ def human(block: Any) -> list[Any]:
         pytest.param([HI, RemoveMessage("1")], r"messages\[1\]: a RemoveMessage", id="no message at all"),
         pytest.param("half \ud800", "cannot be written as JSON", id="half a character"),
         pytest.param(human({"type": "imge_url"}), r"messages\[1\]: .*'imge_url'; did you mean 'image_url'", id="typo"),
-        pytest.param(human({"type": "hologram"}), r"'hologram'; known are text", id="unknown block"),
+        pytest.param(human({"type": "hologram"}), r"'hologram'; supported are text", id="unknown block"),
         pytest.param([SystemMessage([{"type": "hologram"}]), HI], r"messages\[0\]: .*'hologram'", id="in a system"),
         pytest.param(human({"text": "x"}), r"a dict with a 'type', not a dict with keys \['text'\]", id="no type"),
         pytest.param(human({"type": "image"}), "an image block needs 'url', 'base64'", id="an empty image"),
@@ -400,7 +400,7 @@ def human(block: Any) -> list[Any]:
         pytest.param(human({"type": "image", "base64": "AAAA"}), "mime_type", id="an unknown picture"),
         pytest.param(human({"type": "audio", "base64": "AAAA", "mime_type": "audio/amr"}), "formats are", id="a sound"),
         pytest.param(human({"type": "image", "url": "/home/me/cat.png"}), "cannot read a local file", id="a path"),
-        pytest.param(human({"type": "image", "url": Path("cat.png")}), "Path is no http", id="a Path"),
+        pytest.param(human({"type": "image", "url": Path("cat.png")}), "Path is not an http", id="a Path"),
         pytest.param(
             human({"type": "image", "source": {"type": "url", "url": "cat.png"}}),
             "cannot read a local file",
@@ -419,7 +419,7 @@ def human(block: Any) -> list[Any]:
         ),
         pytest.param(
             human({"type": "image_url", "image_url": {"url": "data:image/png;base64,*"}}),
-            "holds no valid base64",
+            "is invalid: ",
             id="data URI without base64",
         ),
         pytest.param(human({"type": "file", "file": {}}), "file", id="OpenAI's file, empty"),

@@ -383,7 +383,7 @@ def test_a_reference_that_leads_nowhere_is_named(chat: ChatPollinations) -> None
 @pytest.mark.parametrize("strict", [True, False])
 def test_strict_that_contradicts_a_tool_is_refused(chat: ChatPollinations, strict: bool) -> None:
     given = {"name": "f", "parameters": EMPTY, "strict": not strict}
-    with pytest.raises(ValueError, match=f"strict={strict}, but tool 'f' says {not strict}"):
+    with pytest.raises(ValueError, match=f"strict={strict}, but tool 'f' has strict={not strict}"):
         chat.bind_tools([given], strict=strict)
 
 

@@ -138,7 +138,7 @@ CARRIED: list[Any] = [
     ("Hello", {}, GET, POST),
     ([SystemMessage("Be brief"), HumanMessage("Hello")], {"temperature": 0.5}, GET, POST),
     ("Hello", {"system": "Be brief"}, GET, POST),
-    ([SystemMessage("Be brief"), HumanMessage("Hello")], {"system": "Be kind"}, "system beside", POST),
+    ([SystemMessage("Be brief"), HumanMessage("Hello")], {"system": "Be kind"}, "system in addition to", POST),
     ([SystemMessage("Be brief"), SystemMessage("Be kind"), HumanMessage("Hello")], {}, "messages other", POST),
     ("a/b?c#d\né 🐳 + &", {}, GET, POST),
     ("modelsmodels", {}, GET, POST),

@@ -257,7 +257,7 @@ def test_a_declared_json_schema_needs_no_tool(emulator: Emulator, chat: ChatPoll
 def test_a_model_for_one_call_may_refuse_to_be_forced(emulator: Emulator, chat: ChatPollinations, ask: Ask) -> None:
     script(emulator, "function_calling", JOKE)
     bound = chat.with_structured_output(Joke, method="function_calling").first  # type: ignore[attr-defined]
-    with pytest.warns(UserWarning, match=f"{UNFORCED}' refuses a forced tool choice"):
+    with pytest.warns(UserWarning, match=f"{UNFORCED}' does not support a forced tool choice"):
         ask(bound, "Tell a joke", model=UNFORCED)
     body = sent(emulator)
     assert body["tool_choice"] == "auto"
@@ -609,22 +609,22 @@ WRONG: dict[str, tuple[dict[str, Any], str | None, type[Exception], str]] = {
     "a sentence in quotes": ({"content": '"Knock."'}, None, OutputParserException, "no JSON"),
     "null": ({"content": "null"}, None, OutputParserException, "no JSON"),
     "marks of sources alone": ({"content": "See [1]."}, None, OutputParserException, NO_OBJECT),
-    "cut off": ({"content": HALF_JOKE}, "length", OutputParserException, "raise max_tokens"),
+    "cut off": ({"content": HALF_JOKE}, "length", OutputParserException, "increase max_tokens"),
     "whole, but at the limit": (
-        {"content": f"{DRAFT} Better: {HALF_JOKE}"}, "length", OutputParserException, "raise max_tokens",
+        {"content": f"{DRAFT} Better: {HALF_JOKE}"}, "length", OutputParserException, "increase max_tokens",
     ),
     "cut off at one word of a provider": ({"content": HALF_JOKE}, "MAX_TOKENS", OutputParserException, "max_tokens"),
     "ended early": ({"content": HALF_JOKE}, None, OutputParserException, "no JSON"),
     "a call cut off": (
-        {"content": None, "tool_calls": [called("Joke", HALF_JOKE)]}, None, OutputParserException, "broken arguments",
+        {"content": None, "tool_calls": [called("Joke", HALF_JOKE)]}, None, OutputParserException, "invalid arguments",
     ),
     "a call with a list": (
-        {"content": None, "tool_calls": [called("Joke", "[1]")]}, None, OutputParserException, "broken arguments",
+        {"content": None, "tool_calls": [called("Joke", "[1]")]}, None, OutputParserException, "invalid arguments",
     ),
     "a refusal": ({"content": None, "refusal": "I will not."}, None, REFUSED, "refused: I will not"),
     "a refusal beside JSON": ({"content": WRITTEN, "refusal": "I will not."}, None, REFUSED, "refused: I will not"),
-    "filtered": ({"content": WRITTEN}, "content_filter", REFUSED, "filter stopped the answer"),
-    "filtered, in a provider's word": ({"content": WRITTEN}, "SAFETY", REFUSED, "filter stopped the answer"),
+    "filtered": ({"content": WRITTEN}, "content_filter", REFUSED, "filter stopped the response"),
+    "filtered, in a provider's word": ({"content": WRITTEN}, "SAFETY", REFUSED, "filter stopped the response"),
 }  # fmt: skip
 
 
@@ -872,7 +872,7 @@ def test_broken_arguments_are_told_as_the_model_wrote_them(
     emulator: Emulator, chat: ChatPollinations, way: str
 ) -> None:
     emulator.reply(tool_calls=[{"name": "Joke", "args": '{"setup": "a', "id": "c1"}])
-    with pytest.raises(OutputParserException, match=r'broken arguments: {"setup": "a\s*(For troubleshooting.*)?$'):
+    with pytest.raises(OutputParserException, match=r'invalid arguments: {"setup": "a\s*(For troubleshooting.*)?$'):
         ANSWERS[way](chat.with_structured_output(Joke, method="function_calling"), "Go")
 
 
@@ -888,7 +888,7 @@ def test_the_end_of_a_stream_may_be_an_error(emulator: Emulator, chat: ChatPolli
         async for value in runnable.astream("Tell a joke"):
             seen.append(value)
 
-    with pytest.raises(OutputParserException, match="raise max_tokens"):
+    with pytest.raises(OutputParserException, match="increase max_tokens"):
         if way == "astream":
             asyncio.run(collect())
         else:

@@ -402,7 +402,7 @@ def test_hooks_of_ones_own_are_heard(legacy: Legacy, hosts: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", ["referrer", "referer", "token", "key"])
 def test_who_asks_cannot_be_said_in_the_body_either(legacy: Legacy, hosts: dict[str, Any], ask: Ask, name: str) -> None:
-    with pytest.raises(errors.InvalidRequestError, match=f"{name}: leave it out"):
+    with pytest.raises(errors.InvalidRequestError, match=f"{name}: must be omitted"):
         ask(ChatPollinations(**hosts, extra_body={name: "me"}), "hello")
     assert legacy.requests == []
 
@@ -680,11 +680,11 @@ def test_words_of_an_error_are_its_own(
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("queue full", "few requests from an address.*wait, or use a key"),
-        ("payment challenge", "few requests from an address.*wait, or use a key"),
-        ("blocked address", "block the address"),
-        ("blocked address, told", "Forbidden; .*block the address"),
-        ("origin down", "1033; the older host is down"),
+        ("queue full", "few requests per IP address: wait, or use an API key"),
+        ("payment challenge", "few requests per IP address: wait, or use an API key"),
+        ("blocked address", "block this IP address"),
+        ("blocked address, told", "Forbidden; .*block this IP address"),
+        ("origin down", "1033; the legacy host is currently down"),
     ],
 )
 def test_who_is_refused_is_told_what_to_do(legacy: Legacy, hosts: dict[str, Any], fault: str, says: str) -> None:
@@ -706,17 +706,17 @@ def test_a_stream_without_its_end_is_an_error(legacy: Legacy, hosts: dict[str, A
 CANNOT: list[Any] = [
     (
         {"extra_body": {"tools": [{"type": "google_search"}]}}, "Hello",
-        errors.UnsupportedRequestError, "tools: .*has none of its own, such as 'google_search'",
+        errors.UnsupportedRequestError, "tools: .*only function tools, got 'google_search'",
     ),
-    ({"model": "claude"}, "Hello", errors.UnknownModelError, "model: the older text host has openai-fast only"),
-    ({"safe": "privacy"}, "Hello", errors.UnsupportedRequestError, "safe: .*filters nothing"),
+    ({"model": "claude"}, "Hello", errors.UnknownModelError, "model: the legacy text host has only openai-fast"),
+    ({"safe": "privacy"}, "Hello", errors.UnsupportedRequestError, "safe: .*no content filter"),
     (
         {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, "Hello",
-        errors.UnsupportedRequestError, "audio: .*does not speak",
+        errors.UnsupportedRequestError, "audio: .*does not generate audio",
     ),
     (
         {}, [HumanMessage([{"type": "text", "text": "Look"}, {"type": "image", "url": "https://a.example/b.png"}])],
-        errors.UnsupportedRequestError, r"messages\[0\]: .*reads text",
+        errors.UnsupportedRequestError, r"messages\[0\]: .*accepts only text",
     ),
 ]  # fmt: skip
 
@@ -762,7 +762,9 @@ def test_other_media_need_a_key_and_say_so(no_key: Legacy, use: Callable[..., An
     with pytest.raises(errors.AuthenticationError, match="the legacy hosts") as caught:
         use()
     assert caught.value.fix_url == KEYS_PAGE
-    with pytest.raises(ValueError, match=f"api: the older hosts answer chats and draw pictures.*{KEYS_PAGE}"):
+    with pytest.raises(
+        ValueError, match=f"api: the (older|legacy) hosts only answer chats and generate images.*{KEYS_PAGE}"
+    ):
         use(api="legacy")
     assert no_key.requests == []
 
@@ -770,10 +772,10 @@ def test_other_media_need_a_key_and_say_so(no_key: Legacy, use: Callable[..., An
 def test_the_older_image_host_changes_no_pictures(legacy: Legacy, hosts: dict[str, Any]) -> None:
     picture = PollinationsImage(**hosts).generate("a lighthouse")
     for change in (lambda: picture.edit("make it night"), lambda: asyncio.run(picture.aedit("make it night"))):
-        with pytest.raises(errors.UnsupportedRequestError, match="with a key") as caught:
+        with pytest.raises(errors.UnsupportedRequestError, match="with an API key") as caught:
             change()
         assert caught.value.fix_url == KEYS_PAGE
-    with pytest.raises(ValidationError, match="changes no pictures"):
+    with pytest.raises(ValidationError, match="cannot edit images"):
         PollinationsEditImageTool(**hosts)
     assert len(legacy.requests) == 1
 
@@ -798,12 +800,12 @@ def test_prompts_arrive_as_they_are(legacy: Legacy, hosts: dict[str, Any], promp
 
 
 def test_a_prompt_of_dots_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    with pytest.raises(errors.InvalidRequestError, match="prompt: no address can carry dots alone"):
+    with pytest.raises(errors.InvalidRequestError, match="prompt: must not be '.' or '..'"):
         PollinationsImage(**hosts).generate("..")
 
 
 def test_a_prompt_that_no_address_holds_is_an_error(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    with pytest.raises(errors.InvalidRequestError, match="prompt: takes 2.... characters in an address"):
+    with pytest.raises(errors.InvalidRequestError, match="prompt: has 2.... characters in the URL"):
         PollinationsImage(**hosts).generate("a long story " * 1500)
     PollinationsImage(**hosts).generate("a long story " * 500)
     assert len(legacy.requests) == 1
@@ -830,7 +832,7 @@ def test_options_of_pictures(
 
 
 def test_the_feed_cannot_be_chosen(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    with pytest.warns(UserWarning, match="private: the older host is told true in any case"):
+    with pytest.warns(UserWarning, match="private: the legacy host always receives true"):
         PollinationsImage(**hosts).generate("a lighthouse", private=False)
     assert legacy.requests[-1].query["private"] == "true"
 
@@ -838,11 +840,15 @@ def test_the_feed_cannot_be_chosen(legacy: Legacy, hosts: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("options", "kind", "says"),
     [
-        ({"model": "klein"}, errors.UnknownModelError, "model: the older image host has sana only"),
-        ({"image": "https://a.example/b.png"}, errors.UnsupportedRequestError, "image: .*no reference pictures"),
+        ({"model": "klein"}, errors.UnknownModelError, "model: the legacy image host has only sana"),
+        (
+            {"image": "https://a.example/b.png"},
+            errors.UnsupportedRequestError,
+            "image: .*does not accept reference images",
+        ),
         ({"transparent": True}, errors.UnsupportedRequestError, "transparent: "),
         ({"resolution": "2k"}, errors.UnsupportedRequestError, "resolution: "),
-        ({"safe": "violence"}, errors.UnsupportedRequestError, "safe: .*one filter"),
+        ({"safe": "violence"}, errors.UnsupportedRequestError, "safe: .*only True and False"),
     ],
 )
 def test_what_the_image_host_cannot_do_is_said_before_it_is_asked(
@@ -934,15 +940,15 @@ def test_a_tool_tells_the_model_what_is_wrong_with_its_prompt(
 
 def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, hosts: dict[str, Any]) -> None:
     painter = PollinationsImageTool(model="klein", **hosts)
-    with pytest.raises(errors.UnknownModelError, match="sana only"):
+    with pytest.raises(errors.UnknownModelError, match="only sana"):
         painter.invoke({"prompt": "a lighthouse"})
-    with pytest.raises(ValueError, match="include: the legacy hosts offer image generation only"):
+    with pytest.raises(ValueError, match="include: the legacy hosts only generate images"):
         PollinationsToolkit(include=["image", "video"], **hosts)
 
 
 def test_a_toolkit_without_a_key_offers_what_works_without_one(legacy: Legacy, hosts: dict[str, Any]) -> None:
     keyless = {name: value for name, value in hosts.items() if name != "api"}
-    with pytest.warns(UserWarning, match="^No key: the toolkit offers generate_image only") as caught:
+    with pytest.warns(UserWarning, match="^No API key: the toolkit offers only generate_image") as caught:
         (tool,) = PollinationsToolkit(**keyless, options={"video": {"duration": 4}}).get_tools()
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="^No key"):

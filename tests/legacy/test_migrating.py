@@ -213,7 +213,7 @@ def row(there: str) -> Callable[[Callable[[Bench], None]], None]:
 
 
 @pytest.fixture(autouse=True)
-def _older_hosts(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def _legacy_hosts(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
     monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", emulator.legacy.image_url)
 
@@ -400,7 +400,7 @@ def _(bench: Bench) -> None:
     assert new.value.text
 
 
-row("`model=openai-large` and other text models")(_with_key_only(errors.UnknownModelError, "openai-fast only"))
+row("`model=openai-large` and other text models")(_with_key_only(errors.UnknownModelError, "only openai-fast"))
 row("`seed=42` for text")(_nothing_is_different)
 
 
@@ -481,7 +481,7 @@ def _(bench: Bench) -> None:
         assert [call["name"] for call in ran.value.tool_calls] == ["weather"]
 
 
-row("`voice`, `audio`, `modalities`")(_with_key_only(errors.UnknownModelError, "openai-fast only"))
+row("`voice`, `audio`, `modalities`")(_with_key_only(errors.UnknownModelError, "only openai-fast"))
 
 
 @row("`token`, `referrer`, `Authorization`, `Referer`")
@@ -503,7 +503,7 @@ row("`private=true` for text")(_nothing_is_different)
 @row("`{prompt}`, URL-encoded, for images")
 def _(bench: Bench) -> None:
     assert all(ran.value.prompt == "cats/dogs? #1" for ran in bench.both())
-    with pytest.raises(errors.InvalidRequestError, match="in an address"):
+    with pytest.raises(errors.InvalidRequestError, match="characters in the URL"):
         PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate("a long story " * 1500)
     PollinationsImage(**bench.emulator.connection()).generate("a long story " * 1500)
     assert bench.emulator.requests[-1].method == "POST"
@@ -522,7 +522,7 @@ def _(bench: Bench) -> None:
     assert isinstance(new.error, errors.UnknownModelError)
 
 
-row("`model=gptimage` and other image models")(_with_key_only(errors.UnknownModelError, "sana only"))
+row("`model=gptimage` and other image models")(_with_key_only(errors.UnknownModelError, "only sana"))
 row("`seed=42` for images")(_nothing_is_different)
 row("`seed=-1` for images")(_draws_seeds)
 
@@ -768,5 +768,5 @@ def _(bench: Bench) -> None:
 
 
 row("video, speech, music, transcripts, embeddings, 3D, uploads")(
-    _with_key_only(errors.AuthenticationError, "the legacy hosts answer chats and draw pictures")
+    _with_key_only(errors.AuthenticationError, "the legacy hosts only answer chats and generate images")
 )

@@ -222,26 +222,26 @@ def test_vectors_are_put_in_order_by_their_index(make: Make, emulator: Emulator,
         ({"data": None}, "no list of vectors"),
         ({"data": [[0.1], [0.2]]}, "no list of vectors"),
         ([], "no list of vectors"),
-        (numbers([0.1]), "has 1 vectors with the places \\[0\\] for 2 inputs"),
+        (numbers([0.1]), "has 1 vectors with the indices \\[0\\] for 2 inputs"),
         (numbers(), "has 0 vectors"),
         (numbers([0.1], [0.2], [0.3]), "has 3 vectors"),
-        (numbers([0.1], [0.2], places=[0, 0]), "places \\[0, 0\\]"),
-        (numbers([0.1], [0.2], places=[1, 2]), "places \\[1, 2\\]"),
-        (numbers([0.1], [0.2], places=[False, True]), "places \\[False, True\\]"),
-        (numbers([0.1], [0.2], places=["0", None]), "has 2 vectors with the places"),
+        (numbers([0.1], [0.2], places=[0, 0]), "indices \\[0, 0\\]"),
+        (numbers([0.1], [0.2], places=[1, 2]), "indices \\[1, 2\\]"),
+        (numbers([0.1], [0.2], places=[False, True]), "indices \\[False, True\\]"),
+        (numbers([0.1], [0.2], places=["0", None]), "has 2 vectors with the indices"),
         (numbers([0.1], [0.2, 0.3]), "lengths \\[1, 2\\], not of one length"),
-        (numbers([0.1], []), "no list of finite numbers at place 1"),
-        (numbers([0.1], ""), "no list of finite numbers at place 1"),
-        (numbers([0.1], None), "no list of finite numbers at place 1"),
-        (numbers([0.1], {"0": 0.1}), "no list of finite numbers at place 1"),
-        (numbers([0.1], [True]), "no list of finite numbers at place 1"),
-        (numbers([0.1], ["0.1"]), "no list of finite numbers at place 1"),
-        (numbers([0.1], [[0.1]]), "no list of finite numbers at place 1"),
-        (numbers([0.1], [10**400]), "no list of finite numbers at place 1"),
-        (numbers(packed(0.1), packed(float("nan"))), "no list of finite numbers at place 1"),
-        (numbers(packed(float("inf")), packed(0.1)), "no list of finite numbers at place 0"),
-        (numbers(packed(0.1), "AAAA"), "no list of finite numbers at place 1"),
-        (numbers(packed(0.1), "no base64!"), "no list of finite numbers at place 1"),
+        (numbers([0.1], []), "no list of finite numbers at index 1"),
+        (numbers([0.1], ""), "no list of finite numbers at index 1"),
+        (numbers([0.1], None), "no list of finite numbers at index 1"),
+        (numbers([0.1], {"0": 0.1}), "no list of finite numbers at index 1"),
+        (numbers([0.1], [True]), "no list of finite numbers at index 1"),
+        (numbers([0.1], ["0.1"]), "no list of finite numbers at index 1"),
+        (numbers([0.1], [[0.1]]), "no list of finite numbers at index 1"),
+        (numbers([0.1], [10**400]), "no list of finite numbers at index 1"),
+        (numbers(packed(0.1), packed(float("nan"))), "no list of finite numbers at index 1"),
+        (numbers(packed(float("inf")), packed(0.1)), "no list of finite numbers at index 0"),
+        (numbers(packed(0.1), "AAAA"), "no list of finite numbers at index 1"),
+        (numbers(packed(0.1), "no base64!"), "no list of finite numbers at index 1"),
         (b'{"data": [{"index": 0, "embedding": [NaN]}, {"index": 1, "embedding": [0.1]}]}', "finite numbers"),
         (b"<!DOCTYPE html><html><body>Moved</body></html>", "no list of vectors"),
         (b"", "no list of vectors but empty"),
@@ -270,7 +270,7 @@ def test_batches_of_different_lengths_are_an_error(make: Make, emulator: Emulato
 
 def test_vectors_of_another_model_are_told_of(make: Make, emulator: Emulator, call: Embed) -> None:
     emulator.reply(body=numbers([0.1], model=COHERE), on="/v1/embeddings")
-    with pytest.warns(UserWarning, match=f"came from {COHERE}, though '{SMALL}' was asked"):
+    with pytest.warns(UserWarning, match=f"came from {COHERE}, though '{SMALL}' was requested"):
         assert call(make(), "embed_query", "one") == [0.1]
 
 
@@ -355,16 +355,16 @@ def test_what_is_no_text_is_refused(make: Make, emulator: Emulator, call: Embed,
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"dimensions": 1537}, f"'openai/text-embedding-3-small' takes up to 1536 dimensions, not 1537; .*{GEMINI}"),
+        ({"dimensions": 1537}, f"'openai/text-embedding-3-small' supports up to 1536 dimensions, not 1537; .*{GEMINI}"),
         ({"model": "openai-3-large", "dimensions": 3073}, "up to 3072 .*; models that can: qwen/qwen3-embedding-8b$"),
         ({"model": "qwen/qwen3-embedding-8b", "dimensions": 4097}, "up to 4096 dimensions, not 4097$"),
-        ({"task_type": "CLUSTERING"}, f"takes no task_type='CLUSTERING'; models that can: {GEMINI}$"),
-        ({"model": GEMINI, "input_type": "query"}, f"takes no input_type='query'; models that can: {COHERE}$"),
+        ({"task_type": "CLUSTERING"}, f"does not accept task_type='CLUSTERING'; models that can: {GEMINI}$"),
+        ({"model": GEMINI, "input_type": "query"}, f"does not accept input_type='query'; models that can: {COHERE}$"),
         (
             {"model": "openai"},
-            f"'openai' is no embeddings model, it is one for text; models that can: {COHERE}, .*{SMALL}",
+            f"'openai' is not an embeddings model .category: text.; models that can: {COHERE}, .*{SMALL}",
         ),
-        ({"model": "flux"}, "'flux' is no embeddings model, it is one for image"),
+        ({"model": "flux"}, "'flux' is not an embeddings model .category: image."),
     ],
     ids=str,
 )
@@ -379,7 +379,7 @@ def test_what_a_model_cannot_do_is_said_before_the_call(
 def test_a_size_that_a_model_does_not_offer_is_refused_before_the_call(
     make: Make, emulator: Emulator, call: Embed
 ) -> None:
-    with pytest.raises(InvalidRequestError, match="takes 256, 512, 1024 or 1536"):
+    with pytest.raises(InvalidRequestError, match="supports 256, 512, 1024 or 1536"):
         call(make(model=COHERE, dimensions=300), "embed_documents", ["a whale"])
     assert emulator.requests == []
 
@@ -466,9 +466,9 @@ def test_inputs_of_all_kinds_come_back_in_their_order(make: Make, emulator: Emul
 @pytest.mark.parametrize(
     ("given", "model", "says"),
     [
-        (SEEN, SMALL, f"embeds text only, no image; models that can: {COHERE}, {GEMINI}$"),
-        (FILMED, COHERE, f"embeds text and image only, no video; models that can: {GEMINI}$"),
-        (["a whale", HEARD], COHERE, f"no audio; models that can: {GEMINI}$"),
+        (SEEN, SMALL, f"embeds text only, not image; models that can: {COHERE}, {GEMINI}$"),
+        (FILMED, COHERE, f"embeds text and image only, not video; models that can: {GEMINI}$"),
+        (["a whale", HEARD], COHERE, f"not audio; models that can: {GEMINI}$"),
     ],
 )
 def test_media_that_a_model_cannot_see_or_hear_are_not_sent_to_it(
@@ -482,8 +482,8 @@ def test_media_that_a_model_cannot_see_or_hear_are_not_sent_to_it(
 @pytest.mark.parametrize(
     ("given", "options", "says"),
     [
-        ([SEEN, SEEN], {"model": COHERE}, "takes 1 image in one input, not 2"),
-        (SEEN, {"task_type": "CLUSTERING"}, "is for texts alone"),
+        ([SEEN, SEEN], {"model": COHERE}, "accepts at most 1 image in one input, not 2"),
+        (SEEN, {"task_type": "CLUSTERING"}, "applies to text only"),
         ([], {}, "input is an empty list"),
         ("  ", {}, "input is empty"),
         (["a", ""], {}, "input\\[1\\] is empty"),
@@ -493,10 +493,10 @@ def test_media_that_a_model_cannot_see_or_hear_are_not_sent_to_it(
         ([["a"]], {}, "input\\[0\\]: a content block must be"),
         ({"type": "pictures"}, {}, "input: content block of unknown type 'pictures'"),
         ({"type": "image", "url": "/home/me/a.png"}, {}, "cannot read a local file"),
-        ({"type": "image", "url": "gs://bucket/a.png"}, {}, "gs:// address cannot be embedded"),
-        ({"type": "audio", "url": "https://example.com/a.mp3"}, {}, "sound by address cannot be embedded"),
-        ({"type": "audio", "base64": "AAAAAAAA"}, {}, "type of an audio block cannot be told"),
-        ({"type": "video", "base64": b64(FILM), "mime_type": "video/webm"}, {}, "film of type 'video/webm'"),
+        ({"type": "image", "url": "gs://bucket/a.png"}, {}, "gs:// URL cannot be embedded"),
+        ({"type": "audio", "url": "https://example.com/a.mp3"}, {}, "audio by URL cannot be embedded"),
+        ({"type": "audio", "base64": "AAAAAAAA"}, {}, "type of an audio block cannot be detected"),
+        ({"type": "video", "base64": b64(FILM), "mime_type": "video/webm"}, {}, "video of type 'video/webm'"),
         ({"type": "file", "base64": b64(b"%PDF-1.7")}, {}, "'file' cannot be embedded; text, image, audio or video"),
         ({"type": "non_standard", "value": {"type": "text"}}, {}, "input must be a string, not NoneType"),
     ],

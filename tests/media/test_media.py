@@ -222,7 +222,7 @@ def test_a_media_in_a_file_is_copied_and_its_file_left_alone(in_file: Media, tmp
 
 def test_only_files_of_known_types_are_media(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello", "utf-8")
-    with pytest.raises(ValueError, match="notes.txt is no picture"):
+    with pytest.raises(ValueError, match="notes.txt is not an image"):
         Media.from_file(tmp_path / "notes.txt")
     assert Media.from_file(tmp_path / "notes.txt", mime_type="text/plain").data == b"hello"
     for missing in (tmp_path / "missing.png", tmp_path):
@@ -282,7 +282,7 @@ def test_copies_in_memory_know_their_maker() -> None:
     assert media.maker is dataclasses.replace(media, prompt="x").maker is painter
     assert Media(PNG, "image/png").maker is None
     assert Media(PNG, "image/png") == media
-    with pytest.raises(ValueError, match="nobody who could edit made this"):
+    with pytest.raises(ValueError, match="has no generator that can edit it"):
         pickle.loads(pickle.dumps(media)).edit("night")
 
 
@@ -391,14 +391,14 @@ def test_a_media_survives_a_pydantic_model(picture: Media, in_file: Media) -> No
 @pytest.mark.parametrize(
     ("data", "name", "warns"),
     [
-        (JPEG, "x.png", "image/jpeg, and .png means image/png: take .jpg"),
-        (JPEG, "x.mp4", "and .mp4 means video/mp4"),
+        (JPEG, "x.png", "image/jpeg, but .png means image/png; use .jpg"),
+        (JPEG, "x.mp4", "but .mp4 means video/mp4"),
         (JPEG, "x.jpeg", None),
         (JPEG, "x.JPG", None),
         (JPEG, "x", None),
         (JPEG, "x.dat", None),
         (b"ID3", "x.mp3", None),
-        (b"ID3", "x.wav", "audio/mpeg, and .wav means audio/wav: take .mp3"),
+        (b"ID3", "x.wav", "audio/mpeg, but .wav means audio/wav; use .mp3"),
         (b"OggS", "x.opus", None),
     ],
 )

@@ -92,16 +92,16 @@ def test_the_bytes_tell_the_type_and_not_the_uri() -> None:
 @pytest.mark.parametrize(
     ("given", "family", "says"),
     [
-        (b"", "image", "these 0 bytes are no picture"),
-        (b"<html>", "image", "these 6 bytes are no picture"),
-        (b"<html>", "video", "are no film"),
-        (PNG, "audio", "takes a sound, and this is image/png"),
-        (Media(b"ID3", "audio/mpeg"), "image", "takes a picture, and this is audio/mpeg"),
-        ("data:image/png;base64,***", "image", "no valid base64"),
-        ("data:image/png;base64,é", "image", "no valid base64"),
+        (b"", "image", "these 0 bytes are not in a supported image format"),
+        (b"<html>", "image", "these 6 bytes are not in a supported image format"),
+        (b"<html>", "video", "are not in a supported video format"),
+        (PNG, "audio", "must be audio data, not image/png"),
+        (Media(b"ID3", "audio/mpeg"), "image", "must be image data, not audio/mpeg"),
+        ("data:image/png;base64,***", "image", "does not contain valid base64"),
+        ("data:image/png;base64,é", "image", "does not contain valid base64"),
         ("data:image/png;base64", "image", "these 0 bytes"),
         ("data:", "image", "these 0 bytes"),
-        (5, "image", "takes an address, bytes, a file or a Media, not int"),
+        (5, "image", "must be a URL, bytes, a file path or a Media, not int"),
         (None, "image", "not NoneType"),
         ([PNG], "image", "not list"),
     ],
@@ -171,7 +171,7 @@ def test_public_addresses_pass_as_they_are(address: str) -> None:
     ],
 )
 def test_addresses_that_only_this_machine_knows_are_refused(address: str) -> None:
-    with pytest.raises(InvalidRequestError, match="public addresses only"):
+    with pytest.raises(InvalidRequestError, match="public URLs only"):
         read(address)
 
 
@@ -196,7 +196,7 @@ def test_addresses_that_only_this_machine_knows_are_refused(address: str) -> Non
     ],
 )
 def test_half_addresses_are_refused(address: str) -> None:
-    with pytest.raises(InvalidRequestError, match="is no whole http"):
+    with pytest.raises(InvalidRequestError, match="is not a complete http"):
         read(address)
 
 
@@ -204,13 +204,13 @@ def test_the_services_own_media_host_is_as_good_as_public() -> None:
     own = ReferenceReader("image", "image", None, "http://127.0.0.1:8787/media")
     assert own.one("http://127.0.0.1:8787/media/1") == "http://127.0.0.1:8787/media/1"
     for other in ("http://127.0.0.1:8787/mediated", "http://127.0.0.1:8787/other", "http://127.0.0.1:8788/media/1"):
-        with pytest.raises(InvalidRequestError, match="public addresses only"):
+        with pytest.raises(InvalidRequestError, match="public URLs only"):
             own.one(other)
 
 
 @pytest.mark.parametrize("address", ["ftp://x/y", "file:///etc/passwd", "FILE:///etc/passwd", "s3://bucket/x"])
 def test_other_schemes_are_refused_by_name(address: str) -> None:
-    with pytest.raises(ValueError, match=r"image: must be an http\(s\) address"):
+    with pytest.raises(ValueError, match=r"image: must be an http\(s\) URL"):
         check_schemes("image", [PNG, address])
 
 
@@ -229,14 +229,14 @@ def test_files_below_the_folder_are_read(folder: Path, name: str, kind: type) ->
 @pytest.mark.parametrize("name", ["../secret.png", "more/../../secret.png", "out.png", "out/secret.png", "/etc/passwd"])
 @pytest.mark.parametrize("kind", [str, Path])
 def test_files_outside_the_folder_are_not(folder: Path, name: str, kind: type) -> None:
-    with pytest.raises(InvalidRequestError, match=r"is no file in reference_folder \(pictures\)") as caught:
+    with pytest.raises(InvalidRequestError, match=r"is not a file in reference_folder \(pictures\)") as caught:
         read(kind(name), folder)
     assert str(folder.parent) not in str(caught.value)
 
 
 @pytest.mark.parametrize("lead", ["//", "\\\\", "/\\", "\\/", "\\??\\", "//./", "\\\\?\\UNC\\"])
 def test_names_of_other_machines_and_devices_are_refused_unresolved(folder: Path, lead: str) -> None:
-    with pytest.raises(InvalidRequestError, match="is no name of a file in reference_folder, but one of a network"):
+    with pytest.raises(InvalidRequestError, match="is a network or device path, not a file in reference_folder"):
         read(f"{lead}host/share/dot.png", folder)
 
 
@@ -244,14 +244,14 @@ def test_a_folder_whose_name_begins_alike_is_another(folder: Path) -> None:
     twin = folder.with_name("pictures2")
     twin.mkdir()
     (twin / "dot.png").write_bytes(PNG)
-    with pytest.raises(InvalidRequestError, match="is no file in reference_folder"):
+    with pytest.raises(InvalidRequestError, match="is not a file in reference_folder"):
         read("../pictures2/dot.png", folder)
 
 
 def test_the_home_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     assert read("~/pictures/dot.png", Path("~/pictures")) == read("dot.png", folder)
-    with pytest.raises(InvalidRequestError, match="is no file in reference_folder"):
+    with pytest.raises(InvalidRequestError, match="is not a file in reference_folder"):
         read("~/secret.png", folder)
 
 
@@ -259,15 +259,15 @@ def test_the_home_is_meant_by_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPa
     ("name", "says"),
     [
         ("missing.png", "cannot be read: No such file"),
-        ("more", "cannot be read: it is no file"),
-        ("", "cannot be read: it is no file"),
-        ("loop.png", "is no file in reference_folder"),
-        ("a\0b.png", "is no file in reference_folder"),
-        ("half \ud800.png", "is no file in reference_folder"),
-        ("x" * 5000, "has 5,000 characters; at most 4,096 are taken"),
-        ("a/" * 600_000, "at most 4,096 are taken"),
-        ("~nobody-of-this-name/x.png", "is no file in reference_folder"),
-        ("notes.png", "these 10 bytes are no picture"),
+        ("more", "cannot be read: it is not a regular file"),
+        ("", "cannot be read: it is not a regular file"),
+        ("loop.png", "is not a file in reference_folder|cannot be read"),
+        ("a\0b.png", "is not a file in reference_folder"),
+        ("half \ud800.png", "is not a file in reference_folder"),
+        ("x" * 5000, "has 5,000 characters; the maximum is 4,096"),
+        ("a/" * 600_000, "the maximum is 4,096"),
+        ("~nobody-of-this-name/x.png", "is not a file in reference_folder"),
+        ("notes.png", "these 10 bytes are not in a supported image format"),
     ],
     ids=lambda value: str(value)[:12].encode("ascii", "replace").decode(),
 )
@@ -280,7 +280,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_request(folder: Path, nam
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
-    with pytest.raises(InvalidRequestError, match="it is no file"):
+    with pytest.raises(InvalidRequestError, match="it is not a regular file"):
         read("pipe.png", folder)
 
 
@@ -288,7 +288,7 @@ def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
 def test_a_file_that_is_too_large_is_not_read(folder: Path, family: str) -> None:
     with (folder / "huge.png").open("wb") as file:
         file.truncate(MAX_BYTES[family] + 1)
-    says = f"has {MAX_BYTES[family] + 1:,} bytes; at most {MAX_BYTES[family]:,} are read"
+    says = f"has {MAX_BYTES[family] + 1:,} bytes; the maximum is {MAX_BYTES[family]:,}"
     assert _bytes_read(lambda: read("huge.png", folder, family), says) < 100_000
 
 
@@ -312,11 +312,11 @@ def _counted() -> int:
     [
         (
             ["big.png"] * (MAX_REFERENCES + 1),
-            f"image: takes at most {MAX_REFERENCES} references, not {MAX_REFERENCES + 1}",
+            f"image: takes at most {MAX_REFERENCES} references, got {MAX_REFERENCES + 1}",
         ),
-        (["big.png"] * 3, "image: the files have 180,000,000 bytes together; at most 134,217,728 are read"),
-        (["text.png"], "image: these 50000000 bytes are no picture"),
-        (["sound.png"], "image: takes a picture, and this is audio/wav"),
+        (["big.png"] * 3, "image: the files have 180,000,000 bytes in total; the maximum is 134,217,728"),
+        (["text.png"], "image: these 50000000 bytes are not in a supported image format"),
+        (["sound.png"], "image: must be image data, not audio/wav"),
         (["big.png", "missing.png"], "image: 'missing.png' cannot be read"),
     ],
     ids=["number", "total", "no picture", "another type", "one is missing"],
@@ -350,7 +350,7 @@ def test_without_a_folder_no_file_is_read(
     folder: Path, given: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    with pytest.raises(InvalidRequestError, match=r"is no address \(http, https, data:\).*reference_folder=") as caught:
+    with pytest.raises(InvalidRequestError, match=r"is not a URL \(http, https, data:\).*reference_folder=") as caught:
         PollinationsImage(**emulator.connection()).edit("night", given)
     assert len(str(caught.value)) < 500
     assert emulator.requests == []

@@ -183,7 +183,7 @@ def test_options_that_a_model_is_not_known_to_heed_are_sent_with_a_warning(
     transcriber: PollinationsTranscriber, emulator: Emulator, transcribe: Transcribe
 ) -> None:
     emulator.reply(body={"text": "x"}, on=ROUTE)
-    with pytest.warns(UserWarning, match="prompt, temperature: sent, but model 'whisper' is not known to heed"):
+    with pytest.warns(UserWarning, match="prompt, temperature: sent, but model 'whisper' is not known to use"):
         transcribe(transcriber, prompt="Lübeck", temperature=0.5, language="de")
     assert form_of(emulator.requests[-1]).fields["prompt"] == ["Lübeck"]
     emulator.reply(body={"text": "x"}, on=ROUTE)
@@ -423,8 +423,8 @@ def test_it_parses_the_blobs_of_a_loader_one_at_a_time(
     assert [document.page_content for document in transcriber.parse(Blob.from_data(WAV))] == ["Again."]
 
 
-ALL = "model 'whisper' takes mp3, mp4, mpeg, mpga, m4a, wav, webm"
-OTHER = "models that take it: google/gemini-3.5-transcribe$"
+ALL = "model 'whisper' accepts mp3, mp4, mpeg, mpga, m4a, wav, webm"
+OTHER = "models that accept it: google/gemini-3.5-transcribe$"
 
 BAD_RECORDINGS: dict[str, tuple[Any, str]] = {
     "empty": (b"", "is empty"),
@@ -436,13 +436,13 @@ BAD_RECORDINGS: dict[str, tuple[Any, str]] = {
     "AAC with a checksum": (b"\xff\xf0" + b"\x00" * 40, f"{ALL}; this is audio/aac; {OTHER}"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, f"image/png; {ALL}"),
     "a PDF": (b"%PDF-1.7", f"application/pdf; {ALL}"),
-    "words": (b"Hello, world", f"these 12 bytes are no sound that is known here; {ALL}"),
-    "a blob of words": (Blob.from_data("Hello, world"), f"no sound that is known here; {ALL}"),
-    "raw samples": (Media(data=b"\x00\x01" * 40, mime_type="audio/pcm"), "no sound that is known here"),
-    "an address": ("https://example.com/talk.mp3", "an address is not fetched"),
-    "a data URI": ("data:audio/wav;base64,UklGRg==", "an address is not fetched"),
-    "a blob of an address": (Blob(path="https://example.com/talk.mp3"), "an address is not fetched"),
-    "a number": (7, "takes a Blob, a Media, bytes or the path of a file, not int"),
+    "words": (b"Hello, world", f"these 12 bytes are not in a supported audio format; {ALL}"),
+    "a blob of words": (Blob.from_data("Hello, world"), f"not in a supported audio format; {ALL}"),
+    "raw samples": (Media(data=b"\x00\x01" * 40, mime_type="audio/pcm"), "not in a supported audio format"),
+    "an address": ("https://example.com/talk.mp3", "a URL is not fetched"),
+    "a data URI": ("data:audio/wav;base64,UklGRg==", "a URL is not fetched"),
+    "a blob of an address": (Blob(path="https://example.com/talk.mp3"), "a URL is not fetched"),
+    "a number": (7, "must be a Blob, a Media, bytes or a file path, not int"),
     "nothing": (None, "not NoneType"),
 }
 
@@ -478,7 +478,7 @@ def test_each_model_has_its_own_types_of_files(
 ) -> None:
     blob = Blob.from_data(data, path=f"/recordings/{name}")
     if sent is None:
-        with pytest.raises(UnsupportedRequestError, match="recording: model .* takes .*; this is "):
+        with pytest.raises(UnsupportedRequestError, match="recording: model .* accepts .*; this is "):
             transcriber.transcribe(blob, model=model)
         assert emulator.requests == []
         return
@@ -493,7 +493,7 @@ def test_a_recording_above_the_documented_size_is_sent_with_a_warning(
     transcriber: PollinationsTranscriber, emulator: Emulator, take: Transcribe
 ) -> None:
     emulator.reply(body={"text": "x"}, on=ROUTE)
-    with pytest.warns(UserWarning, match="recording: has 25,000,040 bytes; the service documents 25,000,000"):
+    with pytest.warns(UserWarning, match="recording: it has 25,000,040 bytes; the documented maximum is 25,000,000"):
         take(transcriber, WAV + bytes(25_000_040 - len(WAV)))
 
 
@@ -527,16 +527,19 @@ def test_a_file_that_is_not_there_is_an_os_error(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"language": "english"}, "language: takes the two or three letters"),
-        ({"language": "en-US"}, "language: takes the two or three letters"),
-        ({"language": ""}, "language: takes the two or three letters"),
-        ({"language": "e1"}, "language: takes the two or three letters"),
+        ({"language": "english"}, "language: must be a language code of two or three letters"),
+        ({"language": "en-US"}, "language: must be a language code of two or three letters"),
+        ({"language": ""}, "language: must be a language code of two or three letters"),
+        ({"language": "e1"}, "language: must be a language code of two or three letters"),
         ({"temperature": 1.5}, "temperature: Input should be less than or equal to 1"),
         ({"temperature": -0.1}, "temperature: Input should be greater"),
         ({"temperature": float("nan")}, "temperature: Input should be"),
         ({"response_format": "html"}, "response_format: Input should be 'json', 'text'"),
         ({"speakers_expected": 0}, "speakers_expected: Input should be greater"),
-        ({"speakers_expected": 2, "response_format": "srt"}, "speakers_expected: only diarized_json tells speakers"),
+        (
+            {"speakers_expected": 2, "response_format": "srt"},
+            "speakers_expected: requires response_format='diarized_json'",
+        ),
         ({"model": ""}, "model: String should have at least 1 character"),
         ({"langage": "en"}, "unknown argument 'langage', did you mean 'language'"),
     ],
@@ -555,18 +558,21 @@ def test_wrong_options_are_refused_by_the_call_and_by_the_constructor(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"model": "flux"}, "'flux' transcribes no recordings; models that can: .*openai/whisper-large-v3"),
-        ({"model": "tts-1"}, "'tts-1' transcribes no recordings; .*openai/whisper-large-v3"),
-        ({"model": "openai"}, "'openai' transcribes no recordings"),
-        ({"model": "voice-isolator"}, "'voice-isolator' transcribes no recordings"),
+        ({"model": "flux"}, "'flux' does not transcribe recordings; models that can: .*openai/whisper-large-v3"),
+        ({"model": "tts-1"}, "'tts-1' does not transcribe recordings; .*openai/whisper-large-v3"),
+        ({"model": "openai"}, "'openai' does not transcribe recordings"),
+        ({"model": "voice-isolator"}, "'voice-isolator' does not transcribe recordings"),
         (
             {"response_format": "srt"},
-            "'whisper' gives json, text, verbose_json, not srt; models that can: .*assemblyai/universal-2",
+            "'whisper' supports json, text, verbose_json, not srt; models that can: .*assemblyai/universal-2",
         ),
-        ({"model": "scribe", "response_format": "vtt"}, "gives json, text, verbose_json, diarized_json, not vtt"),
-        ({"speakers_expected": 2}, "'whisper' gives .*, not diarized_json; .*elevenlabs/scribe-v2"),
-        ({"model": "gpt-transcribe", "response_format": "text"}, "'gpt-transcribe' gives json, not text; models that"),
-        ({"model": "gpt-transcribe", "speakers_expected": 2}, "'gpt-transcribe' gives json, not diarized_json"),
+        ({"model": "scribe", "response_format": "vtt"}, "supports json, text, verbose_json, diarized_json, not vtt"),
+        ({"speakers_expected": 2}, "'whisper' supports .*, not diarized_json; .*elevenlabs/scribe-v2"),
+        (
+            {"model": "gpt-transcribe", "response_format": "text"},
+            "'gpt-transcribe' supports json, not text; models that",
+        ),
+        ({"model": "gpt-transcribe", "speakers_expected": 2}, "'gpt-transcribe' supports json, not diarized_json"),
         ({"model": "google/gemini-3.5-transcribe", "response_format": "srt"}, "diarized_json, not srt; models that"),
     ],
     ids=str,

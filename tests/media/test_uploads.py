@@ -124,23 +124,23 @@ def test_an_id_may_be_taken_by_the_same_call(put: Put, emulator: Emulator) -> No
         (b"", {}, "file is empty"),
         (5, {}, "file must be bytes, a Media or a path, not int"),
         (None, {}, "not NoneType"),
-        (PNG, {"id": ""}, "id takes up to 128"),
-        (PNG, {"id": ".hidden"}, "id takes up to 128"),
-        (PNG, {"id": "a/b"}, "id takes up to 128"),
-        (PNG, {"id": "cat\n"}, "id takes up to 128"),
-        (PNG, {"id": "x" * 129}, "id takes up to 128"),
-        (PNG, {"id": 5}, "id takes up to 128"),
-        (PNG, {"name": "half \ud800"}, "name must be that of a file"),
-        (PNG, {"name": 5}, "name must be that of a file"),
-        (PNG, {"name": "a.png\r\nx: y"}, "name must be that of a file"),
-        (PNG, {"name": "a\0.png"}, "name must be that of a file"),
-        (PNG, {"name": "../a.png"}, "name must be that of a file"),
-        (PNG, {"name": ".."}, "name must be that of a file"),
-        (PNG, {"name": "a" * 256}, "name must be that of a file"),
-        (PNG, {"tags": ["cats\r\n"]}, "tags must be texts in one line"),
-        (PNG, {"tags": ["cats,dogs"]}, "tags must be texts in one line, without commas"),
-        (PNG, {"tags": ["half \ud800"]}, "tags must be texts"),
-        (PNG, {"tags": [5]}, "tags must be texts"),
+        (PNG, {"id": ""}, "id must be up to 128"),
+        (PNG, {"id": ".hidden"}, "id must be up to 128"),
+        (PNG, {"id": "a/b"}, "id must be up to 128"),
+        (PNG, {"id": "cat\n"}, "id must be up to 128"),
+        (PNG, {"id": "x" * 129}, "id must be up to 128"),
+        (PNG, {"id": 5}, "id must be up to 128"),
+        (PNG, {"name": "half \ud800"}, "name must be a file name"),
+        (PNG, {"name": 5}, "name must be a file name"),
+        (PNG, {"name": "a.png\r\nx: y"}, "name must be a file name"),
+        (PNG, {"name": "a\0.png"}, "name must be a file name"),
+        (PNG, {"name": "../a.png"}, "name must be a file name"),
+        (PNG, {"name": ".."}, "name must be a file name"),
+        (PNG, {"name": "a" * 256}, "name must be a file name"),
+        (PNG, {"tags": ["cats\r\n"]}, "tags must be strings"),
+        (PNG, {"tags": ["cats,dogs"]}, "tags must be strings without line breaks or commas"),
+        (PNG, {"tags": ["half \ud800"]}, "tags must be strings"),
+        (PNG, {"tags": [5]}, "tags must be strings"),
         (PNG, {"nmae": "x"}, "unknown argument 'nmae'"),
         (PNG, {"base_url": "ftp://x"}, "base_url must be an origin"),
     ],
@@ -159,7 +159,7 @@ def test_a_file_that_is_too_large_is_refused_unread(put: Put, emulator: Emulator
     with large.open("wb") as file:
         file.truncate(MAX_UPLOAD_BYTES + 1)
     for given in (large, Media.from_file(large, mime_type="video/mp4")):
-        with pytest.raises(PayloadTooLargeError, match="the media host takes 419,430,400"):
+        with pytest.raises(PayloadTooLargeError, match="the maximum is 419,430,400"):
             put(given)
     assert emulator.requests == []
 
@@ -230,7 +230,7 @@ def test_a_passing_fault_is_repeated_byte_for_byte(put: Put, emulator: Emulator)
 )
 def test_an_answer_without_an_address_is_an_error(put: Put, emulator: Emulator, body: Any) -> None:
     emulator.reply(body=body, on="/media/upload")
-    with pytest.raises(InvalidResponseError, match="no address of an upload"):
+    with pytest.raises(InvalidResponseError, match="no URL of an upload"):
         put(PNG)
 
 

@@ -200,7 +200,7 @@ def test_json_without_the_address_of_a_film_is_an_error(
     camera: PollinationsVideo, emulator: Emulator, body: Any
 ) -> None:
     emulator.reply(body=body, on="/v1/images")
-    with pytest.raises(InvalidResponseError, match="no film"):
+    with pytest.raises(InvalidResponseError, match="no video"):
         camera.generate("50% off")
     assert len(emulator.requests) == 1
 
@@ -215,7 +215,7 @@ def test_long_references_find_room_in_an_address(camera: PollinationsVideo, emul
 def test_references_that_a_body_may_not_carry_are_refused_before_anything_is_uploaded(
     camera: PollinationsVideo, emulator: Emulator, film: Film, prompt: str
 ) -> None:
-    with pytest.raises(InvalidRequestError, match="reference_images: .* make it shorter, and leave out '%'"):
+    with pytest.raises(InvalidRequestError, match="reference_images: .* Shorten the prompt, and do not use '%'"):
         film(camera, prompt, model="wan-3.0", reference_images=[PNG])
     assert emulator.requests == []
 
@@ -263,8 +263,8 @@ def test_a_random_seed_is_drawn_once_per_film_and_kept_by_repeats(
 @pytest.mark.parametrize(
     ("prompt", "options", "says"),
     [
-        ("", {}, "prompt must be a text"),
-        (None, {}, "prompt must be a text"),
+        ("", {}, "prompt must be a non-empty string"),
+        (None, {}, "prompt must be a non-empty string"),
         ("x" * 32_001, {}, "32001 characters"),
         ("cat", {"duration": 0}, "duration: Input should be greater than or equal to 1"),
         ("cat", {"duration": 121}, "duration: Input should be less than or equal to 120"),
@@ -274,33 +274,37 @@ def test_a_random_seed_is_drawn_once_per_film_and_kept_by_repeats(
         ("cat", {"seed": 2**31}, "seed: Input should be less"),
         ("cat", {"safe": "foo"}, "safe: unknown 'foo'"),
         ("cat", {"aspectratio": "16:9"}, "unknown argument 'aspectratio', did you mean 'aspect_ratio'"),
-        ("cat", {"width": 1920}, "width, height: give both"),
-        ("cat", {"last_frame": PICTURE}, "last_frame: goes with a first_frame only"),
+        ("cat", {"width": 1920}, "width, height: must be given together"),
+        ("cat", {"last_frame": PICTURE}, "last_frame: requires first_frame"),
         ("cat", {"first_frame": "ftp://x/y"}, "first_frame: must be an http"),
-        ("cat", {"first_frame": "/etc/passwd"}, "first_frame: .* is no address .* reference_folder"),
-        ("cat", {"first_frame": "http://localhost/x"}, "first_frame: .* public addresses only"),
-        ("cat", {"first_frame": FILM[:64]}, "first_frame: takes a picture, and this is video/mp4"),
+        ("cat", {"first_frame": "/etc/passwd"}, "first_frame: .* is not a URL .* reference_folder"),
+        ("cat", {"first_frame": "http://localhost/x"}, "first_frame: .* public URLs only"),
+        ("cat", {"first_frame": FILM[:64]}, "first_frame: must be image data, not video/mp4"),
         ("cat", {"first_frame": [PICTURE]}, "first_frame"),
-        ("cat", {"model": "wan-3.0", "reference_videos": PNG}, "reference_videos: takes a film, and this is image/png"),
-        ("cat", {"model": "wan-3.0", "reference_audios": PNG}, "reference_audios: takes a sound"),
-        ("cat", {"model": "flux"}, "'flux' makes no films, it is for image; models that can: [a-z]+/"),
-        ("cat", {"model": "sony/mmaudio-v2"}, "makes no films from a prompt; models that can"),
-        ("cat", {"duration": 5}, "duration: model 'veo' makes films of 4, 6, 8 seconds, not 5"),
-        ("cat", {"model": "seedance-2.5", "duration": 5}, "'seedance-2.5' makes films of 4 seconds, not 5"),
-        ("cat", {"model": "seedance-2.0", "duration": 16}, "makes films of 4 to 15 seconds, not 16"),
+        ("cat", {"model": "wan-3.0", "reference_videos": PNG}, "reference_videos: must be video data, not image/png"),
+        ("cat", {"model": "wan-3.0", "reference_audios": PNG}, "reference_audios: must be audio data"),
+        ("cat", {"model": "flux"}, "'flux' cannot generate videos .category: image.; models that can: [a-z]+/"),
+        ("cat", {"model": "sony/mmaudio-v2"}, "cannot generate videos from a prompt; models that can"),
+        ("cat", {"duration": 5}, "duration: model 'veo' accepts 4, 6, 8 seconds, got 5"),
+        ("cat", {"model": "seedance-2.5", "duration": 5}, "'seedance-2.5' accepts 4 seconds, got 5"),
+        ("cat", {"model": "seedance-2.0", "duration": 16}, "accepts 4 to 15 seconds, got 16"),
         ("cat", {"resolution": "480p"}, "resolution: model 'veo' offers 720p, 1080p, not 480p"),
         ("cat", {"aspect_ratio": "1:1"}, "aspect_ratio: model 'veo' offers 16:9, 9:16, not 1:1"),
-        ("cat", {"model": "minimax-h3", "first_frame": PICTURE}, "takes no first frame .*; models that can"),
+        ("cat", {"model": "minimax-h3", "first_frame": PICTURE}, "does not accept a first frame .*; models that can"),
         (
             "cat",
             {"model": "wan", "first_frame": PICTURE, "last_frame": PICTURE},
-            "'wan' takes no last frame .*; models that can: ",
+            "'wan' does not accept a last frame .*; models that can: ",
         ),
-        ("cat", {"reference_images": PICTURE}, "takes no reference pictures .*; models that can: .*wan-"),
-        ("cat", {"reference_videos": "https://x.org/a.mp4"}, "takes no reference films"),
-        ("cat", {"model": "wan-2.7", "reference_audios": "https://x.org/a.mp3"}, "takes no reference sound"),
-        ("cat", {"model": "wan", "audio": False}, "'wan' always has sound .*; models that can: [a-z]+/"),
-        ("cat", {"model": "grok-imagine-video", "audio": True}, "makes silent films only .*; models that can: [a-z]+/"),
+        ("cat", {"reference_images": PICTURE}, "does not accept reference images .*; models that can: .*wan-"),
+        ("cat", {"reference_videos": "https://x.org/a.mp4"}, "does not accept reference videos"),
+        ("cat", {"model": "wan-2.7", "reference_audios": "https://x.org/a.mp3"}, "does not accept reference audio"),
+        ("cat", {"model": "wan", "audio": False}, "'wan' always generates audio .*; models that can: [a-z]+/"),
+        (
+            "cat",
+            {"model": "grok-imagine-video", "audio": True},
+            "only generates videos without audio .*; models that can: [a-z]+/",
+        ),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -349,13 +353,13 @@ FAULTS: dict[str, tuple[dict[str, Any], type[PollinationsError], str]] = {
     "no pollen": ({"case": 402, "code": "INSUFFICIENT_BALANCE"}, InsufficientBalanceError, "402"),
     "refused": ({"case": 422, "code": "content_policy_violation", "message": "No"}, UnprocessableError, "No"),
     "no picture": ({"case": 400, "code": "failed_to_download_image", "message": "Gone"}, MediaInputError, "Gone"),
-    "a page": ({"body": "<!DOCTYPE html><html>Moved</html>"}, InvalidResponseError, "no film but text/html"),
+    "a page": ({"body": "<!DOCTYPE html><html>Moved</html>"}, InvalidResponseError, "no video but text/html"),
     "JSON error": ({"body": {"error": {"code": 402, "message": "Poor"}}}, PaymentRequiredError, "Poor"),
-    "JSON": ({"body": {"status": "queue full"}}, InvalidResponseError, "no film"),
-    "nothing": ({"body": b"", "content_type": "video/mp4"}, InvalidResponseError, "no film but empty"),
-    "half a film": ({"body": FILM[:-9], "content_type": "video/mp4"}, InvalidResponseError, "no whole film"),
-    "only a head": ({"body": FILM[:24], "content_type": "video/mp4"}, InvalidResponseError, "no whole film"),
-    "a picture": ({"body": PNG, "content_type": "video/mp4"}, InvalidResponseError, "no film"),
+    "JSON": ({"body": {"status": "queue full"}}, InvalidResponseError, "no video"),
+    "nothing": ({"body": b"", "content_type": "video/mp4"}, InvalidResponseError, "no video but empty"),
+    "half a film": ({"body": FILM[:-9], "content_type": "video/mp4"}, InvalidResponseError, "incomplete video data"),
+    "only a head": ({"body": FILM[:24], "content_type": "video/mp4"}, InvalidResponseError, "incomplete video data"),
+    "a picture": ({"body": PNG, "content_type": "video/mp4"}, InvalidResponseError, "no video"),
 }
 
 
@@ -378,7 +382,7 @@ def test_what_is_no_film_is_an_error_and_leaves_no_file(
 
 def test_a_stored_film_that_is_none_is_an_error(camera: PollinationsVideo, emulator: Emulator, tmp_path: Path) -> None:
     emulator.reply(body="<html>gone</html>", on="/media")
-    with pytest.raises(InvalidResponseError, match="no film"):
+    with pytest.raises(InvalidResponseError, match="no video"):
         camera.generate("50% off", tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
 
@@ -406,7 +410,7 @@ def test_a_film_under_a_suffix_of_another_type_is_warned_of(
     camera: PollinationsVideo, emulator: Emulator, film: Film, tmp_path: Path
 ) -> None:
     emulator.reply(chunks=mp4_chunks(4), content_type="video/mp4", on="/video")
-    with pytest.warns(UserWarning, match="video/mp4, and .webm means video/webm: take .mp4") as caught:
+    with pytest.warns(UserWarning, match="video/mp4, but .webm means video/webm; use .mp4") as caught:
         film(camera, "waves", path=tmp_path / "waves.webm")
     assert [each.filename for each in caught] == [film.__code__.co_filename]
 
@@ -684,9 +688,9 @@ class TellsNobody:
 def test_who_would_have_to_be_awaited_is_told_nothing(
     camera: PollinationsVideo, emulator: Emulator, film: Film, progress: Any
 ) -> None:
-    with pytest.raises(InvalidRequestError, match="progress: takes a plain function"):
+    with pytest.raises(InvalidRequestError, match="progress: must be a plain function"):
         film(camera, "waves", progress=progress)
-    with pytest.raises(ValidationError, match="progress: takes a plain function"):
+    with pytest.raises(ValidationError, match="progress: must be a plain function"):
         PollinationsVideo(api_key="sk_x", progress=progress)
     assert emulator.requests == []
 

@@ -451,7 +451,7 @@ def test_a_model_that_cannot_be_forced_is_told_to_call(emulator: Emulator, run: 
     emulator.reply(tool_calls=[call("thermometer", city="Oslo")])
     chat = ChatPollinations(**emulator.connection(), model=model)
     agent = create_agent(chat, [thermometer], response_format=ToolStrategy(Weather), system_prompt="Be brief.")
-    with pytest.warns(UserWarning, match=f"{model}' refuses a forced tool choice"):
+    with pytest.warns(UserWarning, match=f"{model}' does not support a forced tool choice"):
         state = run(agent, "How cold is it in Oslo?")
     assert isinstance(state["structured_response"], Weather)
     assert len(emulator.requests) == 2
@@ -1165,7 +1165,7 @@ KIMI, CLAUDE, GEMINI, GPT = (
 )  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:The model answered with nothing")
+@pytest.mark.filterwarnings("ignore:The model returned an empty response")
 def test_a_thread_moves_from_publisher_to_publisher(emulator: Emulator, run: Run) -> None:
     """The emulator plays each provider in its own form, and refuses what that provider refuses."""
     saver = InMemorySaver()

@@ -81,7 +81,7 @@ def test_a_tool_takes_words_alone_for_its_first_argument(emulator: Emulator, ask
     assert emulator.requests[-1].path == "/image/a lighthouse at dusk"
     speech = Media.from_artifact(RUNS["invoke"](PollinationsSpeechTool(**service), {"text": "Hello"}).artifact)
     listener = PollinationsTranscribeTool(**service)
-    assert ask(listener, listener.shelf.keep(speech))
+    assert ask(listener, listener.media_store.keep(speech))
     assert emulator.requests[-1].path == "/v1/audio/transcriptions"
     assert "images: Field required" in ask(PollinationsEditImageTool(**service), "make it night")
 
@@ -119,7 +119,7 @@ def test_a_model_chooses_only_what_it_should(emulator: Emulator) -> None:
         ({"status": 422, "code": "content_policy_violation", "message": "Refused"}, {}, "Refused"),
         (None, {"width": 5}, "width: Input should be greater than or equal to 16"),
         (None, {"seed": "x"}, "seed: Input should be a valid integer"),
-        (None, {"prompt": "  "}, "prompt must be a text"),
+        (None, {"prompt": "  "}, "prompt must be a non-empty string"),
     ],
     ids=str,
 )
@@ -158,7 +158,7 @@ def test_tools_pickle(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
     painter = PollinationsImage(**emulator.connection(), model="zimage")
     assert PollinationsImageTool(image=painter).image is painter
-    with pytest.raises(ValueError, match="go into it where `image` is given"):
+    with pytest.raises(ValueError, match="`image` is given: pass arguments of PollinationsImage to it"):
         PollinationsImageTool(image=painter, width=3)
     with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
         PollinationsImageTool(api_key="sk_x", widht=3)
@@ -264,7 +264,7 @@ def test_a_picture_without_an_address_has_an_id_all_the_same(
     Image.new("RGB", (32, 24), "red").save(file, "PNG")
     emulator.reply(body=file.getvalue(), content_type="image/png", on="/image")
     drawn = run(tools["generate_image"], {"prompt": "red"})
-    assert "no public address" in drawn.content
+    assert "no public URL" in drawn.content
     assert run(tools["edit_image"], {"prompt": "night", "images": [id_in(drawn)]}).status == "success"
 
 
@@ -342,14 +342,14 @@ def test_films_go_to_files_of_our_own_naming_where_a_folder_is_given(
     ("name", "args", "says"),
     [
         ("edit_image", {"prompt": "night", "images": []}, "images: List should have at least 1 item"),
-        ("edit_image", {"prompt": "night", "images": "http://localhost/x.png"}, "public addresses only"),
-        ("edit_image", {"prompt": " ", "images": PNG_URL}, "prompt must be a text"),
-        ("generate_video", {"prompt": "waves", "duration": 5}, "duration: model 'veo' makes films of 4, 6, 8 seconds"),
+        ("edit_image", {"prompt": "night", "images": "http://localhost/x.png"}, "public URLs only"),
+        ("edit_image", {"prompt": " ", "images": PNG_URL}, "prompt must be a non-empty string"),
+        ("generate_video", {"prompt": "waves", "duration": 5}, "duration: model 'veo' accepts 4, 6, 8 seconds"),
         ("generate_video", {"prompt": "waves", "aspect_ratio": "1:1"}, "aspect_ratio: model 'veo' offers 16:9, 9:16"),
         ("generate_speech", {"text": "Hello", "voice": "nemo"}, "has no voice 'nemo'"),
         ("generate_speech", {"text": "x" * 10_001}, "10,001 characters"),
-        ("generate_music", {"prompt": "a waltz", "duration": 1}, "duration: model 'music' takes 3 to 300, not 1"),
-        ("transcribe_audio", {"recording": "abcdefgh"}, "nothing is kept under this id"),
+        ("generate_music", {"prompt": "a waltz", "duration": 1}, "duration: model 'music' accepts 3 to 300, got 1"),
+        ("transcribe_audio", {"recording": "abcdefgh"}, "no file exists under this id"),
     ],
 )
 def test_what_a_model_chose_wrongly_is_told_to_it(
@@ -364,18 +364,22 @@ def test_what_a_model_chose_wrongly_is_told_to_it(
 @pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
-        (PollinationsEditImageTool, {"model": "flux"}, "takes no pictures; models that can: black-forest-labs"),
-        (PollinationsSpeechTool, {"model": "flux"}, "makes no speech"),
+        (
+            PollinationsEditImageTool,
+            {"model": "flux"},
+            "does not accept reference images; models that can: black-forest-labs",
+        ),
+        (PollinationsSpeechTool, {"model": "flux"}, "cannot generate speech"),
         (PollinationsVideoTool, {"resolution": "1k"}, "resolution: model 'veo' offers 720p, 1080p, not 1k"),
-        (PollinationsVideoTool, {"duration": 5}, "duration: model 'veo' makes films of 4, 6, 8 seconds, not 5"),
-        (PollinationsVideoTool, {"model": "alibaba/wan-2.6", "last_frame": PNG_URL}, "takes no last frame"),
-        (PollinationsImageTool, {"quality": "high"}, "has no choice of quality"),
-        (PollinationsImageTool, {"model": "veo"}, "makes no pictures"),
+        (PollinationsVideoTool, {"duration": 5}, "duration: model 'veo' accepts 4, 6, 8 seconds, got 5"),
+        (PollinationsVideoTool, {"model": "alibaba/wan-2.6", "last_frame": PNG_URL}, "does not accept a last frame"),
+        (PollinationsImageTool, {"quality": "high"}, "does not accept a quality"),
+        (PollinationsImageTool, {"model": "veo"}, "cannot generate images"),
         (PollinationsImageTool, {"model": "black-forest-labs/flux.2-pro", "width": 100}, "width: .* multiples of 16"),
         (PollinationsEditImageTool, {"resolution": "4k"}, "resolution"),
-        (PollinationsMusicTool, {"model": "sfx", "instrumental": True}, "takes no instrumental"),
+        (PollinationsMusicTool, {"model": "sfx", "instrumental": True}, "does not accept instrumental"),
         (PollinationsSpeechTool, {"voice": "nemo"}, "has no voice 'nemo'"),
-        (PollinationsTranscribeTool, {"response_format": "srt"}, "gives json, text, verbose_json, not srt"),
+        (PollinationsTranscribeTool, {"response_format": "srt"}, "supports json, text, verbose_json, not srt"),
     ],
 )
 def test_options_that_the_service_model_does_not_take_are_refused_at_construction(
@@ -437,7 +441,7 @@ def test_an_option_that_does_not_go_with_the_model_that_was_chosen_is_told(emula
     tool = PollinationsImageTool(**emulator.connection(), model="gpt-image-1-mini", models=["flux"], quality="low")
     message = run(tool, {"prompt": "a cat", "model": "flux"})
     assert message.status == "error"
-    assert "has no choice of quality" in message.content
+    assert "does not accept a quality" in message.content
 
 
 @pytest.mark.parametrize(
@@ -472,11 +476,11 @@ def test_a_recording_that_is_too_large_is_not_loaded(emulator: Emulator, run: An
         message = run(PollinationsTranscribeTool(**service, reference_folder=tmp_path), {"recording": name})
         assert (
             message.content
-            == f"recording: '{name}' has {MAX_RECORDING_BYTES + 1:,} bytes; at most {MAX_RECORDING_BYTES:,} are read"
+            == f"recording: '{name}' has {MAX_RECORDING_BYTES + 1:,} bytes; the maximum is {MAX_RECORDING_BYTES:,}"
         )
     emulator.reply(body=b"RIFF", headers={"content-length": str(MAX_RECORDING_BYTES + 1)}, on="/media")
     message = run(PollinationsTranscribeTool(**service), {"recording": "abcdefgh"})
-    assert message.content == f"recording: is larger than {MAX_RECORDING_BYTES:,} bytes"
+    assert message.content == f"recording: is too large; at most {MAX_RECORDING_BYTES:,} bytes are accepted"
 
 
 def test_text_of_the_service_reaches_a_model_short_plain_and_without_the_key(emulator: Emulator, run: Any) -> None:
@@ -490,7 +494,7 @@ def test_text_of_the_service_reaches_a_model_short_plain_and_without_the_key(emu
     emulator.reply(body=picture, headers={"content-type": "image/jpeg", **told}, on="/image")
     content = run(PollinationsImageTool(**emulator.connection()), {"prompt": "a cat"}).content
     assert len(content) < 300
-    assert content.endswith("It has no public address.")
+    assert content.endswith("It has no public URL.")
 
 
 def test_no_model_is_shown_what_none_can_see(emulator: Emulator, run: Any) -> None:
@@ -505,8 +509,8 @@ FRAMES = {"first_frame": PNG_URL, "last_frame": PNG_URL}
 @pytest.mark.parametrize(
     ("kind", "model", "args", "says"),
     [
-        (PollinationsMusicTool, "sfx", {"prompt": "a door", "instrumental": True}, "takes no instrumental"),
-        (PollinationsVideoTool, "alibaba/wan-2.6", {"prompt": "x", **FRAMES}, "takes no last frame"),
+        (PollinationsMusicTool, "sfx", {"prompt": "a door", "instrumental": True}, "does not accept instrumental"),
+        (PollinationsVideoTool, "alibaba/wan-2.6", {"prompt": "x", **FRAMES}, "does not accept a last frame"),
     ],
 )
 def test_a_model_is_told_what_it_may_as_well_leave_out(
@@ -521,14 +525,14 @@ def test_a_model_is_told_what_it_may_as_well_leave_out(
 def test_no_words_of_a_model_lead_out_of_the_media_host(emulator: Emulator, run: Any, path: str) -> None:
     tool = PollinationsTranscribeTool(**emulator.connection())
     message = run(tool, {"recording": f"{emulator.url}/media/{path}"})
-    assert "give the id of a recording that was made here" in message.content
+    assert "must be the id of an earlier recording or video" in message.content
     assert not emulator.requests
 
 
 def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, run: Any, tmp_path: Path) -> None:
     service = emulator.connection()
     camera = PollinationsVideoTool(**service, output_folder=tmp_path, progress=False)
-    listener = PollinationsTranscribeTool(**service, shelf=camera.shelf)
+    listener = PollinationsTranscribeTool(**service, media_store=camera.media_store)
     film = Media.from_artifact(RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4}).artifact, tmp_path)
     assert film.path is not None
     assert film.url is not None
@@ -541,14 +545,14 @@ def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, 
 def test_a_model_is_told_of_what_is_gone_altogether(emulator: Emulator, run: Any, tmp_path: Path) -> None:
     editor = PollinationsEditImageTool(**emulator.connection())
     (tmp_path / "dot.png").write_bytes(PNG)
-    name = editor.shelf.keep(Media.from_file(tmp_path / "dot.png"))
+    name = editor.media_store.keep(Media.from_file(tmp_path / "dot.png"))
     (tmp_path / "dot.png").unlink()
     message = run(editor, {"prompt": "night", "images": [name]})
     assert message.status == "error"
-    assert "has been deleted since" in message.content
+    assert "has been deleted, and has no public URL" in message.content
 
 
-# --- The shelf --------------------------------------------------------------------------------------------------------
+# --- The media store --------------------------------------------------------------------------------------------------
 
 
 def _media(data: bytes, url: str | None = None) -> Media:
@@ -556,21 +560,21 @@ def _media(data: bytes, url: str | None = None) -> Media:
 
 
 def test_a_shelf_keeps_the_newest() -> None:
-    shelf = MediaStore()
-    names = [shelf.keep(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
-    assert [shelf.find(name) is None for name in names] == [True, True] + [False] * MAX_ITEMS
-    heavy = [shelf.keep(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
-    assert [shelf.find(name) is None for name in heavy] == [True, False, False]
+    media_store = MediaStore()
+    names = [media_store.keep(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
+    assert [media_store.find(name) is None for name in names] == [True, True] + [False] * MAX_ITEMS
+    heavy = [media_store.keep(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
+    assert [media_store.find(name) is None for name in heavy] == [True, False, False]
 
 
 def test_a_shelf_finds_by_id_and_by_the_whole_address_only() -> None:
-    shelf = MediaStore()
+    media_store = MediaStore()
     kite = _media(b"kite", "https://media.pollinations.ai/3f9c1e2a")
-    assert shelf.keep(kite) == "3f9c1e2a"
-    assert shelf.find("3f9c1e2a") is kite
-    assert shelf.find("https://media.pollinations.ai/3f9c1e2a") is kite
-    assert shelf.find("https://evil.example/3f9c1e2a") is None
-    assert shelf.find("") is None
+    assert media_store.keep(kite) == "3f9c1e2a"
+    assert media_store.find("3f9c1e2a") is kite
+    assert media_store.find("https://media.pollinations.ai/3f9c1e2a") is kite
+    assert media_store.find("https://evil.example/3f9c1e2a") is None
+    assert media_store.find("") is None
 
 
 # --- The toolkit ------------------------------------------------------------------------------------------------------
@@ -593,8 +597,8 @@ def test_a_toolkit_has_all_tools_or_those_that_were_asked_for(emulator: Emulator
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"include": []}, "at least one of image, edit_image"),
-        ({"include": ["image", "image"]}, "name each tool once"),
+        ({"include": []}, "must name at least one tool, each once, or be None; tools: image, edit_image"),
+        ({"include": ["image", "image"]}, "must name at least one tool, each once"),
         ({"include": ["images"]}, "include.0: Input should be 'image', 'edit_image'|Input should be 'image'"),
         ({"options": {"imgae": {}}}, "Input should be 'image'"),
         ({"modle": "flux"}, "unknown argument 'modle'"),
@@ -626,7 +630,7 @@ def test_the_tools_of_a_toolkit_share_connections_and_keep_their_own_patience(em
 @pytest.mark.parametrize("name", ["api_key", "pollinations_api_key", "default_headers"])
 def test_a_key_is_given_to_the_toolkit_where_it_is_not_shown(name: str) -> None:
     secret = {"Authorization": "sk_hidden"} if name == "default_headers" else "sk_hidden"
-    with pytest.raises(ValueError, match=f"{name}: give it to the toolkit itself") as caught:
+    with pytest.raises(ValueError, match=f"{name}: pass it to the toolkit itself") as caught:
         PollinationsToolkit(options={"image": {name: secret}})
     assert "sk_hidden" not in str(caught.value)
     assert "sk_hidden" not in repr(PollinationsToolkit(**{name: secret}))
@@ -725,7 +729,7 @@ def test_artifacts_survive_checkpoints(emulator: Emulator, way: str, tmp_path: P
 def test_a_tool_says_what_it_takes_in_place_of_its_wrapper(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="'voise', did you mean 'voice'"):
         PollinationsSpeechTool(**emulator.connection(), voise="nova")
-    with pytest.raises(ValueError, match="go into it where `music` is given"):
+    with pytest.raises(ValueError, match="`music` is given: pass arguments of PollinationsMusic to it"):
         PollinationsMusicTool(music=PollinationsMusicTool(**emulator.connection()).music, duration=3)
     with pytest.raises(InvalidRequestError):
         PollinationsSpeechTool(**emulator.connection()).speech.generate("")
@@ -739,7 +743,7 @@ def test_a_large_picture_is_not_put_before_the_model(emulator: Emulator, run: An
     large = PNG[:-12] + b"\0\x50\0\0tEXt" + bytes(0x500000 + 4) + PNG[-12:]
     emulator.reply(body=large, content_type="image/png", on="/image/")
     message = run(PollinationsImageTool(**emulator.connection(), show=True), {"prompt": "a cat"})
-    assert "is not shown, since it has 5,242," in message.content
+    assert "is not shown, because it has 5,242," in message.content
     assert Media.from_artifact(message.artifact).data == large
 
 
@@ -748,7 +752,7 @@ def test_a_model_reads_the_beginning_of_a_long_transcript(emulator: Emulator, ru
     spoken = run(tools["generate_speech"], {"text": "Hello"})
     emulator.reply(body={"text": "word " * 30_000}, on="/v1/audio/transcriptions")
     message = run(tools["transcribe_audio"], {"recording": id_in(spoken)})
-    assert message.content.endswith("(The transcript has 149,999 characters; these are the first 100,000.)")
+    assert message.content.endswith("(The transcript has 149,999 characters; only the first 100,000 are included.)")
     assert len(message.content) < 100_200
     assert len(message.artifact["page_content"]) == 149_999
 
@@ -756,12 +760,12 @@ def test_a_model_reads_the_beginning_of_a_long_transcript(emulator: Emulator, ru
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
-        ("generate_speech", {"text": "hello. " * 2000}, "at most 10,000 are read aloud in one call"),
+        ("generate_speech", {"text": "hello. " * 2000}, "at most 10,000 are allowed per call"),
         ("generate_speech", {"text": "hello", "voice": "v" * 200}, "at most 100 characters"),
-        ("edit_image", {"prompt": "x", "images": [f"a{n}" for n in range(40)]}, "at most 32 pictures, not 40"),
-        ("edit_image", {"prompt": "x", "images": [1] * 1_000_000}, "at most 32 pictures"),
-        ("edit_image", {"prompt": "x", "images": ["https://example.com/" + "a" * 9000]}, "at most 8,192 are taken"),
-        ("generate_video", {"prompt": "x", "first_frame": "http://redis/a.png"}, "public addresses only"),
+        ("edit_image", {"prompt": "x", "images": [f"a{n}" for n in range(40)]}, "at most 32 images, not 40"),
+        ("edit_image", {"prompt": "x", "images": [1] * 1_000_000}, "at most 32 images"),
+        ("edit_image", {"prompt": "x", "images": ["https://example.com/" + "a" * 9000]}, "the maximum is 8,192"),
+        ("generate_video", {"prompt": "x", "first_frame": "http://redis/a.png"}, "public URLs only"),
     ],
 )
 def test_a_model_cannot_ask_for_much(

@@ -641,7 +641,7 @@ async def test_errors_and_callers_who_stop_early_wear_nothing_out(chat: ChatPoll
 @pytest.mark.unused_replies
 async def test_a_client_of_your_own_does_not_wear_out(lender: Client) -> None:
     async with httpx.AsyncClient() as mine:
-        await wear_out(replace(lender, own_async_client=mine))
+        await wear_out(replace(lender, custom_async_client=mine))
         assert not mine.is_closed
     assert clients_of(lender) == []
 
@@ -652,12 +652,12 @@ Together = Callable[..., list[Any]]
 
 
 def _send_all(client: Client, calls: list[ApiRequest[Any]], at_once: int) -> list[Any]:
-    with client.own_client or contextlib.nullcontext():
+    with client.custom_client or contextlib.nullcontext():
         return client.send_all(calls, at_once)
 
 
 async def _asend_all(client: Client, calls: list[ApiRequest[Any]], at_once: int) -> list[Any]:
-    async with client.own_async_client or contextlib.nullcontext():
+    async with client.custom_async_client or contextlib.nullcontext():
         return await client.asend_all(calls, at_once)
 
 

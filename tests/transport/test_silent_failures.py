@@ -336,7 +336,7 @@ def test_a_finish_reason_of_failure_is_an_error(
 
 # --- Empty answers ----------------------------------------------------------------------------------------------------
 
-EMPTY = "The model answered with nothing"
+EMPTY = "The model returned an empty response"
 
 # finish reason of the service, ours, what the warning tells beside it
 REASONS = [
