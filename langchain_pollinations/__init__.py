@@ -133,7 +133,7 @@ _MODULES = {
     "PollinationsVideoTool": "tools",
     "Progress": "_media.progress",
     "Upload": "uploads",
-    "__version__": "_config",
+    "__version__": "_config.service",
     "alist_models": "catalog",
     "aupload": "uploads",
     "list_models": "catalog",

@@ -58,7 +58,8 @@ from langchain_pollinations._chat.structured_output import (
 )
 from langchain_pollinations._chat.tool_names import fit_name, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
-from langchain_pollinations._config import ServiceConfig, __version__
+from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.service import __version__
 from langchain_pollinations._legacy import models, routes
 from langchain_pollinations._legacy.models import PROFILE
 from langchain_pollinations._transport.batch import BatchMixin
@@ -82,7 +83,7 @@ Method = Literal["function_calling", "json_schema", "json_mode"]
 logger = logging.getLogger("langchain_pollinations")
 
 
-class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
+class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
     """Chat models of Pollinations.AI, with tools, structured output, reasoning and image input.
 
         >>> chat = ChatPollinations(model="openai")
@@ -106,15 +107,13 @@ class ChatPollinations(BatchMixin, ServiceConfig, ChatOptions, BaseChatModel):
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
-        **ServiceConfig._SYNONYMS,
+        **LegacyConfig._SYNONYMS,
         "model_name": "model",
         "stop_sequences": "stop",
         "jsonMode": "json_mode",
         "json": "json_mode",
         "stream": "streaming",
     }
-
-    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     json_mode: bool = False
     """Request a JSON object. If no message mentions JSON, a short instruction is added."""

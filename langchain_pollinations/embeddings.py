@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 
 from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._catalog.snapshot import known
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
     EmbeddingOptions,

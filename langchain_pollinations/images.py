@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
+from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._media.base import MediaGenerator, MediaOptions
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
@@ -87,7 +88,7 @@ class ImageOptions(MediaOptions):
         return self
 
 
-class PollinationsImage(MediaGenerator, ImageOptions):
+class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
     """Generates images from a prompt, and edits images.
 
         >>> painter = PollinationsImage(model="flux", width=768, height=512)
@@ -110,7 +111,6 @@ class PollinationsImage(MediaGenerator, ImageOptions):
     }
     _OPTIONS = ImageOptions
     _CATEGORY = "image"
-    _LEGACY_SUPPORTED = True
 
     @named_overrides(SAVE_BY_NAME)
     def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:

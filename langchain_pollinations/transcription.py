@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from langchain_pollinations._catalog.capabilities import require, suggest_models
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.recordings import Recording, RecordingFile, read_recording, transcribes
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart

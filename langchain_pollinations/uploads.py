@@ -15,7 +15,7 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, sniff
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response

@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers
 from langchain_pollinations._transport.pool import _ssl_context

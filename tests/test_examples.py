@@ -37,7 +37,7 @@ def test_the_python_of_the_readme_runs(
         block = block.replace("http://127.0.0.1:8787", emulator.url)
         exec(compile(block, "README.md", "exec"), names)
 
-    with pytest.warns(UserWarning, match="No key: asking the older hosts"):
+    with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
         run(first)
     assert [request.host for request in emulator.legacy.requests] == ["text", "image"]
     for block in blocks:
@@ -78,7 +78,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
 def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: dict[str, Path], name: str) -> None:
     html = pages[name].read_text("utf-8")
-    assert "asking the emulator" in html
+    assert "requests go to the emulator" in html
     assert not re.search(r"""<(?!a )[^>]*(src|href)=["']?(https?:)?//""", html)
     assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
 
@@ -134,7 +134,7 @@ def test_the_agent_of_the_studio_edits_what_it_drew(pages: dict[str, Path]) -> N
 
 
 def test_without_a_key_the_waiting_is_seen(pages: dict[str, Path]) -> None:
-    assert pages["without_a_key"].read_text("utf-8").count("In the line: about") >= 6
+    assert pages["without_a_key"].read_text("utf-8").count("In the queue: about") >= 6
 
 
 def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:

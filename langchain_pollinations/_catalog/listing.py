@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from langchain_pollinations import errors
 from langchain_pollinations._catalog.records import Capability, Kind, Model, Reliability, Source, _from_snapshot
 from langchain_pollinations._catalog.snapshot import _load_data
-from langchain_pollinations._config import ServiceConfig, __version__
+from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.service import __version__
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest
@@ -54,11 +55,10 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class ModelList(ServiceConfig):
+class ModelList(LegacyConfig):
     """A request for models: its connection, its filters, and the fallback to the snapshot."""
 
     _KEY_REQUIRED: ClassVar[bool] = False
-    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     timeout: Timeout | None = 10.0
     max_retries: int | None = Field(default=1, ge=0)

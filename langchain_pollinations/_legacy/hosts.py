@@ -39,7 +39,7 @@ class LegacyHosts:
 
     text_url: str
     image_url: str
-    turn: Slot
+    limiter: Slot
     route: Route = "chat"
     """Route of chats."""
 

@@ -40,7 +40,7 @@ def image_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
         raise InvalidRequestError(message, param="prompt")
     return hosts._request(
         call, "GET", hosts.image_url, f"/prompt/{prompt}",
-        options={"params": params}, parse=lambda response: call.parse(_with_link(response)), limiter=hosts.turn,
+        options={"params": params}, parse=lambda response: call.parse(_with_link(response)), limiter=hosts.limiter,
     )  # fmt: skip
 
 

@@ -174,7 +174,7 @@ class Slot:
     interval to it."""
     max_wait: float | None
     """Maximum seconds that each request waits; None for no limit."""
-    progress: ShowProgress
+    on_wait: ShowProgress
     """Display of a wait."""
     line: RequestQueue = field(default=QUEUE, repr=False)
 
@@ -200,7 +200,7 @@ class Slot:
             yield
             return
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be called during garbage collection
-        place = _Waiter(self.interval, partial(woken.put, None), callable(self.progress), holds_up=_running_loop())
+        place = _Waiter(self.interval, partial(woken.put, None), callable(self.on_wait), holds_up=_running_loop())
         try:
             for seconds in self._waits(place):
                 with suppress(queue.Empty):
@@ -242,9 +242,9 @@ class Slot:
         if is_first:
             words = f"Waiting {_describe_wait(outlook)}: {self._rule()}"
             logger.info(words)
-            show_line(self.progress, words)
-        if callable(self.progress):
-            self.progress(Progress("queued", waited, left=outlook.left or None))
+            show_line(self.on_wait, words)
+        if callable(self.on_wait):
+            self.on_wait(Progress("queued", waited, left=outlook.left or None))
 
     def _refusal(self, outlook: _Position, would: str) -> RateLimitError:
         error = RateLimitError(
@@ -278,7 +278,7 @@ class _AsyncSlot:
             return
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         wake = partial(_set_from_anywhere, loop, woken)
-        self._place = _Waiter(turn.interval, wake, callable(turn.progress), loop=loop)
+        self._place = _Waiter(turn.interval, wake, callable(turn.on_wait), loop=loop)
         try:
             for seconds in turn._waits(self._place):
                 await _sleep(loop, woken, seconds)

@@ -35,4 +35,4 @@ def translate(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     for method, start, translation in _ROUTES:
         if (call.method, call.origin) == (method, None) and call.path.startswith(start):
             return translation(hosts, call)
-    raise unsupported(f"The older hosts {SCOPE}")
+    raise unsupported(f"The legacy hosts {SCOPE}")

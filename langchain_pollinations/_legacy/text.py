@@ -54,14 +54,14 @@ def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     _check_chat(body)
     if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:
         parse = parser_for(call.parse, streams=bool(body.get("stream")))
-        changes = {"options": plain.options, "parse": parse, "limiter": hosts.turn}
+        changes = {"options": plain.options, "parse": parse, "limiter": hosts.limiter}
         return hosts._request(call, plain.method, hosts.text_url, plain.path, **changes)
     legacy_body = {**body, "private": True}
     if _wants_json(body):
         legacy_body["jsonMode"] = True
         if not mentions_json(body["messages"]):
             legacy_body["messages"] = add_json_instruction(body["messages"])
-    return hosts._request(call, "POST", hosts.text_url, "/openai", options={"json": legacy_body}, limiter=hosts.turn)
+    return hosts._request(call, "POST", hosts.text_url, "/openai", options={"json": legacy_body}, limiter=hosts.limiter)
 
 
 def _check_chat(body: Json) -> None:

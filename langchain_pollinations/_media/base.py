@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations._catalog.capabilities import suggest_models
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.files import target_path
 from langchain_pollinations._media.prompts import Prompt, prompt_of
 from langchain_pollinations._media.references import ReferenceReader, References, reference_to_json

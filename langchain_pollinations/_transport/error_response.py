@@ -141,7 +141,7 @@ def _redirected(response: httpx.Response) -> PollinationsError:
     target = response.headers["location"].partition("?")[0]
     error = InvalidResponseError(
         f"The service redirects to {target}, where a request with a body does not follow; if it should, set base_url "
-        "(for the older host legacy_text_url)",
+        "(for the legacy text host legacy_text_url)",
         status_code=response.status_code,
     )
     error.is_retryable = False

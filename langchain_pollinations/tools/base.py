@@ -11,7 +11,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.batch import BatchMixin

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from collections.abc import Container, Mapping
+from typing import Any, Literal, Self, get_args
 
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._warnings import warn
@@ -32,7 +32,7 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 }
 
 
-class PollinationsToolkit(ServiceConfig, BaseToolkit):
+class PollinationsToolkit(LegacyConfig, BaseToolkit):
     """Toolkit whose tools share one connection and one media store.
 
     Create a separate toolkit for each user, since an agent needs only the id to use media in the store.
@@ -45,8 +45,6 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
     """
 
     model_config = ConfigDict(extra="forbid")
-
-    _LEGACY_SUPPORTED: ClassVar[bool] = True
 
     include: list[ToolName] | None = None
     """Tools to include. By default, all six. Without a key only `image` is included, with a warning."""
@@ -92,7 +90,8 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
 
     def _tool(self, name: ToolName) -> MediaTool:
         tool_class = _TOOLS[name]
-        arguments = {**self._connection_arguments(), **self.options.get(name, {})}
+        wrapper_class: Any = tool_class.model_fields[tool_class._WRAPPER].annotation
+        arguments = {**self._connection_arguments(wrapper_class.model_fields), **self.options.get(name, {})}
         if issubclass(tool_class, ImageTool):
             arguments.setdefault("show", self.show)
         tool = tool_class(**arguments, media_store=self._media_store)
@@ -102,14 +101,14 @@ class PollinationsToolkit(ServiceConfig, BaseToolkit):
             wrapper._upload_cache = self._upload_cache
         return tool
 
-    def _connection_arguments(self) -> dict[str, Any]:
-        """The connection fields that every tool receives.
+    def _connection_arguments(self, accepted: Container[str]) -> dict[str, Any]:
+        """The connection fields that a tool receives, among those that its wrapper accepts.
 
         These are the fields that were set, since the default timeouts differ between wrappers, and the fields from the
         environment, which may have changed since.
         """
         names = self.model_fields_set | _ENVIRONMENT_FIELDS
-        return {name: getattr(self, name) for name in ServiceConfig.model_fields if name in names}
+        return {name: getattr(self, name) for name in LegacyConfig.model_fields if name in names and name in accepted}
 
 
 _NO_KEY_WARNING = (

@@ -98,7 +98,7 @@ def test_a_name_becomes_a_model_of_the_older_host(service: Emulator, monkeypatch
     monkeypatch.delenv("POLLINATIONS_API_KEY")
     monkeypatch.delenv("POLLINATIONS_BASE_URL")
     without_key = {name: value for name, value in hosts.items() if name != "api"}
-    with pytest.warns(UserWarning, match="No key: asking the older hosts"):
+    with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
         init_chat_model("pollinations:openai", **without_key).invoke("Good evening")
     assert (len(service.legacy.requests), len(service.requests)) == (3, 1)
 

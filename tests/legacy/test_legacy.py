@@ -162,7 +162,7 @@ def test_mistral_is_asked_for_and_is_not_there_any_more(
 
 def test_without_a_key_the_older_hosts_are_asked_with_a_warning(no_key: Legacy, emulator: Emulator, ask: Ask) -> None:
     chat, painter = ChatPollinations(legacy_interval=0), PollinationsImageTool(legacy_interval=0)
-    with pytest.warns(UserWarning, match=f"No key: asking the older hosts.*{KEYS_PAGE}"):
+    with pytest.warns(UserWarning, match=f"No key: requests go to the legacy hosts.*{KEYS_PAGE}"):
         assert ask(chat, "hello").text
     with pytest.warns(UserWarning, match="No key"):
         assert painter.invoke({"prompt": "a lighthouse"})
@@ -290,10 +290,10 @@ def test_a_key_that_is_set_between_calls_is_kept_as_a_secret(emulator: Emulator)
 
 
 def test_models_on_the_older_hosts_pickle_and_copy(hosts: dict[str, Any], ask: Ask) -> None:
-    chat = ChatPollinations(**hosts, progress=print)
+    chat = ChatPollinations(**hosts, on_wait=print)
     for twin in (pickle.loads(pickle.dumps(chat)), copy.deepcopy(chat), chat.model_copy()):
         assert ask(twin, "hello").text
-    assert pickle.loads(pickle.dumps(chat)).progress is None
+    assert pickle.loads(pickle.dumps(chat)).on_wait is None
 
 
 @pytest.mark.parametrize(
@@ -1148,7 +1148,7 @@ def test_threads_and_coroutines_keep_the_spacing_and_all_finish(legacy: Legacy, 
     """Twenty threads and twenty coroutines, with models and tools, at once; measured on the emulator's own log, which
     refuses whoever comes too early."""
     legacy.spacing, legacy.queue_length = SPACING, 0
-    service = {**hosts, "legacy_interval": SPACING + 0.02, "max_retries": 0, "progress": False}
+    service = {**hosts, "legacy_interval": SPACING + 0.02, "max_retries": 0, "on_wait": False}
     chat, painter = ChatPollinations(**service), PollinationsImageTool(**service, width=64, height=64)
     answers: list[Any] = []
 
@@ -1200,7 +1200,7 @@ def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], b
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        batch({**hosts, "legacy_interval": 5, "progress": False}, ["one", "two", "three"])
+        batch({**hosts, "legacy_interval": 5, "on_wait": False}, ["one", "two", "three"])
     thread.join()
     assert len(QUEUE) == 0
     assert len(legacy.requests) == 1
@@ -1210,7 +1210,7 @@ def test_ctrl_c_ends_a_batch_that_waits(legacy: Legacy, hosts: dict[str, Any], b
 def test_after_an_error_in_a_batch_nobody_waits_for_the_rest(legacy: Legacy, hosts: dict[str, Any], batch: Any) -> None:
     legacy.fail(400)
     with pytest.raises(errors.InvalidRequestError):
-        batch({**hosts, "legacy_interval": SPACING, "progress": False}, ["one", "two", "three"])
+        batch({**hosts, "legacy_interval": SPACING, "on_wait": False}, ["one", "two", "three"])
     assert len(legacy.requests) == 1
 
 
@@ -1218,7 +1218,7 @@ def test_after_an_error_in_a_batch_nobody_waits_for_the_rest(legacy: Legacy, hos
 def test_a_batch_gives_errors_back_in_their_places(
     legacy: Legacy, hosts: dict[str, Any], legacy_interval: float
 ) -> None:
-    chat = ChatPollinations(**{**hosts, "legacy_interval": legacy_interval, "progress": False})
+    chat = ChatPollinations(**{**hosts, "legacy_interval": legacy_interval, "on_wait": False})
     configs = [RunnableConfig(tags=[name]) for name in ("a", "b")]
     mixed = ["one", cast(str, 2)]
     one, two = chat.batch(mixed, configs, return_exceptions=True)
@@ -1244,7 +1244,7 @@ def test_a_wait_beyond_the_limit_is_refused_at_once(
 
 def test_a_wait_is_told(legacy: Legacy, hosts: dict[str, Any], busy_line: None, ask: Ask) -> None:
     told: list[Any] = []
-    ask(ChatPollinations(**{**hosts, "legacy_interval": 1.2, "progress": told.append}), "Hello")
+    ask(ChatPollinations(**{**hosts, "legacy_interval": 1.2, "on_wait": told.append}), "Hello")
     assert told[0].stage == "queued"
     assert 0 < told[0].left <= 1.2
 
@@ -1253,7 +1253,7 @@ def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask:
     """The host refuses, by status or by a picture; the repeat keeps the pace as every request does."""
     legacy.fail("queue full")
     began = len(legacy.requests)
-    ask(ChatPollinations(**{**hosts, "legacy_interval": 0.8, "progress": False}), "Hello")
+    ask(ChatPollinations(**{**hosts, "legacy_interval": 0.8, "on_wait": False}), "Hello")
     refused, answered = legacy.requests[began:]
     assert answered.at - refused.at >= 0.79
 
@@ -1294,7 +1294,7 @@ def test_what_cannot_be_written_keeps_nobody_waiting(hosts: dict[str, Any], busy
 
 
 def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    service = {**hosts, "legacy_interval": SPACING, "progress": False}
+    service = {**hosts, "legacy_interval": SPACING, "on_wait": False}
     for _ in ChatPollinations(**service).stream("Why is the sky blue?"):
         PollinationsImage(**service, width=64, height=64).generate("the sky")
         break
@@ -1305,7 +1305,7 @@ def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, host
 async def test_who_is_cancelled_while_the_host_works_gives_the_turn_back(
     legacy: Legacy, hosts: dict[str, Any], way: str, transport: Any
 ) -> None:
-    service = {**hosts, "legacy_interval": SPACING, "progress": False, "async_transport": transport}
+    service = {**hosts, "legacy_interval": SPACING, "on_wait": False, "async_transport": transport}
     chat, painter = ChatPollinations(**service), PollinationsImage(**service)
     legacy.fail(500, on="/", delay=60)
     ask = {"chat": chat.ainvoke, "stream": lambda prompt: anext(chat.astream(prompt)), "picture": painter.agenerate}

@@ -144,7 +144,7 @@ class Ran:
         return self.failure
 
 
-NO_KEY = "No key: asking the older hosts"
+NO_KEY = "No key: requests go to the legacy hosts"
 
 
 @dataclass
@@ -164,6 +164,7 @@ class Bench:
         stand in the environment."""
         names: dict[str, Any] = {name: getattr(langchain_pollinations, name) for name in langchain_pollinations.__all__}
         service = {**({"legacy_interval": 0} if host == "legacy" else self.emulator.connection()), **options}
+        service = {name: value for name, value in service.items() if value is not None}
         exec(BLOCKS[0].replace("service = {}", f"service = {service!r}"), names)
         return names
 
@@ -346,11 +347,11 @@ def _nothing_is_different(bench: Bench) -> None:
         assert ran.value
 
 
-def _with_key_only(kind: type[Exception], says: str) -> Callable[[Bench], None]:
+def _with_key_only(kind: type[Exception], says: str, **options: Any) -> Callable[[Bench], None]:
     """The older host cannot, which is said before it is asked; the new one can."""
 
     def test(bench: Bench) -> None:
-        older, new = bench.both()
+        older, new = bench.older(**options), bench.new()
         assert isinstance(older.error, kind) and re.search(says, str(older.error))
         assert errors.KEYS_PAGE in str(older.error)
         assert new.value
@@ -639,7 +640,7 @@ def _(bench: Bench) -> None:
 @row("`time.sleep(30)` between two requests")
 def _(bench: Bench) -> None:
     assert ChatPollinations().legacy_interval == PollinationsImage().legacy_interval == 30
-    older, new = bench.older(legacy_interval=0.4, progress=False), bench.new(legacy_interval=600, progress=False)
+    older, new = bench.older(legacy_interval=0.4, on_wait=False), bench.new(legacy_interval=600, on_wait=False)
     chat, picture = older.requests
     assert picture.at - chat.at >= 0.39
     assert (chat.host, picture.host) == ("text", "image")
@@ -660,7 +661,7 @@ def _(bench: Bench) -> None:
     service, told = {**bench.legacy.connection(), "legacy_interval": 1.8}, []
     for progress, shown in ((told.append, False), (True, True), (False, False)):
         with contextlib.redirect_stderr(io.StringIO()) as seen:
-            ChatPollinations(**service, progress=progress).invoke("Hi")
+            ChatPollinations(**service, on_wait=progress).invoke("Hi")
         assert ("Waiting about" in seen.getvalue()) == shown
     assert [each.stage for each in told] == ["queued"]
 
@@ -768,5 +769,7 @@ def _(bench: Bench) -> None:
 
 
 row("video, speech, music, transcripts, embeddings, 3D, uploads")(
-    _with_key_only(errors.AuthenticationError, "the legacy hosts only answer chats and generate images")
+    _with_key_only(
+        errors.AuthenticationError, "the legacy hosts only answer chats and generate images", legacy_interval=None
+    )
 )

@@ -43,8 +43,8 @@ def line() -> Iterator[RequestQueue]:
     assert len(line) == 0
 
 
-def turn(line: RequestQueue, interval: float = 0.02, max_wait: float | None = None, progress: Any = False) -> Slot:
-    return Slot(interval, max_wait, progress, line)
+def turn(line: RequestQueue, interval: float = 0.02, max_wait: float | None = None, on_wait: Any = False) -> Slot:
+    return Slot(interval, max_wait, on_wait, line)
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -290,11 +290,11 @@ async def test_an_error_of_who_is_told_gives_the_place_back(line: RequestQueue) 
 
     line.note()
     with pytest.raises(OwnError):
-        with turn(line, 30, progress=fail).acquire():
+        with turn(line, 30, on_wait=fail).acquire():
             raise AssertionError
     assert len(line) == 0
     with pytest.raises(OwnError):
-        async with turn(line, 30, progress=fail).aacquire():
+        async with turn(line, 30, on_wait=fail).aacquire():
             raise AssertionError
 
 
@@ -528,7 +528,7 @@ def test_a_loop_that_stops_in_the_middle_of_a_turn_is_found_out_by_those_who_wai
         with in_thread(left.loop.run_forever):
             until(lambda: len(line) == 1)
             told: list[Progress] = []
-            running.enter_context(in_thread(starts.take, "next", turn(line, 0.3, progress=told.append)))
+            running.enter_context(in_thread(starts.take, "next", turn(line, 0.3, on_wait=told.append)))
             until(lambda: len(told) == 1)  # its time has come, and somebody is busy
             time.sleep(0.4)  # it looks again, and there is nothing new to tell
             assert (starts, len(told)) == ([], 1)
@@ -655,9 +655,9 @@ async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
     def take() -> None:
         with pytest.raises(OwnError):
             if way == "sync":
-                Starts().take("later", turn(line, 30, progress=tell))
+                Starts().take("later", turn(line, 30, on_wait=tell))
             else:
-                asyncio.run(Starts().atake("later", turn(line, 30, progress=tell)))
+                asyncio.run(Starts().atake("later", turn(line, 30, on_wait=tell)))
 
     with in_thread(take) as thread:
         await auntil(lambda: len(told) == 1)
@@ -683,7 +683,7 @@ def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: Reques
     interval = 30
     with contextlib.ExitStack() as running, turn(line).acquire():
         line.began -= interval
-        running.enter_context(in_thread(Starts().take, "next", turn(line, interval, progress=told.append)))
+        running.enter_context(in_thread(Starts().take, "next", turn(line, interval, on_wait=told.append)))
         until(lambda: len(told) > 0)
     assert [each.left for each in told] == [None]
     assert 1 - SLACK <= told[0].seconds < interval
@@ -696,7 +696,7 @@ def test_a_short_wait_is_not_worth_a_word(
     caplog.set_level(logging.INFO)
     for progress in (told.append, True):
         line.note()
-        Starts().take("now", turn(line, 0.1, progress=progress))
+        Starts().take("now", turn(line, 0.1, on_wait=progress))
     assert (told, caplog.records, capsys.readouterr().err) == ([], [], "")
 
 
@@ -717,7 +717,7 @@ def test_lines_of_several_threads_do_not_run_into_one_another(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", seen := Pieces())
     line.note()
-    Starts().take("next", turn(line, 1.2, progress=True))
+    Starts().take("next", turn(line, 1.2, on_wait=True))
     assert len(seen.pieces) == 1
     assert seen.pieces[0].endswith("address\n")
 
@@ -736,7 +736,7 @@ async def test_a_line_is_shown_where_somebody_sees_it(
     seen = stream()
     monkeypatch.setattr(sys, "stderr", seen)
     line.note()
-    task = asyncio.create_task(Starts().atake("never", turn(line, 30, progress=progress)))
+    task = asyncio.create_task(Starts().atake("never", turn(line, 30, on_wait=progress)))
     await auntil(lambda: len(line) == 1)
     task.cancel()
     await asyncio.wait([task])
@@ -748,7 +748,7 @@ def test_a_notebook_sees_the_line_too(line: RequestQueue, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     line.note()
-    with in_thread(Starts().take, "next", turn(line, 1.2, progress=None)):
+    with in_thread(Starts().take, "next", turn(line, 1.2, on_wait=None)):
         pass
     assert "without a key the service takes one request per 1.2 s" in sys.stderr.getvalue()
 

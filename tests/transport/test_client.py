@@ -38,7 +38,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._legacy.rate_limiter import RequestQueue, Slot
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.concurrency import run_all

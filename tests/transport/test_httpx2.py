@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from langchain_pollinations import errors
-from langchain_pollinations._config import ServiceConfig
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -24,10 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._legacy import routes
-from langchain_pollinations._legacy.hosts import IMAGE_HOST, REQUEST_INTERVAL, SCOPE, TEXT_HOST, LegacyHosts
-from langchain_pollinations._legacy.rate_limiter import Slot
+from langchain_pollinations._legacy.hosts import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.client import Client
@@ -44,7 +39,6 @@ from langchain_pollinations._validation import (
     own_class,
     suggest_name,
 )
-from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 __version__ = version("langchain-pollinations-ai")
@@ -52,6 +46,14 @@ __version__ = version("langchain-pollinations-ai")
 GEN_HOST = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
 KEY_VARIABLE = "POLLINATIONS_API_KEY"
+
+_ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_url": IMAGE_HOST}
+"""Fields that hold an origin, with their defaults."""
+
+_LEGACY_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT_HOST, IMAGE_HOST))
+
+_CALLBACKS = ("on_wait", "progress")
+"""Fields that may hold a function."""
 
 _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """True while an object is built only to validate an assignment. Its validators may then assign without a check."""
@@ -74,7 +76,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     """Whether a call without a key raises an error before it is sent. The model lists of the service need no key."""
 
     _LEGACY_SUPPORTED: ClassVar[bool] = False
-    """Whether the legacy hosts, which need no key, support this kind of request."""
+    """Whether the legacy hosts, which need no key, support this kind of request. True in `LegacyConfig`."""
 
     # Excluded from `model_dump`: LangGraph's checkpoints store its result, with secrets in plain text.
     api_key: SecretStr | None = Field(
@@ -86,8 +88,9 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Generation of the service. `gen` is gen.pollinations.ai. `legacy` is the legacy hosts, text.pollinations.ai and
-    image.pollinations.ai, which need no key. `auto` is `gen` if there is a key or a custom `base_url`, else `legacy`
-    with a warning. A failed request is never sent to the other generation."""
+    image.pollinations.ai, which need no key, and which support chats, images and model lists only. `auto` is `gen` if
+    there is a key, a custom `base_url`, or no legacy host for this class; else it is `legacy`, with a warning. A failed
+    request is never sent to the other generation."""
 
     base_url: str | None = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN_HOST)() or GEN_HOST, validate_default=True
@@ -98,32 +101,6 @@ class ServiceConfig(HiddenInput, PublicPickle):
     media_url: str | None = None
     """URL of the media host, which accepts uploads and stores results. The default is media.pollinations.ai, or
     `{base_url}/media` if `base_url` is custom."""
-
-    legacy_text_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_TEXT_URL", default=TEXT_HOST)() or TEXT_HOST,
-        validate_default=True,
-    )
-    """Origin of the legacy text host. None reads `POLLINATIONS_LEGACY_TEXT_URL` from the environment."""
-
-    legacy_image_url: str = Field(
-        default_factory=lambda: from_env("POLLINATIONS_LEGACY_IMAGE_URL", default=IMAGE_HOST)() or IMAGE_HOST,
-        validate_default=True,
-    )
-    """Origin of the legacy image host. None reads `POLLINATIONS_LEGACY_IMAGE_URL` from the environment."""
-
-    legacy_interval: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
-    """Seconds between two requests to the legacy hosts, which accept one request at a time, and one per 30 s and IP
-    address. All models and tools of the process share one first-come, first-served queue; 0 disables the wait. Unless
-    it is 0, `batch` on the legacy hosts runs its inputs one after another."""
-
-    legacy_max_wait: float | None = Field(default=None, ge=0)
-    """Seconds that each attempt of a call may wait in the queue of the legacy hosts. If the first attempt would wait
-    longer, the call raises a `RateLimitError` at once. If a retry would wait longer, the call raises the error of the
-    last attempt. None is no limit."""
-
-    progress: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """How progress is shown. None shows it in a terminal or a notebook only, True always, False never. A function,
-    which must not be async, is called with a `Progress`."""
 
     timeout: Timeout | None = 300.0
     """Seconds that the service may send nothing, before or within a response. Connecting may take at most 10 of them. A
@@ -197,7 +174,9 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return given
 
     @field_validator(
-        "api_key", "base_url", "legacy_text_url", "legacy_image_url", "timeout", "max_retries", mode="before"
+        *("api_key", "base_url", "timeout", "max_retries", "legacy_text_url", "legacy_image_url"),
+        mode="before",
+        check_fields=False,
     )
     @classmethod
     def _default_for_none(cls, value: Any, info: ValidationInfo) -> Any:
@@ -222,13 +201,13 @@ class ServiceConfig(HiddenInput, PublicPickle):
             check_client(value, info.field_name or "")
         return value
 
-    @field_validator("progress")
+    @field_validator(*_CALLBACKS, check_fields=False)
     @classmethod
-    def _check_progress(cls, value: ShowProgress) -> ShowProgress:
+    def _check_callback(cls, value: ShowProgress) -> ShowProgress:
         check_progress(value)
         return value
 
-    @field_validator("base_url", "legacy_text_url", "legacy_image_url")
+    @field_validator(*_ORIGINS, check_fields=False)
     @classmethod
     def _check_origin(cls, value: str, info: ValidationInfo) -> str:
         name = info.field_name or ""
@@ -242,7 +221,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     @model_validator(mode="after")
     def _check_api(self) -> Self:
         if self.api == "legacy" and not self._LEGACY_SUPPORTED:
-            raise ValueError(f"api: the older hosts {SCOPE}; leave it out, and get a key at {KEYS_PAGE}")
+            raise ValueError(f"api: the legacy hosts {SCOPE}; omit it, and get a key at {KEYS_PAGE}")
         return self
 
     @field_validator("media_url")
@@ -268,15 +247,13 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _uses_legacy(self) -> bool:
-        """Whether calls go to the legacy hosts. `auto` with a custom `base_url` never uses them, even without a key."""
-        if self.api != "auto":
-            return self.api == "legacy"
-        needs_key = self._LEGACY_SUPPORTED and self._KEY_REQUIRED and self._is_official
-        return needs_key and self.api_key is None and not has_authorization(self.default_headers)
+        """Whether calls go to the legacy hosts."""
+        return False
 
     @property
     def _is_queued(self) -> bool:
-        return self._uses_legacy and self.legacy_interval > 0
+        """Whether calls wait for one another."""
+        return False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate the assignment as the constructor would. Fields that LangChain defines are left to LangChain."""
@@ -320,10 +297,13 @@ class ServiceConfig(HiddenInput, PublicPickle):
     def _client_with(self, settings: RequestSettings) -> Client:
         """Return the client for one call. Each call builds a new client, so that a changed field takes effect at once.
         All clients share the connection pool."""
+        return self._build_client(settings, self._headers(settings.headers))
+
+    def _build_client(self, settings: RequestSettings, headers: Mapping[str, str]) -> Client:
         timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
-        client = Client(
+        return Client(
             base_url=self._service_url,
-            headers={} if self._uses_legacy else self._headers(settings.headers),
+            headers=headers,
             timeout=timeout,
             max_retries=self.max_retries or 0,
             stream_chunk_timeout=self._stream_limit(timeout.read),
@@ -334,20 +314,6 @@ class ServiceConfig(HiddenInput, PublicPickle):
             custom_client=to_httpx(self.http_client),
             custom_async_client=to_httpx(self.http_async_client),
         )
-        return self._legacy_client(client) if self._uses_legacy else client
-
-    def _legacy_client(self, client: Client) -> Client:
-        """Return the client without credentials, identifying headers and base URL."""
-        if self.api == "auto" and not self._warned:
-            self._warned = True
-            warn(_NO_KEY_WARNING)
-        translate = partial(routes.translate, self._legacy_hosts())
-        return replace(client, base_url="", headers=_user_agent(), translate=translate)
-
-    def _legacy_hosts(self, route: Route = "chat") -> LegacyHosts:
-        limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]
-        turn = Slot(self.legacy_interval, min(limits, default=None), self.progress)
-        return LegacyHosts(self.legacy_text_url, self.legacy_image_url, turn, route)
 
     def _stream_limit(self, read: float | None) -> float | None:
         """Return the maximum seconds between two events of a stream. A shorter `timeout` limits them too, unless the
@@ -358,7 +324,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return min(limit, read)
 
     def _headers(self, extra: Mapping[str, str]) -> httpx.Headers:
-        headers = _user_agent()
+        headers = user_agent()
         try:
             own = check_headers(self.default_headers or {}, "default_headers")  # the caller may change it in place
         except ValueError as error:
@@ -403,20 +369,22 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     def __getstate__(self) -> dict[Any, Any]:
         """Return the state without the key and other credentials. An unpickled object reads its key from the
-        environment. A progress function is left out too, because it belongs to this process."""
+        environment. Callbacks are left out too, because they belong to this process."""
         state = super().__getstate__()
-        progress: dict[str, Any] = {"progress": None} if callable(self.progress) else {}
-        progress["default_headers"] = without_credentials(self.default_headers)
         settled = self._settled()
+        fields = {
+            **state["__dict__"],
+            "api_key": None,
+            "default_headers": without_credentials(self.default_headers),
+            **{name: None for name in _CALLBACKS if callable(state["__dict__"].get(name))},
+            **settled,
+        }
         fields_set = {*state["__pydantic_fields_set__"], *settled}
-        fields = {**state["__dict__"], "api_key": None, **progress, **settled}
         return {**state, "__dict__": fields, "__pydantic_fields_set__": fields_set}
 
     def _settled(self) -> dict[str, str]:
-        """Return `{"api": "gen"}` if `auto` may depend on the key. The key is not written, and a reader without one
-        must not use the legacy hosts instead."""
-        hangs = self.api == "auto" and self._LEGACY_SUPPORTED and self._is_official and not self._uses_legacy
-        return {"api": "gen"} if hangs else {}
+        """Return the fields that a pickle or a dump holds with another value than this object."""
+        return {}
 
     @field_serializer("api")
     def _write_api(self, api: str) -> str:
@@ -460,15 +428,6 @@ class ServiceConfig(HiddenInput, PublicPickle):
         await self.aclose()
 
 
-_ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_url": IMAGE_HOST}
-_LEGACY_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT_HOST, IMAGE_HOST))
-_NO_KEY_WARNING = (
-    "No key: asking the older hosts, text.pollinations.ai and image.pollinations.ai, which have one model each and "
-    f"take one request in {REQUEST_INTERVAL:.0f} s. A key from {KEYS_PAGE} in POLLINATIONS_API_KEY or api_key opens "
-    "all models; api='legacy' says that the older hosts are meant"
-)
-
-
 def _own_fields(kind: type[BaseModel]) -> set[str]:
     """Return the fields of a wrapper, without those defined by LangChain or by a derived class."""
     own = own_class(kind)
@@ -477,5 +436,5 @@ def _own_fields(kind: type[BaseModel]) -> set[str]:
     return own.model_fields.keys() - theirs
 
 
-def _user_agent() -> httpx.Headers:
+def user_agent() -> httpx.Headers:
     return httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})

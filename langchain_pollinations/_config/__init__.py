@@ -1,0 +1,1 @@
+"""The connection fields that all wrappers share."""
