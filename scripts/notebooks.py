@@ -52,7 +52,7 @@ def main() -> int:
     options.add_argument("--to", type=Path, default=Path("build"), help="folder for the pages")
     chosen = options.parse_args()
     live = bool(os.environ.get("POLLINATIONS_API_KEY"))
-    print("Asking gen.pollinations.ai." if live else "POLLINATIONS_API_KEY is not set: asking the emulator.")
+    print("Asking gen.pollinations.ai." if live else "POLLINATIONS_API_KEY is not set: requests go to the emulator.")
     for source in chosen.notebooks:
         try:
             print(execute(source, chosen.to).resolve())
