@@ -7,24 +7,18 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from operator import is_, itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from operator import is_
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
-from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel, Field, model_validator
 
-from langchain_pollinations._catalog import records, snapshot
 from langchain_pollinations._catalog.capabilities import suggest_models
-from langchain_pollinations._catalog.records import ships
-from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat import structured_output
 from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
@@ -32,58 +26,44 @@ from langchain_pollinations._chat.content import add_mime_types
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
 from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.inline_media import check_sizes, explain_size_errors
-from langchain_pollinations._chat.instructions import (
-    add_instruction,
-    add_json_instruction,
-    call_instruction,
-    mentions_json,
-)
-from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
+from langchain_pollinations._chat.instructions import call_instruction, require_json
+from langchain_pollinations._chat.model_info import ModelInfo
 from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations._chat.output_parser import AnswerParser
 from langchain_pollinations._chat.payload import (
     check_call_options,
-    remove_cache_control,
-    replace_forced_choice,
-    wire_options,
+    check_tools,
+    encode_for_model,
+    pop_switches,
+    request_info,
 )
 from langchain_pollinations._chat.plain_text import Route, by_route, for_model
 from langchain_pollinations._chat.response import parse_response
 from langchain_pollinations._chat.stream import ChatStreamParser
-from langchain_pollinations._chat.structured_output import (
-    json_schema,
-    schema_for_provider,
-    schema_instruction,
-    schema_tool,
-)
+from langchain_pollinations._chat.structured_output import Method, schema_instruction, schema_tool
 from langchain_pollinations._chat.tool_names import fit_name, fit_names
-from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
+from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
 from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._config.service import __version__
-from langchain_pollinations._legacy import models, routes
-from langchain_pollinations._legacy.models import PROFILE
+from langchain_pollinations._legacy import routes
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.request import ApiRequest, EventParser
-from langchain_pollinations._types import PROVIDER, Json
+from langchain_pollinations._types import Json
 from langchain_pollinations._validation import (
     check_no_host,
     check_no_secret,
     check_placement,
-    format_validation_error,
     resolve_seed,
     suggest_name,
 )
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.errors import InvalidRequestError
-
-Method = Literal["function_calling", "json_schema", "json_mode"]
 
 logger = logging.getLogger("langchain_pollinations")
 
 
-class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
+class ChatPollinations(BatchMixin, ModelInfo):
     """Chat models of Pollinations.AI, with tools, structured output, reasoning and image input.
 
         >>> chat = ChatPollinations(model="openai")
@@ -147,7 +127,7 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
     extra_body: Mapping[str, Any] | None = None
     """Fields that are merged into the request last. They override all others."""
 
-    # --- Model information for LangChain ---
+    # --- Unknown arguments ---
 
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -176,55 +156,12 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         check_no_secret(self.model_kwargs)
         return self
 
+    # --- Calls ---
+
     @model_validator(mode="after")
     def _set_pollinations_version(self) -> Self:
         self._add_version("langchain-pollinations-ai", __version__)
         return self
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return models.profile(self.model) if self._uses_legacy else records.profile(self.model)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_profile_of_another(cls, values: Any) -> Any:
-        """Drop a built-in profile: LangChain builds a configured model from the fields of a different model."""
-        if isinstance(values, dict) and _is_snapshot_profile(values.get("profile")):
-            return {name: value for name, value in values.items() if name != "profile"}
-        return values
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in _MODEL_FIELDS:
-            self._follow_model()
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        copied = super().model_copy(update=update, deep=deep)
-        if update:
-            copied._follow_model()
-        return copied
-
-    def _follow_model(self) -> None:
-        if _is_snapshot_profile(self.profile):
-            self.profile = self._resolve_model_profile()
-
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The key of LangChain's cache. LangChain stores the serialized model and would ignore later changes to it."""
-        self.__dict__.pop("_serialized", None)
-        return super()._get_llm_string(stop, **kwargs)
-
-    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        value = super()._convert_input(model_input)
-        messages = value.to_messages()
-        typed = [add_mime_types(message) for message in messages]
-        return value if all(map(is_, messages, typed)) else ChatPromptValue(messages=typed)
-
-    @property
-    def model_name(self) -> str:
-        return self.model
-
-    @property
-    def _llm_type(self) -> str:
-        return "pollinations-chat"
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -237,22 +174,11 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
             **(self.extra_body or {}),
         }
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = LangSmithParams(
-            ls_provider=PROVIDER,
-            ls_model_name=kwargs.get("model") or kwargs.get("model_name") or self.model,
-            ls_model_type="chat",
-        )
-        options = {**self._own_options(), **kwargs}
-        if (temperature := options.get("temperature")) is not None:
-            params["ls_temperature"] = temperature
-        if (max_tokens := options.get("max_tokens") or options.get("max_completion_tokens")) is not None:
-            params["ls_max_tokens"] = max_tokens
-        if stop := stop or options.get("stop"):
-            params["ls_stop"] = [stop] if isinstance(stop, str) else stop
-        return params
-
-    # --- Calls ---
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        value = super()._convert_input(model_input)
+        messages = value.to_messages()
+        typed = [add_mime_types(message) for message in messages]
+        return value if all(map(is_, messages, typed)) else ChatPromptValue(messages=typed)
 
     if not TYPE_CHECKING:  # type checkers see LangChain's own signatures
 
@@ -269,9 +195,9 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked, client = self._payload(messages, stop, kwargs)
+        body, info, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return client.send(_chat_request(body, asked))
+            return client.send(_chat_request(body, info))
 
     async def _agenerate(
         self,
@@ -280,9 +206,9 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, asked, client = self._payload(messages, stop, kwargs)
+        body, info, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return await client.asend(_chat_request(body, asked))
+            return await client.asend(_chat_request(body, info))
 
     def _stream(
         self,
@@ -291,8 +217,8 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        body, asked, client = self._payload(messages, stop, kwargs, stream=True)
-        chunks = client.stream(_stream_request(body, asked))
+        body, info, client = self._payload(messages, stop, kwargs, stream=True)
+        chunks = client.stream(_stream_request(body, info))
         with self._explaining(body), closing(chunks):
             for chunk in chunks:
                 if run_manager:
@@ -306,9 +232,9 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body, asked, client = self._payload(messages, stop, kwargs, stream=True)
+        body, info, client = self._payload(messages, stop, kwargs, stream=True)
         with self._explaining(body):
-            async with aclosing(client.astream(_stream_request(body, asked))) as chunks:
+            async with aclosing(client.astream(_stream_request(body, info))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -330,9 +256,6 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         with suggest_models(str(body["model"]), "text"), explain_size_errors(body["messages"]):
             yield
 
-    def _own_options(self) -> Json:
-        return wire_options(self, ChatOptions.model_fields)
-
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
     ) -> tuple[Json, RequestInfo, Client]:
@@ -342,7 +265,7 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         """
         named = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
         settings, given = split_settings(named)
-        switches = _parse_switches({name: given.pop(name) for name in _CallSwitches.model_fields if name in given})
+        switches = pop_switches(given)
         json_mode = switches.json_mode if "json_mode" in switches.model_fields_set else self.json_mode
         usage = self.stream_usage if switches.stream_usage is None else switches.stream_usage
         extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
@@ -351,44 +274,23 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
             # With tools the model must be free to call them, and the tools determine the form of the final message.
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
-        abilities = snapshot.abilities(model)
-        options = schema_for_provider(options, abilities.get("refused_schema_keywords", ()))
-        wire = encode_messages(
-            messages,
-            partial(_is_published_by, snapshot.publisher(model)),
-            keeps_ids=abilities.get("own_call_ids", False),
+        options, wire = encode_for_model(
+            messages, options, model, can_force=self._can_force(model), instruction=switches.added_instruction
         )
-        if switches.added_instruction:
-            wire = add_instruction(wire, switches.added_instruction)
-        if not self._can_force(model):
-            options, wire = replace_forced_choice(options, wire, model)
-        if abilities.get("cache_control") is False:
-            options, wire = remove_cache_control(options, wire, model)
-        wants_json = options.get("response_format", {}).get("type") == "json_object"
-        if wants_json and not self._uses_legacy and not mentions_json(wire):
-            wire = add_json_instruction(wire)
+        if not self._uses_legacy and options.get("response_format", {}).get("type") == "json_object":
+            wire = require_json(wire)
         body = {**options, "messages": wire, **self.model_kwargs}
         if stream:
             body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
         body |= extra_body
-        if not self._uses_legacy and not self._profile_of(model).get("tool_calling"):
-            _check_tools(body, messages)
         if not self._uses_legacy:
+            if not self._profile_of(model).get("tool_calling"):
+                check_tools(body, messages)
             check_sizes(body["messages"])
         body, originals = fit_names(body)
-        audio = body.get("audio")
-        asked = RequestInfo(
-            model=str(body["model"]),
-            seed=body.get("seed"),
-            include_usage=usage or not stream,
-            include_headers=self.include_response_headers,
-            audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
-            kind=known(body["model"]).get("category"),
-            tool_names=originals,
-            parameters=parameters_by_name(body.get("tools") or ()),
-        )
-        route = for_model(switches.route or self.route, asked.kind)
-        return body, asked, self._client_for(route, settings)
+        info = request_info(body, originals, usage=usage or not stream, headers=self.include_response_headers)
+        route = for_model(switches.route or self.route, info.kind)
+        return body, info, self._client_for(route, settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """Request options, without the messages.
@@ -410,19 +312,6 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         return options
 
     # --- Tools and structured output ---
-
-    def _profile_of(self, model: str | None) -> Mapping[str, Any]:
-        """The profile of the model of a call, which may differ from the model of the instance."""
-        own = self._uses_legacy or model in (None, self.model)
-        return self.profile or {} if own else records.profile(str(model)) or {}
-
-    def _can_force(self, model: str | None) -> bool:
-        """Whether a model can be forced to call a tool, as far as is known.
-
-        True for a model without tools, since it rejects every tool choice.
-        """
-        profile = self._profile_of(model)
-        return profile.get("tool_choice") is not False or profile.get("tool_calling") is False
 
     def bind_tools(
         self,
@@ -500,55 +389,22 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
         Raises:
             ValueError: If the arguments contradict each other.
         """
-        if method not in (None, "function_calling", "json_schema", "json_mode"):
-            raise ValueError(f"method must be function_calling, json_schema or json_mode, not {method!r}")
-        if schema is None and method != "json_mode":
-            problem = f"method {method!r}" if method else "with_structured_output"
-            raise ValueError(f"{problem} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
-        if taken := sorted(kwargs.keys() & {"tools", "tool_choice", "response_format", "parallel_tool_calls"}):
-            raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
-        if strict is not None and method == "json_mode":
-            raise ValueError("strict goes with function_calling and json_schema, not with json_mode")
-        model = kwargs.get("model") or kwargs.get("model_name")
-        chosen = self._structured_output_method(schema, method, strict, model)
-        traced: Json = {"kwargs": {"method": chosen}, "schema": structured_output.traced_schema(schema)}
-        if strict is not None:
-            traced["kwargs"]["strict"] = strict
-        options = {"ls_structured_output_format": traced, **kwargs}
+        structured_output.check_arguments(schema, method, strict, kwargs)
+        model = kwargs.get("model") or kwargs.get("model_name") or self.model
+        can_force = self._can_force(model)
+        chosen = method or structured_output.choose_method(schema, strict, model, self._profile_of(model), can_force)
+        if chosen == "json_schema" and structured_output.is_pydantic_v1(schema):
+            chosen = "function_calling"
+        options = {"ls_structured_output_format": structured_output.traced_format(schema, chosen, strict), **kwargs}
         if method is None and chosen == "json_mode":
             options["added_instruction"] = schema_instruction(schema)
-        bound, parser = self._structured(schema, chosen, strict, self._can_force(model), options)
-        if not include_raw:
-            return bound | parser
-        raw = itemgetter("raw")
-        # LangChain's fallbacks do not fit: they catch no error after the first value of a stream.
-        outcome = {
-            "parsed": raw | RunnableLambda(parser.value_of),
-            "parsing_error": raw | RunnableLambda(parser.error_of),
-        }
-        return RunnableMap(raw=bound) | RunnablePassthrough.assign(**outcome)
-
-    def _structured_output_method(
-        self, schema: Any, wanted: Method | None, strict: bool | None, model: str | None
-    ) -> Method:
-        takes_schema = not _is_pydantic_v1(schema)
-        if wanted == "json_schema" and not takes_schema:
-            return "function_calling"
-        if wanted is not None:
-            return wanted
-        if takes_schema and self._profile_of(model).get("structured_output"):
-            return "json_schema"
-        instead = strict is None and not self._can_force(model) and _takes_json_mode(model or self.model)
-        return "json_mode" if instead else "function_calling"
+        bound, parser = self._structured(schema, chosen, strict, can_force, options)
+        return structured_output.with_raw(bound, parser) if include_raw else bound | parser
 
     def _structured(
         self, schema: Any, method: Method, strict: bool | None, can_force: bool, options: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
-        is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
-        parser = AnswerParser(
-            pydantic_object=schema if is_pydantic else None,
-            answer_schema={} if schema is None else json_schema(schema),
-        )
+        parser = structured_output.answer_parser(schema)
         logger.debug("structured output by %s", method)
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **options), parser
@@ -562,102 +418,19 @@ class ChatPollinations(BatchMixin, LegacyConfig, ChatOptions, BaseChatModel):
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
 
-    # --- Token counts, without a tokenizer, which would require a download ---
-
-    def get_token_ids(self, text: str) -> list[int]:
-        """Placeholder token ids, one per four characters (approximately). Only their number is meaningful."""
-        if self.custom_get_token_ids is not None:
-            return self.custom_get_token_ids(text)
-        return list(range(-(-len(text) // 4)))
-
-    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        if self.custom_get_token_ids is not None:
-            return super().get_num_tokens_from_messages(messages, tools)
-        described = None if tools is None else [encode_tool(tool) for tool in tools]
-        return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
-
-
-class _CallSwitches(BaseModel):
-    """Constructor fields that a call may override and that are not sent under their names."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    json_mode: bool | None = None
-    stream_usage: bool | None = None
-    extra_body: dict[str, Any] | None = None
-    route: Route | None = None
-    added_instruction: str | None = None
-    """Instruction that `with_structured_output` adds to the system message."""
-
 
 register()
-
-_MODEL_FIELDS = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
-"""Fields that determine the profile of the model."""
-
-
-def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
-    """Whether a profile is built in, rather than set by the caller."""
-    return profile == PROFILE or ships(profile)
-
 
 _PATH = "/v1/chat/completions"
 
 
-def _parse_switches(given: Json) -> _CallSwitches:
-    try:
-        return _CallSwitches.model_validate(given)
-    except ValidationError as error:
-        raise InvalidRequestError(format_validation_error(error)) from None
+def _chat_request(body: Json, info: RequestInfo) -> ApiRequest[ChatResult]:
+    return ApiRequest("POST", _PATH, partial(parse_response, info=info), {"json": body})
 
 
-def _is_published_by(wanted: str, message: AIMessage) -> bool:
-    """Whether a model of the publisher `wanted` wrote the message.
-
-    Models of other publishers do not accept its reasoning and signatures.
-    """
-    said = message.response_metadata
-    served = said.get("model_name")  # differs from the requested model after a fallback within the service
-    model = served if known(served) else said.get("requested_model") or served
-    return is_from_service(message) and snapshot.publisher(str(model)) == wanted
-
-
-def _takes_json_mode(model: str) -> bool:
-    """Whether a model is known to support JSON objects without a schema."""
-    documented = snapshot.abilities(model).get("json_object")
-    return documented is not False and "response_format" in (known(model).get("supported_parameters") or ())
-
-
-def _check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
-    """Raise if a model without tools gets tools or a history of tool calls.
-
-    The service rejects such a conversation, even if it began with another model.
-    """
-    if known(body["model"]).get("tools") is not False:
-        return
-    given = [name for name in ("tools", "functions") if body.get(name)]
-    given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
-    if any(message["role"] in ("tool", "function") or message.get("tool_calls") for message in body["messages"]):
-        places = [place for place, message in enumerate(messages) if has_tool_calls(message)]
-        given += [f"messages[{place}]" for place in places] or ["messages"]
-    if given:
-        problem = (
-            f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
-        )
-        raise InvalidRequestError(f"{problem}; list_models('text', 'tool_calling') names models that take them")
-
-
-def _chat_request(body: Json, asked: RequestInfo) -> ApiRequest[ChatResult]:
-    return ApiRequest("POST", _PATH, partial(parse_response, asked=asked), {"json": body})
-
-
-def _stream_request(body: Json, asked: RequestInfo) -> ApiRequest[EventParser[ChatGenerationChunk]]:
-    return ApiRequest("POST", _PATH, partial(ChatStreamParser, asked=asked), {"json": body})
+def _stream_request(body: Json, info: RequestInfo) -> ApiRequest[EventParser[ChatGenerationChunk]]:
+    return ApiRequest("POST", _PATH, partial(ChatStreamParser, info=info), {"json": body})
 
 
 # Not allowed in a call: a key in the body of a request would be stored and shared with the request.
 _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
-
-
-def _is_pydantic_v1(schema: Any) -> bool:
-    return isinstance(schema, type) and is_basemodel_subclass(schema) and not issubclass(schema, BaseModel)

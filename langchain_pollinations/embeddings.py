@@ -168,14 +168,14 @@ class BatchPlan:
         return [found[place] for place in range(len(found))]
 
     @staticmethod
-    def _check_models(served: set[str], asked: str) -> None:
+    def _check_models(served: set[str], requested: str) -> None:
         """Warn if another model responded, as the service may choose: its vectors are not comparable."""
         bare = {name.partition(":")[0] for name in served}  # a variant, with a suffix after a colon, is the same model
-        names = {known(name)["name"] for name in (asked, *bare) if known(name)}
+        names = {known(name)["name"] for name in (requested, *bare) if known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
             warn(
-                f"Vectors came from {from_all}, though {asked!r} was requested; vectors of different models "
+                f"Vectors came from {from_all}, though {requested!r} was requested; vectors of different models "
                 "are not comparable"
             )
 
@@ -224,8 +224,8 @@ def parse_embeddings(response: httpx.Response, count: int, dimensions: int | Non
     found = {entry["index"]: _vector(response, entry) for entry in entries}
     lengths = {len(vector) for vector in found.values()}
     if len(lengths) > 1 or (dimensions is not None and lengths != {dimensions}):
-        asked = "one length" if dimensions is None else f"length {dimensions}"
-        raise _response_error(response, f"has vectors of lengths {sorted(lengths)}, not of {asked}")
+        expected = "one length" if dimensions is None else f"length {dimensions}"
+        raise _response_error(response, f"has vectors of lengths {sorted(lengths)}, not of {expected}")
     return EmbeddingsResponse([found[place] for place in range(count)], str(body.get("model", "")))
 
 

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from langchain_pollinations._types import Json
 
 
+def require_json(wire: list[Json]) -> list[Json]:
+    """Add an instruction to answer in JSON if no message mentions JSON: providers then refuse JSON mode."""
+    return wire if mentions_json(wire) else add_instruction(wire, "Answer with a JSON object and nothing else.")
+
+
 def mentions_json(wire: Sequence[Json]) -> bool:
     """Whether a text of the messages contains the word "json"; base64 and URLs are ignored."""
     for message in wire:
@@ -15,11 +20,6 @@ def mentions_json(wire: Sequence[Json]) -> bool:
         if any("json" in text.lower() for text in texts if isinstance(text, str)):
             return True
     return False
-
-
-def add_json_instruction(wire: list[Json]) -> list[Json]:
-    """Add an instruction to answer in JSON: providers refuse JSON mode if no message mentions JSON."""
-    return add_instruction(wire, "Answer with a JSON object and nothing else.")
 
 
 def add_instruction(wire: list[Json], instruction: str) -> list[Json]:

@@ -2,18 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from pydantic import ValidationError
+from langchain_core.messages import AIMessage, BaseMessage
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from langchain_pollinations._catalog import snapshot
+from langchain_pollinations._catalog.snapshot import known
+from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.instructions import add_instruction, call_instruction, without_cache_control
+from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
 from langchain_pollinations._chat.options import ChatOptions
+from langchain_pollinations._chat.plain_text import Route
+from langchain_pollinations._chat.structured_output import schema_for_provider
 from langchain_pollinations._chat.tool_names import fit_name
-from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import format_validation_error, suggest_name
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
+
+
+class CallSwitches(BaseModel):
+    """Constructor fields that a call may override and that are not sent under their names."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    json_mode: bool | None = None
+    stream_usage: bool | None = None
+    extra_body: dict[str, Any] | None = None
+    route: Route | None = None
+    added_instruction: str | None = None
+    """Instruction that `with_structured_output` adds to the system message."""
+
+
+def pop_switches(given: Json) -> CallSwitches:
+    """Remove the switches from the arguments of a call and return them."""
+    switches = {name: given.pop(name) for name in CallSwitches.model_fields if name in given}
+    try:
+        return CallSwitches.model_validate(switches)
+    except ValidationError as error:
+        raise InvalidRequestError(format_validation_error(error)) from None
+
+
+def encode_for_model(
+    messages: Sequence[BaseMessage], options: Json, model: str, *, can_force: bool, instruction: str | None
+) -> tuple[Json, list[Json]]:
+    """Return the options and the messages in the form that the provider of the model accepts.
+
+    Args:
+        messages: Messages of the conversation.
+        options: Options of the request.
+        model: Model of the request.
+        can_force: Whether the model accepts a forced tool choice.
+        instruction: Instruction that is added to the system message.
+    """
+    abilities = snapshot.abilities(model)
+    options = schema_for_provider(options, abilities.get("refused_schema_keywords", ()))
+    wire = encode_messages(
+        messages,
+        partial(_is_published_by, snapshot.publisher(model)),
+        keeps_ids=abilities.get("own_call_ids", False),
+    )
+    if instruction:
+        wire = add_instruction(wire, instruction)
+    if not can_force:
+        options, wire = replace_forced_choice(options, wire, model)
+    if abilities.get("cache_control") is False:
+        options, wire = remove_cache_control(options, wire, model)
+    return options, wire
+
+
+def _is_published_by(wanted: str, message: AIMessage) -> bool:
+    """Whether a model of the publisher `wanted` wrote the message.
+
+    Models of other publishers do not accept its reasoning and signatures.
+    """
+    metadata = message.response_metadata
+    served = metadata.get("model_name")  # differs from the requested model after a fallback within the service
+    model = served if known(served) else metadata.get("requested_model") or served
+    return is_from_service(message) and snapshot.publisher(str(model)) == wanted
+
+
+def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, headers: bool) -> RequestInfo:
+    """Return what the parser of the response must know about the request."""
+    audio = body.get("audio")
+    return RequestInfo(
+        model=str(body["model"]),
+        seed=body.get("seed"),
+        include_usage=usage,
+        include_headers=headers,
+        audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
+        kind=known(body["model"]).get("category"),
+        tool_names=tool_names,
+        parameters=parameters_by_name(body.get("tools") or ()),
+    )
 
 
 def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
@@ -35,14 +120,14 @@ def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[
 def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
     """Remove the markers for the prompt cache, for a model whose provider refuses them."""
     plain = without_cache_control(wire)
-    known = {name: value for name, value in options.items() if name != "cache_control"}
-    if tools := known.get("tools"):
-        known["tools"] = without_cache_control(tools)
-    if (known, plain) != (options, wire):
+    rest = {name: value for name, value in options.items() if name != "cache_control"}
+    if tools := rest.get("tools"):
+        rest["tools"] = without_cache_control(tools)
+    if (rest, plain) != (options, wire):
         warn(
             f"cache_control is not sent because the provider of model {model!r} may reject it",
         )
-    return known, plain
+    return rest, plain
 
 
 def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
@@ -55,10 +140,10 @@ def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
 
 def check_call_options(given: Json) -> Json:
     """Validate the options of one call like those of the constructor; unknown options are sent unchanged."""
-    known = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
+    declared = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
-        checked = wire_options(ChatOptions.model_validate(known), known)
+        checked = wire_options(ChatOptions.model_validate(declared), declared)
     except ValidationError as error:
         raise InvalidRequestError(format_validation_error(error)) from None
     if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_THROUGH if unknown[name] is not None):
@@ -76,3 +161,22 @@ def check_call_options(given: Json) -> Json:
 
 # Fields of a call that are not in `ChatOptions`: bound by this package, or legacy forms that the service still accepts.
 _PASSED_THROUGH = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
+
+
+def check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
+    """Raise if a model without tools gets tools or a history of tool calls.
+
+    The service rejects such a conversation, even if it began with another model.
+    """
+    if known(body["model"]).get("tools") is not False:
+        return
+    given = [name for name in ("tools", "functions") if body.get(name)]
+    given += [] if body.get("tool_choice") in (None, "auto", "none") else ["tool_choice"]
+    if any(message["role"] in ("tool", "function") or message.get("tool_calls") for message in body["messages"]):
+        places = [place for place, message in enumerate(messages) if has_tool_calls(message)]
+        given += [f"messages[{place}]" for place in places] or ["messages"]
+    if given:
+        problem = (
+            f"model {body['model']!r} takes no tools and no history of tool calls, but there are {', '.join(given)}"
+        )
+        raise InvalidRequestError(f"{problem}; list_models('text', 'tool_calling') names models that take them")

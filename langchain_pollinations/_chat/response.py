@@ -47,7 +47,7 @@ from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 
 
-def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
+def parse_response(response: httpx.Response, info: RequestInfo) -> ChatResult:
     """Parse a plain (not streamed) response to a chat request.
 
     Raises:
@@ -56,7 +56,7 @@ def parse_response(response: httpx.Response, asked: RequestInfo) -> ChatResult:
         UpstreamError: If the finish reason reports that the provider failed.
     """
     body = parse_json(response, EXPECTED)
-    parser = ResponseParser(asked, response)
+    parser = ResponseParser(info, response)
     first, rest = parser.add(body), parser.finish()
     streamed = Delta(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)
     check_choice(body, response)

@@ -28,11 +28,11 @@ class ChatStreamParser:
     fields that cannot be streamed.
     """
 
-    def __init__(self, response: httpx.Response, asked: RequestInfo) -> None:
+    def __init__(self, response: httpx.Response, info: RequestInfo) -> None:
         self.done = False
         self._response = response
-        self._request = asked
-        self._parser = ResponseParser(asked, response)
+        self._request = info
+        self._parser = ResponseParser(info, response)
         # A truncated event. At the end of a stream it shows that the stream was cut off; earlier, that text was lost.
         self._lost = ""
         # Chunks that may be one of the service's notices are held back until the response is known to be a model's.

@@ -1,11 +1,19 @@
-"""Encode the schema of structured output as a `response_format` or as a tool that the model must call. Pure."""
+"""Structured output: the method, the schema as a `response_format` or as a tool, and the parser."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
+from operator import itemgetter
+from typing import Any, Literal
 
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel
+
+from langchain_pollinations._catalog import snapshot
+from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat.json_schema import (
     as_parameters,
     as_strict,
@@ -14,8 +22,77 @@ from langchain_pollinations._chat.json_schema import (
     with_definitions,
     without,
 )
+from langchain_pollinations._chat.output_parser import AnswerParser
 from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations._types import Json
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+
+
+def check_arguments(schema: Any, method: str | None, strict: bool | None, options: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` if the arguments of `with_structured_output` contradict each other."""
+    if method not in (None, "function_calling", "json_schema", "json_mode"):
+        raise ValueError(f"method must be function_calling, json_schema or json_mode, not {method!r}")
+    if schema is None and method != "json_mode":
+        problem = f"method {method!r}" if method else "with_structured_output"
+        raise ValueError(f"{problem} needs a schema: a Pydantic class, a TypedDict or a JSON schema")
+    if taken := sorted(options.keys() & {"tools", "tool_choice", "response_format", "parallel_tool_calls"}):
+        raise ValueError(f"{', '.join(taken)}: with_structured_output sets it itself")
+    if strict is not None and method == "json_mode":
+        raise ValueError("strict is for function_calling and json_schema, not for json_mode")
+
+
+def choose_method(schema: Any, strict: bool | None, model: str, profile: Mapping[str, Any], can_force: bool) -> Method:
+    """Return the method that a model supports best.
+
+    Args:
+        schema: Schema of the output.
+        strict: Whether the output must conform to the schema.
+        model: Model of the request.
+        profile: LangChain profile of the model.
+        can_force: Whether the model accepts a forced tool choice.
+    """
+    if profile.get("structured_output") and not is_pydantic_v1(schema):
+        return "json_schema"
+    if strict is None and not can_force and _supports_json_mode(model):
+        return "json_mode"
+    return "function_calling"
+
+
+def _supports_json_mode(model: str) -> bool:
+    """Whether a model is known to support JSON objects without a schema."""
+    documented = snapshot.abilities(model).get("json_object")
+    return documented is not False and "response_format" in (known(model).get("supported_parameters") or ())
+
+
+def is_pydantic_v1(schema: Any) -> bool:
+    return isinstance(schema, type) and is_basemodel_subclass(schema) and not issubclass(schema, BaseModel)
+
+
+def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
+    """Return the description of the output for traces."""
+    kwargs: Json = {"method": method} if strict is None else {"method": method, "strict": strict}
+    return {"kwargs": kwargs, "schema": _traced_schema(schema)}
+
+
+def answer_parser(schema: Any) -> AnswerParser:
+    """Return the parser of the output: an instance of a Pydantic class, or a dict."""
+    is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
+    return AnswerParser(
+        pydantic_object=schema if is_pydantic else None,
+        answer_schema={} if schema is None else json_schema(schema),
+    )
+
+
+def with_raw(bound: Runnable[Any, AIMessage], parser: AnswerParser) -> Runnable[Any, Any]:
+    """Return a runnable with a dict of `raw`, `parsed` and `parsing_error`.
+
+    LangChain's fallbacks do not fit: they catch no error after the first value of a stream.
+    """
+    raw = itemgetter("raw")
+    return RunnableMap(raw=bound) | RunnablePassthrough.assign(
+        parsed=raw | RunnableLambda(parser.value_of), parsing_error=raw | RunnableLambda(parser.error_of)
+    )
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
@@ -43,7 +120,7 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
     return {"title": function["name"], **about, **function.get("parameters", {})}
 
 
-def traced_schema(schema: Any) -> Any:
+def _traced_schema(schema: Any) -> Any:
     """Return a schema that LangChain can trace: LangChain expands the references of a class, which may not end."""
     if schema is None or isinstance(schema, Mapping):
         return schema

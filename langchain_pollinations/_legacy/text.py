@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from langchain_pollinations._chat.instructions import add_json_instruction, mentions_json
+from langchain_pollinations._chat.instructions import require_json
 from langchain_pollinations._chat.plain_text import PlainRoutes, parser_for, plain_request
 from langchain_pollinations._legacy.hosts import LegacyHosts, T, unknown_model, unsupported
 from langchain_pollinations._legacy.models import DOCUMENTED_MODELS, TEXT_MODELS
@@ -59,8 +59,7 @@ def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
     legacy_body = {**body, "private": True}
     if _wants_json(body):
         legacy_body["jsonMode"] = True
-        if not mentions_json(body["messages"]):
-            legacy_body["messages"] = add_json_instruction(body["messages"])
+        legacy_body["messages"] = require_json(body["messages"])
     return hosts._request(call, "POST", hosts.text_url, "/openai", options={"json": legacy_body}, limiter=hosts.limiter)
 
 

@@ -1,0 +1,123 @@
+"""What LangChain asks a chat model about itself: its profile, parameters for traces and caches, and token counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from langchain_core.language_models import LangSmithParams, ModelProfile
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from pydantic import model_validator
+
+from langchain_pollinations._catalog import records
+from langchain_pollinations._catalog.records import ships
+from langchain_pollinations._chat.options import ChatOptions
+from langchain_pollinations._chat.payload import wire_options
+from langchain_pollinations._chat.tools import encode_tool
+from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._legacy import models
+from langchain_pollinations._legacy.models import PROFILE
+from langchain_pollinations._types import PROVIDER, Json
+
+
+class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
+    """Base class of `ChatPollinations` with the information that LangChain reads from a model."""
+
+    # --- Profile ---
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return models.profile(self.model) if self._uses_legacy else records.profile(self.model)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_profile_of_another(cls, values: Any) -> Any:
+        """Drop a built-in profile: LangChain builds a configured model from the fields of a different model."""
+        if isinstance(values, dict) and _is_snapshot_profile(values.get("profile")):
+            return {name: value for name, value in values.items() if name != "profile"}
+        return values
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _MODEL_FIELDS:
+            self._follow_model()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            copied._follow_model()
+        return copied
+
+    def _follow_model(self) -> None:
+        if _is_snapshot_profile(self.profile):
+            self.profile = self._resolve_model_profile()
+
+    def _profile_of(self, model: str | None) -> Mapping[str, Any]:
+        """The profile of the model of a call, which may differ from the model of the instance."""
+        own = self._uses_legacy or model in (None, self.model)
+        return self.profile or {} if own else records.profile(str(model)) or {}
+
+    def _can_force(self, model: str | None) -> bool:
+        """Whether a model can be forced to call a tool, as far as is known.
+
+        True for a model without tools, since it rejects every tool choice.
+        """
+        profile = self._profile_of(model)
+        return profile.get("tool_choice") is not False or profile.get("tool_calling") is False
+
+    # --- Traces and caches ---
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The key of LangChain's cache. LangChain stores the serialized model and would ignore later changes to it."""
+        self.__dict__.pop("_serialized", None)
+        return super()._get_llm_string(stop, **kwargs)
+
+    @property
+    def model_name(self) -> str:
+        return self.model
+
+    @property
+    def _llm_type(self) -> str:
+        return "pollinations-chat"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = LangSmithParams(
+            ls_provider=PROVIDER,
+            ls_model_name=kwargs.get("model") or kwargs.get("model_name") or self.model,
+            ls_model_type="chat",
+        )
+        options = {**self._own_options(), **kwargs}
+        if (temperature := options.get("temperature")) is not None:
+            params["ls_temperature"] = temperature
+        if (max_tokens := options.get("max_tokens") or options.get("max_completion_tokens")) is not None:
+            params["ls_max_tokens"] = max_tokens
+        if stop := stop or options.get("stop"):
+            params["ls_stop"] = [stop] if isinstance(stop, str) else stop
+        return params
+
+    def _own_options(self) -> Json:
+        return wire_options(self, ChatOptions.model_fields)
+
+    # --- Token counts, without a tokenizer, which would require a download ---
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Placeholder token ids, one per four characters (approximately). Only their number is meaningful."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
+        return list(range(-(-len(text) // 4)))
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        described = None if tools is None else [encode_tool(tool) for tool in tools]
+        return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
+
+
+_MODEL_FIELDS = frozenset({"model", "api", "api_key", "base_url", "default_headers"})
+"""Fields that determine the profile of the model."""
+
+
+def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
+    """Whether a profile is built in, rather than set by the caller."""
+    return profile == PROFILE or ships(profile)
