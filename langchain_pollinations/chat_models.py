@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -37,7 +36,7 @@ from langchain_pollinations._chat.payload import (
     pop_switches,
     request_info,
 )
-from langchain_pollinations._chat.plain_text import Route, by_route, for_model
+from langchain_pollinations._chat.plain_text import Route, completion_request, for_model
 from langchain_pollinations._chat.response import parse_response
 from langchain_pollinations._chat.stream import ChatStreamParser
 from langchain_pollinations._chat.structured_output import Method, schema_instruction, schema_tool
@@ -45,11 +44,11 @@ from langchain_pollinations._chat.tool_names import fit_name, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
 from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._config.service import __version__
-from langchain_pollinations._legacy import routes
+from langchain_pollinations._legacy.text import chat_request
 from langchain_pollinations._transport.batch import BatchMixin
-from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
+from langchain_pollinations._transport.call_settings import split_settings
 from langchain_pollinations._transport.client import Client
-from langchain_pollinations._transport.request import ApiRequest, EventParser
+from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import (
     check_no_host,
@@ -195,9 +194,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, info, client = self._payload(messages, stop, kwargs)
+        body, info, route, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return client.send(_chat_request(body, info))
+            return client.send(self._request(route, body, partial(parse_response, info=info)))
 
     async def _agenerate(
         self,
@@ -206,9 +205,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, info, client = self._payload(messages, stop, kwargs)
+        body, info, route, client = self._payload(messages, stop, kwargs)
         with self._explaining(body):
-            return await client.asend(_chat_request(body, info))
+            return await client.asend(self._request(route, body, partial(parse_response, info=info)))
 
     def _stream(
         self,
@@ -217,9 +216,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        body, info, client = self._payload(messages, stop, kwargs, stream=True)
-        chunks = client.stream(_stream_request(body, info))
-        with self._explaining(body), closing(chunks):
+        body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
+        request = self._stream_request(route, body, info)
+        with self._explaining(body), closing(client.stream(request)) as chunks:
             for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -232,20 +231,24 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body, info, client = self._payload(messages, stop, kwargs, stream=True)
+        body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
         with self._explaining(body):
-            async with aclosing(client.astream(_stream_request(body, info))) as chunks:
+            async with aclosing(client.astream(self._stream_request(route, body, info))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
 
-    def _client_for(self, route: Route, settings: RequestSettings) -> Client:
-        """The client of one call. It sends a chat by `route` if that route can carry the request."""
-        translate = (
-            partial(routes.translate, self._legacy_hosts(route)) if self._uses_legacy else partial(by_route, route)
-        )
-        return replace(self._client_with(settings), translate=translate)
+    def _request(self, route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
+        """The request for a chat, by `route` if that route can carry it."""
+        if self._uses_legacy:
+            return chat_request(self._legacy_hosts(), route, body, parse)
+        return completion_request(route, body, parse)
+
+    def _stream_request(
+        self, route: Route, body: Json, info: RequestInfo
+    ) -> ApiRequest[EventParser[ChatGenerationChunk]]:
+        return self._request(route, body, partial(ChatStreamParser, info=info))
 
     @contextmanager
     def _explaining(self, body: Json) -> Iterator[None]:
@@ -258,8 +261,8 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, RequestInfo, Client]:
-        """The body of a request, the `RequestInfo` for its response, and the client that sends it.
+    ) -> tuple[Json, RequestInfo, Route, Client]:
+        """The body of a request, the `RequestInfo` for its response, its route, and the client that sends it.
 
         Arguments of the call override those of the constructor. `extra_body` overrides both.
         """
@@ -290,7 +293,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         body, originals = fit_names(body)
         info = request_info(body, originals, usage=usage or not stream, headers=self.include_response_headers)
         route = for_model(switches.route or self.route, info.kind)
-        return body, info, self._client_for(route, settings)
+        return body, info, route, self._client_with(settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
         """Request options, without the messages.
@@ -420,17 +423,6 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
 
 register()
-
-_PATH = "/v1/chat/completions"
-
-
-def _chat_request(body: Json, info: RequestInfo) -> ApiRequest[ChatResult]:
-    return ApiRequest("POST", _PATH, partial(parse_response, info=info), {"json": body})
-
-
-def _stream_request(body: Json, info: RequestInfo) -> ApiRequest[EventParser[ChatGenerationChunk]]:
-    return ApiRequest("POST", _PATH, partial(ChatStreamParser, info=info), {"json": body})
-
 
 # Not allowed in a call: a key in the body of a request would be stored and shared with the request.
 _CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)

@@ -14,6 +14,7 @@ from langchain_pollinations._catalog.capabilities import check_choice, has_resol
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._legacy.images import check_options, image_request
 from langchain_pollinations._media.base import MediaGenerator, MediaOptions
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
@@ -166,7 +167,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return options
 
     def _check(self, options: ImageOptions) -> None:
-        if not self._uses_legacy:  # the catalogue does not list the models of the legacy host
+        if self._uses_legacy:  # the catalogue does not list the models of the legacy host
+            check_options({**options.model_dump(exclude={"image"}), "image": bool(as_list(options.image))})
+        else:
             check_abilities(options, len(as_list(options.image)))
 
     def _check_editing(self) -> None:
@@ -178,7 +181,13 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return {} if "model" in self.model_fields_set else {"model": DEFAULT_EDIT_MODEL}
 
     def _generation(self, prompt: str, options: ImageOptions) -> RequestFlow[Media]:
-        return self._request_image(image_get_request if self._uses_legacy else generation_request, prompt, options)
+        return self._request_image(self._legacy_request if self._uses_legacy else generation_request, prompt, options)
+
+    def _legacy_request(
+        self, prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any
+    ) -> ApiRequest[Media]:
+        parse = partial(parse_legacy_image, prompt=prompt, options=options, wrapper=wrapper)
+        return image_request(self._legacy_hosts(), prompt, options.model_dump(exclude_none=True), parse)
 
     def _request_image(
         self, build_request: Callable[..., ApiRequest[Media]], prompt: str, options: ImageOptions
@@ -279,7 +288,7 @@ def generation_request(
 def image_get_request(
     prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
 ) -> ApiRequest[Media]:
-    """`GET /image/{prompt}`, which is also the only image request that the legacy host can serve."""
+    """`GET /image/{prompt}`."""
     parse = partial(parse_image, prompt=prompt, options=options, wrapper=wrapper)
     query = _query(options, [reference_to_json(each) for each in references])
     return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", parse, {"params": query})
@@ -331,6 +340,12 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
     """The image in the body of a response."""
     return parse_media(response, response.content, "image", prompt, options, maker=wrapper)
+
+
+def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
+    """The image in the body of a response of the legacy host. The URL of the request is its public URL."""
+    url = str(response.request.url)
+    return parse_media(response, response.content, "image", prompt, options, maker=wrapper, url=url)
 
 
 def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:

@@ -14,13 +14,14 @@ from langchain_pollinations._catalog.records import Capability, Kind, Model, Rel
 from langchain_pollinations._catalog.snapshot import _load_data
 from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._config.service import __version__
+from langchain_pollinations._legacy.models import models_request
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations._validation import format_validation_error, invalid_request
 from langchain_pollinations._warnings import warn
-from langchain_pollinations.errors import InvalidRequestError, PollinationsError
+from langchain_pollinations.errors import PollinationsError
 
 _LISTS: Mapping[str | None, str] = {None: "/models", "realtime": "/models"}
 """Paths of lists that are not `/{kind}/models`. Realtime models have no list of their own."""
@@ -96,11 +97,8 @@ class ModelList(LegacyConfig):
         return value
 
     def call(self) -> ApiRequest[list[Any]]:
-        if self._uses_legacy and self.kind not in ("text", "image"):
-            raise InvalidRequestError(
-                "kind: the legacy hosts list models of 'text' and of 'image' only; one of them is required",
-                param="kind",
-            )
+        if self._uses_legacy:
+            return models_request(self._legacy_hosts(), self.kind, self._params())
         return ApiRequest("GET", _LISTS.get(self.kind, f"/{self.kind}/models"), parse_list, {"params": self._params()})
 
     def _params(self) -> dict[str, str | int]:

@@ -1,26 +1,24 @@
 """The plain text routes of both generations of the service: a GET for a single prompt, a POST for a conversation. Pure.
 
-A chat completions request is converted to a request of the plain route, or to None if that route cannot carry it. The
-response of a plain route (text, audio, or the message as JSON) is converted to a chat completion.
+A body of chat completions is converted to a request of the plain route, or to None if that route cannot carry it. The
+response of a plain route (text, audio, or the message as JSON) is read as a chat completion.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 
-from langchain_pollinations._transport.body import with_body
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
-from langchain_pollinations._transport.request import ApiRequest, EventParser
+from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
 
 T = TypeVar("T")
@@ -82,14 +80,18 @@ def for_model(route: Route, category: str | None) -> Route:
     return "chat"
 
 
-def by_route(route: Route, call: ApiRequest[T]) -> ApiRequest[T]:
-    """Convert a chat completions request of the unified host to the requested route, if the route can carry it."""
-    body: Json = call.options["json"]
+def completion_request(route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
+    """Build the request for a chat: by the plain route, if that can carry it, else by chat completions.
+
+    Args:
+        route: Requested route.
+        body: Body of chat completions.
+        parse: Parser of the response. Its argument `read` is a function that returns the completion of a response.
+    """
     request = plain_request(GEN, route, body)
     if request is None:
-        return call
-    read = parser_for(call.parse, streams=bool(body.get("stream")))
-    return replace(call, method=request.method, path=request.path, options=request.options, parse=read)
+        return ApiRequest("POST", "/v1/chat/completions", parse, {"json": body})
+    return ApiRequest(request.method, request.path, partial(parse, read=read_plain), request.options)
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------
@@ -199,41 +201,8 @@ def _is_about_tools(message: Json) -> bool:
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parser_for(read: Callable[[httpx.Response], Any], *, streams: bool) -> Callable[[httpx.Response], Any]:
-    """Adapt `read`, a parser of chat completions, to the responses of a plain route."""
-    return partial(_PlainTextParser if streams else _parse_plain, read)
-
-
-def _parse_plain(read: Callable[[httpx.Response], T], response: httpx.Response) -> T:
-    return read(as_completion(response))
-
-
-class _PlainTextParser(EventParser[T]):
-    """Parses a stream with another parser, and a plain response by its content type."""
-
-    def __init__(self, read: Callable[[httpx.Response], EventParser[T]], response: httpx.Response) -> None:
-        self.reader = read(response)
-
-    @property
-    def done(self) -> bool:
-        return self.reader.done
-
-    @property
-    def partial(self) -> Any:
-        return self.reader.partial
-
-    def feed(self, data: str) -> Iterable[T]:
-        return self.reader.feed(data)
-
-    def end(self) -> Iterable[T]:
-        return self.reader.end()
-
-    def whole(self, response: httpx.Response) -> Iterable[T]:
-        return self.reader.whole(as_completion(response))
-
-
-def as_completion(response: httpx.Response) -> httpx.Response:
-    """Convert the response of a plain route to a chat completion with the same headers, by its content type.
+def read_plain(response: httpx.Response) -> Json:
+    """Return the response of a plain route as a chat completion, by its content type.
 
     Raises:
         InvalidResponseError: If the response is neither text nor audio nor a JSON object.
@@ -243,7 +212,7 @@ def as_completion(response: httpx.Response) -> httpx.Response:
     if kind == "application/json":
         message = parse_json(response, "chat message")
         if "choices" in message:
-            return response
+            return message
     elif kind.startswith("audio/"):
         is_raw = kind in ("audio/pcm", "audio/l16")  # raw audio may begin with any byte
         if not response.content or (not is_raw and response.content.lstrip()[:1] in (b"{", b"<")):
@@ -260,7 +229,7 @@ def as_completion(response: httpx.Response) -> httpx.Response:
         choice["finish_reason"] = "tool_calls"
     if usage := usage_of(response.headers):
         facts["usage"] = usage
-    return with_body(response, json.dumps({**facts, "choices": [choice]}).encode())
+    return {**facts, "choices": [choice]}
 
 
 _SOURCES = re.compile(r"\n\n---\nSources:\n((?:\[\d+\] \S+(?:\n|\Z))+)\Z")

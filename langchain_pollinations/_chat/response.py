@@ -7,7 +7,7 @@ calls are returned event by event. All other fields are returned once, after the
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import httpx
@@ -47,15 +47,22 @@ from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 
 
-def parse_response(response: httpx.Response, info: RequestInfo) -> ChatResult:
-    """Parse a plain (not streamed) response to a chat request.
+def read_completion(response: httpx.Response) -> Json:
+    """Return the chat completion in the body of a response."""
+    return parse_json(response, EXPECTED)
+
+
+def parse_response(
+    response: httpx.Response, info: RequestInfo, read: Callable[[httpx.Response], Json] = read_completion
+) -> ChatResult:
+    """Parse a response to a chat request that is not a stream. `read` returns the completion of a response.
 
     Raises:
         PollinationsError: If the response is one of the service's notices.
         InvalidResponseError: If the response is not a chat completion.
         UpstreamError: If the finish reason reports that the provider failed.
     """
-    body = parse_json(response, EXPECTED)
+    body = read(response)
     parser = ResponseParser(info, response)
     first, rest = parser.add(body), parser.finish()
     streamed = Delta(reasoning=first.reasoning + rest.reasoning, refusal=first.refusal)

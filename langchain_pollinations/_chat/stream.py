@@ -6,7 +6,7 @@ Usage, metadata and every field that cannot be streamed are on the last chunk on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -15,9 +15,8 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_pollinations import errors
 from langchain_pollinations._chat.chunks import Chunk, restore_arguments
-from langchain_pollinations._chat.fields import EXPECTED, RequestInfo, check_choice
-from langchain_pollinations._chat.response import Delta, ResponseParser
-from langchain_pollinations._transport.error_response import parse_json
+from langchain_pollinations._chat.fields import RequestInfo, check_choice
+from langchain_pollinations._chat.response import Delta, ResponseParser, read_completion
 from langchain_pollinations._types import PROVIDER, Json
 
 
@@ -28,10 +27,16 @@ class ChatStreamParser:
     fields that cannot be streamed.
     """
 
-    def __init__(self, response: httpx.Response, info: RequestInfo) -> None:
+    def __init__(
+        self,
+        response: httpx.Response,
+        info: RequestInfo,
+        read: Callable[[httpx.Response], Json] = read_completion,
+    ) -> None:
         self.done = False
         self._response = response
         self._request = info
+        self._read_completion = read
         self._parser = ResponseParser(info, response)
         # A truncated event. At the end of a stream it shows that the stream was cut off; earlier, that text was lost.
         self._lost = ""
@@ -75,7 +80,7 @@ class ChatStreamParser:
 
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
         """Yield the chunks of a plain response, which some providers send although a stream was requested."""
-        body = parse_json(response, EXPECTED)
+        body = self._read_completion(response)
         chunks = list(self._read(body))  # first, since an error in the body says more than its missing fields
         check_choice(body, response)
         yield from chunks

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar
 
 from langchain_core.utils import from_env
 from pydantic import Field, PrivateAttr
 
-from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._config.service import ServiceConfig, user_agent
-from langchain_pollinations._legacy import routes
 from langchain_pollinations._legacy.hosts import IMAGE_HOST, REQUEST_INTERVAL, TEXT_HOST, LegacyHosts
 from langchain_pollinations._legacy.rate_limiter import Slot
 from langchain_pollinations._media.progress import ShowProgress
@@ -77,12 +74,12 @@ class LegacyConfig(ServiceConfig):
             self._warned = True
             warn(_NO_KEY_WARNING)
         client = self._build_client(settings, user_agent())
-        return replace(client, base_url="", translate=partial(routes.translate, self._legacy_hosts()))
+        return replace(client, base_url="")
 
-    def _legacy_hosts(self, route: Route = "chat") -> LegacyHosts:
+    def _legacy_hosts(self) -> LegacyHosts:
         limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]
         limiter = Slot(self.legacy_interval, min(limits, default=None), self.on_wait)
-        return LegacyHosts(self.legacy_text_url, self.legacy_image_url, limiter, route)
+        return LegacyHosts(self.legacy_text_url, self.legacy_image_url, limiter)
 
     def _settled(self) -> dict[str, str]:
         """Return `{"api": "gen"}` if `auto` may depend on the key. The key is not written, and a reader without one

@@ -1,4 +1,4 @@
-"""Translation of an `ApiRequest` and its response for the two legacy hosts, which need no key. No I/O.
+"""The two legacy hosts, which need no key. The package builds their requests and parses their responses. No I/O.
 
 The service describes the hosts as follows (November 2026): text.pollinations.ai and image.pollinations.ai are for
 anonymous callers only, with one model each and one request per 30 seconds and IP address. A request with a token, or
@@ -8,11 +8,12 @@ identifying headers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
-from langchain_pollinations._chat.plain_text import Route
+import httpx
+
 from langchain_pollinations._legacy.errors import is_success, to_error
 from langchain_pollinations._legacy.rate_limiter import Slot
 from langchain_pollinations._transport.request import ApiRequest
@@ -40,18 +41,27 @@ class LegacyHosts:
     text_url: str
     image_url: str
     limiter: Slot
-    route: Route = "chat"
-    """Route of chats."""
 
-    def _request(self, call: ApiRequest[Any], method: Any, origin: str, path: str, **changes: Any) -> ApiRequest[Any]:
-        """A request to one of the hosts, without headers, cookies and credentials of the wrapper."""
-        fields: dict[str, Any] = {
-            "origin": origin,
-            "send_credentials": False,
-            "is_success": is_success,
-            "to_error": to_error,
-        }
-        return replace(call, method=method, path=path, **fields, **changes)
+    def request(
+        self,
+        method: Literal["GET", "POST"],
+        origin: str,
+        path: str,
+        parse: Callable[[httpx.Response], T],
+        options: Mapping[str, Any],
+    ) -> ApiRequest[T]:
+        """Build a request to one of the hosts, without headers, cookies and credentials of the wrapper."""
+        return ApiRequest(
+            method,
+            path,
+            parse,
+            options,
+            origin=origin,
+            send_credentials=False,
+            is_success=is_success,
+            to_error=to_error,
+            limiter=self.limiter,
+        )
 
 
 def unsupported(what: str, *, param: str | None = None) -> UnsupportedRequestError:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import httpx
 from langchain_core.language_models import ModelProfile
 
-from langchain_pollinations._legacy.hosts import LegacyHosts, T, unsupported
-from langchain_pollinations._transport.body import with_body
+from langchain_pollinations._legacy.hosts import LegacyHosts, unsupported
 from langchain_pollinations._transport.error_response import unexpected_response
 from langchain_pollinations._transport.request import ApiRequest
+from langchain_pollinations.errors import InvalidRequestError
 
 TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning")
 """The current text model, followed by its aliases."""
@@ -50,28 +51,32 @@ def profile(model: str) -> ModelProfile | None:
 # --- Model lists ------------------------------------------------------------------------------------------------------
 
 
-def text_models_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
-    return models_request(hosts, call, hosts.text_url, "text")
+def models_request(hosts: LegacyHosts, kind: str | None, filters: Iterable[str]) -> ApiRequest[list[Any]]:
+    """Build the request for a model list.
 
-
-def models_request(hosts: LegacyHosts, call: ApiRequest[T], origin: str, category: str) -> ApiRequest[T]:
-    if unread := sorted(call.options["params"]):
-        raise unsupported(f"{', '.join(unread)}: the model lists of the legacy hosts cannot be searched")
-    parse = partial(_parse_models, call.parse, category)
-    return hosts._request(call, "GET", origin, "/models", options={}, parse=parse)
-
-
-def _parse_models(parse: Callable[[httpx.Response], T], category: str, response: httpx.Response) -> T:
-    """Convert a model list to the format of the unified host.
-
-    The image host lists names only, and neither host states the category.
+    Args:
+        hosts: The legacy hosts.
+        kind: `text` or `image`.
+        filters: Names of the filters of the list. The hosts support none.
     """
+    if kind not in ("text", "image"):
+        raise InvalidRequestError(
+            "kind: the legacy hosts list models of 'text' and of 'image' only; one of them is required", param="kind"
+        )
+    if unsupported_filters := sorted(filters):
+        raise unsupported(f"{', '.join(unsupported_filters)}: the model lists of the legacy hosts cannot be searched")
+    origin = hosts.text_url if kind == "text" else hosts.image_url
+    request = hosts.request("GET", origin, "/models", partial(parse_models, kind=kind), {})
+    return replace(request, limiter=None)  # the hosts do not limit the rate of these requests
+
+
+def parse_models(response: httpx.Response, kind: str) -> list[Any]:
+    """Parse a model list. The image host lists names only, and neither host states the category."""
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:
         raise unexpected_response(response, "list of models") from error
     if not isinstance(entries, list):
-        return parse(response)
+        raise unexpected_response(response, "list of models")
     named = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
-    models = [{"category": category, **entry} if isinstance(entry, dict) else entry for entry in named]
-    return parse(with_body(response, json.dumps(models).encode()))
+    return [{"category": kind, **entry} for entry in named if isinstance(entry, dict)]

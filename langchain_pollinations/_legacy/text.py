@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from langchain_pollinations._chat.instructions import require_json
-from langchain_pollinations._chat.plain_text import PlainRoutes, parser_for, plain_request
+from langchain_pollinations._chat.plain_text import PlainRoutes, Route, plain_request, read_plain
 from langchain_pollinations._legacy.hosts import LegacyHosts, T, unknown_model, unsupported
 from langchain_pollinations._legacy.models import DOCUMENTED_MODELS, TEXT_MODELS
 from langchain_pollinations._transport.request import ApiRequest
@@ -48,19 +49,26 @@ PLAIN_ROUTES = PlainRoutes(
 """The plain routes of the text host. `private` keeps a response out of the public feed."""
 
 
-def chat_request(hosts: LegacyHosts, call: ApiRequest[T]) -> ApiRequest[T]:
-    """A chat request: on the plain route `hosts.route` if that can carry the request, otherwise `POST /openai`."""
-    body: Json = call.options["json"]
+def chat_request(hosts: LegacyHosts, route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
+    """Build the request for a chat: on the plain route, if that can carry it, otherwise `POST /openai`.
+
+    Args:
+        hosts: The legacy hosts.
+        route: Requested route.
+        body: Body of chat completions.
+        parse: Parser of the response. Its argument `read` is a function that returns the completion of a response.
+
+    Raises:
+        UnsupportedRequestError: If the host does not support a field. The message names the page for a key.
+        UnknownModelError: If the host does not have the model.
+    """
     _check_chat(body)
-    if (plain := plain_request(PLAIN_ROUTES, hosts.route, body)) is not None:
-        parse = parser_for(call.parse, streams=bool(body.get("stream")))
-        changes = {"options": plain.options, "parse": parse, "limiter": hosts.limiter}
-        return hosts._request(call, plain.method, hosts.text_url, plain.path, **changes)
-    legacy_body = {**body, "private": True}
+    if (plain := plain_request(PLAIN_ROUTES, route, body)) is not None:
+        return hosts.request(plain.method, hosts.text_url, plain.path, partial(parse, read=read_plain), plain.options)
+    body = {**body, "private": True}
     if _wants_json(body):
-        legacy_body["jsonMode"] = True
-        legacy_body["messages"] = require_json(body["messages"])
-    return hosts._request(call, "POST", hosts.text_url, "/openai", options={"json": legacy_body}, limiter=hosts.limiter)
+        body |= {"jsonMode": True, "messages": require_json(body["messages"])}
+    return hosts.request("POST", hosts.text_url, "/openai", parse, {"json": body})
 
 
 def _check_chat(body: Json) -> None:

@@ -90,17 +90,13 @@ class Client:
     """When the total time of all requests of a call ends."""
     custom_client: httpx.Client | None = None
     custom_async_client: httpx.AsyncClient | None = None
-    translate: Callable[[ApiRequest[Any]], ApiRequest[Any]] = lambda call: call
-    """Converts a request to the form that its host expects."""
 
     def send(self, call: ApiRequest[T]) -> T:
-        call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._fetch, call)
         with self._map_errors(), map_recursion_error():
             return call.parse(response)
 
     async def asend(self, call: ApiRequest[T]) -> T:
-        call = self.translate(call)
         response = await self._retrying(tenacity.AsyncRetrying, call)(self._afetch, call)
         with self._map_errors(), map_recursion_error():
             if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
@@ -165,7 +161,6 @@ class Client:
                 await run_in_thread(flow.close)
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
-        call = self.translate(call)
         response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._open_stream, call)
         with closing(response), close_at_deadline(response):
             reader = call.parse(response)
@@ -186,7 +181,6 @@ class Client:
                 yield from reader.whole(watched.body()) if watched.has_no_events else reader.end()
 
     async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
-        call = self.translate(call)
         async with contextlib.AsyncExitStack() as stack:
             response = await self._retrying(tenacity.AsyncRetrying, call)(self._aopen_stream, call, stack)
             reader = call.parse(response)

@@ -93,7 +93,9 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     @model_validator(mode="after")
     def _check_wrapper(self) -> Self:
-        self._check_options()
+        wrapper = getattr(self, self._WRAPPER)
+        if wrapper.api != "auto" or not wrapper._uses_legacy:  # a key may be set before the first call
+            self._check_options()
         return self
 
     @property

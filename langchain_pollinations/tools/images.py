@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field, SecretStr, create_model, field_validator,
 from langchain_pollinations._chat.json_schema import unpacked
 from langchain_pollinations._media.references import MAX_REFERENCES
 from langchain_pollinations._validation import MAX_SEED
-from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.base import Content, MediaTool
@@ -168,12 +167,6 @@ class PollinationsEditImageTool(ImageTool):
 
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
-
-    @model_validator(mode="after")
-    def _check_api(self) -> Self:
-        if self.image.api == "legacy":
-            raise ValueError(f"api: the legacy image host cannot edit images; get a key at {KEYS_PAGE}")
-        return self
 
     def _check_options(self) -> None:
         self.image._check_editing()
