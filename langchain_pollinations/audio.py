@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -185,4 +184,4 @@ def _with_sample_rate(audio: Media, response: httpx.Response) -> Media:
         return audio
     match = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))
     rate = int(match[1]) if match else _PCM_RATES.get(publisher(audio.model or ""), PCM16_RATE)
-    return replace(audio, metadata={**audio.metadata, "sample_rate": rate})
+    return audio._with(metadata={**audio.metadata, "sample_rate": rate})

@@ -339,7 +339,7 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 
 def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
     """The image in the body of a response."""
-    return parse_media(response, response.content, "image", prompt, options, maker=wrapper)
+    return parse_media(response, response.content, "image", prompt, options, generator=wrapper)
 
 
 def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
@@ -356,4 +356,4 @@ def parse_generation(response: httpx.Response, prompt: str, options: ImageOption
         data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # the item is missing, or is not base64
         raise unexpected_response(response, "image") from error
-    return parse_media(response, data, "image", prompt, options, maker=wrapper, metadata=revision(item, prompt))
+    return parse_media(response, data, "image", prompt, options, generator=wrapper, metadata=revision(item, prompt))

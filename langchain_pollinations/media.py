@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,44 +31,72 @@ from langchain_pollinations._warnings import warn
 _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *; *[\w-]{1,40}=[\w.+-]{1,80})*", re.ASCII)
 
 
-@dataclass(frozen=True, repr=False)
 class Media:
     """A generated image, video, audio or 3D object, with the facts that are known about its generation.
 
     A notebook displays it. `save` writes it to a file, `to_block` returns a content block for a message, and `edit`
-    changes an image: `image.edit("make it night")`.
+    changes an image: `image.edit("make it night")`. Two `Media` are equal if all but their metadata is equal.
 
         >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
         >>> image.save("lighthouse.jpg")  # doctest: +SKIP
+
+    The arguments of the constructor are the attributes. `data` may be None if `path` is given. It raises a `ValueError`
+    if both are None, or if `mime_type` is not a MIME type.
     """
 
-    data: bytes
-    """The bytes. A video that was saved during the download, and the result of `from_file`, are read from `path` on
-    every access."""
     mime_type: str
     """Detected from the bytes, not taken from a header."""
-    url: str | None = None
+    url: str | None
     """Public address of the stored file, which the service keeps for 30 days. It never contains an API key."""
-    model: str | None = None
+    model: str | None
     """The model that generated it, which may differ from the requested one."""
-    seed: int | None = None
+    seed: int | None
     """The seed that was sent; None if no seed was sent."""
-    prompt: str | None = None
-    cost: str | None = None
+    prompt: str | None
+    """The prompt that was sent."""
+    cost: str | None
     """Pollen, as a decimal string. None if unknown. So far it is always None: no response of the service reports it."""
-    request_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    path: Path | None = None
+    request_id: str | None
+    """The id of the request, for questions to the service."""
+    metadata: Mapping[str, Any]
+    path: Path | None
     """The file that holds the bytes, if they are not in memory."""
-    maker: InitVar[Any] = None
-    """The wrapper that generated it, for `edit`. It is not a field, and is left out of pickles and artifacts:
-    checkpoints of a graph store fields, and would store the wrapper with its API key."""
+    generator: Any = None
+    """The wrapper that generated it, for `edit`. It is left out of pickles, artifacts and checkpoints of a graph, which
+    would otherwise store the wrapper with its API key."""
 
-    def __post_init__(self, maker: Any) -> None:
-        if not isinstance(self.mime_type, str) or not _MIME_TYPE.fullmatch(self.mime_type):  # it is sent in headers
-            raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(self.mime_type)[:60]!r}")
-        # Tracers store public entries of `__dict__`, and would upload the bytes of every video.
-        self.__dict__.update(_data=self.__dict__.pop("data"), maker=maker)
+    _data: bytes | None = None  # private, since some tracers store the public entries of `__dict__`
+
+    def __init__(
+        self,
+        data: bytes | None,
+        mime_type: str,
+        *,
+        url: str | None = None,
+        model: str | None = None,
+        seed: int | None = None,
+        prompt: str | None = None,
+        cost: str | None = None,
+        request_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        path: Path | None = None,
+        generator: Any = None,
+    ) -> None:
+        if not isinstance(mime_type, str) or not _MIME_TYPE.fullmatch(mime_type):  # it is sent in headers
+            raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(mime_type)[:60]!r}")
+        if data is None and path is None:
+            raise ValueError("data must be bytes, or path the file that holds them")
+        self._data = data
+        self.mime_type = mime_type
+        self.url = url
+        self.model = model
+        self.seed = seed
+        self.prompt = prompt
+        self.cost = cost
+        self.request_id = request_id
+        self.metadata = {} if metadata is None else metadata
+        self.path = path
+        self.generator = generator
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **known: Any) -> Self:
@@ -77,7 +104,10 @@ class Media:
 
         Args:
             path: Path of the file.
-            known: Other fields, such as `prompt` or `url`.
+            known: Other arguments of the constructor, such as `prompt` or `url`.
+
+        Returns:
+            The `Media`, with an absolute `path`.
 
         Raises:
             OSError: If the file cannot be read.
@@ -89,33 +119,46 @@ class Media:
         mime_type = known.pop("mime_type", None) or sniff(head)
         if mime_type is None:
             raise ValueError(f"{path.name} is not an image, video, audio file, 3D object or PDF")
-        return cls._from_path(path, mime_type=mime_type, **known)
+        return cls(None, mime_type, path=path.absolute(), **known)
 
-    @classmethod
-    def _from_path(cls, path: Path, **known: Any) -> Self:
-        media = cls(data=b"", path=path.absolute(), **known)
-        del media.__dict__["_data"]  # `__getattr__` reads it from now on
-        return media
+    def _with(self, **changes: Any) -> Self:
+        """Return a copy with other attributes."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__, **changes)
+        return copied
 
     def moved(self, path: Path) -> Self:
         """Return the same `Media` with `path` as its file. Reads nothing. Warns if the suffix means another type."""
         self._check_suffix(path.suffix)
-        known = {name: value for name, value in self.__dict__.items() if name not in ("_data", "path")}
-        return self._from_path(path, **known)
+        return self._with(path=path.absolute(), _data=None)
 
-    def __getattr__(self, name: str) -> Any:
-        """Return `data`, which is not stored under this name."""
-        known = self.__dict__
-        if name == "data" and "_data" in known:
-            return known["_data"]
-        if name == "data" and known.get("path") is not None:
-            return read_file(self.path)  # type: ignore[arg-type]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    @property
+    def data(self) -> bytes:
+        """The bytes. A video that was saved during the download, and the result of `from_file`, are read from `path` on
+        every access."""
+        return read_file(self._file) if self._data is None else self._data
+
+    @property
+    def _file(self) -> Path:
+        assert self.path is not None  # the constructor requires it if there are no bytes
+        return self.path
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._facts() == other._facts() and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._facts().values()))
+
+    def _facts(self) -> dict[str, Any]:
+        """The attributes that are compared, without the bytes."""
+        return {name: getattr(self, name) for name in (*_COMPARED, "path")}
 
     @property
     def size(self) -> int:
         """Number of bytes."""
-        return self.path.stat().st_size if self.path is not None and "_data" not in self.__dict__ else len(self.data)
+        return self._file.stat().st_size if self._data is None else len(self._data)
 
     @property
     def width(self) -> int | None:
@@ -139,10 +182,10 @@ class Media:
         target = target_path(path, EXTENSIONS.get(self.mime_type, ".bin"))
         self._check_suffix(target.suffix)
         with atomic_write(target) as part:
-            if "_data" in self.__dict__:
-                part.write_bytes(self.data)
+            if self._data is not None:
+                part.write_bytes(self._data)
             else:
-                with open_regular_file(self.path) as file, part.open("wb") as copy:  # type: ignore[arg-type]
+                with open_regular_file(self._file) as file, part.open("wb") as copy:
                     shutil.copyfileobj(file, copy)  # in chunks, since a video may be large
         return target
 
@@ -166,11 +209,11 @@ class Media:
         return edited
 
     def _editor(self) -> Any:
-        if not hasattr(self.maker, "edit"):
+        if not hasattr(self.generator, "edit"):
             raise ValueError(
                 "this media has no generator that can edit it; use PollinationsImage(...).edit(prompt, media)"
             )
-        return self.maker
+        return self.generator
 
     def to_block(self) -> dict[str, Any]:
         """Return LangChain's standard content block with the bytes, for messages and tool results."""
@@ -185,14 +228,8 @@ class Media:
         """
         return {
             "type": "pollinations_media",
-            **({"base64": self._base64()} if "_data" in self.__dict__ else {"path": str(self.path)}),
-            "mime_type": self.mime_type,
-            "url": self.url,
-            "model": self.model,
-            "seed": self.seed,
-            "prompt": self.prompt,
-            "cost": self.cost,
-            "request_id": self.request_id,
+            **({"path": str(self.path)} if self._data is None else {"base64": self._base64()}),
+            **{name: getattr(self, name) for name in _COMPARED},
             "metadata": dict(self.metadata),
         }
 
@@ -217,7 +254,7 @@ class Media:
         if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path")):
             raise artifact_error("needs a 'mime_type', and 'base64' or 'path'")
         if "base64" not in artifact:
-            return cls._from_path(resolve_below(folder, artifact["path"]), **known)
+            return cls(None, path=resolve_below(folder, artifact["path"]), **known)
         try:
             return cls(data=decode(artifact["base64"]), **known)
         except ValueError as error:
@@ -238,8 +275,12 @@ class Media:
             ),
         )
 
+    def _asdict(self) -> dict[str, Any]:
+        """The arguments of the constructor. A checkpoint of LangGraph stores the result, and restores it from them."""
+        return {"data": self.data, **self._facts(), "metadata": self.metadata}
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "maker"}
+        return {name: value for name, value in self.__dict__.items() if name != "generator"}
 
     def __repr__(self) -> str:
         facts = {"url": self.url, "path": self.path, "model": self.model, "seed": self.seed, "prompt": self.prompt}
@@ -271,12 +312,10 @@ class Media:
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
 
 
-_KNOWN: Mapping[str, type] = {
-    **dict.fromkeys(("mime_type", "url", "model", "prompt", "cost", "request_id"), str),
-    "seed": int,
-    "metadata": dict,
-}
-"""Fields that an artifact holds unchanged."""
+_COMPARED = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id")
+
+_KNOWN: Mapping[str, type] = {**dict.fromkeys(_COMPARED, str), "seed": int, "metadata": dict}
+"""Attributes that an artifact holds unchanged."""
 
 
 def _artifact_validator(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:

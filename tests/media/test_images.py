@@ -293,7 +293,7 @@ ADDRESS = "https://example.com/a,b.png"
 
 
 def _media_of(painter: PollinationsImage, image: bytes) -> Media:
-    return Media(image, "image/png", maker=painter)
+    return Media(image, "image/png", generator=painter)
 
 
 @pytest.fixture(params=EDITS)
@@ -331,7 +331,7 @@ def test_an_edit_comes_with_all_that_is_known_of_it(painter: PollinationsImage, 
     assert changed.seed is None
     assert changed.url is not None
     assert changed.url.startswith(emulator.url)
-    assert changed.maker is painter
+    assert changed.generator is painter
 
 
 def test_bytes_alone_travel_in_a_form(painter: PollinationsImage, emulator: Emulator, edit: Draw) -> None:

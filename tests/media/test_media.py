@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import dataclasses
 import io
 import json
 import logging
@@ -148,7 +147,7 @@ def test_saving_replaces_a_file_whole_or_not_at_all(picture: Media, tmp_path: Pa
 def test_an_artifact_rebuilds_the_media(picture: Media) -> None:
     assert Media.from_artifact(picture.to_artifact()) == picture
     assert pickle.loads(pickle.dumps(picture)) == picture
-    assert hash(picture) == hash(dataclasses.replace(picture, metadata={"x": 1}))
+    assert hash(picture) == hash(picture._with(metadata={"x": 1}))
     with pytest.raises(ValueError, match="pollinations_media"):
         Media.from_artifact({"type": "other"})
 
@@ -203,7 +202,7 @@ def test_a_media_in_a_file_is_found_from_everywhere(in_file: Media, monkeypatch:
 
 def test_a_media_in_a_file_equals_copies_and_pickles(in_file: Media) -> None:
     twins = [copy.copy(in_file), copy.deepcopy(in_file), pickle.loads(pickle.dumps(in_file))]
-    twins += [Media.from_artifact(in_file.to_artifact(), Path("/")), dataclasses.replace(in_file)]
+    twins += [Media.from_artifact(in_file.to_artifact(), Path("/")), in_file._with()]
     for twin in twins:
         assert twin == in_file
         assert hash(twin) == hash(in_file)
@@ -255,32 +254,38 @@ def _as_checkpoint(value: Any) -> Any:
 @pytest.mark.parametrize("kept", [_as_json, _as_message, _as_checkpoint])
 @pytest.mark.parametrize("where", ["memory", "file"])
 def test_artifacts_survive_what_agents_keep_them_in(kept: Any, where: str, picture: Media, in_file: Media) -> None:
-    media = (
-        dataclasses.replace(picture, metadata={"revised_prompt": "a \u201cdot\u201d"}) if where == "memory" else in_file
-    )
+    media = picture._with(metadata={"revised_prompt": "a \u201cdot\u201d"}) if where == "memory" else in_file
     again = Media.from_artifact(kept(media.to_artifact()), in_file.path and in_file.path.parent)
     assert again == media
     assert (again.metadata, again.data) == (media.metadata, media.data)
 
 
-def test_the_key_of_the_maker_is_nowhere_written_down(caplog: pytest.LogCaptureFixture) -> None:
-    """A media in the state of a graph is written into its checkpoints field by field."""
-    media = Media(PNG, "image/png", maker=PollinationsImage(api_key="sk_very_secret"))
+def test_the_key_of_the_generator_is_nowhere_written_down(caplog: pytest.LogCaptureFixture) -> None:
+    """A media in the state of a graph is written into its checkpoints."""
+    media = Media(PNG, "image/png", generator=PollinationsImage(api_key="sk_very_secret"))
     store = JsonPlusSerializer()
     with caplog.at_level(logging.CRITICAL):
         kind, written = store.dumps_typed({"picture": media})
         again = store.loads_typed((kind, written))["picture"]
     assert again == media
     shown = [written, pickle.dumps(media), repr(media).encode(), json.dumps(media.to_artifact()).encode()]
-    shown += [repr(dataclasses.asdict(media)).encode(), json.dumps(dumpd(media)).encode()]
+    shown += [json.dumps(dumpd(media)).encode(), orjson.dumps(media, default=str)]
     assert not [text for text in shown if b"sk_very_secret" in text or b"PollinationsImage" in text]
 
 
-def test_copies_in_memory_know_their_maker() -> None:
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_a_media_survives_the_checkpoint_of_a_graph(where: str, picture: Media, in_file: Media) -> None:
+    media = picture._with(metadata={"x": [1]}) if where == "memory" else in_file
+    again = _as_checkpoint(media)
+    assert again == media
+    assert (again.metadata, again.path, again.data) == (media.metadata, media.path, PNG)
+
+
+def test_copies_in_memory_know_their_generator() -> None:
     painter = PollinationsImage(api_key="sk_x")
-    media = Media(PNG, "image/png", maker=painter)
-    assert media.maker is dataclasses.replace(media, prompt="x").maker is painter
-    assert Media(PNG, "image/png").maker is None
+    media = Media(PNG, "image/png", generator=painter)
+    assert media.generator is media._with(prompt="x").generator is painter
+    assert Media(PNG, "image/png").generator is None
     assert Media(PNG, "image/png") == media
     with pytest.raises(ValueError, match="has no generator that can edit it"):
         pickle.loads(pickle.dumps(media)).edit("night")
@@ -360,13 +365,20 @@ def test_a_type_that_no_header_carries_is_refused(mime_type: Any) -> None:
         Media(PNG, mime_type)
 
 
+def test_a_media_has_bytes_or_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="data must be bytes, or path the file"):
+        Media(None, "image/png")
+    (tmp_path / "dot.png").write_bytes(PNG)
+    assert Media(None, "image/png", path=tmp_path / "dot.png").data == PNG
+
+
 class Album(BaseModel):
     cover: Media
     more: list[Media] = []
 
 
 def test_a_media_survives_a_pydantic_model(picture: Media, in_file: Media) -> None:
-    album = Album(cover=dataclasses.replace(picture, metadata={"x": [1]}), more=[picture])
+    album = Album(cover=picture._with(metadata={"x": [1]}), more=[picture])
     again = Album.model_validate_json(album.model_dump_json())
     assert again == album
     assert (again.cover.data, again.cover.metadata) == (PNG, {"x": [1]})
@@ -573,10 +585,10 @@ def test_sounds_that_cannot_be_joined_say_why(files: list[bytes], says: str) -> 
 
 
 def test_a_trace_tells_of_a_media_without_its_bytes() -> None:
-    """Tracers write down whatever a runnable gives; LangSmith's does it with orjson, which does not ask."""
+    """Tracers write down whatever a runnable gives: LangSmith's as a string, others what `vars` shows as public."""
     painter = PollinationsImage(api_key="sk_secret")
-    written = orjson.dumps(Media(PNG, "image/png", prompt="a cat", maker=painter), default=repr)
-    told = json.loads(written)
-    assert told["prompt"] == "a cat"
-    assert "data" not in told
-    assert b"sk_secret" not in written
+    media = Media(PNG, "image/png", prompt="a cat", generator=painter)
+    assert json.loads(orjson.dumps(media, default=str)) == "Media('image/png', prompt='a cat')"
+    public = {name: value for name, value in vars(media).items() if not name.startswith("_")}
+    assert PNG not in public.values()
+    assert "sk_secret" not in repr(public)
