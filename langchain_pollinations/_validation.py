@@ -6,16 +6,15 @@ import copy
 import difflib
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
-from functools import wraps
-from inspect import iscoroutinefunction, signature
-from typing import Any, ClassVar, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
 from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
+from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations.errors import InvalidRequestError
 
 
@@ -27,9 +26,16 @@ class CallOptions(BaseModel):
     _settings: RequestSettings = PrivateAttr(default_factory=RequestSettings)
 
 
+class CallOverrides(TypedDict, total=False):
+    """Keyword arguments that every call accepts, for type checkers and editors."""
+
+    timeout: Timeout | None
+    """Seconds, as in the constructor."""
+    extra_headers: Mapping[str, str] | None
+    """Headers that take precedence over `default_headers`. `Authorization` is not allowed."""
+
+
 T = TypeVar("T", bound=CallOptions)
-P = ParamSpec("P")
-R = TypeVar("R")
 
 MAX_SEED = 2**31 - 1
 
@@ -106,35 +112,6 @@ def suggest_name(name: str, known: Mapping[str, Any]) -> str:
         return f"unknown argument {name!r}: {found}"
     close = difflib.get_close_matches(name, known, n=1)
     return f"unknown argument {name!r}" + (f", did you mean {close[0]!r}?" if close else "")
-
-
-def named_overrides(advice: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a method so that too many positional arguments raise a `TypeError` with `advice`."""
-
-    def decorate(method: Callable[P, R]) -> Callable[P, R]:
-        places = [p.name for p in signature(method).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-
-        def check(given: int) -> None:
-            if given > len(places):
-                takes = " and ".join(places[1:])
-                raise TypeError(f"{method.__qualname__} takes {takes} by position, all else by name; {advice}")
-
-        @wraps(method)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            check(len(args))
-            return method(*args, **kwargs)
-
-        @wraps(method)
-        async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
-            check(len(args))
-            return await cast(Callable[P, Awaitable[Any]], method)(*args, **kwargs)
-
-        return cast(Callable[P, R], acall) if iscoroutinefunction(method) else call
-
-    return decorate
-
-
-SAVE_BY_NAME = "to write the result to a file, use its save(path)"
 
 
 def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], synonyms: Mapping[str, str]) -> T:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import httpx
 
@@ -17,8 +18,10 @@ from langchain_pollinations._media.audio_options import (
     TIMED_ROUTE,
     Dialogue,
     MusicOptions,
+    MusicOverrides,
     SharedAudioOptions,
     SpeechOptions,
+    SpeechOverrides,
     check_music,
     check_sizes,
     check_speech,
@@ -30,13 +33,13 @@ from langchain_pollinations._media.audio_parts import (
     parse_alignment,
     split_speech,
 )
-from langchain_pollinations._media.base import MediaGenerator
+from langchain_pollinations._media.base import FilePath, MediaGenerator
 from langchain_pollinations._media.data_uri import decode
+from langchain_pollinations._media.progress import ShowProgress, share_progress
 from langchain_pollinations._media.response import parse_media
 from langchain_pollinations._media.wav import PCM16_RATE
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
-from langchain_pollinations._transport.request import ApiRequest, RequestFlow
-from langchain_pollinations._validation import SAVE_BY_NAME, named_overrides
+from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow
 from langchain_pollinations.media import Media
 
 
@@ -58,21 +61,29 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
     _OPTIONS = SpeechOptions
     _CATEGORY = "audio"
 
-    @named_overrides(SAVE_BY_NAME)
-    def generate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]  # no prompt: a text
+    def generate(
+        self,
+        prompt: str | Dialogue,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[SpeechOverrides],
+    ) -> Media:
         """Generate speech.
 
-        Raw samples (`response_format="pcm"`, 16 bits, one channel) have their sample rate in
-        `metadata["sample_rate"]`. If the text took several requests, `metadata["request_ids"]` lists them, usage is
-        the total, and timestamps refer to the joined audio; whitespace between the parts has no timestamps, and the
-        result has no `url`.
-
         Args:
-            text: The text to speak. For a dialogue: lines of the form `voice: text`, or pairs of a voice and a text.
-            overrides: Options of `SpeechOptions`, for this call only.
+            prompt: The text to speak. For a dialogue: lines of the form `voice: text`, or pairs of a voice and a text.
+            path: File that the audio is written to. A missing suffix is added. An existing file is replaced
+                once the audio is complete. By default, see `output_folder`.
+            progress: Overrides the field `progress`, for this call only.
+            overrides: Options of `SpeechOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
 
         Returns:
-            The audio.
+            The audio: in the file if it was saved, otherwise in memory. Raw samples (`response_format="pcm"`) have 16
+            bits and one channel, and their sample rate is in `metadata["sample_rate"]`. If the text took several
+            requests, `metadata["request_ids"]` lists them, usage is the total, and timestamps refer to the joined
+            audio; whitespace between the parts has no timestamps, and the result has no `url`.
 
         Raises:
             InvalidRequestError: If the text or an option is invalid, or the service rejects it.
@@ -80,26 +91,38 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
             ContentBlockedError: If the `safe` filter blocked the text.
             UnprocessableError: If the provider refused the text.
             InvalidResponseError: If the response is not complete audio, or the parts cannot be joined.
+            OSError: If the file cannot be written.
+            ImportError: If a progress bar is requested and tqdm is not installed.
         """
-        options = self._options(overrides)
-        return self._run(options, self._generation(text, options))
+        return self._generate(prompt, path, progress, overrides)
 
-    @named_overrides(SAVE_BY_NAME)
-    async def agenerate(self, text: str | Dialogue, **overrides: Any) -> Media:  # type: ignore[override]
+    async def agenerate(
+        self,
+        prompt: str | Dialogue,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[SpeechOverrides],
+    ) -> Media:
         """Asynchronous version of `generate`."""
-        options = self._options(overrides)
-        return await self._arun(options, self._generation(text, options))
+        return await self._agenerate(prompt, path, progress, overrides)
 
     def _check(self, options: SpeechOptions) -> None:
         check_speech(options)
 
-    def _generation(self, prompt: str | Dialogue, options: SpeechOptions) -> RequestFlow[Media]:
+    def _generation(
+        self, prompt: str | Dialogue, options: SpeechOptions, on_progress: OnProgress | None
+    ) -> RequestFlow[Media]:
         options = check_speech(options)
         parts = split_speech(prompt, options)
-        if len(parts) == 1:
-            recording: Media = yield speech_request(parts[0], options)
+        requests = [
+            replace(speech_request(part, options), on_progress=shared)
+            for part, shared in zip(parts, share_progress(on_progress, len(parts)), strict=True)
+        ]
+        if len(requests) == 1:
+            recording: Media = yield requests[0]
             return recording
-        recordings = yield [speech_request(part, options) for part in parts]
+        recordings = yield requests
         return join_recordings(recordings, prompt if isinstance(prompt, str) else "\n".join(parts))
 
 
@@ -118,16 +141,61 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
     _OPTIONS = MusicOptions
     _CATEGORY = "audio"
 
+    def generate(
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[MusicOverrides],
+    ) -> Media:
+        """Generate music or a sound effect.
+
+        Args:
+            prompt: Description of the audio, up to 10,000 characters. It may be empty with a `composition_plan`.
+            path: File that the audio is written to. A missing suffix is added. An existing file is replaced
+                once the audio is complete. By default, see `output_folder`.
+            progress: Overrides the field `progress`, for this call only.
+            overrides: Options of `MusicOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+
+        Returns:
+            The audio: in the file if it was saved, otherwise in memory.
+
+        Raises:
+            InvalidRequestError: If an option or the reference is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            MediaInputError: If the service could not fetch or read the reference.
+            ContentBlockedError: If the `safe` filter blocked the prompt.
+            UnprocessableError: If the provider refused the prompt.
+            InvalidResponseError: If the response is not complete audio.
+            OSError: If the file cannot be written.
+            ImportError: If a progress bar is requested and tqdm is not installed.
+        """
+        return self._generate(prompt, path, progress, overrides)
+
+    async def agenerate(
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[MusicOverrides],
+    ) -> Media:
+        """Asynchronous version of `generate`."""
+        return await self._agenerate(prompt, path, progress, overrides)
+
     def _check(self, options: MusicOptions) -> None:
         check_music(options)
 
-    def _generation(self, prompt: str, options: MusicOptions) -> RequestFlow[Media]:
+    def _generation(self, prompt: str, options: MusicOptions, on_progress: OnProgress | None) -> RequestFlow[Media]:
         if options.composition_plan is None or prompt != "":
             check_input(prompt)
         self._check(options)
         references = self._resolve_references("reference_audio", options.reference_audio, "audio", MAX_REFERENCE_BYTES)
         check_sizes(references)
-        audio: Media = yield music_request(prompt, options, (yield from self._upload_references(references)))
+        request = music_request(prompt, options, (yield from self._upload_references(references)))
+        audio: Media = yield replace(request, on_progress=on_progress)
         return audio
 
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import httpx
 from langchain_core.embeddings import Embeddings
@@ -19,6 +19,7 @@ from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
     EmbeddingOptions,
+    EmbeddingOverrides,
     Encoded,
     Input,
     check_abilities,
@@ -52,8 +53,16 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         "chunk_size": "batch_size",
     }
 
-    def embed_documents(self, texts: list[str], **overrides: Any) -> list[list[float]]:
-        """Embed texts, one vector each, in order.
+    def embed_documents(self, texts: list[str], **overrides: Unpack[EmbeddingOverrides]) -> list[list[float]]:
+        """Embed texts.
+
+        Args:
+            texts: The texts.
+            overrides: Options of `EmbeddingOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+
+        Returns:
+            One vector for each text, in order.
 
         Raises:
             InvalidRequestError: If a text is empty or not a string.
@@ -62,27 +71,43 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         """
         return self._embed(_texts(texts), self._options(overrides))
 
-    async def aembed_documents(self, texts: list[str], **overrides: Any) -> list[list[float]]:
-        """As `embed_documents`."""
+    async def aembed_documents(self, texts: list[str], **overrides: Unpack[EmbeddingOverrides]) -> list[list[float]]:
+        """Asynchronous version of `embed_documents`."""
         return await self._aembed(_texts(texts), self._options(overrides))
 
-    def embed_query(self, text: str, **overrides: Any) -> list[float]:
-        """Embed a query. See `task_type` and `input_type`."""
+    def embed_query(self, text: str, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
+        """Embed a query. See `task_type` and `input_type`.
+
+        Args:
+            text: The query.
+            overrides: As in `embed_documents`.
+
+        Returns:
+            The vector.
+
+        Raises:
+            PollinationsError: As in `embed_documents`.
+        """
         return self._embed([check_text(text, "text")], self._options(overrides).as_query())[0]
 
-    async def aembed_query(self, text: str, **overrides: Any) -> list[float]:
-        """As `embed_query`."""
+    async def aembed_query(self, text: str, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
+        """Asynchronous version of `embed_query`."""
         return (await self._aembed([check_text(text, "text")], self._options(overrides).as_query()))[0]
 
-    def embed(self, input: Input, **overrides: Any) -> list[float]:
+    def embed(self, input: Input, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
         """Embed one input as one vector.
-
-        The input is a text, a `Media`, a content block (text, image, audio, video, by address, data URI or base64), or
-        a list of these.
 
             >>> lighthouse = {"type": "image", "url": "https://example.com/lighthouse.jpg"}
             >>> sees = PollinationsEmbeddings(model="cohere/embed-v4.0")
             >>> vector = sees.embed(["At dusk:", lighthouse])  # doctest: +SKIP
+
+        Args:
+            input: A text, a `Media`, a content block (text, image, audio, video, by address, data URI or base64), or a
+                list of these.
+            overrides: As in `embed_documents`.
+
+        Returns:
+            The vector.
 
         Raises:
             InvalidRequestError: If the input is empty or of an unsupported type.
@@ -90,16 +115,27 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         """
         return self._embed([encode_input(input, "input")], self._options(overrides))[0]
 
-    async def aembed(self, input: Input, **overrides: Any) -> list[float]:
-        """As `embed`."""
+    async def aembed(self, input: Input, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
+        """Asynchronous version of `embed`."""
         return (await self._aembed([encode_input(input, "input")], self._options(overrides)))[0]
 
-    def embed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
-        """Embed several inputs, as `embed`, in order. Texts are sent in batches, other inputs in one request each."""
+    def embed_all(self, inputs: Iterable[Input], **overrides: Unpack[EmbeddingOverrides]) -> list[list[float]]:
+        """Embed several inputs. Texts are sent in batches, other inputs in one request each.
+
+        Args:
+            inputs: The inputs, each as in `embed`.
+            overrides: As in `embed_documents`.
+
+        Returns:
+            One vector for each input, in order.
+
+        Raises:
+            PollinationsError: As in `embed` and `embed_documents`.
+        """
         return self._embed(_inputs(inputs), self._options(overrides))
 
-    async def aembed_all(self, inputs: Iterable[Input], **overrides: Any) -> list[list[float]]:
-        """As `embed_all`."""
+    async def aembed_all(self, inputs: Iterable[Input], **overrides: Unpack[EmbeddingOverrides]) -> list[list[float]]:
+        """Asynchronous version of `embed_all`."""
         return await self._aembed(_inputs(inputs), self._options(overrides))
 
     def _embed(self, inputs: Sequence[Encoded], options: EmbeddingOptions) -> list[list[float]]:

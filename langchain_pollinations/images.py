@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias, Unpack
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -15,15 +16,16 @@ from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._legacy.images import check_options, image_request
-from langchain_pollinations._media.base import MediaGenerator, MediaOptions
+from langchain_pollinations._media.base import FilePath, MediaGenerator, MediaOptions, MediaOverrides, Resolution
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
+from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
 from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, reference_to_json
 from langchain_pollinations._media.response import parse_media, revision
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
-from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
-from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, merge_options, named_overrides
+from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow, multipart
+from langchain_pollinations._validation import MAX_SEED, merge_options
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -49,6 +51,9 @@ The legacy host puts its logo on every image.
 """
 
 
+ImageQuality: TypeAlias = Literal["low", "medium", "high", "hd"]
+
+
 class ImageOptions(MediaOptions):
     """Options of an image request. An option that is None is not sent, and the service applies its default."""
 
@@ -61,9 +66,9 @@ class ImageOptions(MediaOptions):
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
     """Seed. Equal requests return the same cached image. With -1 the package chooses a random seed for each call, since
     the service treats -1 as one fixed seed."""
-    quality: Literal["low", "medium", "high", "hd"] | None = None
+    quality: ImageQuality | None = None
     """Quality, for models of the GPT image family. Grok Imagine 2.0 accepts `low` and `medium`."""
-    resolution: Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"] | None = None
+    resolution: Resolution | None = None
     """Resolution, for models that offer a choice."""
     transparent: bool | None = None
     """Transparent background, for models that support it."""
@@ -87,6 +92,27 @@ class ImageOptions(MediaOptions):
     def _check_references(self) -> Self:
         check_schemes("image", self.image)
         return self
+
+
+class EditOverrides(MediaOverrides, total=False):
+    """Keyword arguments of `PollinationsImage.edit`: the options of `ImageOptions` without `image`."""
+
+    width: int | None
+    height: int | None
+    seed: int | None
+    quality: ImageQuality | None
+    resolution: Resolution | None
+    transparent: bool | None
+    enhance: bool | None
+    negative_prompt: str | None
+    nologo: bool | None
+    private: bool | None
+
+
+class ImageOverrides(EditOverrides, total=False):
+    """Keyword arguments of `PollinationsImage.generate`: the options of `ImageOptions`."""
+
+    image: References | None
 
 
 class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
@@ -113,18 +139,71 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
     _OPTIONS = ImageOptions
     _CATEGORY = "image"
 
-    @named_overrides(SAVE_BY_NAME)
-    def edit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
+    def generate(
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[ImageOverrides],
+    ) -> Media:
+        """Generate an image.
+
+        Args:
+            prompt: Description of the image, up to 32,000 characters.
+            path: File that the image is written to. A missing suffix is added. An existing file is replaced
+                once the image is complete. By default, see `output_folder`.
+            progress: Overrides the field `progress`, for this call only.
+            overrides: Options of `ImageOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+
+        Returns:
+            The image: in the file if it was saved, otherwise in memory.
+
+        Raises:
+            InvalidRequestError: If an option or an image is invalid, or the service rejects it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            MediaInputError: If the service could not fetch or read an image.
+            ContentBlockedError: If the `safe` filter blocked the prompt.
+            UnprocessableError: If the provider refused the prompt.
+            InvalidResponseError: If the response is not a complete image.
+            OSError: If the file cannot be written.
+            ImportError: If a progress bar is requested and tqdm is not installed.
+        """
+        return self._generate(prompt, path, progress, overrides)
+
+    async def agenerate(
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[ImageOverrides],
+    ) -> Media:
+        """Asynchronous version of `generate`."""
+        return await self._agenerate(prompt, path, progress, overrides)
+
+    def edit(
+        self,
+        prompt: str,
+        image: Reference | Sequence[Reference],
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[EditOverrides],
+    ) -> Media:
         """Edit an image, or generate one from several images.
 
         Args:
             prompt: Description of the change, up to 32,000 characters.
             image: One image, or several for models that accept several: public URLs, data URIs, bytes, `Media`, or
                 files below `reference_folder`.
-            overrides: Options of `ImageOptions`, for this call only.
+            path: As in `generate`.
+            progress: As in `generate`.
+            overrides: As in `generate`. The default of `model` is `klein`.
 
         Returns:
-            The edited image.
+            The edited image: in the file if it was saved, otherwise in memory.
 
         Raises:
             InvalidRequestError: If an option or an image is invalid, or the service rejects it.
@@ -133,15 +212,24 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
             InvalidResponseError: If the response is not a complete image.
+            OSError: If the file cannot be written.
+            ImportError: If a progress bar is requested and tqdm is not installed.
         """
         options = self._edit_options(image, overrides)
-        return self._run(options, self._request_image(edit_request, prompt, options))
+        return self._run(partial(self._request_image, edit_request, prompt, options), options, path, progress)
 
-    @named_overrides(SAVE_BY_NAME)
-    async def aedit(self, prompt: str, image: Reference | Sequence[Reference], **overrides: Any) -> Media:
+    async def aedit(
+        self,
+        prompt: str,
+        image: Reference | Sequence[Reference],
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[EditOverrides],
+    ) -> Media:
         """Asynchronous version of `edit`."""
         options = self._edit_options(image, overrides)
-        return await self._arun(options, self._request_image(edit_request, prompt, options))
+        return await self._arun(partial(self._request_image, edit_request, prompt, options), options, path, progress)
 
     def _edit_options(self, image: Any, overrides: Mapping[str, Any]) -> ImageOptions:
         images = list(image) if isinstance(image, list | tuple) else image
@@ -180,8 +268,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
     def _edit_defaults(self) -> dict[str, Any]:
         return {} if "model" in self.model_fields_set else {"model": DEFAULT_EDIT_MODEL}
 
-    def _generation(self, prompt: str, options: ImageOptions) -> RequestFlow[Media]:
-        return self._request_image(self._legacy_request if self._uses_legacy else generation_request, prompt, options)
+    def _generation(self, prompt: str, options: ImageOptions, on_progress: OnProgress | None) -> RequestFlow[Media]:
+        build_request = self._legacy_request if self._uses_legacy else generation_request
+        return self._request_image(build_request, prompt, options, on_progress)
 
     def _legacy_request(
         self, prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any
@@ -190,12 +279,17 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return image_request(self._legacy_hosts(), prompt, options.model_dump(exclude_none=True), parse)
 
     def _request_image(
-        self, build_request: Callable[..., ApiRequest[Media]], prompt: str, options: ImageOptions
+        self,
+        build_request: Callable[..., ApiRequest[Media]],
+        prompt: str,
+        options: ImageOptions,
+        on_progress: OnProgress | None,
     ) -> RequestFlow[Media]:
         check_prompt(prompt)
         self._check(options)
         references = self._resolve_references("image", options.image)
-        image: Media = yield build_request(prompt, options, (yield from self._upload_if_large(references)), self)
+        request = build_request(prompt, options, (yield from self._upload_if_large(references)), self)
+        image: Media = yield replace(request, on_progress=on_progress)
         return image
 
     def _upload_if_large(self, references: list[str | Media]) -> RequestFlow[list[str | Media]]:
@@ -345,7 +439,7 @@ def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, wr
 def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
     """The image in the body of a response of the legacy host. The URL of the request is its public URL."""
     url = str(response.request.url)
-    return parse_media(response, response.content, "image", prompt, options, maker=wrapper, url=url)
+    return parse_media(response, response.content, "image", prompt, options, generator=wrapper, url=url)
 
 
 def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:

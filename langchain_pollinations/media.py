@@ -127,9 +127,8 @@ class Media:
         copied.__dict__.update(self.__dict__, **changes)
         return copied
 
-    def moved(self, path: Path) -> Self:
-        """Return the same `Media` with `path` as its file. Reads nothing. Warns if the suffix means another type."""
-        self._check_suffix(path.suffix)
+    def _stored_at(self, path: Path) -> Self:
+        """Return a copy whose bytes are in the file `path`. The file is not read."""
         return self._with(path=path.absolute(), _data=None)
 
     @property
@@ -199,12 +198,24 @@ class Media:
             )
 
     def edit(self, prompt: str, **overrides: Any) -> Media:
-        """Edit this image as `prompt` describes, with the wrapper that generated it. See `PollinationsImage.edit`."""
+        """Edit this image with the wrapper that generated it.
+
+        Args:
+            prompt: Description of the change.
+            overrides: `path`, `progress` and options of `ImageOptions`, as in `PollinationsImage.edit`.
+
+        Returns:
+            The edited image.
+
+        Raises:
+            ValueError: If no wrapper that edits images generated this `Media`.
+            PollinationsError: As in `PollinationsImage.edit`.
+        """
         edited: Media = self._editor().edit(prompt, self, **overrides)
         return edited
 
     async def aedit(self, prompt: str, **overrides: Any) -> Media:
-        """As `edit`."""
+        """Asynchronous version of `edit`."""
         edited: Media = await self._editor().aedit(prompt, self, **overrides)
         return edited
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Literal, Self, Unpack
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -12,7 +13,8 @@ from pydantic import Field, model_validator
 
 from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
 from langchain_pollinations._catalog.records import Model, find
-from langchain_pollinations._media.base import MediaGenerator, MediaOptions
+from langchain_pollinations._media.base import FilePath, MediaGenerator, MediaOptions, MediaOverrides
+from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import (
     MAX_URL,
     check_prompt,
@@ -22,8 +24,8 @@ from langchain_pollinations._media.prompts import (
 )
 from langchain_pollinations._media.references import References, as_list, check_schemes
 from langchain_pollinations._media.response import parse_media
-from langchain_pollinations._transport.request import ApiRequest, RequestFlow
-from langchain_pollinations._validation import MAX_SEED, SAVE_BY_NAME, named_overrides
+from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow
+from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -57,6 +59,14 @@ class Model3DOptions(MediaOptions):
         return self
 
 
+class Model3DOverrides(MediaOverrides, total=False):
+    """Keyword arguments of `Pollinations3D.generate`: the options of `Model3DOptions`."""
+
+    image: References | None
+    resolution: Literal["low", "medium", "high"] | None
+    seed: int | None
+
+
 class Pollinations3D(MediaGenerator, Model3DOptions):
     """Generates 3D objects from images and prompts.
 
@@ -72,16 +82,26 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
     _OPTIONS = Model3DOptions
     _CATEGORY = "3d"
 
-    @named_overrides(SAVE_BY_NAME)
-    def generate(self, prompt: str = "", **overrides: Any) -> Media:
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[Model3DOverrides],
+    ) -> Media:
         """Generate a 3D object.
 
         Args:
             prompt: Description of the object, for models that take a prompt. Optional if an image is given.
-            overrides: Options of `Model3DOptions`, for this call only.
+            path: File that the object is written to. A missing suffix is added. An existing file is replaced
+                once the object is complete. By default, see `output_folder`.
+            progress: Overrides the field `progress`, for this call only.
+            overrides: Options of `Model3DOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
 
         Returns:
-            The 3D object.
+            The 3D object: in the file if it was saved, otherwise in memory.
 
         Raises:
             InvalidRequestError: If an option or an image is invalid, or the service rejects it.
@@ -91,24 +111,33 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the request.
             InvalidResponseError: If the response is not a complete object.
+            OSError: If the file cannot be written.
+            ImportError: If a progress bar is requested and tqdm is not installed.
         """
-        return super().generate(prompt, **overrides)
+        return self._generate(prompt, path, progress, overrides)
 
-    @named_overrides(SAVE_BY_NAME)
-    async def agenerate(self, prompt: str = "", **overrides: Any) -> Media:
+    async def agenerate(
+        self,
+        prompt: str = "",
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[Model3DOverrides],
+    ) -> Media:
         """Asynchronous version of `generate`."""
-        return await super().agenerate(prompt, **overrides)
+        return await self._agenerate(prompt, path, progress, overrides)
 
     def _check(self, options: Model3DOptions) -> None:
         check_abilities(options, len(as_list(options.image)))
 
-    def _generation(self, prompt: str, options: Model3DOptions) -> RequestFlow[Media]:
+    def _generation(self, prompt: str, options: Model3DOptions, on_progress: OnProgress | None) -> RequestFlow[Media]:
         if prompt != "" or not as_list(options.image):
             check_prompt(prompt)
         self._check(options)
         model3d_path(prompt)  # raises before anything is uploaded
         references = self._resolve_references("image", options.image)
-        model: Media = yield model3d_request(prompt, options, (yield from self._upload_references(references)))
+        request = model3d_request(prompt, options, (yield from self._upload_references(references)))
+        model: Media = yield replace(request, on_progress=on_progress)
         return model
 
 

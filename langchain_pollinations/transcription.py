@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, Unpack
 
 import httpx
 from langchain_core.document_loaders import BaseBlobParser
@@ -22,7 +22,7 @@ from langchain_pollinations._media.recordings import Recording, RecordingFile, r
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import CallOptions, merge_options
+from langchain_pollinations._validation import CallOptions, CallOverrides, merge_options
 from langchain_pollinations._warnings import warn
 
 Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]
@@ -65,6 +65,17 @@ class TranscriptionOptions(CallOptions):
         return self
 
 
+class TranscriptionOverrides(CallOverrides, total=False):
+    """Keyword arguments of `PollinationsTranscriber.transcribe`: the options of `TranscriptionOptions`."""
+
+    model: str
+    language: str | None
+    prompt: str | None
+    temperature: float | None
+    response_format: Format | None
+    speakers_expected: int | None
+
+
 class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParser):
     """Transcribes recordings to documents, with times and speakers.
 
@@ -90,17 +101,21 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         yield self.transcribe(blob)
 
     async def alazy_parse(self, blob: Blob) -> AsyncIterator[Document]:
-        """As `lazy_parse`."""
+        """Asynchronous version of `lazy_parse`."""
         yield await self.atranscribe(blob)
 
-    def transcribe(self, recording: Recording, **overrides: Any) -> Document:
+    def transcribe(self, recording: Recording, **overrides: Unpack[TranscriptionOverrides]) -> Document:
         """Transcribe a recording.
 
         Args:
             recording: A `Blob`, a `Media`, bytes, or the path of a file, 100 MiB at most (above 25 MB with a warning):
                 mp3, mp4, mpeg, mpga, m4a, wav or webm, and for `google/gemini-3.5-transcribe` wav, mp3, flac, m4a,
                 ogg, webm or aac. Addresses are not fetched.
-            overrides: Options of `TranscriptionOptions` for this recording only.
+            overrides: Options of `TranscriptionOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+
+        Returns:
+            One document with the transcript.
 
         Raises:
             InvalidRequestError: If an option is wrong, the input is not a recording, or the service refuses it.
@@ -114,8 +129,8 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         with suggest_models(options.model, "audio"):
             return self._client_with(options._settings).run(transcription(recording, options))
 
-    async def atranscribe(self, recording: Recording, **overrides: Any) -> Document:
-        """As `transcribe`."""
+    async def atranscribe(self, recording: Recording, **overrides: Unpack[TranscriptionOverrides]) -> Document:
+        """Asynchronous version of `transcribe`."""
         options = self._options(overrides)
         with suggest_models(options.model, "audio"):
             return await self._client_with(options._settings).arun(transcription(recording, options))

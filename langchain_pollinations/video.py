@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias, Unpack
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -16,9 +15,16 @@ from pydantic import Field, model_validator
 from langchain_pollinations._catalog.capabilities import check_choice, require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.base import MediaGenerator, MediaOptions
-from langchain_pollinations._media.files import atomic_write, target_path
-from langchain_pollinations._media.progress import ShowProgress, watch_progress
+from langchain_pollinations._media.base import (
+    FilePath,
+    Generation,
+    MediaGenerator,
+    MediaOptions,
+    MediaOverrides,
+    Resolution,
+)
+from langchain_pollinations._media.files import atomic_write
+from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
 from langchain_pollinations._media.references import Reference, References, as_list, check_schemes
 from langchain_pollinations._media.response import metadata, parse_media, public_url, revision
@@ -48,6 +54,9 @@ _FAMILIES: Mapping[str, str] = {
 _GUIDES = ("reference_images", "reference_videos", "reference_audios")
 
 
+AspectRatio: TypeAlias = Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21", "adaptive"]
+
+
 class VideoOptions(MediaOptions):
     """Options of a video request. An option that is None is not sent, and the service applies its default."""
 
@@ -55,9 +64,9 @@ class VideoOptions(MediaOptions):
     """Canonical id or alias of the model."""
     duration: int | None = Field(default=None, ge=1, le=120)
     """Duration in seconds. Most models accept only a few values."""
-    resolution: Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"] | None = None
+    resolution: Resolution | None = None
     """Resolution, for models that offer a choice."""
-    aspect_ratio: Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21", "adaptive"] | None = None
+    aspect_ratio: AspectRatio | None = None
     """Ratio of width to height. Most models accept only 16:9 and 9:16. `adaptive` is the ratio of the first frame."""
     width: int | None = Field(default=None, ge=1)
     """Alternative to `aspect_ratio`, together with `height`. The service uses only the ratio of the two."""
@@ -87,11 +96,28 @@ class VideoOptions(MediaOptions):
         return self
 
 
+class VideoOverrides(MediaOverrides, total=False):
+    """Keyword arguments of `PollinationsVideo.generate`: the options of `VideoOptions`."""
+
+    duration: int | None
+    resolution: Resolution | None
+    aspect_ratio: AspectRatio | None
+    width: int | None
+    height: int | None
+    audio: bool | None
+    seed: int | None
+    first_frame: Reference | None
+    last_frame: Reference | None
+    reference_images: References | None
+    reference_videos: References | None
+    reference_audios: References | None
+
+
 class PollinationsVideo(MediaGenerator, VideoOptions):
     """Generates videos from a prompt, with optional reference images, videos and audio.
 
         >>> camera = PollinationsVideo(model="veo", duration=4, aspect_ratio="16:9")
-        >>> camera.generate("waves at dusk", "waves.mp4").path.name  # doctest: +SKIP
+        >>> camera.generate("waves at dusk", path="waves.mp4").path.name  # doctest: +SKIP
         'waves.mp4'
 
     Every field of `VideoOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
@@ -102,25 +128,30 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**MediaGenerator._SYNONYMS, "aspectRatio": "aspect_ratio"}
     _OPTIONS = VideoOptions
     _CATEGORY = "video"
+    _SUFFIX = ".mp4"
+    _SHOWS_BAR = True
 
     timeout: Timeout | None = 900.0
     """Timeout in seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with
     status 524. Each retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
-    progress: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """Progress display. None shows a bar in a terminal or a notebook if tqdm is installed, True always shows a bar, and
-    False shows nothing. A function is called with each `Progress`; it must not be async."""
 
     def generate(
-        self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[VideoOverrides],
     ) -> Media:
         """Generate a video.
 
         Args:
             prompt: Description of the video and its audio, up to 32,000 characters.
             path: File that the video is written to during the download. A missing suffix is added. An existing file is
-                replaced once the video is complete.
+                replaced once the video is complete. By default, see `output_folder`.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `VideoOptions`, for this call only.
+            overrides: Options of `VideoOptions`, for this call only; also `timeout`, as in the constructor, and
+                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
 
         Returns:
             The video: in the file if it was saved, otherwise in memory.
@@ -135,21 +166,30 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
             OSError: If the file cannot be written.
             ImportError: If a progress bar is requested and tqdm is not installed.
         """
-        options = self._options(overrides)
-        with watch_progress(self.progress if progress is None else progress) as on_progress:
-            return self._run(options, self._generation(prompt, options, path, on_progress))
+        return self._generate(prompt, path, progress, overrides)
 
     async def agenerate(
-        self, prompt: str, path: str | PathLike[str] | None = None, progress: ShowProgress = None, **overrides: Any
+        self,
+        prompt: str,
+        *,
+        path: FilePath | None = None,
+        progress: ShowProgress = None,
+        **overrides: Unpack[VideoOverrides],
     ) -> Media:
         """Asynchronous version of `generate`."""
-        options = self._options(overrides)
-        with watch_progress(self.progress if progress is None else progress) as on_progress:
-            return await self._arun(options, self._generation(prompt, options, path, on_progress))
+        return await self._agenerate(prompt, path, progress, overrides)
 
-    def _target(self, path: str | PathLike[str] | None) -> Path | None:
-        path = self._named_file() if path is None else path
-        return None if path is None else target_path(path, ".mp4")
+    def _saving(
+        self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
+    ) -> RequestFlow[Media]:
+        """As in the base class. The video is written to its file during the download."""
+        target = self._target(path)
+        if target is None:
+            return (yield from generation(on_progress))
+        with atomic_write(target) as part:
+            video = yield from generation(on_progress, part)
+        video._check_suffix(target.suffix)
+        return video._stored_at(target)
 
     def _check(self, options: VideoOptions) -> None:
         check_abilities(options, _count_references(options))
@@ -163,11 +203,10 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         self,
         prompt: str,
         options: VideoOptions,
-        path: str | PathLike[str] | None = None,
-        on_progress: OnProgress | None = None,
+        on_progress: OnProgress | None,
+        into: Path | None = None,
     ) -> RequestFlow[Media]:
         check_prompt(prompt)
-        target = self._target(path)
         self._check(options)
         references = {
             name: self._resolve_references(name, getattr(options, name), family) for name, family in _FAMILIES.items()
@@ -178,13 +217,7 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         urls = {}
         for name, each in references.items():
             urls[name] = yield from self._upload_references(each)
-        video: Media
-        if target is None:
-            video = yield from _request_video(prompt, options, urls, None, on_progress)
-            return video
-        with atomic_write(target) as part:
-            video = yield from _request_video(prompt, options, urls, part, on_progress)
-        return video.moved(target)
+        return (yield from _request_video(prompt, options, urls, into, on_progress))
 
 
 def _count_references(options: VideoOptions) -> dict[str, int]:

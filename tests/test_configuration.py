@@ -545,20 +545,6 @@ def test_a_model_given_by_position_is_asked_for_by_name(kind: type[Any]) -> None
     assert "sk_hidden" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [PollinationsImage, PollinationsSpeech, PollinationsMusic, Pollinations3D])
-def test_a_path_given_by_position_is_told_of_save(kind: type[Any]) -> None:
-    wrapper = kind(api_key="sk_x")
-    for attempt in (
-        lambda: wrapper.generate("a whale", "whale.png"),
-        lambda: asyncio.run(wrapper.agenerate("a whale", "whale.png")),
-    ):
-        with pytest.raises(TypeError, match=r"generate takes (prompt|text) by position, .* use its save\(path\)"):
-            attempt()
-    if kind is PollinationsImage:
-        with pytest.raises(TypeError, match=r"edit takes prompt and image by position"):
-            wrapper.edit("at night", PICTURE, "whale.png")
-
-
 # --- Building the HTTP client -----------------------------------------------------------------------------------------
 
 

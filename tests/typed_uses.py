@@ -1,18 +1,22 @@
 """How people write it, for the type checker; nothing here is run."""
 
+from pathlib import Path
 from typing import assert_type
 
 import httpx
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
+from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
+from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
+from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.video import PollinationsVideo
 
 
@@ -45,7 +49,16 @@ def uses() -> None:
     vectors: list[list[float]] = embeddings.embed_documents(["a cat"])
     print(vectors, embeddings.embed([picture, "a cat"]), embeddings.embed_all(["a cat", {"type": "text", "text": "x"}]))
     camera = PollinationsVideo(api_key=SecretStr("sk_x"), duration=4, progress=lambda told: print(told.seconds))
-    film: Media = camera.generate("waves", "waves.mp4", progress=False, first_frame=picture)
+    film: Media = camera.generate("waves", path="waves.mp4", progress=False, first_frame=picture)
     print(film.path, camera.invoke("waves").size)
+    painter.generate("a cat", path=Path("cat"), progress=True, quality="high", image=[picture, b"..."])
+    painter.generate("a cat", widht=64)  # type: ignore[call-arg]
+    painter.generate("a cat", width="64")  # type: ignore[arg-type]
+    painter.generate("a cat", "cat.png")  # type: ignore[call-arg]
+    assert_type(painter.edit("at night", picture, path="night", seed=3, timeout=5), Media)
+    PollinationsSpeech().generate([("nova", "Hi.")], voice="nova", extra_headers={"x-trace": "1"})
+    Pollinations3D().generate(image=picture, resolution="low")
+    PollinationsTranscriber().transcribe("talk.mp3", language="en", timeout=60)
+    embeddings.embed_query("a cat", dimensions=256)
     with Emulator() as emulator:
         print(emulator.url, emulator.requests[-1].json)

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, model_validator
 from langchain_pollinations._catalog.capabilities import require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
-from langchain_pollinations._media.base import MediaOptions
+from langchain_pollinations._media.base import MediaOptions, MediaOverrides
 from langchain_pollinations._media.references import Reference, check_schemes
 from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 from langchain_pollinations.media import Media
@@ -95,6 +95,39 @@ class MusicOptions(SharedAudioOptions):
     def _check_references(self) -> Self:
         check_schemes("reference_audio", self.reference_audio)
         return self
+
+
+# --- Keyword arguments of calls ---------------------------------------------------------------------------------------
+
+
+class SharedAudioOverrides(MediaOverrides, total=False):
+    """Keyword arguments of all calls that generate audio."""
+
+    response_format: AudioFormat | None
+    seed: int | None
+
+
+class SpeechOverrides(SharedAudioOverrides, total=False):
+    """Keyword arguments of `PollinationsSpeech.generate`: the options of `SpeechOptions`."""
+
+    voice: str | None
+    instructions: str | None
+    timestamps: bool | None
+
+
+class MusicOverrides(SharedAudioOverrides, total=False):
+    """Keyword arguments of `PollinationsMusic.generate`: the options of `MusicOptions`."""
+
+    duration: float | None
+    instrumental: bool | None
+    steps: int | None
+    negative_prompt: str | None
+    loop: bool | None
+    prompt_influence: float | None
+    reference_audio: Reference | None
+    composition_plan: dict[str, JsonValue] | None
+    conditioning_ref: dict[str, JsonValue] | None
+    store_for_inpainting: bool | None
 
 
 # --- Model abilities --------------------------------------------------------------------------------------------------

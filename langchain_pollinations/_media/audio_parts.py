@@ -56,11 +56,11 @@ def split_speech(text: Any, options: SpeechOptions) -> list[str]:
         return _parts_of_dialogue(text, options)
     if isinstance(text, list | tuple):
         raise UnsupportedRequestError(
-            f"text: model {options.model!r} does not accept a dialogue; models that can: "
+            f"prompt: model {options.model!r} does not accept a dialogue; models that can: "
             + ", ".join(models_that_can("audio", partial(is_of_kind, kind="dialogue"))),
-            param="text",
+            param="prompt",
         )
-    text = check_input(text, "text", MAX_TEXT)
+    text = check_input(text, "prompt", MAX_TEXT)
     if size(text) <= MAX_INPUT:
         return [text]
     check_joinable(size(text), MAX_INPUT, options)
@@ -81,12 +81,12 @@ def parse_turns(text: Any, name: str) -> list[DialogueTurn]:
     Raises:
         InvalidRequestError: If it is not a dialogue, or has unknown voices or too many.
     """
-    turns = parse_dialogue(text if isinstance(text, list | tuple) else check_input(text, "text", MAX_TEXT))
-    check_input("\n".join(map(str, turns)), "text", MAX_TEXT)
+    turns = parse_dialogue(text if isinstance(text, list | tuple) else check_input(text, "prompt", MAX_TEXT))
+    check_input("\n".join(map(str, turns)), "prompt", MAX_TEXT)
     if model := find(name):
-        turns = [DialogueTurn(resolve_voice(turn.voice, model, name, "text"), turn.text) for turn in turns]
+        turns = [DialogueTurn(resolve_voice(turn.voice, model, name, "prompt"), turn.text) for turn in turns]
     if (voices := len({turn.voice for turn in turns})) > MAX_VOICES:
-        raise InvalidRequestError(f"text: a dialogue has at most {MAX_VOICES} voices, got {voices}", param="text")
+        raise InvalidRequestError(f"prompt: a dialogue has at most {MAX_VOICES} voices, got {voices}", param="prompt")
     return turns
 
 
@@ -106,9 +106,9 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
         others = models_that_can("audio", lambda model: is_of_kind(model, kind) and "wav" in _formats(model))
         advice += f" and use a model that supports it: {', '.join(others)}"
     raise InvalidRequestError(
-        f"text: has {length} characters; one request accepts {most}. Longer text is generated in parts, which can be "
+        f"prompt: has {length} characters; one request accepts {most}. Longer text is generated in parts, which can be "
         f"joined without loss only as WAV: {advice}",
-        param="text",
+        param="prompt",
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage
 from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptValue
@@ -16,20 +19,17 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.files import target_path
+from langchain_pollinations._media.progress import ShowProgress, watch_progress
 from langchain_pollinations._media.prompts import Prompt, prompt_of
 from langchain_pollinations._media.references import ReferenceReader, References, reference_to_json
 from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._transport.batch import BatchMixin
-from langchain_pollinations._transport.request import RequestFlow
-from langchain_pollinations._validation import (
-    SAVE_BY_NAME,
-    CallOptions,
-    check_safe,
-    merge_options,
-    named_overrides,
-    resolve_seed,
-)
+from langchain_pollinations._transport.request import OnProgress, RequestFlow
+from langchain_pollinations._validation import CallOptions, CallOverrides, check_safe, merge_options, resolve_seed
 from langchain_pollinations.media import Media
+
+Resolution: TypeAlias = Literal["1k", "2k", "360p", "480p", "720p", "768p", "1080p", "4k"]
+"""Resolution of an image or a video."""
 
 
 class MediaOptions(CallOptions):
@@ -48,6 +48,19 @@ class MediaOptions(CallOptions):
         return value
 
 
+class MediaOverrides(CallOverrides, total=False):
+    """Keyword arguments that every call of a media wrapper accepts."""
+
+    model: str
+    safe: str | bool | None
+
+
+FilePath: TypeAlias = str | PathLike[str]
+
+Generation: TypeAlias = Callable[..., RequestFlow[Media]]
+"""Creates the request flow of a `Media`, with the callback for its progress."""
+
+
 class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Media]):
     """Base class of the wrappers that generate media from a prompt."""
 
@@ -58,38 +71,30 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     """Options of the constructor and of each call."""
     _CATEGORY: ClassVar[str]
     """Category of its models in the catalog."""
+    _SUFFIX: ClassVar[str] = ""
+    """Suffix of its files; empty if it depends on the type of the result."""
+    _SHOWS_BAR: ClassVar[bool] = False
+    """Whether `progress=None` shows a bar in a terminal or a notebook."""
 
     output_folder: Path | None = None
     """Folder for results without a `path`, under generated names. Without a folder they stay in memory."""
+    progress: ShowProgress = Field(default=None, exclude=True, repr=False)
+    """Progress display. True shows a bar, which requires tqdm; False shows nothing. None shows nothing, except for
+    videos: a bar in a terminal or a notebook if tqdm is installed. A function is called with each `Progress`; it must
+    not be async."""
     reference_folder: Path | None = None
     """Reference files are read only below this folder. Without it no file is read: a model may have written the
     path."""
 
     _upload_cache: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
 
-    @named_overrides(SAVE_BY_NAME)
-    def generate(self, prompt: str, **overrides: Any) -> Media:
-        """Generate a `Media`.
+    @abstractmethod
+    def generate(self, *args: Any, **kwargs: Any) -> Media:
+        """Generate a `Media`. Each wrapper declares its own arguments."""
 
-        Args:
-            prompt: Description of the result, up to 32,000 characters.
-            overrides: Options of the constructor, for this call only; also `timeout` (as the field) and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
-
-        Raises:
-            InvalidRequestError: If an option is wrong, or the service refuses one.
-            ContentBlockedError: If the `safe` filter blocked the prompt.
-            UnprocessableError: If the provider refused the prompt.
-            InvalidResponseError: If the response is incomplete or not of the expected type.
-        """
-        options = self._options(overrides)
-        return self._run(options, self._generation(prompt, options))
-
-    @named_overrides(SAVE_BY_NAME)
-    async def agenerate(self, prompt: str, **overrides: Any) -> Media:
-        """As `generate`."""
-        options = self._options(overrides)
-        return await self._arun(options, self._generation(prompt, options))
+    @abstractmethod
+    async def agenerate(self, *args: Any, **kwargs: Any) -> Media:
+        """Asynchronous version of `generate`."""
 
     @property
     def InputType(self) -> Any:
@@ -102,15 +107,21 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     async def ainvoke(self, input: Prompt, config: RunnableConfig | None = None, **kwargs: Any) -> Media:
         return await self._acall_with_config(self._ainvoked, input, config, **kwargs)
 
-    def _invoked(self, input: Prompt, **overrides: Any) -> Media:
-        return self.generate(prompt_of(input), **overrides)
+    def _invoked(self, input: Prompt, **kwargs: Any) -> Media:
+        return self.generate(prompt_of(input), **kwargs)
 
-    async def _ainvoked(self, input: Prompt, **overrides: Any) -> Media:
-        return await self.agenerate(prompt_of(input), **overrides)
+    async def _ainvoked(self, input: Prompt, **kwargs: Any) -> Media:
+        return await self.agenerate(prompt_of(input), **kwargs)
 
-    def _generation(self, prompt: str, options: Any) -> RequestFlow[Media]:
-        """The request flow that generates one `Media`; `options` is an instance of `_OPTIONS`."""
-        raise NotImplementedError
+    @abstractmethod
+    def _generation(self, prompt: Any, options: Any, on_progress: OnProgress | None) -> RequestFlow[Media]:
+        """The request flow that generates one `Media`.
+
+        Args:
+            prompt: The prompt.
+            options: An instance of `_OPTIONS`.
+            on_progress: Callback for the request whose response is the `Media`.
+        """
 
     def _check(self, options: Any) -> None:
         """Raise for options that the model is known not to support. Reads and sends nothing.
@@ -123,26 +134,51 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
         """Raise for constructor options that the model is known not to support. Calls may still override them."""
         self._check(merge_options(self._OPTIONS, self, {}, self._SYNONYMS))
 
-    def _run(self, options: MediaOptions, flow: RequestFlow[Media]) -> Media:
-        with self._suggesting(options.model):
-            return self._client_with(options._settings).run(self._saving(flow))
+    def _generate(
+        self, prompt: Any, path: FilePath | None, progress: ShowProgress, overrides: Mapping[str, Any]
+    ) -> Media:
+        options = self._options(overrides)
+        return self._run(partial(self._generation, prompt, options), options, path, progress)
 
-    async def _arun(self, options: MediaOptions, flow: RequestFlow[Media]) -> Media:
-        with self._suggesting(options.model):
-            return await self._client_with(options._settings).arun(self._saving(flow))
+    async def _agenerate(
+        self, prompt: Any, path: FilePath | None, progress: ShowProgress, overrides: Mapping[str, Any]
+    ) -> Media:
+        options = self._options(overrides)
+        return await self._arun(partial(self._generation, prompt, options), options, path, progress)
 
-    def _saving(self, flow: RequestFlow[Media]) -> RequestFlow[Media]:
-        """The result of a flow, saved below `output_folder` if that is set."""
-        target = self._named_file()
-        made = yield from flow
-        return made if target is None or made.path is not None else made.moved(made.save(target))
+    def _run(
+        self, generation: Generation, options: MediaOptions, path: FilePath | None, progress: ShowProgress
+    ) -> Media:
+        with self._suggesting(options.model), self._watching(progress) as on_progress:
+            return self._client_with(options._settings).run(self._saving(generation, path, on_progress))
 
-    def _named_file(self) -> Path | None:
-        """A new file name in `output_folder`. The folder is checked before anything is paid for."""
-        if self.output_folder is None:
-            return None
-        name = f"{self._CATEGORY}-{secrets.token_hex(6)}"
-        return target_path(self.output_folder.expanduser() / name, "")
+    async def _arun(
+        self, generation: Generation, options: MediaOptions, path: FilePath | None, progress: ShowProgress
+    ) -> Media:
+        with self._suggesting(options.model), self._watching(progress) as on_progress:
+            return await self._client_with(options._settings).arun(self._saving(generation, path, on_progress))
+
+    def _watching(self, progress: ShowProgress) -> AbstractContextManager[OnProgress | None]:
+        """Show the progress of a call, whose argument overrides the field."""
+        shown = self.progress if progress is None else progress
+        if shown is None and not self._SHOWS_BAR:
+            shown = False
+        return watch_progress(shown)
+
+    def _saving(
+        self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
+    ) -> RequestFlow[Media]:
+        """The result of a flow, written to `path` or to a new file in `output_folder` if one of them is set."""
+        target = self._target(path)
+        media = yield from generation(on_progress)
+        return media if target is None else media._stored_at(media.save(target))
+
+    def _target(self, path: FilePath | None) -> Path | None:
+        """The file to write the result to, without its suffix if that depends on the result. The folder is checked
+        before anything is paid for."""
+        if path is None and self.output_folder is not None:
+            path = self.output_folder.expanduser() / f"{self._CATEGORY}-{secrets.token_hex(6)}"
+        return None if path is None else target_path(path, self._SUFFIX)
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
         """Add similar model names to an error for an unknown model. The legacy hosts have none to suggest."""

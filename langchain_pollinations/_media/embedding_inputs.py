@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from langchain_pollinations._catalog.snapshot import abilities, known
 from langchain_pollinations._chat.content import encode_block
 from langchain_pollinations._media.data_uri import is_data_uri, read_data_uri
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import CallOptions, check_whole
+from langchain_pollinations._validation import CallOptions, CallOverrides, check_whole
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -34,6 +34,18 @@ _AS_QUERY: Mapping[str, Mapping[str, str]] = {
 }
 
 
+TaskType: TypeAlias = Literal[
+    "SEMANTIC_SIMILARITY",
+    "CLASSIFICATION",
+    "CLUSTERING",
+    "RETRIEVAL_DOCUMENT",
+    "RETRIEVAL_QUERY",
+    "CODE_RETRIEVAL_QUERY",
+    "QUESTION_ANSWERING",
+    "FACT_VERIFICATION",
+]
+
+
 class EmbeddingOptions(CallOptions):
     """Options of embeddings. None is not sent, and the service applies its default."""
 
@@ -43,19 +55,7 @@ class EmbeddingOptions(CallOptions):
     """Length of a vector; by default that of the model. Some models support only a few lengths."""
     batch_size: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
     """Texts in one request. `chunk_size` is an alias."""
-    task_type: (
-        Literal[
-            "SEMANTIC_SIMILARITY",
-            "CLASSIFICATION",
-            "CLUSTERING",
-            "RETRIEVAL_DOCUMENT",
-            "RETRIEVAL_QUERY",
-            "CODE_RETRIEVAL_QUERY",
-            "QUESTION_ANSWERING",
-            "FACT_VERIFICATION",
-        ]
-        | None
-    ) = None
+    task_type: TaskType | None = None
     """Purpose of the vectors of texts, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
     `RETRIEVAL_QUERY`; any other task is used for both documents and queries."""
     input_type: Literal["query", "document"] | None = None
@@ -70,6 +70,17 @@ class EmbeddingOptions(CallOptions):
         """The options for a query, given the options for documents."""
         own = {name: getattr(self, name) for name in _AS_QUERY}
         return self.model_copy(update={name: _AS_QUERY[name].get(value, value) for name, value in own.items()})
+
+
+class EmbeddingOverrides(CallOverrides, total=False):
+    """Keyword arguments of the methods of `PollinationsEmbeddings`: the options of `EmbeddingOptions`."""
+
+    model: str
+    dimensions: int | None
+    batch_size: int
+    task_type: TaskType | None
+    input_type: Literal["query", "document"] | None
+    max_concurrency: int
 
 
 # --- Inputs -----------------------------------------------------------------------------------------------------------

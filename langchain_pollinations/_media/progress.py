@@ -6,9 +6,10 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
@@ -22,7 +23,7 @@ REFRESH_INTERVAL = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a request."""
+    """Progress of a call."""
 
     stage: Literal["queued", "waiting", "receiving", "done"]
     """`queued` while the rate limiter of a legacy host delays the request, `waiting` while the service works,
@@ -30,7 +31,7 @@ class Progress:
     seconds: float
     """Seconds since the start of the call; while `queued`, since it entered the queue."""
     received: int = 0
-    """Bytes received so far. A retry after a lost connection starts at 0 again."""
+    """Bytes received so far, of all requests that run at the same time. A retry starts at 0 again."""
     total: int | None = None
     """Total bytes of the response, if known."""
     left: float | None = None
@@ -87,6 +88,23 @@ def _reporting(report: ProgressFunction) -> Iterator[OnProgress]:
     report(Progress("waiting", 0.0))
     yield on_progress
     report(Progress("done", time.monotonic() - since, *count))
+
+
+def share_progress(on_progress: OnProgress | None, count: int) -> Sequence[OnProgress | None]:
+    """Callbacks for concurrent requests. Together they report the bytes of all requests to `on_progress`."""
+    if on_progress is None or count == 1:
+        return [on_progress] * count
+    lock = threading.Lock()
+    arrived: list[tuple[int, int | None]] = [(0, None)] * count
+
+    def report(index: int, received: int, total: int | None) -> None:
+        with lock:
+            arrived[index] = received, total
+            totals = [total for _, total in arrived if total is not None]
+            whole = sum(totals) if len(totals) == count else None
+            on_progress(sum(received for received, _ in arrived), whole)
+
+    return [partial(report, index) for index in range(count)]
 
 
 # --- Display ----------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def parse_dialogue(given: Any) -> list[DialogueTurn]:
     else:
         turns = [_parse_pair(number, pair) for number, pair in enumerate(given, 1)]
     if not turns:
-        raise InvalidRequestError("text must be a dialogue that is not empty", param="text")
+        raise InvalidRequestError("prompt must be a dialogue that is not empty", param="prompt")
     return turns
 
 
@@ -106,7 +106,7 @@ def _parse_line(number: int, line: str) -> DialogueTurn:
     voice, colon, text = map(str.strip, line.partition(":"))
     if not (voice and colon and text):
         raise InvalidRequestError(
-            f"text: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'", param="text"
+            f"prompt: line {number} ({line.strip()[:40]!r}) is no turn of the form 'voice: words'", param="prompt"
         )
     return DialogueTurn(voice, text)
 
@@ -114,7 +114,7 @@ def _parse_line(number: int, line: str) -> DialogueTurn:
 def _parse_pair(number: int, pair: Any) -> DialogueTurn:
     texts = [" ".join(re.split(r"[\r\n]+", each)).strip() for each in _pair(pair)]  # each pair becomes one line
     if len(texts) != 2 or not all(texts) or ":" in texts[0]:
-        raise InvalidRequestError(f"text: turn {number} is no pair of a voice and its words", param="text")
+        raise InvalidRequestError(f"prompt: turn {number} is no pair of a voice and its words", param="prompt")
     return DialogueTurn(*texts)
 
 

@@ -209,6 +209,7 @@ _MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, Unp
 _ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "image": ("images", "first_frame", "last_frame"),
     "input": ("text", "prompt"),
+    "prompt": ("text", "prompt"),
     "file": ("recording",),
     "size": ("width", "height"),
     "aspectRatio": ("aspect_ratio",),

@@ -383,7 +383,7 @@ def test_what_is_no_film_is_an_error_and_leaves_no_file(
 def test_a_stored_film_that_is_none_is_an_error(camera: PollinationsVideo, emulator: Emulator, tmp_path: Path) -> None:
     emulator.reply(body="<html>gone</html>", on="/media")
     with pytest.raises(InvalidResponseError, match="no video"):
-        camera.generate("50% off", tmp_path / "film.mp4")
+        camera.generate("50% off", path=tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -433,7 +433,7 @@ def test_files_are_looked_at_beside_the_event_loop(camera: PollinationsVideo, tm
 
     sys.addaudithook(_note)
     READ_BY.clear()
-    asyncio.run(camera.agenerate("waves", Noted()))
+    asyncio.run(camera.agenerate("waves", path=Noted()))
     assert {Path(name).suffix for name, _ in READ_BY} == {"", ".part"}
     assert threading.main_thread() not in {thread for _, thread in READ_BY}
 
@@ -580,7 +580,7 @@ def test_ctrl_c_leaves_nothing_behind(silent_server: socket.socket, tmp_path: Pa
     presser = threading.Thread(target=press)
     presser.start()
     with pytest.raises(KeyboardInterrupt):
-        camera.generate("waves", tmp_path / "film.mp4", progress=told if begun else True)
+        camera.generate("waves", path=tmp_path / "film.mp4", progress=told if begun else True)
     presser.join()
     assert _is_closed_by_the_client(connections[0])
     assert list(tmp_path.iterdir()) == []
@@ -595,7 +595,7 @@ def test_a_cancelled_task_leaves_nothing_behind(
     camera = PollinationsVideo(base_url=_url(silent_server), api_key="sk_x")
 
     async def film_until(ended: asyncio.Event) -> None:
-        filming = asyncio.create_task(camera.agenerate("waves", tmp_path / "film.mp4", progress=True))
+        filming = asyncio.create_task(camera.agenerate("waves", path=tmp_path / "film.mp4", progress=True))
         if how == "cancel":
             await ended.wait()
             filming.cancel()
@@ -780,7 +780,7 @@ def test_a_film_in_its_file_can_be_pickled_and_kept_in_a_trace(
     camera: PollinationsVideo, emulator: Emulator, tmp_path: Path
 ) -> None:
     emulator.reply(body=FILM, on="/video")
-    made = camera.generate("waves", tmp_path / "film.mp4")
+    made = camera.generate("waves", path=tmp_path / "film.mp4")
     copy = pickle.loads(pickle.dumps(made))
     assert (copy.path, copy.data) == (made.path, FILM)
     assert len(json.dumps(made.to_artifact())) < 2000
@@ -798,7 +798,7 @@ url, way, folder = sys.argv[1:]
 camera = PollinationsVideo(base_url=url, api_key="sk_emulator", progress=lambda told: None)
 
 def film(path):
-    return camera.generate("waves", path) if way == "sync" else asyncio.run(camera.agenerate("waves", path))
+    return camera.generate("waves", path=path) if way == "sync" else asyncio.run(camera.agenerate("waves", path=path))
 
 def peak():
     # What getrusage tells begins, on Linux, with the peak of the process that started this one.

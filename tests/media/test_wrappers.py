@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
+from langchain_pollinations._media.audio_options import MusicOptions, SpeechOptions
+from langchain_pollinations._media.embedding_inputs import EmbeddingOptions
+from langchain_pollinations._media.progress import Progress
+from langchain_pollinations._validation import CallOverrides
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
+from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.errors import InvalidRequestError
-from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
+from langchain_pollinations.images import ImageOptions, PollinationsImage
 from langchain_pollinations.media import Media
-from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.models3d import Model3DOptions, Pollinations3D
 from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
-from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.transcription import PollinationsTranscriber, TranscriptionOptions
+from langchain_pollinations.video import PollinationsVideo, VideoOptions
+from tests.conftest import MAKING, Terminal
 from tests.media.test_references import PNG
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -143,6 +152,145 @@ def test_every_media_tool_takes_a_folder(
     assert "base64" not in message.artifact
     assert Media.from_artifact(message.artifact, tmp_path / "out").data
     assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+MAKES: dict[str, Callable[..., Media]] = {
+    **MAKING,
+    "edit": lambda painter, *args, **options: painter.edit(*args, PNG, **options),
+    "aedit": lambda painter, *args, **options: asyncio.run(painter.aedit(*args, PNG, **options)),
+}
+
+
+def _makes() -> list[tuple[str, str]]:
+    return [(kind, make) for kind in WRAPPERS for make in MAKES if kind == "image" or "edit" not in make]
+
+
+@pytest.mark.parametrize(("kind", "make"), _makes())
+def test_a_path_names_the_file_of_the_result(emulator: Emulator, tmp_path: Path, kind: str, make: str) -> None:
+    (tmp_path / "folder").mkdir()
+    wrapper = WRAPPERS[kind](**emulator.connection(), output_folder=tmp_path / "folder")
+    made = MAKES[make](wrapper, "a kite", path=str(tmp_path / "kite"))
+    suffix = {"image": ".jpg", "video": ".mp4", "3d": ".glb"}.get(kind, ".mp3")
+    assert made.path == tmp_path / f"kite{suffix}"
+    assert made.data == made.path.read_bytes() != b""
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", made.path.name]
+    made.path.write_bytes(b"old")
+    again = MAKES[make](wrapper, "a kite", path=made.path)
+    assert again.path == made.path
+    assert again.data != b"old"
+
+
+@pytest.mark.parametrize(("kind", "make"), _makes())
+@pytest.mark.parametrize("where", ["", "missing/kite"])
+def test_a_path_that_is_none_is_refused_before_anything_is_sent(
+    emulator: Emulator, tmp_path: Path, kind: str, make: str, where: str
+) -> None:
+    with pytest.raises(OSError, match="folder"):
+        MAKES[make](WRAPPERS[kind](**emulator.connection()), "a kite", path=tmp_path / where)
+    assert emulator.requests == []
+
+
+def test_what_stood_in_a_file_stays_if_the_result_is_not_whole(emulator: Emulator, kind: str, tmp_path: Path) -> None:
+    target = tmp_path / "kite.bin"
+    target.write_bytes(b"old")
+    emulator.reply(body=b"<html>", on="/")
+    with pytest.raises(InvalidResponseError):
+        WRAPPERS[kind](**emulator.connection()).generate("a kite", path=target)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_suffix_of_another_type_is_warned_of_once(emulator: Emulator, kind: str, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"but \.gif means image/gif") as caught:
+        WRAPPERS[kind](**emulator.connection()).generate("a kite", path=tmp_path / "kite.gif")
+    assert [each.filename for each in caught] == [__file__]
+
+
+# --- Progress ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "make"), _makes())
+@pytest.mark.parametrize("place", ["constructor", "call"])
+def test_every_download_reports_its_progress(emulator: Emulator, kind: str, make: str, place: str) -> None:
+    told: list[Progress] = []
+    given = {"progress": told.append}
+    options = {name: value for name, value in SMALL[kind].items() if name != "progress"}
+    wrapper = type(WRAPPERS[kind](api_key="sk_x"))(
+        **emulator.connection(), **options, **(given if place == "constructor" else {})
+    )
+    made = MAKES[make](wrapper, "a kite", **(given if place == "call" else {}))
+    assert [each.stage for each in told[:2]] == ["waiting", "receiving"]
+    assert {each.stage for each in told[1:-1]} == {"receiving"}
+    assert told[-1].stage == "done"
+    assert told[-1].received >= made.size
+    assert [each.received for each in told] == sorted(each.received for each in told)
+
+
+def test_uploads_are_not_part_of_the_progress(emulator: Emulator) -> None:
+    told: list[Progress] = []
+    Pollinations3D(**emulator.connection(), progress=told.append).generate(image=PNG)
+    assert len(emulator.requests) == 2
+    assert [each.received for each in told].count(0) == 2  # once while waiting, once as the response begins
+
+
+@pytest.mark.parametrize("make", ["generate", "agenerate"])
+def test_the_progress_of_a_long_speech_is_that_of_all_its_parts(emulator: Emulator, make: str) -> None:
+    told: list[Progress] = []
+    speaker = PollinationsSpeech(**emulator.connection(), response_format="wav", progress=told.append)
+    MAKES[make](speaker, "The tide is out. " * 1500)
+    parts = [request.json["input"] for request in emulator.requests]
+    assert len(parts) > 1
+    assert told[-1].received == sum(speaker.generate(part, progress=False).size for part in parts)
+    assert [each.received for each in told] == sorted(each.received for each in told)
+
+
+def test_only_videos_show_a_bar_unasked(emulator: Emulator, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {name: value for name, value in SMALL[kind].items() if name != "progress"}
+    wrapper = type(WRAPPERS[kind](api_key="sk_x"))(**emulator.connection(), **options)
+    shown = {}
+    for progress in (None, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", Terminal())
+            wrapper.generate("a kite", progress=progress)
+            shown[progress] = "receiving" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert shown == {None: kind == "video", True: True}
+
+
+# --- Signatures -------------------------------------------------------------------------------------------------------
+
+METHODS = [
+    (PollinationsImage, "generate", ImageOptions),
+    (PollinationsVideo, "generate", VideoOptions),
+    (PollinationsSpeech, "generate", SpeechOptions),
+    (PollinationsMusic, "generate", MusicOptions),
+    (Pollinations3D, "generate", Model3DOptions),
+    (PollinationsTranscriber, "transcribe", TranscriptionOptions),
+    *((PollinationsEmbeddings, f"embed{name}", EmbeddingOptions) for name in ("", "_all", "_documents", "_query")),
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "a"])
+@pytest.mark.parametrize(("wrapper", "method", "options"), METHODS)
+def test_the_overrides_of_a_call_are_its_options(wrapper: Any, method: str, options: Any, prefix: str) -> None:
+    (overrides,) = get_args(get_type_hints(getattr(wrapper, prefix + method))["overrides"])
+    fields = {name: hint for name, hint in get_type_hints(options).items() if name in options.model_fields}
+    assert get_type_hints(overrides) == fields | get_type_hints(CallOverrides)
+    assert overrides.__required_keys__ == frozenset()
+
+
+@pytest.mark.parametrize("prefix", ["", "a"])
+def test_the_overrides_of_an_edit_are_those_of_a_generation_without_the_image(prefix: str) -> None:
+    hints = (get_type_hints(getattr(PollinationsImage, prefix + name))["overrides"] for name in ("edit", "generate"))
+    edit, generate = (get_type_hints(get_args(hint)[0]) for hint in hints)
+    assert generate.keys() - edit.keys() == {"image"}
+    assert edit.items() <= generate.items()
+
+
+def test_all_wrappers_have_one_signature(kind: str) -> None:
+    wrapper = type(WRAPPERS[kind](api_key="sk_x"))
+    for method in (wrapper.generate, wrapper.agenerate):
+        parameters = inspect.signature(method).parameters
+        assert list(parameters) == ["self", "prompt", "path", "progress", "overrides"]
+        assert parameters["path"].kind is parameters["progress"].kind is inspect.Parameter.KEYWORD_ONLY
 
 
 # --- Prompts in addresses ---------------------------------------------------------------------------------------------

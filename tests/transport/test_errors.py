@@ -255,7 +255,7 @@ PARAMS: list[tuple[Callable[[], Any], str | None]] = [
     (lambda: PollinationsVideo(api_key="x").generate("cat", duration=5), "duration"),
     (lambda: PollinationsVideo(api_key="x").generate("cat", last_frame=b""), "last_frame"),
     (lambda: PollinationsVideo(api_key="x").generate("cat", first_frame="x.png"), "first_frame"),
-    (lambda: PollinationsSpeech(api_key="x").generate("x" * 10_001), "text"),
+    (lambda: PollinationsSpeech(api_key="x").generate("x" * 10_001), "prompt"),
     (lambda: PollinationsSpeech(api_key="x").generate("Hi", voice="nemo"), "voice"),
     (lambda: PollinationsMusic(api_key="x").generate("waltz", duration=1), "duration"),
     (lambda: Pollinations3D(api_key="x").generate("../x", model="rodin"), "prompt"),

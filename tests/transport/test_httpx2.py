@@ -208,7 +208,7 @@ def test_a_video_is_saved_piece_by_piece(emulator: Emulator, module: Any, tmp_pa
     told: list[int] = []
     with clients(module) as own:
         camera = PollinationsVideo(**emulator.connection(), **own, progress=lambda step: told.append(step.received))
-        film = camera.generate("waves", tmp_path / "waves.mp4", duration=4)
+        film = camera.generate("waves", path=tmp_path / "waves.mp4", duration=4)
     assert film.path is not None
     assert film.path.stat().st_size == max(told)
 
