@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias, Unpack
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx
 from pydantic import Field, model_validator
@@ -41,6 +41,9 @@ MAX_URL_WITH_REFERENCES = 8000
 
 The edge of the service accepts about 16 KB.
 """
+
+MAX_UPLOAD_ID = 36
+"""Maximum characters of the id of an uploaded file, which is the last part of its URL."""
 
 _FAMILIES: Mapping[str, str] = {
     "first_frame": "image",
@@ -211,13 +214,18 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         references = {
             name: self._resolve_references(name, getattr(options, name), family) for name, family in _FAMILIES.items()
         }
-        video_request(
-            prompt, options, {name: [f"{self._media_host}/{'0' * 36}"] * len(each) for name, each in references.items()}
-        )
+        self._check_size(prompt, options, references)
         urls = {}
         for name, each in references.items():
             urls[name] = yield from self._upload_references(each)
         return (yield from _request_video(prompt, options, urls, into, on_progress))
+
+    def _check_size(self, prompt: str, options: VideoOptions, references: Mapping[str, Sequence[str | Media]]) -> None:
+        """Raise for references that do not fit in a URL, before any of them is uploaded."""
+        urls = {name: [each if isinstance(each, str) else "" for each in given] for name, given in references.items()}
+        uploads = sum(isinstance(each, Media) for given in references.values() for each in given)
+        if not fits_in_url(prompt, options, urls, uploads * (len(quote_plus(f"{self._media_host}/")) + MAX_UPLOAD_ID)):
+            check_body(urls)
 
 
 def _count_references(options: VideoOptions) -> dict[str, int]:
@@ -369,30 +377,68 @@ def video_request(prompt: str, options: VideoOptions, urls: ReferenceUrls) -> tu
         InvalidRequestError: If the prompt does not fit in a URL, and the service does not accept the references in a
             body.
     """
-    guides = {name: urls[name] for name in _GUIDES if urls.get(name)}
-    frames = [*urls.get("first_frame", ()), *urls.get("last_frame", ())]
-    fields = options.model_dump(exclude_none=True, exclude=set(_FAMILIES))
-    if "aspect_ratio" in fields:
-        fields["aspectRatio"] = fields.pop("aspect_ratio")
+    if fits_in_url(prompt, options, urls):
+        return quote_prompt(prompt), _query(options, urls)
+    check_body(urls)
+    body = {name: value for name, value in _fields(options).items() if name not in ("width", "height")}
+    if options.width and options.height:
+        body["size"] = f"{options.width}x{options.height}"
+    if frames := _frames(urls):
+        body["image"] = frames
+    return None, body | {"prompt": prompt, "response_format": "url"}
+
+
+def fits_in_url(prompt: str, options: VideoOptions, urls: ReferenceUrls, pending: int = 0) -> bool:
+    """Whether the URL of a GET can carry the prompt, the options and the references.
+
+    Args:
+        prompt: The prompt.
+        options: Options of the request.
+        urls: URLs of the references. A URL is empty if it is not known yet.
+        pending: Maximum characters of the URLs that are not known yet.
+    """
     path = quote_prompt(prompt)
-    if path is not None:
-        query = fields | {name: _join_urls(each) for name, each in guides.items()}
-        if frames:
-            query["image"] = join_urls(frames)
-        if len(path) + len(urlencode(query)) <= (MAX_URL_WITH_REFERENCES if guides else MAX_URL):
-            return path, query
-    if guides:
+    if path is None:
+        return False
+    limit = MAX_URL_WITH_REFERENCES if _guides(urls) else MAX_URL
+    return len(path) + len(urlencode(_query(options, urls))) + pending <= limit
+
+
+def check_body(urls: ReferenceUrls) -> None:
+    """Raise for references that the service does not accept in a body.
+
+    Raises:
+        InvalidRequestError: If there are such references.
+    """
+    if guides := _guides(urls):
         raise InvalidRequestError(
             f"{', '.join(guides)}: the service accepts them only with a prompt that fits in a URL. Shorten the prompt, "
             "and do not use '%', '.' or '..' between slashes, or the prompt 'models', which is another route",
             param="prompt",
         )
-    body = {name: value for name, value in fields.items() if name not in ("width", "height")}
-    if options.width and options.height:
-        body["size"] = f"{options.width}x{options.height}"
-    if frames:
-        body["image"] = frames
-    return None, body | {"prompt": prompt, "response_format": "url"}
+
+
+def _guides(urls: ReferenceUrls) -> ReferenceUrls:
+    return {name: urls[name] for name in _GUIDES if urls.get(name)}
+
+
+def _frames(urls: ReferenceUrls) -> list[str]:
+    return [*urls.get("first_frame", ()), *urls.get("last_frame", ())]
+
+
+def _fields(options: VideoOptions) -> dict[str, Any]:
+    """The options that the query and the body have in common."""
+    fields = options.model_dump(exclude_none=True, exclude=set(_FAMILIES))
+    if "aspect_ratio" in fields:
+        fields["aspectRatio"] = fields.pop("aspect_ratio")
+    return fields
+
+
+def _query(options: VideoOptions, urls: ReferenceUrls) -> dict[str, Any]:
+    query = _fields(options) | {name: _join_urls(each) for name, each in _guides(urls).items()}
+    if frames := _frames(urls):
+        query["image"] = join_urls(frames)
+    return query
 
 
 def _join_urls(urls: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import jsonschema
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 
 from langchain_pollinations._media.integrity import has_all_boxes
 from langchain_pollinations._media.progress import Progress
+from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -218,6 +220,19 @@ def test_references_that_a_body_may_not_carry_are_refused_before_anything_is_upl
     with pytest.raises(InvalidRequestError, match="reference_images: .* Shorten the prompt, and do not use '%'"):
         film(camera, prompt, model="wan-3.0", reference_images=[PNG])
     assert emulator.requests == []
+
+
+def test_uploads_count_with_the_length_that_their_addresses_will_have(emulator: Emulator, film: Film) -> None:
+    camera = PollinationsVideo(**emulator.connection(), model="wan-3.0", reference_images=[PNG, PNG + b"\0", PICTURE])
+    film(camera, "x")
+    free = 8000 - len(urlencode(emulator.requests[-1].query))
+    film(camera, "x" * (free - 2 * 36))
+    count = len(emulator.requests)
+    again = camera.model_copy()
+    again._upload_cache = UploadCache()
+    with pytest.raises(InvalidRequestError, match="Shorten the prompt"):
+        film(again, "x" * (free + 1))
+    assert len(emulator.requests) == count
 
 
 def test_equal_references_are_uploaded_once_and_join_the_film_that_is_there(
