@@ -42,7 +42,7 @@ def uses() -> None:
     assert_type(painter.batch(["a cat"]), list[Media])
     print(painter.invoke(answer).url, (chat | painter).invoke("Describe a cat").url)
     PollinationsImageTool(api_key="sk_x", model="flux", width=64, show=True)
-    draw = PollinationsImageTool(image=painter, models=["flux"])
+    draw = PollinationsImageTool(wrapper=painter, models=["flux"])
     PollinationsEditImageTool(model="klein", media_store=draw.media_store)
     PollinationsVideoTool(output_folder="films")
     embeddings = PollinationsEmbeddings(api_key=SecretStr("sk_x"), dimensions=512, batch_size=8)

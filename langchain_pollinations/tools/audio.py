@@ -43,13 +43,12 @@ class SpeechInput(BaseModel):
 class PollinationsSpeechTool(MediaTool):
     """Tool that generates speech.
 
-    Takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `speech=`.
+    Takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `wrapper=`.
     """
 
     max_characters: int = Field(default=10_000, ge=1)
     """Maximum characters of the text of one call. A long text takes several requests, and each is billed."""
 
-    _WRAPPER = "speech"
     _NOUN = "recording"
 
     name: str = "generate_speech"
@@ -59,7 +58,7 @@ class PollinationsSpeechTool(MediaTool):
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
 
-    speech: PollinationsSpeech
+    wrapper: PollinationsSpeech
     """Wrapper that generates the speech."""
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -83,10 +82,9 @@ class MusicInput(BaseModel):
 class PollinationsMusicTool(MediaTool):
     """Tool that generates music and sound effects.
 
-    Takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `music=`.
+    Takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `wrapper=`.
     """
 
-    _WRAPPER = "music"
     _NOUN = "music"
 
     name: str = "generate_music"
@@ -96,7 +94,7 @@ class PollinationsMusicTool(MediaTool):
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
 
-    music: PollinationsMusic
+    wrapper: PollinationsMusic
     """Wrapper that generates the music."""
 
 
@@ -112,12 +110,10 @@ class TranscribeInput(BaseModel):
 class PollinationsTranscribeTool(MediaTool):
     """Tool that transcribes earlier media, by id, and files below `reference_folder`.
 
-    Takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `transcriber=`. Other URLs are
+    Takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `wrapper=`. Other URLs are
     rejected, since a text of a model must not make this machine fetch a URL. The artifact holds the `page_content` and
     the `metadata` of the `Document`.
     """
-
-    _WRAPPER = "transcriber"
 
     name: str = "transcribe_audio"
     description: str = "Transcribe the speech in an audio recording or a video. Returns the text."
@@ -126,7 +122,7 @@ class PollinationsTranscribeTool(MediaTool):
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
 
-    transcriber: PollinationsTranscriber
+    wrapper: PollinationsTranscriber
     """Wrapper that transcribes the audio."""
     reference_folder: Path | None = None
     """Folder below which recordings may be read from files. Without it no file is read."""
@@ -138,8 +134,8 @@ class PollinationsTranscribeTool(MediaTool):
         with self._errors_for_model(options):
             overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = self.transcriber._client.run(self._recording(overrides.pop("recording")))
-            return self._result(self.transcriber.transcribe(recording, **overrides))
+                recording = self.wrapper._client.run(self._recording(overrides.pop("recording")))
+            return self._result(self.wrapper.transcribe(recording, **overrides))
 
     async def _arun(
         self, *args: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
@@ -148,12 +144,12 @@ class PollinationsTranscribeTool(MediaTool):
         with self._errors_for_model(options):
             overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = await self.transcriber._client.arun(self._recording(overrides.pop("recording")))
-            return self._result(await self.transcriber.atranscribe(recording, **overrides))
+                recording = await self.wrapper._client.arun(self._recording(overrides.pop("recording")))
+            return self._result(await self.wrapper.atranscribe(recording, **overrides))
 
     def _recording(self, reference: str) -> RequestFlow[Media]:
         """The recording that the model named, from the store, a file, or the service's media host."""
-        host = self.transcriber._media_host
+        host = self.wrapper._media_host
         media = self._resolve(reference)
         if isinstance(media, str):
             family = "video" if media.endswith((".mp4", ".webm")) else "audio"

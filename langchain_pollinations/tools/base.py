@@ -38,10 +38,10 @@ def _validation_message(error: ValidationError) -> str:
 class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     """Base class of the tools that generate or read media.
 
-    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself. The language model reads
-    a sentence with an id and a public URL. The `Media` is in the artifact of the `ToolMessage`; use
-    `Media.from_artifact(message.artifact)`. With `output_folder`, the media is saved to a file in that folder under a
-    name that the package chooses, and the artifact holds the path instead of the bytes.
+    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself as `wrapper=`. The
+    language model reads a sentence with an id and a public URL. The `Media` is in the artifact of the `ToolMessage`;
+    use `Media.from_artifact(message.artifact)`. With `output_folder`, the media is saved to a file in that folder under
+    a name that the package chooses, and the artifact holds the path instead of the bytes.
 
     Errors caused by the language model become `ToolException`: errors about an argument that it chose
     (`InvalidRequestError.param`), and refusals of its prompt. Other errors are raised. Options of the developer that
@@ -51,8 +51,6 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
-    _WRAPPER: ClassVar[str]
-    """Name of the field that holds the wrapper."""
     _VERB: ClassVar[str] = "generate"
     """Name of the wrapper's method that the tool calls."""
     _NOUN: ClassVar[str]
@@ -61,6 +59,9 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: Any = True
     handle_validation_error: Any = _validation_message
+
+    wrapper: Any
+    """Wrapper that sends the requests. By default it is created from its arguments, which the tool takes."""
 
     media_store: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
     """Store in which a tool finds earlier media by id. Tools that are created with `media_store=other_tool.media_store`
@@ -80,15 +81,12 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         fields = cls.model_fields.keys() - {"response_format"}
         tool_fields = {name: value for name, value in values.items() if name in fields}
         wrapper_arguments = {name: value for name, value in values.items() if name not in fields}
-        wrapper: Any = cls.model_fields[cls._WRAPPER].annotation
-        if cls._WRAPPER in tool_fields and not isinstance(tool_fields[cls._WRAPPER], wrapper):
-            # An option of the same name: `image` is also the reference images.
-            wrapper_arguments[cls._WRAPPER] = tool_fields.pop(cls._WRAPPER)
-        if cls._WRAPPER not in tool_fields:
-            tool_fields[cls._WRAPPER] = wrapper(**wrapper_arguments)
+        wrapper: Any = cls.model_fields["wrapper"].annotation
+        if "wrapper" not in tool_fields:
+            tool_fields["wrapper"] = wrapper(**wrapper_arguments)
         elif wrapper_arguments:
             unknown = "; ".join(suggest_name(name, cls.model_fields) for name in sorted(wrapper_arguments))
-            raise ValueError(f"{unknown} (`{cls._WRAPPER}` is given: pass arguments of {wrapper.__name__} to it)")
+            raise ValueError(f"{unknown} (`wrapper` is given: pass arguments of {wrapper.__name__} to it)")
         return tool_fields
 
     @model_validator(mode="after")
@@ -100,7 +98,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     @property
     def _is_queued(self) -> bool:
-        found: bool = getattr(self, self._WRAPPER)._is_queued
+        found: bool = self.wrapper._is_queued
         return found
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -111,9 +109,16 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         fields = {name: value for name, value in state["__dict__"].items() if name != "handle_validation_error"}
         return {**state, "__dict__": fields}
 
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Restore the state. In pickles of earlier versions the field of the wrapper has the name of its medium."""
+        fields = {
+            "wrapper" if isinstance(value, ServiceConfig) else name: value for name, value in state["__dict__"].items()
+        }
+        super().__setstate__({**state, "__dict__": fields})
+
     def _check_options(self) -> None:
         """Raise if the media model is known not to accept an option of the developer."""
-        getattr(self, self._WRAPPER)._check_constructor()
+        self.wrapper._check_constructor()
 
     def _run(
         self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
@@ -121,7 +126,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         options = self._by_name(args, options)
         with self._errors_for_model(options):
             arguments, overrides = self._request(chosen_arguments(options))
-            media = getattr(getattr(self, self._WRAPPER), self._VERB)(*arguments, **overrides)
+            media = getattr(self.wrapper, self._VERB)(*arguments, **overrides)
         return self._result(media)
 
     async def _arun(
@@ -130,7 +135,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         options = self._by_name(args, options)
         with self._errors_for_model(options):
             arguments, overrides = self._request(chosen_arguments(options))
-            media = await getattr(getattr(self, self._WRAPPER), f"a{self._VERB}")(*arguments, **overrides)
+            media = await getattr(self.wrapper, f"a{self._VERB}")(*arguments, **overrides)
         result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, media)  # slow for a large video
         return result
 
@@ -157,7 +162,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     def _secret(self) -> str:
         """The API key, which no message may contain."""
-        key = getattr(self, self._WRAPPER).api_key
+        key = self.wrapper.api_key
         return (key and key.get_secret_value()) or "\0"
 
     @contextmanager
@@ -176,7 +181,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         names = _ARGUMENT_NAMES.get(error.param or "", (error.param,))
         if not chosen.keys().isdisjoint((*names, "model")):  # any option may be invalid for a model that it chose
             return True
-        options = type(getattr(self, self._WRAPPER)).model_fields
+        options = type(self.wrapper).model_fields
         is_known = error.param in _ARGUMENT_NAMES or error.param in options
         return not is_known and not isinstance(error, UnsupportedRequestError)
 
@@ -187,7 +192,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
             The media from the store, or a text that the wrapper resolves. The URL on the media host is returned for an
             id that is no longer in the store.
         """
-        wrapper: ServiceConfig = getattr(self, self._WRAPPER)
+        wrapper: ServiceConfig = self.wrapper
         found = self.media_store.find(reference)
         if found is not None:
             return found if found.path is None or found.path.is_file() else _public_url(found)

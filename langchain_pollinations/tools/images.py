@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, Field, SecretStr, create_model, field_validator, model_validator
 
 from langchain_pollinations._chat.json_schema import unpacked
-from langchain_pollinations._media.references import MAX_REFERENCES
+from langchain_pollinations._media.references import MAX_REFERENCES, References
 from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
@@ -44,10 +44,9 @@ MAX_SHOWN_BYTES = 2 * 1024 * 1024
 class ImageTool(MediaTool):
     """Base class of the image tools."""
 
-    _WRAPPER = "image"
     _NOUN = "image"
 
-    image: PollinationsImage
+    wrapper: PollinationsImage
     """Wrapper that generates the images."""
 
     show: bool = False
@@ -72,7 +71,8 @@ class PollinationsImageTool(ImageTool):
         >>> from langchain.agents import create_agent  # doctest: +SKIP
         >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
 
-    Takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as `image=`.
+    Takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as
+    `wrapper=`. `image=` names reference images for every call.
     """
 
     name: str = "generate_image"
@@ -90,7 +90,8 @@ class PollinationsImageTool(ImageTool):
         def __init__(
             self,
             *,
-            image: PollinationsImage | str | list[str] | None = None,
+            wrapper: PollinationsImage | None = None,
+            image: References | None = None,
             show: bool = False,
             models: list[str] | None = None,
             model: str = "flux",
@@ -152,7 +153,7 @@ class PollinationsEditImageTool(ImageTool):
         >>> edit = PollinationsEditImageTool(model="klein", media_store=draw.media_store)
 
     The tools of a `PollinationsToolkit` share one store by default. Takes the arguments of `PollinationsImage`, or a
-    `PollinationsImage` as `image=`. Files are read only below `reference_folder`, if it is set.
+    `PollinationsImage` as `wrapper=`. Files are read only below `reference_folder`, if it is set.
     """
 
     _VERB = "edit"
@@ -169,7 +170,7 @@ class PollinationsEditImageTool(ImageTool):
         __init__ = MediaTool.__init__
 
     def _check_options(self) -> None:
-        self.image._check_editing()
+        self.wrapper._check_editing()
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (options.pop("prompt"), [self._resolve(each) for each in options.pop("images")]), options

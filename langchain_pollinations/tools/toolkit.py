@@ -90,12 +90,12 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
 
     def _tool(self, name: ToolName) -> MediaTool:
         tool_class = _TOOLS[name]
-        wrapper_class: Any = tool_class.model_fields[tool_class._WRAPPER].annotation
+        wrapper_class: Any = tool_class.model_fields["wrapper"].annotation
         arguments = {**self._connection_arguments(wrapper_class.model_fields), **self.options.get(name, {})}
         if issubclass(tool_class, ImageTool):
             arguments.setdefault("show", self.show)
         tool = tool_class(**arguments, media_store=self._media_store)
-        wrapper = getattr(tool, tool_class._WRAPPER)
+        wrapper = tool.wrapper
         wrapper._pool = self._pool
         if hasattr(wrapper, "_upload_cache"):
             wrapper._upload_cache = self._upload_cache

@@ -33,10 +33,9 @@ class VideoInput(BaseModel):
 class PollinationsVideoTool(MediaTool):
     """Tool that generates short videos from a prompt and from earlier images.
 
-    Takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as `video=`.
+    Takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as `wrapper=`.
     """
 
-    _WRAPPER = "video"
     _NOUN = "video"
 
     name: str = "generate_video"
@@ -49,7 +48,7 @@ class PollinationsVideoTool(MediaTool):
     if TYPE_CHECKING:
         __init__ = MediaTool.__init__
 
-    video: PollinationsVideo
+    wrapper: PollinationsVideo
     """Wrapper that generates the videos."""
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

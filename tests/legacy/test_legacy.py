@@ -284,7 +284,7 @@ def test_the_host_follows_a_key_that_is_set_or_taken_away_between_calls(
 
 def test_a_key_that_is_set_between_calls_is_kept_as_a_secret(emulator: Emulator) -> None:
     tool_ = PollinationsImageTool(base_url=emulator.url, api_key="sk_old")
-    tool_.image.api_key = "sk_emulator"  # type: ignore[assignment]
+    tool_.wrapper.api_key = "sk_emulator"  # type: ignore[assignment]
     assert tool_.invoke({"prompt": "a lighthouse"})
     assert "sk_emulator" not in f"{tool_!r} {tool_.model_dump()}"
 

@@ -157,9 +157,10 @@ def test_tools_pickle(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_tool_takes_a_ready_painter(emulator: Emulator) -> None:
     painter = PollinationsImage(**emulator.connection(), model="zimage")
-    assert PollinationsImageTool(image=painter).image is painter
-    with pytest.raises(ValueError, match="`image` is given: pass arguments of PollinationsImage to it"):
-        PollinationsImageTool(image=painter, width=3)
+    assert PollinationsImageTool(wrapper=painter).wrapper is painter
+    assert PollinationsImageTool(api_key="sk_x", model="klein", image="https://example.com/a.png").wrapper.image
+    with pytest.raises(ValueError, match="`wrapper` is given: pass arguments of PollinationsImage to it"):
+        PollinationsImageTool(wrapper=painter, width=3)
     with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
         PollinationsImageTool(api_key="sk_x", widht=3)
     with pytest.raises(ValueError, match="at least one model"):
@@ -621,10 +622,10 @@ def test_the_tools_of_a_toolkit_share_connections_and_keep_their_own_patience(em
     assert isinstance(image, PollinationsImageTool)
     assert isinstance(edit, PollinationsEditImageTool)
     assert isinstance(video, PollinationsVideoTool)
-    assert image.image._pool is edit.image._pool is video.video._pool is toolkit._pool
-    assert (image.image.max_retries, image.image.width, edit.image.width) == (1, 64, None)
-    assert (image.image.timeout, video.video.timeout) == (300.0, 900.0)
-    assert PollinationsToolkit(**emulator.connection(), timeout=5).get_tools()[2].video.timeout == 5  # type: ignore[attr-defined]
+    assert image.wrapper._pool is edit.wrapper._pool is video.wrapper._pool is toolkit._pool
+    assert (image.wrapper.max_retries, image.wrapper.width, edit.wrapper.width) == (1, 64, None)
+    assert (image.wrapper.timeout, video.wrapper.timeout) == (300.0, 900.0)
+    assert PollinationsToolkit(**emulator.connection(), timeout=5).get_tools()[2].wrapper.timeout == 5  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["api_key", "pollinations_api_key", "default_headers"])
@@ -729,10 +730,10 @@ def test_artifacts_survive_checkpoints(emulator: Emulator, way: str, tmp_path: P
 def test_a_tool_says_what_it_takes_in_place_of_its_wrapper(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="'voise', did you mean 'voice'"):
         PollinationsSpeechTool(**emulator.connection(), voise="nova")
-    with pytest.raises(ValueError, match="`music` is given: pass arguments of PollinationsMusic to it"):
-        PollinationsMusicTool(music=PollinationsMusicTool(**emulator.connection()).music, duration=3)
+    with pytest.raises(ValueError, match="`wrapper` is given: pass arguments of PollinationsMusic to it"):
+        PollinationsMusicTool(wrapper=PollinationsMusicTool(**emulator.connection()).wrapper, duration=3)
     with pytest.raises(InvalidRequestError):
-        PollinationsSpeechTool(**emulator.connection()).speech.generate("")
+        PollinationsSpeechTool(**emulator.connection()).wrapper.generate("")
 
 
 # --- A model that was told to do harm ---------------------------------------------------------------------------------
