@@ -59,6 +59,23 @@ class Media:
     request_id: str | None
     """The id of the request, for questions to the service."""
     metadata: Mapping[str, Any]
+    """Further facts of the response. Each key is present only if the response has it.
+
+    - `x-usage-...` (`str`): usage as a decimal number, such as `x-usage-completion-video-seconds` in seconds, or
+      `x-usage-completion-image-tokens` in tokens. The total if the text of a speech took several requests.
+    - `cache_type` (`str`): `GENERATED` for a new result. `EXACT` and `COALESCED` for the result of an equal request,
+      complete or still running, which is not billed again. `SEMANTIC` (legacy host) for that of a similar prompt.
+    - `revised_prompt` (`str`): the prompt of an image or a video, if the service changed it.
+    - `tts_voice` (`str`): the voice of a speech.
+    - `generation_id` (`str`): the provider's id of an audio.
+    - `song_id`, `elevenlabs_song_id` (`str`): the id of a song that ElevenLabs stored (`store_for_inpainting`).
+    - `elevenlabs_reference_song_id` (`str`): the id of a song, for `conditioning_ref`.
+    - `sample_rate` (`int`): samples per second of raw audio (`audio/pcm`).
+    - `alignment`, `normalized_alignment` (`dict`, or None if unknown): the times of the characters as sent, and as
+      spoken: `characters` (`list[str]`), `character_start_times_seconds` and `character_end_times_seconds`
+      (`list[float]`, seconds).
+    - `request_ids` (`list[str | None]`): ids of the requests, if the text of a speech took several.
+    """
     path: Path | None
     """The file that holds the bytes, if they are not in memory."""
     generator: Any = None

@@ -91,8 +91,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     @model_validator(mode="after")
     def _check_wrapper(self) -> Self:
-        wrapper = getattr(self, self._WRAPPER)
-        if wrapper.api != "auto" or not wrapper._uses_legacy:  # a key may be set before the first call
+        if self.wrapper.api != "auto" or not self.wrapper._uses_legacy:  # a key may be set before the first call
             self._check_options()
         return self
 

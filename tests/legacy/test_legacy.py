@@ -941,7 +941,7 @@ def test_a_tool_tells_the_model_what_is_wrong_with_its_prompt(
 def test_a_tool_tells_its_developer_what_the_older_host_cannot(legacy: Legacy, hosts: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="only sana"):
         PollinationsImageTool(model="klein", **hosts)
-    assert PollinationsImageTool(model="klein").image.model == "klein"  # a key may be set before the first call
+    assert PollinationsImageTool(model="klein").wrapper.model == "klein"  # a key may be set before the first call
     with pytest.raises(ValueError, match="include: the legacy hosts only generate images"):
         PollinationsToolkit(include=["image", "video"], **hosts)
 
