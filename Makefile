@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test fuzz test-live test-live-older test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -34,7 +34,7 @@ test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLI
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }
 	POLLINATIONS_LIVE_KEY=$$POLLINATIONS_API_KEY $(BIN)/python -m pytest tests/live --force-enable-socket
 
-test-live-older: $(READY)  ## Ask the two older hosts themselves, without a key; takes some minutes
+test-live-legacy: $(READY)  ## Send requests to the two legacy hosts, without a key; takes some minutes
 	POLLINATIONS_LIVE_LEGACY=1 $(BIN)/python -m pytest tests/live --force-enable-socket
 
 PYTHONS ?= python3.11 python3.12 python3.13

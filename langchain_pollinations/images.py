@@ -404,7 +404,7 @@ def edit_request(
     if len(files) == len(references) and body.keys() <= _IN_FORMS:
         fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}
         name = "image" if len(files) == 1 else "image[]"
-        parts = [(name, (f"picture{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
+        parts = [(name, (f"image{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
         return ApiRequest("POST", "/v1/images/edits", parse, multipart(fields, parts))
     body["image"] = [{"image_url": reference_to_json(each)} for each in references]
     return ApiRequest("POST", "/v1/images/edits", parse, {"json": body})

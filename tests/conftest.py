@@ -28,7 +28,7 @@ from langchain_pollinations.media import Media
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 
 # The live tests ask the service, and are there only for those who asked for them.
-_LIVE = {"live/test_service.py": "POLLINATIONS_LIVE_KEY", "live/test_older_hosts.py": "POLLINATIONS_LIVE_LEGACY"}
+_LIVE = {"live/test_service.py": "POLLINATIONS_LIVE_KEY", "live/test_legacy_hosts.py": "POLLINATIONS_LIVE_LEGACY"}
 collect_ignore = [path for path, wish in _LIVE.items() if not os.environ.get(wish)]
 
 Ask = Callable[..., AIMessage]

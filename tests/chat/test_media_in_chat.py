@@ -102,7 +102,7 @@ def test_inline_files_make_a_request_as_large_as_the_service_takes(emulator: Emu
     chat = ChatPollinations(**emulator.connection())
     answer = chat.invoke([HumanMessage(["What is this?", padded(9), padded(9), padded(7)])])
     assert len(emulator.requests[-1].body) > 32 * MIB
-    assert answer.text.count(f"a picture at {emulator.url}/media/") == 3
+    assert answer.text.count(f"an image at {emulator.url}/media/") == 3
 
 
 def test_a_request_that_is_too_large_is_explained(emulator: Emulator, ask: Ask) -> None:

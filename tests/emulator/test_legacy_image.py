@@ -432,9 +432,9 @@ def test_a_challenge_to_pay_stays_what_it_is(http: httpx.Client, legacy: Legacy,
 @pytest.mark.parametrize(
     ("name", "kind", "status"),
     [
-        pytest.param("picture of an error", "Internal Server Error", 500, id="error"),
-        pytest.param("picture of a limit", "Too Many Requests", 429, id="limit"),
-        pytest.param("picture of a block", "Forbidden", 403, id="block"),
+        pytest.param("image of an error", "Internal Server Error", 500, id="error"),
+        pytest.param("image of a limit", "Too Many Requests", 429, id="limit"),
+        pytest.param("image of a block", "Forbidden", 403, id="block"),
     ],
 )
 def test_pictures_of_errors_come_by_name(http: httpx.Client, legacy: Legacy, name: str, kind: str, status: int) -> None:

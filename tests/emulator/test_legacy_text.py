@@ -414,7 +414,7 @@ def test_named_faults(http: httpx.Client, legacy: Legacy, case: str, status: int
 
 
 def test_pictures_of_errors_are_words_where_words_were_asked_for(http: httpx.Client, legacy: Legacy) -> None:
-    legacy.fail("picture of a limit")
+    legacy.fail("image of a limit")
     answer = chat(http)
     assert answer.status_code == 429 and answer.json()["migration"]["signup"].endswith("?ref=text")
 

@@ -861,9 +861,9 @@ def test_what_the_image_host_cannot_do_is_said_before_it_is_asked(
 
 
 PICTURED: list[Any] = [
-    ("picture of an error", errors.InternalServerError, True),
-    ("picture of a limit", errors.RateLimitError, True),
-    ("picture of a block", errors.ContentBlockedError, False),
+    ("image of an error", errors.InternalServerError, True),
+    ("image of a limit", errors.RateLimitError, True),
+    ("image of a block", errors.ContentBlockedError, False),
     ("queue full", errors.RateLimitError, True),
     ("payment challenge", errors.RateLimitError, True),
     ("origin down", errors.ServiceError, False),

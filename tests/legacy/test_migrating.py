@@ -560,7 +560,7 @@ row("`enhance=false`")(_nothing_is_different)
 @row("`safe=true`")
 def _(bench: Bench) -> None:
     _nothing_is_different(bench)
-    bench.legacy.fail("picture of a block", on="/prompt")
+    bench.legacy.fail("image of a block", on="/prompt")
     with pytest.raises(errors.ContentBlockedError):
         PollinationsImage(**bench.legacy.connection(), legacy_interval=0).generate("something else", safe=True)
     PollinationsImage(**bench.emulator.connection()).generate("a cat", safe="privacy,nsfw")
@@ -689,10 +689,10 @@ def _(bench: Bench) -> None:
 
 @row("200 with an image of an error")
 def _(bench: Bench) -> None:
-    bench.legacy.fail("picture of an error", on="/prompt")
+    bench.legacy.fail("image of an error", on="/prompt")
     older, new = bench.both()
     assert older.value.mime_type == new.value.mime_type == "image/jpeg"
-    bench.legacy.fail("picture of a limit", on="/prompt")
+    bench.legacy.fail("image of a limit", on="/prompt")
     with pytest.raises(errors.RateLimitError):
         PollinationsImage(**bench.legacy.connection(), legacy_interval=0, max_retries=0).generate("another cat")
 

@@ -1313,7 +1313,7 @@ def test_only_what_may_pass_is_asked_of_the_older_host_again(
     assert len(legacy.requests) == (4 if again else 1)
 
 
-@pytest.mark.parametrize("fault", ["picture of a limit", "picture of an error", "payment challenge", "queue full"])
+@pytest.mark.parametrize("fault", ["image of a limit", "image of an error", "payment challenge", "queue full"])
 def test_a_picture_of_a_limit_is_drawn_again(legacy: Legacy, run: Run, fault: str) -> None:
     legacy.fail(fault, on="/prompt/")
     middleware = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
@@ -1323,7 +1323,7 @@ def test_a_picture_of_a_limit_is_drawn_again(legacy: Legacy, run: Run, fault: st
 
 
 def test_a_picture_of_a_block_is_told_to_the_model(legacy: Legacy, run: Run) -> None:
-    legacy.fail("picture of a block", on="/prompt/")
+    legacy.fail("image of a block", on="/prompt/")
     middleware = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="error")
     state = run(older_illustrator(legacy, middleware=[middleware]), "Draw a whale")
     assert state["messages"][-2].status == "error"

@@ -41,9 +41,9 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "bad gateway page": plain(502, EDGE_PAGE.format(status=502, host="pollinations.ai")),
     "malformed body": plain(400, MALFORMED),
     # Faults of the image host.
-    "picture of an error": http(500, "Failed to generate the picture"),
-    "picture of a limit": http(429, FULL),
-    "picture of a block": http(403, "Content rejected: the prompt is prohibited by the content policy"),
+    "image of an error": http(500, "Failed to generate the image"),
+    "image of a limit": http(429, FULL),
+    "image of a block": http(403, "Content rejected: the prompt is prohibited by the content policy"),
     "moved placeholder": _moved,
 }
 SOFT_CASES = ("migration notice",)

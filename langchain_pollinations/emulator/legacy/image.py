@@ -54,7 +54,7 @@ def _check_safety(order: Order, level: str) -> None:
 
 def _check_size(order: Order) -> None:
     if not all(0 < side <= MAX_JPEG_SIDE for side in (order.width, order.height)):
-        raise Refusal(500, f"A picture of {order.width}x{order.height} pixels cannot be drawn")
+        raise Refusal(500, f"An image of {order.width}x{order.height} pixels cannot be generated")
 
 
 def _render(order: Order) -> bytes:
@@ -126,7 +126,7 @@ async def _feed(exchange: Exchange) -> Response:
     The feed of the service does not end and shows the images of all users.
     """
     events = [f"data: {json.dumps(event)}\n\n" for event in exchange.published()]
-    return Response("".join(events) or ": no pictures yet\n\n", media_type="text/event-stream")
+    return Response("".join(events) or ": no images yet\n\n", media_type="text/event-stream")
 
 
 async def _register(exchange: Exchange) -> Response:

@@ -43,7 +43,7 @@ MODELS = [MODEL]
 PROVIDER_NAME = "gpt-oss-20b"
 CREATED = 1763650000000  # in milliseconds, unlike the `created` of a response
 GUIDE = """\
-Text without a key: pollinations.ai, the older host.
+Text without a key: pollinations.ai, the legacy host.
 
 GET /{prompt}       an answer as plain text
 POST /              the same for a conversation: {"messages": [...]}

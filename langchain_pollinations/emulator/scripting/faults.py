@@ -134,7 +134,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
         422, "The request was refused by the content policy.", code="content_policy_violation"
     ),
     "content blocked": http(400, "Content blocked: violence", code="content_blocked"),
-    "content blocked, older shape": plain(400, SAFETY),
+    "content blocked, earlier shape": plain(400, SAFETY),
     "safety service down": lambda: Refusal(
         503,
         "Safety service temporarily unavailable",

@@ -168,18 +168,18 @@ def _likely(key: str) -> str:
 
 
 def _caption(text: str) -> str:
-    return " ".join(re.sub(r"[\[\]()!]", " ", text).split())[:120] or "picture"
+    return " ".join(re.sub(r"[\[\]()!]", " ", text).split())[:120] or "image"
 
 
 def _image_markdown(result: Result, caption: str | None = None) -> str:
     """Return the image of a tool result as Markdown, or a sentence that says why there is none."""
     if result.failed:
         reason = " ".join(result.text.split())[:200]
-        return f"*There is no picture here, because the tool answered: {reason}*"
+        return f"*There is no image here, because the tool answered: {reason}*"
     match = URL.search(result.text)
-    alt_text = caption or str(result.arguments.get("prompt") or "picture")
+    alt_text = caption or str(result.arguments.get("prompt") or "image")
     if match is None:
-        return f"*{tool_planning.flat(result.text) or 'The picture was made.'}*"
+        return f"*{tool_planning.flat(result.text) or 'The image was generated.'}*"
     return f"![{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
 
 
@@ -200,7 +200,7 @@ def _describe_result(result: Result, chat: ChatRequest) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        prompt = str(result.arguments.get("prompt", "your picture"))
+        prompt = str(result.arguments.get("prompt", "your image"))
         known = any(prompt in other.text for other in chat.results)
         return _image_markdown(result) if known else f"Here it is: {prompt.rstrip('.')}.\n\n{_image_markdown(result)}"
     if result.parts:
@@ -298,7 +298,7 @@ def _describe_attachments(chat: ChatRequest) -> str | None:
     noun = {1: "one attachment"}.get(count, f"{count} attachments")
     images = [part for part in attachments if part.kind == "image"]
     if len(images) == count:
-        noun = "one picture" if count == 1 else f"{count} pictures"
+        noun = "one image" if count == 1 else f"{count} images"
     listed = "; ".join(part.words for part in attachments)
     asked = f" You asked: {_quoted(chat.asked)}" if chat.asked else ""
     return f"You sent {noun}: {listed}.{asked}"

@@ -95,7 +95,7 @@ def _image(value: Any) -> Part:
     if not isinstance(url, str):
         raise Refusal(400, "400 Bad Request: Invalid type for 'image_url': expected an object with a url.")
     if url.startswith(("http://", "https://")):
-        return Part("image", f"a picture at {url}", 255)
+        return Part("image", f"an image at {url}", 255)
     found = decoded(url)
     if found is None:
         raise Refusal(400, "Invalid image URL", code="invalid_image_url")

@@ -88,7 +88,7 @@ def sentences(text: str) -> list[str]:
 
 
 def subject(text: str) -> str:
-    """Return the subject of a request: the text after `about` or `a picture of`, else all but the instruction."""
+    """Return the subject of a request: the text after `about` or `an image of`, else all but the instruction."""
     first = " ".join(text.strip().split("\n\n")[0][:MAX_REQUEST_LENGTH].split())
     match = ABOUT.search(first) or IMAGE_OF.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)

@@ -27,7 +27,7 @@ def darker(colour: Colour, share: float = 0.25) -> Colour:
 
 
 class Canvas:
-    """An image being drawn. x and y run from 0 to 1; sizes are fractions of the shorter side."""
+    """An image in progress. x and y run from 0 to 1; sizes are fractions of the shorter side."""
 
     def __init__(self, width: int, height: int, random: Random) -> None:
         self.width, self.height, self.random = width, height, random

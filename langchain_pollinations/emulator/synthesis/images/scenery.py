@@ -75,7 +75,7 @@ def shifted(light: Light, amount: float) -> Light:
 
 
 class Scene:
-    """A landscape being drawn: the canvas, its light, and the ground heights for figures."""
+    """A landscape in progress: the canvas, its light, and the ground heights for figures."""
 
     def __init__(self, canvas: Canvas, light: Light) -> None:
         self.canvas, self.light = canvas, light

@@ -1,4 +1,4 @@
-"""The few tests that ask the two older hosts themselves, without a key: `make test-live-older`.
+"""The few tests that ask the two older hosts themselves, without a key: `make test-live-legacy`.
 
 They keep the pace that is asked of everybody, so they take some minutes, and are for now and then.
 POLLINATIONS_LIVE_TEXT_URL and POLLINATIONS_LIVE_IMAGE_URL may name other servers that speak for the hosts.
