@@ -344,7 +344,7 @@ def test_anything_else_is_no_address(field: str, url: str) -> None:
         ("https://gen.pollinations.ai", "https://gen.pollinations.ai:8443", True),
         ("https://gen.pollinations.ai", "https://gen.pollinations.ai.example", True),
         ("https://gen.pollinations.ai", "http://gen.pollinations.ai", True),
-        ("", "https://text.pollinations.ai", True),
+        ("https://gen.pollinations.ai", "https://text.pollinations.ai", True),
     ],
 )
 def test_origins_are_compared_as_parsed(base: str, origin: str, foreign: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from langchain_core.utils import from_env
@@ -66,15 +65,13 @@ class LegacyConfig(ServiceConfig):
         return self._uses_legacy and self.legacy_interval > 0
 
     def _client_with(self, settings: RequestSettings) -> Client:
-        """Return the client for one call. For the legacy hosts it has no credentials, identifying headers or base
-        URL."""
+        """Return the client for one call. For the legacy hosts it has no credentials or identifying headers."""
         if not self._uses_legacy:
             return super()._client_with(settings)
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY_WARNING)
-        client = self._build_client(settings, user_agent())
-        return replace(client, base_url="")
+        return self._build_client(settings, user_agent())
 
     def _legacy_hosts(self) -> LegacyHosts:
         limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]

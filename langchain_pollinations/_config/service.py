@@ -129,10 +129,14 @@ class ServiceConfig(HiddenInput, PublicPickle):
     do not contain `Authorization`."""
 
     http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
-    """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it."""
+    """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it.
+
+    Requests to the legacy hosts, and to other origins that a response names (redirects and stored videos), use its
+    proxies, certificates and connections too. They carry none of its headers, cookies and credentials, and its request
+    hooks do not run for them. Whatever its transport adds is sent to every origin."""
 
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
-    """An `httpx.AsyncClient` or `httpx2.AsyncClient` to send requests with. The package never closes it."""
+    """Like `http_client`, for async calls: an `httpx.AsyncClient` or `httpx2.AsyncClient`."""
 
     async_transport: Transport = "httpx"
     """HTTP library for async calls. `aiohttp` needs the extra `langchain-pollinations-ai[aiohttp]` and is faster for

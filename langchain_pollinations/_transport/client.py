@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
@@ -38,17 +37,9 @@ from langchain_pollinations._transport.concurrency import (
 )
 from langchain_pollinations._transport.connections import aclose, close_at_deadline, closing, shut_down
 from langchain_pollinations._transport.exceptions import map_exceptions, map_recursion_error, remove_headers, remove_key
-from langchain_pollinations._transport.origins import (
-    CROSS_ORIGIN_HEADERS,
-    ais_private,
-    as_async_hook,
-    is_cross_origin,
-    is_private,
-    is_requestable,
-    origin_of,
-    restoring_hook,
-)
-from langchain_pollinations._transport.pool import AnyClient, ConnectionPool, Transport, require_open
+from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
+from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
+from langchain_pollinations._transport.redirects import RedirectChain
 from langchain_pollinations._transport.request import (
     MAX_CONCURRENCY,
     MAX_PARSED_IN_LOOP,
@@ -229,21 +220,19 @@ class Client:
             client = (
                 self.pool.client() if self.custom_client is None else require_open(self.custom_client, "http_client")
             )
-            request, auth = self._request(client, call), self._auth(call)
+            chain = self._chain(client, call)
             if opened is not None:
-                request.extensions = {**request.extensions, "trace": partial(_record_connection, opened)}
-            for hop in range(client.max_redirects + 1):
-                home = self._home(call, request, hop)
-                if home is not None and is_private(request.url.host) and not is_private(home):
-                    raise _private_address(request)
-                sender = self._guard_hooks(client, call, request)
-                response = _mark_response(sender.send(request, stream=True, follow_redirects=False, **auth), call)
+                chain.request.extensions |= {"trace": partial(_record_connection, opened)}
+            for _ in range(client.max_redirects + 1):
+                if chain.must_be_public and is_private(chain.request.url.host) and not is_private(chain.chosen_host):
+                    raise chain.private_address()
+                response = _mark_response(chain.sender(client).send(chain.request, **chain.options), call)
                 if call.is_success(response):
                     return response
                 with closing(response):
                     failed = read_error_body(response)
-                request, auth = self._next_request(call, response, failed), {"auth": None}
-            raise httpx.TooManyRedirects("too many redirects", request=request)
+                chain.follow(response, failed)
+            raise httpx.TooManyRedirects("too many redirects", request=chain.request)
 
     async def _aopen(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
         with self._map_errors():
@@ -252,15 +241,12 @@ class Client:
                     client = require_open(self.custom_async_client, "http_async_client")
                 else:
                     client = await opened.enter_async_context(self.pool.lease(self.async_transport))
-                request, auth = self._request(client, call), self._auth(call)
-                for hop in range(client.max_redirects + 1):
-                    home = self._home(call, request, hop)
-                    if home is not None and await ais_private(request.url.host) and not await ais_private(home):
-                        raise _private_address(request)
-                    sender = self._guard_hooks(client, call, request)
-                    response = _mark_response(
-                        await sender.send(request, stream=True, follow_redirects=False, **auth), call
-                    )
+                chain = self._chain(client, call)
+                for _ in range(client.max_redirects + 1):
+                    is_named = chain.must_be_public and await ais_private(chain.request.url.host)
+                    if is_named and not await ais_private(chain.chosen_host):
+                        raise chain.private_address()
+                    response = _mark_response(await chain.sender(client).send(chain.request, **chain.options), call)
                     if call.is_success(response):
                         opened.push_async_callback(aclose, response)
                         stack.push_async_exit(opened.pop_all())
@@ -269,8 +255,8 @@ class Client:
                         failed = await aread_error_body(response)
                     finally:
                         await aclose(response)
-                    request, auth = self._next_request(call, response, failed), {"auth": None}
-                raise httpx.TooManyRedirects("too many redirects", request=request)
+                    chain.follow(response, failed)
+                raise httpx.TooManyRedirects("too many redirects", request=chain.request)
 
     def _open_stream(self, call: ApiRequest[Any]) -> httpx.Response:
         with _slot(call):
@@ -334,6 +320,11 @@ class Client:
             remove_headers(error)
             raise self.deadline.error() from error
 
+    def _chain(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> RedirectChain:
+        chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
+        request = self._request(client, call)
+        return RedirectChain(call, request, httpx.URL(chosen).host, is_anonymous=self._is_foreign(call))
+
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> httpx.Request:
         options = {name: value for name, value in call.options.items() if name != "headers"}
         options["headers"] = self._headers(call)
@@ -343,7 +334,7 @@ class Client:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
         try:
-            if self._is_foreign(call):  # not built by the client, which may add its own headers and cookies
+            if self._is_foreign(call):  # not built by the client, which may add headers and cookies
                 extensions |= {"timeout": timeout.as_dict()}
                 return httpx.Request(call.method, url, extensions=extensions, **options)
             return client.build_request(call.method, url, timeout=timeout, extensions=extensions, **options)
@@ -353,55 +344,17 @@ class Client:
             raise refusal from error
 
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
-        """Whether the request goes to an origin that a response named, and not to a host that the developer chose."""
+        """Whether a request without the key goes to another origin than that of the service. Nothing else of the
+        wrapper or its client is sent there: no headers, cookies and credentials."""
         return (
             (not call.send_credentials)
             and call.origin is not None
             and origin_of(call.origin) != origin_of(self.base_url)
         )
 
-    def _home(self, call: ApiRequest[Any], request: httpx.Request, hop: int) -> str | None:
-        """Return the host that the developer chose, if a response chose the host of this request; else None."""
-        chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
-        home = httpx.URL(chosen or call.origin or "").host
-        is_chosen = hop == 0 and not call.is_origin_checked
-        return None if is_chosen or request.url.host == home else home
-
-    def _auth(self, call: ApiRequest[Any]) -> dict[str, Any]:
-        """Return the `auth` option of `send`. Credentials of the user's client are not sent to foreign hosts."""
-        return {"auth": None} if self._is_foreign(call) else {}
-
-    def _guard_hooks(self, client: AnyClient, call: ApiRequest[Any], request: httpx.Request) -> AnyClient:
-        """Return a client whose event hooks cannot change cross-origin requests: they run, but cannot add headers."""
-        if not client.event_hooks["request"]:
-            return client
-        home = httpx.URL(call.origin or self.base_url)
-        if not (self._is_foreign(call) or is_cross_origin(home, request.url)):
-            return client
-        restore = restoring_hook(request)
-        found = copy.copy(client)  # a copy shares the connections
-        last = as_async_hook(restore) if inspect.iscoroutinefunction(client.send) else restore
-        found.event_hooks = {**client.event_hooks, "request": [*client.event_hooks["request"], last]}
-        return found
-
     def _limit(self, call: ApiRequest[Any]) -> int:
         """Return the maximum bytes of the body of a successful response."""
         return self.max_response_bytes or (MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE)
-
-    def _next_request(self, call: ApiRequest[Any], response: httpx.Response, failed: httpx.Response) -> httpx.Request:
-        """Return the request to the target of a redirect, which only a GET follows, so that no body is sent elsewhere.
-
-        Another origin receives only the headers in `CROSS_ORIGIN_HEADERS`: httpx removes the key, but no other header
-        that may be secret.
-        """
-        onward = response.next_request
-        if onward is None or call.method != "GET":
-            raise call.to_error(failed)
-        if not is_requestable(onward.url):
-            raise _unusable_address(onward.url)
-        if self._is_foreign(call) or is_cross_origin(response.request.url, onward.url):
-            onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in CROSS_ORIGIN_HEADERS})
-        return onward
 
     def _headers(self, call: ApiRequest[Any]) -> httpx.Headers:
         headers = httpx.Headers(self.headers)
@@ -443,22 +396,6 @@ class Client:
             before_sleep=partial(self._log_retry, call),
             reraise=True,
         )
-
-
-def _unusable_address(url: httpx.URL) -> errors.InvalidResponseError:
-    error = errors.InvalidResponseError(
-        f"The response leads to an address that cannot be requested: {str(url)[:200]!r}"
-    )
-    error.is_retryable = False
-    return error
-
-
-def _private_address(request: httpx.Request) -> errors.InvalidResponseError:
-    error = errors.InvalidResponseError(
-        f"The response leads to a private address ({request.url.host}), which is not requested"
-    )
-    error.is_retryable = False
-    return error
 
 
 def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -120,23 +120,6 @@ def _is_public(address: str) -> bool:
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-def restoring_hook(request: httpx.Request) -> Callable[[httpx.Request], None]:
-    """Return an event hook that restores the current URL and headers of a request, which may be one of httpx2."""
-    url, headers = str(request.url), request.headers.raw
-
-    def restore(changed: httpx.Request) -> None:
-        changed.url, changed.headers = type(changed.url)(url), type(changed.headers)(headers)
-
-    return restore
-
-
-def as_async_hook(hook: Callable[[httpx.Request], None]) -> Callable[[httpx.Request], Awaitable[None]]:
-    async def run(request: httpx.Request) -> None:
-        hook(request)
-
-    return run
 
 
 CROSS_ORIGIN_HEADERS = frozenset({"host", "user-agent", "accept", "accept-encoding", "connection"})

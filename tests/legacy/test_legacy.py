@@ -386,17 +386,14 @@ def test_a_redirect_tells_no_more(legacy: Legacy, hosts: dict[str, Any], make: s
         assert not request.query.keys() & {"token", "key"}
 
 
-def test_hooks_of_ones_own_are_heard(legacy: Legacy, hosts: dict[str, Any]) -> None:
-    """What they change is undone; what they note is theirs."""
-    noted: list[str] = []
-    hooks = {
-        "request": [sign, lambda request: noted.append(request.headers["authorization"])],
-        "response": [lambda response: noted.append(response.url.path)],
-    }
+def test_only_response_hooks_of_a_client_run(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    """A request hook could add what identifies the caller."""
+    seen: list[str] = []
+    hooks = {"request": [sign], "response": [lambda response: seen.append(response.url.path)]}
     with httpx.Client(event_hooks=hooks) as mine:
         ChatPollinations(**hosts, http_client=mine).invoke("Hello")
-        assert [len(each) for each in mine.event_hooks.values()] == [2, 1]
-    assert noted == ["Bearer sk_x", "/openai"]
+        assert mine.event_hooks == hooks
+    assert seen == ["/openai"]
     assert legacy.requests[-1].headers.keys() <= TOLD
 
 

@@ -1247,6 +1247,27 @@ def test_another_origin_learns_no_header_by_a_redirect(emulator: Emulator, redir
     assert emulator.requests[-1].headers["host"] == emulator.url.removeprefix("http://")
 
 
+@pytest.mark.parametrize("get", GETS)
+def test_another_origin_is_reached_through_the_callers_client(get: str) -> None:
+    """Its proxy may be the only way out, or hide the address of the caller."""
+    hosts: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        moved = httpx.Response(302, headers={"location": "http://93.184.216.35/x"})
+        return httpx.Response(200, json={"number": 7}) if len(hosts) == 2 else moved
+
+    transport = httpx.MockTransport(respond)
+    options: dict[str, Any] = {"base_url": "http://93.184.216.34", "api_key": "sk_x"}
+    if get == "send":
+        own: dict[str, Any] = {"http_client": httpx.Client(transport=transport)}
+        assert ServiceConfig(**options, **own)._client.send(numbered(1)[0]) == 7
+    else:
+        own = {"http_async_client": httpx.AsyncClient(transport=transport)}
+        assert asyncio.run(ServiceConfig(**options, **own)._client.asend(numbered(1)[0])) == 7
+    assert hosts == ["93.184.216.34", "93.184.216.35"]
+
+
 @pytest.mark.parametrize("own", [False, True], ids=["our client", "a client of your own"])
 @pytest.mark.parametrize("get", GETS)
 def test_a_redirect_at_home_keeps_the_headers(emulator: Emulator, get: str, own: bool) -> None:

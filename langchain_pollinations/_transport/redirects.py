@@ -1,0 +1,96 @@
+"""Redirects, and requests to origins that a response named. No I/O."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import httpx
+
+from langchain_pollinations import errors
+from langchain_pollinations._transport.origins import CROSS_ORIGIN_HEADERS, is_cross_origin, is_requestable
+from langchain_pollinations._transport.pool import AnyClient
+from langchain_pollinations._transport.request import ApiRequest
+
+
+class RedirectChain:
+    """The requests of one attempt: the first, and one for each redirect.
+
+    Only a GET follows redirects, so that no body is sent elsewhere. After a redirect to another origin, requests are
+    anonymous. They have only the headers in `CROSS_ORIGIN_HEADERS` (httpx removes the key, but no other header that may
+    be secret), and the client adds neither credentials nor the headers of its hooks.
+
+    Args:
+        call: The call that is sent.
+        request: Its first request.
+        chosen_host: The host that the developer chose for this call.
+        is_anonymous: Whether the first request is anonymous too.
+    """
+
+    def __init__(
+        self, call: ApiRequest[Any], request: httpx.Request, chosen_host: str, *, is_anonymous: bool = False
+    ) -> None:
+        self._call = call
+        self.request = request
+        self.chosen_host = chosen_host
+        self._is_named_by_response = call.is_origin_checked
+        self._is_anonymous = is_anonymous
+
+    @property
+    def must_be_public(self) -> bool:
+        """Whether a response chose the host of the request. It must not be private unless `chosen_host` is."""
+        return self._is_named_by_response and self.request.url.host != self.chosen_host
+
+    def sender(self, client: AnyClient) -> AnyClient:
+        return _without_request_hooks(client) if self._is_anonymous else client
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of `send`."""
+        options: dict[str, Any] = {"stream": True, "follow_redirects": False}
+        return {**options, "auth": None} if self._is_anonymous else options
+
+    def follow(self, response: httpx.Response, failed: httpx.Response) -> None:
+        """Continue with the request that a response redirects to.
+
+        Args:
+            response: The response to the current request.
+            failed: The same response with its body.
+
+        Raises:
+            PollinationsError: If the response is no redirect that is followed.
+        """
+        onward = response.next_request
+        if onward is None or self._call.method != "GET":
+            raise self._call.to_error(failed)
+        if not is_requestable(onward.url):
+            raise _unusable_address(onward.url)
+        if is_cross_origin(response.request.url, onward.url):
+            self._is_anonymous = True
+        if self._is_anonymous:
+            onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in CROSS_ORIGIN_HEADERS})
+        self._is_named_by_response = True
+        self.request = onward
+
+    def private_address(self) -> errors.InvalidResponseError:
+        host = self.request.url.host
+        return _final(f"The response leads to a private address ({host}), which is not requested")
+
+
+def _without_request_hooks(client: AnyClient) -> AnyClient:
+    """Return a client whose hooks cannot add headers to a request. A copy shares the connections and proxies."""
+    if not client.event_hooks["request"]:
+        return client
+    bare = copy.copy(client)
+    bare.event_hooks = {**client.event_hooks, "request": []}
+    return bare
+
+
+def _unusable_address(url: httpx.URL) -> errors.InvalidResponseError:
+    return _final(f"The response leads to an address that cannot be requested: {str(url)[:200]!r}")
+
+
+def _final(message: str) -> errors.InvalidResponseError:
+    error = errors.InvalidResponseError(message)
+    error.is_retryable = False
+    return error
