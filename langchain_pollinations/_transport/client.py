@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,6 @@ import httpx
 import tenacity
 
 from langchain_pollinations import errors
-from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.body import (
     ACCEPTED_ENCODINGS,
     MAX_IN_FILE,
@@ -48,7 +46,7 @@ from langchain_pollinations._transport.request import (
     RequestFlow,
     T,
 )
-from langchain_pollinations._transport.retry import retry_delay, should_retry
+from langchain_pollinations._transport.retry import RetryPolicy
 from langchain_pollinations._transport.sse import (
     EventBody,
     adrain,
@@ -60,8 +58,6 @@ from langchain_pollinations._transport.sse import (
     iter_events,
 )
 from langchain_pollinations._transport.timeouts import DEADLINE, Deadline, bound_body
-
-logger = logging.getLogger("langchain_pollinations")
 
 
 @dataclass(frozen=True)
@@ -367,35 +363,8 @@ class Client:
         headers.update(call.options.get("headers"))
         return headers
 
-    def _should_stop(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> bool:
-        """Whether to stop retrying. A retry that its rate limiter would reject is not made either, because the error of
-        the last attempt says more than the rejection."""
-        wait = retry_delay(state)
-        is_late = call.limiter is not None and call.limiter.is_out_of_reach(wait)
-        is_over = self.deadline is not None and self.deadline.remaining() <= wait
-        return is_late or is_over or state.attempt_number > self.max_retries
-
-    def _log_retry(self, call: ApiRequest[Any], state: tenacity.RetryCallState) -> None:
-        """Log one line per retry. It has no path, which may contain the prompt, and no message, which may repeat it."""
-        error = state.outcome.exception() if state.outcome else None
-        seconds = state.next_action.sleep if state.next_action else 0.0
-        status = getattr(error, "status_code", None)
-        request_id = safe_text(str(getattr(error, "request_id", None)), 100)
-        logger.info(
-            "Retry %d of %d in %.1f s: %s from %s (status %s, request id %s)",
-            state.attempt_number, self.max_retries, seconds, type(error).__name__, call.origin or self.base_url,
-            status, request_id,
-        )  # fmt: skip
-
     def _retrying(self, loop: Callable[..., Any], call: ApiRequest[Any], **options: Any) -> Any:
-        return loop(
-            **options,
-            stop=partial(self._should_stop, call),
-            retry=tenacity.retry_if_exception(should_retry),
-            wait=retry_delay,
-            before_sleep=partial(self._log_retry, call),
-            reraise=True,
-        )
+        return RetryPolicy(self, call).loop(loop, **options)
 
 
 def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:

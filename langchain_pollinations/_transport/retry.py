@@ -1,12 +1,23 @@
-"""Which errors are retried, and the delay before each retry."""
+"""Retries: which errors are retried, when, and one log line for each."""
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import tenacity
 
 from langchain_pollinations import errors
+from langchain_pollinations._safe_text import safe_text
+from langchain_pollinations._transport.request import ApiRequest
+
+if TYPE_CHECKING:
+    from langchain_pollinations._transport.client import Client
+
+logger = logging.getLogger("langchain_pollinations")
 
 INITIAL_RETRY_DELAY = 0.5
 """Seconds before the first retry. The delay doubles with each retry and has jitter."""
@@ -16,18 +27,63 @@ MAX_RETRY_DELAY = 60.0
 """Maximum seconds before a retry. If the service asks for more, the error is raised at once."""
 
 
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When the attempts of one call end.
+
+    It refers to the client, so that the connections stay open until the retry loop is garbage collected. Without it
+    they would be closed at the end of the last call, by a task that an event loop which ends there would never run.
+    """
+
+    client: Client
+    call: ApiRequest[Any]
+
+    def loop(self, retrying: Callable[..., Any], **options: Any) -> Any:
+        """Return the retry loop: an instance of `retrying`, which is a class of tenacity."""
+        return retrying(
+            **options,
+            stop=self._should_stop,
+            retry=tenacity.retry_if_exception(should_retry),
+            wait=retry_delay,
+            before_sleep=self._log,
+            reraise=True,
+        )
+
+    def _should_stop(self, state: tenacity.RetryCallState) -> bool:
+        wait = retry_delay(state)
+        deadline, limiter = self.client.deadline, self.call.limiter
+        if deadline is not None and deadline.remaining() <= wait:
+            return True
+        # A retry that the rate limiter would reject is not made: the error of the last attempt says more than the
+        # rejection.
+        if limiter is not None and limiter.is_out_of_reach(wait):
+            return True
+        return state.attempt_number > self.client.max_retries
+
+    def _log(self, state: tenacity.RetryCallState) -> None:
+        """Log one line per retry. It has no path, which may contain the prompt, and no message, which may repeat it."""
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        status = getattr(error, "status_code", None)
+        origin = self.call.origin or self.client.base_url
+        request_id = safe_text(str(getattr(error, "request_id", None)), 100)
+        logger.info(
+            "Retry %d of %d in %.1f s: %s from %s (status %s, request id %s)",
+            state.attempt_number, self.client.max_retries, seconds, type(error).__name__, origin, status, request_id,
+        )  # fmt: skip
+
+
 def should_retry(error: BaseException) -> bool:
-    return (
-        isinstance(error, errors.PollinationsError)
-        and error.is_retryable
-        and (error.retry_after or 0) <= MAX_RETRY_DELAY
-    )
+    if not isinstance(error, errors.PollinationsError) or not error.is_retryable:
+        return False
+    return (error.retry_after or 0) <= MAX_RETRY_DELAY
 
 
 def retry_delay(state: tenacity.RetryCallState) -> float:
     """Return the seconds before the next attempt: those that the service asked for, else exponential backoff."""
     error = state.outcome.exception() if state.outcome else None
-    told = error.retry_after if isinstance(error, errors.PollinationsError) else None
-    backoff = min(INITIAL_RETRY_DELAY * 2 ** (state.attempt_number - 1), 8.0) * random.uniform(0.75, 1.25)
-    # Jitter after Retry-After too, because many clients may have received the same time.
-    return backoff if told is None else told + (random.uniform(0, 0.25) if told else 0)
+    asked: float | None = error.retry_after if isinstance(error, errors.PollinationsError) else None
+    if asked is None:
+        return min(INITIAL_RETRY_DELAY * 2.0 ** (state.attempt_number - 1), 8.0) * random.uniform(0.75, 1.25)
+    # Jitter here too, because many clients may have received the same time. 0 means at once.
+    return asked + random.uniform(0, 0.25) if asked else 0.0
