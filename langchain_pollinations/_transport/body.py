@@ -6,17 +6,20 @@ names. This module decodes a single encoding and counts the decoded bytes as the
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import contextlib
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.concurrency import run_in_thread
+from langchain_pollinations._transport.concurrency import wait_finished
 from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
@@ -274,14 +277,21 @@ def save_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgr
 
 
 async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: OnProgress | None) -> None:
+    """Like `save_body`. One thread writes the file. A cancellation waits until the current chunk is written and the
+    file is closed."""
     tell = _progress_reporter(response, arrived)
-    file = path.open("wb")  # not in a thread, where a cancellation would lose the open file
+    file = path.open("wb")  # not in the thread, where a cancellation would lose the open file
+    writer = ThreadPoolExecutor(1, "pollinations")
+    run = partial(asyncio.get_running_loop().run_in_executor, writer)
     try:
         async for piece in aiter_body(response, limit):
-            await run_in_thread(file.write, piece)
+            await wait_finished(run(file.write, piece))
             tell(len(piece))
     finally:
-        await run_in_thread(file.close)
+        try:
+            await wait_finished(run(file.close))
+        finally:
+            writer.shutdown(wait=False)
 
 
 def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import copy
+import errno
 import gc
 import http.server
 import json
@@ -1496,6 +1497,31 @@ def test_an_error_does_not_go_to_the_file(client: Client, emulator: Emulator, se
     emulator.reply(body=b"x", on="/image")
     with pytest.raises(FileNotFoundError):
         send(client, ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "nowhere" / "film"))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_an_error_of_the_system(client: Client, emulator: Emulator, send: Any) -> None:
+    emulator.reply(body=os.urandom(600_000), on="/image")
+    with pytest.raises(OSError, match="No space left") as caught:
+        send(client, ApiRequest("GET", "/image/0", lambda _: None, save_to=Path("/dev/full")))
+    assert caught.value.errno == errno.ENOSPC
+    assert len(emulator.requests) == 1
+
+
+async def test_a_download_uses_one_thread(client: Client, emulator: Emulator, tmp_path: Path) -> None:
+    emulator.reply(body=os.urandom(3_000_000), on="/image")
+    others = {*threading.enumerate()}
+    writers: set[threading.Thread] = set()
+
+    def note(*_: Any) -> None:
+        found = {*threading.enumerate()} - others
+        writers.update(thread for thread in found if thread.name.startswith("pollinations_"))
+
+    await client.asend(ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "film", on_progress=note))
+    assert len(writers) == 1
+    for thread in writers:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("after", range(1, 12))
