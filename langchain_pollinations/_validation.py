@@ -246,10 +246,18 @@ def _is_private(kind: type) -> bool:
 
 class PublicPickle(BaseModel):
     """Mixin for models whose pickles a later version of the package can read. A pickle refers to no private class, and
-    missing fields get their defaults. State of the process, such as connections and caches, is created anew."""
+    missing fields get their defaults. State of the process, such as connections and caches, is created anew, and does
+    not affect equality."""
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset()
     """Fields that a pickle leaves out and that are created anew."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other fields are equal. pydantic would compare the private attributes too."""
+        if type(self) is not type(other):
+            return NotImplemented
+        names = type(self).model_fields.keys() - self._TRANSIENT
+        return all(self.__dict__.get(name) == other.__dict__.get(name) for name in names)
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()

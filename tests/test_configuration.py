@@ -30,6 +30,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.tools.images import PollinationsImageTool
 from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import aupload, upload
@@ -202,6 +203,25 @@ def test_neither_key_nor_authorization_is_in_a_pickle_or_a_checkpoint(kind: type
     assert not restored._uses_legacy
     for twin in (copy.copy(wrapper), copy.deepcopy(wrapper), wrapper.model_copy(), wrapper.model_copy(deep=True)):
         assert twin.default_headers == secret
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        (ChatPollinations, "temperature", 1.5),
+        (PollinationsImage, "width", 64),
+        (PollinationsEmbeddings, "dimensions", 256),
+        (PollinationsToolkit, "show", True),
+        (PollinationsImageTool, "description", "Draws."),
+    ],
+)
+def test_objects_with_equal_fields_are_equal(kind: type[Any], field: str, value: Any) -> None:
+    one, other = kind(api_key="sk_x"), kind(api_key="sk_x")
+    assert one == other
+    assert one != kind(api_key="sk_x", **{field: value})
+    assert one != "x"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
 
 
 def test_a_deep_copy_shares_the_clients(emulator: Emulator) -> None:

@@ -20,12 +20,6 @@ class MediaStore:
         self._lock = threading.Lock()
         self._kept: dict[str, Media] = {}
 
-    def __eq__(self, other: object) -> bool:
-        """Any two stores are equal, so that they do not affect the equality of tools."""
-        return isinstance(other, MediaStore)
-
-    __hash__ = object.__hash__
-
     def __reduce__(self) -> tuple[type[MediaStore], tuple[()]]:
         return MediaStore, ()
 

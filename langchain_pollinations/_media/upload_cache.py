@@ -37,12 +37,6 @@ class UploadCache:
         self._running: dict[UploadKey, threading.Event] = {}
         """Uploads in progress, each with an event that is set when the upload ends."""
 
-    def __eq__(self, other: object) -> bool:
-        """Any two caches are equal, so that they do not affect the equality of wrappers."""
-        return isinstance(other, UploadCache)
-
-    __hash__ = object.__hash__
-
     def __reduce__(self) -> tuple[type[UploadCache], tuple[()]]:
         return UploadCache, ()
 

@@ -55,12 +55,6 @@ class ConnectionPool:
         self._closer: weakref.finalize[..., Any] | None = None
         self._async: list[_PooledClient] = []
 
-    def __eq__(self, other: object) -> bool:
-        """All pools are equal, so that they do not affect the equality of wrappers."""
-        return isinstance(other, ConnectionPool)
-
-    __hash__ = object.__hash__
-
     def __reduce__(self) -> tuple[type[ConnectionPool], tuple[()]]:
         return ConnectionPool, ()
 
