@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from langchain_pollinations._media.upload_cache import MAX_WAIT, UploadCache
-from langchain_pollinations._transport.request import ApiRequest
+from langchain_pollinations._media import upload_cache
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -307,94 +304,33 @@ def _uploads(emulator: Emulator) -> int:
 
 
 @pytest.mark.parametrize("at_once", [_batch, _abatch, _both])
-def test_equal_references_are_uploaded_once_however_many_need_them_at_once(
+def test_equal_references_have_one_address_however_many_need_it_at_once(
     camera: PollinationsVideo, emulator: Emulator, at_once: Callable[..., list[Media]]
 ) -> None:
-    _slow_uploads(emulator, 0.3)
+    """So that the service makes one video, and bills it once."""
+    for _ in range(4):  # each upload gets a new address
+        url = upload(PNG, **emulator.connection()).url
+        emulator.reply(body={"url": url}, delay=0.1, on="/media/upload")
+    emulator.requests.clear()
     films = at_once(camera, ["waves"] * 4)
     assert len({film.data for film in films}) == 1
-    assert _uploads(emulator) == 1
+    made = [request for request in emulator.requests if request.path.startswith("/video/")]
+    assert len({request.query["image"] for request in made}) == 1
+    at_once(camera, ["waves"] * 4)
+    assert sum(request.path == "/media/upload" for request in emulator.requests) <= 4
 
 
-@pytest.mark.parametrize("at_once", [_batch, _abatch, _both])
-def test_who_waited_for_an_upload_that_failed_uploads_himself(
-    camera: PollinationsVideo, emulator: Emulator, at_once: Callable[..., list[Any]]
+@pytest.mark.parametrize("change", ["age", "number"])
+def test_an_upload_is_forgotten_in_time(
+    camera: PollinationsVideo, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    emulator.fail(500, delay=0.3, on="/media/upload")
-    films = at_once(_Lenient(camera), ["waves"] * 4)
-    assert sorted(isinstance(film, Media) for film in films) == [False, True, True, True]
-    assert _uploads(emulator) == 2
-
-
-class _Lenient:
-    """Its batches give errors back."""
-
-    def __init__(self, camera: PollinationsVideo) -> None:
-        self.batch = partial(camera.batch, return_exceptions=True)
-        self.abatch = partial(camera.abatch, return_exceptions=True)
-
-
-def test_who_waited_for_an_upload_that_was_cancelled_uploads_himself(
-    camera: PollinationsVideo, emulator: Emulator
-) -> None:
-    _slow_uploads(emulator, 1.0)
-
-    async def film() -> Media:
-        first = asyncio.create_task(camera.agenerate("waves"))
-        while not _uploads(emulator):
-            await asyncio.sleep(0.01)
-        second = asyncio.create_task(camera.agenerate("waves"))
-        await asyncio.sleep(0.1)
-        first.cancel()
-        return await second
-
-    assert asyncio.run(film()).mime_type == "video/mp4"
-    assert _uploads(emulator) == 2
-
-
-def test_who_waits_for_an_upload_can_be_cancelled_before_it_ends(camera: PollinationsVideo, emulator: Emulator) -> None:
-    _slow_uploads(emulator, 3.0)
-
-    async def film() -> list[bool]:
-        first = asyncio.create_task(camera.agenerate("waves"))
-        while not _uploads(emulator):
-            await asyncio.sleep(0.01)
-        second = asyncio.create_task(camera.agenerate("waves"))
-        await asyncio.sleep(0.1)
-        second.cancel()
-        await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
-        found = [first.done(), second.cancelled()]
-        first.cancel()
-        return found
-
-    assert asyncio.run(film()) == [False, True]
-    assert _uploads(emulator) == 1
-
-
-def test_a_turn_to_upload_is_waited_for_where_that_holds_up_nobody() -> None:
-    uploaded, host, kite = UploadCache(), "https://media.pollinations.ai", Media(PNG, "image/png")
-    first, second = uploaded.address_of(kite, host), uploaded.address_of(kite, host)
-    assert isinstance(next(first), ApiRequest)
-    assert next(second) == ()
-
-    async def in_event_loop() -> Any:
-        return next(uploaded.address_of(kite, host))
-
-    assert isinstance(asyncio.run(in_event_loop()), ApiRequest)
-    first.close()
-    assert isinstance(next(second), ApiRequest)
-
-
-def test_who_has_waited_too_long_uploads_himself(monkeypatch: pytest.MonkeyPatch) -> None:
-    uploaded, host, kite = UploadCache(), "https://media.pollinations.ai", Media(PNG, "image/png")
-    first = uploaded.address_of(kite, host)
-    next(first)
-    second = uploaded.address_of(kite, host)
-    assert next(second) == ()
-    now = time.monotonic() + MAX_WAIT
-    with monkeypatch.context() as later:
-        later.setattr(time, "monotonic", lambda: now)
-        step = next(second)
-    assert isinstance(step, ApiRequest)
-    second.close()
-    assert next(uploaded.address_of(kite, host)) == (), "the turn is still that of the first"
+    camera.generate("waves")
+    camera.generate("waves")
+    if change == "age":
+        monkeypatch.setattr(upload_cache, "UPLOAD_LIFETIME", 0)
+    else:
+        monkeypatch.setattr(upload_cache, "MAX_UPLOADS", 1)
+        camera.generate("waves", first_frame=Media(PNG + b"\0", "image/png"))
+    emulator.requests.clear()
+    camera.generate("waves")
+    assert [request.path for request in emulator.requests] == ["/media/upload", "/video/waves"]
