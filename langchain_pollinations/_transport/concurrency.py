@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from langchain_pollinations._transport.request import RequestFlow
@@ -47,44 +47,15 @@ def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T],
     Raises:
         TimeoutError: If there is no result after `seconds`.
     """
-    lock, is_left = threading.Lock(), False
-    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-    context = contextvars.copy_context()
-    context.run(caller.set, find_caller())
-
-    def work() -> None:
-        try:
-            result = context.run(function)
-        except BaseException as error:
-            outcome.put((None, error))
-            del error  # its traceback holds this frame
-            return
-        with lock:
-            if not is_left:
-                outcome.put((result, None))
-                return
-        discard(result)
-
     # A daemon, because the interpreter waits for other threads at exit.
-    threading.Thread(target=work, name="pollinations", daemon=True).start()
+    running = _start_thread(function, daemon=True)
     try:
-        result, error = outcome.get(timeout=seconds)
-    except BaseException as failed:  # including an interrupt
-        with lock:
-            is_left = True
-        with suppress(queue.Empty):  # a result may have arrived at this moment
-            late, error = outcome.get_nowait()
-            if error is None:
-                discard(late)  # type: ignore[arg-type]  # there is a result where there is no error
-        if isinstance(failed, queue.Empty):
-            raise TimeoutError from None
+        return running.result(seconds)
+    except BaseException:  # including an interrupt
+        running.add_done_callback(lambda ended: ended.exception() or discard(ended.result()))
         raise
-    try:
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value]
     finally:
-        error = None  # its traceback holds this frame
+        del running  # it holds the error, whose traceback holds this frame
 
 
 def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Iterator[tuple[int, T]]:
@@ -144,11 +115,7 @@ async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
     """Run `work` in a new thread and return its result. The threads of the event loop may all be busy with long calls
     of other code, and even a cancellation would wait for them. Cancellations, including repeated ones, wait until the
     work is finished, so that no other code uses the same file or flow at the same time."""
-    answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    context = contextvars.copy_context()
-    context.run(caller.set, find_caller())
-    threading.Thread(target=_set_result, args=(answer, context.run, work, *args), name="pollinations").start()
-    return await wait_finished(asyncio.wrap_future(answer))
+    return await wait_finished(asyncio.wrap_future(_start_thread(work, *args)))
 
 
 async def wait_finished(running: asyncio.Future[T]) -> T:
@@ -163,16 +130,26 @@ async def wait_finished(running: asyncio.Future[T]) -> T:
         raise
 
 
-def _set_result(answer: concurrent.futures.Future[Any], work: Callable[..., Any], *args: Any) -> None:
-    answer.set_running_or_notify_cancel()
+def _start_thread(work: Callable[..., T], *args: Any, daemon: bool = False) -> concurrent.futures.Future[T]:
+    """Run `work` in a new thread, in a copy of the current context."""
+    context = contextvars.copy_context()
+    context.run(caller.set, find_caller())
+    running: concurrent.futures.Future[T] = concurrent.futures.Future()
+    running.set_running_or_notify_cancel()
+    target = partial(_set_result, running, context.run, work, *args)
+    threading.Thread(target=target, name="pollinations", daemon=daemon).start()
+    return running
+
+
+def _set_result(running: concurrent.futures.Future[T], work: Callable[..., T], *args: Any) -> None:
     try:
         result = work(*args)
     except BaseException as error:
-        answer.set_exception(error)
+        running.set_exception(error)
     else:
-        answer.set_result(result)
+        running.set_result(result)
     finally:
-        del answer  # it holds the error, whose traceback holds this frame
+        del running  # it holds the error, whose traceback holds this frame
 
 
 def next_step(flow: RequestFlow[Any], answer: Any) -> tuple[bool, Any]:
