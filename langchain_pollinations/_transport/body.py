@@ -147,8 +147,10 @@ def _encoding(response: httpx.Response) -> str:
 
 def declared_size(response: httpx.Response) -> int:
     """Return the `Content-Length` of a response, or 0 if it has none."""
-    said = response.headers.get("content-length", "")
-    return int(said) if said.isdecimal() and said.isascii() and len(said) < 19 else 0
+    length = response.headers.get("content-length", "")
+    if not (length.isascii() and length.isdecimal()) or len(length) > 18:
+        return 0
+    return int(length)
 
 
 def iter_body(
@@ -296,8 +298,7 @@ async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: 
 
 def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:
     """Return a function that reports the size of each chunk to `arrived`. The beginning is reported at once."""
-    length = response.headers.get("content-length", "")
-    total = int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+    total = None if _encoding(response) else declared_size(response) or None
     count = 0
 
     def tell(more: int) -> None:

@@ -33,7 +33,13 @@ from langchain_pollinations._transport.concurrency import (
     run_within,
     sleep,
 )
-from langchain_pollinations._transport.connections import aclose, close_at_deadline, closing, shut_down
+from langchain_pollinations._transport.connections import (
+    aclose,
+    close_at_deadline,
+    closing,
+    record_connection,
+    shut_down,
+)
 from langchain_pollinations._transport.exceptions import map_exceptions, map_recursion_error, remove_headers, remove_key
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
@@ -140,9 +146,10 @@ class Client:
                 if done:
                     result: T = step
                     return result
-                answer = await (
-                    self.asend(step) if isinstance(step, ApiRequest) else self.asend_all(step, MAX_CONCURRENCY)
-                )
+                if isinstance(step, ApiRequest):
+                    answer = await self.asend(step)
+                else:
+                    answer = await self.asend_all(step, MAX_CONCURRENCY)
         finally:
             if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # interrupted: it may have to clean up
                 await run_in_thread(flow.close)
@@ -213,12 +220,13 @@ class Client:
         """Open a response in this thread. The streams of new connections are added to `opened`."""
         check_abandoned()
         with self._map_errors():
-            client = (
-                self.pool.client() if self.custom_client is None else require_open(self.custom_client, "http_client")
-            )
+            if self.custom_client is not None:
+                client = require_open(self.custom_client, "http_client")
+            else:
+                client = self.pool.client()
             chain = self._chain(client, call)
             if opened is not None:
-                chain.request.extensions |= {"trace": partial(_record_connection, opened)}
+                chain.request.extensions |= {"trace": partial(record_connection, opened)}
             for _ in range(client.max_redirects + 1):
                 if chain.must_be_public and is_private(chain.request.url.host) and not is_private(chain.chosen_host):
                     raise chain.private_address()
@@ -317,7 +325,9 @@ class Client:
             raise self.deadline.error() from error
 
     def _chain(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> RedirectChain:
-        chosen = self.base_url if call.is_origin_checked else call.origin or self.base_url
+        chosen = self.base_url
+        if call.origin is not None and not call.is_origin_checked:
+            chosen = call.origin
         request = self._request(client, call)
         return RedirectChain(call, request, httpx.URL(chosen).host, is_anonymous=self._is_foreign(call))
 
@@ -342,15 +352,15 @@ class Client:
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
         """Whether a request without the key goes to another origin than that of the service. Nothing else of the
         wrapper or its client is sent there: no headers, cookies and credentials."""
-        return (
-            (not call.send_credentials)
-            and call.origin is not None
-            and origin_of(call.origin) != origin_of(self.base_url)
-        )
+        if call.send_credentials or call.origin is None:
+            return False
+        return origin_of(call.origin) != origin_of(self.base_url)
 
     def _limit(self, call: ApiRequest[Any]) -> int:
         """Return the maximum bytes of the body of a successful response."""
-        return self.max_response_bytes or (MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE)
+        if self.max_response_bytes is not None:
+            return self.max_response_bytes
+        return MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE
 
     def _headers(self, call: ApiRequest[Any]) -> httpx.Headers:
         headers = httpx.Headers(self.headers)
@@ -365,12 +375,6 @@ class Client:
 
     def _retrying(self, loop: Callable[..., Any], call: ApiRequest[Any], **options: Any) -> Any:
         return RetryPolicy(self, call).loop(loop, **options)
-
-
-def _record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
-    """Trace function of httpcore that adds the streams of new connections to `opened`."""
-    if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-        opened.append(info["return_value"])
 
 
 def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:

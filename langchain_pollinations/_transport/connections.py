@@ -7,7 +7,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -73,6 +73,12 @@ def _shut_down_unread(response: httpx.Response, link: socket.socket) -> None:
     """Close the connection of a response if it is still being read. Afterwards the connection may serve another one."""
     if not response.is_closed:
         shut_down(link)
+
+
+def record_connection(opened: list[Any], event: str, info: Mapping[str, Any]) -> None:
+    """Trace function of httpcore that adds the streams of new connections to `opened`."""
+    if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+        opened.append(info["return_value"])
 
 
 def shut_down(link: socket.socket) -> None:

@@ -173,8 +173,11 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
 def is_failure(body: Mapping[str, Any]) -> bool:
     """Whether a JSON object of a response with status 200 is an error: it has an error object, it is the service's
     envelope with `success: false`, or it is marked as vLLM and Anthropic mark errors."""
-    is_marked = "error" in (body.get("type"), body.get("object"))
-    return bool(body.get("error")) or body.get("success") is False or is_marked or _is_bare_error(body)
+    if body.get("error") or body.get("success") is False:
+        return True
+    if "error" in (body.get("type"), body.get("object")):
+        return True
+    return _is_bare_error(body)
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
@@ -224,14 +227,14 @@ def unexpected_response(response: httpx.Response, expected: str) -> Pollinations
     """Return the error for a response with status 200 of an unexpected kind: the error of a notice, else an
     `InvalidResponseError` with the content type and the beginning of the body."""
     kind = response.headers.get("content-type", "no content type")
-    if (
-        kind.startswith("text/plain")
-        and (refusal := error_from_notice(response.text, response.headers, None)) is not None
-    ):
-        return refusal
+    if kind.startswith("text/plain"):
+        refusal = error_from_notice(response.text, response.headers, None)
+        if refusal is not None:
+            return refusal
     start = " ".join(response.content[:200].decode("utf-8", "replace").split())
+    found = f"{kind}: {start!r}" if start else "empty"
     return InvalidResponseError(
-        f"The answer is no {expected} but {kind}: {start!r}" if start else f"The answer is no {expected} but empty",
+        f"The answer is no {expected} but {found}",
         status_code=response.status_code,
         request_id=response.headers.get("x-request-id"),
         body=response.text[:2000] if kind.startswith(("text/", "application/json")) else None,
@@ -354,8 +357,9 @@ def _error_object(body: Any) -> Mapping[str, Any]:
         return error
     # The legacy rate limiter and the media host send `{"error": "words", "message": "sentence"}`, FastAPI sends
     # `detail`, and GraphQL sends `errors`.
-    others = body.get("detail") or body.get("errors")
-    words = error or (others if isinstance(others, str) or others is None else json.dumps(others)[:500])
+    words = error or body.get("detail") or body.get("errors") or None
+    if not error and words and not isinstance(words, str):
+        words = json.dumps(words)[:500]
     return {**body, "message": body.get("message") or words, "code": body.get("code")}
 
 

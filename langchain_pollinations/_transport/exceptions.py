@@ -164,4 +164,6 @@ def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:
     """Return error classes of aiohttp, by default their base class. The tuple is empty if aiohttp is not imported; this
     function never imports it."""
     aiohttp = sys.modules.get("aiohttp")
-    return tuple(getattr(aiohttp, name) for name in names or ["ClientError"]) if aiohttp is not None else ()
+    if aiohttp is None:
+        return ()
+    return tuple(getattr(aiohttp, name) for name in names or ["ClientError"])

@@ -40,11 +40,9 @@ def check_extra_headers(given: Any) -> dict[str, str]:
 
 def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str] | None:
     """Return the headers that may be written to a pickle."""
-    return (
-        None
-        if headers is None
-        else {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
-    )
+    if headers is None:
+        return None
+    return {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
 
 
 def has_authorization(headers: Mapping[str, str] | None) -> bool:
