@@ -40,7 +40,12 @@ from langchain_pollinations._transport.connections import (
     record_connection,
     shut_down,
 )
-from langchain_pollinations._transport.exceptions import map_exceptions, map_recursion_error, remove_headers, remove_key
+from langchain_pollinations._transport.exceptions import (
+    map_exceptions,
+    map_recursion_error,
+    name_deadline,
+    remove_key,
+)
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
 from langchain_pollinations._transport.redirects import RedirectChain
@@ -301,28 +306,12 @@ class Client:
         """Convert exceptions to errors of this package. The errors name `total_timeout` if it caused the failure. The
         key is removed from them, since a response may repeat it."""
         try:
-            with map_exceptions(), self._name_deadline():
+            with map_exceptions(), name_deadline(self.deadline):
                 yield
         except errors.PollinationsError as error:
+            # Here and not in a function with the headers as its argument, which a trace of the error would show.
             remove_key(error, self.headers)
             raise
-
-    @contextlib.contextmanager
-    def _name_deadline(self) -> Iterator[None]:
-        """Raise an error that names `total_timeout` if the deadline caused the failure."""
-        try:
-            yield
-        except (httpx.HTTPError, TimeoutError, errors.PollinationsError) as error:
-            # The timer of an event loop may fire slightly early.
-            early = 0.05 if isinstance(error, TimeoutError) else 0.0
-            if self.deadline is None or self.deadline.remaining() > early:
-                raise
-            if isinstance(error, errors.PollinationsError) and (
-                error.status_code or isinstance(error, errors.RequestTimeoutError)
-            ):
-                raise
-            remove_headers(error)
-            raise self.deadline.error() from error
 
     def _chain(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> RedirectChain:
         chosen = self.base_url

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
     InvalidRequestError,
@@ -18,6 +19,22 @@ from langchain_pollinations.errors import (
     PollinationsError,
     RequestTimeoutError,
 )
+
+
+@contextmanager
+def name_deadline(deadline: Deadline | None) -> Iterator[None]:
+    """Raise an error that names `total_timeout` if the deadline caused the failure."""
+    try:
+        yield
+    except (httpx.HTTPError, TimeoutError, PollinationsError) as error:
+        # The timer of an event loop may fire slightly early.
+        early = 0.05 if isinstance(error, TimeoutError) else 0.0
+        if deadline is None or deadline.remaining() > early:
+            raise
+        if isinstance(error, RequestTimeoutError) or getattr(error, "status_code", None):
+            raise
+        remove_headers(error)
+        raise deadline.error() from error
 
 
 @contextmanager
