@@ -1071,8 +1071,8 @@ def test_a_key_is_in_no_pickle_dump_or_checkpoint(wrapper: Any, monkeypatch: pyt
     assert list(secrets_in([written, given.model_dump()])) == []
     monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_of_the_reader")
     again = pickle.loads(written[0])
-    holder = getattr(again, "image", again)
-    assert holder.api_key.get_secret_value() == "sk_of_the_reader"
+    connected = getattr(again, "wrapper", again)
+    assert connected.api_key.get_secret_value() == "sk_of_the_reader"
 
 
 @pytest.mark.parametrize("name", ["apikey", "openai_api_key", "key", "token", "headers", "Authorization"])
