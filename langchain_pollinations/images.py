@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Literal, Self, TypeAlias, Unpack
+from typing import Any, ClassVar, Unpack
 from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
-from langchain_pollinations._catalog.records import Model, find
-from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.legacy import LegacyConfig
 from langchain_pollinations._legacy.images import check_options, image_request
-from langchain_pollinations._media.base import FilePath, MediaGenerator, MediaOptions, MediaOverrides, Resolution
+from langchain_pollinations._media.base import FilePath, MediaGenerator
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
+from langchain_pollinations._media.image_options import (
+    EditOverrides,
+    ImageOptions,
+    ImageOverrides,
+    check_abilities,
+)
 from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
-from langchain_pollinations._media.references import Reference, References, as_list, check_schemes, reference_to_json
+from langchain_pollinations._media.references import Reference, as_list, reference_to_json
 from langchain_pollinations._media.response import parse_media, revision
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow, multipart
-from langchain_pollinations._validation import MAX_SEED, merge_options
+from langchain_pollinations._validation import merge_options
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -49,70 +51,6 @@ _NO_LONGER_HONOURED = {
 
 The legacy host puts its logo on every image.
 """
-
-
-ImageQuality: TypeAlias = Literal["low", "medium", "high", "hd"]
-
-
-class ImageOptions(MediaOptions):
-    """Options of an image request. An option that is None is not sent, and the service applies its default."""
-
-    model: str = Field(default="flux", min_length=1)
-    """Canonical id or alias of the model. `edit` defaults to `klein`, since `flux` cannot edit."""
-    width: int | None = Field(default=None, ge=1)
-    """Width in pixels."""
-    height: int | None = Field(default=None, ge=1)
-    """Height in pixels."""
-    seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached image. With -1 the package chooses a random seed for each call, since
-    the service treats -1 as one fixed seed."""
-    quality: ImageQuality | None = None
-    """Quality, for models of the GPT image family. Grok Imagine 2.0 accepts `low` and `medium`."""
-    resolution: Resolution | None = None
-    """Resolution, for models that offer a choice."""
-    transparent: bool | None = None
-    """Transparent background, for models that support it."""
-    image: References | None = Field(default=None, repr=False)
-    """Reference images, for models that accept them: public URLs, data URIs, bytes, `Media`, or files below
-    `reference_folder`."""
-    enhance: bool | None = None
-    """Let a language model rewrite the prompt. Legacy host only. The service stopped honoring it in summer 2026; it is
-    still sent, with a warning."""
-    negative_prompt: str | None = None
-    """What the image must not show. Legacy host only. The service stopped honoring it in summer 2026; it is still sent,
-    with a warning."""
-    nologo: bool | None = None
-    """Omit the logo. Sent unchanged, with a warning: the service adds no logo for requests with a key, and the legacy
-    host has always added it since August 2026."""
-    private: bool | None = None
-    """Keep the image out of the public feed. The legacy host always receives true. The service has no feed for requests
-    with a key; the option is still sent, with a warning."""
-
-    @model_validator(mode="after")
-    def _check_references(self) -> Self:
-        check_schemes("image", self.image)
-        return self
-
-
-class EditOverrides(MediaOverrides, total=False):
-    """Keyword arguments of `PollinationsImage.edit`: the options of `ImageOptions` without `image`."""
-
-    width: int | None
-    height: int | None
-    seed: int | None
-    quality: ImageQuality | None
-    resolution: Resolution | None
-    transparent: bool | None
-    enhance: bool | None
-    negative_prompt: str | None
-    nologo: bool | None
-    private: bool | None
-
-
-class ImageOverrides(EditOverrides, total=False):
-    """Keyword arguments of `PollinationsImage.generate`: the options of `ImageOptions`."""
-
-    image: References | None
 
 
 class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
@@ -297,66 +235,6 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         if sum(each.size for each in references if isinstance(each, Media)) <= MAX_INLINE_BYTES:
             return references
         return list((yield from self._upload_references(references)))
-
-
-# --- Model capabilities -----------------------------------------------------------------------------------------------
-
-
-def takes_images(model: Model) -> bool | None:
-    return None if model.input_modalities is None else "image" in model.input_modalities
-
-
-def check_abilities(options: ImageOptions, references: int) -> None:
-    """Raise if the model is known not to support the options, before anything is sent.
-
-    Models that the catalogue does not list (newer and community models) are not checked.
-
-    Args:
-        options: Options of the request.
-        references: Number of reference images.
-
-    Raises:
-        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
-        InvalidRequestError: If the model does not accept a value.
-    """
-    model = find(options.model)
-    if model is None:
-        return
-    name, can = options.model, abilities(model.id)
-    require(model.kind == "image", name, f"cannot generate images (category: {model.kind})", "image")
-    if references:
-        require(takes_images(model), name, "does not accept reference images", "image", takes_images)
-    most, least = model.max_reference_images, can.get("min_reference_images", 0)
-    if most is not None and references > most or references < least:
-        limit = f"at least {least}" if references < least else f"at most {most}"
-        raise InvalidRequestError(
-            f"image: model {name!r} accepts {limit} reference images, got {references}", param="image"
-        )
-    if options.transparent:
-        able, lacks = can.get("transparent"), "does not support transparent backgrounds"
-        require(able, name, lacks, "image", _transparent, param="transparent")
-    if options.quality is not None and "qualities" in can:
-        able, lacks = bool(can["qualities"]), "does not accept a quality"
-        require(able, name, lacks, "image", _with_qualities, param="quality")
-        check_choice("quality", options.quality, can["qualities"], name)
-    if options.resolution is not None and takes_images(model) is not None:
-        able, lacks = has_resolutions(model), "does not accept a resolution"
-        require(able, name, lacks, "image", has_resolutions, param="resolution")
-        check_choice("resolution", options.resolution, model.resolutions, name)
-    step = can.get("multiple_of", 1)
-    for side in ("width", "height"):
-        if (value := getattr(options, side)) is not None and value % step:
-            raise InvalidRequestError(
-                f"{side}: model {name!r} accepts multiples of {step} pixels, got {value}", param=side
-            )
-
-
-def _transparent(model: Model) -> bool:
-    return abilities(model.id).get("transparent") is True
-
-
-def _with_qualities(model: Model) -> bool:
-    return bool(abilities(model.id).get("qualities"))
 
 
 # --- The request ------------------------------------------------------------------------------------------------------
