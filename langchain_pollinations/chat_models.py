@@ -42,7 +42,7 @@ from langchain_pollinations._chat.stream import ChatStreamParser
 from langchain_pollinations._chat.structured_output import Method, schema_instruction, schema_tool
 from langchain_pollinations._chat.tool_names import fit_name, fit_names
 from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
-from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._config.service import __version__
 from langchain_pollinations._legacy.text import chat_request
 from langchain_pollinations._transport.batch import BatchMixin

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._legacy.images import check_options, image_request
 from langchain_pollinations._media.base import FilePath, MediaGenerator
 from langchain_pollinations._media.data_uri import decode

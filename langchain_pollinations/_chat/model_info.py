@@ -16,7 +16,7 @@ from langchain_pollinations._catalog.records import ships
 from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations._chat.payload import wire_options
 from langchain_pollinations._chat.tools import encode_tool
-from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._legacy import models
 from langchain_pollinations._legacy.models import PROFILE
 from langchain_pollinations._types import PROVIDER, Json

@@ -42,7 +42,7 @@ from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.wav import fix_wav_sizes, pcm16_to_wav
 from langchain_pollinations._transport.error_response import error_from_event, error_from_notice, is_failure, parse_json
-from langchain_pollinations._transport.notices import is_private, may_become_notice
+from langchain_pollinations._transport.refusal_notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
 

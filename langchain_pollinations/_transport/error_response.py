@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from langchain_pollinations._transport.notices import fix_links, fix_page, read_notice
+from langchain_pollinations._transport.refusal_notices import fix_links, fix_page, read_notice
 from langchain_pollinations.errors import (
     KEYS_PAGE,
     AuthenticationError,

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from langchain_pollinations.emulator.scripting.replies import Damage, Entry, Script
+from langchain_pollinations.emulator.scripting.reply_queue import Damage, Entry, Script
 from langchain_pollinations.emulator.scripting.wire import ConnectionCut, Damaged, Finished, played
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, Requests

@@ -10,8 +10,8 @@ from langchain_pollinations.emulator.app import Application
 from langchain_pollinations.emulator.http_server import Port
 from langchain_pollinations.emulator.legacy import Legacy
 from langchain_pollinations.emulator.scripting import dialects
-from langchain_pollinations.emulator.scripting.replies import Entry, Script
-from langchain_pollinations.emulator.scripting.script import Scripted
+from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script
+from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.state import Asked, State
 

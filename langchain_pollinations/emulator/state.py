@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from langchain_pollinations.emulator.scripting.replies import Script
+from langchain_pollinations.emulator.scripting.reply_queue import Script
 from langchain_pollinations.emulator.service import accounts
 from langchain_pollinations.emulator.service.accounts import Account, Rates
 from langchain_pollinations.emulator.service.bounded_memory import MAX_BYTES, MAX_ITEMS, BoundedStore

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from langchain_pollinations._config.legacy import LegacyConfig
+from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._warnings import warn

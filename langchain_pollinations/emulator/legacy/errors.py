@@ -15,8 +15,7 @@ from langchain_pollinations.emulator.legacy.bodies import JPEG, Json
 from langchain_pollinations.emulator.legacy.headers import DOCS, GUIDE, signup
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked
-from langchain_pollinations.emulator.synthesis import images
-from langchain_pollinations.emulator.synthesis.images import error_images
+from langchain_pollinations.emulator.synthesis.images import error_images, rendering
 
 NOTICE = (
     "This host is kept for callers without a key. Its successor is gen.pollinations.ai; "
@@ -61,7 +60,7 @@ def _error_image(refusal: Refusal) -> Response:
         "x-error-message": _in_header(refusal.message),
     }
     limited = {"x-rate-limited": "true"} if refusal.status == 429 else {}
-    image = images.jpeg(error_images.error_image(label, refusal.message))
+    image = rendering.jpeg(error_images.error_image(label, refusal.message))
     return Response(image, headers=headers | limited | refusal.headers)
 
 

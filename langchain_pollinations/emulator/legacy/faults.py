@@ -1,6 +1,6 @@
 """Named faults of the legacy hosts and of the proxies in front of them.
 
-Error responses take the format of the host that sends them: for an image request they are images.
+Error responses take the format of the host that sends them: for an image request they are rendering.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from langchain_pollinations.emulator.legacy.bodies import JPEG, MALFORMED
 from langchain_pollinations.emulator.legacy.queue import Challenge, full
 from langchain_pollinations.emulator.scripting.faults import EDGE_PAGE, Case, Plain, http, plain
 from langchain_pollinations.emulator.service.error_responses import Refusal, now
-from langchain_pollinations.emulator.synthesis import images
-from langchain_pollinations.emulator.synthesis.images import error_images
+from langchain_pollinations.emulator.synthesis.images import error_images, rendering
 
 FULL = full("127.0.0.1", 1, 1)
 OVERLOADED = {"error": {"message": "The model is overloaded", "type": "ServiceUnavailable", "code": 503}}
@@ -26,7 +25,7 @@ def _blocked() -> Refusal:
 
 def _moved() -> Plain:
     """An image unrelated to the prompt, as in January 2026. No header distinguishes it from a correct response."""
-    return Plain(200, images.jpeg(error_images.placeholder(), 90), {"content-type": JPEG})
+    return Plain(200, rendering.jpeg(error_images.placeholder(), 90), {"content-type": JPEG})
 
 
 CASES: Mapping[str, Callable[[], Case]] = {

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from langchain_pollinations.emulator.legacy import edge_cache, errors
 from langchain_pollinations.emulator.legacy.queue import Queue
 from langchain_pollinations.emulator.legacy.semantic_cache import Similar
-from langchain_pollinations.emulator.scripting import replies
+from langchain_pollinations.emulator.scripting import reply_queue
 from langchain_pollinations.emulator.service.bounded_memory import BoundedStore
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, Requests
@@ -24,16 +24,16 @@ Level = Literal["l4", "l5"]
 MAX_FEED_EVENTS = 20  # events in the public feed
 
 
-class Script(replies.Script):
+class Script(reply_queue.Script):
     """The script of both hosts.
 
     `on` is a path of either host, or a path with the name of its host, as in "image/prompt". Messages, and faults
     within a successful response, apply only to the generation routes of the text host.
     """
 
-    def suits(self, entry: replies.Entry, place: str) -> bool:
+    def suits(self, entry: reply_queue.Entry, place: str) -> bool:
         generates = place.startswith("text/") and place not in TEXT_LISTS
-        if entry.on is None or not generates and isinstance(entry, replies.Message | replies.Soft):
+        if entry.on is None or not generates and isinstance(entry, reply_queue.Message | reply_queue.Soft):
             return generates
         host, slash, path = place.partition("/")
         return (slash + path if entry.on.startswith("/") else place).startswith(entry.on)
@@ -106,7 +106,7 @@ class Exchange:
     async def __aexit__(self, *exception: object) -> None:
         await self._held.aclose()
 
-    def scripted(self) -> replies.Entry | None:
+    def scripted(self) -> reply_queue.Entry | None:
         """Return the message that a test scripted for this request, or a fault within a successful response."""
         return self.hosts.lines.take(place(self.asked), messages=True)
 

@@ -17,8 +17,7 @@ from langchain_pollinations.emulator.routes import media
 from langchain_pollinations.emulator.service import usage
 from langchain_pollinations.emulator.service.error_responses import Refusal, model_unknown
 from langchain_pollinations.emulator.service.safety import Safety
-from langchain_pollinations.emulator.synthesis import images
-from langchain_pollinations.emulator.synthesis.images import error_images
+from langchain_pollinations.emulator.synthesis.images import error_images, rendering
 
 ABOUT = [{"name": MODEL, "tier": "anonymous", "enhance": False, "maxSideLength": image_options.MAX_SIDE}]
 MAPPED = ("flux", "turbo", "z-image", "zimage", MODEL)  # model names of level L5; level L4 accepts any
@@ -58,8 +57,8 @@ def _check_size(order: Order) -> None:
 
 
 def _render(order: Order) -> bytes:
-    spec = images.ImageSpec(order.model_prompt, order.width, order.height, order.seed, MODEL, remark=order.remark)
-    return images.jpeg(error_images.branded(images.framed(spec)), QUALITY)
+    spec = rendering.ImageSpec(order.model_prompt, order.width, order.height, order.seed, MODEL, remark=order.remark)
+    return rendering.jpeg(error_images.branded(rendering.framed(spec)), QUALITY)
 
 
 def _headers(order: Order) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_pollinations.emulator.scripting.completion import Completion
-from langchain_pollinations.emulator.scripting.replies import DONE, event
+from langchain_pollinations.emulator.scripting.reply_queue import DONE, event
 from langchain_pollinations.emulator.service.usage import NONE
 
 WORDS = (

@@ -12,7 +12,7 @@ from langchain_pollinations.emulator.http_server import Port
 from langchain_pollinations.emulator.legacy import faults
 from langchain_pollinations.emulator.legacy.app import Application
 from langchain_pollinations.emulator.legacy.hosts import Hosts, Script, Switches
-from langchain_pollinations.emulator.scripting.script import Scripted
+from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 
 
 class Legacy(Hosts, Scripted):

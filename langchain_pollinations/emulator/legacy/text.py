@@ -17,7 +17,7 @@ from langchain_pollinations.emulator.legacy.bodies import MALFORMED, Json, page
 from langchain_pollinations.emulator.legacy.hosts import Exchange
 from langchain_pollinations.emulator.legacy.text_options import Fields
 from langchain_pollinations.emulator.routes import chat
-from langchain_pollinations.emulator.scripting import dialects, replies
+from langchain_pollinations.emulator.scripting import dialects, reply_queue
 from langchain_pollinations.emulator.scripting.completion import Completion
 from langchain_pollinations.emulator.scripting.wire import played
 from langchain_pollinations.emulator.service import abilities, usage, validation
@@ -93,7 +93,7 @@ def natural(asked: conversation.ChatRequest) -> Completion:
     return Completion(message, PROVIDER_NAME, counted, finish_reason=ended, logprobs=logprobs)
 
 
-def written(asked: conversation.ChatRequest, entry: replies.Message) -> Completion:
+def written(asked: conversation.ChatRequest, entry: reply_queue.Message) -> Completion:
     """Return the completion that a test scripted."""
     return Completion(
         entry.message,
@@ -204,10 +204,10 @@ class Request:
         if self._earns_notice():
             return self.notice()
         entry = self.exchange.scripted() if self._is_valid() else None
-        if isinstance(entry, replies.Message):
+        if isinstance(entry, reply_queue.Message):
             return await self._written(entry)
         if entry is not None:
-            return self.notice() if isinstance(entry, replies.Soft) else await played(entry)
+            return self.notice() if isinstance(entry, reply_queue.Soft) else await played(entry)
         return await _stored(self.exchange, self.sent, self._natural)
 
     def notice(self) -> Response:
@@ -215,7 +215,7 @@ class Request:
             return chat.as_stream(notice.events(MODEL["name"]), {})
         return self._rendered(notice.completion(MODEL["name"]))
 
-    async def _written(self, entry: replies.Message) -> Response:
+    async def _written(self, entry: reply_queue.Message) -> Response:
         self.dialect = HOST if entry.dialect is None else dialects.named(entry.dialect)
         try:
             await self.exchange.acquire_slot(streams=self.streams)
@@ -319,7 +319,7 @@ def _guide(exchange: Exchange) -> Response:
 
 
 def _feed(exchange: Exchange) -> Response:
-    return chat.as_stream([replies.event(each) for each in exchange.published()], {})
+    return chat.as_stream([reply_queue.event(each) for each in exchange.published()], {})
 
 
 def _policy(exchange: Exchange) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from langchain_pollinations.emulator.routes import images
-from langchain_pollinations.emulator.scripting import dialects, faults, replies
+from langchain_pollinations.emulator.scripting import dialects, faults, reply_queue
 from langchain_pollinations.emulator.scripting.completion import Completion
 from langchain_pollinations.emulator.scripting.dialects import Dialect
 from langchain_pollinations.emulator.scripting.wire import ChunkedResponse, played
@@ -165,7 +165,7 @@ def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
     )
 
 
-def scripted(state: State, model: Model, asked: ChatRequest, entry: replies.Message) -> Completion:
+def scripted(state: State, model: Model, asked: ChatRequest, entry: reply_queue.Message) -> Completion:
     """Return a scripted completion."""
     counted = usage.of_response(usage.of_prompt(asked, state.prefixes), entry.message)
     return Completion(
@@ -202,8 +202,8 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
 
 def streamed(completion: Completion, dialect: Dialect) -> Iterator[bytes]:
     """Yield the events of a streamed response."""
-    yield from map(replies.event, dialect.chunks(completion))
-    yield replies.DONE
+    yield from map(reply_queue.event, dialect.chunks(completion))
+    yield reply_queue.DONE
 
 
 def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
@@ -271,9 +271,9 @@ class Request:
             if self.model["category"] != "text":
                 return await self._media()
             entry = self.state.script.take(self.asked.path, messages=True)
-            if isinstance(entry, replies.Message):
+            if isinstance(entry, reply_queue.Message):
                 return await self._scripted(entry)
-            if isinstance(entry, replies.Soft):
+            if isinstance(entry, reply_queue.Soft):
                 return self._soft(entry)
             return await self._natural() if entry is None else await played(entry)
         except Refusal as refusal:
@@ -298,7 +298,7 @@ class Request:
         message = {"content": media_chat.markdown(self.state, result, self.body["messages"])}
         return self.render(Completion(message, provider_name(self.model)), images.json_headers(result))
 
-    def _soft(self, entry: replies.Soft) -> Response:
+    def _soft(self, entry: reply_queue.Soft) -> Response:
         if entry.kind in faults.NOTICES:
             raise faults.NOTICES[entry.kind](self.model, self.asked_name)
         completion = natural(self.state, self.model, self.chat)
@@ -308,10 +308,10 @@ class Request:
         events = list(streamed(completion, self.dialect))
         if entry.kind == "stream error":
             after = 2 if entry.after is None else entry.after
-            return as_stream([*events[:after], replies.event(faults.STREAM_ERROR)], headers)
+            return as_stream([*events[:after], reply_queue.event(faults.STREAM_ERROR)], headers)
         return as_stream([piece for e in events for piece in (faults.COMMENT, e)], headers)
 
-    async def _scripted(self, entry: replies.Message) -> Response:
+    async def _scripted(self, entry: reply_queue.Message) -> Response:
         if entry.dialect is not None:
             self.dialect = dialects.named(entry.dialect)
         account = generation.admit(self.state, self.asked, self.job())

@@ -24,7 +24,7 @@ from langchain_pollinations.emulator.service.error_responses import Refusal, ups
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
 from langchain_pollinations.emulator.state import Asked, File, State
-from langchain_pollinations.emulator.synthesis import images as synthetic_images
+from langchain_pollinations.emulator.synthesis.images import rendering
 
 Json = dict[str, Any]
 
@@ -212,10 +212,10 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
     sources = [references.opened(state, address) for address in order.images]
     asked = _edit_size(order, sources[0]) if sources else (order.width, order.height)
     transparent_background = order.transparent and order.name in TRANSPARENCY_MODELS
-    spec = synthetic_images.ImageSpec(
+    spec = rendering.ImageSpec(
         order.prompt, *_output_size(order, *asked), order.seed, order.name, transparent_background
     )
-    return (synthetic_images.vector if order.name == VECTOR_MODEL else synthetic_images.draw)(spec, sources)
+    return (rendering.vector if order.name == VECTOR_MODEL else rendering.draw)(spec, sources)
 
 
 async def draw(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:

@@ -16,8 +16,8 @@ from langchain_pollinations.emulator.service.error_responses import Refusal, inv
 from langchain_pollinations.emulator.service.generation import GenerationResult, Job
 from langchain_pollinations.emulator.service.safety import Safety
 from langchain_pollinations.emulator.state import Asked, State
-from langchain_pollinations.emulator.synthesis import images as synthetic_images
 from langchain_pollinations.emulator.synthesis import meshes
+from langchain_pollinations.emulator.synthesis.images import rendering
 
 GLB, PLY = "model/gltf-binary", "model/ply"
 SPLATS = "nvidia/asset-harvester"
@@ -62,9 +62,7 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
     if order.images:
         mesh = meshes.from_image(references.opened(state, order.images[0]), POINTS[order.resolution])
     else:
-        mesh = meshes.from_prompt(
-            order.prompt, synthetic_images.ImageSpec(order.prompt, 1, 1, order.seed, order.name).random
-        )
+        mesh = meshes.from_prompt(order.prompt, rendering.ImageSpec(order.prompt, 1, 1, order.seed, order.name).random)
     return (meshes.ply(mesh), PLY) if order.name == SPLATS else (meshes.glb(mesh), GLB)
 
 

@@ -18,9 +18,9 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.generation import Job
 from langchain_pollinations.emulator.service.safety import Safety
 from langchain_pollinations.emulator.state import Asked, State
-from langchain_pollinations.emulator.synthesis import images as synthetic_images
 from langchain_pollinations.emulator.synthesis import video_encoder
 from langchain_pollinations.emulator.synthesis.answers import melody
+from langchain_pollinations.emulator.synthesis.images import rendering
 
 Json = dict[str, Any]
 
@@ -229,7 +229,7 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
     frames = [references.opened(state, url, (640, 360)) for url in order.frames]
     size = video_size(order, frames[0].size if frames else None)
     view = video_encoder.view_size(size)
-    still = synthetic_images.framed(synthetic_images.ImageSpec(order.prompt, *view, order.seed, order.name))
+    still = rendering.framed(rendering.ImageSpec(order.prompt, *view, order.seed, order.name))
     between = [references.opened(state, url, view) for url in order.given("reference_images")]
     last = frames[1:] or ([still] if frames else [])
     digest = sha256(f"{order.prompt}\n{order.seed}".encode()).digest()

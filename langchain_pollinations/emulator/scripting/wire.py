@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from langchain_pollinations.emulator.scripting.replies import DONE, Chunks, Damage, Entry, Raw, Refused
+from langchain_pollinations.emulator.scripting.reply_queue import DONE, Chunks, Damage, Entry, Raw, Refused
 from langchain_pollinations.emulator.service.error_responses import Refusal
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import File, State
-from langchain_pollinations.emulator.synthesis import images
 from langchain_pollinations.emulator.synthesis.answers.attachments import FORMATS
+from langchain_pollinations.emulator.synthesis.images import rendering
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024  # maximum size of an image in bytes
 MAX_PIXELS = 64_000_000
@@ -23,7 +23,7 @@ STRANGER = (768, 512)  # assumed size of images on other hosts in pixels
 
 
 def check(state: State, addresses: Iterable[str]) -> None:
-    """Reject URLs that the service would not fetch, and files that are not images."""
+    """Reject URLs that the service would not fetch, and files that are not rendering."""
     for address in addresses:
         data = _data(state, address)
         if data is not None:
@@ -65,7 +65,7 @@ def opened(state: State, address: str, size: tuple[int, int] = STRANGER) -> Imag
     """
     data = _data(state, address)
     if data is None:
-        return images.view(_words(address), *size)
+        return rendering.view(_words(address), *size)
     image = ImageOps.exif_transpose(_read(data))
     if not image.has_transparency_data:
         return image.convert("RGB")

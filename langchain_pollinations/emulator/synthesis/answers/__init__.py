@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from langchain_pollinations.emulator.scripting.replies import tool_call
+from langchain_pollinations.emulator.scripting.reply_queue import tool_call
 from langchain_pollinations.emulator.synthesis.answers import citations, melody, story, tool_planning, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance

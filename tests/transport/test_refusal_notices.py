@@ -15,7 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tools import tool
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.notices import Notice, read_notice
+from langchain_pollinations._transport.refusal_notices import Notice, read_notice
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.tools.images import PollinationsImageTool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_pollinations.emulator.scripting import dialects, faults, replies
+from langchain_pollinations.emulator.scripting import dialects, faults, reply_queue
 from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
@@ -16,11 +16,11 @@ class Scripted:
     soft_cases: Sequence[str] = faults.SOFT_CASES
 
     @property
-    def script(self) -> replies.Script:
+    def script(self) -> reply_queue.Script:
         raise NotImplementedError
 
     @property
-    def unused_replies(self) -> list[replies.Entry]:
+    def unused_replies(self) -> list[reply_queue.Entry]:
         """Scripted entries that no request has used. The fixture `pollinations_emulator` fails a test with any left."""
         return self.script.unused
 
@@ -84,19 +84,19 @@ class Scripted:
         common: dict[str, Any] = {"on": on, "times": times, "delay": delay, "chunk_delay": chunk_delay}
         given = dict(headers or {})
         if body is not None:
-            data, kind = replies.encoded(body)
+            data, kind = reply_queue.encoded(body)
             head = {"content-type": content_type or kind, **given}
-            self.script.add(replies.Raw(**common, status=status, headers=head, body=data))
+            self.script.add(reply_queue.Raw(**common, status=status, headers=head, body=data))
             return
         if chunks is not None:
             head = {"content-type": content_type or "text/event-stream; charset=utf-8", **given}
-            pieces = [replies.event(chunk) for chunk in chunks]
-            self.script.add(replies.Chunks(**common, status=status, headers=head, pieces=pieces))
+            pieces = [reply_queue.event(chunk) for chunk in chunks]
+            self.script.add(reply_queue.Chunks(**common, status=status, headers=head, pieces=pieces))
             return
         options: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
         options |= {"model": model, "dialect": dialect, "extra": extra}
         for each in _messages(texts, tool_calls, message):
-            self.script.add(replies.Message(**common, **options, message=each))
+            self.script.add(reply_queue.Message(**common, **options, message=each))
 
     def fail(
         self,
@@ -137,12 +137,12 @@ class Scripted:
         """
         common: dict[str, Any] = {"on": on, "times": times, "delay": delay}
         if case in faults.DAMAGES:
-            damage = replies.Damage(**common, kind=str(case), after=after, seconds=seconds, pings=pings)
+            damage = reply_queue.Damage(**common, kind=str(case), after=after, seconds=seconds, pings=pings)
             self.script.add(damage)
             return
         if case in self.soft_cases:
             soft = common | {"on": None if on == "/" else on}
-            self.script.add(replies.Soft(**soft, kind=str(case), after=after))
+            self.script.add(reply_queue.Soft(**soft, kind=str(case), after=after))
             return
         found: faults.Case
         if isinstance(case, str):
@@ -164,15 +164,15 @@ def _messages(
     if tool_calls is None and not texts:
         raise TypeError("reply() needs texts, tool_calls, message, body or chunks")
     if tool_calls is not None:
-        calls = [replies.read_tool_call(call) for call in tool_calls]
+        calls = [reply_queue.read_tool_call(call) for call in tool_calls]
         return [{"content": texts[0] if texts else None, "tool_calls": calls}]
     return [{"content": text} for text in texts]
 
 
-def _faulty(found: faults.Case, headers: Mapping[str, str], common: Mapping[str, Any]) -> replies.Entry:
+def _faulty(found: faults.Case, headers: Mapping[str, str], common: Mapping[str, Any]) -> reply_queue.Entry:
     if isinstance(found, Refusal):
         found.headers.update((name.lower(), value) for name, value in headers.items())
-        return replies.Refused(**common, refusal=found)
-    data, kind = replies.encoded(found.body)
+        return reply_queue.Refused(**common, refusal=found)
+    data, kind = reply_queue.encoded(found.body)
     head = {"content-type": kind, **found.headers, **headers}
-    return replies.Raw(**common, status=found.status, headers=head, body=data)
+    return reply_queue.Raw(**common, status=found.status, headers=head, body=data)

@@ -1,0 +1,156 @@
+"""Images from prompts: a framed landscape with the objects that the prompt names, captioned with the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from random import Random
+
+from PIL import Image, ImageChops, ImageDraw
+
+from langchain_pollinations.emulator.synthesis.images import captions, edits, styles, svg
+from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colour
+from langchain_pollinations.emulator.synthesis.images.motifs import populate
+from langchain_pollinations.emulator.synthesis.images.scenery import landscape
+
+PAPER: Colour = (250, 246, 236)
+INK: Colour = (52, 48, 58)
+FAINT: Colour = (150, 142, 140)
+SMALLEST_CAPTION = 48  # pixels of the shorter side; smaller images have no caption, since it would be illegible
+SVG = "image/svg+xml"
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The parameters of an image: everything that determines its look, except the source images of an edit."""
+
+    prompt: str
+    width: int
+    height: int
+    seed: int = 42
+    model: str = ""
+    transparent: bool = False
+    remark: str = ""  # added to the note after model and seed
+
+    @property
+    def random(self) -> Random:
+        """A random number generator seeded by prompt, seed and model."""
+        words = f"{self.prompt}\n{self.seed}\n{self.model}"
+        return Random(int.from_bytes(sha256(words.encode()).digest()[:8]))
+
+    @property
+    def note(self) -> str:
+        text = f"emulated {self.model.rpartition('/')[2]}, seed {self.seed}"
+        return f"{text}, {captions.legible(self.remark)}" if self.remark else text
+
+
+def draw(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
+    """Return the bytes and the MIME type of an image. Equal arguments give equal bytes.
+
+    With `sources`, the image is the first source, edited as the prompt says, with the other sources as insets.
+    """
+    if spec.transparent:
+        return _png(_round_corners(_edit(spec, sources)) if sources else _on_transparent_background(spec)), "image/png"
+    return jpeg(_edit(spec, sources) if sources else framed(spec)), "image/jpeg"
+
+
+def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
+    """Return the bytes and the MIME type of the image as SVG."""
+    if sources:
+        return svg.mosaic(_edit(spec, sources)), SVG
+    return svg.render(spec.prompt, spec.width, spec.height, spec.random), SVG
+
+
+def _edit(spec: ImageSpec, sources: Sequence[Image.Image]) -> Image.Image:
+    return edits.edited(spec.prompt, spec.random, (spec.width, spec.height), sources)
+
+
+def view(words: str, width: int, height: int) -> Image.Image:
+    """Return a scene for a text, without frame and caption."""
+    return _paint_scene(words, width, height, ImageSpec(words, width, height).random)
+
+
+def jpeg(image: Image.Image, quality: int = 88) -> bytes:
+    out = BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+def _paint_scene(prompt: str, width: int, height: int, random: Random) -> Image.Image:
+    """Paint the scene at about twice the size, then scale it down to get smooth edges."""
+    canvas = _canvas(width, height, random)
+    scene, place = landscape(canvas, prompt)
+    populate(scene, prompt, place)
+    return styles.styled(_scale_down(canvas, width, height), prompt)
+
+
+def _canvas(width: int, height: int, random: Random) -> Canvas:
+    longest = max(width, height)
+    scale = min(max(2 * longest, 256), max(2048, longest)) / longest
+    return Canvas(max(2, round(width * scale)), max(2, round(height * scale)), random)
+
+
+def _scale_down(canvas: Canvas, width: int, height: int) -> Image.Image:
+    halved = canvas.width >= 2 * width
+    return canvas.image.resize((width, height), Image.Resampling.BOX if halved else Image.Resampling.LANCZOS)
+
+
+def _on_transparent_background(spec: ImageSpec) -> Image.Image:
+    """Return the objects that the prompt names on a transparent background.
+
+    They are painted on black and on white; the difference gives the alpha channel.
+    """
+    black, white = (_paint_objects(ground, spec) for ground in ("black", "white"))
+    density = ImageChops.invert(ImageChops.difference(white, black)).getchannel("G")
+    return Image.merge("RGBa", (*black.split(), density)).convert("RGBA")
+
+
+def _paint_objects(ground: str, spec: ImageSpec) -> Image.Image:
+    canvas = _canvas(spec.width, spec.height, spec.random)
+    scene, place = landscape(canvas, spec.prompt)
+    canvas.image.paste(ground, (0, 0, canvas.width, canvas.height))
+    populate(scene, spec.prompt, place)
+    return _scale_down(canvas, spec.width, spec.height)
+
+
+def _round_corners(image: Image.Image) -> Image.Image:
+    """Return the image with rounded corners, transparent outside of them."""
+    mask = Image.new("L", image.size, 0)
+    radius = min(image.size) // 12
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, image.width - 1, image.height - 1), radius, fill=255)
+    result = image.convert("RGBA")
+    result.putalpha(mask)
+    return result
+
+
+def framed(spec: ImageSpec) -> Image.Image:
+    """Return the framed scene for a prompt, with the prompt as its caption."""
+    prompt, width, height = spec.prompt, spec.width, spec.height
+    if min(width, height) < SMALLEST_CAPTION:
+        return _paint_scene(prompt, width, height, spec.random)
+    mat = max(3, min(width, height) // 32)
+    lines, font = captions.caption(prompt, width - 4 * mat, height)
+    band = captions.line_height(font) * len(lines) + round(mat * 1.5)
+    noted = min(width, height) >= 320
+    band += round(mat * 0.9) if noted else 0
+    inner = (width - 2 * mat, max(1, height - 2 * mat - band))
+    image = Image.new("RGB", (width, height), PAPER)
+    image.paste(_paint_scene(prompt, *inner, spec.random), (mat, mat))
+    brush = ImageDraw.Draw(image)
+    brush.rectangle((mat - 1, mat - 1, mat + inner[0], mat + inner[1]), outline=(196, 186, 170))
+    top = mat + inner[1] + round(mat * 0.75)
+    for place, line in enumerate(lines):
+        brush.text((width / 2, top + place * captions.line_height(font)), line, font=font, fill=INK, anchor="mt")
+    if noted:
+        small = captions.sized(max(9, mat // 2))
+        note = captions.shortened(spec.note, small, width - 2 * mat)
+        brush.text((width - mat, height - mat * 0.45), note, font=small, fill=FAINT, anchor="rb")
+    return image
