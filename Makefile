@@ -28,7 +28,7 @@ test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of the
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
-	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py $(ARGS)
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
 
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }

@@ -7,7 +7,6 @@ Bodies, headers and statuses are drawn at random, with the field names of the se
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable
 from functools import reduce
@@ -31,10 +30,10 @@ from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
 from langchain_pollinations.video import PollinationsVideo
+from tests.helpers.fuzz import examples
 
 KEY = "sk_a_secret_key"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
-EXAMPLES = int(os.environ.get("FUZZ", "8"))
 
 # --- Responses --------------------------------------------------------------------------------------------------------
 
@@ -189,7 +188,7 @@ def test_any_response_is_a_result_or_an_error_of_this_package(wrapper: str) -> N
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in [*typed, *headers.items()]]
         return httpx.Response(status, headers=pairs, stream=httpx.ByteStream(body))
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
     @given(answers)
     def check(answer: Answer) -> None:
         current.append(answer)

@@ -19,7 +19,7 @@ from langchain_pollinations.media import Media
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
 from tests.cassettes import connection
-from tests.conftest import WAYS
+from tests.helpers.ask import WAYS
 
 CASSETTES = Path(__file__).parent / "cassettes"
 

@@ -35,7 +35,7 @@ from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import aupload, upload
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import WAYS, Ask
+from tests.helpers.ask import WAYS, Ask
 
 Use = Callable[..., Any]
 """One call: takes the fields of the connection, and the settings of the call."""

@@ -32,7 +32,7 @@ from langchain_pollinations.tools.base import MediaTool
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from tests.cassettes import connection
-from tests.conftest import WAYS
+from tests.helpers.ask import WAYS
 
 KEY = "sk_emulator"
 SEES_AND_HEARS = "google/gemini-3-flash-preview"

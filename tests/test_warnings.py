@@ -15,7 +15,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.tools.images import PollinationsImageTool
 from langchain_pollinations.transcription import PollinationsTranscriber
-from tests.conftest import WAYS
+from tests.helpers.ask import WAYS
 
 Service = dict[str, str]
 

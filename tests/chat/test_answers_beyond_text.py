@@ -18,13 +18,13 @@ from langchain_core.messages import AIMessage, HumanMessage, messages_from_dict,
 
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import FORMS, Ask, blocks
+from tests.helpers.ask import FORMS, TWO_FORMS, Ask, blocks
 
 DONE = "data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 STREAMS = ("stream", "astream", "stream-v1", "astream-v1", "events", "aevents")
 V1_STREAMS = ("stream-v1", "astream-v1")
-SOME_STREAMS = ("astream", "stream-v1", "events")
+SOME_STREAMS = ("astream-v1", "events")
 SOME = ("invoke", *SOME_STREAMS)
 """Forms that differ in how an answer is put together."""
 EVERYWHERE = ("plain", "responses", "openrouter", "bedrock", "vertex", "perplexity", "simulated")
@@ -86,7 +86,7 @@ def asked(emulator: Emulator, form: str, **options: Any) -> AIMessage:
     return FORMS[form](ChatPollinations(**emulator.connection(), max_retries=0), "Go", **options)
 
 
-def in_forms(rows: Iterable[tuple[Any, ...]], forms: Iterable[str] = FORMS) -> list[Any]:
+def in_forms(rows: Iterable[tuple[Any, ...]], forms: Iterable[str] = TWO_FORMS) -> list[Any]:
     """Each row in each form."""
     forms = tuple(forms)
     return [pytest.param(*row, form, id=f"{name}-{form}") for name, *row in rows for form in forms]
@@ -228,10 +228,10 @@ def test_the_model_speaks_as_it_was_asked_to(emulator: Emulator, ask_in_any_form
 
 
 @pytest.mark.parametrize("dialect", EVERYWHERE)
-def test_sound_of_every_provider_can_be_played(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_sound_of_every_provider_can_be_played(emulator: Emulator, ask: Ask, dialect: str) -> None:
     audio = {"id": "audio_1", "data": encoded(SAMPLES), "transcript": "Grüezi, 🪁!", "expires_at": 99}
     emulator.reply(message={"content": None, "audio": audio}, dialect=dialect)
-    answer = ask_in_any_form(ChatPollinations(**emulator.connection(), model=EARS), "Say hello", **SPEAKS)
+    answer = ask(ChatPollinations(**emulator.connection(), model=EARS), "Say hello", **SPEAKS)
     (block,) = blocks(answer)
     assert played(block) == SAMPLES
     assert (block["type"], block["id"]) == ("audio", "audio_1")
@@ -293,9 +293,9 @@ def test_sound_that_cannot_be_decoded_is_kept(emulator: Emulator, ask: Ask) -> N
 
 
 @pytest.mark.parametrize("dialect", EVERYWHERE)
-def test_a_refusal_is_a_block_and_no_text(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_a_refusal_is_a_block_and_no_text(emulator: Emulator, ask: Ask, dialect: str) -> None:
     emulator.reply(message={"content": None, "refusal": "I will not fly it."}, dialect=dialect)
-    answer = ask_in_any_form(ChatPollinations(**emulator.connection()), "Go")
+    answer = ask(ChatPollinations(**emulator.connection()), "Go")
     assert blocks(answer) == [{"type": "refusal", "refusal": "I will not fly it."}]
     assert answer.text == ""
 
@@ -312,7 +312,7 @@ STOPPED: list[tuple[str, dict[str, Any], str, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.filterwarnings("ignore:The model returned an empty response")
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 @pytest.mark.parametrize(("message", "reason", "expected"), [pytest.param(*row, id=name) for name, *row in STOPPED])
 def test_a_filter_that_stops_an_answer_is_a_refusal(
     emulator: Emulator, form: str, message: dict[str, Any], reason: str, expected: list[dict[str, Any]]
@@ -413,10 +413,10 @@ def test_code_that_ran_is_a_call_and_its_result(
 
 
 @pytest.mark.parametrize("dialect", ["bedrock", "vertex"])
-def test_searches_are_calls_and_their_results(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_searches_are_calls_and_their_results(emulator: Emulator, ask: Ask, dialect: str) -> None:
     sources = [{"url": "https://a.example", "title": "A"}, {"url": "https://b.example", "title": "B"}]
     emulator.reply(message={"content": "Yes.", "searches": ["kite", "wind"], "sources": sources}, dialect=dialect)
-    _, *pairs = blocks(ask_in_any_form(ChatPollinations(**emulator.connection()), "Go"))
+    _, *pairs = blocks(ask(ChatPollinations(**emulator.connection()), "Go"))
     kinds = [block["type"] for block in pairs]
     assert kinds == ["server_tool_call", "server_tool_result"] * (len(pairs) // 2)
     queries = [call["args"].get("query") or call["args"]["queries"] for call in pairs[::2]]
@@ -435,9 +435,9 @@ SOURCES = [
 
 
 @pytest.mark.parametrize("dialect", EVERYWHERE)
-def test_sources_are_citations_of_the_text(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_sources_are_citations_of_the_text(emulator: Emulator, ask: Ask, dialect: str) -> None:
     emulator.reply(message={"content": WORDS, "sources": SOURCES}, dialect=dialect)
-    said = blocks(ask_in_any_form(ChatPollinations(**emulator.connection()), "Go"))[0]
+    said = blocks(ask(ChatPollinations(**emulator.connection()), "Go"))[0]
     citations = said["annotations"]
     facts = [(citation["type"], citation["url"], citation["title"]) for citation in citations]
     assert facts == [("citation", source["url"], source["title"]) for source in SOURCES]

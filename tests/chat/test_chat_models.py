@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
-from tests.conftest import WAYS, Ask
+from tests.helpers.ask import WAYS, Ask
 
 STREAMS = ("stream", "astream")
 

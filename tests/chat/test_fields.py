@@ -18,6 +18,7 @@ from langchain_pollinations._chat.fields import RequestInfo, parse_usage
 from langchain_pollinations._chat.response import parse_response
 from langchain_pollinations._chat.stream import ChatStreamParser
 from langchain_pollinations._transport.error_response import error_from_response
+from tests.helpers.fuzz import examples
 
 
 def read_stream(*deltas: dict[str, Any]) -> AIMessageChunk:
@@ -125,7 +126,7 @@ BODY = st.fixed_dictionaries(
 
 
 @pytest.mark.filterwarnings("ignore:The model returned an empty response")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(BODY, st.lists(BODY, max_size=3), st.integers(200, 599))
 def test_whatever_json_comes_is_an_answer_or_an_error_of_ours(
     body: dict[str, Any], events: list[dict[str, Any]], status: int

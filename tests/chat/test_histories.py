@@ -34,7 +34,8 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.service import message_rules
 from langchain_pollinations.errors import InvalidRequestError
 from tests.chat.test_messages import PDF, PNG, URL
-from tests.conftest import Ask
+from tests.helpers.ask import Ask
+from tests.helpers.fuzz import examples
 
 MODELS = ("anthropic/claude-haiku-4.5", "amazon/nova-2-lite-v1", "google/gemini-3.1-pro-preview", "openai/gpt-5.4")
 OURS = {"model_provider": "pollinations"}
@@ -696,7 +697,7 @@ def _texts(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(conversations(), st.sampled_from(TARGETS))
 def test_any_history_is_accepted_whole_or_refused_by_its_place(
     accept: Callable[..., None], conversation: tuple[Sequence[BaseMessage], list[str]], model: str

@@ -35,7 +35,7 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
 from tests.chat.test_messages import BLOCKS, PDF, PNG, URL
-from tests.conftest import FORMS, Ask
+from tests.helpers.ask import FORMS, Ask
 
 SEES_AND_HEARS = "google/gemini-3-flash-preview"
 EPHEMERAL = {"type": "ephemeral"}
@@ -551,20 +551,20 @@ def back(emulator: Emulator, model: str, answer: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_an_answer_goes_back_to_its_maker_as_it_came(
-    emulator: Emulator, ask_in_any_form: Ask, validator: jsonschema.Draft202012Validator, name: str
+    emulator: Emulator, ask: Ask, validator: jsonschema.Draft202012Validator, name: str
 ) -> None:
     model, sister, _, _, wire = KEPT[name]
-    answer = answered(emulator, ask_in_any_form, name)
+    answer = answered(emulator, ask, name)
     for again in (model, sister):
         assert back(emulator, again, answer) == wire
         validator.validate(emulator.requests[-1].json)
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_others_see_words_and_calls_alone(emulator: Emulator, ask_in_any_form: Ask, name: str) -> None:
+def test_others_see_words_and_calls_alone(emulator: Emulator, ask: Ask, name: str) -> None:
     model, *_, wire = KEPT[name]
     other = "openai" if "audio" not in model else "google/gemini-3-flash-preview"
-    answer = answered(emulator, ask_in_any_form, name)
+    answer = answered(emulator, ask, name)
     stranger = answer.model_copy(
         update={"response_metadata": {**answer.response_metadata, "model_provider": "anthropic"}}
     )
@@ -603,14 +603,12 @@ STORES: dict[str, Callable[[AIMessage], Any]] = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-@pytest.mark.parametrize("store", STORES.values(), ids=STORES.keys())
-@pytest.mark.parametrize("form", ["invoke", "stream", "astream-v1", "events"])
-def test_an_answer_goes_back_out_of_every_store(
-    emulator: Emulator, form: str, store: Callable[[AIMessage], Any], name: str
-) -> None:
+@pytest.mark.parametrize("form", ["invoke", "astream-v1", "events"])
+def test_an_answer_goes_back_out_of_every_store(emulator: Emulator, form: str, name: str) -> None:
     model, _, _, _, wire = KEPT[name]
     answer = answered(emulator, FORMS[form], name)
-    assert back(emulator, model, store(answer)) == wire
+    for store, through in STORES.items():
+        assert back(emulator, model, through(answer)) == wire, store
 
 
 CHANGES: dict[str, Callable[[AIMessage], AIMessage]] = {
@@ -622,8 +620,8 @@ CHANGES: dict[str, Callable[[AIMessage], AIMessage]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_blocks_with_an_older_text_stay_behind(emulator: Emulator, ask_in_any_form: Ask, change: str) -> None:
-    answer = CHANGES[change](answered(emulator, ask_in_any_form, "signed and hidden thoughts"))
+def test_blocks_with_an_older_text_stay_behind(emulator: Emulator, ask: Ask, change: str) -> None:
+    answer = CHANGES[change](answered(emulator, ask, "signed and hidden thoughts"))
     wire = back(emulator, "claude", answer)
     assert "content_blocks" not in wire
     assert wire["content"] == (answer.text or "And now?")  # an empty answer is left out

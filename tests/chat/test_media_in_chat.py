@@ -17,7 +17,7 @@ from langchain_pollinations._chat.inline_media import check_sizes
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import IncompleteStreamError, InvalidRequestError, PayloadTooLargeError
-from tests.conftest import Ask, blocks
+from tests.helpers.ask import Ask, blocks
 
 MIB = 1024 * 1024
 LINK = {"link": '<https://media.pollinations.ai/kite>; rel="enclosure"'}

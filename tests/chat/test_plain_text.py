@@ -24,7 +24,7 @@ from langchain_pollinations._chat.fields import parse_usage
 from langchain_pollinations._chat.plain_text import split_sources, usage_of
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Asked, Emulator
-from tests.conftest import WAYS, Ask, blocks
+from tests.helpers.ask import WAYS, Ask, blocks
 from tests.legacy.test_legacy import MP3, PLAIN_ANSWERS, SAID
 
 QUESTION = "What is artificial intelligence?"
@@ -249,11 +249,11 @@ def test_a_route_is_part_of_what_a_model_is(emulator: Emulator) -> None:
 @pytest.mark.parametrize(("reply", "said"), PLAIN_ANSWERS)
 @pytest.mark.parametrize("route", ["get", "post"])
 def test_answers_are_read_by_their_content_type(
-    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, route: str, reply: Any, said: Any
+    emulator: Emulator, chat: ChatPollinations, ask: Ask, route: str, reply: Any, said: Any
 ) -> None:
     headers = {"x-model-used": "openai/gpt-5-nano", "x-request-id": "r1", "x-cache-type": "EXACT"}
     emulator.reply(**reply, on="/", headers={**headers, "x-usage-prompt-text-tokens": "3"})
-    answer = ask_in_any_form(chat, "Hello", route=route)
+    answer = ask(chat, "Hello", route=route)
     assert [(block["type"], block[SAID[block["type"]]]) for block in blocks(answer)] == said
     told = answer.response_metadata
     assert (told["model_name"], told["request_id"], told["cache_type"]) == ("openai/gpt-5-nano", "r1", "EXACT")

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
-from tests.conftest import Ask, blocks
+from tests.helpers.ask import Ask, blocks
 
 THOUGHT = "Berlin? Yes, since 1990."
 DETAILS = [{"type": "reasoning.text", "text": THOUGHT, "format": "unknown", "index": 0}]
@@ -73,13 +73,13 @@ FORMS_OF_REASONING: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 )
 def test_reasoning_is_a_block_and_no_text(
     emulator: Emulator,
-    ask_in_any_form: Ask,
+    ask: Ask,
     message: dict[str, Any],
     reasoning: str,
     extras: dict[str, Any],
 ) -> None:
     emulator.reply(message=message, dialect="plain")
-    answer = ask_in_any_form(ChatPollinations(**emulator.connection()), "Is Berlin the capital of Germany?")
+    answer = ask(ChatPollinations(**emulator.connection()), "Is Berlin the capital of Germany?")
     thought, text = sorted(blocks(answer), key=itemgetter("type"))  # a stream has them in the order they arrived in
     assert thought == {"type": "reasoning", "reasoning": reasoning, **({"extras": extras} if extras else {})}
     assert text == {"type": "text", "text": "Yes."}
@@ -98,9 +98,9 @@ DIALECTS = {  # and a model whose provider speaks so
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_provider_reasons_alike(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_every_provider_reasons_alike(emulator: Emulator, ask: Ask, dialect: str) -> None:
     emulator.reply(message={"content": "Yes.", "reasoning_content": THOUGHT}, dialect=dialect)
-    answer = ask_in_any_form(ChatPollinations(**emulator.connection()), "Is Berlin the capital of Germany?")
+    answer = ask(ChatPollinations(**emulator.connection()), "Is Berlin the capital of Germany?")
     thought, text = sorted(blocks(answer), key=itemgetter("type"))
     assert (thought["type"], thought["reasoning"]) == ("reasoning", THOUGHT)
     assert text == {"type": "text", "text": "Yes."}
@@ -170,11 +170,11 @@ GIVEN_BACK: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("field", GIVEN_BACK)
-def test_thoughts_go_back_as_they_came(emulator: Emulator, ask_in_any_form: Ask, field: str) -> None:
+def test_thoughts_go_back_as_they_came(emulator: Emulator, ask: Ask, field: str) -> None:
     emulator.reply(message={"content": "Yes.", "tool_calls": [CALL], **GIVEN_BACK[field]}, dialect="simulated")
     emulator.reply("Done.")
     chat = ChatPollinations(**emulator.connection())
-    answer = ask_in_any_form(chat, "Add")
+    answer = ask(chat, "Add")
     chat.invoke([HumanMessage("Add"), answer, ToolMessage("1", tool_call_id="a"), HumanMessage("And?")])
     sent = emulator.requests[-1].json["messages"][1]
     assert sent == {"role": "assistant", "content": "Yes.", "tool_calls": [CALL], **GIVEN_BACK[field]}
@@ -203,13 +203,13 @@ def test_signatures_go_to_their_maker_only(emulator: Emulator, asked: str, then:
 
 
 @pytest.mark.parametrize("dialect", ["bedrock", "vertex", "openrouter", "responses", "plain"])
-def test_the_provider_accepts_its_own_signatures(emulator: Emulator, ask_in_any_form: Ask, dialect: str) -> None:
+def test_the_provider_accepts_its_own_signatures(emulator: Emulator, ask: Ask, dialect: str) -> None:
     """The emulator refuses a signed thought that was changed, as the providers do."""
     chat = ChatPollinations(**emulator.connection(), model=DIALECTS[dialect], reasoning_effort="high")
     tool = {"name": "add", "description": "Add.", "parameters": {"type": "object", "properties": {"a": {}, "b": {}}}}
     emulator.reply(message={"content": "", "reasoning_content": THOUGHT, "tool_calls": [CALL]}, dialect=dialect)
     question = HumanMessage("Use add with 1 and 2")
-    answer = ask_in_any_form(chat.bind_tools([tool]), [question])
+    answer = ask(chat.bind_tools([tool]), [question])
     (call,) = answer.tool_calls
     last = chat.bind_tools([tool]).invoke([question, answer, ToolMessage("3", tool_call_id=call["id"])])
     assert last.text

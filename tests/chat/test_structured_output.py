@@ -25,7 +25,7 @@ from langchain_pollinations._catalog.snapshot import load_snapshot
 from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import Ask
+from tests.helpers.ask import TWO_FORMS, Ask
 
 METHODS: Any = ("function_calling", "json_schema", "json_mode")
 PARSED: Any = METHODS[:2]  # the parser knows of a tool or of none
@@ -84,9 +84,9 @@ ANSWERS: dict[str, Answer] = {
 }
 
 
-@pytest.fixture(params=ANSWERS)
+@pytest.fixture(params=TWO_FORMS)
 def answer(request: pytest.FixtureRequest) -> Answer:
-    """`answer(runnable, input)`: the whole answer, which of a stream is its last value."""
+    """`answer(runnable, input)`: the whole result, which of a stream is its last value."""
     return ANSWERS[request.param]
 
 
@@ -896,10 +896,7 @@ def test_the_end_of_a_stream_may_be_an_error(emulator: Emulator, chat: ChatPolli
     assert seen[-1] == {"setup": "Why did the cat sit down?", "punchline": "Be"}
 
 
-@pytest.mark.parametrize(
-    "way",
-    ["invoke", "ainvoke", "stream", "astream"],
-)
+@pytest.mark.parametrize("way", TWO_FORMS)
 @pytest.mark.parametrize(("message", "reason", "error", "says"), WRONG.values(), ids=WRONG.keys())
 def test_the_raw_answer_keeps_the_parsing_error(
     emulator: Emulator,
@@ -921,7 +918,7 @@ def test_the_raw_answer_keeps_the_parsing_error(
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("way", ANSWERS)
+@pytest.mark.parametrize("way", TWO_FORMS)
 @pytest.mark.parametrize(("schema", "expected"), SCHEMAS.values(), ids=SCHEMAS.keys())
 def test_the_raw_answer_stands_beside_a_good_one(
     emulator: Emulator, chat: ChatPollinations, way: str, schema: Any, expected: Any, method: Any
@@ -1069,7 +1066,7 @@ def test_json_mode_of_a_call_is_read_as_in_the_constructor(emulator: Emulator) -
 @pytest.mark.parametrize(
     "text", ['{"a":' * 20_000, "{" * 50_000, "[" * 50_000, '{"a": [' * 20_000], ids=lambda text: text[:8]
 )
-@pytest.mark.parametrize("way", ANSWERS)
+@pytest.mark.parametrize("way", TWO_FORMS)
 def test_a_model_that_runs_in_circles_stops_nobody(
     emulator: Emulator, chat: ChatPollinations, way: str, text: str
 ) -> None:

@@ -18,11 +18,10 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import FORMS, blocks
+from tests.helpers.ask import FORMS, TWO_FORMS, blocks
 
 STREAMED = [form for form in FORMS if "invoke" not in form]
 EVENTS = ["events", "aevents"]
-SYNC = [form for form in FORMS if not form.startswith("a")]
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 MADE = None
@@ -191,7 +190,7 @@ def _rows(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
     return [pytest.param(*row, id=name) for name, *row in rows]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 @pytest.mark.parametrize(("message", "calls"), _rows(WHOLE))
 def test_whole_calls(emulator: Emulator, form: str, message: dict[str, Any], calls: Expected) -> None:
     play(emulator, form, [message])
@@ -365,7 +364,7 @@ DELTAS: list[tuple[str, list[dict[str, Any]], Expected]] = [
 ]
 
 
-@pytest.mark.parametrize("form", STREAMED)
+@pytest.mark.parametrize("form", ["astream", "events"])
 @pytest.mark.parametrize(("deltas", "calls"), _rows(DELTAS))
 def test_calls_in_deltas(emulator: Emulator, form: str, deltas: list[dict[str, Any]], calls: Expected) -> None:
     play(emulator, form, deltas)
@@ -406,7 +405,7 @@ NO_JSON = ['{"x": NaN}', '{"x": [-Infinity]}', '{"x": 1e999}']  # Python reads t
     [
         pytest.param(form, each, id=f"{form}-{each[:30]}")
         for each in [*CUT, *MALFORMED, *OTHER_JSON, *NO_JSON]
-        for form in SYNC
+        for form in TWO_FORMS
     ],
 )
 def test_arguments_that_are_no_object_make_an_invalid_call(emulator: Emulator, form: str, arguments: str) -> None:
@@ -422,7 +421,7 @@ def test_langchain_alone_would_complete_what_is_cut_off() -> None:
     assert parse_partial_json('{"path": "/home/u') == {"path": "/home/u"}
 
 
-@pytest.mark.parametrize("form", ["stream", "astream-v1", "events"])
+@pytest.mark.parametrize("form", ["astream", "events"])
 @pytest.mark.parametrize("cut", CUT)
 def test_a_call_that_is_cut_off_in_deltas_is_lost(emulator: Emulator, form: str, cut: str) -> None:
     pieces = [delta(call(None, letter, index=0)) for letter in cut]
@@ -459,7 +458,7 @@ PACKED = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 @pytest.mark.parametrize(("given", "expected"), PACKED.values(), ids=PACKED.keys())
 def test_a_list_that_came_as_a_string_is_a_list(
     emulator: Emulator, form: str, given: dict[str, Any], expected: dict[str, Any]
@@ -583,7 +582,7 @@ CALL = call("f", '{"x": 1}', id="a", index=0)
         pytest.param({"content": None}, id="null"),
     ],
 )
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 def test_words_and_calls_of_one_event_keep_apart(emulator: Emulator, form: str, told: dict[str, Any]) -> None:
     """With the indices that providers use, text and the first call would merge into one corrupt block."""
     play(emulator, form, [delta(CALL, **told)], finish_reason="stop")
@@ -692,7 +691,7 @@ def test_an_answer_with_calls_ended_for_them(emulator: Emulator, form: str, told
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 def test_what_is_no_call_makes_none(emulator: Emulator, form: str, calls: Any) -> None:
     play(emulator, form, [{"content": "Text.", "tool_calls": calls}], finish_reason="stop")
     answer = ask(emulator, form)
@@ -718,7 +717,7 @@ TOLD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(
     "dialect", ["plain", "responses", "openrouter", "bedrock", "vertex", "simulated", "perplexity"]
 )
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TWO_FORMS)
 def test_every_provider_calls_alike(emulator: Emulator, form: str, dialect: str, told: str) -> None:
     emulator.reply(message={**TOLD[told], "tool_calls": TWO}, dialect=dialect)
     answer = ask(emulator, form)

@@ -17,7 +17,7 @@ from langchain_core.tools import StructuredTool
 from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import Ask, blocks
+from tests.helpers.ask import Ask, blocks
 
 WIRE_NAMES = {
     "add": "add",

@@ -43,7 +43,7 @@ from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import MAKING, WAYS, Ask
+from tests.helpers.ask import MAKING, WAYS, Ask
 
 KEYS_PAGE = "https://enter.pollinations.ai/keys"
 
@@ -586,11 +586,11 @@ def test_equal_requests_get_equal_answers_and_a_drawn_seed_another(legacy: Legac
 
 @pytest.mark.parametrize("route", [{}, {"route": "get"}, {"route": "post"}])
 def test_the_migration_notice_is_an_error(
-    legacy: Legacy, hosts: dict[str, Any], ask_in_any_form: Ask, route: dict[str, Any]
+    legacy: Legacy, hosts: dict[str, Any], ask: Ask, route: dict[str, Any]
 ) -> None:
     legacy.notice = True
     with pytest.raises(errors.AuthenticationError, match="migration notice.*gen.pollinations.ai with a key") as caught:
-        ask_in_any_form(ChatPollinations(**hosts, **route), "Hello")
+        ask(ChatPollinations(**hosts, **route), "Hello")
     assert caught.value.fix_url == KEYS_PAGE
     assert not caught.value.is_retryable
     assert len(legacy.requests) == 1

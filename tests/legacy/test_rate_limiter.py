@@ -27,7 +27,7 @@ import pytest
 from langchain_pollinations._legacy.rate_limiter import QUEUE, RequestQueue, Slot
 from langchain_pollinations._media.progress import Progress
 from langchain_pollinations.errors import APIConnectionError, RateLimitError
-from tests.conftest import Terminal
+from tests.helpers.terminal import Terminal
 
 SLACK = 0.001
 """Seconds that a gap may be short of the pace: what two clocks may differ by."""

@@ -15,7 +15,7 @@ from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.errors import UnknownModelError
 from langchain_pollinations.images import PollinationsImage
-from tests.conftest import WAYS
+from tests.helpers.ask import WAYS
 
 ADDRESSES = {"legacy_text_url": "POLLINATIONS_LIVE_TEXT_URL", "legacy_image_url": "POLLINATIONS_LIVE_IMAGE_URL"}
 

@@ -18,7 +18,7 @@ from langchain_pollinations.errors import UnknownModelError
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
-from tests.conftest import Ask
+from tests.helpers.ask import Ask
 
 URL = os.environ.get("POLLINATIONS_LIVE_URL", "https://gen.pollinations.ai")
 

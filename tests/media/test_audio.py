@@ -30,7 +30,7 @@ from langchain_pollinations.errors import (
     UnsupportedRequestError,
 )
 from langchain_pollinations.media import Media
-from tests.conftest import MAKING, Ask
+from tests.helpers.ask import MAKING, Ask
 
 Make = Callable[..., Media]
 
@@ -38,7 +38,7 @@ ROUTE = "/v1/audio/speech"
 MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\0" * 413
 
 
-@pytest.fixture(params=MAKING)
+@pytest.fixture(params=["generate", "ainvoke"])
 def make(request: pytest.FixtureRequest) -> Make:
     return MAKING[request.param]
 

@@ -18,7 +18,7 @@ from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
-from tests.conftest import Ask, blocks
+from tests.helpers.ask import Ask, blocks
 from tests.media.test_references import PNG
 
 FORMS: dict[str, Callable[[str], str]] = {

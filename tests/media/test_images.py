@@ -29,13 +29,13 @@ from langchain_pollinations.errors import (
 )
 from langchain_pollinations.images import MAX_INLINE_BYTES, PollinationsImage
 from langchain_pollinations.media import Media
-from tests.conftest import MAKING
+from tests.helpers.ask import MAKING
 from tests.media.test_references import PNG
 
 Draw = Callable[..., Media]
 
 
-@pytest.fixture(params=MAKING)
+@pytest.fixture(params=["generate", "ainvoke"])
 def draw(request: pytest.FixtureRequest) -> Draw:
     return MAKING[request.param]
 

@@ -23,7 +23,7 @@ from langchain_pollinations.errors import (
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
-from tests.conftest import MAKING
+from tests.helpers.ask import MAKING
 
 Make = Callable[..., Media]
 
@@ -44,7 +44,7 @@ def ply(points: int = 3, form: str = "binary_little_endian") -> bytes:
     return head.encode() + struct.pack("<fB", 0.5, 7) * points + struct.pack("<B3i", 3, 0, 1, 2)
 
 
-@pytest.fixture(params=MAKING)
+@pytest.fixture(params=["generate", "ainvoke"])
 def make(request: pytest.FixtureRequest) -> Make:
     return MAKING[request.param]
 

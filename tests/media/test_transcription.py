@@ -91,9 +91,9 @@ WAYS: dict[str, Transcribe] = {
 }
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=["transcribe", "alazy_parse"])
 def transcribe(request: pytest.FixtureRequest) -> Transcribe:
-    """`transcribe(transcriber, recording, **options)`, in the four ways there are."""
+    """`transcribe(transcriber, recording, **options)`, by a method of its own and by one of LangChain's, async."""
     return WAYS[request.param]
 
 

@@ -45,7 +45,8 @@ from langchain_pollinations.errors import (
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import MAKING, Terminal
+from tests.helpers.ask import MAKING
+from tests.helpers.terminal import Terminal
 
 Film = Callable[..., Media]
 
@@ -69,7 +70,7 @@ def mp4_chunks(pieces: int, piece: bytes = bytes(1024 * 1024)) -> list[bytes]:
 FILM = b"".join(mp4_chunks(4))
 
 
-@pytest.fixture(params=MAKING)
+@pytest.fixture(params=["generate", "ainvoke"])
 def film(request: pytest.FixtureRequest) -> Film:
     return MAKING[request.param]
 

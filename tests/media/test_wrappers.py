@@ -32,7 +32,8 @@ from langchain_pollinations.tools.images import PollinationsEditImageTool, Polli
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.transcription import PollinationsTranscriber, TranscriptionOptions
 from langchain_pollinations.video import PollinationsVideo, VideoOptions
-from tests.conftest import MAKING, Terminal
+from tests.helpers.ask import MAKING
+from tests.helpers.terminal import Terminal
 from tests.media.test_references import PNG
 
 SMALL: dict[str, dict[str, Any]] = {

@@ -54,7 +54,8 @@ from langchain_pollinations.tools.images import PollinationsImageTool
 from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import WAYS, Ask, serve
+from tests.helpers.ask import WAYS, Ask
+from tests.helpers.servers import serve
 
 AT_ONCE = {"retry-after": "0"}
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -25,7 +25,8 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import WAYS, Ask, serve
+from tests.helpers.ask import WAYS, Ask
+from tests.helpers.servers import serve
 
 KEY = "sk_test_0123456789"
 CLIENTS = ("httpx", "httpx2", "aiohttp")

@@ -18,7 +18,7 @@ from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
-from tests.conftest import Ask
+from tests.helpers.ask import Ask
 from tests.test_configuration import LISTS, USES
 from tests.transport.test_client import WHO_ASKS, redirect, secretive  # noqa: F401  # redirect is a fixture
 

@@ -19,7 +19,7 @@ from langchain_pollinations._transport.refusal_notices import Notice, read_notic
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.tools.images import PollinationsImageTool
-from tests.conftest import FORMS, Ask
+from tests.helpers.ask import FORMS, Ask
 
 CLASSES: Mapping[str, type[errors.PollinationsError]] = {
     "INSUFFICIENT_BALANCE": errors.InsufficientBalanceError,
@@ -59,20 +59,20 @@ def is_refusal(error: errors.PollinationsError, status: int, code: str, fix_url:
 
 @pytest.mark.parametrize("route", ["get", "post"])
 def test_recorded_refusals_of_the_plain_routes(
-    emulator: Emulator, example: Callable[[str], Any], ask_in_any_form: Ask, route: str
+    emulator: Emulator, example: Callable[[str], Any], ask: Ask, route: str
 ) -> None:
     model = ChatPollinations(**emulator.connection(), route=route)
     for case in example("notices")["cases"]:
         answer, refusal = case["plain"]["response"], case["refusal"]
         emulator.reply(body=answer["body_text"], headers=answer["headers"], status=answer["status"])
-        error = refusal_of(model, ask_in_any_form)
+        error = refusal_of(model, ask)
         assert is_refusal(error, refusal["status"], refusal["code"], refusal["fix_url"]), (case["name"], error)
         assert emulator.requests[-1].path.startswith("/text")
 
 
 @pytest.mark.parametrize("form", ["json", "stream", "true_status"])
 def test_recorded_refusals(
-    emulator: Emulator, chat: ChatPollinations, example: Callable[[str], Any], ask_in_any_form: Ask, form: str
+    emulator: Emulator, chat: ChatPollinations, example: Callable[[str], Any], ask: Ask, form: str
 ) -> None:
     for case in example("notices")["cases"]:
         answer, refusal = case[form]["response"], case["refusal"]
@@ -82,7 +82,7 @@ def test_recorded_refusals(
             emulator.reply(chunks=[chunk["data"] for chunk in answer["chunks"]], headers=headers)
         else:
             emulator.reply(body=answer["body"], headers=headers, status=status)
-        error = refusal_of(model, ask_in_any_form)
+        error = refusal_of(model, ask)
         assert is_refusal(error, refusal["status"], refusal["code"], refusal["fix_url"]), (case["name"], error)
         said = answer["body"]["error"]["message"] if form == "true_status" else case["beginning"]
         assert str(error).startswith(said)

@@ -14,7 +14,7 @@ import pytest
 from langchain_pollinations import errors
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from tests.conftest import FORMS, WAYS, Ask, blocks
+from tests.helpers.ask import FORMS, WAYS, Ask, blocks
 
 DONE = "data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -75,21 +75,19 @@ OUTPUT = {"type": "output_text", "text": "Yes.", "annotations": [], "logprobs": 
     ],
 )  # fmt: skip
 def test_words_in_any_form_are_the_text(
-    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, content: Any, text: str
+    emulator: Emulator, chat: ChatPollinations, ask: Ask, content: Any, text: str
 ) -> None:
     emulator.reply(message={"content": content}, dialect="simulated")
-    assert blocks(ask_in_any_form(chat, "Hello")) == [{"type": "text", "text": text}]
+    assert blocks(ask(chat, "Hello")) == [{"type": "text", "text": text}]
 
 
 @pytest.mark.parametrize(
     "part", [{"type": "reasoning", "content": [OUTPUT]}, {"text": "Hm.", "thought": True},
              {"type": "reasoning_text", "text": "Hm."}, {"type": "mcp_tool_result", "content": [OUTPUT]}]
 )  # fmt: skip
-def test_reasoning_among_the_parts_is_no_text(
-    emulator: Emulator, chat: ChatPollinations, ask_in_any_form: Ask, part: Any
-) -> None:
+def test_reasoning_among_the_parts_is_no_text(emulator: Emulator, chat: ChatPollinations, ask: Ask, part: Any) -> None:
     emulator.reply(message={"content": [part, {"type": "text", "text": "So."}]}, dialect="simulated")
-    answer = ask_in_any_form(chat, "Hello")
+    answer = ask(chat, "Hello")
     assert (answer.text, answer.additional_kwargs.get("reasoning_content", "Hm.")) == ("So.", "Hm.")
 
 

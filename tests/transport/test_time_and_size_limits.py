@@ -24,7 +24,8 @@ from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.video import PollinationsVideo
-from tests.conftest import Ask, serve
+from tests.helpers.ask import Ask
+from tests.helpers.servers import serve
 
 MIB = 1024 * 1024
 ZEROS = bytes(64 * MIB)
@@ -149,15 +150,16 @@ DRIPPING = {
 @pytest.mark.parametrize("kind", DRIPPING)
 def test_a_server_that_drips_is_left_after_the_total_time(emulator: Emulator, ask: Ask, kind: str) -> None:
     chunks, content_type = DRIPPING[kind]
-    chat = ChatPollinations(**emulator.connection(), total_timeout=0.5, streaming=kind != "chat")
-    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.1)
+    chat = ChatPollinations(**emulator.connection(), total_timeout=0.3, streaming=kind != "chat")
+    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.06)
     start = time.monotonic()
-    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.3 s\)"):
         ask(chat, "Hi")
     assert time.monotonic() - start < 8  # the response itself takes longer
 
 
 @pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("ask", ["invoke", "ainvoke"], indirect=True)
 @pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
 def test_the_total_time_holds_with_any_client(emulator: Emulator, ask: Ask, client: str, streaming: bool) -> None:
     chunks, content_type = DRIPPING["stream" if streaming else "chat"]
@@ -165,9 +167,9 @@ def test_the_total_time_holds_with_any_client(emulator: Emulator, ask: Ask, clie
     own: dict[str, Any] = {"async_transport": "aiohttp"}
     if client != "aiohttp":
         own = {"http_client": module.Client(), "http_async_client": module.AsyncClient()}
-    chat = ChatPollinations(**emulator.connection(), total_timeout=0.5, streaming=streaming, **own)
-    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.1)
-    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+    chat = ChatPollinations(**emulator.connection(), total_timeout=0.3, streaming=streaming, **own)
+    emulator.reply(chunks=chunks, content_type=content_type, chunk_delay=0.06)
+    with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.3 s\)"):
         ask(chat, "Hi")
 
 
@@ -209,6 +211,7 @@ class _SilentBody(socketserver.BaseRequestHandler):
                 pass
 
 
+@pytest.mark.parametrize("ask", ["invoke", "astream"], indirect=True)
 @pytest.mark.parametrize("client", ["httpx", "httpx2", "aiohttp"])
 @pytest.mark.parametrize("handler", [_Dripping, _SilentBody])
 def test_the_total_time_bounds_headers_and_the_last_silence(ask: Ask, handler: type, client: str) -> None:
@@ -217,9 +220,9 @@ def test_the_total_time_bounds_headers_and_the_last_silence(ask: Ask, handler: t
     if client != "aiohttp":
         own = {"http_client": module.Client(), "http_async_client": module.AsyncClient()}
     with serve(handler) as url:
-        chat = ChatPollinations(base_url=url, api_key="sk_test", total_timeout=0.5, **own)
+        chat = ChatPollinations(base_url=url, api_key="sk_test", total_timeout=0.3, **own)
         start = time.monotonic()
-        with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.5 s\)"):
+        with pytest.raises(errors.RequestTimeoutError, match=r"longer than `total_timeout` \(0.3 s\)"):
             ask(chat, "Hi")
         assert time.monotonic() - start < 1.6
 
