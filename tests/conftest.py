@@ -37,7 +37,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry after 20 ms where the service names no time; tests/transport/test_client.py tests the real delay."""
+    """Retry after 20 ms where the service names no time; tests/transport/test_client.py tests how the delay grows."""
     monkeypatch.setattr("langchain_pollinations._transport.retry.INITIAL_RETRY_DELAY", 0.02)
 
 

@@ -58,6 +58,7 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+IN_ONE_WORKER = pytest.mark.xdist_group("pages")  # which runs the notebooks once
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.stem: path for path in folder.glob("*.html")}
 
 
+@IN_ONE_WORKER
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
 def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: dict[str, Path], name: str) -> None:
     html = pages[name].read_text("utf-8")
@@ -83,6 +85,7 @@ def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: dict[str,
     assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
 
 
+@IN_ONE_WORKER
 def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path: Path) -> None:
     html = pages["illustrating_agent"].read_text("utf-8")
     assert len(set(re.findall(r"data:image/jpeg;base64,[^\"]+", html))) >= 3
@@ -91,6 +94,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
     assert all(size == [768, 512] for size in seen)
 
 
+@IN_ONE_WORKER
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
@@ -114,6 +118,7 @@ def test_what_a_page_shows_and_plays_is_whole(
     assert all(seconds and seconds > 0.5 for seconds in seen["seconds"])
 
 
+@IN_ONE_WORKER
 def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(
     pages: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -127,16 +132,19 @@ def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(
     assert seen == {"vectors": [768], "objects": [["model.glb", "glTF"]]}
 
 
+@IN_ONE_WORKER
 def test_the_agent_of_the_studio_edits_what_it_drew(pages: dict[str, Path]) -> None:
     html = pages["media_studio"].read_text("utf-8")
     assert re.search(r"edit_image .*make it night.*images.*http://127\.0\.0\.1:\d+/media/", html)
     assert "a JPEG of 768 by 512 pixels, mostly blue" in html
 
 
+@IN_ONE_WORKER
 def test_without_a_key_the_waiting_is_seen(pages: dict[str, Path]) -> None:
     assert pages["without_a_key"].read_text("utf-8").count("In the queue: about") >= 6
 
 
+@IN_ONE_WORKER
 def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:
     html = pages["illustrated_rag"].read_text("utf-8")
     assert re.search(r"which lighthouse it sees\. \[2\]", html)

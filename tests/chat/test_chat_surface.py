@@ -916,12 +916,14 @@ def test_a_limit_of_less_than_one_request_a_minute_is_an_error_at_once(ask: Ask)
         assert listed.per_user_rpm == 0.5
 
 
-def test_importing_brings_nothing_of_an_extra() -> None:
+def test_importing_brings_nothing_of_an_extra_and_reads_no_data() -> None:
     """Only the five run-time dependencies and what they import (langsmith takes aiohttp where it is installed)."""
     code = (
-        "import sys; from langchain_pollinations import ChatPollinations; "
-        "extras = {'starlette', 'uvicorn', 'PIL', 'langchain', 'langgraph', 'openai', "
-        "'transformers', 'numpy', 'pytest', 'multipart'}; print(sorted(extras & set(sys.modules)))"
+        "import sys; from langchain_pollinations import ChatPollinations, PollinationsVideo; "
+        "from langchain_pollinations import catalog; from langchain_pollinations._catalog import snapshot; "
+        "extras = {'tqdm', 'starlette', 'uvicorn', 'PIL', 'langchain', 'langgraph', 'openai', "
+        "'transformers', 'numpy', 'pytest', 'multipart'}; "
+        "print(sorted(extras & set(sys.modules)), snapshot.load_snapshot.cache_info().currsize)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[] 0"

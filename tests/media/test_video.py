@@ -762,11 +762,6 @@ def test_without_tqdm_there_is_no_bar_and_who_asks_for_one_is_told_how(
     assert film(camera, "waves").data == FILM
 
 
-def test_the_package_does_not_load_tqdm_before_it_is_needed() -> None:
-    code = "import sys, langchain_pollinations.video; sys.exit('tqdm' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 # --- Written down -----------------------------------------------------------------------------------------------------
 
 
@@ -833,14 +828,14 @@ print(size, (saved - before) * 1024, (peak() - before) * 1024)
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_long_film_needs_no_memory_on_its_way_to_a_file(emulator: Emulator, tmp_path: Path, way: str) -> None:
-    for pieces in (1, 300, 300):
+    for pieces in (1, 100, 100):
         emulator.reply(chunks=mp4_chunks(pieces), content_type="video/mp4", on="/video")
     done = subprocess.run(
         [sys.executable, "-c", WEIGHS, emulator.url, way, tmp_path], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     size, saved, in_memory = map(int, done.stdout.split())
-    assert size == (tmp_path / "large.mp4").stat().st_size > 300 * 2**20
+    assert size == (tmp_path / "large.mp4").stat().st_size > 100 * 2**20
     print(f"{way}: {saved / 2**20:.1f} MiB to save {size / 2**20:.0f} MiB, {in_memory / 2**20:.0f} MiB to hold them")
     assert saved < 40 * 2**20
-    assert in_memory > 300 * 2**20  # the measure measures
+    assert in_memory > 100 * 2**20  # the measure measures

@@ -112,9 +112,12 @@ RUNS = {
 }
 
 
-@pytest.fixture(params=RUNS)
+@pytest.fixture(params=["invoke", "astream"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """`run(agent, question, **configurable)`: the state in which an agent ends, in the six ways to get there."""
+    """`run(agent, question, **configurable)`: the state in which an agent ends.
+
+    By two methods; a test that takes all six of `RUNS` says so.
+    """
     way = RUNS[request.param]
 
     def ask(agent: Any, asked: Any, **configurable: Any) -> State:
@@ -189,6 +192,7 @@ THOUGHTS = [
 ]
 
 
+@pytest.mark.parametrize("run", RUNS, indirect=True)
 @pytest.mark.parametrize(("thought", "signed", "dialect"), THOUGHTS)
 def test_an_agent_works_in_steps_and_gives_back_all_that_was_said(
     chat: ChatPollinations, emulator: Emulator, run: Run, thought: dict[str, Any], signed: dict[str, Any], dialect: str
