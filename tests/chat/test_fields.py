@@ -174,7 +174,7 @@ def test_a_deep_content_harms_nothing(deep: str) -> None:
 def test_the_input_of_a_block_can_be_sent_again(written: str) -> None:
     use = {"index": 0, "type": "server_tool_use", "id": "s", "partial_json": written}
     (block,) = read_stream({"content_blocks": [use]}).additional_kwargs["content_blocks"]
-    json.dumps(block, allow_nan=False)
+    assert json.loads(json.dumps(block, allow_nan=False)) == block
 
 
 def test_a_count_may_be_larger_than_any_float() -> None:

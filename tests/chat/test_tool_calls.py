@@ -72,7 +72,7 @@ def _sent_calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     return message.get("tool_calls") or []
 
 
-def check(emulator: Emulator, form: str, answer: AIMessage, calls: Expected, lost: Expected) -> None:
+def assert_calls(emulator: Emulator, form: str, answer: AIMessage, calls: Expected, lost: Expected) -> None:
     """Hold calls, blocks and the next turn to what was expected; the next turn names good calls first."""
     ids = [c["id"] for c in [*answer.tool_calls, *answer.invalid_tool_calls]]
     assert all(ids)
@@ -195,7 +195,7 @@ def _rows(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
 def test_whole_calls(emulator: Emulator, form: str, message: dict[str, Any], calls: Expected) -> None:
     play(emulator, form, [message])
     answer = ask(emulator, form)
-    check(emulator, form, answer, calls, [])
+    assert_calls(emulator, form, answer, calls, [])
     assert answer.response_metadata["finish_reason"] == "tool_calls"
     assert answer.text == ""
 
@@ -369,7 +369,7 @@ DELTAS: list[tuple[str, list[dict[str, Any]], Expected]] = [
 def test_calls_in_deltas(emulator: Emulator, form: str, deltas: list[dict[str, Any]], calls: Expected) -> None:
     play(emulator, form, deltas)
     answer = ask(emulator, form)
-    check(emulator, form, answer, calls, [])
+    assert_calls(emulator, form, answer, calls, [])
     assert answer.response_metadata["finish_reason"] == "tool_calls"
 
 
@@ -377,7 +377,7 @@ def test_calls_in_deltas(emulator: Emulator, form: str, deltas: list[dict[str, A
 def test_two_deltas_of_a_call_in_one_event(emulator: Emulator, form: str) -> None:
     deltas = [delta(call("f", '{"x"', id="a", index=0), call(None, ": 1}", index=0))]
     play(emulator, form, deltas)
-    check(emulator, form, ask(emulator, form), [("a", "f", {"x": 1})], [])
+    assert_calls(emulator, form, ask(emulator, form), [("a", "f", {"x": 1})], [])
 
 
 # --- Arguments that are no object -------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_arguments_that_are_no_object_make_an_invalid_call(emulator: Emulator, f
     """LangChain would complete those that are cut off; an agent would then delete the wrong folder."""
     play(emulator, form, [delta(call("rm", arguments, id="a", index=0))], finish_reason="length")
     answer = ask(emulator, form)
-    check(emulator, form, answer, [], [("a", "rm", arguments)])
+    assert_calls(emulator, form, answer, [], [("a", "rm", arguments)])
     assert answer.response_metadata["finish_reason"] == "length"
 
 
@@ -426,7 +426,7 @@ def test_langchain_alone_would_complete_what_is_cut_off() -> None:
 def test_a_call_that_is_cut_off_in_deltas_is_lost(emulator: Emulator, form: str, cut: str) -> None:
     pieces = [delta(call(None, letter, index=0)) for letter in cut]
     play(emulator, form, [delta(call("rm", "", id="a", index=0)), *pieces])
-    check(emulator, form, ask(emulator, form), [], [("a", "rm", cut)])
+    assert_calls(emulator, form, ask(emulator, form), [], [("a", "rm", cut)])
 
 
 TAGGED = {
@@ -473,7 +473,7 @@ def test_a_list_that_came_as_a_string_is_a_list(
     chat = ChatPollinations(**emulator.connection(), max_retries=0)
     tool = {"type": "function", "function": {"name": "f", "parameters": TAGGED}}
     answer = FORMS[form](chat, "Go", tools=[tool])
-    check(emulator, form, answer, [("a", "f", expected)], [])
+    assert_calls(emulator, form, answer, [("a", "f", expected)], [])
 
 
 @pytest.mark.parametrize("form", ["stream", "astream-v1", "events"])
@@ -482,7 +482,7 @@ def test_a_string_that_is_cut_off_is_not_read(emulator: Emulator, form: str, cut
     play(emulator, form, [delta(call("f", cut, id="a", index=0))])
     tool = {"type": "function", "function": {"name": "f", "parameters": TAGGED}}
     answer = FORMS[form](ChatPollinations(**emulator.connection(), max_retries=0), "Go", tools=[tool])
-    check(emulator, form, answer, [], [("a", "f", cut)])
+    assert_calls(emulator, form, answer, [], [("a", "f", cut)])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -491,7 +491,7 @@ def test_a_lost_call_takes_no_other_with_it(emulator: Emulator, form: str) -> No
     for calls in ([whole, cut], [{**cut, "index": 0}, {**whole, "index": 1}]):
         play(emulator, form, [delta(*calls, content="Both.", reasoning_content="Hm.")])
         answer = ask(emulator, form)
-        check(emulator, form, answer, [("a", "f", {"x": 1})], [("b", "g", '{"y": ')])
+        assert_calls(emulator, form, answer, [("a", "f", {"x": 1})], [("b", "g", '{"y": ')])
         assert answer.text == "Both."
 
 
@@ -561,7 +561,7 @@ def test_a_call_that_names_no_tool_is_lost(emulator: Emulator, form: str) -> Non
 def test_a_line_break_inside_a_string_is_read(emulator: Emulator, form: str) -> None:
     """JSON wants it escaped, and some models forget that."""
     play(emulator, form, [delta(call("f", '{"x": "one\ntwo\tthree"}', id="a", index=0))])
-    check(emulator, form, ask(emulator, form), [("a", "f", {"x": "one\ntwo\tthree"})], [])
+    assert_calls(emulator, form, ask(emulator, form), [("a", "f", {"x": "one\ntwo\tthree"})], [])
 
 
 # --- What stands around the calls -------------------------------------------------------------------------------------
@@ -596,7 +596,7 @@ def test_words_and_calls_of_one_event_keep_apart(emulator: Emulator, form: str, 
     assert ("refusal" in shown) == ("No." in spoken and form not in EVENTS)  # LangChain's events have no word for it
     assert shown["tool_call"] == {"type": "tool_call", "id": "a", "name": "f", "args": {"x": 1}}
     assert answer.response_metadata["finish_reason"] == "tool_calls"
-    check(emulator, form, answer, [("a", "f", {"x": 1})], [])
+    assert_calls(emulator, form, answer, [("a", "f", {"x": 1})], [])
 
 
 @pytest.mark.parametrize("form", STREAMED)
@@ -613,7 +613,7 @@ def test_reasoning_and_text_before_calls_in_deltas(emulator: Emulator, form: str
     ]
     play(emulator, form, deltas)
     answer = ask(emulator, form)
-    check(emulator, form, answer, [("a", "f", {"x": 1}), ("b", "g", {"y": 2})], [])
+    assert_calls(emulator, form, answer, [("a", "f", {"x": 1}), ("b", "g", {"y": 2})], [])
     assert [b["type"] for b in blocks(answer)] == ["reasoning", "text", "tool_call", "tool_call"]
     assert (answer.text, blocks(answer)[0]["reasoning"]) == ("Text. End.", "Hm.")
 
@@ -645,7 +645,7 @@ def test_a_legacy_function_call_is_a_tool_call(emulator: Emulator, form: str, de
     answer = ask(emulator, form)
     expected = CALL["id"] if "tool_calls" in deltas[0] else MADE
     (found,) = answer.tool_calls
-    check(emulator, form, answer, [(expected, found["name"], found["args"])], [])
+    assert_calls(emulator, form, answer, [(expected, found["name"], found["args"])], [])
     assert expected or (found["name"], found["args"]) == ("f", {"x": 1})
     assert answer.response_metadata["finish_reason"] == "tool_calls"
     assert "function_call" not in answer.additional_kwargs
@@ -721,7 +721,7 @@ TOLD: dict[str, dict[str, Any]] = {
 def test_every_provider_calls_alike(emulator: Emulator, form: str, dialect: str, told: str) -> None:
     emulator.reply(message={**TOLD[told], "tool_calls": TWO}, dialect=dialect)
     answer = ask(emulator, form)
-    check(emulator, form, answer, [("a", "f", {"x": ["é\u2028🌼", None]}), ("b", "g", {})], [])
+    assert_calls(emulator, form, answer, [("a", "f", {"x": ["é\u2028🌼", None]}), ("b", "g", {})], [])
     assert answer.text == (TOLD[told]["content"] or "")
     assert answer.additional_kwargs.get("reasoning_content") == TOLD[told].get("reasoning_content")
     assert answer.response_metadata["finish_reason"] == "tool_calls"

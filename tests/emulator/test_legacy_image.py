@@ -396,7 +396,7 @@ def test_an_error_is_a_picture_whose_headers_tell_of_it(
 
 def test_what_is_not_safe_is_drawn_when_nobody_asks(http: httpx.Client) -> None:
     for query in ({}, {"safe": "1"}):
-        drawn(http.get("/prompt/a%20murder", params=SMALL | query))
+        assert drawn(http.get("/prompt/a%20murder", params=SMALL | query)).size == (96, 64)
 
 
 def test_the_newer_level_refuses_with_a_status_and_the_envelope_of_the_unified_host(

@@ -1293,8 +1293,9 @@ def test_what_cannot_be_written_keeps_nobody_waiting(hosts: dict[str, Any], busy
 def test_who_reads_a_stream_can_ask_for_a_picture_meanwhile(legacy: Legacy, hosts: dict[str, Any]) -> None:
     service = {**hosts, "legacy_interval": SPACING, "on_wait": False}
     for _ in ChatPollinations(**service).stream("Why is the sky blue?"):
-        PollinationsImage(**service, width=64, height=64).generate("the sky")
+        assert PollinationsImage(**service, width=64, height=64).generate("the sky").mime_type == "image/jpeg"
         break
+    assert [request.host for request in legacy.requests] == ["text", "image"]
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
@@ -1326,5 +1327,5 @@ def test_lists_do_not_wait(legacy: Legacy, hosts: dict[str, Any], busy_line: Non
 def test_nothing_warns_where_all_is_said(legacy: Legacy, hosts: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ChatPollinations(**hosts).invoke("Hello")
-        PollinationsImage(**hosts).generate("a lighthouse")
+        assert ChatPollinations(**hosts).invoke("Hello").text
+        assert PollinationsImage(**hosts).generate("a lighthouse").mime_type == "image/jpeg"

@@ -384,11 +384,14 @@ def test_an_answer_of_times_and_rates_beyond_numbers_is_an_answer_or_an_error(em
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "idna"])
 def test_a_transcript_in_an_encoding_that_is_none_is_a_transcript_or_an_error(charset: str, emulator: Emulator) -> None:
+    """Any other exception fails the test."""
     emulator.reply(
         body="\x80 xn--".encode(), content_type=f"text/plain; charset={charset}", on="/v1/audio/transcriptions"
     )
     with contextlib.suppress(errors.PollinationsError):
-        PollinationsTranscriber(**emulator.connection(), response_format="text").transcribe(b"RIFF0000WAVEfmt ")
+        transcriber = PollinationsTranscriber(**emulator.connection(), response_format="text")
+        assert transcriber.transcribe(b"RIFF0000WAVEfmt ").page_content
+    assert len(emulator.requests) == 1
 
 
 def test_numbers_that_json_does_not_have_do_not_end_the_conversation(ask: Ask) -> None:
