@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.legacy import Legacy
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
 from tests.helpers.ask import FORMS, TWO_FORMS, WAYS, Ask
 
@@ -44,6 +45,11 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def emulator(pollinations_emulator: Emulator) -> Emulator:
     return pollinations_emulator
+
+
+@pytest.fixture
+def legacy(emulator: Emulator) -> Legacy:
+    return emulator.legacy
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.registration import register
+from tests.helpers.wire import asked_models
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +39,6 @@ def service(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     monkeypatch.setenv("POLLINATIONS_BASE_URL", emulator.url)
     monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
     return emulator
-
-
-def asked_models(emulator: Emulator) -> list[str]:
-    return [request.json["model"] for request in emulator.requests]
 
 
 @pytest.mark.parametrize(

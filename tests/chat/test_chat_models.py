@@ -8,32 +8,15 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
-from langchain_core.tools import tool
-from pydantic import BaseModel, Field
 
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError
 from tests.helpers.ask import WAYS, Ask
+from tests.helpers.samples import Joke, get_weather
+from tests.helpers.wire import sent
 
 STREAMS = ("stream", "astream")
-
-
-class Joke(BaseModel):
-    """A joke to tell."""
-
-    setup: str = Field(description="the question")
-    punchline: str
-
-
-@tool
-def get_weather(city: str) -> str:
-    """Weather of a city."""
-    return f"Sunny in {city}"
-
-
-def sent(emulator: Emulator) -> dict[str, Any]:
-    return emulator.requests[-1].json
 
 
 # --- What comes back --------------------------------------------------------------------------------------------------

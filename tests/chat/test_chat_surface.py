@@ -20,7 +20,6 @@ from langchain_core.load import dumpd, dumps, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
-from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from langchain_pollinations._chat.options import ChatOptions
@@ -29,14 +28,10 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import InvalidRequestError, RateLimitError, ServiceError
 from tests.helpers.ask import WAYS, Ask
+from tests.helpers.samples import get_weather
+from tests.helpers.wire import sent
 
 STREAMS = ("stream", "astream")
-
-
-@tool
-def get_weather(city: str) -> str:
-    """Weather of a city."""
-    return f"Sunny in {city}"
 
 
 class Joke(BaseModel):
@@ -44,10 +39,6 @@ class Joke(BaseModel):
 
     setup: str
     punchline: str
-
-
-def sent(emulator: Emulator) -> dict[str, Any]:
-    return emulator.requests[-1].json
 
 
 # --- Options ----------------------------------------------------------------------------------------------------------

@@ -18,15 +18,10 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import IncompleteStreamError, InvalidRequestError, PayloadTooLargeError
 from tests.helpers.ask import Ask, blocks
+from tests.helpers.files import png
 
 MIB = 1024 * 1024
 LINK = {"link": '<https://media.pollinations.ai/kite>; rel="enclosure"'}
-
-
-def png(colour: str = "red", size: tuple[int, int] = (90, 60)) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
-    return file.getvalue()
 
 
 def image(data: bytes) -> dict[str, Any]:

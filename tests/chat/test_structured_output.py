@@ -26,17 +26,12 @@ from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import TWO_FORMS, Ask
+from tests.helpers.samples import Joke
+from tests.helpers.wire import sent
 
 METHODS: Any = ("function_calling", "json_schema", "json_mode")
 PARSED: Any = METHODS[:2]  # the parser knows of a tool or of none
 Answer = Callable[[Any, Any], Any]
-
-
-class Joke(BaseModel):
-    """A joke to tell."""
-
-    setup: str = Field(description="the question")
-    punchline: str
 
 
 class OldJoke(pydantic.v1.BaseModel):
@@ -88,10 +83,6 @@ ANSWERS: dict[str, Answer] = {
 def answer(request: pytest.FixtureRequest) -> Answer:
     """`answer(runnable, input)`: the whole result, which of a stream is its last value."""
     return ANSWERS[request.param]
-
-
-def sent(emulator: Emulator) -> dict[str, Any]:
-    return emulator.requests[-1].json
 
 
 def script(emulator: Emulator, method: str, args: Any, name: str = "Joke", times: int = 1) -> None:

@@ -18,6 +18,7 @@ from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import Ask, blocks
+from tests.helpers.wire import sent
 
 WIRE_NAMES = {
     "add": "add",
@@ -70,10 +71,6 @@ def repeated(names: list[str]) -> list[dict[str, Any]]:
         {"type": "tool_use", "id": f"call_{place}", "name": name, "input": {"x": 1}} for place, name in enumerate(names)
     ]
     return [thought, *calls]
-
-
-def sent(emulator: Emulator) -> dict[str, Any]:
-    return emulator.requests[-1].json
 
 
 def names_of(holders: list[dict[str, Any]]) -> list[str]:

@@ -23,11 +23,6 @@ Say = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def emulator(pollinations_emulator: Emulator) -> Emulator:
-    return pollinations_emulator
-
-
-@pytest.fixture
 def http(emulator: Emulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=emulator.url, headers=KEY, timeout=60, verify=False) as client:  # plain http, no TLS
         yield client
@@ -42,13 +37,6 @@ def say(http: httpx.Client) -> Say:
         return http.post("/v1/chat/completions", json={"messages": messages, **fields})
 
     return ask
-
-
-@pytest.fixture(scope="session")
-def contract() -> Path:
-    if not CONTRACT.is_dir():
-        pytest.skip(f"the service's contract is not at {CONTRACT}; POLLINATIONS_CONTRACT names its folder")
-    return CONTRACT
 
 
 @pytest.fixture(scope="session")

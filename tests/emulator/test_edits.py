@@ -12,13 +12,10 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from langchain_pollinations.emulator import Emulator
+from tests.helpers.files import opened
 
 EDITS = "/v1/images/edits"
 KLEIN = "black-forest-labs/flux.2-klein-4b"
-
-
-def opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data))
 
 
 def picture(colour: str = "steelblue", size: tuple[int, int] = (90, 60)) -> bytes:

@@ -22,11 +22,6 @@ from .test_server import program
 HOSTS = ("text", "image")
 
 
-@pytest.fixture
-def legacy(emulator: Emulator) -> Legacy:
-    return emulator.legacy
-
-
 def url(legacy: Legacy, host: str) -> str:
     return legacy.connection()[f"legacy_{host}_url"]
 

@@ -23,11 +23,6 @@ SMALL = {"width": "96", "height": "64"}
 
 
 @pytest.fixture
-def legacy(emulator: Emulator) -> Legacy:
-    return emulator.legacy
-
-
-@pytest.fixture
 def http(legacy: Legacy) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=legacy.image_url, timeout=30, verify=False) as client:  # plain http, no TLS
         yield client

@@ -12,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from langchain_pollinations.emulator import Emulator, Legacy
+from langchain_pollinations.emulator import Legacy
 
 from .conftest import events
 
@@ -27,11 +27,6 @@ NOTICE = "⚠️ **IMPORTANT NOTICE** ⚠️"
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 SSE = "text/event-stream; charset=utf-8"
-
-
-@pytest.fixture
-def legacy(emulator: Emulator) -> Legacy:
-    return emulator.legacy
 
 
 @pytest.fixture

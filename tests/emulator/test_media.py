@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import base64
-import io
 import struct
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.synthesis.images import captions
+from tests.helpers.files import opened
 
 WIDE = {"width": 96, "height": 64}
-
-
-def opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data))
 
 
 def get(http: httpx.Client, prompt: str, **query: Any) -> bytes:

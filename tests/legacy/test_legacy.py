@@ -49,11 +49,6 @@ KEYS_PAGE = "https://enter.pollinations.ai/keys"
 
 
 @pytest.fixture
-def legacy(emulator: Emulator) -> Legacy:
-    return emulator.legacy
-
-
-@pytest.fixture
 def hosts(legacy: Legacy) -> dict[str, Any]:
     """Arguments of every wrapper; no test waits in the line but those that are about it."""
     return {**legacy.connection(), "legacy_interval": 0}

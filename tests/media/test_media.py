@@ -34,6 +34,7 @@ from langchain_pollinations._media.response import public_url
 from langchain_pollinations._media.wav import join_wavs, pcm16_to_wav
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
+from tests.helpers.files import box
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -498,10 +499,6 @@ def test_only_a_web_address_is_the_address_of_a_file(link: str, url: str | None)
 
 
 # --- Files, looked into -----------------------------------------------------------------------------------------------
-
-
-def box(kind: bytes, body: bytes = b"", size: int | None = None) -> bytes:
-    return struct.pack(">I4s", 8 + len(body) if size is None else size, kind) + body
 
 
 FTYP, MOOV = box(b"ftyp", b"isom"), box(b"moov", b"\0" * 20)

@@ -8,7 +8,6 @@ import json
 import pickle
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -46,6 +45,7 @@ from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.video import PollinationsVideo
 from tests.helpers.ask import MAKING
+from tests.helpers.files import box
 from tests.helpers.terminal import Terminal
 
 Film = Callable[..., Media]
@@ -55,10 +55,6 @@ PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
     b"\x00\x00\x00\nIDATx\x9cc\xf8\x0f\x00\x01\x01\x01\x00\x1b\xb6\xeeV\x00\x00\x00\x00IEND\xaeB`\x82"
 )
-
-
-def box(kind: bytes, body: bytes = b"", size: int | None = None) -> bytes:
-    return struct.pack(">I4s", len(body) + 8 if size is None else size, kind) + body
 
 
 def mp4_chunks(pieces: int, piece: bytes = bytes(1024 * 1024)) -> list[bytes]:

@@ -62,6 +62,7 @@ from langchain_pollinations.errors import (
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.images import PollinationsImageTool
 from tests.chat.test_messages import PDF, PNG
+from tests.helpers.wire import asked_models
 
 State = dict[str, Any]
 Run = Callable[..., State]
@@ -162,10 +163,6 @@ def on_wire(name: str, call_id: str, arguments: str, **more: Any) -> dict[str, A
 def history(emulator: Emulator, place: int = -1) -> list[dict[str, Any]]:
     """The messages of a request."""
     return emulator.requests[place].json["messages"]
-
-
-def asked_models(emulator: Emulator) -> list[str]:
-    return [request.json["model"] for request in emulator.requests]
 
 
 def answers(state: State) -> list[str]:
@@ -1229,11 +1226,6 @@ def test_one_agent_serves_many_at_once_in_any_loop(chat: ChatPollinations, emula
 
 
 # --- On the older hosts, without a key --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def legacy(emulator: Emulator) -> Legacy:
-    return emulator.legacy
 
 
 def older(legacy: Legacy, **options: Any) -> dict[str, Any]:
