@@ -17,7 +17,7 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.legacy import Legacy
 from tests.cassettes import vcr_cassette_dir, vcr_config  # noqa: F401  # pytest-recording's settings
-from tests.helpers.ask import FORMS, TWO_FORMS, WAYS, Ask
+from tests.helpers.ask import FORMS, TWO_FORMS, Ask
 
 # The live tests ask the service, and are there only for those who asked for them.
 _LIVE = {"live/test_service.py": "POLLINATIONS_LIVE_KEY", "live/test_legacy_hosts.py": "POLLINATIONS_LIVE_LEGACY"}
@@ -64,7 +64,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     One is synchronous and gets a whole response, the other is asynchronous and gets a stream. tests/transport has all
     four methods instead.
     """
-    return WAYS[request.param]
+    return FORMS[request.param]
 
 
 @pytest.fixture(params=FORMS)

@@ -292,6 +292,7 @@ def test_sound_that_cannot_be_decoded_is_kept(emulator: Emulator, ask: Ask) -> N
 # --- Refusals ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("ask", [*TWO_FORMS, "invoke-v1", "astream-v1"], indirect=True)
 @pytest.mark.parametrize("dialect", EVERYWHERE)
 def test_a_refusal_is_a_block_and_no_text(emulator: Emulator, ask: Ask, dialect: str) -> None:
     emulator.reply(message={"content": None, "refusal": "I will not fly it."}, dialect=dialect)

@@ -170,6 +170,10 @@ def test_a_deep_content_harms_nothing(deep: str) -> None:
     assert read_stream({"content": json.loads(f"[{deep}]")}, {"content": "Yes."}).text == "Yes."
 
 
+def test_a_null_field_of_a_delta_adds_nothing() -> None:
+    assert read_stream({"content": "Yes.", "mood": None}).additional_kwargs == {}
+
+
 @pytest.mark.parametrize("written", ['{"a": NaN}', '{"a": 1}'])
 def test_the_input_of_a_block_can_be_sent_again(written: str) -> None:
     use = {"index": 0, "type": "server_tool_use", "id": "s", "partial_json": written}

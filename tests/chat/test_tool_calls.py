@@ -203,6 +203,7 @@ def test_whole_calls(emulator: Emulator, form: str, message: dict[str, Any], cal
 # --- Calls in deltas --------------------------------------------------------------------------------------------------
 
 DELTAS: list[tuple[str, list[dict[str, Any]], Expected]] = [
+    ("a whole call sent twice", [delta(call("f", '{"x": 1}', id="a", index=0))] * 2, [("a", "f", {"x": 1})]),
     (
         "null for none, in pieces",
         [delta(call("f", "", id="a", index=0)), delta(call(None, "nu", index=0)), delta(call(None, "ll", index=0))],
