@@ -15,16 +15,10 @@ from pydantic_core import core_schema
 
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.display import DISPLAYS, MAX_SHOWN_BYTES, MAX_SHOWN_WIDTH, download_html
-from langchain_pollinations._media.files import (
-    artifact_error,
-    atomic_write,
-    open_regular_file,
-    read_file,
-    resolve_below,
-    target_path,
-)
+from langchain_pollinations._media.files import atomic_write, read_file, target_path
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, SUFFIX_TYPES, sniff
 from langchain_pollinations._media.integrity import image_size
+from langchain_pollinations._media.permitted_files import artifact_error, open_regular_file, resolve_below
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._warnings import warn
 

@@ -43,6 +43,7 @@ class TranscriptionOptions(CallOptions):
     prompt: str | None = None
     """Names and words that are likely to occur. Some models charge for it."""
     temperature: float | None = Field(default=None, ge=0, le=1)
+    """Randomness of the transcript, from 0 to 1."""
     response_format: Format | None = None
     """Format of the transcript: `diarized_json` identifies speakers, `srt` and `vtt` are subtitles. The default is
     `verbose_json`, with times of segments and words, if the model is known to support it, else `json`."""

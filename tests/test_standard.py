@@ -260,7 +260,7 @@ class OfServedTool(OfTool):
     def tool(self, pollinations_emulator: Emulator) -> BaseTool:
         tool = self.kind(**pollinations_emulator.connection(), **self.params)
         assert isinstance(tool, MediaTool)
-        tool.media_store.keep(RECORDING)
+        tool.media_store.add(RECORDING)
         return tool
 
 
@@ -295,7 +295,7 @@ class OfTranscribeTool:
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return {"recording": MediaStore().keep(RECORDING), **self.example}
+        return {"recording": MediaStore().add(RECORDING), **self.example}
 
 
 class TestImageToolUnit(OfTool, ToolsUnitTests): ...

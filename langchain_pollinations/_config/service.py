@@ -207,8 +207,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @field_validator(*_CALLBACKS, check_fields=False)
     @classmethod
-    def _check_callback(cls, value: ShowProgress) -> ShowProgress:
-        check_progress(value)
+    def _check_callback(cls, value: ShowProgress, info: ValidationInfo) -> ShowProgress:
+        check_progress(value, info.field_name or "")
         return value
 
     @field_validator(*_ORIGINS, check_fields=False)

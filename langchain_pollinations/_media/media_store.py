@@ -6,7 +6,7 @@ import hashlib
 import re
 import threading
 
-from langchain_pollinations._media.files import open_regular_file
+from langchain_pollinations._media.permitted_files import open_regular_file
 from langchain_pollinations.media import Media
 
 MAX_ITEMS = 50
@@ -23,7 +23,7 @@ class MediaStore:
     def __reduce__(self) -> tuple[type[MediaStore], tuple[()]]:
         return MediaStore, ()
 
-    def keep(self, media: Media, secret: str = "\0") -> str:
+    def add(self, media: Media, secret: str = "\0") -> str:
         """Store a `Media` and return its id.
 
         The id is the last part of its address, so that it identifies the same file on the service's media host. It is a

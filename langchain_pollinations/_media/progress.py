@@ -44,10 +44,10 @@ ShowProgress: TypeAlias = bool | ProgressFunction | None
 A function is called with each `Progress`."""
 
 
-def check_progress(show: ShowProgress) -> None:
+def check_progress(show: ShowProgress, argument: str) -> None:
     """Raise a `ValueError` for an async function, which would never be awaited."""
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
-        raise ValueError("progress: must be a plain function, not an async function, which would never be awaited")
+        raise ValueError(f"{argument}: must be a plain function, not an async function, which would never be awaited")
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
         ImportError: If a bar is requested and tqdm is not installed.
     """
     try:
-        check_progress(show)
+        check_progress(show, "progress")
     except ValueError as error:
         raise InvalidRequestError(str(error), param="progress") from None
     if show is False or (show is None and not _is_bar_seen()):

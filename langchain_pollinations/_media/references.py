@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import errno
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations._media.data_uri import decode, is_data_uri
 from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
+from langchain_pollinations._media.permitted_files import open_below
 from langchain_pollinations._transport.origins import has_private_name, normalize_host
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
@@ -199,7 +198,7 @@ class ReferenceReader:
             found = (folder / path.expanduser()).resolve()
             if not found.is_relative_to(folder):
                 raise self._error(f"{name} is not a file in reference_folder ({folder.name})")
-            with os.fdopen(_open_below(folder, found.relative_to(folder)), "rb") as file:
+            with os.fdopen(open_below(folder, found.relative_to(folder)), "rb") as file:
                 yield file
         except OSError as error:
             reason = "it is not a regular file" if isinstance(error, IsADirectoryError) else error.strerror
@@ -247,25 +246,3 @@ def check_schemes(argument: str, given: References | None) -> None:
 
 def _quote(path: Path) -> str:
     return repr(str(path)[:200])
-
-
-def _open_below(folder: Path, inner: Path) -> int:
-    """Open a regular file and return its descriptor. Each part of the path is opened relative to its parent folder and
-    must not be a symbolic link, so a link that is created in the meantime is not followed.
-
-    Raises:
-        OSError: If the file cannot be opened or is not a regular file.
-    """
-    is_walked = os.open in os.supports_dir_fd
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(folder if is_walked else folder / inner, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    for part in inner.parts if is_walked else ():
-        try:
-            child = os.open(part, flags, dir_fd=descriptor)
-        finally:
-            os.close(descriptor)
-        descriptor = child
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise IsADirectoryError(errno.EISDIR, "it is not a regular file")
-    return descriptor

@@ -40,6 +40,7 @@ from langchain_pollinations._transport.connections import (
     record_connection,
     shut_down,
 )
+from langchain_pollinations._transport.cross_origin import RedirectChain
 from langchain_pollinations._transport.exceptions import (
     map_exceptions,
     map_recursion_error,
@@ -48,7 +49,6 @@ from langchain_pollinations._transport.exceptions import (
 )
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
-from langchain_pollinations._transport.redirects import RedirectChain
 from langchain_pollinations._transport.request import (
     MAX_CONCURRENCY,
     MAX_PARSED_IN_LOOP,

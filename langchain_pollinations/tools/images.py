@@ -12,6 +12,7 @@ from langchain_pollinations._validation import MAX_SEED
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.base import Content, MediaTool
+from langchain_pollinations.tools.result_text import explain_not_shown
 
 # --- Images -----------------------------------------------------------------------------------------------------------
 
@@ -54,14 +55,11 @@ class ImageTool(MediaTool):
     since each later request of the conversation contains it and the service accepts about 20 MiB per request."""
 
     def _result(self, media: Media) -> tuple[Content, dict[str, Any]]:
-        text = self._sentence(media)
+        text = self._describe(media)
         if not self.show or media.mime_type not in _VIEWABLE_TYPES:
             return text, media.to_artifact()
         if media.size > MAX_SHOWN_BYTES:
-            return (
-                f"{text} It is not shown, because it has {media.size:,} bytes; at most {MAX_SHOWN_BYTES:,} are shown.",
-                media.to_artifact(),
-            )
+            return f"{text} {explain_not_shown(media, MAX_SHOWN_BYTES)}", media.to_artifact()
         return [{"type": "text", "text": text}, media.to_block()], media.to_artifact()
 
 

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import pytest
 from langchain_core.load import dumpd, load
 
+from langchain_pollinations._media.permitted_files import open_below
 from langchain_pollinations._media.references import (
     MAX_BYTES,
     MAX_REFERENCES,
     ReferenceReader,
-    _open_below,
     check_schemes,
 )
 from langchain_pollinations.audio import PollinationsMusic
@@ -342,7 +342,7 @@ def test_a_link_that_is_put_into_a_checked_path_leads_nowhere(folder: Path) -> N
     """Between the check of a path and the opening of its file another process may change the path."""
     for inner in ("out/secret.png", "out.png", "in.png"):
         with pytest.raises(OSError):  # which one depends on the system
-            _open_below(folder, Path(inner))
+            open_below(folder, Path(inner))
 
 
 @pytest.mark.parametrize("given", ["dot.png", "/etc/passwd", "~/x.png", Path("dot.png"), "http:/typo", "x" * 5000, ""])

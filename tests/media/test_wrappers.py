@@ -317,3 +317,11 @@ def test_null_bytes_are_refused(emulator: Emulator, kind: str) -> None:
     with pytest.raises(InvalidRequestError, match="contains a null byte at position 4"):
         WRAPPERS[kind](**emulator.connection()).invoke("kite\0s")
     assert emulator.requests == []
+
+
+def test_every_field_has_a_description_in_the_json_schema() -> None:
+    wrappers = (PollinationsImage, PollinationsVideo, PollinationsSpeech, PollinationsMusic, Pollinations3D)
+    for wrapper in (*wrappers, PollinationsEmbeddings, PollinationsTranscriber, ImageOptions):
+        fields = wrapper.model_json_schema()["properties"]
+        own = fields.keys() - {"name"}  # LangChain's
+        assert own and [name for name in sorted(own) if not fields[name].get("description")] == [], wrapper

@@ -81,7 +81,7 @@ def test_a_tool_takes_words_alone_for_its_first_argument(emulator: Emulator, ask
     assert emulator.requests[-1].path == "/image/a lighthouse at dusk"
     speech = Media.from_artifact(RUNS["invoke"](PollinationsSpeechTool(**service), {"text": "Hello"}).artifact)
     listener = PollinationsTranscribeTool(**service)
-    assert ask(listener, listener.media_store.keep(speech))
+    assert ask(listener, listener.media_store.add(speech))
     assert emulator.requests[-1].path == "/v1/audio/transcriptions"
     assert "images: Field required" in ask(PollinationsEditImageTool(**service), "make it night")
 
@@ -546,7 +546,7 @@ def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, 
 def test_a_model_is_told_of_what_is_gone_altogether(emulator: Emulator, run: Any, tmp_path: Path) -> None:
     editor = PollinationsEditImageTool(**emulator.connection())
     (tmp_path / "dot.png").write_bytes(PNG)
-    name = editor.media_store.keep(Media.from_file(tmp_path / "dot.png"))
+    name = editor.media_store.add(Media.from_file(tmp_path / "dot.png"))
     (tmp_path / "dot.png").unlink()
     message = run(editor, {"prompt": "night", "images": [name]})
     assert message.status == "error"
@@ -562,16 +562,16 @@ def _media(data: bytes, url: str | None = None) -> Media:
 
 def test_a_shelf_keeps_the_newest() -> None:
     media_store = MediaStore()
-    names = [media_store.keep(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
+    names = [media_store.add(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
     assert [media_store.find(name) is None for name in names] == [True, True] + [False] * MAX_ITEMS
-    heavy = [media_store.keep(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
+    heavy = [media_store.add(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
     assert [media_store.find(name) is None for name in heavy] == [True, False, False]
 
 
 def test_a_shelf_finds_by_id_and_by_the_whole_address_only() -> None:
     media_store = MediaStore()
     kite = _media(b"kite", "https://media.pollinations.ai/3f9c1e2a")
-    assert media_store.keep(kite) == "3f9c1e2a"
+    assert media_store.add(kite) == "3f9c1e2a"
     assert media_store.find("3f9c1e2a") is kite
     assert media_store.find("https://media.pollinations.ai/3f9c1e2a") is kite
     assert media_store.find("https://evil.example/3f9c1e2a") is None

@@ -1,0 +1,70 @@
+"""Files that a caller who is not trusted may name: they must be regular files below a permitted folder."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+
+def open_below(folder: Path, inner: Path) -> int:
+    """Open a regular file and return its descriptor. Each part of the path is opened relative to its parent folder and
+    must not be a symbolic link, so a link that is created in the meantime is not followed.
+
+    Raises:
+        OSError: If the file cannot be opened or is not a regular file.
+    """
+    is_walked = os.open in os.supports_dir_fd
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(folder if is_walked else folder / inner, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    for part in inner.parts if is_walked else ():
+        try:
+            child = os.open(part, flags, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = child
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "it is not a regular file")
+    return descriptor
+
+
+def open_regular_file(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading. A symbolic link is not followed: any process with write access to the result
+    folder could point it at any file.
+
+    Raises:
+        OSError: If the file cannot be opened, or is not a regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(path))
+    number = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise IsADirectoryError(errno.EISDIR, "it is no file", str(path))
+    return os.fdopen(number, "rb")
+
+
+def artifact_error(says: str) -> ValueError:
+    return ValueError(f"artifact of type 'pollinations_media': {says}")
+
+
+def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
+    """Resolve the path of an artifact, which must be below the folder."""
+    if folder is None:
+        raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
+    if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
+        raise artifact_error("path must be that of a file on this machine")
+    base = Path(folder).expanduser().resolve()
+    try:
+        found = (base / path).resolve()
+    except (OSError, RuntimeError) as error:
+        raise artifact_error(f"path cannot be read: {error}") from error
+    if not found.is_relative_to(base):
+        raise artifact_error(f"path is not below the folder {base.name!r}")
+    return found
