@@ -25,7 +25,7 @@ check: $(READY)  ## Lint and type-check
 	$(BIN)/mypy
 
 test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of them, on one
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,35 +59,53 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-IN_ONE_WORKER = pytest.mark.xdist_group("pages")  # which runs the notebooks once
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The pages that `make notebooks` writes, made by the script that it calls."""
-    folder = tmp_path_factory.mktemp("pages")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("POLLINATIONS_")}
-    environment["PYTHONPATH"] = str(ROOT)  # this checkout, wherever an installed package may lie
-    subprocess.run(
-        [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", folder, *NOTEBOOKS],
-        check=True,
-        capture_output=True,
-        env=environment,
-    )
-    return {path.stem: path for path in folder.glob("*.html")}
+class Pages:
+    """The pages that `make notebooks` writes, by name, made by the script that it calls.
+
+    Each is made when it is first needed, by one of the workers that share the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getitem__(self, name: str) -> Path:
+        page, work = self.folder / f"{name}.html", self.folder / name
+        try:
+            work.mkdir(parents=True)
+        except FileExistsError:
+            deadline = time.monotonic() + 120
+            while not page.exists():
+                assert time.monotonic() < deadline, f"another worker has not made the page of {name}"
+                time.sleep(0.1)
+            return page
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("POLLINATIONS_")}
+        environment["PYTHONPATH"] = str(ROOT)  # this checkout, wherever an installed package may lie
+        subprocess.run(
+            [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", work, ROOT / "notebooks" / f"{name}.ipynb"],
+            check=True,
+            capture_output=True,
+            env=environment,
+        )
+        return (work / page.name).replace(page)
 
 
-@IN_ONE_WORKER
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    base = tmp_path_factory.getbasetemp()
+    return Pages((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pages")
+
+
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
-def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: dict[str, Path], name: str) -> None:
+def test_pages_need_nothing_from_elsewhere_and_tell_of_no_fault(pages: Pages, name: str) -> None:
     html = pages[name].read_text("utf-8")
     assert "requests go to the emulator" in html
     assert not re.search(r"""<(?!a )[^>]*(src|href)=["']?(https?:)?//""", html)
     assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
 
 
-@IN_ONE_WORKER
-def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path: Path) -> None:
+def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) -> None:
     html = pages["illustrating_agent"].read_text("utf-8")
     assert len(set(re.findall(r"data:image/jpeg;base64,[^\"]+", html))) >= 3
     seen = _in_a_browser(html, "[...document.images].map(image => [image.naturalWidth, image.naturalHeight])", tmp_path)
@@ -94,7 +113,6 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
     assert all(size == [768, 512] for size in seen)
 
 
-@IN_ONE_WORKER
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
@@ -106,7 +124,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: dict[str, Path], tmp_path
     ],
 )
 def test_what_a_page_shows_and_plays_is_whole(
-    pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, players: int
+    pages: Pages, tmp_path: Path, name: str, pictures: int, players: int
 ) -> None:
     shown = """{
         widths: [...document.images].map(image => image.naturalWidth),
@@ -118,10 +136,7 @@ def test_what_a_page_shows_and_plays_is_whole(
     assert all(seconds and seconds > 0.5 for seconds in seen["seconds"])
 
 
-@IN_ONE_WORKER
-def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(
-    pages: dict[str, Path], tmp_path: Path
-) -> None:
+def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(pages: Pages, tmp_path: Path) -> None:
     shown = """{
         vectors: [...document.images].filter(image => image.src.startsWith("data:image/svg+xml"))
             .map(image => image.naturalWidth),
@@ -132,20 +147,17 @@ def test_the_studio_shows_vectors_as_pictures_and_offers_the_object_as_a_file(
     assert seen == {"vectors": [768], "objects": [["model.glb", "glTF"]]}
 
 
-@IN_ONE_WORKER
-def test_the_agent_of_the_studio_edits_what_it_drew(pages: dict[str, Path]) -> None:
+def test_the_agent_of_the_studio_edits_what_it_drew(pages: Pages) -> None:
     html = pages["media_studio"].read_text("utf-8")
     assert re.search(r"edit_image .*make it night.*images.*http://127\.0\.0\.1:\d+/media/", html)
     assert "a JPEG of 768 by 512 pixels, mostly blue" in html
 
 
-@IN_ONE_WORKER
-def test_without_a_key_the_waiting_is_seen(pages: dict[str, Path]) -> None:
+def test_without_a_key_the_waiting_is_seen(pages: Pages) -> None:
     assert pages["without_a_key"].read_text("utf-8").count("In the queue: about") >= 6
 
 
-@IN_ONE_WORKER
-def test_the_answer_from_documents_names_sources_that_were_found(pages: dict[str, Path]) -> None:
+def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -> None:
     html = pages["illustrated_rag"].read_text("utf-8")
     assert re.search(r"which lighthouse it sees\. \[2\]", html)
     assert "[2] The rhythm of a light, notes/02.md" in html

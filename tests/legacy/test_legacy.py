@@ -1245,9 +1245,9 @@ def test_a_repeat_waits_for_its_turn(legacy: Legacy, hosts: dict[str, Any], ask:
     """The host refuses, by status or by a picture; the repeat keeps the pace as every request does."""
     legacy.fail("queue full")
     began = len(legacy.requests)
-    ask(ChatPollinations(**{**hosts, "legacy_interval": 0.8, "on_wait": False}), "Hello")
+    ask(ChatPollinations(**{**hosts, "legacy_interval": 0.4, "on_wait": False}), "Hello")
     refused, answered = legacy.requests[began:]
-    assert answered.at - refused.at >= 0.79
+    assert answered.at - refused.at >= 0.39
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])

@@ -658,7 +658,7 @@ def _(bench: Bench) -> None:
 @row("progress of a wait")
 def _(bench: Bench) -> None:
     _answers(bench)
-    service, told = {**bench.legacy.connection(), "legacy_interval": 1.8}, []
+    service, told = {**bench.legacy.connection(), "legacy_interval": 1.2}, []
     for progress, shown in ((told.append, False), (True, True), (False, False)):
         with contextlib.redirect_stderr(io.StringIO()) as seen:
             ChatPollinations(**service, on_wait=progress).invoke("Hi")

@@ -489,9 +489,9 @@ def test_what_stood_there_stays_until_the_new_film_is_whole(
 def test_a_repeat_after_a_time_out_joins_the_film_that_is_being_made(
     emulator: Emulator, film: Film, tmp_path: Path
 ) -> None:
-    emulator.latency = 1.2
+    emulator.latency = 0.6
     before = emulator.keys["sk_emulator"]["balance"]
-    camera = PollinationsVideo(**emulator.connection(), timeout=0.9, max_retries=20)
+    camera = PollinationsVideo(**emulator.connection(), timeout=0.45, max_retries=20)
     made = film(camera, "waves at dusk", path=tmp_path / "film.mp4", duration=4)
     requests = emulator.requests
     assert len(requests) > 1

@@ -24,4 +24,5 @@ def _repeats_httpx(item: pytest.Item) -> bool:
     if item.path.parent != Path(__file__).parent or not isinstance(item, pytest.Function):
         return False
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    return "aiohttp" in (params.get("chat"), params.get("client")) and params.get("ask") in ("invoke", "stream")
+    method = params.get("ask", params.get("way"))
+    return "aiohttp" in (params.get("chat"), params.get("client")) and method in ("invoke", "stream")

@@ -258,9 +258,9 @@ def test_the_time_limit_of_a_stream_runs_between_its_events_only(
 def test_a_slow_consumer_is_no_stalled_stream(chat: ChatPollinations, emulator: Emulator) -> None:
     emulator.reply("A rather long answer that comes in several pieces, one after another.")
     text = ""
-    for chunk in chat.model_copy(update={"stream_chunk_timeout": 1}).stream("Hello"):
+    for chunk in chat.model_copy(update={"stream_chunk_timeout": 0.4}).stream("Hello"):
         text += chunk.text
-        time.sleep(0.4)
+        time.sleep(0.15)
     assert text.endswith("one after another.")
 
 
@@ -725,7 +725,7 @@ def test_calls_that_travel_together_come_back_in_their_order(
     emulator: Emulator, together: Together, count: int, at_once: int
 ) -> None:
     for number in range(count):
-        emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.1 if number % 3 else 0.4)
+        emulator.reply(body={"number": number}, on=f"/image/{number}", delay=0.05 if number % 3 else 0.2)
     flight = InFlight()
     client = ServiceConfig(**emulator.connection(), **flight.clients())._client
     assert together(client, numbered(count), at_once) == list(range(count))

@@ -172,6 +172,7 @@ def test_the_total_time_holds_with_any_client(emulator: Emulator, ask: Ask, clie
         ask(chat, "Hi")
 
 
+@pytest.mark.parametrize("ask", ["invoke", "ainvoke"], indirect=True)
 @pytest.mark.parametrize("kind", ["chat", "stream"])
 def test_silence_within_a_body_ends_with_the_total_time(emulator: Emulator, ask: Ask, kind: str) -> None:
     chunks, content_type = DRIPPING[kind]
