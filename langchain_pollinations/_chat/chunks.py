@@ -80,5 +80,6 @@ def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
 
 def restore_arguments(message: M) -> M:
     """Restore in place the arguments that the model wrote for invalid calls, and return the message."""
-    message.invalid_tool_calls = invalid_calls(message)
+    if message.invalid_tool_calls:  # an assignment is slow, and most chunks have no invalid call
+        message.invalid_tool_calls = invalid_calls(message)
     return message

@@ -86,7 +86,10 @@ def unwrap_non_standard(block: Any) -> Any:
 
 
 def texts_in(block: Any, depth: int = 0) -> list[str]:
-    """Return the texts in a block of a response of any API; none for reasoning and server-side tools."""
+    """Return the texts in a content block. The block may come from any API.
+
+    The list is empty if the block contains reasoning, or the result of a server-side tool.
+    """
     if isinstance(block, str):
         return [block]
     if depth > MAX_DEPTH or is_hidden(block):

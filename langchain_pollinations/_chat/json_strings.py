@@ -11,10 +11,11 @@ from langchain_pollinations._chat.json_schema import never_text, unpacked
 
 
 class Unpacker:
-    """Replaces a string with the list or object that it holds, where the parameters of the tool allow no string.
+    """Repairs tool-call arguments that are JSON strings, but must be lists or objects.
 
-    Only the arguments themselves are checked, not the values inside them. A string that may have to be replaced is held
-    back until its end.
+    If the parameters of the tool do not allow a string for an argument, the parsed list or object replaces the string.
+    Only top-level arguments are checked, not the values inside them. `feed` returns such a string only when the string
+    is complete, because the whole string is needed to parse it.
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:

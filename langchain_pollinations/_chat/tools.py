@@ -100,7 +100,10 @@ _TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
 
 
 def _arguments_schema(tool: Any) -> Json:
-    """Return the JSON schema of a tool's arguments with its references; empty if LangChain keeps the references."""
+    """Return the JSON schema of a tool's arguments. The schema contains its `$ref` references.
+
+    The result is empty if the tool is in another form, such as a dict. LangChain keeps the references of such a tool.
+    """
     if isinstance(tool, BaseTool):
         tool = tool.tool_call_schema
         if isinstance(tool, Mapping):

@@ -175,16 +175,17 @@ def is_failure(body: Mapping[str, Any]) -> bool:
     envelope with `success: false`, or it is marked as vLLM and Anthropic mark errors."""
     if body.get("error") or body.get("success") is False:
         return True
-    if "error" in (body.get("type"), body.get("object")):
+    if body.get("type") == "error" or body.get("object") == "error":
         return True
-    return _is_bare_error(body)
+    return body.keys() <= _BARE_ERROR_FIELDS and _is_bare_error(body)
+
+
+_BARE_ERROR_FIELDS = frozenset({"detail", "errors", "code", "status", "message"})
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
     """Whether an object is only an error of FastAPI, GraphQL or a gateway. A message alone is not an error, since it
     may report progress."""
-    if not body.keys() <= {"detail", "errors", "code", "status", "message"}:
-        return False
     code = body.get("code") or body.get("status")
     is_failed = isinstance(code, int) and code >= 400 and isinstance(body.get("message"), str)
     return is_failed or any(isinstance(body.get(name), str | list) and body[name] for name in ("detail", "errors"))

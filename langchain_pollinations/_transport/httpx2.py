@@ -171,8 +171,11 @@ def _from_httpx2(native: Any) -> httpx.Request:
 
 @contextmanager
 def _converted(native: Any, request: httpx.Request) -> Iterator[None]:
-    """Convert exceptions of httpx2 to those of httpx with the same name. The original exception stays in the chain, so
-    the key is removed from its request."""
+    """Convert exceptions of httpx2 to exceptions of httpx with the same name.
+
+    The exception of httpx2 is the cause of the new exception and refers to the request. The `Authorization` header is
+    therefore removed from the request, so that no exception gives access to the key.
+    """
     httpx2 = sys.modules["httpx2"]
     try:
         yield
