@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages.content import ContentBlock
-from pydantic import PrivateAttr, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_pollinations._types import Json
 
@@ -20,6 +20,9 @@ class Chunk(AIMessageChunk):
     LangChain adds all later chunks to the first one as a list, so the first chunk removes the bracket of `LastChunk`
     from the sum.
     """
+
+    # Pydantic builds the validator with the first chunk. It takes as long as a twentieth of the import.
+    model_config = ConfigDict(defer_build=True)
 
     @classmethod
     def lc_id(cls) -> list[str]:
