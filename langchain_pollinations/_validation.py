@@ -44,7 +44,11 @@ class DescribedFields(BaseModel):
 
 def _field_docstrings(kind: type) -> dict[str, str]:
     """Return the docstrings of the fields that a class defines itself."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    try:
+        source = inspect.getsource(kind)
+    except OSError:  # an application may ship without source files
+        return {}
+    (definition,) = ast.parse(textwrap.dedent(source)).body
     statements = definition.body if isinstance(definition, ast.ClassDef) else []
     return {
         field.target.id: inspect.cleandoc(docstring.value.value)

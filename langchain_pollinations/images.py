@@ -214,7 +214,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         self, prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any
     ) -> ApiRequest[Media]:
         parse = partial(parse_legacy_image, prompt=prompt, options=options, wrapper=wrapper)
-        return image_request(self._legacy_hosts(), prompt, options.model_dump(exclude_none=True), parse)
+        return image_request(
+            self._legacy_hosts(), prompt, options.model_dump(exclude_none=True, exclude={"image"}), parse
+        )
 
     def _request_image(
         self,

@@ -108,3 +108,12 @@ def test_a_pickle_names_public_modules_only(name: str) -> None:
     words = [arg for _, arg, _ in pickletools.genops(written) if isinstance(arg, str)]
     modules = {word for word in words if word.startswith("langchain_pollinations")}
     assert not {module for module in modules if "._" in module}
+
+
+class _ToolWithChat(PollinationsImageTool):
+    helper: ChatPollinations
+
+
+def test_a_pickled_tool_keeps_the_other_objects_of_a_subclass() -> None:
+    found = pickle.loads(pickle.dumps(_ToolWithChat(helper=ChatPollinations(model="openai"))))
+    assert (type(found.wrapper), type(found.helper)) == (PollinationsImage, ChatPollinations)

@@ -52,6 +52,9 @@ _ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_ur
 
 _LEGACY_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT_HOST, IMAGE_HOST))
 
+_LEGACY_FIELDS = frozenset({"legacy_text_url", "legacy_image_url", "legacy_interval", "legacy_max_wait", "on_wait"})
+"""Fields of `LegacyConfig`, which other classes do not have."""
+
 _CALLBACKS = ("on_wait", "progress")
 """Fields that may hold a function."""
 
@@ -143,7 +146,6 @@ class ServiceConfig(HiddenInput, PublicPickle):
     hundreds of calls at once."""
 
     _pool: ConnectionPool = PrivateAttr(default_factory=ConnectionPool)
-    _warned: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:  # type checkers see the fields
 
@@ -171,6 +173,9 @@ class ServiceConfig(HiddenInput, PublicPickle):
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
         unknown = given.keys() - cls.model_fields.keys()
+        if foreign := sorted(unknown & _LEGACY_FIELDS):
+            says = f"the legacy hosts {SCOPE}; omit it, and get a key at {KEYS_PAGE}"
+            raise ValueError(f"{', '.join(foreign)}: {says}")
         check_no_secret(unknown)
         check_no_host(unknown)
         if unknown:

@@ -45,7 +45,9 @@ A function is called with each `Progress`."""
 
 
 def check_progress(show: ShowProgress, argument: str) -> None:
-    """Raise a `ValueError` for an async function, which would never be awaited."""
+    """Raise a `ValueError` for an async function, which would never be awaited, and for a value of another type."""
+    if not (show is None or isinstance(show, bool) or callable(show)):
+        raise ValueError(f"{argument}: must be True, False, None or a function, not {show!r:.60}")
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
         raise ValueError(f"{argument}: must be a plain function, not an async function, which would never be awaited")
 

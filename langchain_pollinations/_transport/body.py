@@ -6,20 +6,17 @@ names. This module decodes a single encoding and counts the decoded bytes as the
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import contextlib
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import httpx
 
 from langchain_pollinations import errors
-from langchain_pollinations._transport.concurrency import wait_finished
+from langchain_pollinations._transport.concurrency import WorkerThread
 from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
@@ -283,17 +280,16 @@ async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: 
     file is closed."""
     tell = _progress_reporter(response, arrived)
     file = path.open("wb")  # not in the thread, where a cancellation would lose the open file
-    writer = ThreadPoolExecutor(1, "pollinations")
-    run = partial(asyncio.get_running_loop().run_in_executor, writer)
+    writer = WorkerThread()
     try:
         async for piece in aiter_body(response, limit):
-            await wait_finished(run(file.write, piece))
+            await writer.run(file.write, piece)
             tell(len(piece))
     finally:
         try:
-            await wait_finished(run(file.close))
+            await writer.run(file.close)
         finally:
-            writer.shutdown(wait=False)
+            writer.stop()
 
 
 def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:

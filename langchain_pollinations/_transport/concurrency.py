@@ -130,6 +130,36 @@ async def wait_finished(running: asyncio.Future[T]) -> T:
         raise
 
 
+class WorkerThread:
+    """A thread that runs blocking functions for a coroutine, one after another.
+
+    An executor of the standard library refuses work once the main thread has ended, even if an event loop still runs in
+    another thread.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[concurrent.futures.Future[Any], Callable[..., Any], Any] | None]
+        self._jobs = queue.SimpleQueue()
+        _start_thread(self._work)
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run a function. Cancellations wait until it is finished."""
+        running: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        running.set_running_or_notify_cancel()
+        self._jobs.put((running, function, args))
+        await wait_finished(asyncio.wrap_future(running))
+
+    def stop(self) -> None:
+        """End the thread after the functions that it has received."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            running, function, args = job
+            _set_result(running, function, *args)
+            del running, function, args, job  # an error would hold this frame while the thread waits
+
+
 def _start_thread(work: Callable[..., T], *args: Any, daemon: bool = False) -> concurrent.futures.Future[T]:
     """Run `work` in a new thread, in a copy of the current context."""
     context = contextvars.copy_context()

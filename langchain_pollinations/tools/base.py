@@ -111,9 +111,8 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Restore the state. In pickles of earlier versions the field of the wrapper has the name of its medium."""
-        fields = {
-            "wrapper" if isinstance(value, ServiceConfig) else name: value for name, value in state["__dict__"].items()
-        }
+        earlier = _EARLIER_WRAPPER_NAMES - type(self).model_fields.keys()
+        fields = {"wrapper" if name in earlier else name: value for name, value in state["__dict__"].items()}
         super().__setstate__({**state, "__dict__": fields})
 
     def _check_options(self) -> None:
@@ -202,6 +201,8 @@ def _public_url(media: Media) -> str:
         raise InvalidRequestError("the file with this id has been deleted, and has no public URL")
     return media.url
 
+
+_EARLIER_WRAPPER_NAMES = frozenset({"image", "video", "speech", "music", "transcriber"})
 
 _MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
 """Errors about texts or references of the language model, regardless of their `param`."""

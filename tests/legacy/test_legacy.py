@@ -772,6 +772,17 @@ def test_the_older_image_host_changes_no_pictures(legacy: Legacy, hosts: dict[st
     assert len(legacy.requests) == 1
 
 
+def test_an_empty_list_of_images_is_not_sent(legacy: Legacy, hosts: dict[str, Any]) -> None:
+    PollinationsImage(**hosts).generate("a lighthouse", image=[])
+    assert "image" not in legacy.requests[-1].query
+
+
+def test_classes_without_legacy_hosts_say_so(legacy: Legacy) -> None:
+    for given in (legacy.connection(), {"legacy_interval": 0}):
+        with pytest.raises(ValidationError, match=f"legacy_.*: the legacy hosts only answer chats.*{KEYS_PAGE}"):
+            PollinationsVideo(**given)
+
+
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 

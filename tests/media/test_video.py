@@ -835,3 +835,22 @@ def test_a_long_film_needs_no_memory_on_its_way_to_a_file(emulator: Emulator, tm
     print(f"{way}: {saved / 2**20:.1f} MiB to save {size / 2**20:.0f} MiB, {in_memory / 2**20:.0f} MiB to hold them")
     assert saved < 40 * 2**20
     assert in_memory > 100 * 2**20  # the measure measures
+
+
+_AFTER_THE_MAIN_THREAD = """
+import asyncio, sys, threading, time
+from langchain_pollinations.video import PollinationsVideo
+
+def generate():
+    camera = PollinationsVideo(base_url=sys.argv[1], api_key="sk_emulator", duration=4, progress=False)
+    print(asyncio.run(camera.agenerate("waves", path=sys.argv[2])).size)
+
+threading.Thread(target=generate).start()
+"""
+
+
+def test_a_download_outlives_the_main_thread(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.latency = 1.0
+    command = [sys.executable, "-c", _AFTER_THE_MAIN_THREAD, emulator.url, str(tmp_path / "waves")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert int(done.stdout) == (tmp_path / "waves.mp4").stat().st_size, done.stderr
