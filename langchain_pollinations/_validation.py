@@ -269,8 +269,11 @@ class HiddenInput(DescribedFields):
 
 
 def own_class(kind: type[BaseModel]) -> type[BaseModel]:
-    """Return the class of this package that a class is or derives from. A derived class may have a constructor with
-    other arguments, and validators that set the field being changed."""
+    """Return the class itself if this package defines it, otherwise its base class that this package defines.
+
+    Changed fields are validated with this class, because a derived class may have a constructor with other arguments,
+    or validators that overwrite the changed field.
+    """
     return next(base for base in kind.__mro__ if _is_own(base))
 
 

@@ -67,7 +67,7 @@ def _text_blocks(message: AIMessage) -> list[Block]:
 
 
 def _refusal(message: AIMessage) -> Block | None:
-    """Return the refusal of the model or its provider. A content filter is a refusal without text."""
+    """Return the refusal of the model or its provider. Its text is empty after a content filter."""
     words = message.additional_kwargs.get("refusal")
     is_filtered = message.response_metadata.get("finish_reason") == "content_filter"
     if not (words or is_filtered):

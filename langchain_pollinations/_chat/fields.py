@@ -170,7 +170,7 @@ _DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_j
 
 
 def parse_usage(usage: Any) -> UsageMetadata | None:
-    """Parse token counts, all as ints; None if the object has none (null, or the price alone)."""
+    """Parse the token counts as ints. Return None if the usage is null or holds only a price."""
     if not isinstance(usage, Mapping) or not any(_int(usage.get(k)) is not None for k in _COUNTS):
         return None
     prompt, completion = _int(usage.get("prompt_tokens")) or 0, _int(usage.get("completion_tokens")) or 0

@@ -214,7 +214,7 @@ def unpack_at(value: Any, places: Collection[tuple[Sequence[Any], type]]) -> Any
 
 
 def _found_at(whole: list[Any], path: Sequence[Any]) -> tuple[Any, Any]:
-    """Return the list or object that contains the value at the end of a path, and its position or key there."""
+    """Follow a path to a value. Return the list or object that contains the value, and the value's index or key."""
     holder, last = whole, 0
     for step in path:
         if _has(holder[last], step):

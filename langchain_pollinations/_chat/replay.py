@@ -21,14 +21,14 @@ from langchain_pollinations.errors import InvalidRequestError
 def encode_assistant(
     message: AIMessage, is_own: bool = False, keeps_ids: bool = False
 ) -> list[WireMessage | ToolResult]:
-    """Encode an earlier message of a model, followed by the tool results among its blocks.
+    """Encode an assistant message of the history. Tool results among its content blocks follow it.
 
     A message without text, media and tool calls is left out, since providers refuse it.
 
     Args:
         message: The message.
         is_own: Whether the requested provider generated the message: only then its reasoning and signatures are sent.
-        keeps_ids: Whether the tool-call ids of such a message are sent unchanged.
+        keeps_ids: Whether the tool-call ids are sent unchanged if `is_own` is true.
     """
     if not isinstance(message.content, str):
         message = message.model_copy(update={"content": _flatten(message.content)})

@@ -85,10 +85,11 @@ class ConnectionPool:
                     return pooled
             client = _new_async_client(transport)
             abandoned = threading.Event()
-            closer = _close_with_loop(client, abandoned)
+            closing: list[asyncio.Task[None]] = []
+            closer = _close_with_loop(client, abandoned, closing)
             # The finalizer keeps the client alive when its pool is garbage collected: aiohttp logs an error for each
             # session that is collected before it is closed.
-            release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer, abandoned)
+            release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer, abandoned, closing)
             pooled = _PooledClient(loop, transport, client, closer, release, calls=1)
             self._async.append(pooled)
         # The loop's `shutdown_asyncgens`, which asyncio.run calls at its end, closes a suspended async generator. It is
@@ -200,12 +201,25 @@ def _without_cookies(client: AnyClient) -> AnyClient:
     return client
 
 
-async def _close_with_loop(client: httpx.AsyncClient, abandoned: threading.Event) -> AsyncGenerator[httpx.AsyncClient]:
+async def _close_with_loop(
+    client: httpx.AsyncClient, abandoned: threading.Event, closing: list[asyncio.Task[None]]
+) -> AsyncGenerator[httpx.AsyncClient]:
     try:
         yield client
     finally:
         if not abandoned.is_set():
-            await client.aclose()
+            await _close_once(client, closing)
+
+
+async def _close_once(client: httpx.AsyncClient, closing: list[asyncio.Task[None]]) -> None:
+    """Close a client, or wait for the task in `closing` that closes it already."""
+    if not closing:
+        closing.append(asyncio.create_task(client.aclose()))
+    await asyncio.wait(closing)
+    if closing[0].cancelled():  # by a loop that shuts down, which left the connections open
+        for transport in (client._transport, *client._mounts.values()):
+            if transport is not None:
+                await transport.aclose()
 
 
 def _close_unused(
@@ -214,12 +228,14 @@ def _close_unused(
     client: httpx.AsyncClient,
     closer: AsyncGenerator[httpx.AsyncClient],
     abandoned: threading.Event,
+    closing: list[asyncio.Task[None]],
 ) -> None:
     """Close a client whose pool was collected, or whose loop ended without closing it."""
     if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
         return
     if loop.is_running():
-        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(closer.aclose(), loop=loop))
+        # Not `closer.aclose`, which the loop itself calls when it shuts down, perhaps at the same time.
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(_close_once(client, closing), loop=loop))
         return
     for carrier in (client._transport, *client._mounts.values()):
         connector = getattr(getattr(carrier, "client", None), "connector", None)

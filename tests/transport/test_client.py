@@ -1529,7 +1529,7 @@ async def test_a_download_uses_one_thread(client: Client, emulator: Emulator, tm
 
     def note(*_: Any) -> None:
         found = {*threading.enumerate()} - others
-        writers.update(thread for thread in found if thread.name.startswith("pollinations_"))
+        writers.update(thread for thread in found if thread.name == "pollinations")
 
     await client.asend(ApiRequest("GET", "/image/0", lambda _: None, save_to=tmp_path / "film", on_progress=note))
     assert len(writers) == 1
