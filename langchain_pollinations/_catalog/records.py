@@ -256,7 +256,8 @@ class Model(_Record):
 
 
 def _parameters(listed: Any) -> Json:
-    """The parameters of a list entry, by name. The service has sent names, and objects that contain a name."""
+    """The parameters of a list entry, by name. Each entry is a name or an object with a name, because the service has
+    used both formats."""
     if not isinstance(listed, list) or not any(isinstance(each, dict) for each in listed):
         return {}
     objects = [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]

@@ -145,10 +145,10 @@ def _chunk(delta: Delta) -> ChatGenerationChunk:
 
 
 class _GenerationChunk(ChatGenerationChunk):
-    """A chunk that restores the arguments of invalid tool calls where LangChain adds a whole stream up as one list.
+    """A chunk that restores the arguments of invalid tool calls when LangChain merges all chunks in one addition.
 
-    LangChain does so for `on_llm_end`, and when it streams within `invoke`. `chunks.LastChunk` restores the arguments
-    where messages are added.
+    LangChain merges a stream this way for `on_llm_end`, and when `invoke` streams internally. `chunks.LastChunk`
+    restores the arguments where messages are added.
     """
 
     @classmethod

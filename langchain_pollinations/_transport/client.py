@@ -318,7 +318,7 @@ class Client:
         if call.origin is not None and not call.is_origin_checked:
             chosen = call.origin
         request = self._request(client, call)
-        return RedirectChain(call, request, httpx.URL(chosen).host, is_anonymous=self._is_foreign(call))
+        return RedirectChain(call, request, chosen, is_anonymous=self._is_foreign(call))
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> httpx.Request:
         options = {name: value for name, value in call.options.items() if name != "headers"}

@@ -112,9 +112,9 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
 
 
 async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """Run `work` in a new thread and return its result. The threads of the event loop may all be busy with long calls
-    of other code, and even a cancellation would wait for them. Cancellations, including repeated ones, wait until the
-    work is finished, so that no other code uses the same file or flow at the same time."""
+    """Run `work` in a new thread and return its result. The default executor of the event loop is not used: other code
+    may occupy all its threads, and even a cancelled call would wait for one. Cancellations, including repeated ones,
+    wait until the work is finished, so that no other code uses the same file or flow at the same time."""
     return await wait_finished(asyncio.wrap_future(_start_thread(work, *args)))
 
 

@@ -36,7 +36,7 @@ async def aclose(response: httpx.Response) -> None:
 
 def _close_with_surplus(response: httpx.Response) -> None:
     """Close a connection that has received more data than the response. httpcore 1.0 would read the surplus as the
-    response to the next request. httpcore itself detects surplus that arrives later."""
+    response to the next request. If the surplus arrives after this check, httpcore detects it."""
     found: Any = native_stream(response.stream)
     for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
         found = getattr(found, name, None)

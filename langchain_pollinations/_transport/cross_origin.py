@@ -23,18 +23,22 @@ class RedirectChain:
     Args:
         call: The call that is sent.
         request: Its first request.
-        chosen_host: The host that the developer chose for this call.
+        chosen_origin: The origin that the developer chose for this call.
         is_anonymous: Whether the first request is anonymous too.
     """
 
     def __init__(
-        self, call: ApiRequest[Any], request: httpx.Request, chosen_host: str, *, is_anonymous: bool = False
+        self, call: ApiRequest[Any], request: httpx.Request, chosen_origin: str, *, is_anonymous: bool = False
     ) -> None:
         self._call = call
         self.request = request
-        self.chosen_host = chosen_host
+        self._chosen_origin = chosen_origin
         self._is_named_by_response = call.is_origin_checked
         self._is_anonymous = is_anonymous
+
+    @property
+    def chosen_host(self) -> str:
+        return httpx.URL(self._chosen_origin).host
 
     @property
     def must_be_public(self) -> bool:

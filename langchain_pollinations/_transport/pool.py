@@ -37,9 +37,9 @@ class ConnectionPool:
     """The connections of one wrapper: one httpx client for sync calls, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
-    async client is closed when its event loop shuts down, or after `MAX_CANCELLED` cancelled calls once it is idle. A
-    pool is pickled and copied as a new, empty pool. A forked process starts with an empty pool too: two processes on
-    one connection would read each other's responses.
+    async client is closed when its event loop shuts down. After `MAX_CANCELLED` of its calls were cancelled, it is
+    closed as soon as no call uses it. A pool is pickled and copied as a new, empty pool. A forked process starts with
+    an empty pool too: two processes on one connection would read each other's responses.
     """
 
     is_unpickled = False
