@@ -211,9 +211,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return self._request_image(build_request, prompt, options, on_progress)
 
     def _legacy_request(
-        self, prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any
+        self, prompt: str, options: ImageOptions, references: Sequence[str | Media]
     ) -> ApiRequest[Media]:
-        parse = partial(parse_legacy_image, prompt=prompt, options=options, wrapper=wrapper)
+        parse = partial(parse_legacy_image, prompt=prompt, options=options)
         return image_request(
             self._legacy_hosts(), prompt, options.model_dump(exclude_none=True, exclude={"image"}), parse
         )
@@ -228,9 +228,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         check_prompt(prompt)
         self._check(options)
         references = self._resolve_references("image", options.image)
-        request = build_request(prompt, options, (yield from self._upload_if_large(references)), self)
+        request = build_request(prompt, options, (yield from self._upload_if_large(references)))
         image: Media = yield replace(request, on_progress=on_progress)
-        return image
+        return image._with(generator=self)
 
     def _upload_if_large(self, references: list[str | Media]) -> RequestFlow[list[str | Media]]:
         """Upload the images if they exceed `MAX_INLINE_BYTES` together."""
@@ -242,12 +242,10 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
 # --- The request ------------------------------------------------------------------------------------------------------
 
 
-def generation_request(
-    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
-) -> ApiRequest[Media]:
+def generation_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
     """`GET /image/{prompt}`, or a POST if the prompt or the reference images do not fit in a URL."""
     if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in references):
-        request = image_get_request(prompt, options, references, wrapper)
+        request = image_get_request(prompt, options, references)
         if len(request.path) + len(urlencode(request.options["params"])) <= MAX_URL:
             return request
     body = _body(prompt, options)
@@ -255,28 +253,24 @@ def generation_request(
         body["size"] = f"{options.width or DEFAULT_SIDE}x{options.height or DEFAULT_SIDE}"
     if references:
         body["image"] = [reference_to_json(each) for each in references]
-    parse = partial(parse_generation, prompt=prompt, options=options, wrapper=wrapper)
+    parse = partial(parse_generation, prompt=prompt, options=options)
     return ApiRequest("POST", "/v1/images/generations", parse, {"json": body})
 
 
-def image_get_request(
-    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
-) -> ApiRequest[Media]:
+def image_get_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
     """`GET /image/{prompt}`."""
-    parse = partial(parse_image, prompt=prompt, options=options, wrapper=wrapper)
+    parse = partial(parse_image, prompt=prompt, options=options)
     query = _query(options, [reference_to_json(each) for each in references])
     return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", parse, {"params": query})
 
 
-def edit_request(
-    prompt: str, options: ImageOptions, references: Sequence[str | Media], wrapper: Any = None
-) -> ApiRequest[Media]:
+def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
     """`POST /v1/images/edits`, as a form or as JSON.
 
     The body is a form if every image is bytes and no option requires JSON, since base64 in JSON is a third larger. The
     service does not read `seed` from a form.
     """
-    parse = partial(parse_generation, prompt=prompt, options=options, wrapper=wrapper)
+    parse = partial(parse_generation, prompt=prompt, options=options)
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width}x{options.height}"
@@ -311,18 +305,18 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 # --- The response -----------------------------------------------------------------------------------------------------
 
 
-def parse_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
+def parse_image(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
     """The image in the body of a response."""
-    return parse_media(response, response.content, "image", prompt, options, generator=wrapper)
+    return parse_media(response, response.content, "image", prompt, options)
 
 
-def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
+def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
     """The image in the body of a response of the legacy host. The URL of the request is its public URL."""
     url = str(response.request.url)
-    return parse_media(response, response.content, "image", prompt, options, generator=wrapper, url=url)
+    return parse_media(response, response.content, "image", prompt, options, url=url)
 
 
-def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions, wrapper: Any = None) -> Media:
+def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
     """The image in the JSON response of `/v1/images/...`."""
     body = parse_json(response, "image")
     try:
@@ -330,4 +324,4 @@ def parse_generation(response: httpx.Response, prompt: str, options: ImageOption
         data = decode(item["b64_json"])
     except (KeyError, IndexError, TypeError, ValueError) as error:  # the item is missing, or is not base64
         raise unexpected_response(response, "image") from error
-    return parse_media(response, data, "image", prompt, options, generator=wrapper, metadata=revision(item, prompt))
+    return parse_media(response, data, "image", prompt, options, metadata=revision(item, prompt))

@@ -220,6 +220,8 @@ async def _close_once(client: httpx.AsyncClient, closing: list[asyncio.Task[None
         for transport in (client._transport, *client._mounts.values()):
             if transport is not None:
                 await transport.aclose()
+    else:
+        closing[0].result()  # raises what the task raised
 
 
 def _close_unused(
