@@ -17,11 +17,11 @@ M = TypeVar("M", bound=AIMessage)
 class Chunk(AIMessageChunk):
     """A chunk of a stream.
 
-    LangChain adds all later chunks to the first one as a list, so the first chunk removes the bracket of `LastChunk`
-    from the sum.
+    LangChain adds a list of all later chunks to the first chunk. The first chunk then removes the bracket of
+    `LastChunk` from the sum.
     """
 
-    # Pydantic builds the validator with the first chunk. It takes as long as a twentieth of the import.
+    # Pydantic builds the validator when the first chunk is created. The build takes a twentieth of the import time.
     model_config = ConfigDict(defer_build=True)
 
     @classmethod
@@ -41,12 +41,14 @@ class Chunk(AIMessageChunk):
 class LastChunk(Chunk):
     """The last chunk of a stream with invalid tool calls.
 
-    LangChain parses the arguments of added chunks leniently and would complete truncated ones, so this chunk adds a
-    bracket to them: see `ToolCallAssembler.spoilers`. The model did not write the bracket. It is not in the sum of
-    chunks, in a message that LangChain builds from a stream, in LangChain's events, or in a later request.
+    LangChain's lenient parser would complete the truncated arguments of added chunks. This chunk therefore adds a
+    bracket to the arguments, which keeps them invalid (see `ToolCallAssembler.spoilers`). The model did not write the
+    bracket. The bracket does not appear in the sum of chunks, in a message that LangChain builds from a stream, in
+    LangChain's events, or in a later request.
 
-    Chunks that were serialized and loaded have LangChain's class: in their sum, `invalid_tool_calls` has the bracket,
-    and `additional_kwargs["invalid_arguments"]` has the arguments that the model wrote, by the id of the call.
+    A chunk that was serialized and loaded has LangChain's class, which does not remove the bracket. In a sum of such
+    chunks, `invalid_tool_calls` contains the bracket. `additional_kwargs["invalid_arguments"]` maps the id of each
+    invalid call to the arguments that the model wrote.
     """
 
     _lost: list[Json] = PrivateAttr(default_factory=list)
@@ -59,18 +61,18 @@ class LastChunk(Chunk):
         blocks = super().content_blocks
         if self.response_metadata.get("output_version") == "v1":
             return blocks
-        whole: list[Any] = self._lost  # LangChain's bridge to events accepts a complete block in place of its chunks
+        whole: list[Any] = self._lost  # LangChain's events accept a complete block in place of its chunks
         return [block for block in blocks if block["type"] != "tool_call_chunk"] + whole
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy the chunk. Content of version v1 has no invalid calls: it is a sum of chunks that were already sent."""
+        """Copy the chunk. Content of version v1 omits the invalid calls, because earlier chunks contain them."""
         if update and update.get("response_metadata", {}).get("output_version") == "v1":
             content = [block for block in update.get("content", []) if block not in self._lost]
             update = {**update, "content": content}
         return super().model_copy(update=update, deep=deep)
 
 
-# Pickles and checkpoints name a class by its module; the public module `chat_models` exports these two.
+# Pickles and checkpoints refer to a class by its module. The public module `chat_models` exports both classes.
 Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
 
 

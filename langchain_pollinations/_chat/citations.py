@@ -10,7 +10,7 @@ from langchain_pollinations._types import Json
 
 
 def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
-    """Return the annotations of a response's text, each source or passage once.
+    """Return the annotations for the text of a response, without duplicates.
 
     Args:
         text: The complete text of the response. The indices of citations refer to it.
@@ -37,7 +37,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _unplaced(found: Iterable[Json], known: set[Any]) -> Iterator[Json]:
-    """Yield citations for sources of the whole response, except those that a passage already cites."""
+    """Yield a citation for each source of the whole response. Omit `known` URLs, which a passage already cites."""
     for source in found:
         if source["url"] not in known:
             known.add(source["url"])
@@ -48,7 +48,7 @@ _STANDARD = {"url": str, "title": str, "start_index": int, "end_index": int, "ci
 
 
 def _citation(fields: Mapping[str, Any]) -> Json:
-    """Return a standard citation. Fields that are not in the standard are in its `extras`."""
+    """Return a standard citation. Its `extras` hold the fields that LangChain's standard does not define."""
     given = {key: value for key, value in fields.items() if value is not None and key != "type"}
     standard = {key: given[key] for key, kind in _STANDARD.items() if isinstance(given.get(key), kind)}
     extras = {key: value for key, value in given.items() if key not in standard}
@@ -57,7 +57,7 @@ def _citation(fields: Mapping[str, Any]) -> Json:
 
 
 def _from_annotations(annotations: list[Any]) -> Iterator[Json]:
-    """Convert OpenAI's form, whose fields are beside the type or one level below."""
+    """Convert OpenAI's form. The fields are beside `type`, or in an object under `url_citation`."""
     for annotation in annotations:
         if isinstance(annotation, dict) and annotation.get("type") == "url_citation":
             facts = annotation.get("url_citation")
@@ -68,7 +68,7 @@ def _from_annotations(annotations: list[Any]) -> Iterator[Json]:
 
 
 def _from_blocks(blocks: list[Any]) -> Iterator[Json]:
-    """Convert Anthropic's form: each passage of text is a block with the sources of that passage."""
+    """Convert Anthropic's form. Each passage of text is a block that lists the sources of the passage."""
     start = 0
     for block in blocks:
         if not isinstance(block, dict):
@@ -82,7 +82,10 @@ def _from_blocks(blocks: list[Any]) -> Iterator[Json]:
 
 
 def _from_grounding(grounding: Any, text: str) -> Iterator[Json]:
-    """Convert Google's form: a list of sources, and passages that refer to it. Offsets are in bytes of UTF-8."""
+    """Convert Google's form: a list of sources, and passages that cite sources by position.
+
+    The offsets of passages count bytes of UTF-8.
+    """
     if not isinstance(grounding, dict):
         return
     sources = [_web(chunk) for chunk in _list(grounding.get("groundingChunks"))]

@@ -40,7 +40,10 @@ _AUDIO_FORMATS: Mapping[str, str] = {
 
 
 def add_mime_types(message: BaseMessage) -> BaseMessage:
-    """Return a message whose media have base64 text and a MIME type, as LangChain's tracing and caching require."""
+    """Return the message with base64 text and a MIME type in each media block.
+
+    LangChain's tracing and caching require both.
+    """
     if isinstance(message.content, str) or not any(_lacks_mime_type(block) for block in message.content):
         return message
     content = [_with_mime_type(block, message) if _lacks_mime_type(block) else block for block in message.content]
@@ -58,8 +61,8 @@ def _lacks_mime_type(block: Any) -> TypeGuard[Json]:
 def _with_mime_type(block: Json, message: BaseMessage) -> Json | None:
     """Return the block with base64 text and a MIME type.
 
-    If its data cannot be decoded, the result is None in an earlier message of a model, and a text block in a tool
-    result, since the caller can change neither.
+    Data that cannot be decoded raises an error, unless the message is from a model or a tool. The caller cannot change
+    such a message. The result is then None for a message of a model, and a text block for a tool result.
     """
     try:
         data = _base64(block["base64"], block["type"])
@@ -73,13 +76,13 @@ def _with_mime_type(block: Json, message: BaseMessage) -> Json | None:
 
 
 def block_type(block: Any) -> str:
-    """Return the type of a block; an empty string if it has none, or one that is not a string."""
+    """Return the type of a block. The result is an empty string if the block has no type, or its type is no string."""
     kind = block.get("type") if isinstance(block, Mapping) else None
     return kind if isinstance(kind, str) else ""
 
 
 def unwrap_non_standard(block: Any) -> Any:
-    """Return the block inside a `non_standard` one, in which LangChain wraps provider-specific blocks."""
+    """Return the block inside a `non_standard` block. LangChain wraps provider-specific blocks in this way."""
     while block_type(block) == "non_standard" and isinstance(block.get("value"), Mapping):
         block = block["value"]
     return block
@@ -88,7 +91,7 @@ def unwrap_non_standard(block: Any) -> Any:
 def texts_in(block: Any, depth: int = 0) -> list[str]:
     """Return the texts in a content block. The block may come from any API.
 
-    The list is empty if the block contains reasoning, or the result of a server-side tool.
+    The list is empty if the block is reasoning, or the result of a server-side tool.
     """
     if isinstance(block, str):
         return [block]
@@ -101,16 +104,16 @@ def texts_in(block: Any, depth: int = 0) -> list[str]:
 
 
 def is_hidden(block: Any) -> bool:
-    """Whether a block is reasoning, or a call or result of a server-side tool."""
+    """Whether a block is reasoning, or the result of a server-side tool."""
     kind = block_type(block)
     is_thought = isinstance(block, Mapping) and block.get("thought") is True  # Google's
     return is_thought or kind.startswith(("reasoning", "thinking", "redacted")) or kind.endswith("_tool_result")
 
 
 _TEXT_KEYS = ("text", "refusal", "value", "content", "parts")
-"""Fields that hold the text of a block, or blocks with text."""
+"""Fields of a block that hold its text, or further blocks with text."""
 MAX_DEPTH = 20
-"""Maximum nesting of blocks that is parsed: deeper content would exhaust Python's stack."""
+"""Maximum depth of nested blocks that are parsed. Deeper nesting would exhaust Python's stack."""
 
 
 def block_extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -136,12 +139,12 @@ def dump_json(value: Any, **options: Any) -> str:
 
 
 def encode_content(blocks: Sequence[Any]) -> list[Json]:
-    """Encode content blocks as parts, without blank texts, which Anthropic's and Amazon's models refuse."""
+    """Encode content blocks as parts. Blank texts are left out: Anthropic's and Amazon's models refuse them."""
     return [part for block in blocks for part in encode_blocks(block) if not is_blank(part)]
 
 
 def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
-    """Encode one content block as parts of a message: usually one, several for a document that consists of blocks.
+    """Encode one content block as parts of a message. A document may become several parts, any other block one part.
 
     Raises:
         InvalidRequestError: As in `encode_block`.
@@ -190,14 +193,14 @@ def encode_block(block: Any) -> Json:
 
 
 def with_cache_control(wire: Json, block: Mapping[str, Any]) -> Json:
-    """Return a part or message with the cache marker of a block: the provider caches the prompt up to this point."""
+    """Return a part or message with the cache marker of a block. The provider caches the prompt up to the marker."""
     extras = block_extras(block)
     marks = {mark: block.get(mark) or extras.get(mark) for mark in ("cache_control", "prompt_cache_breakpoint")}
     return {**wire, **{mark: value for mark, value in marks.items() if value}}
 
 
 def _base64(data: Any, kind: str) -> str:
-    """Return the data of a block, bytes or base64, as base64 text."""
+    """Return the data of a block as base64 text. The data may be bytes or base64 text."""
     if isinstance(data, bytes | bytearray | memoryview):
         return base64.b64encode(data).decode("ascii")
     try:
@@ -289,7 +292,7 @@ def _sniff_mime_type(data: str, kind: str) -> str:
 
 
 def _by_url(block: Mapping[str, Any]) -> Json:
-    """Encode OpenAI's `image_url`, and `video_url`, which has the same form."""
+    """Encode an `image_url` block of OpenAI, or a `video_url` block, which has the same form."""
     kind = block["type"]
     given = block.get(kind)
     if isinstance(given, str):
@@ -300,20 +303,20 @@ def _by_url(block: Mapping[str, Any]) -> Json:
 
 
 def _input_image(block: Mapping[str, Any]) -> Json:
-    """Encode the image of OpenAI's Responses, whose `image_url` is the URL itself."""
+    """Encode an image block of OpenAI's Responses API, where `image_url` is the URL itself."""
     given = block.get("image_url")
     address = given if isinstance(given, Mapping) else {"url": given} if given else {}
     return _image({**{key: block[key] for key in ("file_id", "detail") if block.get(key)}, **address})
 
 
 def _input_file(block: Mapping[str, Any]) -> Json:
-    """Encode the file of OpenAI's Responses, whose fields are in the block itself."""
+    """Encode a file block of OpenAI's Responses API, where the fields of the file are in the block itself."""
     keys = ("file_data", "file_id", "file_url", "filename", "file_name", "mime_type")
     return _file({"type": "file", "file": {key: block[key] for key in keys if block.get(key)}})
 
 
 def _media(block: Mapping[str, Any]) -> Json:
-    """Encode Google's media block, whose MIME type names the kind of media."""
+    """Encode Google's media block. Its MIME type determines the kind of media."""
     mime_type = str(block.get("mime_type") or "")
     kind = mime_type.partition("/")[0]
     kind = kind if kind in ("image", "audio", "video") else "file"
@@ -329,7 +332,7 @@ def _audio(block: Mapping[str, Any]) -> Json:
             known = ", ".join(sorted(set(_AUDIO_FORMATS.values())))
             raise InvalidRequestError(f"audio of type {mime_type!r} is not supported; supported formats are {known}")
         return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS[subtype]}}
-    # No part type holds audio by URL; a file by URL may have any type.
+    # No part type holds audio by URL. Audio by URL is sent as a file, because a file by URL may have any type.
     return _file(block)
 
 
@@ -388,7 +391,7 @@ def _file(block: Mapping[str, Any]) -> Json:
 
 
 def _file_name(block: Mapping[str, Any]) -> str | None:
-    """Return the name of a file from any field that LangChain's formats and users put it in."""
+    """Return the name of a file. LangChain's formats and users put the name into different fields."""
     places = [block, *(each for key in ("extras", "metadata") if isinstance(each := block.get(key), Mapping))]
     names = (place.get(key) for key in ("filename", "file_name", "name", "title") for place in places)
     return next((name for name in names if isinstance(name, str) and name), None)

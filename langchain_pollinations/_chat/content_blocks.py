@@ -1,7 +1,8 @@
 """The content-block translator: computes `AIMessage.content_blocks` for responses of the service.
 
-Blocks of a stream have string indices that start with `lc_` and a name for each type. With the ints that providers use,
-a text block and the first tool call would share index 0, and LangChain would merge them into one corrupt block.
+In a stream, the index of a block is a string: `lc_`, a short name of the block's type, and a number. Providers use
+numbers only. With numbers, a text block and the first tool call would both have index 0, and LangChain would merge them
+into one corrupt block.
 """
 
 from __future__ import annotations
@@ -22,14 +23,20 @@ Block = dict[str, Any]
 
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
-    """Return the blocks of a complete message: reasoning, refusal, text, tool calls, media, then server-side tools."""
+    """Return the blocks of a complete message.
+
+    Their order is reasoning, refusal, text, tool calls, media, server-side tools.
+    """
     calls = [_call("tool_call", call) for call in message.tool_calls]
     calls += [_call("invalid_tool_call", call) for call in invalid_calls(message)]
     return [*_text_blocks(message), *calls, *_media_blocks(message), *_server_tool_blocks(message)]  # type: ignore[list-item]
 
 
 def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
-    """Return the blocks of a chunk or of a sum of chunks; tool calls stay chunks until the last chunk is included."""
+    """Return the blocks of a chunk, or of a sum of chunks.
+
+    Tool calls are `tool_call_chunk` blocks until the sum includes the last chunk.
+    """
     chunks = message.tool_call_chunks
     if message.chunk_position == "last" and (
         _has_text(message) or any(chunk["name"] or chunk["id"] for chunk in chunks)
@@ -37,7 +44,7 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         return translate(message)
     texts = [{**block, "index": f"lc_{_NAMES[block['type']]}_0"} for block in _text_blocks(message)]
     calls = [_call("tool_call_chunk", {**chunk, "index": f"lc_tc_{chunk.get('index') or 0}"}) for chunk in chunks]
-    # Without a distinct index, LangChain would merge a block into the previous one of its type.
+    # Without a distinct index, LangChain would merge a block into the previous block of the same type.
     others = (
         {**b, "index": f"lc_{b['type']}_{n}"}
         for n, b in enumerate([*_media_blocks(message), *_server_tool_blocks(message)])
@@ -49,7 +56,7 @@ _NAMES = {"reasoning": "rs", "text": "txt", "refusal": "rf"}
 
 
 def _has_text(message: AIMessage) -> bool:
-    """Whether a message has text, reasoning or a refusal: the last chunk of a stream alone has none."""
+    """Whether a message has text, reasoning or a refusal. The last chunk of a stream by itself has none of them."""
     kwargs = message.additional_kwargs
     return bool(message.text or kwargs.get("reasoning_content") or kwargs.get("refusal"))
 
@@ -67,7 +74,7 @@ def _text_blocks(message: AIMessage) -> list[Block]:
 
 
 def _refusal(message: AIMessage) -> Block | None:
-    """Return the refusal of the model or its provider. Its text is empty after a content filter."""
+    """Return the refusal of the model or its provider. A content filter may give a refusal without text."""
     words = message.additional_kwargs.get("refusal")
     is_filtered = message.response_metadata.get("finish_reason") == "content_filter"
     if not (words or is_filtered):
@@ -77,9 +84,9 @@ def _refusal(message: AIMessage) -> Block | None:
 
 
 def restore_refusals(result: LLMResult) -> LLMResult:
-    """Restore the refusal blocks of a result, which LangChain's v3 events drop.
+    """Restore the refusal blocks of a result. LangChain's v3 events drop these blocks.
 
-    LangGraph uses v3 events if its caller does, and `ModelRefusalMiddleware` requires the block.
+    LangGraph uses v3 events if its caller uses them. `ModelRefusalMiddleware` requires the refusal block.
     """
     for generation in chain.from_iterable(result.generations):
         if isinstance(generation, ChatGeneration) and isinstance(message := generation.message, AIMessage):
@@ -95,7 +102,7 @@ def _with_refusal(message: AIMessage) -> AIMessage:
 
 
 def _reasoning_extras(kwargs: Mapping[str, Any]) -> Block:
-    """Return the signatures of the reasoning, and the reasoning that the provider sends redacted or encrypted."""
+    """Return the signatures of the reasoning, and the data of redacted or encrypted reasoning."""
     entries = [*_entries(kwargs, "content_blocks"), *_entries(kwargs, "reasoning_details")]
     found = {
         "signatures": [entry["signature"] for entry in entries if entry.get("signature")],
@@ -126,7 +133,7 @@ def _media_blocks(message: AIMessage) -> list[Block]:
 
 
 def _server_tool_blocks(message: AIMessage) -> Iterator[Block]:
-    """Yield the searches and code that the provider ran, as pairs of call and result, and unknown blocks unchanged."""
+    """Yield the calls and results of tools that the provider ran. Unknown blocks become `non_standard` blocks."""
     yield from _searches(message.response_metadata.get("groundingMetadata"))
     last_call = ""
     for number, block in enumerate(_entries(message.additional_kwargs, "content_blocks")):

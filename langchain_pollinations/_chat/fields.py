@@ -1,6 +1,6 @@
 """Parse single fields of the service's JSON: text, reasoning, usage, metadata. Pure functions.
 
-The module `response` assembles responses from them.
+The module `response` assembles responses from these fields.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _FINISH_REASONS: Mapping[str, str] = {
     "BLOCKLIST": "content_filter",
     "SPII": "content_filter",
 }
-"""The standard finish reason for each provider-specific one. Other finish reasons stay unchanged."""
+"""Provider-specific finish reasons, mapped to OpenAI's finish reasons. All others stay unchanged."""
 
 FAILURES = frozenset({"error", "failed", "network_error", "insufficient_system_resource"})
-"""Finish reasons that report a failed provider: OpenRouter's, OpenAI Responses', Z.ai's, DeepSeek's."""
+"""Finish reasons for a failure of the provider, from OpenRouter, OpenAI's Responses API, Z.ai and DeepSeek."""
 
 EXPECTED = "chat completion"
 
@@ -54,9 +54,9 @@ class RequestInfo:
     kind: str | None = None
     """What the model generates (text, image, ...), if known."""
     tool_names: Mapping[str, str] = field(default_factory=dict)
-    """The caller's name for each tool whose name was changed for the wire, by its name on the wire."""
+    """Tools with another name in the request: the name in the request, mapped to the caller's name."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    """The parameters of the tools, by name on the wire."""
+    """The JSON schemas of the tools' parameters, by the name in the request."""
 
 
 def check_choice(body: Json, response: httpx.Response) -> None:
@@ -67,7 +67,7 @@ def check_choice(body: Json, response: httpx.Response) -> None:
 
 
 def first_choice(body: Json) -> Json | None:
-    """Return the first choice; the service returns only one, whatever `n` is."""
+    """Return the first choice, or None. The service returns only one choice, whatever `n` is."""
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, dict) else None
@@ -83,8 +83,8 @@ def string_or_empty(value: Any) -> str:
 def parse_parts(content: Any) -> Any:
     """Convert the content of a message to the form of chat completions: a string or a list of parts.
 
-    Some routes send parts of OpenAI's Responses or of Google's API, one part without a list, or a JSON object in place
-    of its text.
+    Some routes send parts of another API (OpenAI's Responses, Google's). Others send one part without a list, or a JSON
+    object instead of text.
     """
     if isinstance(content, dict):
         inside = next((content[key] for key in ("parts", "content") if isinstance(content.get(key), list)), None)
@@ -118,7 +118,7 @@ def _parse_part(part: Any, depth: int = 0) -> list[Any]:
 
 _PLAIN_KEYS = frozenset({"type", "text", "index", "id", "status", "annotations", "logprobs"})
 _MAX_DEPTH = 20
-"""Maximum nesting of lists and parts that is parsed: deeper content would exhaust Python's stack."""
+"""Maximum depth of nested lists and parts that are parsed. Deeper nesting would exhaust Python's stack."""
 
 
 def parse_refusal(parts: Any) -> str:
@@ -132,7 +132,7 @@ def is_refusal(part: Any) -> bool:
 
 
 def parse_text(content: Any) -> str:
-    """Return the text of a content, which is a string or a list of parts."""
+    """Return the text of the content of a message. The content is a string or a list of parts."""
     if not isinstance(content, list):
         return string_or_empty(content)
     parts = ([part] if isinstance(part, str) else [text_of(p) for _, p in numbered([part])] for part in content)
@@ -144,7 +144,7 @@ def text_of(part: Mapping[str, Any]) -> str:
 
 
 def parse_reasoning(entries: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the reasoning in content blocks or reasoning details, each with the number of its block."""
+    """Yield each piece of reasoning in content blocks or reasoning details, with the number of its block."""
     for number, entry in numbered(entries):
         kind = string_or_empty(entry.get("type"))
         if kind.startswith("reasoning."):
@@ -154,7 +154,7 @@ def parse_reasoning(entries: Any) -> Iterator[tuple[Any, str]]:
 
 
 def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
-    """Yield the entries of a list of blocks, complete ones or deltas, each with its number in the response."""
+    """Yield the entries of a list, each with the number of its block. An entry is a complete block or a delta."""
     for place, entry in enumerate(entries if isinstance(entries, list) else []):
         if not isinstance(entry, dict):
             continue
@@ -165,12 +165,12 @@ def numbered(entries: Any) -> Iterator[tuple[Any, Json]]:
         yield index if isinstance(index, int | str) else place, block
 
 
-# Anthropic's types of deltas. They say no more than the fields of the delta.
+# Anthropic's types of deltas. They are dropped, because the fields of a delta already show its type.
 _DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
 def parse_usage(usage: Any) -> UsageMetadata | None:
-    """Parse the token counts as ints. Return None if the usage is null or holds only a price."""
+    """Parse the token counts as ints. Return None if there are no counts: usage may be null, or hold only a price."""
     if not isinstance(usage, Mapping) or not any(_int(usage.get(k)) is not None for k in _COUNTS):
         return None
     prompt, completion = _int(usage.get("prompt_tokens")) or 0, _int(usage.get("completion_tokens")) or 0
@@ -209,7 +209,7 @@ def _counts(**counts: Any) -> dict[str, int]:
 
 
 def _first(*counts: Any) -> Any:
-    """Return the first count above zero, else the first count: providers fill one of several fields."""
+    """Return the first count above zero, else the first count. Providers fill different fields."""
     there = [count for count in counts if _int(count) is not None]
     return next((count for count in there if count), there[0] if there else None)
 
@@ -221,14 +221,14 @@ def _int(value: Any) -> int | None:
 
 
 def parse_finish_reason(reason: Any, has_calls: bool) -> str:
-    """Return the standard finish reason. With tool calls, "stop" becomes "tool_calls": some providers send "stop"."""
+    """Return OpenAI's finish reason. A "stop" with tool calls, as some providers send it, becomes "tool_calls"."""
     reason = reason if isinstance(reason, str) else ""
     word = _FINISH_REASONS.get(reason, reason)
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
 def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
-    """Return the fields that LangChain's users expect in `response_metadata`, and those from the response headers."""
+    """Return the fields of `response_metadata` that LangChain's users expect, and fields from the response headers."""
     known: Json = {
         "model_provider": PROVIDER,
         "model_name": headers.get("x-model-used") or facts.get("model") or request.model,

@@ -1,7 +1,7 @@
 """Arrange the tool calls and tool results of a conversation in the order and with the ids that providers accept. Pure.
 
-A provider refuses the request because of one call without a result, one result without a call, or an id in another
-provider's form. Each later request sends the same history, so one such message would end the conversation.
+A provider refuses a request if a call has no result, a result has no call, or an id has the form of another provider.
+Each later request repeats the history, so after one such message all later requests would fail.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ UNANSWERED = "This tool call was not executed: it has no result."
 
 @dataclass(frozen=True, eq=False)
 class WireMessage:
-    """A message that is not a tool result, with LangChain's ids of its tool calls."""
+    """A message that is not a tool result. Its tool calls have the ids from LangChain's message."""
 
     wire: Json
     keeps_ids: bool = False
-    """Whether the request goes to a model of the publisher that created the ids of the calls."""
+    """Whether ids in another form are sent unchanged, because the request goes to the publisher that created them."""
 
     @property
     def calls(self) -> list[Json]:
@@ -45,16 +45,17 @@ class ToolResult:
     wire: Json
     """The content, and its markers for the prompt cache."""
     media: Sequence[Json] = ()
-    """Parts for a user message after the results: few providers read media in a tool message."""
+    """Media parts. They are sent in a user message after the results: few providers read media in a tool message."""
     is_legacy: bool = False
-    """Whether it is a message with role `function`: the result of a legacy `function_call`, which has no id."""
+    """Whether this is the result of a legacy `function_call`. Its message has the role `function` and no id."""
 
 
 def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
     """Return the messages with each tool call followed by exactly one result.
 
-    A later result is moved to its call. A call without a result gets one that says so, and a result without a call
-    becomes a user message. Ids that providers refuse are replaced, equally in call and result.
+    A result that comes later is moved to its call. A call without a result gets the result `UNANSWERED`. A result
+    without a call becomes a user message. An id that providers refuse is replaced by the same new id in the call and in
+    the result.
     """
     claimed: set[int] = set()
     used: set[str] = set()
@@ -98,7 +99,7 @@ def _label(call_id: str) -> Json:
 
 
 def _as_function(result: ToolResult) -> list[Json]:
-    """Return the result of a legacy `function_call`, which has no id."""
+    """Return the messages for the result of a legacy `function_call`, which has no id."""
     content = result.wire["content"]
     text = content if isinstance(content, str) else "\n".join(part["text"] for part in content)
     message = {"role": "function", "name": result.name or UNNAMED, "content": text}
@@ -106,7 +107,7 @@ def _as_function(result: ToolResult) -> list[Json]:
 
 
 def _as_text(result: ToolResult) -> Json:
-    """Return a result as a user message, if its call is missing, for instance since the history was trimmed."""
+    """Return a result without a call as a user message. The call may be missing because the history was trimmed."""
     content = result.wire["content"]
     texts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     parts = [_label(result.call_id), *(part for part in [*texts, *result.media] if not is_blank(part))]
@@ -151,7 +152,10 @@ def _result_positions(turns: Sequence[WireMessage | ToolResult], place: int, cla
 
 
 def _results_after(turns: Sequence[WireMessage | ToolResult], place: int, call_id: str | None) -> Iterable[int]:
-    """Yield the positions of results with an id up to the next call with that id; for None, all up to the next call."""
+    """Yield the positions of the results after a message that have the id `call_id`, up to the next call with that id.
+
+    If `call_id` is None, yield the positions of all results up to the next message with tool calls.
+    """
     for at in range(place + 1, len(turns)):
         turn = turns[at]
         if isinstance(turn, ToolResult):
@@ -173,9 +177,10 @@ _FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def _wire_id(call_id: str, keeps: bool, used: set[str]) -> str:
-    """Return an id that every provider accepts: equal for equal ids of LangChain, and unique in the request.
+    """Return an id that every provider accepts. It is derived from LangChain's id, and is unique in the request.
 
-    An id in another form is sent unchanged to its publisher: Kimi's `functions.name:0` are a part of its prompt.
+    If `keeps` is true, an id in another form is returned unchanged. For example, Kimi's models read ids such as
+    `functions.name:0` as a part of the prompt.
     """
     fits = bool(_FITS.fullmatch(call_id))
     if keeps and call_id and not fits:

@@ -13,9 +13,9 @@ MIB = 1024 * 1024
 LARGE = 32 * MIB
 """Size in bytes above which the service moves the inline files of a chat request to its media host."""
 LARGEST = 100 * MIB
-"""Maximum bytes of such a request."""
+"""Maximum bytes of a chat request with inline files."""
 LARGEST_FILE = 20 * MIB
-"""Maximum characters of one inline file in such a request."""
+"""Maximum characters of one inline file in a request larger than `LARGE`."""
 
 _LIMITS = (
     "The service takes chat requests of up to 20 MiB. Above 32 MiB it takes up to 100 MiB if inline files make the "
@@ -24,7 +24,7 @@ _LIMITS = (
 )
 _ADVICE = "Upload the files with upload() and send their URLs"
 
-# The types of content parts that hold a file, and the fields of the file.
+# The types of content parts that hold a file, mapped to the fields that hold its data.
 _FIELDS: Mapping[str, Sequence[str]] = {
     "image_url": ("url",),
     "video_url": ("url",),
@@ -34,7 +34,7 @@ _FIELDS: Mapping[str, Sequence[str]] = {
 
 
 def sizes(messages: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return the characters of each inline file in encoded messages; files by URL are not counted."""
+    """Return the number of characters of each inline file in encoded messages. Files by URL are not counted."""
     contents = [message.get("content") for message in messages]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     return [size for part in parts if isinstance(part, Mapping) for size in _sizes_of(part)]
@@ -52,7 +52,7 @@ def _sizes_of(part: Mapping[str, Any]) -> Iterator[int]:
 
 
 def check_sizes(messages: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a request before it is sent, if the service would certainly refuse it after many megabytes are sent.
+    """Raise an error for a request that the service would certainly refuse after receiving many megabytes.
 
     Raises:
         PayloadTooLargeError: If the inline files alone exceed a limit of large requests.

@@ -8,7 +8,7 @@ from langchain_pollinations._types import Json
 
 
 def require_json(wire: list[Json]) -> list[Json]:
-    """Add an instruction to answer in JSON if no message mentions JSON: providers then refuse JSON mode."""
+    """Add an instruction to answer in JSON if no message mentions JSON. Providers require a mention for JSON mode."""
     return wire if mentions_json(wire) else add_instruction(wire, "Answer with a JSON object and nothing else.")
 
 
@@ -23,7 +23,7 @@ def mentions_json(wire: Sequence[Json]) -> bool:
 
 
 def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
-    """Add an instruction at the end of the system message, after the part that a prompt cache holds."""
+    """Add an instruction at the end of the system message, so that a prompt cache still matches the text before it."""
     first, content = wire[0], wire[0].get("content")
     if first["role"] not in ("system", "developer"):
         return [{"role": "system", "content": instruction}, *wire]
@@ -33,7 +33,11 @@ def add_instruction(wire: list[Json], instruction: str) -> list[Json]:
 
 
 def call_instruction(name: str | None) -> str:
-    """Return the instruction that replaces a forced tool choice. `name` is the name on the wire, None for any tool."""
+    """Return the instruction that replaces a forced tool choice.
+
+    Args:
+        name: Name of the tool in the request; None for any tool.
+    """
     tool = f"the tool {name!r}" if name else "one of your tools"
     return f"Answer with a call of {tool}, not with text."
 

@@ -1,4 +1,4 @@
-"""Convert JSON schemas for providers, and repair values that nearly match one. Pure functions on schemas and values."""
+"""Convert JSON schemas to forms that providers accept, and repair values that nearly match a schema. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from langchain_pollinations._types import Json
 
-# Keywords that hold schemas. Everything else is data: an `enum`, a `default`, or a property with the name of a keyword.
+# Keywords that hold several schemas by name, a list of schemas, or a single schema. The values of all other keywords
+# are data, such as those of `enum` and `default`. A property may have the name of a keyword.
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems", "items")
 _SINGLE = (
@@ -19,7 +20,7 @@ _SINGLE = (
 
 
 def rewrite(schema: Any, change: Callable[[Json], Json]) -> Any:
-    """Return a copy of a schema with `change` applied to every schema in it, inner ones first."""
+    """Return a copy of a schema with `change` applied to every schema in it, inner schemas first."""
     if not isinstance(schema, Mapping):
         return schema  # true and false are also schemas
     copied = dict(schema)
@@ -43,8 +44,9 @@ def without(schema: Any, keywords: Collection[str]) -> Any:
 def portable(schema: Any) -> Any:
     """Return a schema without the keywords that only some providers support.
 
-    A `discriminator` belongs to OpenAPI, and its mapping points to definitions that may have been expanded. It is
-    removed, and its union becomes an `anyOf`, the only union that strict schemas may have. Null keywords are left out.
+    A `discriminator` is removed: it belongs to OpenAPI, and its mapping may point to definitions that were expanded.
+    The `oneOf` beside it becomes an `anyOf`, the only union that strict schemas may have. Keywords with the value null
+    are left out.
     """
     return rewrite(schema, _portable)
 
@@ -100,19 +102,22 @@ def as_parameters(schema: Any) -> Any:
 
 
 def with_definitions(schema: Mapping[str, Any]) -> Json:
-    """Replace a reference at the root of a schema, as Pydantic writes for recursive classes, with its definition."""
+    """Replace a reference at the root of a schema with its definition.
+
+    Pydantic writes such a reference for a recursive class.
+    """
     root, rest = schema.get("$ref"), {key: value for key, value in schema.items() if key != "$ref"}
     return {**_target(root, schema), **rest} if isinstance(root, str) and root != "#" else dict(schema)
 
 
-# Maximum values and levels that expanded references may add. Providers bill a schema as tokens of the prompt, and
-# LangChain expands references by recursion.
+# Maximum numbers of values and of levels that expanded references may add. Providers bill the values as tokens of the
+# prompt. The levels are limited because LangChain expands references by recursion.
 _MAX_EXPANDED_SIZE = 5_000
 _MAX_DEPTH = 30
 
 
 def keeps_references(schema: Any) -> bool:
-    """Whether references must be kept, since the expanded schema would be infinite, very large or very deep."""
+    """Whether references must be kept, because the expanded schema would be infinite, very large or very deep."""
     graph = _reference_graph(schema)
     if (order := _in_order(graph)) is None:
         return True
@@ -135,7 +140,7 @@ def has_references(schema: Any) -> bool:
 
 
 def _reference_graph(schema: Any) -> dict[str, list[str]]:
-    """Return, for each reference of a schema, the references in its target, with repetitions."""
+    """Return each reference of a schema with a list of the references in its target. The list may have duplicates."""
     graph: dict[str, list[str]] = {}
     pending = list(_references(schema))
     while pending:
@@ -146,7 +151,7 @@ def _reference_graph(schema: Any) -> dict[str, list[str]]:
 
 
 def _in_order(graph: Mapping[str, Sequence[str]]) -> list[str] | None:
-    """Return the references, each after those in its target; None if there is a cycle."""
+    """Sort the references so that each follows the references in its target. Return None if there is a cycle."""
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError:
@@ -173,7 +178,7 @@ def _values(schema: Any) -> Iterator[Any]:
 
 
 def _target(reference: str, schema: Any) -> Mapping[str, Any]:
-    """Return the target of a reference into a schema; empty if there is none."""
+    """Return the part of a schema that a reference points to. The result is empty if there is no such part."""
     found = schema
     for step in reference.removeprefix("#").split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")
@@ -185,7 +190,7 @@ def _target(reference: str, schema: Any) -> Mapping[str, Any]:
 
 
 def unpacked(text: Any) -> Any:
-    """Return the list or object that a text holds as JSON; None if it holds none."""
+    """Parse a text that is a JSON list or object. Return None for any other text."""
     if not isinstance(text, str) or not text.lstrip().startswith(("[", "{")):
         return None
     try:
@@ -196,12 +201,12 @@ def unpacked(text: Any) -> Any:
 
 
 def unpack_at(value: Any, places: Collection[tuple[Sequence[Any], type]]) -> Any:
-    """Return a value with the JSON strings at some places replaced by the lists and objects that they hold.
+    """Replace the JSON strings at some places of a value with the parsed lists and objects.
 
     Args:
         value: The value.
-        places: Paths from Pydantic's errors, each with the required type. A path has keys, positions, and names of
-            union members, which are skipped.
+        places: Paths from Pydantic's errors, each with the required type. A path consists of keys and positions. Names
+            of union members in a path are skipped.
     """
     if not places:
         return value
@@ -229,7 +234,7 @@ def _has(holder: Any, step: Any) -> bool:
 
 
 def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the properties that may be an array or an object but not a string, each with the allowed types."""
+    """Return the properties that allow an array or an object but no string, each with the allowed types."""
     known = {name: _variants(_inner([schema], name), schema) for name in schema.get("properties") or ()}
     kinds = {
         name: frozenset(kind for kind in ("array", "object") if _allows(variants, kind))
@@ -239,7 +244,10 @@ def never_text(schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def unpack_by(value: Any, schema: Any) -> Any:
-    """Replace JSON strings in a value with the lists and objects in them, if the schema allows these but no string."""
+    """Replace JSON strings in a value with the parsed lists and objects.
+
+    A string is replaced only if the schema allows the list or object there, but no string.
+    """
     return _unpack_by(value, [schema], schema)
 
 
@@ -257,7 +265,7 @@ def _unpack_by(value: Any, schemas: Sequence[Any], root: Any) -> Any:
 
 
 def _variants(schemas: Sequence[Any], root: Any) -> list[Mapping[str, Any]]:
-    """Return the schemas of which a value must match one, with references and unions resolved. Each is visited once."""
+    """Return the schemas that a value may match, with references and unions resolved. Each schema is visited once."""
     found: list[Mapping[str, Any]] = []
     pending, seen = [*schemas], set[int]()
     while pending:
@@ -277,7 +285,7 @@ def _variants(schemas: Sequence[Any], root: Any) -> list[Mapping[str, Any]]:
 
 
 def _allows(schemas: Sequence[Mapping[str, Any]], wanted: str) -> bool:
-    """Whether a list or object is allowed and a string is not. A schema without a type allows any value."""
+    """Whether the schemas allow the type `wanted` but no string. A schema without a type allows any value."""
     types = [kind for schema in schemas for kind in _types(schema)]
     return wanted in types and "string" not in types
 
@@ -288,6 +296,6 @@ def _types(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def _inner(schemas: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
-    """Return the schemas for a property; empty if it may have any value."""
+    """Return the schemas for a property. The list is empty if the property may have any value."""
     found = [(schema.get("properties") or {}).get(key, schema.get("additionalProperties")) for schema in schemas]
     return [each for each in found if isinstance(each, Mapping)]

@@ -1,4 +1,4 @@
-"""Repair arguments of a tool call, complete or in deltas, whose lists and objects are JSON strings. Pure."""
+"""Repair tool-call arguments in which lists and objects are JSON strings. The arguments may arrive in deltas. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unpacker:
         self._is_key = False
         self._key = ""
         self._string: list[str] | None = None
-        """The parts of the open string, starting with its quote."""
+        """The parts of the string that is being read, from its opening quote on. None outside a string."""
         self._is_escaped = False
 
     @property
@@ -32,7 +32,7 @@ class Unpacker:
         return self._depth == 1 and not self._is_key and self._key in self._wanted
 
     def feed(self, piece: str) -> str:
-        """Parse a delta of the arguments, and return what can be passed on."""
+        """Parse a delta of the arguments, and return the text that can be passed on."""
         if not self._wanted:
             return piece
         given, place = [], 0
@@ -43,13 +43,13 @@ class Unpacker:
         return "".join(given)
 
     def release(self) -> str:
-        """Return what was held back, at the end of the arguments: an unterminated string."""
+        """Return the text that is still held back at the end of the arguments: an unterminated string."""
         held = "".join(self._string) if self._string is not None and self._is_held else ""
         self._string = None
         return held
 
     def _read_outside(self, piece: str, place: int) -> tuple[int, str]:
-        """Read up to the next mark, and return its end and the text read."""
+        """Read up to the next quote, bracket, comma or colon. Return the position after it, and the text to pass on."""
         found = _MARK.search(piece, place)
         if found is None:
             return len(piece), piece[place:]
@@ -67,7 +67,7 @@ class Unpacker:
         return end, piece[place:end]
 
     def _read_string(self, piece: str, place: int) -> tuple[int, str]:
-        """Read up to the end of the open string, and return its end and the text that can be passed on."""
+        """Read up to the end of the open string or of the delta. Return that position, and the text to pass on."""
         found = _REST.match(piece, place + self._is_escaped)
         assert self._string is not None and found is not None  # the pattern also matches the empty string
         end, is_closed = found.end(), found[1] == '"'
@@ -88,7 +88,7 @@ class Unpacker:
         try:
             return json.dumps(found, allow_nan=False) if kind in self._wanted[self._key] else text
         except ValueError:
-            return text  # a number that JSON does not have
+            return text  # the parsed value has NaN or Infinity, which JSON does not have
 
 
 _MARK = re.compile(r'["{}\[\],:]')

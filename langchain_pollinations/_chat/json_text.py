@@ -10,11 +10,11 @@ from langchain_core.utils.json import parse_partial_json
 
 
 def _partial_object(text: str) -> Any:
-    """Parse incomplete JSON after optional text; None if it cannot be parsed yet."""
+    """Parse incomplete JSON after optional text. Return None if the JSON cannot be parsed yet."""
     start = text.find("{") if not text.lstrip().startswith("[") else text.find("[")
     is_deep = (
         sum(map(text.count, "{[")) - sum(map(text.count, "}]")) > 100
-    )  # LangChain would try to parse it up to every position
+    )  # LangChain would try to parse every prefix of the text
     try:
         return None if start < 0 or is_deep else parse_partial_json(text[start:])
     except (ValueError, RecursionError):
@@ -29,7 +29,10 @@ _FENCED = re.compile(r"```[a-zA-Z0-9]*[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
 def json_values(text: str) -> list[Any]:
-    """Return the objects and lists in a text: the text itself, its fenced blocks, or those inside its prose."""
+    """Return the JSON objects and lists in a text.
+
+    The whole text is tried first, then its fenced code blocks, then values between other words.
+    """
     for parts in ([text], _FENCED.findall(text)):
         whole = [value for part in parts if (value := _load(part)) is not None]
         if whole:
@@ -37,8 +40,8 @@ def json_values(text: str) -> list[Any]:
     decoder = json.JSONDecoder(strict=False)
     found: list[Any] = []
     place, spent = 0, 0
-    # The characters read are limited: a model in a loop opens thousands of brackets, and each would be read to the end
-    # of the text. Values inside broken JSON are skipped, since they are not the response.
+    # The number of characters read is limited. A model in a loop may open thousands of brackets, and for each bracket
+    # the text would be read to its end. Values inside broken JSON are skipped, because they are not the response.
     while spent < _MAX_READ and (match := _OPENED.search(text, place)) is not None:
         begun = match.start()
         place = begun + 1
@@ -51,13 +54,13 @@ def json_values(text: str) -> list[Any]:
             if isinstance(error, RecursionError):
                 spent += len(text)
             else:
-                spent += error.pos - begun + error.pos // 64  # the error counts the lines before its position
+                spent += error.pos - begun + error.pos // 64  # json counts the lines before the error
     objects = [value for value in found if isinstance(value, dict)]
     return objects or found  # a list beside objects is probably a citation mark, such as [1]
 
 
 def _end_of_broken(text: str, begun: int) -> int:
-    """Return the end of broken JSON: after its closing bracket, else the end of the text."""
+    """Return the position after the closing bracket of broken JSON, or the end of the text if there is none."""
     depth = 0
     for bracket in _BRACKET.finditer(text, begun):
         depth += 1 if bracket[0] in "{[" else -1

@@ -42,12 +42,12 @@ def encode_messages(
 
     Args:
         messages: The conversation so far.
-        is_own: Returns whether the requested provider generated a message: only then its reasoning and signatures are
-            sent back.
+        is_own: Returns whether a model of the requested publisher wrote a message. Only then are the reasoning and the
+            signatures of the message sent back.
         keeps_ids: Whether the tool-call ids of such a message are sent in the publisher's own form.
 
     Raises:
-        InvalidRequestError: If there is no message, or one has content that cannot be sent.
+        InvalidRequestError: If there is no message, or the content of a message cannot be sent.
     """
     if not messages:
         raise InvalidRequestError("messages is empty; at least one message is required")
@@ -63,9 +63,10 @@ def encode_messages(
 
 
 def _repair_message(turn: WireMessage | ToolResult) -> WireMessage | ToolResult:
-    """Replace lone surrogates in a message of a model or a tool, since no request can carry them.
+    """Replace lone surrogates in a message of a model or a tool. A request cannot contain lone surrogates.
 
-    Models and tools write them, and the caller cannot change that. Ids and names change equally in call and result.
+    The caller cannot change what models and tools write. An id or a name changes in the same way in the call and in the
+    result.
     """
     if isinstance(turn, ToolResult):
         call_id, name, wire, media = _repair_surrogates([turn.call_id, turn.name, turn.wire, turn.media])
@@ -119,7 +120,7 @@ def _encode_message(
 
 
 def _user(message: HumanMessage) -> list[WireMessage | ToolResult]:
-    """Encode a user message. Tool results, which other APIs put into it, become tool messages before it."""
+    """Encode a user message. Tool results in it, as in other APIs, become tool messages before the user message."""
     if not (results := tool_results_in(message)):
         return _plain("user", message)
     parts = encode_content([block for block in message.content if block_type(block) not in RESULT_BLOCKS])
@@ -145,6 +146,4 @@ def _content(message: BaseMessage) -> str | list[Json]:
         return message.content
     if not message.content:
         raise InvalidRequestError("the content is an empty list; text or at least one block is required")
-    return (
-        encode_content(message.content) or ""
-    )  # the service puts a sentence of its own into a user message without text
+    return encode_content(message.content) or ""  # the service adds a sentence to a user message without text

@@ -1,4 +1,4 @@
-"""What LangChain asks a chat model about itself: its profile, parameters for traces and caches, and token counts."""
+"""The information that LangChain reads from a chat model: profile, parameters for traces and caches, token counts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_profile_of_another(cls, values: Any) -> Any:
-        """Drop a built-in profile: LangChain builds a configured model from the fields of a different model."""
+        """Drop a built-in profile: LangChain's configurable models are built from the fields of a different model."""
         if isinstance(values, dict) and _is_snapshot_profile(values.get("profile")):
             return {name: value for name, value in values.items() if name != "profile"}
         return values
@@ -54,14 +54,15 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
             self.profile = self._resolve_model_profile()
 
     def _profile_of(self, model: str | None) -> Mapping[str, Any]:
-        """The profile of the model of a call, which may differ from the model of the instance."""
+        """Return the profile of the model that a call uses. A call may override the model of this instance."""
         own = self._uses_legacy or model in (None, self.model)
         return self.profile or {} if own else records.profile(str(model)) or {}
 
     def _can_force(self, model: str | None) -> bool:
-        """Whether a model can be forced to call a tool, as far as is known.
+        """Whether a model can be forced to call a tool. The result is True if this is unknown.
 
-        True for a model without tools, since it rejects every tool choice.
+        The result is also True for a model without tools. Such a model rejects "auto" too, which would replace a forced
+        tool choice.
         """
         profile = self._profile_of(model)
         return profile.get("tool_choice") is not False or profile.get("tool_calling") is False
@@ -69,7 +70,11 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
     # --- Traces and caches ---
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """The key of LangChain's cache. LangChain stores the serialized model and would ignore later changes to it."""
+        """Return the key for LangChain's cache.
+
+        The key contains the serialized model, which LangChain stores in the model. The stored text is removed first,
+        because it does not follow later changes of the model.
+        """
         self.__dict__.pop("_serialized", None)
         return super()._get_llm_string(stop, **kwargs)
 
@@ -102,7 +107,7 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
     # --- Token counts, without a tokenizer, which would require a download ---
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Placeholder token ids, one per four characters (approximately). Only their number is meaningful."""
+        """Return placeholder token ids, about one per four characters. Only the number of ids is meaningful."""
         if self.custom_get_token_ids is not None:
             return self.custom_get_token_ids(text)
         return list(range(-(-len(text) // 4)))

@@ -54,7 +54,7 @@ class JsonSchemaFormat(TypedDict):
 
 
 class FunctionSpec(TypedDict):
-    """A function in the legacy form; `bind_tools` creates the current one."""
+    """A function in OpenAI's legacy form. `bind_tools` creates tools in the current form."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -64,7 +64,7 @@ class FunctionSpec(TypedDict):
 
 
 class ResponseFormat(TypedDict):
-    """The format of the response. `json_schema` is required for the type `json_schema`, and only allowed there."""
+    """The format of the response. The field `json_schema` is for the type `json_schema` only, and required for it."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -73,7 +73,7 @@ class ResponseFormat(TypedDict):
 
 
 class ChatOptions(BaseModel):
-    """Options that are sent under their own names. None is not sent: the service uses its default."""
+    """Options that are sent under their own names. Options that are None are not sent: the service uses its default."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
@@ -83,7 +83,7 @@ class ChatOptions(BaseModel):
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
     """Seed of the response. The service caches responses, so equal requests get equal responses.
 
-    -1 chooses a random seed for each request on the client, since the service treats -1 as one fixed seed."""
+    For -1 this package sends a random seed with each request, because the service treats -1 as one fixed seed."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -102,7 +102,7 @@ class ChatOptions(BaseModel):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     n: int | None = None
-    """Only 1: the service returns only the first choice, whatever `n` is."""
+    """Must be 1: the service returns only one choice."""
     user: str | None = None
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None

@@ -25,9 +25,9 @@ _FAILURES = (OutputParserException, _REFUSAL)
 class AnswerParser(JsonOutputParser):
     """Parses a dict, or an instance of `pydantic_object`, from a tool call or from JSON in the text.
 
-    Some models respond with a tool call in place of text, with text in place of a tool call, or with prose, fences or
-    reasoning around the JSON. LangChain's parsers complete truncated JSON, which is right during a stream but wrong at
-    its end.
+    Some models respond with a tool call instead of text, or with text instead of a tool call. Others write prose, code
+    fences or reasoning around the JSON. LangChain's parsers complete truncated JSON. This parser does so only during a
+    stream, not at its end.
     """
 
     tool_name: str | None = None
@@ -35,8 +35,8 @@ class AnswerParser(JsonOutputParser):
     answer_schema: dict[str, Any] = {}
     """The JSON schema of the response, if known.
 
-    It does not validate. It selects one of several objects in a text, and shows where a string holds a list or an
-    object."""
+    The parser does not validate with this schema. The schema selects one of several objects in a text, and shows which
+    JSON strings to replace with lists or objects."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         answer = result[0]
@@ -48,7 +48,7 @@ class AnswerParser(JsonOutputParser):
             raise OutputParserException(reason, llm_output=str(message.text)) from error
 
     def _parse_partial(self, message: BaseMessage) -> Any:
-        """Return the partial dict; None for a class, since its validators cannot check a partial response."""
+        """Return the partial dict. For a class return None, because its validators cannot check a partial response."""
         if self.pydantic_object is not None:
             return None
         calls = getattr(message, "tool_calls", [])
@@ -63,7 +63,7 @@ class AnswerParser(JsonOutputParser):
             raise OutputParserException(
                 "The response was cut off at the token limit: increase max_tokens", llm_output=text
             )
-        # The last value in a text is preferred: earlier ones are drafts.
+        # The last value in a text is preferred, because earlier values are drafts.
         found += reversed(json_values(text))
         if not found:
             content = f"a tool call with invalid arguments: {cut[0]['args']}" if cut else f"no JSON: {text[:500]!r}"
@@ -71,7 +71,7 @@ class AnswerParser(JsonOutputParser):
         return self._best(found, text)
 
     def _best(self, found: list[Any], text: str) -> Any:
-        """Return the first value that is valid; raise the error of the first value if none is."""
+        """Return the first valid value. If no value is valid, raise the error of the first value."""
         properties = self.answer_schema.get("properties") or {}
         required = self.answer_schema.get("required") or ()
         if self.pydantic_object is None and self.answer_schema.get("type") == "object":
@@ -121,7 +121,7 @@ class AnswerParser(JsonOutputParser):
         return None
 
     # LangChain's streams of parsed output end with the last partial value. Here the complete response is parsed at the
-    # end, which may raise an error.
+    # end of the stream. This may raise an error.
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
         seen: list[Any] = []
@@ -142,7 +142,7 @@ class AnswerParser(JsonOutputParser):
             yield complete
 
 
-# Pickles and LangChain's serialization name a class by its module; the public module `chat_models` exports this one.
+# Pickles and LangChain's serialization refer to a class by its module. The module `chat_models` exports this class.
 AnswerParser.__module__ = "langchain_pollinations.chat_models"
 
 
@@ -179,9 +179,9 @@ def _instance(form: Any, value: Any) -> Any:
     return form.model_validate_json(json.dumps(value))  # strict classes accept dates in JSON only
 
 
-# Levels of JSON inside JSON strings. Each level doubles the backslashes, so real responses have two or three.
+# Maximum levels of JSON inside JSON strings. Each level doubles the backslashes, so real responses have at most three.
 _MAX_REPAIRS = 10
-# Pydantic's error types for a value that should be a list or an object, those of Pydantic 1 last.
+# Pydantic's error types for a value that should be a list or an object. The error types of Pydantic 1 come last.
 _LISTS = """
     list_type tuple_type set_type frozen_set_type deque_type sequence_str
     type_error.list type_error.tuple type_error.set type_error.frozenset type_error.sequence
@@ -194,7 +194,7 @@ _NOT_UNPACKED: dict[str, type] = dict.fromkeys(_LISTS, list) | dict.fromkeys(_OB
 
 
 def _places_to_unpack(error: ValidationError | ValidationErrorV1) -> list[tuple[Any, type]]:
-    """Return where a list or an object is required: some models write them as JSON in a string."""
+    """Return the places where a list or an object is required. Some models write a JSON string there."""
     errors = [(each["loc"], _NOT_UNPACKED.get(each["type"])) for each in error.errors()]
     return [(place, wanted) for place, wanted in errors if wanted is not None]
 

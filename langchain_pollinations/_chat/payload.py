@@ -26,7 +26,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 
 class CallSwitches(BaseModel):
-    """Constructor fields that a call may override and that are not sent under their names."""
+    """Constructor fields that a call may override. They are not sent under their own names."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -78,7 +78,7 @@ def encode_for_model(
 def _is_published_by(wanted: str, message: AIMessage) -> bool:
     """Whether a model of the publisher `wanted` wrote the message.
 
-    Models of other publishers do not accept its reasoning and signatures.
+    Models of other publishers do not accept the reasoning and signatures in the message.
     """
     metadata = message.response_metadata
     served = metadata.get("model_name")  # differs from the requested model after a fallback within the service
@@ -87,7 +87,7 @@ def _is_published_by(wanted: str, message: AIMessage) -> bool:
 
 
 def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, headers: bool) -> RequestInfo:
-    """Return what the parser of the response must know about the request."""
+    """Return the fields of the request that the parser of its response needs."""
     audio = body.get("audio")
     return RequestInfo(
         model=str(body["model"]),
@@ -133,13 +133,13 @@ def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[J
 def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
     """Return the options that are set.
 
-    `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of an open `TypedDict`.
+    `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of a `TypedDict` that allows them.
     """
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def check_call_options(given: Json) -> Json:
-    """Validate the options of one call like those of the constructor; unknown options are sent unchanged."""
+    """Validate the options of one call as the constructor does. Unknown options are returned unchanged."""
     declared = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:
@@ -159,14 +159,14 @@ def check_call_options(given: Json) -> Json:
     return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
 
 
-# Fields of a call that are not in `ChatOptions`: bound by this package, or legacy forms that the service still accepts.
+# Known options that are not in `ChatOptions`. This package binds some. The service still accepts the others as legacy.
 _PASSED_THROUGH = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
 
 
 def check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
-    """Raise if a model without tools gets tools or a history of tool calls.
+    """Raise an error if a model that does not support tools gets tools or a history of tool calls.
 
-    The service rejects such a conversation, even if it began with another model.
+    The service rejects such a history even if another model made the tool calls.
     """
     if known(body["model"]).get("tools") is not False:
         return

@@ -1,7 +1,8 @@
 """The plain text routes of both generations of the service: a GET for a single prompt, a POST for a conversation. Pure.
 
-A body of chat completions is converted to a request of the plain route, or to None if that route cannot carry it. The
-response of a plain route (text, audio, or the message as JSON) is read as a chat completion.
+The body of a chat completions request is converted to a request to the plain route. The result is None if the plain
+route cannot carry the body. The response of a plain route (text, audio, or the message as JSON) is converted to a chat
+completion.
 """
 
 from __future__ import annotations
@@ -36,24 +37,24 @@ class PlainRoutes:
     """The plain text routes of one generation of the service."""
 
     get: str
-    """Path of the GET before the prompt, with a trailing slash."""
+    """Part of the GET's path before the prompt, with a trailing slash."""
     post: str
     """Path of the POST."""
     query: frozenset[str]
     """Options that the GET accepts as query parameters."""
     reserved: frozenset[str]
-    """Prompts, in lower case, whose URLs are other routes."""
+    """Prompts (in lower case) that the GET cannot carry, because their URLs belong to other routes."""
     unsafe: str = ""
-    """Characters of a prompt that the path does not transport reliably."""
+    """Characters that a prompt in the path must not contain, because the host may decode them wrongly."""
     json_mode: str | None = None
     """Name of the field for JSON mode in the body of the POST; None if the POST accepts `response_format`."""
     always: Mapping[str, Any] = field(default_factory=dict)
-    """Options that every request sends."""
+    """Options that are sent with every request."""
 
 
 @dataclass(frozen=True)
 class PlainRequest:
-    """A request to a plain route; `options` are those of an `ApiRequest`."""
+    """A request to a plain route. `options` has the same meaning as in `ApiRequest`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -73,7 +74,7 @@ GEN = PlainRoutes(
 
 
 def for_model(route: Route, category: str | None) -> Route:
-    """Return the route for a model: media models support chat completions only."""
+    """Return the route for a model. Media models support chat completions only."""
     if route == "chat" or category in (None, "text"):
         return route
     _log_fallback(route, [f"models for {category}"])
@@ -81,12 +82,12 @@ def for_model(route: Route, category: str | None) -> Route:
 
 
 def completion_request(route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
-    """Build the request for a chat: by the plain route, if that can carry it, else by chat completions.
+    """Build the request for a chat. It uses the plain route if that route can carry it, otherwise chat completions.
 
     Args:
         route: Requested route.
         body: Body of chat completions.
-        parse: Parser of the response. Its argument `read` is a function that returns the completion of a response.
+        parse: Parser of the response. Its argument `read` is a function that converts a response to a chat completion.
     """
     request = plain_request(GEN, route, body)
     if request is None:
@@ -101,7 +102,8 @@ def plain_request(routes: PlainRoutes, route: Route, body: Json) -> PlainRequest
     """Return the request of a plain route for a body of chat completions.
 
     Returns:
-        None for the route "chat", or if the route cannot carry the body; a debug message then lists the reasons.
+        The request, or None for the route "chat". If the route cannot carry the body, the result is None too, and a
+        debug message lists the reasons.
     """
     if route == "chat":
         return None
@@ -117,7 +119,7 @@ def _log_fallback(route: Route, lost: Sequence[str]) -> None:
 
 
 def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """Return the GET for one prompt after at most one system message, or the list of what it cannot carry."""
+    """Return the GET request for a prompt and at most one system message, or a list of what a GET cannot carry."""
     # Streams always report usage on this route, so `stream_options` is not needed.
     query = {name: value for name, value in body.items() if value is not None and name not in _NO_PARAMETERS}
     if query.get("response_format") == _JSON_OBJECT:
@@ -131,13 +133,13 @@ def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
     *system, last = (str(message["content"]) for message in body["messages"])
     lost = _beyond_path(routes, last)
     query |= {"system": system[0]} if system else {}
-    # A false boolean is left out: the service reads "false" as true for some parameters. `safe=false` is documented; it
-    # turns off the checks that a header requests.
+    # False is left out, because the service reads "false" as true for some parameters. `safe=false` is sent: it is
+    # documented, and turns off the checks that a header requests.
     params = {name: _as_query_value(value) for name, value in query.items() if value is not False or name == "safe"}
     try:
         path = f"{routes.get}{quote(last, safe='')}"
         length = len(path) + len(urlencode(params, quote_via=quote))
-    except UnicodeEncodeError:  # the chat completions route raises an error that names it
+    except UnicodeEncodeError:  # sent to chat completions, which raises an error with its position
         return ["a lone surrogate"]
     if length > MAX_URL:
         lost.append(f"a URL of more than {MAX_URL} characters")
@@ -179,7 +181,7 @@ def _beyond_path(routes: PlainRoutes, prompt: str) -> list[str]:
 
 
 def _post(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """Return the POST for a conversation, or the list of what its response cannot carry, since that is only text."""
+    """Return the POST request for a conversation, or a list of what its response, which is only text, cannot carry."""
     lost = [name for name in _BESIDE_TEXT if body.get(name)]
     lost += [f"messages[{place}]" for place, message in enumerate(body["messages"]) if _is_about_tools(message)]
     if lost:
@@ -202,7 +204,7 @@ def _is_about_tools(message: Json) -> bool:
 
 
 def read_plain(response: httpx.Response) -> Json:
-    """Return the response of a plain route as a chat completion, by its content type.
+    """Convert the response of a plain route to a chat completion. The content type selects the conversion.
 
     Raises:
         InvalidResponseError: If the response is neither text nor audio nor a JSON object.
@@ -223,7 +225,7 @@ def read_plain(response: httpx.Response) -> Json:
         message, facts = {"content": text}, {"citations": sources} if sources else {}
     else:
         raise unexpected_response(response, "text")
-    # The route sends no finish reason: text that `max_tokens` truncated looks complete.
+    # The route sends no finish reason. Text that `max_tokens` truncated therefore looks complete.
     choice = {"message": {"role": "assistant", **message}, "finish_reason": "unknown"}
     if message.get("tool_calls"):
         choice["finish_reason"] = "tool_calls"
@@ -249,9 +251,9 @@ _DETAILS = {"cached": "cached_tokens", "cache-write": "cache_write_tokens"}
 
 
 def usage_of(headers: httpx.Headers) -> Json | None:
-    """Return the usage in the headers of a response, in the form of chat completions; None if there is none.
+    """Return the usage from the headers of a response in the form of chat completions. Return None without usage.
 
-    Each header counts different tokens: the count of text tokens excludes cached, audio and reasoning tokens.
+    No token is counted in two headers: the count of text tokens excludes cached, audio and reasoning tokens.
     """
     usage: Json = {}
     for name, value in headers.items():

@@ -1,4 +1,4 @@
-"""Fields of a response that are kept unchanged: for later requests, for content blocks, or as unparsed fields."""
+"""Fields of a response that are kept as received. Later requests or content blocks may need them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langchain_pollinations._types import Json
 
 # Fields that are streamed and passed on event by event.
 _STREAMED = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
-# Fields whose values in the deltas of a stream are concatenated. Of all other fields the newest value is kept.
+# Fields whose values in the deltas of a stream are concatenated. For all other fields, the newest value is kept.
 _DELTA_FIELDS = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
 
 
@@ -26,7 +26,8 @@ UNKNOWN = "application/octet-stream"
 class RawFields:
     """Fields of a message, merged from its deltas by rules that differ from LangChain's.
 
-    They are returned once, at the end: LangChain would concatenate the strings of equal fields when it adds chunks up.
+    They are returned once, at the end of the response. If several chunks had the same field, LangChain would
+    concatenate its strings.
     """
 
     def __init__(self) -> None:
@@ -76,8 +77,8 @@ class RawFields:
     def extra(self) -> Json:
         """Return the fields for `additional_kwargs`.
 
-        Fields that the message's content already holds are left out: audio, images, and content blocks that only repeat
-        the text.
+        Data that the content of the message already holds is left out: the bytes of audio and images, and content
+        blocks that only repeat the text.
         """
         values = self.values()
         extra = {
@@ -98,9 +99,9 @@ class RawFields:
 
 
 def _without_non_finite(value: Any, level: int = 0) -> Any:
-    """Return JSON in which numbers that no request can carry (NaN, infinity) are None.
+    """Replace numbers that a request cannot contain (NaN, infinity) with None.
 
-    Values that are nested too deeply become None, too.
+    Values that are nested too deeply become None too.
     """
     if isinstance(value, dict | list) and level > _MAX_DEPTH:
         return None
@@ -162,9 +163,9 @@ _DELTA_TYPES = (_TextDeltas, _ObjectDeltas)
 
 
 def join_base64(strings: Iterable[str]) -> str:
-    """Join base64 strings, whether one encoded text was split or each string was encoded separately."""
+    """Join base64 strings. They may be the parts of one encoded text, or may have been encoded separately."""
     joined = "".join(strings)
-    parts = re.findall("[^=]+=*", joined)  # padding ends a part, whichever string holds it
+    parts = re.findall("[^=]+=*", joined)  # padding marks the end of an encoded text
     if len(parts) < 2:
         return joined
     try:
@@ -174,19 +175,20 @@ def join_base64(strings: Iterable[str]) -> str:
 
 
 class _EntryList:
-    """A list of objects, merged from deltas: the index of a delta names the object that it belongs to."""
+    """A list of objects, merged from deltas. The index of a delta is the number of the object that it continues."""
 
     def __init__(self, *, is_typed: bool) -> None:
         self._is_typed = is_typed
         self._entries: dict[tuple[Any, str], _ObjectField] = {}
         self._newest: dict[Any, tuple[Any, str]] = {}
-        """The newest entry of each number."""
+        """The key of the newest entry with each number."""
         self._complete: set[str] = set()
         """Fingerprints of the blocks that arrived complete."""
 
     def add(self, entries: list[Any]) -> None:
         for number, delta in numbered(entries):
-            # The index of a content block belongs to the stream only; that of a reasoning detail is one of its fields.
+            # The index of a content block is dropped, because it belongs to the stream only. The index of a reasoning
+            # detail is one of its fields.
             fields = delta if self._is_typed else {key: value for key, value in delta.items() if key != "index"}
             place = self._place(number, delta)
             if not self._is_typed and _is_complete(delta):
@@ -205,7 +207,7 @@ class _EntryList:
 
     def _place(self, number: Any, delta: Mapping[str, Any]) -> tuple[Any, str]:
         kind = delta.get("type") or next((kind for key, kind in _TYPES if key in delta and not self._is_typed), "")
-        if not kind:  # a signature, or the input of a call: it belongs to the entry that is there already
+        if not kind:  # a signature, or the input of a call, continues the newest entry
             return self._newest.get(number, (number, ""))
         return number, str(kind)
 
@@ -219,18 +221,18 @@ class _EntryList:
         return found
 
 
-# Deltas of content blocks do not name the type of their block; their fields show it.
+# Deltas of content blocks do not name the type of their block. Each of these fields implies a type.
 _TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "text"), ("image_url", "image_url"))
 
 
 def _parsed(text: Any) -> Any:
-    """Parse the input of a call; return the text if it is not a JSON object, since each later request sends it."""
+    """Parse the input of a call. If it is not a JSON object, return the text, which later requests send unchanged."""
     args = parse_arguments(text) if isinstance(text, str) else None
     return text if args is None else args
 
 
 def _is_complete(delta: Mapping[str, Any]) -> bool:
-    """Whether a block is complete: only text, reasoning, signatures and inputs are streamed in several deltas."""
+    """Whether a block is complete. Only text, reasoning, signatures and inputs are streamed in several deltas."""
     return bool(delta.get("type")) and str(delta["type"]) not in _ENTRY_DELTAS
 
 
@@ -254,7 +256,7 @@ def _image_url(block: Mapping[str, Any]) -> str | None:
 
 
 def image_source(url: str) -> Json:
-    """Return the source of an image as fields of a standard block: its bytes if it is a data URI, else its URL."""
+    """Return the fields of a standard block for the URL of an image: the bytes of a data URI, or any other URL."""
     try:
         uri = read_data_uri(url)
     except ValueError:
@@ -265,7 +267,7 @@ def image_source(url: str) -> Json:
 
 
 def _without_bytes(block: Json) -> Json:
-    """Return a block without the bytes of its image, which `replay.restore_images` adds again."""
+    """Return a block without the bytes of its image. `replay.restore_images` adds the bytes again."""
     url = _image_url(block)
     if not url or "base64" not in image_source(url):
         return block
@@ -276,7 +278,7 @@ def _without_bytes(block: Json) -> Json:
 
 
 _RESERVED = frozenset({"invalid_arguments", "thought_signatures", "tool_call_extras"})
-"""Names in `additional_kwargs` of the fields that this package adds itself."""
+"""Names of fields that this package itself adds to `additional_kwargs`."""
 # Lists whose parsed content is elsewhere in the message.
 _PARSED_ELSEWHERE = ("annotations", "images", "content_blocks")
 

@@ -21,13 +21,14 @@ from langchain_pollinations.errors import InvalidRequestError
 def encode_assistant(
     message: AIMessage, is_own: bool = False, keeps_ids: bool = False
 ) -> list[WireMessage | ToolResult]:
-    """Encode an assistant message of the history. Tool results among its content blocks follow it.
+    """Encode an assistant message of the history. Tool results among its content blocks become messages after it.
 
-    A message without text, media and tool calls is left out, since providers refuse it.
+    A message without text, media and tool calls is left out, because providers refuse such a message.
 
     Args:
         message: The message.
-        is_own: Whether the requested provider generated the message: only then its reasoning and signatures are sent.
+        is_own: Whether a model of the requested publisher wrote the message. Only then are its reasoning and signatures
+            sent.
         keeps_ids: Whether the tool-call ids are sent unchanged if `is_own` is true.
     """
     if not isinstance(message.content, str):
@@ -55,10 +56,10 @@ def encode_assistant(
 
 
 def _replayed_content(message: AIMessage) -> str | list[Json]:
-    """Return the content of an earlier message to send: its text, images, videos and files, or one string if only text.
+    """Return the content of an earlier message: one string if there is only text, else a list with media.
 
-    Reasoning, tool calls, server-side tools and provider-specific blocks are left out of the content: no API accepts
-    them there.
+    Reasoning, tool calls, server-side tools and provider-specific blocks are left out, because no API accepts them in
+    the content.
     """
     if isinstance(message.content, str):
         return message.content if message.content.strip() else ""
@@ -70,13 +71,16 @@ def _replayed_content(message: AIMessage) -> str | list[Json]:
 
 
 def _raw_calls(message: AIMessage) -> list[RawToolCall]:
-    """Return the calls in OpenAI's form: LangChain drops all of them if the arguments of one are an object or null."""
+    """Return the calls in OpenAI's form from `additional_kwargs`.
+
+    LangChain drops all calls of a message if the arguments of one call are an object or null.
+    """
     calls = message.additional_kwargs.get("tool_calls")
     return [raw for raw in map(parse_raw_call, calls if isinstance(calls, list) else []) if raw]
 
 
 def _flatten(blocks: Sequence[Any]) -> list[Any]:
-    """Return blocks without their wrappers: LangChain's `non_standard` and the `message` of OpenAI's Responses."""
+    """Return blocks without their wrappers: `non_standard` of LangChain, and `message` of OpenAI's Responses API."""
     found: list[Any] = []
     for block in map(unwrap_non_standard, blocks):
         inside = block.get("content") if block_type(block) == "message" else None
@@ -87,7 +91,7 @@ def _flatten(blocks: Sequence[Any]) -> list[Any]:
 def _encode_replayed(block: Any) -> list[Json]:
     """Return the parts for a block of an earlier message.
 
-    A block that cannot be sent is reduced to its text instead of an error, since the caller cannot change it.
+    A block that cannot be sent is reduced to its text. No error is raised, because the caller cannot change the block.
     """
     if block_type(block) in RESULT_BLOCKS:
         return []  # sent as tool messages
@@ -130,7 +134,10 @@ def _with_texts(content: str | list[Json], texts: Sequence[str]) -> str | list[J
 
 
 def _add_reasoning(message: AIMessage, wire: Json) -> None:
-    """Add the fields that the provider requires, unchanged and under its names: it checks reasoning signatures."""
+    """Add the fields that the provider requires in later requests.
+
+    They are unchanged and have the provider's names, because the provider checks the signatures of its reasoning.
+    """
     fields = _well_formed(message.additional_kwargs)
     field = message.response_metadata.get("reasoning_field", "reasoning_content")
     if field in ("reasoning_content", "reasoning") and fields.get("reasoning_content"):
@@ -165,9 +172,9 @@ _RETURNED_FIELDS: Mapping[str, type] = {
 
 
 def _well_formed(kwargs: Mapping[str, Any]) -> Json:
-    """Return the fields to send back, without those of the wrong type.
+    """Return the fields to send back, without fields of the wrong type.
 
-    A model or a checkpoint may hold any value under these names, and the caller cannot change that.
+    A response or a checkpoint may hold any value under these names, and the caller cannot change the value.
     """
     fields = {name: kwargs[name] for name, kind in _RETURNED_FIELDS.items() if isinstance(kwargs.get(name), kind)}
     for name in ("content_blocks", "reasoning_details"):
@@ -180,7 +187,7 @@ _HIDDEN_BLOCKS = ("thinking", "redacted_thinking")
 
 
 def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
-    """Return content blocks with the tool calls as they are sent: users and middleware may have changed them."""
+    """Return content blocks with the tool calls of the request. Users and middleware may have changed the calls."""
     calls = {call["id"]: call["function"] for call in wire.get("tool_calls", [])}
     sent = {key: {"name": call["name"], "input": json.loads(call["arguments"])} for key, call in calls.items()}
     return [
@@ -193,7 +200,7 @@ def _with_calls(blocks: Sequence[Json], wire: Json) -> list[Json]:
 def _matches_text(blocks: Sequence[Any], text: str) -> bool:
     """Whether the text of content blocks still equals the text of the message.
 
-    If the text was changed, for instance by a filter of personal data, the original must not be sent beside it.
+    If the text was changed, for instance by a filter of personal data, the original text must not be sent too.
     """
     original = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
     return not original or original.split() == text.split()
@@ -204,7 +211,7 @@ def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     images = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
     filled = [_with_image(block, next(images, None)) if _lacks_bytes(block) else block for block in blocks]
-    return [block for block in filled if not _lacks_bytes(block)]  # an image that was removed from the content
+    return [block for block in filled if not _lacks_bytes(block)]  # images without bytes were removed from the content
 
 
 def _lacks_bytes(block: Json) -> bool:
@@ -221,7 +228,7 @@ def _with_image(block: Json, source: Json | None) -> Json:
 
 
 def _calls_in_content(message: AIMessage, known: Sequence[Json]) -> list[Json]:
-    """Return the tool calls that are only in the content, as in a history from another API."""
+    """Return the tool calls that are only in the content, as in the history of another API."""
     ids = {call["id"] for call in known if call["id"]}
     names = {call["function"]["name"] for call in known}
     found = []
@@ -246,7 +253,7 @@ _CALL_BLOCKS: Mapping[Any, tuple[str, str, str]] = {
     "function_call": ("call_id", "name", "arguments"),  # OpenAI's Responses
     "custom_tool_call": ("call_id", "name", "input"),
 }
-"""Blocks that hold a tool call, and their keys for its id, name and arguments."""
+"""Types of blocks that hold a tool call, mapped to the keys of the call's id, name and arguments."""
 
 
 def _encode_call(call: Mapping[str, Any]) -> Json:
@@ -254,7 +261,7 @@ def _encode_call(call: Mapping[str, Any]) -> Json:
 
 
 def _encode_function(name: Any, args: Any) -> Json:
-    """Encode a function call, always with a name and with a JSON object as arguments, whatever the model wrote.
+    """Encode a function call. Whatever the model wrote, the result has a name, and its arguments are a JSON object.
 
     The service parses the arguments before it sends the request to the provider.
     """

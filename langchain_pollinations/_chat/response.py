@@ -1,7 +1,9 @@
 """Assemble a response of the service from its events. Pure: this module makes no request.
 
-A plain response is a single event and a stream is many; the same rules parse both. Text, reasoning, refusal and tool
-calls are returned event by event. All other fields are returned once, after the response is finished.
+A plain response is parsed like a stream with a single event. Text, reasoning, refusal and tool calls are returned event
+by event. All other fields are returned once, after the response is finished.
+
+A notice is a refusal that the service sends as text with status 200 (see `_transport.refusal_notices`).
 """
 
 from __future__ import annotations
@@ -55,10 +57,10 @@ def read_completion(response: httpx.Response) -> Json:
 def parse_response(
     response: httpx.Response, info: RequestInfo, read: Callable[[httpx.Response], Json] = read_completion
 ) -> ChatResult:
-    """Parse a response to a chat request that is not a stream. `read` returns the completion of a response.
+    """Parse the response to a chat request without streaming. `read` converts the response to a chat completion.
 
     Raises:
-        PollinationsError: If the response is one of the service's notices.
+        PollinationsError: If the response is a notice.
         InvalidResponseError: If the response is not a chat completion.
         UpstreamError: If the finish reason reports that the provider failed.
     """
@@ -83,7 +85,7 @@ def parse_response(
 
 
 class Delta(NamedTuple):
-    """What one event adds to the text, reasoning, refusal and tool calls of a response."""
+    """The text, reasoning, refusal and tool calls that one event adds to a response."""
 
     text: str = ""
     reasoning: str = ""
@@ -98,7 +100,7 @@ class Delta(NamedTuple):
 
 
 class ResponseParser:
-    """Parses one response: call `add` for each event, then `finish`, then read the remaining fields."""
+    """Parses one response. Call `add` for each event, then `finish`, then read the remaining fields."""
 
     def __init__(self, request: RequestInfo, response: httpx.Response) -> None:
         self.usage: UsageMetadata | None = None
@@ -126,7 +128,7 @@ class ResponseParser:
     def has_end(self) -> bool:
         """Whether usage or a finish reason shows that the response is complete.
 
-        Some providers send usage before the end, and media models never send it.
+        Some providers send usage before the end. Media models never send usage.
         """
         if self._finish_reason is not None and self._request.kind in _MEDIA_KINDS:
             return True
@@ -136,7 +138,7 @@ class ResponseParser:
         """Parse one event.
 
         Raises:
-            PollinationsError: If the event is an error, or holds one in place of a message.
+            PollinationsError: If the event is an error, or contains an error instead of a message.
         """
         choice = first_choice(event) or {}
         message = choice.get("delta") or choice.get("message")
@@ -189,7 +191,7 @@ class ResponseParser:
         return Delta(text, self._reasoning.add(**reasoning, think=thought), refusal, calls)
 
     def finish(self) -> Delta:
-        """Return the last delta: what was held back, and text that only another field of the response contains."""
+        """Return the last delta: text that was held back, and text that only later fields contain (`FieldMerger`)."""
         rest, half = join_surrogates(self._half + self._text_fields.rest())
         thought, text = self._think_tags.split(rest + ("\ufffd" if half else ""))
         held_thought, held_text = self._think_tags.end()
@@ -201,8 +203,9 @@ class ResponseParser:
     def may_be_notice(self) -> bool:
         """Whether the text so far must be held back because it may be a notice.
 
-        Only a response of a model contains reasoning, tool calls, a refusal or token usage. Where the header of notices
-        is present, any text is held back, since the wording of notices changes.
+        A response with reasoning, tool calls, a refusal or token usage is from a model, and is no notice. If the
+        response has the header of notices (`is_private`), any text is held back, because the wording of notices
+        changes.
         """
         is_used = self.usage is not None and self.usage["total_tokens"] > 0
         if is_used or self.calls or self._reasoning or self._is_refusal:
@@ -222,7 +225,7 @@ class ResponseParser:
             QuestPollenOnlyError: If the key spends Quest Pollen only, and the model needs paid Pollen or the Quest
                 Pollen is used up.
             PermissionDeniedError: If the key may not use the model.
-            AuthenticationError: If it is the migration notice of the legacy text host.
+            AuthenticationError: If the response is the migration notice of the legacy text host.
         """
         if self.calls or self._reasoning:
             return
@@ -231,7 +234,7 @@ class ResponseParser:
             raise refusal
 
     def check_failure(self) -> None:
-        """Raise an error if the finish reason reports a failure: the text before it looks like a complete response.
+        """Raise an error if the finish reason reports a failure. The text alone would look like a complete response.
 
         Raises:
             UpstreamError: If the provider failed; `partial` is the text that arrived before the failure.
@@ -247,10 +250,10 @@ class ResponseParser:
             raise error
 
     def check(self) -> None:
-        """Raise an error if the response is a notice or a failure; warn if it is empty.
+        """Raise an error if the response is a notice or a failure. Issue a warning if the response is empty.
 
         Raises:
-            PollinationsError: If the response is a notice of the service, see `check_notice`.
+            PollinationsError: If the response is a notice, see `check_notice`.
             UpstreamError: If the finish reason reports that the provider failed, see `check_failure`.
         """
         self.check_notice()
@@ -261,7 +264,7 @@ class ResponseParser:
             warn(f"{message}{_EMPTY_HINTS.get(reason, '')}")
 
     def media(self) -> list[Json]:
-        """Images, audio and video of the response, as standard content blocks."""
+        """Return images, audio and video of the response as standard content blocks."""
         return [
             *self._raw_fields.images(),
             *_audio_blocks(self._raw_fields.values().get("audio"), self._request),
@@ -269,7 +272,7 @@ class ResponseParser:
         ]
 
     def _linked(self) -> Iterator[Json]:
-        """The file that a media model generated: the text links to it in Markdown, and a `Link` header has its URL."""
+        """Yield the file that a media model generated. A `Link` header has the URL, and the text has a link to it."""
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url.startswith(("http://", "https://")) and url in self.text:
             kind = self._request.kind
@@ -278,9 +281,9 @@ class ResponseParser:
             yield {"type": kind if kind in ("image", "audio", "video") else "file", "url": url}
 
     def kwargs(self) -> Json:
-        """`additional_kwargs` of the message, except the streamed ones.
+        """Return `additional_kwargs` of the message without the streamed fields.
 
-        These are the fields that the service expects in later requests, and those that this package does not parse.
+        These are fields that the service expects in later requests, and fields that this package does not parse.
         """
         fields = self._raw_fields.values()
         extra = original_names(self._raw_fields.extra(), self._request.tool_names)
@@ -296,7 +299,7 @@ class ResponseParser:
         return extra
 
     def metadata(self) -> Json:
-        """`response_metadata` of the message."""
+        """Return `response_metadata` of the message."""
         known = parse_metadata(self._request, self._response.headers, self._facts)
         known["finish_reason"] = parse_finish_reason(self._finish_reason, bool(self.calls))
         if self._raw_usage and self._request.include_usage:
@@ -312,7 +315,7 @@ _MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that respond
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
-# Fields beside the message in the response that LangChain's users expect in `additional_kwargs` of the message.
+# Fields beside the message of the response. LangChain's users expect them in `additional_kwargs` of the message.
 _MESSAGE_FACTS = ("citations", "search_results")
 _EMPTY_HINTS = {
     "length": "; raise max_tokens",
@@ -323,7 +326,7 @@ _EMPTY_HINTS = {
 def _merge_facts(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:
     """Merge the fields of an event that are not parsed elsewhere.
 
-    No field is lost. New values replace old ones; only the lists of log probabilities are concatenated.
+    No field is lost. New values replace old values. Only the lists of log probabilities are concatenated.
     """
     for key, value in source.items():
         if key not in read_elsewhere and (value or value == 0):
@@ -349,7 +352,7 @@ _AUDIO_TYPES: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "fla
 
 
 def _audio_blocks(audio: Any, request: RequestInfo) -> Iterator[Json]:
-    """The audio of a response as one playable block: the raw pcm16 of streams gets a WAV header."""
+    """Yield the audio of a response as one playable block. Raw pcm16, as in streams, gets a WAV header."""
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         return
     data, mime_type = audio["data"], _AUDIO_TYPES.get(request.audio_format or "", "application/octet-stream")

@@ -1,6 +1,7 @@
 """Convert a stream of chat completion chunks to LangChain's chunks. Pure: this module makes no request.
 
-Usage, metadata and every field that cannot be streamed are on the last chunk only, since LangChain adds chunks up.
+Only the last chunk has usage, metadata and the fields that cannot be streamed, because LangChain adds up the values of
+all chunks.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from langchain_pollinations._types import PROVIDER, Json
 class ChatStreamParser:
     """Parses a stream of chat completion chunks.
 
-    Each chunk with content becomes a `ChatGenerationChunk`. A last one holds usage, finish reason, metadata, and the
-    fields that cannot be streamed.
+    Each chunk with content becomes a `ChatGenerationChunk`. An additional last chunk holds usage, finish reason,
+    metadata, and the fields that cannot be streamed.
     """
 
     def __init__(
@@ -38,9 +39,9 @@ class ChatStreamParser:
         self._request = info
         self._read_completion = read
         self._parser = ResponseParser(info, response)
-        # A truncated event. At the end of a stream it shows that the stream was cut off; earlier, that text was lost.
+        # A truncated event. If it is the last event, the stream was cut off. If more events follow, its text was lost.
         self._lost = ""
-        # Chunks that may be one of the service's notices are held back until the response is known to be a model's.
+        # Chunks that may be a notice (a refusal as text) are held back until the response is known to be from a model.
         self._held: list[ChatGenerationChunk] | None = []
 
     @property
@@ -69,7 +70,7 @@ class ChatStreamParser:
         Raises:
             IncompleteStreamError: If neither `[DONE]` nor usage shows that the response is complete.
             UpstreamError: If the finish reason reports that the provider failed.
-            PollinationsError: If the response is one of the service's notices, complete or cut off.
+            PollinationsError: If the response is a notice (a refusal as text), complete or cut off.
         """
         if not self._parser.has_end:
             self._parser.check_notice()
@@ -81,7 +82,7 @@ class ChatStreamParser:
     def whole(self, response: httpx.Response) -> Iterator[ChatGenerationChunk]:
         """Yield the chunks of a plain response, which some providers send although a stream was requested."""
         body = self._read_completion(response)
-        chunks = list(self._read(body))  # first, since an error in the body says more than its missing fields
+        chunks = list(self._read(body))  # first: an error in the body says more than a missing field
         check_choice(body, response)
         yield from chunks
         yield from self._close()
@@ -124,7 +125,7 @@ _DONE, _BROKEN = "[DONE]", object()
 def _parse_event(data: str) -> Any:
     """Parse the data of an event.
 
-    The result is `_BROKEN` for truncated JSON, and None for other text, which some providers send as keep-alive.
+    The result is `_BROKEN` for truncated JSON. It is None for other text, which some providers send as keep-alive.
     """
     if data.strip() == _DONE:
         return _DONE
@@ -145,10 +146,10 @@ def _chunk(delta: Delta) -> ChatGenerationChunk:
 
 
 class _GenerationChunk(ChatGenerationChunk):
-    """A chunk that restores the arguments of invalid tool calls when LangChain merges all chunks in one addition.
+    """A chunk that restores the arguments of invalid tool calls in its sum with later chunks.
 
-    LangChain merges a stream this way for `on_llm_end`, and when `invoke` streams internally. `chunks.LastChunk`
-    restores the arguments where messages are added.
+    LangChain adds up these chunks for `on_llm_end`, and when `invoke` streams internally. If LangChain adds up their
+    messages instead, `chunks.Chunk` and `chunks.LastChunk` restore the arguments.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Structured output: the method, the schema as a `response_format` or as a tool, and the parser."""
+"""Structured output: choose the method, encode the schema as a `response_format` or a tool, and create the parser."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
 
 
 def answer_parser(schema: Any) -> AnswerParser:
-    """Return the parser of the output: an instance of a Pydantic class, or a dict."""
+    """Return the parser of the output. The output is an instance of a Pydantic class, or a dict."""
     is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
     return AnswerParser(
         pydantic_object=schema if is_pydantic else None,
@@ -87,7 +87,7 @@ def answer_parser(schema: Any) -> AnswerParser:
 def with_raw(bound: Runnable[Any, AIMessage], parser: AnswerParser) -> Runnable[Any, Any]:
     """Return a runnable with a dict of `raw`, `parsed` and `parsing_error`.
 
-    LangChain's fallbacks do not fit: they catch no error after the first value of a stream.
+    LangChain's `with_fallbacks` is not used, because it catches no error after the first value of a stream.
     """
     raw = itemgetter("raw")
     return RunnableMap(raw=bound) | RunnablePassthrough.assign(
@@ -96,7 +96,7 @@ def with_raw(bound: Runnable[Any, AIMessage], parser: AnswerParser) -> Runnable[
 
 
 def response_format(schema: Any, strict: bool | None) -> Json:
-    """Return the `response_format` for a schema, or the dict itself if it already is one."""
+    """Return the `response_format` for a schema. A dict that already is a `response_format` is returned unchanged."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return schema
     converted = json_schema(schema, strict)
@@ -121,7 +121,7 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
 
 
 def _traced_schema(schema: Any) -> Any:
-    """Return a schema that LangChain can trace: LangChain expands the references of a class, which may not end."""
+    """Return a schema that LangChain can trace. LangChain expands references, which may never end for a class."""
     if schema is None or isinstance(schema, Mapping):
         return schema
     described = json_schema(schema)

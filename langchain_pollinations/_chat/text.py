@@ -1,4 +1,4 @@
-"""Merge text that is streamed over several events and fields, and split reasoning from it. Pure."""
+"""Merge text from several events and fields of a stream, and split reasoning off the text. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 class FieldMerger:
     """Merges text that the service may send in several fields at once, so that each text is passed on once.
 
-    The first field with text is followed. Text that only the other fields contain is returned at the end, by `rest`.
+    `add` returns the text of the field that had text first. At the end, `rest` returns text that only other fields
+    contain.
     """
 
     def __init__(self) -> None:
@@ -49,10 +50,11 @@ _WORD = re.compile(r"\w+")  # one field may have citation marks between its word
 def join_surrogates(text: str) -> tuple[str, str]:
     """Join surrogate pairs in a text.
 
-    Gateways written in JavaScript split text within a character.
+    Gateways written in JavaScript may split text within a character.
 
     Returns:
-        The text, and the high surrogate at its end that the next delta may complete, or an empty string.
+        The text, and a high surrogate that was removed from its end because the next delta may complete it. The second
+        value is empty if there is no such surrogate.
     """
     if text.isascii():
         return text, ""
@@ -82,15 +84,15 @@ class BlockJoiner:
 
 
 class ThinkTagSplitter:
-    """Splits `<think>...</think>` off the beginning of a text, wherever the deltas divide it.
+    """Splits `<think>...</think>` off the beginning of a text. The deltas may divide the text anywhere.
 
-    Only the beginning is split: later in the text the tag is ordinary text.
+    Later in the text, the tag is ordinary text.
     """
 
     _OPEN, _CLOSE = "<think>", "</think>"
 
     def __init__(self) -> None:
-        self._place = "head"  # then "thought", "after" (as "head", for a further tag), and finally "text"
+        self._place = "head"  # then "thought", then "after" (another tag may follow), finally "text"
         self._held = ""
         self._thought = False
 
@@ -136,7 +138,7 @@ class ThinkTagSplitter:
 
 
 _MAX_HELD = 10_000
-"""Maximum characters of white space that are held back, since a tag may follow."""
+"""Maximum characters of white space that are held back because a tag may follow."""
 
 
 def _partial_tag_length(text: str, tag: str) -> int:

@@ -19,14 +19,14 @@ from langchain_pollinations._types import Json
 
 
 class ToolCallAssembler:
-    """Assembles the tool calls of a response. Each gets an index and an id, even if the events hold no valid ones."""
+    """Assembles the tool calls of a response. It creates an index or an id for a call that has no valid one."""
 
     def __init__(self, originals: Mapping[str, str], parameters: Mapping[str, Json]) -> None:
         """Create an assembler.
 
         Args:
-            originals: The caller's name for each tool, by its name on the wire.
-            parameters: The parameters of each tool, by its name on the wire.
+            originals: The caller's name for each tool, by the tool's name in the request.
+            parameters: The parameters of each tool, by the tool's name in the request.
         """
         self._originals = originals
         self._parameters = parameters
@@ -35,13 +35,13 @@ class ToolCallAssembler:
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int | str, int] = {}
         self._passed_on = 0
-        """How many calls, counted from the first, are known to be no longer held back."""
+        """All calls before this position are no longer held back."""
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def read(self, deltas: Any) -> list[ToolCallChunk]:
-        """Add the tool calls of one event, and return what can be passed on, as one chunk per call."""
+        """Add the tool calls of one event. Return the parts that can be passed on, as one chunk per call."""
         pieces: dict[int, str] = {}
         for delta in [deltas] if isinstance(deltas, dict) else deltas if isinstance(deltas, list) else []:
             raw = parse_raw_call(delta)
@@ -62,16 +62,16 @@ class ToolCallAssembler:
         return [self._calls[number].chunk(number, arguments) for number, arguments in pieces.items()]
 
     def read_function(self, delta: Any) -> list[ToolCallChunk]:
-        """Add a `function_call`, the legacy form of a single call, as `read` does.
+        """Like `read`, for a `function_call`: the legacy form of a single call.
 
-        Some providers send both forms; then only the tool calls are used.
+        If a provider sends both forms, only the tool calls are used.
         """
         if not isinstance(delta, dict) or any(call.index != _FUNCTION for call in self._calls):
             return []
         return self.read({"index": _FUNCTION, "function": delta})
 
     def rest(self) -> list[ToolCallChunk]:
-        """Return what was held back, at the end of the response, and give an id to each call without one."""
+        """At the end of the response, return the parts that were held back. Create an id for each call without one."""
         for call in self._calls:
             call.id = call.id or f"call_{uuid.uuid4().hex[:24]}"
         waiting = [(number, call, call.release()) for number, call in enumerate(self._calls)]
@@ -82,7 +82,10 @@ class ToolCallAssembler:
         ]
 
     def _place(self, raw: RawToolCall) -> int | None:
-        """Return the position of the call, known or new, that a delta belongs to; None if the delta adds nothing."""
+        """Return the position of the call that a delta belongs to, and create a new call if needed.
+
+        Return None if the delta adds nothing.
+        """
         known = self._known(raw)
         if known is not None and raw.name and raw.arguments and self._calls[known].is_whole:
             # Some gateways send complete calls that all have index 0 or the same id; some send the same call twice.
@@ -100,7 +103,10 @@ class ToolCallAssembler:
         return len(self._calls) - 1
 
     def _known(self, raw: RawToolCall) -> int | None:
-        """Return the position of the call that a delta continues: by its id, else by its index, else the last call."""
+        """Return the position of the call that a delta continues. Return None if the delta begins a new call.
+
+        The call is found by the id, else by the index. A delta without id, index and name continues the last call.
+        """
         if raw.id in self._by_id:
             number = self._by_id[raw.id]
             if None in (raw.index, self._calls[number].index) or raw.index == self._calls[number].index:
@@ -113,7 +119,7 @@ class ToolCallAssembler:
     # After the end of the response
 
     def finished(self) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-        """Return the valid calls, and those without a name or with arguments that are not a JSON object."""
+        """Return the valid calls and the invalid calls. See `_ToolCall.fault` for the reasons."""
         good = [
             tool_call(name=call.original_name, args=parse_arguments(call.written) or {}, id=call.id)
             for call in self._calls
@@ -131,7 +137,7 @@ class ToolCallAssembler:
         ]
 
     def raw_arguments(self) -> Json:
-        """The arguments of the invalid calls, by id: in a stream `spoilers` changes them."""
+        """Return the arguments of the invalid calls, by id. In a stream, `spoilers` changes the arguments of chunks."""
         return {call.id: call.arguments for call in self._calls if not call.is_good}
 
     def last_chunk(self, **fields: Any) -> AIMessageChunk:
@@ -148,14 +154,14 @@ class ToolCallAssembler:
         return {call.id: call.signature for call in self._calls if call.signature}
 
     def extras(self) -> Json:
-        """The unknown fields of calls, by id. They are sent back to the publisher."""
+        """Return the unknown fields of calls, by id. They are sent back to the publisher."""
         return {call.id: call.extra for call in self._calls if call.extra}
 
     def spoilers(self) -> list[ToolCallChunk]:
-        """Return, for each invalid call, a suffix that keeps LangChain from turning it into a valid one.
+        """Return a suffix of the arguments for each invalid call. The suffix keeps the call invalid in LangChain.
 
-        LangChain parses added chunks leniently: `{"path": "/home/u` would become a call with a truncated argument. An
-        unmatched closing bracket keeps the call invalid.
+        LangChain parses added chunks leniently: `{"path": "/home/u` would become a call with a truncated argument. The
+        suffix has an unmatched closing bracket, which even the lenient parser rejects.
         """
         return [
             tool_call_chunk(name=None, args=_invalidating_suffix(call.arguments), id=None, index=number)
@@ -172,8 +178,8 @@ _FUNCTION = "function_call"
 class _ToolCall:
     """One tool call that is being assembled.
 
-    LangChain concatenates the names of chunks and accepts an id once, while providers repeat names, split them and send
-    ids late. So nothing is passed on until the arguments begin.
+    LangChain concatenates the names of chunks, and accepts only one chunk with an id. Some providers repeat names,
+    split names, or send ids late. Therefore nothing is passed on until the arguments begin.
     """
 
     index: int | str | None
@@ -181,7 +187,7 @@ class _ToolCall:
     parameters: Mapping[str, Json]
     id: str = ""
     name: str = ""
-    """The part of the name on the wire that has arrived."""
+    """The part of the name that has arrived. It is the name in the request, not the caller's name."""
     signature: str | None = None
     extra: Json = field(default_factory=dict)
     is_held: bool = True
@@ -209,7 +215,7 @@ class _ToolCall:
         return Unpacker(self.parameters.get(self.name, {})).feed(self.arguments)
 
     def release(self) -> str:
-        """Return the end of the arguments that was held back: an unterminated string."""
+        """Return the text of the arguments that is still held back: an unterminated string."""
         return self._unpacker.release() if self._unpacker else ""
 
     @property
@@ -232,7 +238,7 @@ class _ToolCall:
         )
 
     def add(self, raw: RawToolCall, taken: Container[str]) -> str:
-        """Add a delta, and return the arguments that can be passed on."""
+        """Add a delta. Return the text of the arguments that can be passed on."""
         if self.is_held and raw.name != self.name:
             self.name = raw.name if raw.name.startswith(self.name) else self.name + raw.name
         if not self.id and raw.id not in taken:
@@ -257,7 +263,7 @@ class _ToolCall:
         return tool_call_chunk(name=name, args=arguments, id=call_id, index=number)
 
     def _escaped(self, piece: str) -> str:
-        """Escape the line breaks inside the strings of a delta: LangChain's events parse JSON strictly."""
+        """Escape the control characters inside the strings of a delta. LangChain's events parse JSON strictly."""
         before = "\\" if self._after_backslash else ""
         self._after_backslash = False
         return _MARKS.sub(self._mark, before + piece).removeprefix(before)
@@ -290,14 +296,14 @@ class RawToolCall:
     arguments: str
     signature: str | None
     extra: Json
-    """Fields of the call that are not parsed, and under `function` those of its function."""
+    """Fields of the call that are not parsed. Such fields of its function are under `function`."""
 
 
 _CALL_FIELDS = frozenset({"index", "id", "type", "function", "name", "arguments", "thought_signature"})
 
 
 def parse_raw_call(call: Any) -> RawToolCall | None:
-    """Parse a tool call or a delta; None if it holds nothing."""
+    """Parse a tool call or a delta. Return None if it has no usable field."""
     if not isinstance(call, dict):
         return None
     function = call["function"] if isinstance(call.get("function"), dict) else call
@@ -326,13 +332,13 @@ def _as_string(value: Any) -> str:
 
 
 def parse_arguments(arguments: str) -> Json | None:
-    """Parse the arguments of a call; None if they are not a JSON object, or one that no checkpoint can store."""
+    """Parse the arguments of a call. Return None unless they are a JSON object that a checkpoint can store."""
     args = _read_object(arguments)
     return args if args is None or _can_be_stored(args) else None
 
 
 def _read_object(text: str) -> Json | None:
-    """Parse a JSON object; None if the text is not one."""
+    """Parse a JSON object. Return None for any other text. The text `null` is read as an empty object."""
     try:
         args = json.loads(text, strict=False, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -359,11 +365,11 @@ def _can_be_stored(value: Any, level: int = 0) -> bool:
 def write_arguments(args: Any) -> str:
     """Encode the arguments of a call as a JSON object, which providers require.
 
-    Text that is not a JSON object is sent inside one, as `{"invalid_arguments": text}`, so that the model sees what it
-    wrote. Arguments with numbers that JSON does not have are sent in the same way.
+    Text that is not a JSON object is sent as `{"invalid_arguments": text}`, so that the model sees the text that it
+    wrote. Arguments with NaN or infinity are sent in the same way.
 
     Raises:
-        TypeError: If the arguments are of a type that JSON does not have.
+        TypeError: If the arguments have a type that JSON cannot represent.
         ValueError: If the arguments contain themselves.
     """
     if args is None or (isinstance(args, str) and not args.strip()):
@@ -377,7 +383,7 @@ def write_arguments(args: Any) -> str:
 
 
 def _write(value: Any) -> str:
-    """Encode JSON without escaping non-ASCII characters, unless it holds lone surrogates, which a model may write."""
+    """Encode JSON. Non-ASCII characters are escaped only if there is a lone surrogate, which a model may write."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
@@ -394,7 +400,7 @@ def _finite(number: str) -> float:
 
 
 def _invalidating_suffix(arguments: str) -> str:
-    """Return a suffix that makes arguments invalid JSON, so that even a lenient parser finds no object in them.
+    """Return a suffix that makes arguments invalid JSON even for a lenient parser.
 
     The suffix ends an open string and adds a closing bracket that does not match the last open one.
     """

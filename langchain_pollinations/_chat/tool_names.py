@@ -13,15 +13,15 @@ from typing import Any
 
 from langchain_pollinations._types import Json
 
-# A name with the suffix of a changed name is changed, too, so no two tools share a name on the wire.
+# A name that already ends like a changed name is changed too, so that no two tools share a name in the request.
 _FITS = re.compile(r"(?!.*__[0-9a-f]{8}$)[a-zA-Z0-9_-]{1,64}")
 
 
 def fit_name(name: str) -> str:
-    """Return a name that providers accept: the name itself if valid, else its valid characters and a hash of the name.
+    """Return a name that providers accept. Invalid characters are replaced, and a hash of the name is appended.
 
-    The result depends on the name alone, not on the other tools. So it is the same in later requests, in other
-    processes and for prompt caches.
+    A valid name is returned unchanged. The result depends on the name alone, not on other tools. It is therefore the
+    same in later requests and in other processes, and prompt caches stay valid.
     """
     if not name or _FITS.fullmatch(name):
         return name
@@ -46,7 +46,7 @@ def fit_names(body: Json) -> tuple[Json, dict[str, str]]:
 
 
 def original_names(fields: Json, originals: Mapping[str, str]) -> Json:
-    """Return fields of a response that repeat its tool calls, with the caller's names for the tools."""
+    """Return fields of a response with the caller's names for the tools. The fields may repeat its tool calls."""
     return _with_names(fields, lambda name: originals.get(name, name)) if originals else fields
 
 
@@ -78,7 +78,7 @@ def _renamed_each(value: Any, rename: Callable[[str], str]) -> Any:
 
 
 def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
-    """Rename a tool, tool call, tool choice, result or schema; unchanged if it has no name."""
+    """Rename a tool, tool call, tool choice, result or schema. A value without a name is returned unchanged."""
     if not isinstance(value, dict):
         return value
     for key in ("function", "json_schema"):
@@ -90,6 +90,6 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
 def fit_participant_name(name: str) -> str:
     """Return the name of a participant in the characters that providers accept.
 
-    The service silently drops a name with other characters. Tool names, which responses repeat, use `fit_name`.
+    The service silently drops a name with other characters. For tool names use `fit_name`: responses repeat these.
     """
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64]

@@ -37,13 +37,13 @@ RESULT_BLOCKS: Mapping[Any, tuple[str, str]] = {
     "function_call_output": ("call_id", "output"),  # OpenAI's Responses
     "custom_tool_call_output": ("call_id", "output"),
 }
-"""Blocks that hold a tool result, and their keys for the id of the call and for the result."""
+"""Types of blocks that hold a tool result, mapped to the keys of the call's id and of the result."""
 
 
 def encode_tool_result(call_id: str, content: Any, name: str | None) -> ToolResult:
-    """Encode a tool result. Its tool message holds text only, and its media go to a user message after it.
+    """Encode a tool result. The tool message holds only text. Media go into a user message after the tool message.
 
-    Few providers read media in a tool message; all read media in a user message.
+    Few providers read media in a tool message. All providers read media in a user message.
     """
     name = name or ""
     if isinstance(content, str):
@@ -61,8 +61,9 @@ def encode_tool_result(call_id: str, content: Any, name: str | None) -> ToolResu
 def _encode_returned(block: Any) -> list[Json]:
     """Encode a block of a tool result.
 
-    A block becomes JSON text, as in LangChain's `ToolNode`, if a chat request has no such part, or if the block has no
-    bytes or URL that the service can read. The block stays in the history, so an error would end the conversation.
+    A block that a chat request cannot carry becomes JSON text, as in LangChain's `ToolNode`. So does a block without
+    bytes or URL that the service can read. No error is raised, because the block stays in the history, and all later
+    requests would fail.
     """
     block = unwrap_non_standard(block)
     if block_type(block) in ("json", "search_result", "custom_tool_call_output"):

@@ -32,14 +32,14 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
         strict: Whether the arguments must match the schema; None keeps the setting of the tool.
 
     Raises:
-        InvalidRequestError: If the tool is none of these, or contradicts `strict`.
+        InvalidRequestError: If the object is no such tool, or the tool's own `strict` has another value.
     """
     if isinstance(tool, Mapping) and tool.get("type") in BUILT_IN_TOOLS:
         return dict(tool)
     try:
         raw = _arguments_schema(tool)
-        # LangChain expands references: it would accept any value where a schema contains itself, and would not finish
-        # where many schemas share one.
+        # LangChain expands references. Its result would accept any value where a schema contains itself. It would not
+        # finish if many schemas refer to the same schema.
         wire = _with_references(tool, raw) if keeps_references(raw) else _without_references(tool)
     except (ValueError, TypeError, LookupError, RecursionError, PydanticUserError) as error:
         raise InvalidRequestError(f"tool {_tool_label(tool)} cannot be described to the model: {error}") from error
@@ -89,7 +89,7 @@ def _without_references(tool: Any) -> Json:
 def _as_tool(tool: Any) -> Any:
     """Return a tool in a form that LangChain converts completely."""
     if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & _TOOL_KEYS:
-        # A plain JSON schema: LangChain drops one without `properties`, such as a union.
+        # A plain JSON schema. LangChain drops a schema without `properties`, such as a union.
         schema = {key: value for key, value in tool.items() if key not in ("title", "description")}
         described = {"description": tool["description"]} if tool.get("description") else {}
         return {"name": tool["title"], **described, **({"parameters": schema} if schema else {})}
@@ -122,7 +122,10 @@ def _arguments_schema(tool: Any) -> Json:
 
 
 def _typed_dict_schema(tool: Any) -> Json:
-    """Return the JSON schema of a TypedDict; empty if only LangChain supports it: `typing.TypedDict` on Python 3.11."""
+    """Return the JSON schema of a TypedDict. It is empty for `typing.TypedDict` on Python 3.11.
+
+    Pydantic does not support such a class, but LangChain does.
+    """
     try:
         return TypeAdapter(tool).json_schema()
     except (PydanticUserError, NameError):
@@ -140,11 +143,11 @@ def _tool_label(tool: Any) -> str:
 
 
 def encode_tool_choice(choice: str | bool | Mapping[str, Any] | None, tools: Sequence[Json]) -> str | Json | None:
-    """Encode a tool choice; None if the field is not sent.
+    """Encode a tool choice. Return None if the field is not sent.
 
     Args:
-        choice: None or False (not sent); True, "any" or "required" (any tool); "auto"; "none"; the name of a tool; or
-            OpenAI's dict.
+        choice: None and False are not sent. True, "any" and "required" force a call of any tool. "auto", "none", the
+            name of a tool, and OpenAI's dict are also accepted.
         tools: The encoded tools that are bound with the choice.
 
     Raises:
