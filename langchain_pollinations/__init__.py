@@ -1,4 +1,4 @@
-"""Pollinations.AI for LangChain: chat models with reasoning, and tools, images, video, audio and embeddings.
+"""Pollinations.AI for LangChain: chat models with reasoning and tools, images, video, audio and embeddings.
 
 Names are imported on first use, so that the emulator and the pytest plugin do not load LangChain needlessly.
 """

@@ -1,4 +1,4 @@
-"""Merges and checks options and arguments, and suggests names for unknown ones."""
+"""Merges and checks options and arguments, and suggests names for unknown arguments."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from langchain_pollinations.errors import InvalidRequestError
 class DescribedFields(BaseModel):
     """Mixin for models whose JSON schemas contain the docstrings of the fields.
 
-    They are read when a schema is requested. Pydantic's `use_attribute_docstrings` reads them when a class is created,
-    which takes 6 to 8 percent of the time of an import.
+    The docstrings are read when a schema is requested. Pydantic's `use_attribute_docstrings` would read them when a
+    class is created, which takes 6 to 8 percent of the time of an import.
     """
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         json_schema = handler(schema)
         properties = handler.resolve_ref_schema(json_schema).get("properties", {})
-        # Pydantic creates a class for each parametrised generic. It has no source.
+        # Pydantic creates a class without source for each parametrised generic.
         for base in (each for each in cls.__mro__ if _is_own(each) and "[" not in each.__name__):
             for name, text in _field_docstrings(base).items():
                 if name in properties:
@@ -86,7 +86,7 @@ SAFE_WORDS = ("privacy", "secrets", "sexual", "violence", "shield", "true", "nsf
 
 
 def resolve_seed(seed: int | None) -> int | None:
-    """Return the seed to send. For -1 it is a random seed, because the service treats -1 as one fixed seed."""
+    """Return the seed to send. -1 becomes a random seed, because the service treats -1 as one fixed seed."""
     return secrets.randbelow(MAX_SEED + 1) if seed == -1 else seed
 
 
@@ -247,7 +247,7 @@ def _validate_hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
         return validate(value)
     except ValidationError as error:
         bare = _without_input(error)
-    raise bare  # raised outside the handler, so that its context is not the error with the input
+    raise bare  # raised outside the handler, so that `__context__` is not the error with the input
 
 
 def _without_input(error: ValidationError) -> ValidationError:
@@ -260,8 +260,9 @@ def _without_input(error: ValidationError) -> ValidationError:
 
 
 class HiddenInput(DescribedFields):
-    """Mixin for models whose validation errors do not contain the input, which may be a key passed to the wrong field.
-    pydantic's `hide_input_in_errors` removes the input from the text of an error only, not from `errors()`."""
+    """Mixin for models whose validation errors do not contain the input. The input may be a key that was passed to the
+    wrong field. pydantic's `hide_input_in_errors` removes the input only from the text of an error, not from
+    `errors()`."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -299,7 +300,7 @@ class PublicPickle(BaseModel):
     """Fields that a pickle leaves out and that are created anew."""
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the other fields are equal. pydantic would compare the private attributes too."""
+        """Return whether the fields outside `_TRANSIENT` are equal. pydantic would compare private attributes too."""
         if type(self) is not type(other):
             return NotImplemented
         names = type(self).model_fields.keys() - self._TRANSIENT

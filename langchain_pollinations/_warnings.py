@@ -24,8 +24,8 @@ caller: ContextVar[Location | None] = ContextVar("caller", default=None)
 def warn(message: str) -> None:
     """Issue a `UserWarning` at the innermost line outside this package and the libraries that call it.
 
-    A thread of a library has no such line. There the warning is issued at `caller`, or at the line that calls this
-    function.
+    A thread of a library has no such line. The warning is then issued at `caller`. If `caller` is None, it is issued at
+    the line that calls this function.
     """
     filename, line, names = find_caller() or _location(sys._getframe(1))
     module = str(names.get("__name__", "<string>"))

@@ -1,4 +1,4 @@
-"""The service's model lists, and the snapshot of them that ships with the package."""
+"""The service's model lists, and the snapshot of these lists that ships with the package."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def alist_models(
     limit: int | None = None,
     **connection: Any,
 ) -> list[Model]:
-    """As `list_models`."""
+    """Like `list_models`, for async code."""
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, **connection,

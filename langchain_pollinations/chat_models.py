@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._chat import structured_output
-from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
+from langchain_pollinations._chat.chunks import Chunk as Chunk  # pickles refer to it by this module
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
 from langchain_pollinations._chat.content import add_mime_types
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
@@ -69,12 +69,13 @@ class ChatPollinations(BatchMixin, ModelInfo):
         >>> chat.invoke("Name three seas.").text  # doctest: +SKIP
         'The Baltic, the Aegean and the Coral Sea.'
 
-    Requests are billed to the account of the API key, from `api_key` or from `POLLINATIONS_API_KEY` in the environment.
-    Without a key, requests go to the legacy text host, which has one model and accepts one request per 30 s.
+    Requests are billed to the account of the API key. The key is `api_key`, or `POLLINATIONS_API_KEY` from the
+    environment. Without a key, requests go to the legacy text host, which has one model and accepts one request per
+    30 s.
 
     Every option of `ChatOptions` is a field of this class. Options can also be passed to a call
-    (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also takes `timeout` (as the field) and
-    `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+    (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also accepts `timeout` (like the field)
+    and `extra_headers`. The `extra_headers` override `default_headers` and must not contain `Authorization`.
 
     An unknown argument is sent unchanged, with a warning. Fields in `model_kwargs` and `extra_body` are sent without a
     warning. An unknown argument that names a key or a host is an error.
@@ -98,7 +99,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
     """Request a JSON object. If no message mentions JSON, a short instruction is added."""
 
     streaming: bool = False
-    """Use streaming within `invoke` as well."""
+    """Request a stream for `invoke` too."""
 
     stream_usage: bool = True
     """Request usage for streams."""
@@ -108,14 +109,14 @@ class ChatPollinations(BatchMixin, ModelInfo):
     the limit. If the field is not set, a shorter `timeout` applies instead."""
 
     route: Route = "chat"
-    """Route of the request, on both generations of the service. "chat" is chat completions. "get" sends a prompt, alone
-    or after a system message, as `GET /text/{prompt}`; "post" sends a conversation without tools as `POST /text` (on
-    the legacy hosts `GET /{prompt}` and `POST /`). A request that the route cannot carry is sent to chat completions,
-    and a debug line of the logger `langchain_pollinations` gives the reason.
+    """Route of the request, on gen.pollinations.ai and on the legacy hosts. "chat" is chat completions. "get" sends a
+    prompt, alone or after a system message, as `GET /text/{prompt}` (legacy: `GET /{prompt}`). "post" sends a
+    conversation without tools as `POST /text` (legacy: `POST /`). If the route cannot carry a request, the request is
+    sent to chat completions, and a debug line of the logger `langchain_pollinations` gives the reason.
 
-    The response of "get" and "post" is text (or audio) only: it has no reasoning, and `finish_reason` is "unknown",
-    since the route does not report whether the text was truncated. Streams have the format of chat completions. Without
-    a `seed`, the GET of the unified host uses seed 0, so equal prompts return the same cached response."""
+    The response of "get" and "post" is text (or audio) only and has no reasoning. Its `finish_reason` is "unknown",
+    because the route does not report whether the text was truncated. Streams have the format of chat completions.
+    Without a `seed`, the GET of gen.pollinations.ai uses seed 0, so equal prompts return the same cached response."""
 
     include_response_headers: bool = False
     """Add the response headers to `response_metadata["headers"]`."""
@@ -130,9 +131,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
     @classmethod
     def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Move unknown arguments into `model_kwargs`, with a warning, as LangChain users expect of chat models.
+        """Move unknown arguments into `model_kwargs`, with a warning, as LangChain's chat models do.
 
-        The media wrappers reject unknown arguments with the same text, since the service ignores unknown parameters.
+        The media wrappers reject unknown arguments with the same text, because the service ignores unknown parameters.
         """
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
         check_no_secret(unknown)
@@ -240,7 +241,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
                     yield chunk
 
     def _request(self, route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
-        """The request for a chat, by `route` if that route can carry it."""
+        """Build the request for a chat. It uses `route` if that route can carry the body."""
         if self._uses_legacy:
             return chat_request(self._legacy_hosts(), route, body, parse)
         return completion_request(route, body, parse)
@@ -252,7 +253,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
     @contextmanager
     def _explaining(self, body: Json) -> Iterator[None]:
-        """Add suggested models and size limits to errors. The legacy host has neither."""
+        """Add suggested models and size limits to errors, except to errors of the legacy host."""
         if self._uses_legacy:
             yield
             return
@@ -262,7 +263,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
     ) -> tuple[Json, RequestInfo, Route, Client]:
-        """The body of a request, the `RequestInfo` for its response, its route, and the client that sends it.
+        """Return the body of a request, the `RequestInfo` for its response, its route, and the client that sends it.
 
         Arguments of the call override those of the constructor. `extra_body` overrides both.
         """
@@ -274,7 +275,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
         options = self._options(given, stop)
         if json_mode and "response_format" not in given and "tools" not in options:
-            # With tools the model must be free to call them, and the tools determine the form of the final message.
+            # With tools, the model must be free to call a tool. A tool may also define the form of the final message.
             options.setdefault("response_format", {"type": "json_object"})
         model = str(extra_body.get("model", options["model"]))
         options, wire = encode_for_model(
@@ -296,10 +297,10 @@ class ChatPollinations(BatchMixin, ModelInfo):
         return body, info, route, self._client_with(settings)
 
     def _options(self, given: Json, stop: list[str] | None) -> Json:
-        """Request options, without the messages.
+        """Return the request options, without the messages.
 
-        None in a call removes the option of the constructor, and the service applies its default. The model is always
-        sent.
+        If an option of the call is None, the constructor's value is not sent, and the service applies its default. The
+        model is always sent.
         """
         check_placement(given.keys() - ChatOptions.model_fields.keys(), _CONSTRUCTOR_ONLY)
         options = {**self._own_options(), **check_call_options(given)}
@@ -331,11 +332,11 @@ class ChatPollinations(BatchMixin, ModelInfo):
         Args:
             tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas, and built-in tools of the service
                 as dicts, such as `{"type": "google_search"}`. An empty list binds no tools. A name that providers
-                reject (`Get File`) is sent in a form that they accept; tool calls have the original name.
+                reject (`Get File`) is changed in the request. Tool calls have the original name.
             tool_choice: None lets the model decide. True, "any" or "required" force a tool call. "auto", "none", the
                 name of a tool, and OpenAI's dict are also accepted. Some models reject a forced tool call
-                (`tool_choice` is False in their profile): they receive "auto" and an instruction to call the tool, and
-                a `UserWarning` is issued.
+                (`tool_choice` is False in their profile). Such a model gets "auto" and an instruction to call the tool,
+                and a `UserWarning` is issued.
             strict: Whether the arguments must conform to the schema.
             parallel_tool_calls: Whether one message may contain several tool calls.
             response_format: Schema of the final message, in addition to the tools.
@@ -372,16 +373,16 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
         By default, the method is "json_schema" if the model's profile declares structured output, otherwise
         "function_calling". If the model rejects forced tool calls (`tool_choice` is False in its profile), the default
-        is "json_mode" with the schema in an instruction. If the model does not support that either, it is
-        "function_calling" with the tool choice "auto" and an instruction. The method is recorded in the trace and in a
-        debug line of the logger `langchain_pollinations`.
+        is "json_mode" with the schema in an instruction. If the model does not support "json_mode" either, or if
+        `strict` is given, the default is "function_calling" with the tool choice "auto" and an instruction. The method
+        is recorded in the trace and in a debug line of the logger `langchain_pollinations`.
 
         Args:
             schema: Pydantic class (the output is an instance), TypedDict or JSON schema (the output is a dict). None is
                 allowed only with `method="json_mode"`.
             method: "json_schema" (the model's structured output), "function_calling" (a forced tool call) or
-                "json_mode" (a JSON object, which the prompt must describe). A Pydantic 1 class is never sent as
-                "json_schema".
+                "json_mode" (a JSON object, which the prompt must describe). For a Pydantic 1 class, "json_schema" is
+                replaced by "function_calling".
             include_raw: Return a dict of `raw`, `parsed` and `parsing_error`, and raise no parsing error.
             strict: Whether the output must conform to the schema. Not allowed with "json_mode".
             kwargs: Additional options of the call.

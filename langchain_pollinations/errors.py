@@ -9,27 +9,27 @@
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
     │   └── UnprocessableError        422: rejected by the provider, often by its moderation
-    ├── AuthenticationError           401, an offer to pay by x402, or the migration notice of a legacy host
-    ├── PaymentRequiredError          402, or a text response with status 200 that says the same
+    ├── AuthenticationError           401, a 402 that offers payment by x402, or a legacy host's migration notice
+    ├── PaymentRequiredError          402, or the same refusal as text with status 200
     │   ├── InsufficientBalanceError
     │   ├── KeyBudgetExhaustedError
     │   └── QuestPollenOnlyError
-    ├── PermissionDeniedError         403, or for a model a text response with status 200
+    ├── PermissionDeniedError         403, or a refusal of the model as text with status 200
     ├── NotFoundError                 404
     ├── RequestTimeoutError           408, or a time limit of this package (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
     ├── RateLimitError                429; legacy hosts: also 402, or a wait longer than `legacy_max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
-    │   ├── UpstreamError             502, or a response that says so: the provider behind the service failed
+    │   ├── UpstreamError             502, or an error in a response: the provider behind the service failed
     │   ├── ServiceUnavailableError   503
     │   ├── GatewayTimeoutError       504, 522, 524, 598, 599
     │   └── InvalidResponseError      a response of an unexpected kind
     │       └── IncompleteStreamError a stream that ended before it was complete
     └── APIConnectionError            the service could not be reached, or the connection was lost
 
-Each class also derives from its counterpart in `langchain_core.exceptions`, so that retry and fallback middleware can
-tell which errors to retry (`is_retryable`).
+Each class also derives from its counterpart in `langchain_core.exceptions`. Retry and fallback middleware can therefore
+decide by `is_retryable` which errors to retry.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class PollinationsError(core.ModelError):
         body: The body of the response: parsed if it is JSON, else its text.
         upstream_status: HTTP status of the provider behind the service.
         fix_url: URL of the page where the user can fix the cause.
-        param: The invalid argument, or the service's name for it (as in OpenAI's errors); None if the error concerns no
-            argument, or several.
+        param: The invalid argument, or the service's name for this argument (as in OpenAI's errors). None if the error
+            concerns no argument, or several.
     """
 
     partial: Any = None
     """The part of a stream that arrived before the error, such as the text of a chat. None if nothing was streamed."""
 
     was_sent: bool = True
-    """Whether the request may have reached the service. False if it could not be built, or found no connection."""
+    """Whether the request may have reached the service. False if it could not be built, or no connection was opened."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class ContextOverflowError(InvalidRequestError, core.ContextOverflowError):
 
 
 class ContentBlockedError(InvalidRequestError):
-    """The input was blocked by the safety filter, which the request or the model enables."""
+    """The safety filter blocked the input. The request or the model enables this filter."""
 
 
 class MediaInputError(InvalidRequestError):
@@ -126,7 +126,7 @@ class MediaInputError(InvalidRequestError):
 
 
 class UnsupportedRequestError(InvalidRequestError):
-    """The service or the model does not support this kind of request. Another model, or another route, may."""
+    """The service or the model does not support this kind of request. Another model or route may support it."""
 
 
 class PayloadTooLargeError(InvalidRequestError):
@@ -142,7 +142,7 @@ class UnprocessableError(InvalidRequestError):
 
 
 class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
-    """The key is missing, wrong or expired, or a legacy host, which accepts no key, sent its migration notice."""
+    """The key is missing, wrong or expired. Also: the migration notice of a legacy host, which accepts no key."""
 
 
 class PaymentRequiredError(PollinationsError):
@@ -154,11 +154,11 @@ class InsufficientBalanceError(PaymentRequiredError):
 
 
 class KeyBudgetExhaustedError(PaymentRequiredError):
-    """The budget of this key is spent, whatever the account's balance. Raise it on the page of the key (`fix_url`)."""
+    """The budget of this key is spent, whatever the account's balance. `fix_url` is the page to raise the budget."""
 
 
 class QuestPollenOnlyError(PaymentRequiredError):
-    """The key can spend Quest Pollen only, and the model needs paid Pollen or the Quest Pollen is used up."""
+    """The key can spend only Quest Pollen. The model needs paid Pollen, or the Quest Pollen is used up."""
 
 
 class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):
@@ -178,7 +178,7 @@ class StreamTimeoutError(RequestTimeoutError):
 
 
 class RateLimitError(PollinationsError, core.ModelRateLimitError):
-    """Too many requests; `retry_after` says when to retry. Legacy hosts: also a wait longer than `legacy_max_wait`."""
+    """Too many requests. `retry_after` is the time to wait. Legacy hosts: also a wait longer than `legacy_max_wait`."""
 
 
 class ServiceError(PollinationsError, core.ModelAPIError):
@@ -190,7 +190,7 @@ class InternalServerError(ServiceError):
 
 
 class UpstreamError(ServiceError):
-    """The provider behind the service failed. `upstream_status` is its HTTP status."""
+    """The provider behind the service failed. `upstream_status` is the HTTP status of the provider."""
 
 
 class ServiceUnavailableError(ServiceError):

@@ -1,8 +1,8 @@
 """The `pollinations_emulator` fixture: an emulator of the service on 127.0.0.1, with fresh state for every test.
 
 pytest loads this plugin automatically once the package is installed. The server starts when a test first uses the
-fixture. A test fails if it scripted a reply or a fault that no request used, unless it has the marker
-`unused_replies`.
+fixture. A test fails if no request used one of the replies or faults that the test scripted. The marker
+`unused_replies` disables this check.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pollinations_emulator(
 ) -> Iterator[Emulator]:
     """An emulator of Pollinations.AI that has received no requests.
 
-    The test fails if it leaves a scripted reply or fault unused. The marker `unused_replies` allows this.
+    The test fails if no request used one of its scripted replies or faults. The marker `unused_replies` allows this.
     """
     emulator = _pollinations_emulator_server
     emulator.reset()

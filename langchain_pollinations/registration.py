@@ -28,8 +28,8 @@ def register() -> None:
     Repeated calls have no effect. Registration is not needed to pass model objects.
 
     LangChain has no public way to add a provider, neither a function nor an entry point. This function writes into
-    private dicts of `langchain`, which any release may move. Therefore nothing is registered on import, and a version
-    that stores its providers elsewhere raises an error here instead of failing later.
+    private dicts of `langchain`, which any release may move. Therefore nothing is registered on import. If a version of
+    `langchain` stores its providers elsewhere, this function raises an error.
 
     Raises:
         ImportError: If `langchain` is not installed.

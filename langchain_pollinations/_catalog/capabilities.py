@@ -12,8 +12,8 @@ from langchain_pollinations.errors import InvalidRequestError, UnknownModelError
 
 
 def models_that_can(category: str, can: Callable[[Model], bool | None]) -> list[str]:
-    """Ids of up to six models of a category that have an ability, for error messages. Models that require no purchased
-    pollen come first."""
+    """Return the ids of up to six models of a category that have an ability, for error messages. Models that require no
+    purchased pollen come first."""
     names = {entry["name"] for entry in load_snapshot().values() if entry["category"] == category}
     found = [model for name in names if can(model := _record(name))]
     return [model.id for model in sorted(found, key=lambda m: (m.paid_only is not False, m.id))][:6]
@@ -28,13 +28,13 @@ def require(
     *,
     param: str = "model",
 ) -> None:
-    """Raise an `UnsupportedRequestError` if a model is known to lack an ability. It names the models that have it.
+    """Raise an `UnsupportedRequestError` if a model is known to lack an ability. The error names models that have it.
 
     Args:
         able_to: Whether the model has the ability; None if unknown.
         model: Name of the model, as the caller wrote it.
-        what: What the model does not do.
-        category: Category of the models that are named.
+        what: Text that completes the sentence "model ...", such as "generates no video".
+        category: Category of the models that the error names.
         can: Whether another model has the ability.
         param: The argument that the model does not accept; `model` if the model itself is of the wrong kind.
     """
@@ -60,7 +60,7 @@ def has_resolutions(model: Model) -> bool:
 
 
 def close_matches(model: str, category: str | None = None) -> list[str]:
-    """Names and aliases that resemble `model`, best first."""
+    """Return names and aliases that resemble `model`, best first."""
     names = [name for name, entry in load_snapshot().items() if category in (None, entry["category"])]
     by_tail = {name.rpartition("/")[2].lower(): name for name in names}
     close = difflib.get_close_matches(model.lower(), names, n=3, cutoff=0.6)
@@ -69,7 +69,7 @@ def close_matches(model: str, category: str | None = None) -> list[str]:
 
 
 def did_you_mean(model: str, category: str) -> str:
-    """A sentence that suggests similar models of a category, to append to a message; empty if there are none."""
+    """Return a sentence that suggests similar models, to append to a message. It is empty if there are none."""
     close = close_matches(model, category)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 

@@ -120,7 +120,7 @@ class ModelList(LegacyConfig):
         return models[: self.limit]
 
     def fall_back(self, failure: PollinationsError) -> list[Model]:
-        """The records of the snapshot that match the filters, with a warning."""
+        """Return the records of the snapshot that match the filters, and issue a warning."""
         if self._uses_legacy:
             raise failure  # there is no snapshot of the legacy hosts' models
         warn(
@@ -143,7 +143,7 @@ class ModelList(LegacyConfig):
 
 
 def parse_list(response: httpx.Response) -> list[Any]:
-    """The entries of a list.
+    """Return the entries of a list.
 
     Raises:
         PollinationsError: If the body is an error object; the class depends on the error.

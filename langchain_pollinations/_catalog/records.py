@@ -42,7 +42,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
 
     _NAMES: ClassVar[Mapping[str, str]] = {"pricing": "prices"}
-    """The service's field names, and the names used here. If two map to one name, the later entry wins."""
+    """The service's field names, mapped to the names used here. If two map to one name, the later entry wins."""
 
     @model_validator(mode="before")
     @classmethod
@@ -128,7 +128,7 @@ class Model(_Record):
     alpha: bool = False
     is_specialized: bool | None = None
     added_date: datetime | None = None
-    """When the service added it."""
+    """When the service added the model."""
 
     input_modalities: tuple[str, ...] | None = None
     output_modalities: tuple[str, ...] | None = None
@@ -151,13 +151,13 @@ class Model(_Record):
     """Input checks that apply to every request, regardless of `safe`."""
 
     prices: Prices = {}
-    """Pollen (about a US dollar) per unit, under the service's names. `...Seconds` are per second, `...Tokens` per
-    token, with three exceptions: per image if images have one flat price, per character if speech is billed by its
-    text, per track for music (`flat_rate`). Prices of zero are omitted. If the snapshot has no prices for a
-    model, they are unknown."""
+    """Pollen (about a US dollar) per unit, under the service's names. Prices named `...Seconds` are per second. Prices
+    named `...Tokens` are per token, with three exceptions. They are per image if images have one flat price, per
+    character if speech is billed by its text, and per track for music (`flat_rate`). Prices of zero are omitted. If the
+    snapshot has no prices for a model, its prices are unknown."""
     pricing_variants: tuple[PriceVariant, ...] = ()
     pricing_default_label: str | None = None
-    """Label of the base prices, beside the labels of the variants."""
+    """Label of the base prices. Each variant has its own label."""
     pricing_adjustments: tuple[PriceAdjustment, ...] = ()
     pending_change: PendingChange | None = None
     flat_rate: bool | None = None
@@ -171,7 +171,7 @@ class Model(_Record):
     """The first is the default."""
     video_capabilities: tuple[str, ...] = ()
     min_duration: int | float | None = None
-    """Seconds, as the other durations."""
+    """Seconds, like the other durations."""
     max_duration: int | float | None = None
     default_duration: int | float | None = None
     allowed_durations: tuple[int | float, ...] = ()
@@ -182,7 +182,7 @@ class Model(_Record):
     health: Mapping[str, Any] | None = None
     """Results of recent requests; live lists only."""
     origin: Literal["live", "snapshot"] = "live"
-    """`live` for a record of the service's current list, `snapshot` for one of the snapshot in this package."""
+    """`live` for a record of the service's current list, `snapshot` for a record of the snapshot in this package."""
 
     @classmethod
     def _read(cls, entry: Json) -> Json:
@@ -196,9 +196,10 @@ class Model(_Record):
 
     @property
     def profile(self) -> ModelProfile:
-        """The capabilities of the model as a LangChain profile; unknown ones are absent.
+        """The capabilities of the model as a LangChain profile. Unknown capabilities are absent.
 
-        `tool_choice` is False if a tool cannot be forced: the model's parameters contain `tools` but not `tool_choice`.
+        `tool_choice` is False if the model is documented to reject a forced tool choice. It is also False if this is
+        not documented, and the model's parameters contain `tools` but not `tool_choice`.
         """
         # Some lists contain a model's parameters but not whether it supports tools.
         tools = True if self.tools is None and self._takes("tools") else self.tools
@@ -229,7 +230,7 @@ class Model(_Record):
         return {f"{medium}_{way}": medium in modalities for medium in MEDIA}
 
     def _can_be_forced(self) -> bool | None:
-        """Whether a model supports a forced tool choice; unknown if its parameters do not contain `tools`."""
+        """Whether the model supports a forced tool choice. None if undocumented and its parameters lack `tools`."""
         documented: bool | None = abilities(self.id).get("forced_tools")
         return self._takes("tool_choice", documented) if documented is not None or self._takes("tools") else None
 
@@ -256,7 +257,7 @@ class Model(_Record):
 
 
 def _parameters(listed: Any) -> Json:
-    """The parameters of a list entry, by name. Each entry is a name or an object with a name, because the service has
+    """Return the parameters of a model by name. The list contains names or objects with a name, because the service has
     used both formats."""
     if not isinstance(listed, list) or not any(isinstance(each, dict) for each in listed):
         return {}
@@ -268,8 +269,8 @@ def _parameters(listed: Any) -> Json:
 
 
 def find(model: str) -> Model | None:
-    """The snapshot's record of a model, by id or alias. None for a model that is not in the snapshot: a newer model or
-    a community model."""
+    """Return the snapshot's record of a model, by id or alias. Return None for a model that is not in the snapshot,
+    such as a newer model or a community model."""
     entry = known(model)
     return _record(entry["name"]) if entry else None
 
@@ -280,7 +281,7 @@ def _record(name: str) -> Model:
 
 
 def profile(model: str) -> ModelProfile | None:
-    """The LangChain profile of a model; None for a model that is not in the snapshot."""
+    """Return the LangChain profile of a model, or None for a model that is not in the snapshot."""
     found = find(model)
     return None if found is None else found.profile
 
@@ -290,6 +291,6 @@ def _from_snapshot(entry: Mapping[str, Any]) -> Model:
 
 
 def ships(profile: ModelProfile | None) -> bool:
-    """Whether a profile is one of the snapshot, rather than written by the caller."""
+    """Whether a profile is from the snapshot. Other profiles are written by the caller."""
     named = {entry["name"] for entry in load_snapshot().values() if profile and entry["title"] == profile.get("name")}
     return any(_record(name).profile == profile for name in named)

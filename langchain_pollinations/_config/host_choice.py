@@ -36,9 +36,9 @@ class LegacyConfig(ServiceConfig):
     """Origin of the legacy image host. None reads `POLLINATIONS_LEGACY_IMAGE_URL` from the environment."""
 
     legacy_interval: float = Field(default=REQUEST_INTERVAL, ge=0, allow_inf_nan=False)
-    """Seconds between two requests to the legacy hosts, which accept one request at a time, and one per 30 s and IP
-    address. All models and tools of the process share one first-come, first-served queue; 0 disables the wait. Unless
-    it is 0, `batch` on the legacy hosts runs its inputs one after another."""
+    """Seconds between two requests to the legacy hosts. These hosts accept one request at a time, and one request per
+    30 s and IP address. All models and tools of the process share one first-come, first-served queue. 0 disables the
+    wait. With any other value, `batch` on the legacy hosts runs its inputs one after another."""
 
     legacy_max_wait: float | None = Field(default=None, ge=0)
     """Seconds that each attempt of a call may wait in the queue of the legacy hosts. If the first attempt would wait
@@ -46,8 +46,9 @@ class LegacyConfig(ServiceConfig):
     last attempt. None is no limit."""
 
     on_wait: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """How a wait in the queue of the legacy hosts is shown. None shows a line in a terminal or a notebook, True always,
-    False never. A function, which must not be async, is called with a `Progress` whose stage is `queued`."""
+    """How a wait in the queue of the legacy hosts is shown. None shows a line in a terminal or a notebook only. True
+    always shows the line, False never. A function is called with a `Progress` whose stage is `queued`. The function
+    must not be async."""
 
     _warned: bool = PrivateAttr(default=False)
 
@@ -65,7 +66,7 @@ class LegacyConfig(ServiceConfig):
         return self._uses_legacy and self.legacy_interval > 0
 
     def _client_with(self, settings: RequestSettings) -> Client:
-        """Return the client for one call. For the legacy hosts it has no credentials or identifying headers."""
+        """Return the client for one call. A client for the legacy hosts has no credentials or identifying headers."""
         if not self._uses_legacy:
             return super()._client_with(settings)
         if self.api == "auto" and not self._warned:
@@ -79,8 +80,8 @@ class LegacyConfig(ServiceConfig):
         return LegacyHosts(self.legacy_text_url, self.legacy_image_url, limiter)
 
     def _settled(self) -> dict[str, str]:
-        """Return `{"api": "gen"}` if `auto` may depend on the key. The key is not written, and a reader without one
-        must not use the legacy hosts instead."""
+        """Return `{"api": "gen"}` if `auto` may have chosen gen.pollinations.ai because of a key. The key is not
+        written. An object that is loaded without a key must not use the legacy hosts instead."""
         depends = self.api == "auto" and self._is_official and not self._uses_legacy
         return {"api": "gen"} if depends else {}
 

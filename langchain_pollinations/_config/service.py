@@ -59,7 +59,7 @@ _CALLBACKS = ("on_wait", "progress")
 """Fields that may hold a function."""
 
 _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
-"""True while an object is built only to validate an assignment. Its validators may then assign without a check."""
+"""True while an object is built only to validate an assignment. Assignments in its validators are then not checked."""
 
 
 class ServiceConfig(HiddenInput, PublicPickle):
@@ -73,7 +73,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     )
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {"pollinations_api_key": "api_key", "request_timeout": "timeout"}
-    """Names of fields in other LangChain integrations, and the fields that they set."""
+    """Names of fields in other LangChain integrations, mapped to the fields of this class."""
 
     _KEY_REQUIRED: ClassVar[bool] = True
     """Whether a call without a key raises an error before it is sent. The model lists of the service need no key."""
@@ -81,43 +81,44 @@ class ServiceConfig(HiddenInput, PublicPickle):
     _LEGACY_SUPPORTED: ClassVar[bool] = False
     """Whether the legacy hosts, which need no key, support this kind of request. True in `LegacyConfig`."""
 
-    # Excluded from `model_dump`: LangGraph's checkpoints store its result, with secrets in plain text.
+    # Excluded from `model_dump`, because LangGraph's checkpoints store a dump with secrets in plain text.
     api_key: SecretStr | None = Field(
         default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
     )
-    """API key. None, the default, reads `POLLINATIONS_API_KEY` from the environment; if the variable is set but empty,
-    calls raise an error. The key is sent only in the `Authorization` header. Pickles and dumps do not contain it.
+    """API key. None, the default, reads `POLLINATIONS_API_KEY` from the environment. If the variable is set but empty,
+    calls raise an error. The key is sent only in the `Authorization` header. Pickles and dumps do not contain the key.
     `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Generation of the service. `gen` is gen.pollinations.ai. `legacy` is the legacy hosts, text.pollinations.ai and
-    image.pollinations.ai, which need no key, and which support chats, images and model lists only. `auto` is `gen` if
-    there is a key, a custom `base_url`, or no legacy host for this class; else it is `legacy`, with a warning. A failed
-    request is never sent to the other generation."""
+    image.pollinations.ai. They need no key, and support only chats, images and model lists. `auto` chooses `gen` if
+    there is a key or a custom `base_url`, or if the legacy hosts do not support this class. Otherwise `auto` chooses
+    `legacy` and issues a warning. A failed request is never sent to the other generation."""
 
     base_url: str | None = Field(
         default_factory=lambda: from_env("POLLINATIONS_BASE_URL", default=GEN_HOST)() or GEN_HOST, validate_default=True
     )
     """Origin of the service, with or without a trailing slash or `/v1`. None, the default, reads
-    `POLLINATIONS_BASE_URL` from the environment, else it is gen.pollinations.ai."""
+    `POLLINATIONS_BASE_URL` from the environment. Without this variable the origin is gen.pollinations.ai."""
 
     media_url: str | None = None
     """URL of the media host, which accepts uploads and stores results. The default is media.pollinations.ai, or
     `{base_url}/media` if `base_url` is custom."""
 
     timeout: Timeout | None = 300.0
-    """Seconds that the service may send nothing, before or within a response. Connecting may take at most 10 of them. A
+    """Maximum seconds without data from the service, before or within a response. Connecting may take at most 10 s. A
     tuple is (connect, read) or (connect, read, write, pool). None is the default; `httpx.Timeout(None)` is no limit.
-    Waiting for a free connection of the pool has no limit unless all four limits are given.
+    The wait for a free connection of the pool is limited only if all four limits are given.
 
-    The edge of gen.pollinations.ai ends a silent request after about 180 s with status 524. The generation continues,
-    and a retry joins it. A longer timeout therefore does not help; for long generations, raise `max_retries`."""
+    The reverse proxy of gen.pollinations.ai ends a request without data after about 180 s with status 524. The
+    generation continues, and a retry of the request gets its result. A longer timeout therefore does not help. For long
+    generations, raise `max_retries`."""
 
     total_timeout: float | None = Field(default=None, gt=0)
-    """Seconds that a call may take in total: the queue of the legacy hosts, retries, headers and body. A call that
-    takes longer raises a `RequestTimeoutError`. `timeout` limits only how long the service may send nothing, so a
-    server that sends single bytes could prolong a call without end. For a stream, the time that the caller spends
-    between two chunks counts too. None is no limit."""
+    """Maximum seconds of a call in total, including the queue of the legacy hosts, retries, headers and body. A call
+    that takes longer raises a `RequestTimeoutError`. `timeout` limits only the time without data, so a server that
+    sends single bytes could prolong a call without end. For a stream, the time that the caller spends between two
+    chunks counts too. None is no limit."""
 
     max_response_bytes: int | None = Field(default=None, gt=0)
     """Maximum size of a response in bytes, after decoding. A larger response raises an `InvalidResponseError`. None is
@@ -134,9 +135,10 @@ class ServiceConfig(HiddenInput, PublicPickle):
     http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
     """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it.
 
-    Requests to the legacy hosts, and to other origins that a response names (redirects and stored videos), use its
-    proxies, certificates and connections too. They carry none of its headers, cookies and credentials, and its request
-    hooks do not run for them. Whatever its transport adds is sent to every origin."""
+    The client is also used for requests to the legacy hosts, and to other origins that a response names (redirects and
+    stored videos). These requests use the client's proxies, certificates and connections. They carry none of the
+    client's headers, cookies and credentials, and the client's request hooks do not run for them. Headers that the
+    client's transport adds are sent to every origin."""
 
     http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
     """Like `http_client`, for async calls: an `httpx.AsyncClient` or `httpx2.AsyncClient`."""
@@ -247,7 +249,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _is_official(self) -> bool:
-        """Whether `base_url` is the service itself. `base_url` and `GEN_HOST` have the same normal form."""
+        """Whether `base_url` is gen.pollinations.ai. `base_url` and `GEN_HOST` are normalized in the same way."""
         return self._service_url == GEN_HOST
 
     @property
@@ -325,7 +327,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         )
 
     def _stream_limit(self, read: float | None) -> float | None:
-        """Return the maximum seconds between two events of a stream. A shorter `timeout` limits them too, unless the
+        """Return the maximum seconds between two events of a stream. A shorter `timeout` applies instead, unless the
         caller set `stream_chunk_timeout`."""
         limit: float | None = getattr(self, "stream_chunk_timeout", None) or None
         if limit is None or read is None or "stream_chunk_timeout" in self.model_fields_set:
@@ -392,7 +394,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return {**state, "__dict__": fields, "__pydantic_fields_set__": fields_set}
 
     def _settled(self) -> dict[str, str]:
-        """Return the fields that a pickle or a dump holds with another value than this object."""
+        """Return the fields whose values in a pickle or a dump differ from those of this object."""
         return {}
 
     @field_serializer("api")

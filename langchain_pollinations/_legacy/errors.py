@@ -51,8 +51,8 @@ def _is_rate_limited(response: httpx.Response) -> bool:
 def to_error(response: httpx.Response) -> PollinationsError:
     """Convert an error response, in any format that these hosts have used.
 
-    A 402 offers a payment because the slot of this IP address is taken. It is treated as a rate limit, and no payment
-    is ever made.
+    The hosts send a 402 that offers a payment if this IP address has used its rate limit. The 402 is treated as a rate
+    limit. No payment is ever made.
     """
     if response.is_success:
         response = _from_headers(response)
@@ -78,7 +78,7 @@ def _join(separator: str, message: str, more: str) -> str:
 
 
 def _from_headers(response: httpx.Response) -> httpx.Response:
-    """An error response from the headers of an image that shows an error."""
+    """Build an error response from the headers of an image that shows an error."""
     values = [response.headers.get(name, "") for name in reversed(_ERROR_HEADERS)]
     status = values.pop()
     limited = _is_rate_limited(response)
@@ -94,9 +94,9 @@ def _other_headers(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
 
 
 def _error_class(response: httpx.Response, message: str) -> type[PollinationsError] | None:
-    """The error class for a status and a message, if the legacy hosts differ from the unified host; otherwise None.
+    """Return the error class for a status and a message. None means the same class as for gen.pollinations.ai.
 
-    Only the message is searched, since the rest of a body may repeat the prompt.
+    Only the message is searched, because the rest of a body may repeat the prompt.
     """
     if response.status_code in (402, 429) or _is_rate_limited(response):
         return RateLimitError
@@ -108,7 +108,7 @@ def _error_class(response: httpx.Response, message: str) -> type[PollinationsErr
 
 
 def _provider_message(response: httpx.Response) -> str:
-    """The message of the provider from `details`, which is an object or JSON text."""
+    """Return the message of the provider from `details`, which is an object or JSON text."""
     try:
         details = response.json()["details"]
         details = json.loads(details) if isinstance(details, str) and details.startswith("{") else details

@@ -27,11 +27,11 @@ IMAGE_HOST = "https://image.pollinations.ai"
 SCOPE = "only answer chats and generate images from text prompts"
 
 REQUEST_INTERVAL = 30.0
-"""Seconds between two requests from one IP address, from the source code of the text host since late 2025."""
+"""Seconds between two requests from one IP address, according to the text host's source code since late 2025."""
 
 
 MAX_URL = 14_000
-"""Maximum characters of a URL. The edge and Node accept 16 KB including all headers."""
+"""Maximum characters of a URL. The host's proxy and its Node.js server accept 16 KB including all headers."""
 
 
 @dataclass(frozen=True)

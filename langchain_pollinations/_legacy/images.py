@@ -43,7 +43,7 @@ def image_request(
     Args:
         hosts: The legacy hosts.
         prompt: Description of the image.
-        options: Options of the image, which `check_options` accepts.
+        options: Options of the image, after `check_options`.
         parse: Parser of the response.
 
     Raises:
@@ -66,7 +66,7 @@ def _query_value(value: Any) -> str:
 
 
 def _safe_option(options: Mapping[str, Any]) -> Mapping[str, bool]:
-    """The option `safe` of the legacy host, whose filter is either on or off."""
+    """Return the option `safe` for the legacy host. The filter of this host is either on or off."""
     safe = str(options.get("safe") or False).lower()
     if safe not in ("true", "false", "0"):
         raise unsupported(f"safe: the legacy image host accepts only True and False, got {safe!r}", param="safe")

@@ -20,7 +20,7 @@ TEXT_MODELS = ("openai-fast", "openai", "gpt-oss", "gpt-oss-20b", "ovh-reasoning
 IMAGE_MODELS = ("sana", "flux", "turbo", "z-image", "zimage")
 """The current image model, followed by its aliases."""
 DOCUMENTED_MODELS = ("mistral",)
-"""Text models from the original documentation. They are sent as documented, but the host no longer has them."""
+"""Text models of the original documentation. The host no longer has them, but requests still name them."""
 
 
 PROFILE: ModelProfile = {
@@ -44,7 +44,7 @@ PROFILE: ModelProfile = {
 
 
 def profile(model: str) -> ModelProfile | None:
-    """LangChain profile of a text model of the legacy hosts; None for other models."""
+    """Return the LangChain profile of a text model of the legacy hosts, or None for other models."""
     return PROFILE if model in TEXT_MODELS else None
 
 
@@ -71,7 +71,7 @@ def models_request(hosts: LegacyHosts, kind: str | None, filters: Iterable[str])
 
 
 def parse_models(response: httpx.Response, kind: str) -> list[Any]:
-    """Parse a model list. The image host lists names only, and neither host states the category."""
+    """Parse a model list. The image host lists only names. Neither host states the category, so `kind` is added."""
     try:
         entries = response.json()
     except (ValueError, RecursionError) as error:

@@ -1,8 +1,8 @@
-"""The rate limiter of the legacy hosts, which accept one request per 30 s and IP address, and one at a time.
+"""The rate limiter of the legacy hosts. These accept one request at a time, and one request per 30 s and IP address.
 
-All requests of the process to these hosts, of any thread or event loop, share one `RequestQueue`; each waits for its
-`Slot`. A waiter takes its slot itself, under the lock of the queue, when it is woken or its time has come. Slots are
-not handed over, so no slot is lost when a waiter gives up.
+All threads and event loops of the process share one `RequestQueue`. Each request waits for its `Slot`. A waiter takes
+the slot itself, under the lock of the queue, when it is woken or when its waiting time is over. No waiter hands the
+slot to another waiter, so no slot is lost when a waiter gives up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimi
 logger = logging.getLogger(__name__)
 
 SILENT_WAIT = 1.0
-"""Seconds. Shorter waits are not reported."""
+"""Minimum seconds of a wait that is reported."""
 
 WAKE_INTERVAL = 0.25
 """Maximum seconds that an event loop sleeps while a task waits for a slot.
@@ -42,7 +42,7 @@ class _Waiter:
 
     interval: float
     wake: Callable[[], object]
-    """Makes the waiter check its position. It may be called from any thread, also during garbage collection."""
+    """Makes the waiter check its position. Any thread may call this function, also during garbage collection."""
     hears_all: bool
     """Whether the waiter is woken at each change of the queue, not only when it is the first."""
     loop: asyncio.AbstractEventLoop | None = None
@@ -50,9 +50,9 @@ class _Waiter:
     holds_up: asyncio.AbstractEventLoop | None = None
     """The event loop that the waiting thread blocks."""
     began: float = math.nan
-    """Time at which it took the slot."""
+    """Time at which the waiter took the slot."""
     last: float = math.nan
-    """Value of `RequestQueue.began` before it took the slot."""
+    """Value of `RequestQueue.began` before the waiter took the slot."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Position:
 
     is_turn: bool
     left: float
-    """Seconds until the slot is free for it, if all requests ahead are sent in time."""
+    """Seconds until the slot is free for the waiter, if all requests ahead are sent in time."""
     before: int
     """Number of requests ahead, including the request that is being sent."""
 
@@ -98,7 +98,7 @@ class RequestQueue:
         self.began = time.monotonic()
 
     def enter(self, place: _Waiter, longest: float) -> _Position:
-        """As `look`, for a new waiter. It leaves again if the expected wait exceeds `longest` seconds."""
+        """Like `look`, for a new waiter. The waiter leaves again if the expected wait exceeds `longest` seconds."""
         with self._lock:
             outlook = self.look(place)
             if outlook.left > longest:
@@ -106,7 +106,7 @@ class RequestQueue:
             return outlook
 
     def look(self, place: _Waiter) -> _Position:
-        """Return the position of a waiter. The waiter takes the slot if it is free for it."""
+        """Return the position of a waiter. If the slot is free for this waiter, the waiter takes the slot."""
         with self._lock:
             self._places.setdefault(place)
             before = self._able(takewhile(lambda each: each is not place, list(self._places)))
@@ -133,7 +133,7 @@ class RequestQueue:
         return max(0.0, self.began + gap - time.monotonic()) + sum(others)
 
     def forget(self, place: _Waiter) -> None:
-        """Restore the time of the last request, since no part of this request was sent."""
+        """Restore the time of the last request, because no part of this request was sent."""
         with self._lock:
             if self.began == place.began:
                 self.began = place.last
@@ -170,8 +170,8 @@ class Slot:
 
     interval: float
     """Minimum seconds between the start of the last response (or of the last request, if it got no response) and this
-    request. Requests of all wrappers count. With 0 a request skips the queue, but later requests still keep their
-    interval to it."""
+    request. Requests of all wrappers count. With 0, a request skips the queue, but later requests count it as the last
+    request."""
     max_wait: float | None
     """Maximum seconds that each request waits; None for no limit."""
     on_wait: ShowProgress
@@ -179,7 +179,7 @@ class Slot:
     line: RequestQueue = field(default=QUEUE, repr=False)
 
     def mark_sent(self) -> None:
-        """Restart the interval now. A request reaches the host later than it is sent, above all on a new connection."""
+        """Restart the interval now. A host receives a request after it is sent, above all on a new connection."""
         self.line.note()
 
     def is_out_of_reach(self, seconds: float) -> bool:
@@ -193,7 +193,8 @@ class Slot:
         """Wait in this thread for the slot, and hold it within the context.
 
         Raises:
-            RateLimitError: If the slot is not free within `max_wait`. It is raised immediately if that is foreseeable.
+            RateLimitError: If the slot is not free within `max_wait`. If the expected wait is longer, the error is
+                raised at once.
         """
         if not self.interval:
             self.line.note()
@@ -218,7 +219,7 @@ class Slot:
         return _AsyncSlot(self)
 
     def _waits(self, place: _Waiter) -> Iterator[float]:
-        """Yield the seconds to sleep unless woken, repeatedly, until the slot is taken."""
+        """Yield the seconds to sleep before each check, until the slot is taken. A waiter may be woken earlier."""
         since = time.monotonic()
         longest = math.inf if self.max_wait is None else self.max_wait
         outlook = self.line.enter(place, longest)
@@ -233,8 +234,8 @@ class Slot:
             if is_long and outlook.before != told:
                 self._tell(outlook, waited, is_first=told < 0)
                 told = outlook.before
-            # If the time has come and the slot is still held, the waiter checks again after another interval. A holder
-            # in an event loop that was closed does not wake it.
+            # If the waiting time is over and the slot is still held, the waiter checks again after another interval.
+            # If the event loop of the holder was closed, the holder never wakes the waiter.
             yield min(outlook.left or self.interval, longest - waited, math.inf if is_long else SILENT_WAIT - waited)
             outlook = self.line.look(place)
 

@@ -31,7 +31,7 @@ _UNSUPPORTED: Mapping[str, str] = {
     "function_call": "the legacy text host supports tools, not functions",
     "audio": "the legacy text host does not generate audio",
 }
-"""Fields that are rejected, since the response would not show that they were ignored."""
+"""Fields that are rejected, because a response would not show that the host ignored them."""
 
 _IDENTIFYING = frozenset({"token", "referrer", "referer", "key", "api_key"})
 """Fields that would identify the caller."""
@@ -50,13 +50,13 @@ PLAIN_ROUTES = PlainRoutes(
 
 
 def chat_request(hosts: LegacyHosts, route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
-    """Build the request for a chat: on the plain route, if that can carry it, otherwise `POST /openai`.
+    """Build the request for a chat. It uses the plain route if that route can carry it, otherwise `POST /openai`.
 
     Args:
         hosts: The legacy hosts.
         route: Requested route.
         body: Body of chat completions.
-        parse: Parser of the response. Its argument `read` is a function that returns the completion of a response.
+        parse: Parser of the response. Its argument `read` is a function that converts a response to a chat completion.
 
     Raises:
         UnsupportedRequestError: If the host does not support a field. The message names the page for a key.
