@@ -9,8 +9,8 @@ from httpx_aiohttp import AiohttpTransport
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connector that does not reuse a connection with data received after its last response. aiohttp would read that
-    data as the response to the next request."""
+    """Connector that does not reuse a connection if data arrived after its last response. aiohttp would read this data
+    as the response to the next request."""
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         while True:

@@ -15,7 +15,7 @@ from langchain_pollinations._transport.concurrency import run_all
 class BatchMixin:
     """Mixin for runnables that send requests. Ctrl-C ends a batch at once; LangChain's own `batch` waits for all
     running requests. If requests wait in the queue of the legacy hosts, the inputs run one after another in the calling
-    thread, because threads would only wait for their slots, for minutes."""
+    thread. Threads would only wait for minutes in this queue."""
 
     if not TYPE_CHECKING:  # type checkers see LangChain's methods, which have the types of inputs and outputs
 
@@ -27,7 +27,7 @@ class BatchMixin:
         def batch_as_completed(
             self, inputs: Sequence[Any], config: Any = None, **options: Any
         ) -> Iterator[tuple[int, Any]]:
-            """Like `batch`. Yields each index and result as soon as it is available."""
+            """Like `batch`, but yield the index and the result of each input as soon as the result is available."""
             if not inputs:
                 return
             configs = get_config_list(config, len(inputs))

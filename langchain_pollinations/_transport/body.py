@@ -1,7 +1,7 @@
 """Bodies of responses, decoded in bounded steps, so that no response uses more memory or disk than its limit.
 
-httpx decodes each chunk of a body as a whole, whatever its decoded size, and decodes as many encodings as a header
-names. This module decodes a single encoding and counts the decoded bytes as they are produced.
+httpx decodes each chunk of a body at once, whatever the decoded size, and decodes all encodings that a header names.
+This module decodes only a single encoding, and counts the decoded bytes as they are produced.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations._transport.timeouts import Deadline, deadline_of
 
 CHUNK_SIZE = 256 * 1024
-"""Bytes of a chunk in which a body is read and written."""
+"""Size in bytes of the chunks in which a body is read and written."""
 MAX_IN_MEMORY = 512 * 1024 * 1024
 """Maximum bytes of a body in memory, or of a whole stream."""
 MAX_IN_FILE = 8 * 1024 * 1024 * 1024
 """Maximum bytes of a body that is written to a file."""
 MAX_EVENT = 64 * 1024 * 1024
-"""Maximum characters of a stream up to the end of an event."""
+"""Maximum characters that a stream may send between the ends of two events."""
 MAX_ERROR = 1024 * 1024
-"""Maximum bytes that are read of the body of an error. The rest is dropped."""
+"""Maximum bytes of an error response that are read. The rest is dropped."""
 ACCEPTED_ENCODINGS = "gzip, deflate"
 """Value of `Accept-Encoding`. One byte of these encodings decodes to at most 1,032 bytes, while Brotli and Zstandard
 have no such limit."""
@@ -45,11 +45,11 @@ class Decoder:
     Args:
         response: The response. Its headers have been read.
         limit: Maximum bytes of the decoded body.
-        cuts: Whether to drop bytes beyond the limit or that cannot be decoded, instead of raising an error.
+        cuts: Whether to drop bytes that exceed the limit or cannot be decoded, instead of raising an error.
 
     Raises:
-        InvalidResponseError: If the encoding is not in `ACCEPTED_ENCODINGS`, the body does not match its encoding, or
-            it is larger than the limit.
+        InvalidResponseError: If the encoding is not in `ACCEPTED_ENCODINGS`, if the body does not match its encoding,
+            or if the decoded body is larger than the limit.
     """
 
     def __init__(self, response: httpx.Response, limit: int, *, cuts: bool = False) -> None:
@@ -68,7 +68,7 @@ class Decoder:
 
     @property
     def is_full(self) -> bool:
-        """Whether a body that is cut has reached the limit."""
+        """Whether the limit is reached, and the rest of the body is dropped."""
         return self._cuts and self._left <= 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
@@ -108,7 +108,7 @@ class Decoder:
                 yield from self._counted(decoded)
 
     def finish(self) -> None:
-        """Check that the encoded body is complete, and that the deadline did not cut it off."""
+        """Check that the encoded body is complete, and that the deadline has not passed."""
         if self._deadline is not None:
             self._deadline.check()
         if self._inflate is not None and self._is_encoded and not (self._inflate.eof or self._cuts):
@@ -143,7 +143,7 @@ def _encoding(response: httpx.Response) -> str:
 
 
 def declared_size(response: httpx.Response) -> int:
-    """Return the `Content-Length` of a response, or 0 if it has none."""
+    """Return the `Content-Length` of a response, or 0 if there is no valid one."""
     length = response.headers.get("content-length", "")
     if not (length.isascii() and length.isdecimal()) or len(length) > 18:
         return 0
@@ -153,7 +153,7 @@ def declared_size(response: httpx.Response) -> int:
 def iter_body(
     response: httpx.Response, limit: int, *, cuts: bool = False, size: int | None = CHUNK_SIZE
 ) -> Iterator[bytes]:
-    """Yield the decoded body of a response in chunks; with a `size` of None, each chunk as soon as it arrives."""
+    """Yield the decoded body of a response in chunks. If `size` is None, yield each chunk as soon as it arrives."""
     decoder = Decoder(response, limit, cuts=cuts)
     if response.is_stream_consumed:  # as for the response of a mock transport
         yield from Decoder(_decoded(response), limit, cuts=cuts).feed(response.content)
@@ -189,7 +189,10 @@ def _decoded(response: httpx.Response) -> httpx.Response:
 
 
 def is_small(response: httpx.Response, limit: int) -> bool:
-    """Whether httpx itself can read a body within the limit: the body is not encoded, and its length is declared."""
+    """Whether httpx itself can read the body within the limit.
+
+    The body must not be encoded, its length must be declared, and the call must have no deadline.
+    """
     return not _encoding(response) and 0 < declared_size(response) <= limit and deadline_of(response) is None
 
 
@@ -202,7 +205,7 @@ def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
 
 
 def _plain_headers(response: httpx.Response) -> list[tuple[bytes, bytes]]:
-    """Return the headers as bytes. httpx decodes values that are not ASCII, and would not encode them again."""
+    """Return the headers as bytes, without those of the encoded body. httpx cannot encode the text of some headers."""
     return [pair for pair in response.headers.raw if pair[0].lower() not in (b"content-encoding", b"content-length")]
 
 
@@ -225,7 +228,7 @@ _TEXT_CODEC = re.compile(r"utf-8|ascii|iso8859|cp12|gb|big5|shift_jis|euc|koi8")
 
 
 def read_body(response: httpx.Response, limit: int, arrived: OnProgress | None = None) -> httpx.Response:
-    """Read the body and return the response with it."""
+    """Read the body, and return the response with its body."""
     if arrived is None and is_small(response, limit):
         response.read()
         return with_known_charset(response)
@@ -252,7 +255,7 @@ def read_error_body(response: httpx.Response) -> httpx.Response:
     if response.has_redirect_location:
         return with_body(response, b"")
     pieces: list[bytes] = []
-    with contextlib.suppress(httpx.TransportError):  # what has arrived is enough to tell the error
+    with contextlib.suppress(httpx.TransportError):  # the part that has arrived is enough
         pieces.extend(iter_body(response, MAX_ERROR, cuts=True))
     return with_body(response, b"".join(pieces))
 
@@ -293,7 +296,10 @@ async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: 
 
 
 def _progress_reporter(response: httpx.Response, arrived: OnProgress | None) -> Callable[[int], None]:
-    """Return a function that reports the size of each chunk to `arrived`. The beginning is reported at once."""
+    """Return a function that takes the size of each chunk, and reports the total so far to `arrived`.
+
+    0 bytes are reported at once.
+    """
     total = None if _encoding(response) else declared_size(response) or None
     count = 0
 

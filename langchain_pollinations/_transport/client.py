@@ -83,9 +83,10 @@ class Client:
     async_transport: Transport = "httpx"
     stream_chunk_timeout: float | None = None
     max_response_bytes: int | None = None
-    """Maximum bytes of a decoded body or stream. None is `MAX_IN_MEMORY`, or `MAX_IN_FILE` if it is saved to a file."""
+    """Maximum bytes of a decoded body or stream. None is `MAX_IN_FILE` for a body that is saved to a file, otherwise
+    `MAX_IN_MEMORY`."""
     deadline: Deadline | None = None
-    """When the total time of all requests of a call ends."""
+    """The end of the total time for all requests of a call."""
     custom_client: httpx.Client | None = None
     custom_async_client: httpx.AsyncClient | None = None
 
@@ -99,7 +100,7 @@ class Client:
         with self._map_errors(), map_recursion_error():
             if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                 return call.parse(response)
-            read: T = await run_in_thread(call.parse, response)  # it reads the file, or a large body
+            read: T = await run_in_thread(call.parse, response)  # parsing reads a file or a large body
             return read
 
     def send_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
@@ -114,7 +115,7 @@ class Client:
         return [results[index] for index in range(len(calls))]
 
     async def asend_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
-        """Like `send_all`. On an error, or if the caller is cancelled, running requests are cancelled."""
+        """Like `send_all`, but after an error or a cancellation, running requests are cancelled."""
         turns = asyncio.Semaphore(at_once)
 
         async def send(call: ApiRequest[T]) -> T:
@@ -128,10 +129,10 @@ class Client:
             first = failed.exceptions[0]
         else:
             return [answer.result() for answer in running]
-        raise first  # raised outside the handler, where it keeps its own cause
+        raise first  # raised outside the handler, so that the error keeps its own cause
 
     def run(self, flow: RequestFlow[T]) -> T:
-        """Run a flow to its end and return its result. After an error the flow is closed, so that it can clean up."""
+        """Run a flow to its end and return its result. After an error, close the flow, so that the flow can clean up."""
         answer = None
         with contextlib.closing(flow):
             while True:
@@ -202,11 +203,12 @@ class Client:
                 for item in reader.whole(watched.body()) if watched.has_no_events else reader.end():
                     yield item
 
-    # Opening a response. A successful response is returned with its body unread. Any other response is read and raised
-    # as an error, except that a GET follows redirects. The async variant registers what is to be closed on `stack`.
+    # Opening a response. A successful response is returned with its body unread. A GET follows redirects. Any other
+    # response is read and raised as an error. The async functions enter the response and its client into `stack`, which
+    # closes them.
 
     def _open(self, call: ApiRequest[Any]) -> httpx.Response:
-        """Open a response. With a deadline this runs in a thread, because no timeout of httpx limits headers that
+        """Open a response. With a deadline, the request runs in a thread, because httpx has no timeout for headers that
         arrive byte by byte."""
         if self.deadline is None:
             return self._send_with_redirects(call)
@@ -303,13 +305,13 @@ class Client:
 
     @contextlib.contextmanager
     def _map_errors(self) -> Iterator[None]:
-        """Convert exceptions to errors of this package. The errors name `total_timeout` if it caused the failure. The
-        key is removed from them, since a response may repeat it."""
+        """Convert exceptions to errors of this package. The errors name `total_timeout` if this limit caused the
+        failure. The key is removed from the errors, because a response may repeat the key."""
         try:
             with map_exceptions(), name_deadline(self.deadline):
                 yield
         except errors.PollinationsError as error:
-            # Here and not in a function with the headers as its argument, which a trace of the error would show.
+            # Raised here, not in `remove_key`: a trace of the error would show its argument, the headers.
             remove_key(error, self.headers)
             raise
 
@@ -339,8 +341,8 @@ class Client:
             raise refusal from error
 
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
-        """Whether a request without the key goes to another origin than that of the service. Nothing else of the
-        wrapper or its client is sent there: no headers, cookies and credentials."""
+        """Whether a request carries no key and goes to another origin than the service. Except for `User-Agent`, such
+        a request also carries no headers, cookies and credentials of the wrapper and its client."""
         if call.send_credentials or call.origin is None:
             return False
         return origin_of(call.origin) != origin_of(self.base_url)

@@ -20,7 +20,7 @@ from langchain_pollinations._warnings import caller, find_caller
 T = TypeVar("T")
 
 _abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("_abandoned", default=None)
-"""Set when the results of the calls in this context are no longer needed."""
+"""Event that is set when the results of the calls in this context are no longer needed."""
 
 
 def check_abandoned() -> None:
@@ -41,8 +41,8 @@ def sleep(seconds: float) -> None:
 def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T], object]) -> T:
     """Run a function in a thread and return its result.
 
-    The thread cannot be stopped while it waits for the network. After a timeout or an interrupt it keeps running, and
-    `discard` receives a late result.
+    The thread cannot be stopped while it waits for the network. After a timeout or an interrupt the thread keeps
+    running, and `discard` is called with its late result.
 
     Raises:
         TimeoutError: If there is no result after `seconds`.
@@ -62,15 +62,15 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
     """Run functions in threads. Yield the index and the result of each as soon as it finishes.
 
     The first error is raised after the running functions have ended. After an error no further function starts, and no
-    request is retried. An interrupt (Ctrl-C), or a caller that stops iterating, does not wait for running functions: a
-    thread cannot be stopped while it waits for a response, which may take minutes. Their results are dropped.
+    request is retried. After an interrupt (Ctrl-C), or if the caller stops iterating, running functions are not awaited
+    and their results are dropped. A thread cannot be stopped while it waits for a response, which may take minutes.
     """
     abandoned = threading.Event()
     waiting: queue.SimpleQueue[tuple[int, contextvars.Context]] = queue.SimpleQueue()
     results: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
     here = find_caller()
     for index in range(len(functions)):
-        # Each function has its own context, so that tracing and callbacks can assign it.
+        # Each function has its own context, so that tracing and callbacks can set context variables.
         context = contextvars.copy_context()
         context.run(_abandoned.set, abandoned)
         context.run(caller.set, here)
@@ -119,7 +119,7 @@ async def run_in_thread(work: Callable[..., Any], *args: Any) -> Any:
 
 
 async def wait_finished(running: asyncio.Future[T]) -> T:
-    """Return the result of a future. Cancellations, including repeated ones, wait until it is done."""
+    """Return the result of a future. Cancellations, including repeated ones, wait until the future is done."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -143,7 +143,7 @@ class WorkerThread:
         _start_thread(self._work)
 
     async def run(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run a function. Cancellations wait until it is finished."""
+        """Run a function. Cancellations wait until the function is finished."""
         running: concurrent.futures.Future[Any] = concurrent.futures.Future()
         running.set_running_or_notify_cancel()
         self._jobs.put((running, function, args))
@@ -183,7 +183,10 @@ def _set_result(running: concurrent.futures.Future[T], work: Callable[..., T], *
 
 
 def next_step(flow: RequestFlow[Any], answer: Any) -> tuple[bool, Any]:
-    """Return whether a flow has ended, and its result or next step. A StopIteration cannot leave a thread."""
+    """Run a flow to its next step. Return False and the step, or True and the result if the flow has ended.
+
+    `StopIteration` is not used, because a future cannot raise it.
+    """
     try:
         return False, flow.send(answer)
     except StopIteration as end:

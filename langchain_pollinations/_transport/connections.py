@@ -54,7 +54,7 @@ def close_at_deadline(response: httpx.Response) -> Iterator[None]:
 
 @contextlib.contextmanager
 def close_after(response: httpx.Response, seconds: float | None) -> Iterator[Callable[[], bool]]:
-    """Close the connection of a response after `seconds`. The context value returns whether they have passed."""
+    """Close the connection of a response after `seconds`. Yield a function that returns whether they have passed."""
     ends = math.inf if seconds is None else time.monotonic() + seconds
     stream = response.extensions.get("network_stream")
     watch: threading.Timer | None = None
@@ -70,7 +70,7 @@ def close_after(response: httpx.Response, seconds: float | None) -> Iterator[Cal
 
 
 def _shut_down_unread(response: httpx.Response, link: socket.socket) -> None:
-    """Close the connection of a response if it is still being read. Afterwards the connection may serve another one."""
+    """Close the connection of a response that is still being read. After that it may serve another response."""
     if not response.is_closed:
         shut_down(link)
 

@@ -17,12 +17,12 @@ class RedirectChain:
     """The requests of one attempt: the first, and one for each redirect.
 
     Only a GET follows redirects, so that no body is sent elsewhere. After a redirect to another origin, requests are
-    anonymous. They have only the headers in `CROSS_ORIGIN_HEADERS` (httpx removes the key, but no other header that may
-    be secret), and the client adds neither credentials nor the headers of its hooks.
+    anonymous. An anonymous request has only the headers in `CROSS_ORIGIN_HEADERS`, because httpx would remove the key
+    but no other secret header. The client adds neither credentials nor the headers of its hooks.
 
     Args:
         call: The call that is sent.
-        request: Its first request.
+        request: The first request of the call.
         chosen_origin: The origin that the developer chose for this call.
         is_anonymous: Whether the first request is anonymous too.
     """
@@ -42,7 +42,7 @@ class RedirectChain:
 
     @property
     def must_be_public(self) -> bool:
-        """Whether a response chose the host of the request. It must not be private unless `chosen_host` is."""
+        """Whether a response chose the host of the request. Such a host may be private only if `chosen_host` is."""
         return self._is_named_by_response and self.request.url.host != self.chosen_host
 
     def sender(self, client: AnyClient) -> AnyClient:
@@ -62,7 +62,7 @@ class RedirectChain:
             failed: The same response with its body.
 
         Raises:
-            PollinationsError: If the response is no redirect that is followed.
+            PollinationsError: If the response is not a redirect, or if the redirect is not followed.
         """
         onward = response.next_request
         if onward is None or self._call.method != "GET":

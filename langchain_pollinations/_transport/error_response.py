@@ -105,8 +105,8 @@ def error_from_response(
 
     Args:
         response: The response.
-        meaning: The class of the error, if the caller knows it better than the status tells.
-        message: The message of the error, if it is not in the body.
+        meaning: The class of the error. None derives the class from the status and the body.
+        message: The message of the error. None takes the message from the body.
     """
     if response.has_redirect_location:
         return _redirected(response)
@@ -137,7 +137,7 @@ def _payment_offered(response: httpx.Response) -> AuthenticationError:
 
 
 def _redirected(response: httpx.Response) -> PollinationsError:
-    """Return the error for a redirect. A body is not sent to an unknown target, and most redirects would drop it."""
+    """Return the error for a redirect. A request body is not sent to an unknown target, and most redirects drop it."""
     target = response.headers["location"].partition("?")[0]
     error = InvalidResponseError(
         f"The service redirects to {target}, where a request with a body does not follow; if it should, set base_url "
@@ -171,8 +171,11 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
 
 
 def is_failure(body: Mapping[str, Any]) -> bool:
-    """Whether a JSON object of a response with status 200 is an error: it has an error object, it is the service's
-    envelope with `success: false`, or it is marked as vLLM and Anthropic mark errors."""
+    """Whether a JSON object of a response with status 200 is an error.
+
+    An error has an `error` field, is the service's envelope with `success: false`, has the mark of an error of vLLM or
+    Anthropic, or is a bare error (see `_is_bare_error`).
+    """
     if body.get("error") or body.get("success") is False:
         return True
     if body.get("type") == "error" or body.get("object") == "error":
@@ -184,15 +187,15 @@ _BARE_ERROR_FIELDS = frozenset({"detail", "errors", "code", "status", "message"}
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
-    """Whether an object is only an error of FastAPI, GraphQL or a gateway. A message alone is not an error, since it
-    may report progress."""
+    """Whether an object is an error of FastAPI, GraphQL or a gateway. A `message` alone is not an error, because it may
+    report progress."""
     code = body.get("code") or body.get("status")
     is_failed = isinstance(code, int) and code >= 400 and isinstance(body.get("message"), str)
     return is_failed or any(isinstance(body.get(name), str | list) and body[name] for name in ("detail", "errors"))
 
 
 def error_from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
-    """Return the error for a response that is one of the service's notices, or None for any other response.
+    """Return the error for a notice, which is a refusal as text with status 200, or None for any other response.
 
     Args:
         text: The whole text of the response.
@@ -225,8 +228,9 @@ _MIGRATION_MESSAGE = (
 
 
 def unexpected_response(response: httpx.Response, expected: str) -> PollinationsError:
-    """Return the error for a response with status 200 of an unexpected kind: the error of a notice, else an
-    `InvalidResponseError` with the content type and the beginning of the body."""
+    """Return the error for a response with status 200 and an unexpected kind of content. A notice gives the error of
+    its refusal. Any other response gives an `InvalidResponseError` with the content type and the beginning of the
+    body."""
     kind = response.headers.get("content-type", "no content type")
     if kind.startswith("text/plain"):
         refusal = error_from_notice(response.text, response.headers, None)
@@ -283,7 +287,10 @@ def _from_body(
     meaning: type[PollinationsError] | None = None,
     message: str | None = None,
 ) -> PollinationsError:
-    """Return the error for a body of any form: the envelope, OpenAI's, a flat `{"error": "text"}`, plain text, HTML."""
+    """Return the error for a body in any format.
+
+    Known formats are the service's envelope, OpenAI's errors, a flat `{"error": "text"}`, plain text and HTML.
+    """
     error = _error_object(body)
     details = error.get("details")
     details = details if isinstance(details, Mapping) else {}
@@ -327,7 +334,7 @@ def _mentions_overflow(body: Any, error: Mapping[str, Any]) -> bool:
 
 
 def _error_texts(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield message and code of an error, and those of the provider's error, which is a JSON string inside it."""
+    """Yield the message and code of an error. Then yield those of the provider's error, a JSON string inside it."""
     yield from (str(error[key]) for key in ("message", "code") if error.get(key))
     details = error.get("details")
     said = details.get("upstreamBody") if isinstance(details, Mapping) else None
@@ -376,7 +383,7 @@ def _message(body: Any, error: Mapping[str, Any], details: Mapping[str, Any]) ->
 
 
 def _param(error: Mapping[str, Any], details: Mapping[str, Any]) -> str | None:
-    """Return the single invalid field that the service, or a provider with errors like OpenAI's, names."""
+    """Return the invalid field if an error of the service, or an error in OpenAI's format, names a single field."""
     fields = details.get("fieldErrors")
     if isinstance(fields, Mapping) and len(fields) == 1:
         return str(next(iter(fields)))

@@ -33,7 +33,7 @@ def to_httpx(client: Any) -> Any:
 
 
 def native_stream(stream: Any) -> Any:
-    """Return the stream of a response as its own library created it."""
+    """Return the stream that httpx or httpx2 created, without the wrapper of this module."""
     return stream._response.stream if isinstance(stream, _Body | _AsyncBody) else stream
 
 
@@ -134,7 +134,7 @@ class _AsyncBody(httpx.AsyncByteStream):
 
 def _response(native: Any, body: httpx.SyncByteStream | httpx.AsyncByteStream) -> httpx.Response:
     request = _from_httpx2(native.request)
-    if native.is_stream_consumed:  # a hook or the authentication has read and decoded it
+    if native.is_stream_consumed:  # a hook or the authentication has read and decoded the body
         headers = [(k, v) for k, v in native.headers.multi_items() if k not in ("content-encoding", "content-length")]
         response = httpx.Response(
             native.status_code, headers=headers, content=native.content, request=request, extensions=native.extensions
@@ -159,7 +159,7 @@ def _to_httpx2(request: httpx.Request) -> Any:
 
 
 def _from_httpx2(native: Any) -> httpx.Request:
-    """Convert a request. The dict of timeouts is not copied, because the timeout of a stream is set in it later."""
+    """Convert a request. The dict of timeouts is not copied, because a stream later sets its timeout in this dict."""
     return httpx.Request(
         native.method,
         str(native.url),

@@ -37,13 +37,13 @@ class ConnectionPool:
     """The connections of one wrapper: one httpx client for sync calls, and one for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
-    async client is closed when its event loop shuts down. After `MAX_CANCELLED` of its calls were cancelled, it is
-    closed as soon as no call uses it. A pool is pickled and copied as a new, empty pool. A forked process starts with
-    an empty pool too: two processes on one connection would read each other's responses.
+    async client is closed when its event loop shuts down. A client with `MAX_CANCELLED` cancelled calls is closed as
+    soon as no call uses it. A pool is pickled and copied as a new, empty pool. A forked process starts with an empty
+    pool too, because two processes on one connection would read each other's responses.
     """
 
     is_unpickled = False
-    """Whether the wrapper was unpickled, which explains a missing key."""
+    """Whether the wrapper was unpickled. A pickle contains no key, so errors about a missing key mention this."""
 
     def __init__(self) -> None:
         self._start()
@@ -92,8 +92,8 @@ class ConnectionPool:
             release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer, abandoned, closing)
             pooled = _PooledClient(loop, transport, client, closer, release, calls=1)
             self._async.append(pooled)
-        # The loop's `shutdown_asyncgens`, which asyncio.run calls at its end, closes a suspended async generator. It is
-        # the only hook to close connections before their loop is closed.
+        # At its end, asyncio.run calls `shutdown_asyncgens` of the loop, which closes suspended async generators such
+        # as `closer`. No other hook can close connections before their loop is closed.
         await anext(pooled.closer)
         return pooled
 
@@ -135,7 +135,7 @@ class ConnectionPool:
 
 @dataclass(eq=False)
 class _PooledClient:
-    """An async client, what closes it, and its usage."""
+    """An async client, the objects that close the client, and counts of its calls."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -242,10 +242,10 @@ def _close_unused(
     for carrier in (client._transport, *client._mounts.values()):
         connector = getattr(getattr(carrier, "client", None), "connector", None)
         if connector is not None:
-            # Does the same as `close`, without its task, which needs the loop. The name depends on the aiohttp version.
+            # Like `close`, but without a task, which would need the loop. Its name depends on the aiohttp version.
             close = getattr(connector, "_close_immediately", None) or connector._close
             close()
-    # Without a loop nothing can be awaited: end the generator here, or Python warns of its coroutine at exit.
+    # Without a loop nothing can be awaited. If the generator did not end here, Python would warn at exit.
     abandoned.set()
     with contextlib.suppress(StopIteration, StopAsyncIteration, RuntimeError):
         closer.aclose().send(None)

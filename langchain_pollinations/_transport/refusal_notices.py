@@ -44,10 +44,10 @@ class Notice:
 
     Args:
         status: The HTTP status that the refusal has on other routes.
-        code: The service's error code for it.
-        fix_url: URL of the page where the owner of the key can lift it; None if the notice names none.
+        code: The service's error code for the refusal.
+        fix_url: URL of the page where the owner of the key can lift the refusal. None if the notice has no such URL.
 
-    All are None for the migration notice.
+    All fields are None for the migration notice.
     """
 
     status: int | None = None
@@ -56,7 +56,7 @@ class Notice:
 
 
 def is_private(headers: Mapping[str, str]) -> bool:
-    """Whether the response has the header of notices, `Cache-Control: private, no-store`. Others are public."""
+    """Whether a response has the header of notices, `Cache-Control: private, no-store`. Others are public responses."""
     directives = {part.strip().lower() for part in headers.get("cache-control", "").split(",")}
     return {"private", "no-store"} <= directives
 
@@ -84,7 +84,7 @@ def read_notice(text: str, headers: Mapping[str, str], total_tokens: int | None)
         return Notice() if is_migration else None
     code = next((code for beginning, code in _BEGINNINGS.items() if start.startswith(beginning)), None)
     if code is None and links and (total_tokens == 0 or is_private(headers)):
-        code = _code_of(links[0])  # for a wording that is not known yet
+        code = _code_of(links[0])  # for an unknown wording
     if code is None or not (links or is_private(headers)):
         return None
     return Notice(403 if code == "FORBIDDEN" else 402, code, fix_page(links))

@@ -28,7 +28,7 @@ class EventParser(Protocol[T_co]):
 
     @property
     def partial(self) -> Any:
-        """What has arrived so far, for an error that ends the stream early."""
+        """The part of the response that has arrived, for an error that ends the stream early."""
 
     def feed(self, data: str) -> Iterable[T_co]:
         """Parse the data of one event."""
@@ -58,10 +58,10 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True)
 class ApiRequest(Generic[T]):
-    """One request to the service, and how to parse its response.
+    """One request to the service, and the parser of its response.
 
-    `path` starts with a slash and is percent-encoded. `parse` receives the response with its body read. For a stream it
-    receives the response before that and returns the `EventParser`.
+    `path` starts with a slash and is percent-encoded. `parse` receives the response after its body was read. For a
+    stream, `parse` receives the response before its body is read, and returns the `EventParser`.
     """
 
     method: Literal["GET", "POST"]
@@ -72,7 +72,7 @@ class ApiRequest(Generic[T]):
     origin: str | None = None
     """Origin that the request is sent to. None is the `base_url` of the wrapper."""
     is_origin_checked: bool = False
-    """Whether `origin` came from a response, so that it must not be private unless `base_url` is."""
+    """Whether `origin` came from a response. Such an origin may be private only if `base_url` is private."""
     send_credentials: bool = True
     """Whether to send the key. If False, a request to a foreign host carries no other headers, cookies and credentials
     of the wrapper either."""
@@ -86,8 +86,8 @@ class ApiRequest(Generic[T]):
     to_error: Callable[[httpx.Response], errors.PollinationsError] = error_from_response
     """Converts any other response to an error. Its body has been read."""
     limiter: Limiter | None = None
-    """Rate limiter whose slot each attempt waits for; None is no limit. The slot is held while the request runs. For a
-    stream it is held until the stream begins, because the reader of a stream may make other calls meanwhile."""
+    """Rate limiter of the host; None is no limit. Each attempt waits for a slot, and holds the slot while the request
+    runs. A stream holds the slot only until it begins, because its reader may make other calls meanwhile."""
 
 
 RequestFlow = Generator[ApiRequest[Any] | Sequence[ApiRequest[Any]], Any, T]

@@ -29,10 +29,11 @@ MAX_RETRY_DELAY = 60.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When the attempts of one call end.
+    """Decides when the attempts of one call end.
 
-    It refers to the client, so that the connections stay open until the retry loop is garbage collected. Without it
-    they would be closed at the end of the last call, by a task that an event loop which ends there would never run.
+    The policy refers to the client, so that the connections stay open until the retry loop is garbage collected.
+    Otherwise a task would close the connections after the last call. If the event loop ended then, it would never run
+    this task.
     """
 
     client: Client
@@ -54,14 +55,13 @@ class RetryPolicy:
         deadline, limiter = self.client.deadline, self.call.limiter
         if deadline is not None and deadline.remaining() <= wait:
             return True
-        # A retry that the rate limiter would reject is not made: the error of the last attempt says more than the
-        # rejection.
+        # A retry that the rate limiter would reject is not made, because the error of the last attempt is more useful.
         if limiter is not None and limiter.is_out_of_reach(wait):
             return True
         return state.attempt_number > self.client.max_retries
 
     def _log(self, state: tenacity.RetryCallState) -> None:
-        """Log one line per retry. It has no path, which may contain the prompt, and no message, which may repeat it."""
+        """Log one line per retry, without the path and the error's message, because both may contain the prompt."""
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0.0
         status = getattr(error, "status_code", None)
@@ -80,7 +80,7 @@ def should_retry(error: BaseException) -> bool:
 
 
 def retry_delay(state: tenacity.RetryCallState) -> float:
-    """Return the seconds before the next attempt: those that the service asked for, else exponential backoff."""
+    """Return the seconds before the next attempt: the time that the service asked for, else exponential backoff."""
     error = state.outcome.exception() if state.outcome else None
     asked: float | None = error.retry_after if isinstance(error, errors.PollinationsError) else None
     if asked is None:

@@ -36,7 +36,7 @@ DRAIN_TIMEOUT = 1.0
 
 @contextlib.contextmanager
 def attach_partial(reader: EventParser[Any]) -> Iterator[None]:
-    """Attach what has arrived to the error that ends a stream."""
+    """Attach the part that has arrived to the error that ends a stream."""
     try:
         yield
     except errors.PollinationsError as error:
@@ -72,8 +72,8 @@ async def adrain(events: AsyncIterator[str]) -> None:
 class EventBody:
     """The text of a response for httpx-sse, with a timer that only complete events restart.
 
-    A UTF-8 byte order mark is removed, because it would spoil the first event. An empty line is added at the end, so
-    that a last event without one counts. The text is kept until the first event.
+    A UTF-8 byte order mark is removed, because the first event could not be parsed with it. An empty line is added at
+    the end, so that a last event without an empty line is parsed too. The text before the first event is kept.
     """
 
     headers = {"content-type": "text/event-stream"}  # as checked by `is_event_stream`, in any letter case
@@ -86,8 +86,8 @@ class EventBody:
         self._unread: list[str] | None = []
         self._since = time.monotonic()
         if limit is not None:
-            # The read timeout of the body is taken from here when reading begins. The headers had the timeout of a
-            # whole response; the body has the limit between two events.
+            # httpx takes the read timeout of the body from this dict when reading begins. Until now the dict has the
+            # timeout for the headers. The body has the limit between two events.
             response.request.extensions.get("timeout", {})["read"] = self.time_left()
 
     def time_left(self) -> float | None:
@@ -243,8 +243,8 @@ _JSON_EVENT = re.compile(r"^data:[ \t]*(\{|\[DONE\])", re.MULTILINE)
 
 
 def contains_events(response: httpx.Response) -> bool:
-    """Whether a body with another content type is an event stream. A text type must contain an event with JSON, since
-    plain text may begin with `data:` or `:)`."""
+    """Whether a body with another content type is an event stream. A body of a text type must contain an event with
+    JSON, because plain text may begin with `data:` or `:)`."""
     begins = _EVENT_START.match(response.text) is not None
     is_text = response.headers.get("content-type", "").startswith("text/")
     return begins and (not is_text or _JSON_EVENT.search(response.text) is not None)

@@ -51,8 +51,8 @@ def _check_limit(value: Any) -> float:
 
 
 def to_httpx_timeout(value: Timeout | None) -> httpx.Timeout:
-    """Convert a timeout to the `httpx.Timeout` of a request. Waiting for a free connection of the pool has no limit
-    unless all four limits are given."""
+    """Convert a timeout to the `httpx.Timeout` of a request. The wait for a free connection of the pool is limited only
+    if all four limits are given."""
     if isinstance(value, int | float):
         return httpx.Timeout(value, connect=min(value, MAX_CONNECT), pool=None)
     if isinstance(value, tuple) and len(value) == 2:
@@ -78,7 +78,7 @@ class Deadline:
             raise self.error()
 
     def error(self) -> errors.RequestTimeoutError:
-        """Return the error for a call that takes longer."""
+        """Return the error for a call that takes longer than the total time."""
         return errors.RequestTimeoutError(f"The call took longer than `total_timeout` ({self._seconds:g} s)")
 
     def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
