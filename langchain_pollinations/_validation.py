@@ -24,7 +24,7 @@ from langchain_pollinations.errors import InvalidRequestError
 
 
 class DescribedFields(BaseModel):
-    """Mixin for models whose JSON schemas contain the docstrings of the fields.
+    """Mixin for models. Their JSON schemas contain the docstrings of the fields.
 
     The docstrings are read when a schema is requested. Pydantic's `use_attribute_docstrings` would read them when a
     class is created, which takes 6 to 8 percent of the time of an import.
@@ -292,8 +292,8 @@ def _is_private(kind: type) -> bool:
 
 
 class PublicPickle(BaseModel):
-    """Mixin for models whose pickles a later version of the package can read. A pickle refers to no private class, and
-    missing fields get their defaults. State of the process, such as connections and caches, is created anew, and does
+    """Mixin for models with pickles that a later version of the package can read. A pickle refers to no private class.
+    Missing fields get their defaults. State of the process, such as connections and caches, is created anew, and does
     not affect equality."""
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset()

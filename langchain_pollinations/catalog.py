@@ -26,7 +26,7 @@ def list_models(
         >>> for model in list_models("text", ["tool_calling", "reasoning"], source="official"):
         ...     print(model.id, model.context_length, model.prices.get("promptTextTokens"))  # doctest: +SKIP
 
-    With a key (`api_key`, else `POLLINATIONS_API_KEY`) the list is specific to the key: it includes private models of
+    With a key (`api_key`, else `POLLINATIONS_API_KEY`) the list is specific to the key. It includes private models of
     the key's owner, and omits models that the key may not use. No key is required. If the service cannot be reached or
     fails, the result comes from the snapshot of official models that ships with the package. A `UserWarning` and the
     `origin` of each record report this.

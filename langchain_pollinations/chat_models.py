@@ -82,7 +82,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
     Image, video, audio and 3D models also work here (`model="kontext"`). The text of the last user message is the
     prompt, and its images are the source images or the first frame of a video. The returned message has a block with
-    the URL of the file, and no usage. Earlier messages and other options are ignored; the media classes have more
+    the URL of the file, and no usage. Earlier messages and other options are ignored. The media classes have more
     options.
     """
 

@@ -36,7 +36,7 @@ def require(
         what: Text that completes the sentence "model ...", such as "generates no video".
         category: Category of the models that the error names.
         can: Whether another model has the ability.
-        param: The argument that the model does not accept; `model` if the model itself is of the wrong kind.
+        param: The argument that the model does not accept. It is `model` if the model itself is of the wrong kind.
     """
     if able_to is not False:
         return

@@ -27,7 +27,7 @@ MEDIA = ("text", "image", "audio", "video")
 
 
 def _without_currency(pricing: Any) -> Any:
-    """Remove the currency, which is always pollen, and which the service puts among the prices."""
+    """Remove the currency, which is always pollen. The service puts it among the prices."""
     return (
         {unit: price for unit, price in pricing.items() if unit != "currency"} if isinstance(pricing, dict) else pricing
     )
@@ -61,14 +61,14 @@ class PriceVariant(_Record):
 
     name: str
     label: str = ""
-    """What the requests have in common."""
+    """Description of the requests that have these prices."""
     description: str = ""
     prices: Prices
     """Pollen per unit, as `Model.prices`. The base price applies to a unit that is absent."""
 
 
 class PriceAdjustment(_Record):
-    """A surcharge, such as one for each search or for an option."""
+    """A surcharge, for example for each search or for an option."""
 
     name: str
     label: str = ""

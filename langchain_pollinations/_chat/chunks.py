@@ -1,4 +1,4 @@
-"""Chunks of a stream whose sum keeps the arguments of invalid tool calls."""
+"""Chunks of a stream. A sum of these chunks keeps the arguments of invalid tool calls."""
 
 from __future__ import annotations
 

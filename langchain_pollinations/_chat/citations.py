@@ -37,7 +37,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _unplaced(found: Iterable[Json], known: set[Any]) -> Iterator[Json]:
-    """Yield a citation for each source of the whole response. Omit `known` URLs, which a passage already cites."""
+    """Yield a citation for each source of the whole response, except for URLs in `known`: a passage cites them."""
     for source in found:
         if source["url"] not in known:
             known.add(source["url"])

@@ -144,7 +144,7 @@ def encode_content(blocks: Sequence[Any]) -> list[Json]:
 
 
 def encode_blocks(block: Any, depth: int = 0) -> list[Json]:
-    """Encode one content block as parts of a message. A document may become several parts, any other block one part.
+    """Encode one content block as parts of a message. Only a document may become several parts.
 
     Raises:
         InvalidRequestError: As in `encode_block`.
@@ -264,7 +264,7 @@ def _image(block: Mapping[str, Any]) -> Json:
 
 
 def _check_url(url: Any) -> str:
-    """Return a URL that the service can read; raise an error for a local file."""
+    """Return a URL that the service can read. Raise an error for a local file."""
     if isinstance(url, str) and url[:8].lower().startswith(("http://", "https://", "data:", "gs://")):
         return _data_uri(url) if is_data_uri(url) else url
     shown = f"{url[:60]!r}" if isinstance(url, str) else type(url).__name__

@@ -52,7 +52,7 @@ class RequestInfo:
     include_headers: bool = False
     audio_format: str | None = None
     kind: str | None = None
-    """What the model generates (text, image, ...), if known."""
+    """Category of the model (text, image, ...), if known."""
     tool_names: Mapping[str, str] = field(default_factory=dict)
     """Tools with another name in the request: the name in the request, mapped to the caller's name."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class RequestInfo:
 
 
 def check_choice(body: Json, response: httpx.Response) -> None:
-    """Raise `InvalidResponseError` for a body whose first choice has no message."""
+    """Raise `InvalidResponseError` if the first choice of a body has no message."""
     choice = first_choice(body)
     if choice is None or not isinstance(choice.get("message"), dict):
         raise unexpected_response(response, EXPECTED)

@@ -27,7 +27,7 @@ class WireMessage:
 
     wire: Json
     keeps_ids: bool = False
-    """Whether ids in another form are sent unchanged, because the request goes to the publisher that created them."""
+    """Whether the publisher of the requested model created the ids. They are then sent unchanged in any form."""
 
     @property
     def calls(self) -> list[Json]:

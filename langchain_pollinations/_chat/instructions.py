@@ -13,7 +13,7 @@ def require_json(wire: list[Json]) -> list[Json]:
 
 
 def mentions_json(wire: Sequence[Json]) -> bool:
-    """Whether a text of the messages contains the word "json"; base64 and URLs are ignored."""
+    """Whether a text of the messages contains the word "json". Base64 and URLs are ignored."""
     for message in wire:
         content = message.get("content")
         texts = [content] if isinstance(content, str) else [part.get("text") for part in content or []]

@@ -92,7 +92,7 @@ class Unpacker:
 
 
 _MARK = re.compile(r'["{}\[\],:]')
-# The rest of a string: up to its closing quote, else to the end of the delta, which may divide an escape sequence.
+# The rest of a string, up to its closing quote or to the end of the delta. A delta may end within an escape sequence.
 _REST = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*("|\\\Z|\Z)', re.DOTALL)
 
 

@@ -64,7 +64,7 @@ class FunctionSpec(TypedDict):
 
 
 class ResponseFormat(TypedDict):
-    """The format of the response. The field `json_schema` is for the type `json_schema` only, and required for it."""
+    """The format of the response. The type `json_schema` requires the field `json_schema`. No other type allows it."""
 
     __pydantic_config__ = _OPEN  # type: ignore[misc]
 
@@ -130,7 +130,7 @@ class ChatOptions(BaseModel):
     safe: str | bool | None = None
     """Input checks: a comma-separated list of privacy, secrets, sexual, violence and shield.
 
-    True means `privacy,secrets`, without a filter of the content that is shown; that filter is `nsfw`."""
+    True means `privacy,secrets`. These do not check for sexual or violent content; `nsfw` does."""
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:

@@ -79,7 +79,7 @@ class AnswerParser(JsonOutputParser):
             if not found:
                 raise OutputParserException(f"The model returned no JSON object: {text[:500]!r}", llm_output=text)
         if self.pydantic_object is not None:
-            required = ()  # names in the schema of a class may differ from those in the response
+            required = ()  # field names of a class may differ from the names in the response
         in_order = sorted(
             found, key=lambda value: (_missing_required(value, required), _missing_required(value, properties))
         )

@@ -118,7 +118,7 @@ def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[
 
 
 def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
-    """Remove the markers for the prompt cache, for a model whose provider refuses them."""
+    """Remove the markers for the prompt cache, because the provider of the model refuses them."""
     plain = without_cache_control(wire)
     rest = {name: value for name, value in options.items() if name != "cache_control"}
     if tools := rest.get("tools"):
@@ -139,7 +139,7 @@ def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
 
 
 def check_call_options(given: Json) -> Json:
-    """Validate the options of one call as the constructor does. Unknown options are returned unchanged."""
+    """Validate the options of one call as in the constructor. Unknown options are returned unchanged."""
     declared = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:

@@ -47,7 +47,7 @@ class PlainRoutes:
     unsafe: str = ""
     """Characters that a prompt in the path must not contain, because the host may decode them wrongly."""
     json_mode: str | None = None
-    """Name of the field for JSON mode in the body of the POST; None if the POST accepts `response_format`."""
+    """Name of the field for JSON mode in the body of the POST. None if the POST accepts `response_format`."""
     always: Mapping[str, Any] = field(default_factory=dict)
     """Options that are sent with every request."""
 
@@ -69,7 +69,7 @@ GEN = PlainRoutes(
         *("repetition_penalty", "max_tokens", "max_completion_tokens", "reasoning_effort", "voice", "safe", "system"),
     }),
     reserved=frozenset({"models", ".", ".."}),
-    unsafe="%",  # other GET routes of this host decode the path twice; whether this one does is unknown
+    unsafe="%",  # other GET routes of this host decode the path twice, and this route may do so
 )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _log_fallback(route: Route, lost: Sequence[str]) -> None:
 
 
 def _get(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """Return the GET request for a prompt and at most one system message, or a list of what a GET cannot carry."""
+    """Return the GET request for a prompt with at most one system message, or the reasons why a GET is impossible."""
     # Streams always report usage on this route, so `stream_options` is not needed.
     query = {name: value for name, value in body.items() if value is not None and name not in _NO_PARAMETERS}
     if query.get("response_format") == _JSON_OBJECT:
@@ -181,7 +181,7 @@ def _beyond_path(routes: PlainRoutes, prompt: str) -> list[str]:
 
 
 def _post(routes: PlainRoutes, body: Json) -> PlainRequest | list[str]:
-    """Return the POST request for a conversation, or a list of what its response, which is only text, cannot carry."""
+    """Return the POST request for a conversation, or the reasons why its plain text response is not sufficient."""
     lost = [name for name in _BESIDE_TEXT if body.get(name)]
     lost += [f"messages[{place}]" for place, message in enumerate(body["messages"]) if _is_about_tools(message)]
     if lost:

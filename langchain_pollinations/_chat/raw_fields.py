@@ -16,7 +16,7 @@ from langchain_pollinations._types import Json
 
 # Fields that are streamed and passed on event by event.
 _STREAMED = frozenset({"role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning", "refusal"})
-# Fields whose values in the deltas of a stream are concatenated. For all other fields, the newest value is kept.
+# The values of these fields in deltas are concatenated. For all other fields, the newest value is kept.
 _DELTA_FIELDS = frozenset({"text", "thinking", "summary", "transcript", "arguments", "partial_json", "data"})
 
 
@@ -226,7 +226,7 @@ _TYPES = (("thinking", "thinking"), ("data", "redacted_thinking"), ("text", "tex
 
 
 def _parsed(text: Any) -> Any:
-    """Parse the input of a call. If it is not a JSON object, return the text, which later requests send unchanged."""
+    """Parse the input of a call. Return the text itself if it is not a JSON object. Later requests send the result."""
     args = parse_arguments(text) if isinstance(text, str) else None
     return text if args is None else args
 

@@ -56,7 +56,7 @@ def encode_assistant(
 
 
 def _replayed_content(message: AIMessage) -> str | list[Json]:
-    """Return the content of an earlier message: one string if there is only text, else a list with media.
+    """Return the content of an earlier message. It is one string if there is only text, else a list of parts.
 
     Reasoning, tool calls, server-side tools and provider-specific blocks are left out, because no API accepts them in
     the content.
@@ -215,7 +215,7 @@ def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
 
 
 def _lacks_bytes(block: Json) -> bool:
-    """Whether a stored block is an image whose bytes are in the message's content."""
+    """Whether a stored block is an image without its bytes. The bytes are in the content of the message."""
     image = block.get("image_url") or {}
     return block.get("type") == "image_url" and isinstance(image, Mapping) and "url" not in image
 

@@ -237,7 +237,7 @@ class ResponseParser:
         """Raise an error if the finish reason reports a failure. The text alone would look like a complete response.
 
         Raises:
-            UpstreamError: If the provider failed; `partial` is the text that arrived before the failure.
+            UpstreamError: If the provider failed. Its `partial` is the text that arrived before the failure.
         """
         reason = self._finish_reason
         if isinstance(reason, str) and reason.lower() in FAILURES:
@@ -310,7 +310,7 @@ class ResponseParser:
         return {**facts, **known}
 
 
-_MAX_NOTICE_DELTAS = 200  # text deltas of at least a character each: enough for the longest beginning of a notice
+_MAX_NOTICE_DELTAS = 200  # text deltas, enough for the longest beginning of a notice at one character each
 _MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that respond with the URL of a file
 _PLAIN_FIELDS = frozenset({"role", "content"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})

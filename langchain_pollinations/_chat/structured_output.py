@@ -121,7 +121,7 @@ def json_schema(schema: Any, strict: bool | None = None) -> Json:
 
 
 def _traced_schema(schema: Any) -> Any:
-    """Return a schema that LangChain can trace. LangChain expands references, which may never end for a class."""
+    """Return a schema that LangChain can trace. LangChain expands references. For a class, this may never end."""
     if schema is None or isinstance(schema, Mapping):
         return schema
     described = json_schema(schema)
@@ -138,7 +138,7 @@ def schema_for_provider(options: Json, refused: Collection[str] = ()) -> Json:
     """Convert the schemas in the options of a request to the form that the provider accepts.
 
     Args:
-        options: The options. `tools`, `functions` and `response_format` are converted; others stay unchanged.
+        options: The options. Only `tools`, `functions` and `response_format` are converted.
         refused: Keywords of JSON schemas that the provider refuses.
     """
     known = dict(options)

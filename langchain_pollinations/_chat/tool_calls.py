@@ -88,7 +88,7 @@ class ToolCallAssembler:
         """
         known = self._known(raw)
         if known is not None and raw.name and raw.arguments and self._calls[known].is_whole:
-            # Some gateways send complete calls that all have index 0 or the same id; some send the same call twice.
+            # Some gateways send complete calls that all have index 0 or the same id. Some send the same call twice.
             call = self._calls[known]
             if raw.id and (raw.id, raw.name, raw.arguments) == (call.id, call.name, call.arguments):
                 return None
@@ -393,7 +393,7 @@ def _write(value: Any) -> str:
 
 
 def _finite(number: str) -> float:
-    """Parse a number; raise ValueError for NaN, Infinity and 1e999, which Python reads but JSON cannot represent."""
+    """Parse a number. Raise ValueError for NaN, Infinity and 1e999. JSON cannot represent these numbers."""
     if not math.isfinite(value := float(number)):
         raise ValueError(number)
     return value

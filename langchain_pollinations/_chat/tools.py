@@ -29,7 +29,7 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
 
     Args:
         tool: The tool.
-        strict: Whether the arguments must match the schema; None keeps the setting of the tool.
+        strict: Whether the arguments must match the schema. None keeps the setting of the tool.
 
     Raises:
         InvalidRequestError: If the object is no such tool, or the tool's own `strict` has another value.
@@ -62,7 +62,7 @@ def encode_tool(tool: Any, *, strict: bool | None = None) -> Json:
 
 
 def _is_encoded(tool: Any) -> bool:
-    """Whether a tool already has the form of the request; it then defines `strict` itself."""
+    """Whether a tool already has the form of the request. Such a tool defines `strict` itself."""
     return isinstance(tool, Mapping) and tool.get("type") == "function" and "function" in tool
 
 

@@ -279,7 +279,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return super(ServiceConfig, original).model_copy(update=self._validated(update) if update else None)
 
     def _validated(self, update: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changed fields as the constructor would store them, validated together with the other fields.
+        """Validate changed fields together with the other fields. Return them as the constructor would store them.
 
         Raises:
             InvalidRequestError: If a field does not exist.
@@ -440,7 +440,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
 
 def _own_fields(kind: type[BaseModel]) -> set[str]:
-    """Return the fields of a wrapper, without those defined by LangChain or by a derived class."""
+    """Return the fields of a wrapper, without fields that LangChain or a derived class defines."""
     own = own_class(kind)
     foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
     theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}

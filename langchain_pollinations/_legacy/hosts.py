@@ -1,9 +1,9 @@
 """The two legacy hosts, which need no key. The package builds their requests and parses their responses. No I/O.
 
-The service describes the hosts as follows (November 2026): text.pollinations.ai and image.pollinations.ai are for
-anonymous callers only, with one model each and one request per 30 seconds and IP address. A request with a token, or
-from a registered site, receives a notice instead of a result. Legacy requests therefore carry no credentials or
-identifying headers.
+The service describes the hosts as follows (November 2026). text.pollinations.ai and image.pollinations.ai are for
+anonymous callers only. Each host has one model, and accepts one request per 30 seconds and IP address. A request with a
+token, or from a registered site, receives a notice instead of a result. Legacy requests therefore carry no credentials
+or identifying headers.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ class _Position:
 class RequestQueue:
     """A queue of requests, first in, first out. The package has one queue per process.
 
-    The queue skips a waiter whose event loop cannot run: a closed loop, a stopped loop, or a loop that is blocked by a
-    thread waiting in this queue (the caller used `invoke` instead of `await ainvoke`). A forked process starts with an
-    empty queue and inherits the time of the last request.
+    The queue skips a waiter if its event loop cannot run. The loop may be closed or stopped. It may also be blocked by
+    a thread that waits in this queue, because the caller used `invoke` instead of `await ainvoke`. A forked process
+    starts with an empty queue and inherits the time of the last request.
     """
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ class Slot:
     request. Requests of all wrappers count. With 0, a request skips the queue, but later requests count it as the last
     request."""
     max_wait: float | None
-    """Maximum seconds that each request waits; None for no limit."""
+    """Maximum seconds that each request waits. None is no limit."""
     on_wait: ShowProgress
     """Display of a wait."""
     line: RequestQueue = field(default=QUEUE, repr=False)

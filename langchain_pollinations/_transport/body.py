@@ -282,7 +282,7 @@ async def asave_body(response: httpx.Response, path: Path, limit: int, arrived: 
     """Like `save_body`. One thread writes the file. A cancellation waits until the current chunk is written and the
     file is closed."""
     tell = _progress_reporter(response, arrived)
-    file = path.open("wb")  # not in the thread, where a cancellation would lose the open file
+    file = path.open("wb")  # not in the thread: a cancellation would lose the open file
     writer = WorkerThread()
     try:
         async for piece in aiter_body(response, limit):

@@ -132,7 +132,7 @@ class Client:
         raise first  # raised outside the handler, so that the error keeps its own cause
 
     def run(self, flow: RequestFlow[T]) -> T:
-        """Run a flow to its end and return its result. After an error, close the flow, so that the flow can clean up."""
+        """Run a flow to its end and return its result. After an error the flow is closed, so that it can clean up."""
         answer = None
         with contextlib.closing(flow):
             while True:
@@ -144,7 +144,7 @@ class Client:
                 answer = self.send(step) if isinstance(step, ApiRequest) else self.send_all(step, MAX_CONCURRENCY)
 
     async def arun(self, flow: RequestFlow[T]) -> T:
-        """Like `run`. The flow runs in a thread, because it may access files, which would block the event loop."""
+        """Like `run`. The flow runs in a thread, because its access to files would block the event loop."""
         answer = None
         try:
             while True:

@@ -55,7 +55,7 @@ def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T],
         running.add_done_callback(lambda ended: ended.exception() or discard(ended.result()))
         raise
     finally:
-        del running  # it holds the error, whose traceback holds this frame
+        del running  # avoids a reference cycle: it holds the error, and the error's traceback holds this frame
 
 
 def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Iterator[tuple[int, T]]:

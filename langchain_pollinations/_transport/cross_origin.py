@@ -82,7 +82,7 @@ class RedirectChain:
 
 
 def _without_request_hooks(client: AnyClient) -> AnyClient:
-    """Return a client whose hooks cannot add headers to a request. A copy shares the connections and proxies."""
+    """Return a client without request hooks, which could add headers. A copy shares the connections and proxies."""
     if not client.event_hooks["request"]:
         return client
     bare = copy.copy(client)

@@ -173,8 +173,8 @@ def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
 def is_failure(body: Mapping[str, Any]) -> bool:
     """Whether a JSON object of a response with status 200 is an error.
 
-    An error has an `error` field, is the service's envelope with `success: false`, has the mark of an error of vLLM or
-    Anthropic, or is a bare error (see `_is_bare_error`).
+    An error has an `error` field, or `success: false` as in the service's envelope, or the mark of an error of vLLM or
+    Anthropic. A bare error (see `_is_bare_error`) has none of them.
     """
     if body.get("error") or body.get("success") is False:
         return True
@@ -195,7 +195,7 @@ def _is_bare_error(body: Mapping[str, Any]) -> bool:
 
 
 def error_from_notice(text: str, headers: Mapping[str, str], total_tokens: int | None) -> PollinationsError | None:
-    """Return the error for a notice, which is a refusal as text with status 200, or None for any other response.
+    """Return the error for a notice (a refusal as text with status 200), or None for any other response.
 
     Args:
         text: The whole text of the response.
@@ -395,7 +395,7 @@ def _join_reasons(reasons: Any) -> str:
 
 
 def _from_page(text: str) -> str | None:
-    """Return plain text, or None for an HTML page, whose markup does not help the user."""
+    """Return plain text. Return None for an HTML page, because its markup does not help the user."""
     text = text.strip()
     if text.startswith("<"):
         return None

@@ -69,8 +69,8 @@ def map_recursion_error() -> Iterator[None]:
 
 
 def remove_headers(error: BaseException | None) -> None:
-    """Remove the headers of the request, which include the key, from an error and its causes. Errors outlive the
-    request, for example in a trace."""
+    """Remove the headers of the request from an error and its causes. The headers include the key, and errors outlive
+    the request, for example in a trace."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -98,7 +98,7 @@ def _has_aiohttp_frame(trace: TracebackType | None) -> bool:
 
 
 def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
-    """Replace the key from `headers` in all attributes of an error, since the service may repeat the request."""
+    """Replace the key from `headers` in all attributes of an error, because the service may repeat the request."""
     secret = headers.get("authorization", "").rpartition(" ")[2]
     # A shorter key is a placeholder for a gateway, and may be part of any word.
     if len(secret) >= 8 and secret in repr((error.args, vars(error))):
@@ -178,8 +178,8 @@ def _origin(error: httpx.HTTPError) -> str:
 
 
 def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:
-    """Return error classes of aiohttp, by default their base class. The tuple is empty if aiohttp is not imported; this
-    function never imports it."""
+    """Return error classes of aiohttp, by default their base class. The tuple is empty if aiohttp is not imported. This
+    function never imports aiohttp."""
     aiohttp = sys.modules.get("aiohttp")
     if aiohttp is None:
         return ()

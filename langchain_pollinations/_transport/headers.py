@@ -31,7 +31,7 @@ def check_headers(given: Any, argument: str) -> dict[str, str]:
 
 
 def check_extra_headers(given: Any) -> dict[str, str]:
-    """Validate the headers of one call, which must not change the credentials."""
+    """Validate the headers of one call. They must not change the credentials."""
     headers = {} if given is None else check_headers(given, "extra_headers")
     if refused := sorted(name for name in headers if name.lower() in _CREDENTIALS):
         raise ValueError(f"extra_headers: {refused[0]!r} is not for a single call; use api_key or default_headers")

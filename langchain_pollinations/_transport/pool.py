@@ -25,9 +25,9 @@ AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 
 MAX_CANCELLED = 25
-"""Cancelled calls after which an async client is replaced. httpcore 1.0 sometimes keeps one of its 100 connections
-occupied for a call that is cancelled while it acquires or releases its connection. Only closing the client frees that
-connection; once all are occupied, calls wait forever."""
+"""Number of cancelled calls after which an async client is replaced. If a call is cancelled while it acquires or
+releases a connection, httpcore 1.0 sometimes keeps this connection occupied. Only closing the client frees the
+connection. When all 100 connections are occupied, calls wait forever."""
 
 
 Transport = Literal["httpx", "aiohttp"]
@@ -232,7 +232,7 @@ def _close_unused(
     abandoned: threading.Event,
     closing: list[asyncio.Task[None]],
 ) -> None:
-    """Close a client whose pool was collected, or whose loop ended without closing it."""
+    """Close a client after its pool was garbage collected, or after its loop ended without closing the client."""
     if client.is_closed or process != os.getpid():  # a forked process shares the loop's selector with its parent
         return
     if loop.is_running():

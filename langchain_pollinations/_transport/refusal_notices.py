@@ -1,8 +1,8 @@
 """Notices: refusals that the service sends as text with status 200. Pure functions.
 
-The text routes send four refusals this way (the service's `middleware/text-balance-notice.ts`, October 2026): a low
-balance, a spent key budget, a key that can spend Quest Pollen only, and a model that the key may not use. The legacy
-text host sends its migration notice this way.
+The text routes send four refusals as notices (the service's `middleware/text-balance-notice.ts`, October 2026). Their
+reasons are a low balance, a spent key budget, a key that can spend Quest Pollen only, and a model that the key may not
+use. The legacy text host sends its migration notice in the same way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Retries: which errors are retried, when, and one log line for each."""
+"""Retries: the errors that are retried, the delays, and one log line for each retry."""
 
 from __future__ import annotations
 
