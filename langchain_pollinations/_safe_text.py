@@ -1,4 +1,4 @@
-"""Makes text of the service safe for a model, a terminal or a notebook. Pure functions."""
+"""Makes text from the service safe for a language model, a terminal or a notebook. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def safe_text(text: str, longest: int = MAX_LENGTH, secrets: Iterable[str] = ()) -> str:
-    """Return a text as one line, without control characters, format characters and secrets, cut to a length.
+    """Convert a text to one line of limited length, without control characters, format characters and secrets.
 
     Args:
         text: The text.
@@ -28,7 +28,7 @@ def safe_text(text: str, longest: int = MAX_LENGTH, secrets: Iterable[str] = ())
 
 
 def safe_lines(text: str, secrets: Iterable[str] = ()) -> str:
-    """Apply `safe_text` to each line of a text, without a limit of its length."""
+    """Apply `safe_text` to each line of a text. The length of a line is not limited."""
     known = list(secrets)
     return "\n".join(safe_text(line, len(line) + 3 * len(known), known) for line in text.splitlines())
 

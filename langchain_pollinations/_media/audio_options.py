@@ -1,4 +1,4 @@
-"""Options of speech and music, and checks of what audio models support: formats, voices, sizes."""
+"""Options of speech and music, and checks that a model supports their formats, voices and sizes."""
 
 from __future__ import annotations
 
@@ -19,77 +19,79 @@ from langchain_pollinations.errors import InvalidRequestError, UnsupportedReques
 from langchain_pollinations.media import Media
 
 ROUTE = "/v1/audio/speech"
-"""Route for all audio. `GET /audio/{text}` decodes its text twice, and allows no `%` or `/` in it."""
+"""Route for all audio. The package does not use `GET /audio/{text}`: the service decodes that path twice and accepts no
+`%` or `/` in the text."""
 TIMED_ROUTE = "/v1/audio/speech/with-timestamps"
 
 MAX_INPUT = 10_000
-"""Characters of one request."""
+"""Maximum characters of the text of one request."""
 
 
 MAX_VOICE = 100
-"""Characters of the name or id of a voice."""
+"""Maximum characters of the name or id of a voice."""
 
 
 MAX_REFERENCE_BYTES = 20 * 1024 * 1024
-"""Bytes of a reference audio for music."""
+"""Maximum bytes of a reference audio for music."""
 
 AudioFormat: TypeAlias = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 Dialogue: TypeAlias = Sequence[tuple[str, str]]
-"""Pairs of a voice and its words."""
+"""Pairs of a voice and the text that it speaks."""
 
 MAX_AUDIO_SEED = 2**32 - 1
 
 
 class SharedAudioOptions(MediaOptions):
-    """Options of all audio. None is not sent, and the service applies its default."""
+    """Options of all audio. An option that is None is not sent, and the service applies its default."""
 
     response_format: AudioFormat | None = None
-    """The requested format. The service's default is mp3, and wav for Gemini TTS. Some models return another format;
-    `Media.mime_type` is the returned one."""
+    """Requested audio format. The service's default is wav for Gemini TTS, and mp3 for other models. Some models return
+    another format. `Media.mime_type` is the type of the returned audio."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_AUDIO_SEED)
-    """Equal requests return the same stored audio. -1 chooses a random seed for each call."""
+    """Seed. Equal requests return the same cached audio. With -1, the package chooses a random seed for each call."""
 
 
 class SpeechOptions(SharedAudioOptions):
-    """Options of speech. None is not sent, and the service applies its default."""
+    """Options of speech. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="tts-1", min_length=1)
     """Canonical id or alias of the model."""
     voice: str | None = Field(default=None, min_length=1)
-    """One of the model's `voices` (see `list_models`), case-insensitive, or a custom voice id for models that support
-    them. The service's default is `alloy`, which not every model has."""
+    """Name of a voice, case-insensitive. `list_models` returns the `voices` of each model. Some models also accept the
+    id of a custom voice. The service's default is `alloy`, which some models do not have."""
     instructions: str | None = Field(default=None, min_length=1)
-    """Speaking style, for models that support it (Gemini TTS, Qwen instruct speech): 'softly and warmly'."""
+    """Speaking style, such as 'softly and warmly', for models that support it (Gemini TTS, Qwen instruct speech)."""
     timestamps: bool | None = None
     """Whether to return the time of each character in `metadata["alignment"]`, for models that support it."""
 
 
 class MusicOptions(SharedAudioOptions):
-    """Options of music and sound effects. None is not sent, and the service applies its default."""
+    """Options of music and sound effects. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="music", min_length=1)
-    """Canonical id or alias of the model; `sfx` generates sound effects."""
+    """Canonical id or alias of the model. The model `sfx` generates sound effects."""
     duration: float | None = Field(default=None, ge=0.5, le=380)
-    """Seconds."""
+    """Duration in seconds."""
     instrumental: bool | None = None
     """Whether to generate music without vocals, for ElevenLabs music."""
     steps: int | None = Field(default=None, ge=1, le=100)
     """Number of sampling steps, for Stable Audio."""
     negative_prompt: str | None = Field(default=None, min_length=1, max_length=MAX_INPUT)
-    """What the audio should not contain, for the large Stable Audio."""
+    """What the audio should not contain, for the large Stable Audio model."""
     loop: bool | None = None
     """Whether the end should lead seamlessly into the beginning, for sound effects."""
     prompt_influence: float | None = Field(default=None, ge=0, le=1)
     """How closely a sound effect follows the prompt."""
     reference_audio: Reference | None = Field(default=None, repr=False)
-    """Reference audio, 20 MiB at most: a public address, a data URI, bytes, a `Media`, or a file below
-    `reference_folder`. Any value that is not an address is uploaded."""
+    """Reference audio of at most 20 MiB: a public URL, a data URI, bytes, a `Media`, or a file below
+    `reference_folder`. Any value that is not a URL is uploaded."""
     composition_plan: dict[str, JsonValue] | None = None
-    """Sections of ElevenLabs music, instead of a prompt: the prompt may be empty."""
+    """Sections of a song, for ElevenLabs music. The plan replaces the prompt, so the prompt may be empty."""
     conditioning_ref: dict[str, JsonValue] | None = None
-    """A section of an earlier song (`metadata["elevenlabs_reference_song_id"]`) as reference for ElevenLabs music."""
+    """Section of an earlier song as a reference, for ElevenLabs music. The id of the earlier song is in its
+    `metadata["elevenlabs_reference_song_id"]`."""
     store_for_inpainting: bool | None = None
-    """Whether ElevenLabs stores the song, so that it can be changed later by its `metadata["song_id"]`."""
+    """Whether ElevenLabs stores the song for later changes. The id of the stored song is in `metadata["song_id"]`."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -144,7 +146,7 @@ _WRAPPERS = {
 _CUSTOM_VOICE = re.compile(r"[A-Za-z0-9_-]{8,}")
 
 _PCM_RATES = {"elevenlabs": 44_100}
-"""Samples per second of raw audio, by publisher of the model; models of other publishers use `PCM16_RATE`."""
+"""Samples per second of raw audio, by publisher of the model. Models of other publishers use `PCM16_RATE`."""
 
 
 def is_of_kind(model: Model, kind: str | None) -> bool:
@@ -152,7 +154,7 @@ def is_of_kind(model: Model, kind: str | None) -> bool:
 
 
 def takes(model: Model, parameter: str) -> bool | None:
-    """Whether a parameter has an effect; None if unknown."""
+    """Whether a model uses a parameter. None if unknown."""
     can = abilities(model.id)
     if not can:
         return None
@@ -173,11 +175,13 @@ def _has_timestamps(model: Model) -> bool | None:
 
 
 def check_speech(options: SpeechOptions) -> SpeechOptions:
-    """Validate speech options, and return them with the voice as the model's list spells it. Newer models and community
-    models are not known here; the service validates their options.
+    """Validate speech options. Return them with the voice in the spelling of the model's voice list.
+
+    Models that the catalog does not list (newer and community models) are not checked. The service validates their
+    options.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)
@@ -201,10 +205,12 @@ def check_speech(options: SpeechOptions) -> SpeechOptions:
 
 
 def check_music(options: MusicOptions) -> None:
-    """Raise for options that the model is known not to support, before anything is sent, as `check_speech` does.
+    """Raise an error for options that the model is known not to support, before a request is sent.
+
+    Like `check_speech`, this function does not check models that the catalog does not list.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If the model does not accept a value, or two options conflict.
     """
     conflicting = [name for name in ("duration", "instrumental") if getattr(options, name) is not None]
@@ -239,7 +245,7 @@ def check_sizes(references: Sequence[str | Media]) -> None:
 
 
 def resolve_voice(voice: str, model: Model, name: str, argument: str) -> str:
-    """Return a voice as the model's list spells it, or a custom voice id unchanged.
+    """Return a voice in the spelling of the model's voice list. Return the id of a custom voice unchanged.
 
     Raises:
         InvalidRequestError: If the model has no such voice.

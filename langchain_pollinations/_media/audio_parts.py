@@ -1,4 +1,4 @@
-"""Splits a long speech into parts, and joins their recordings."""
+"""Splits a long text into parts, and joins the recordings of the parts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from langchain_pollinations.errors import InvalidRequestError, InvalidResponseEr
 from langchain_pollinations.media import Media
 
 MAX_DIALOGUE = 2_000
-"""Characters of a dialogue in one request, including the names of the voices."""
+"""Maximum characters of a dialogue in one request, including the names of the voices."""
 MAX_VOICES = 10
-"""Voices of one dialogue."""
+"""Maximum number of voices of one dialogue."""
 
 
 MAX_TEXT = 400_000
-"""Characters of a text that is spoken in parts: about seven hours. A WAV cannot exceed 4 GiB."""
+"""Maximum characters of a text that is spoken in parts. Such a text takes about seven hours. The limit exists because a
+WAV file cannot exceed 4 GiB."""
 
 
 # --- Input ------------------------------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> st
     """Validate a text and return it.
 
     Raises:
-        InvalidRequestError: If it is empty, too long, or contains a lone surrogate.
+        InvalidRequestError: If the text is empty, is too long, or contains a lone surrogate.
     """
     check_prompt(text, longest, name)
     if size(text) > longest:
@@ -47,10 +48,11 @@ def check_input(text: Any, name: str = "prompt", longest: int = MAX_INPUT) -> st
 
 
 def split_speech(text: Any, options: SpeechOptions) -> list[str]:
-    """Split the input into the texts of the requests. A short input stays one text.
+    """Split the input into one text for each request. A short input is not split.
 
     Raises:
-        InvalidRequestError: If it is not a text or dialogue, or needs parts that could not be joined.
+        InvalidRequestError: If the input is not a text or a dialogue, or if it must be split and the recordings could
+            not be joined.
     """
     if abilities(options.model).get("kind") == "dialogue":
         return _parts_of_dialogue(text, options)
@@ -79,7 +81,7 @@ def parse_turns(text: Any, name: str) -> list[DialogueTurn]:
     """Parse a dialogue and resolve its voices.
 
     Raises:
-        InvalidRequestError: If it is not a dialogue, or has unknown voices or too many.
+        InvalidRequestError: If the input is not a dialogue, or has an unknown voice or too many voices.
     """
     turns = parse_dialogue(text if isinstance(text, list | tuple) else check_input(text, "prompt", MAX_TEXT))
     check_input("\n".join(map(str, turns)), "prompt", MAX_TEXT)
@@ -91,10 +93,10 @@ def parse_turns(text: Any, name: str) -> list[DialogueTurn]:
 
 
 def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
-    """Raise for a text that needs several parts unless the format is WAV, the only one that can be joined without loss.
+    """Check that the format is WAV, for a text that must be split. Only WAV files can be joined without loss.
 
     Raises:
-        InvalidRequestError: If the format is not WAV; the message names the options to use.
+        InvalidRequestError: If the format is not WAV. The message names the options to use.
     """
     can = abilities(options.model)
     formats = can.get("response_formats", ())
@@ -113,16 +115,17 @@ def check_joinable(length: int, most: int, options: SpeechOptions) -> None:
 
 
 ALIGNMENTS = ("alignment", "normalized_alignment")
-"""Times of the characters as sent, and of the characters as spoken (for instance with numbers spelled out)."""
+"""Names of the character times. `alignment` contains the characters as sent. `normalized_alignment` contains the
+characters as spoken, for example with numbers spelled out."""
 CHARACTERS = "characters"
 STARTS, ENDS = "character_start_times_seconds", "character_end_times_seconds"
 
 
 def parse_alignment(alignment: Any) -> dict[str, list[Any]] | None:
-    """The times of each character; None if the provider did not report them.
+    """Parse the times of each character. Return None if the provider did not report them.
 
     Raises:
-        KeyError, TypeError, ValueError: If the alignment has another form.
+        KeyError, TypeError, ValueError: If the alignment has an unexpected form.
     """
     if alignment is None:
         return None
@@ -140,7 +143,7 @@ def join_recordings(recordings: Sequence[Media], prompt: str) -> Media:
     """Join the recordings of the parts of a text.
 
     Raises:
-        InvalidResponseError: If they are not WAV files of one format.
+        InvalidResponseError: If the recordings are not WAV files of the same format.
     """
     try:
         data = join_wavs([recording.data for recording in recordings])
@@ -185,7 +188,7 @@ def _sum_metadata(metadata: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _shift_times(
     alignments: Sequence[dict[str, list[Any]] | None], seconds: Sequence[float]
 ) -> dict[str, list[Any]] | None:
-    """Convert the times of the parts to times of the whole; None if a part has no times."""
+    """Convert times within each part to times within the joined recording. Return None if a part has no times."""
     whole: dict[str, list[Any]] = {CHARACTERS: [], STARTS: [], ENDS: []}
     before = 0.0
     for alignment, duration in zip(alignments, seconds, strict=True):

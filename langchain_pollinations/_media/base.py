@@ -1,4 +1,4 @@
-"""What the media wrappers share: options, per-call overrides, references and output files."""
+"""Base classes of the media wrappers: options, per-call overrides, references and output files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ Resolution: TypeAlias = Literal["1k", "2k", "360p", "480p", "720p", "768p", "108
 
 
 class MediaOptions(CallOptions):
-    """Options of all media. None is not sent, and the service applies its default."""
+    """Options of all media. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(min_length=1)
     """Canonical id or alias of the model."""
     safe: str | bool | None = None
-    """Prompt checks: a comma-separated list of privacy, secrets, sexual, violence and shield, or nsfw."""
+    """Prompt checks: nsfw, or a comma-separated list of privacy, secrets, sexual, violence and shield."""
 
     @field_validator("safe")
     @classmethod
@@ -58,7 +58,7 @@ class MediaOverrides(CallOverrides, total=False):
 FilePath: TypeAlias = str | PathLike[str]
 
 Generation: TypeAlias = Callable[..., RequestFlow[Media]]
-"""Creates the request flow of a `Media`, with the callback for its progress."""
+"""Function that creates the request flow of a `Media`. Its first argument is the progress callback."""
 
 
 class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Media]):
@@ -68,23 +68,24 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
     _OPTIONS: ClassVar[type[MediaOptions]]
-    """Options of the constructor and of each call."""
+    """Class of the options that the constructor and each call accept."""
     _CATEGORY: ClassVar[str]
-    """Category of its models in the catalog."""
+    """Category of the wrapper's models in the catalog."""
     _SUFFIX: ClassVar[str] = ""
-    """Suffix of its files; empty if it depends on the type of the result."""
+    """Suffix of the output files. Empty if the suffix depends on the MIME type of the result."""
     _SHOWS_BAR: ClassVar[bool] = False
     """Whether `progress=None` shows a bar in a terminal or a notebook."""
 
     output_folder: Path | None = None
-    """Folder for results without a `path`, under generated names. Without a folder they stay in memory."""
+    """Folder for the output files of calls without `path`. The package chooses the file names. If the folder is None,
+    the results of these calls stay in memory."""
     progress: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """Progress display. True shows a bar, which requires tqdm; False shows nothing. None shows nothing, except for
-    videos: a bar in a terminal or a notebook if tqdm is installed. A function is called with each `Progress`; it must
-    not be async."""
+    """Progress display. True shows a bar, which requires tqdm. False shows nothing. With None, only videos show a bar,
+    and only in a terminal or a notebook with tqdm installed. A function is called with each `Progress`. The function
+    must not be async."""
     reference_folder: Path | None = None
-    """Reference files are read only below this folder. Without it no file is read: a model may have written the
-    path."""
+    """Folder of the reference files. Only files below this folder are read. If the folder is None, no file is read,
+    because a language model may have written the path."""
 
     _upload_cache: UploadCache = PrivateAttr(default_factory=lambda: UploadCache())
 
@@ -115,23 +116,26 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
 
     @abstractmethod
     def _generation(self, prompt: Any, options: Any, on_progress: OnProgress | None) -> RequestFlow[Media]:
-        """The request flow that generates one `Media`.
+        """Create the request flow that generates one `Media`.
 
         Args:
             prompt: The prompt.
             options: An instance of `_OPTIONS`.
-            on_progress: Callback for the request whose response is the `Media`.
+            on_progress: Progress callback of the request that returns the `Media`.
         """
 
     def _check(self, options: Any) -> None:
-        """Raise for options that the model is known not to support. Reads and sends nothing.
+        """Raise an error for options that the model is known not to support. Access no files and no network.
 
         Args:
             options: An instance of `_OPTIONS`.
         """
 
     def _check_constructor(self) -> None:
-        """Raise for constructor options that the model is known not to support. Calls may still override them."""
+        """Raise an error for constructor options that the model is known not to support.
+
+        The constructor does not call this method, because a call may override the options.
+        """
         self._check(merge_options(self._OPTIONS, self, {}, self._SYNONYMS))
 
     def _generate(
@@ -159,7 +163,7 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
             return await self._client_with(options._settings).arun(self._saving(generation, path, on_progress))
 
     def _watching(self, progress: ShowProgress) -> AbstractContextManager[OnProgress | None]:
-        """Show the progress of a call, whose argument overrides the field."""
+        """Show the progress of a call. The argument of the call overrides the field `progress`."""
         shown = self.progress if progress is None else progress
         if shown is None and not self._SHOWS_BAR:
             shown = False
@@ -168,25 +172,31 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     def _saving(
         self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
     ) -> RequestFlow[Media]:
-        """The result of a flow, written to `path` or to a new file in `output_folder` if one of them is set."""
+        """Run a generation and save the result to `path`, or to a new file in `output_folder`.
+
+        If neither is set, the result stays in memory.
+        """
         target = self._target(path)
         media = yield from generation(on_progress)
         return media if target is None else media._stored_at(media.save(target))
 
     def _target(self, path: FilePath | None) -> Path | None:
-        """The file to write the result to, without its suffix if that depends on the result. The folder is checked
-        before anything is paid for."""
+        """Return the path of the output file, or None if the result stays in memory.
+
+        The path has no suffix yet if the suffix depends on the MIME type of the result. The folder is checked here, so
+        a wrong folder raises an error before the service bills a request.
+        """
         if path is None and self.output_folder is not None:
             path = self.output_folder.expanduser() / f"{self._CATEGORY}-{secrets.token_hex(6)}"
         return None if path is None else target_path(path, self._SUFFIX)
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:
-        """Add similar model names to an error for an unknown model. The legacy hosts have none to suggest."""
+        """Add similar model names to an error for an unknown model. The legacy hosts have no other models."""
         return nullcontext() if self._uses_legacy else suggest_models(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
-        """Merge the options. Precedence: argument of the call, constructor. A random seed is chosen here, once for all
-        attempts."""
+        """Merge the options. Options of the call override options of the constructor. A random seed is chosen here, so
+        all attempts of a call send the same seed."""
         options = merge_options(self._OPTIONS, self, overrides, self._SYNONYMS)
         if "seed" in self._OPTIONS.model_fields:
             options.seed = resolve_seed(options.seed)  # type: ignore[attr-defined]
@@ -205,11 +215,14 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     def _resolve_references(
         self, argument: str, given: References | None, family: str = "image", largest: int | None = None
     ) -> list[str | Media]:
-        """Read references as public addresses, or as `Media` with their bytes."""
+        """Convert each reference to a public URL, or to a `Media` with its bytes."""
         return ReferenceReader(argument, family, self.reference_folder, self._media_host, largest).all(given)
 
     def _upload_references(self, references: Sequence[str | Media]) -> RequestFlow[list[str]]:
-        """Addresses of references, for routes that take addresses only. A `Media` without one is uploaded once."""
+        """Convert references to URLs, for routes that accept only URLs.
+
+        A `Media` that is already on the media host keeps its URL. Any other `Media` is uploaded once.
+        """
         found = []
         for each in references:
             found.append(

@@ -1,7 +1,8 @@
-"""A lenient parser of base64 and data URIs, as callers, models and providers write them. Pure functions.
+"""A lenient parser of base64 and data URIs from callers, models and providers. Pure functions.
 
-It accepts line breaks and spaces, the URL-safe alphabet, percent-encoding, missing padding, `;BASE64`, parameters such
-as `;charset=utf-8`, and data URIs without base64. It returns the standard alphabet, without line breaks, padded.
+The parser accepts line breaks and spaces, the URL-safe alphabet, percent-encoding, missing padding, `;BASE64`,
+parameters such as `;charset=utf-8`, and data URIs without base64. The result uses the standard alphabet and padding,
+and has no line breaks.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ class DataUri(NamedTuple):
     """The parts of a data URI."""
 
     mime_type: str
-    """In lower case, with its parameters except `charset`; empty if absent."""
+    """MIME type in lower case, followed by its parameters without `charset`. Empty if the data URI has none."""
     base64: str
-    """The bytes as standard base64."""
+    """Bytes as standard base64."""
 
     def __str__(self) -> str:
         return f"data:{self.mime_type};base64,{self.base64}"
@@ -34,7 +35,7 @@ def is_data_uri(text: str) -> bool:
 
 
 def plain_base64(text: str) -> str:
-    """Normalize base64 to the standard alphabet, padded.
+    """Convert base64 to the standard alphabet, with padding.
 
     Raises:
         ValueError: If the text is not base64.
@@ -69,22 +70,23 @@ _STEP = 64 * 1024
 
 
 def _unquoted(text: str) -> bytes:
-    """Decode percent-encoding in chunks, since the standard library creates an object per byte."""
+    """Decode percent-encoding. The text is decoded in chunks to save memory, because the standard library creates an
+    object for each escape."""
     pieces, place = [], 0
     while place < len(text):
         end = place + _STEP
         cut = text.rfind("%", end - 2, end)
-        end = cut if cut > place else end  # not inside an escape such as `%41`
+        end = cut if cut > place else end  # do not split an escape such as `%41`
         pieces.append(unquote_to_bytes(text[place:end]))
         place = end
     return b"".join(pieces)
 
 
 def read_base64(given: Any) -> str:
-    """The standard base64 of a base64 string or of a data URI.
+    """Return the standard base64 of a base64 string or of a data URI.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If the value is neither base64 nor a data URI.
     """
     if not isinstance(given, str):
         raise ValueError(f"base64 must be a text, not {type(given).__name__}")
@@ -95,6 +97,6 @@ def decode(given: Any) -> bytes:
     """Decode base64 or a data URI.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If the value is neither base64 nor a data URI.
     """
     return binascii.a2b_base64(read_base64(given))

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 MAX_SHOWN_BYTES = 32 * 1024 * 1024
-"""Bytes of audio or video that a notebook embeds in its page. A larger file is shown by its address."""
+"""Maximum size of a file in the HTML of a notebook, in bytes. The HTML of a larger file contains its URL instead."""
 
 MAX_SHOWN_WIDTH = 480
 """Maximum display width of an image in pixels. The file itself is not resized."""
 
 
-# HTML of each kind. All data is in attributes of one element, so that markup in a file or prompt cannot become part of
-# the page. `source` is already escaped.
+# Functions that return the HTML of each kind of media. They escape all text, so markup in a file or a prompt cannot
+# become part of the page. `source` is already escaped.
 
 
 def _image_html(media: Media, source: str) -> str:
-    """Also for SVG: scripts do not run inside `img`."""
+    """Return an `img` element, also for an SVG. Scripts of the SVG do not run inside `img`."""
     return f'<img src="{source}" alt="{html.escape(media.prompt or "")}" style="max-width: {MAX_SHOWN_WIDTH}px">'
 
 
@@ -41,4 +41,4 @@ def download_html(media: Media, source: str) -> str:
 
 
 DISPLAYS = {"image": _image_html, "audio": _audio_html, "video": _video_html, "audio/pcm": download_html}
-"""By kind. Browsers do not play raw samples."""
+"""HTML function of each kind of media. Raw samples (`audio/pcm`) get a download link: browsers cannot play them."""

@@ -1,4 +1,4 @@
-"""Inputs of embeddings in the service's JSON, and checks of which models accept them."""
+"""Options of embeddings, conversion of inputs to the service's JSON, and checks that a model accepts them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from langchain_pollinations.media import Media
 
 One = str | Media | Mapping[str, Any]
 Input = One | Sequence[One]
-"""Input for one vector: a text, a `Media`, a LangChain content block, or several of these."""
+"""Input for one vector: a text, a `Media`, a LangChain content block, or a sequence of these."""
 
 MAX_BATCH = 32
-"""Texts that the service accepts in one request."""
+"""Maximum number of texts in one request."""
 
 MIN_DIMENSIONS = 128
 
@@ -47,27 +47,27 @@ TaskType: TypeAlias = Literal[
 
 
 class EmbeddingOptions(CallOptions):
-    """Options of embeddings. None is not sent, and the service applies its default."""
+    """Options of embeddings. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="openai/text-embedding-3-small", min_length=1)
     """Canonical id or alias of the model."""
     dimensions: int | None = Field(default=None, ge=MIN_DIMENSIONS)
-    """Length of a vector; by default that of the model. Some models support only a few lengths."""
+    """Number of dimensions of each vector. By default, the model decides. Some models support only a few values."""
     batch_size: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
-    """Texts in one request. `chunk_size` is an alias."""
+    """Maximum number of texts in one request. `chunk_size` is an alias."""
     task_type: TaskType | None = None
     """Purpose of the vectors of texts, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
-    `RETRIEVAL_QUERY`; any other task is used for both documents and queries."""
+    `RETRIEVAL_QUERY`. All other values apply to both documents and queries."""
     input_type: Literal["query", "document"] | None = None
     """Role of the texts in a search, for Cohere models. With `document`, `embed_query` sends `query`."""
     max_concurrency: int = Field(default=4, ge=1)
-    """Concurrent requests."""
+    """Maximum number of concurrent requests."""
 
     def body(self) -> Json:
         return self.model_dump(exclude_none=True, exclude={"batch_size", "max_concurrency"})
 
     def as_query(self) -> Self:
-        """The options for a query, given the options for documents."""
+        """Convert the options for documents to the options for a query."""
         own = {name: getattr(self, name) for name in _AS_QUERY}
         return self.model_copy(update={name: _AS_QUERY[name].get(value, value) for name, value in own.items()})
 
@@ -86,10 +86,10 @@ class EmbeddingOverrides(CallOverrides, total=False):
 # --- Inputs -----------------------------------------------------------------------------------------------------------
 
 Encoded = str | list[Json]
-"""A text, or the content parts of one vector."""
+"""An input in the service's format: a text, or a list of content parts."""
 
 _MEDIA: Mapping[str, str] = {"text": "text", "image_url": "image", "input_audio": "audio", "video_url": "video"}
-"""Modality of each type of content part, as the model lists name it."""
+"""Modality of each type of content part. The model list uses the same names."""
 
 _VIDEO_TYPES = ("video/mp4", "video/mpeg")
 
@@ -98,7 +98,7 @@ def check_text(text: Any, place: str) -> str:
     """Validate a text for embedding.
 
     Raises:
-        InvalidRequestError: If it is not a string, is blank or cannot be encoded; the message names `place`.
+        InvalidRequestError: If the text is not a string, is blank, or cannot be encoded. The message names `place`.
     """
     if not isinstance(text, str):
         raise InvalidRequestError(f"{place} must be a string, not {type(text).__name__}", param=place)
@@ -112,7 +112,7 @@ def encode_input(given: Any, place: str) -> Encoded:
     """Convert one input to the service's format.
 
     Raises:
-        InvalidRequestError: If it is not a valid input, or contains a part that cannot be embedded.
+        InvalidRequestError: If the input is invalid, or contains a part that cannot be embedded.
     """
     if isinstance(given, str):
         return check_text(given, place)
@@ -136,7 +136,7 @@ def _part(block: Any, place: str) -> Json:
 
 
 def _with_audio_bytes(block: Any) -> Any:
-    """Convert an audio block with a data URI to one with base64: audio parts take no address."""
+    """Convert an audio block with a data URI to a block with base64. The service accepts no URL of audio."""
     if not isinstance(block, Mapping) or block.get("type") != "audio" or not isinstance(block.get("url"), str):
         return block
     if not is_data_uri(block["url"]):
@@ -171,11 +171,13 @@ def _either(words: Iterable[object]) -> str:
 
 
 def check_abilities(inputs: Iterable[Encoded], options: EmbeddingOptions) -> None:
-    """Raise for options and inputs that a model of the catalog does not support. Newer models and community models are
-    not known here; the service validates their requests.
+    """Raise an error for options and inputs that the model is known not to support.
+
+    Models that the catalog does not list (newer and community models) are not checked. The service validates their
+    requests.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If the model does not accept a value.
     """
     _check_model(options.model)

@@ -1,4 +1,4 @@
-"""Result files: atomic writes and file names."""
+"""Output files: reads, atomic writes and paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def read_file(path: Path) -> bytes:
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `target`. It replaces `target` on success and is deleted on error."""
+    """Yield the path of a temporary file in the folder of `target`.
+
+    On success, the temporary file replaces `target`. On error, the temporary file is deleted.
+    """
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield part
@@ -30,7 +33,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
-    """Return the path of a new file: `path`, with `suffix` added if it has no suffix.
+    """Return the path of an output file. It is `path`, with `suffix` added if `path` has no suffix.
 
     Raises:
         OSError: If the path is a folder, or its parent folder does not exist.

@@ -1,4 +1,4 @@
-"""MIME types of bytes and of file names."""
+"""MIME types, detected from bytes or listed by file suffix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ EXTENSIONS: Mapping[str, str] = {
 }
 
 _MPEG_FRAMES = (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2, 0xFD, 0xFC, 0xF5, 0xF4)
-"""Second byte of a frame: layer III of MPEG 1, 2 and 2.5, and layer II, each without and with a checksum."""
+"""Possible second bytes of an MPEG audio frame. The first six are for layer III of MPEG 1, 2 and 2.5. The last four are
+for layer II of MPEG 1 and 2. In each pair, the first frame has no checksum and the second has one."""
 
 # (offset, bytes, type). The first match wins.
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -59,7 +60,8 @@ _BRANDS: Mapping[bytes, str] = {
     **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), "audio/mp4"),
     **dict.fromkeys((b"mif1", b"msf1", b"miaf"), "image/heif"),
 }
-"""Brands of ISO base media files (MP4 and related formats), most specific first: AVIF files also list `mif1`."""
+"""MIME types by brand of ISO base media files (MP4 and related formats). The most specific brands are first, because an
+AVIF file also lists the general brand `mif1`."""
 
 SUFFIX_TYPES: Mapping[str, Sequence[str]] = {
     **{suffix: (mime_type,) for mime_type, suffix in EXTENSIONS.items() if mime_type != "audio/mp4"},
@@ -77,14 +79,14 @@ SUFFIX_TYPES: Mapping[str, Sequence[str]] = {
     ".heic": ("image/heic", "image/heif"),
     ".heif": ("image/heif", "image/heic"),
 }
-"""MIME types of a file suffix."""
+"""MIME types that a file with this suffix may have."""
 
 SNIFFED_BYTES = 4096
-"""Bytes at the start of a file that are enough to detect its type."""
+"""Number of bytes at the start of a file that are enough to detect its MIME type."""
 
 
 def sniff(data: bytes) -> str | None:
-    """Detect the MIME type from the bytes; None if unknown. Headers are ignored."""
+    """Detect the MIME type of bytes. Return None if the type is unknown."""
     for offset, signature, mime_type in _SIGNATURES:
         if data.startswith(signature, offset):
             return mime_type
@@ -97,7 +99,10 @@ def sniff(data: bytes) -> str | None:
 
 
 def _type_by_brands(data: bytes) -> str:
-    """The MIME type of an ISO base media file, by its major brand, else by its compatible brands."""
+    """Return the MIME type of an ISO base media file.
+
+    The major brand determines the type. If the major brand is unknown, the compatible brands determine the type.
+    """
     size = min(int.from_bytes(data[:4], "big"), len(data))
     major, *compatible = [data[8:12], *(data[place : place + 4] for place in range(16, size - 3, 4))]
     known = (kind for brand, kind in _BRANDS.items() if brand in compatible)

@@ -1,4 +1,4 @@
-"""Options of image requests, and the abilities of image models."""
+"""Options of image requests, and checks that an image model supports them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ImageOptions(MediaOptions):
     """Options of an image request. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="flux", min_length=1)
-    """Canonical id or alias of the model. `edit` defaults to `klein`, since `flux` cannot edit."""
+    """Canonical id or alias of the model. The default of `edit` is `klein`, because `flux` cannot edit."""
     width: int | None = Field(default=None, ge=1)
     """Width in pixels."""
     height: int | None = Field(default=None, ge=1)
     """Height in pixels."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached image. With -1 the package chooses a random seed for each call, since
-    the service treats -1 as one fixed seed."""
+    """Seed. Equal requests return the same cached image. With -1, the package chooses a random seed for each call. The
+    service itself treats -1 as a fixed seed."""
     quality: ImageQuality | None = None
     """Quality, for models of the GPT image family. Grok Imagine 2.0 accepts `low` and `medium`."""
     resolution: Resolution | None = None
@@ -39,17 +39,17 @@ class ImageOptions(MediaOptions):
     """Reference images, for models that accept them: public URLs, data URIs, bytes, `Media`, or files below
     `reference_folder`."""
     enhance: bool | None = None
-    """Let a language model rewrite the prompt. Legacy host only. The service stopped honoring it in summer 2026; it is
-    still sent, with a warning."""
+    """Let a language model rewrite the prompt. Only the legacy host supports this option. gen.pollinations.ai stopped
+    supporting it in summer 2026. The package still sends it there and emits a warning."""
     negative_prompt: str | None = None
-    """What the image must not show. Legacy host only. The service stopped honoring it in summer 2026; it is still sent,
-    with a warning."""
+    """What the image must not show. Only the legacy host supports this option. gen.pollinations.ai stopped supporting
+    it in summer 2026. The package still sends it there and emits a warning."""
     nologo: bool | None = None
-    """Omit the logo. Sent unchanged, with a warning: the service adds no logo for requests with a key, and the legacy
-    host has always added it since August 2026."""
+    """Omit the logo. This option has no effect. Images of requests with a key have no logo, and the legacy host adds a
+    logo to every image since August 2026. The package still sends the option and emits a warning."""
     private: bool | None = None
-    """Keep the image out of the public feed. The legacy host always receives true. The service has no feed for requests
-    with a key; the option is still sent, with a warning."""
+    """Keep the image out of the public feed. The package always sends true to the legacy host. Requests with a key have
+    no public feed. For these requests, the package still sends the option and emits a warning."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -86,9 +86,9 @@ def takes_images(model: Model) -> bool | None:
 
 
 def check_abilities(options: ImageOptions, references: int) -> None:
-    """Raise if the model is known not to support the options, before anything is sent.
+    """Raise an error if the model is known not to support the options, before a request is sent.
 
-    Models that the catalogue does not list (newer and community models) are not checked.
+    Models that the catalog does not list (newer and community models) are not checked.
 
     Args:
         options: Options of the request.

@@ -12,7 +12,7 @@ from langchain_pollinations._media.wav import has_all_samples
 
 
 def is_whole(data: bytes, mime_type: str) -> bool:
-    """Whether a file is complete. True for types whose end cannot be checked quickly."""
+    """Whether a file is complete. The result is True for MIME types whose end cannot be checked quickly."""
     match mime_type:
         case "image/png":
             return _has_png_end(data)
@@ -49,7 +49,7 @@ def _has_png_end(data: bytes) -> bool:
 
 
 def _has_jpeg_end(data: bytes) -> bool:
-    """Whether the image's own data has an end marker. The end of a thumbnail in the header does not count."""
+    """Whether a JPEG has an end marker after its image data. The end marker of a thumbnail in the header is ignored."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         if data[place + 1] == 0xFF:  # fill bytes before a marker
@@ -86,12 +86,12 @@ def _has_gif_end(data: bytes) -> bool:
 
 
 def _gif_colours(flags: bytes) -> int:
-    """Bytes of a colour table."""
+    """Number of bytes of the colour table."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def has_all_boxes(file: io.BufferedIOBase) -> bool:
-    """Whether an MP4 contains its index (`moov`) and ends with its last box. Only box headers are read."""
+    """Whether an MP4 contains its index (the box `moov`) and ends where a box ends. Only box headers are read."""
     end = file.seek(0, os.SEEK_END)
     place, kinds = 0, set()
     while place < end:
@@ -117,8 +117,10 @@ _PLY_SIZES: Mapping[str, int] = {
 
 
 def _has_all_elements(data: bytes) -> bool:
-    """Whether a PLY contains all data that its header announces. Lists have no announced length; they count as one
-    length field each, the minimum."""
+    """Whether a PLY file contains all data that its header announces.
+
+    The header does not contain the lengths of lists. Each list counts as one length field, which is the minimum.
+    """
     head, end, rest = data.partition(b"end_header")
     body = rest.partition(b"\n")[2]
     elements = count = needed = 0
@@ -136,7 +138,7 @@ def _has_all_elements(data: bytes) -> bool:
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels of a PNG or JPEG; None for anything else."""
+    """Return the width and height of a PNG or JPEG in pixels. Return None for other types."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return width, height
@@ -145,7 +147,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
         lead, marker, length, _, height, width = struct.unpack(">BBHBHH", data[place : place + 9])
         if lead != 0xFF:
             return None
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame; the excluded are tables
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start-of-frame marker
             return width, height
         place += 1 if marker == 0xFF else 2 + length  # any number of fill bytes may precede a marker
     return None

@@ -1,4 +1,4 @@
-"""Store of generated media for tools: a model refers to media by id, and never receives the bytes."""
+"""Store of generated media for tools. A language model passes the id of a media to a tool, not the bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 class MediaStore:
-    """The newest media of a set of tools, by id: at most 50 items and 32 MiB. Its pickle is empty."""
+    """The newest media of a set of tools, by id.
+
+    The store keeps at most 50 items, and at most 32 MiB of bytes in memory. It always keeps the newest item. A store
+    that is restored from a pickle is empty.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,8 +30,9 @@ class MediaStore:
     def add(self, media: Media, secret: str = "\0") -> str:
         """Store a `Media` and return its id.
 
-        The id is the last part of its address, so that it identifies the same file on the service's media host. It is a
-        digest of the bytes if there is no address, or if that part contains `secret`.
+        The id is the last part of the URL of the `Media`, because the service's media host uses the same id for the
+        file. The id is a digest of the bytes if the `Media` has no URL, or if the last part contains `secret` or is not
+        a valid id.
         """
         name = _id_of(media, secret)
         with self._lock:
@@ -40,7 +45,7 @@ class MediaStore:
         return name
 
     def find(self, reference: str) -> Media | None:
-        """The `Media` with this id or address; None if it is not stored, or no longer."""
+        """Return the `Media` with this id or URL. Return None if the store does not contain it."""
         with self._lock:
             named, at_end = self._kept.get(reference), self._kept.get(reference.rpartition("/")[2])
         return at_end if named is None and at_end is not None and at_end.url == reference else named
@@ -53,7 +58,7 @@ def _id_of(media: Media, secret: str) -> str:
 
 
 def _digest(media: Media) -> hashlib._Hash:
-    """The digest of the bytes. A file is read in chunks."""
+    """Return a digest of the bytes. A file is read in chunks."""
     if media.path is None:
         return hashlib.sha256(media.data)
     with open_regular_file(media.path) as file:

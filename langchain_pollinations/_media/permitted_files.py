@@ -1,4 +1,5 @@
-"""Files that a caller who is not trusted may name: they must be regular files below a permitted folder."""
+"""Safe access to files. Only regular files are opened, and symbolic links are not followed. Paths from an untrusted
+source must be below a permitted folder."""
 
 from __future__ import annotations
 
@@ -12,8 +13,11 @@ from typing import Any
 
 
 def open_below(folder: Path, inner: Path) -> int:
-    """Open a regular file and return its descriptor. Each part of the path is opened relative to its parent folder and
-    must not be a symbolic link, so a link that is created in the meantime is not followed.
+    """Open a regular file below a folder and return its file descriptor.
+
+    Each part of the path is opened relative to its parent folder, and must not be a symbolic link. A link that another
+    process creates after the path was checked is therefore not followed. Platforms without `dir_fd` open the whole path
+    at once.
 
     Raises:
         OSError: If the file cannot be opened or is not a regular file.
@@ -34,8 +38,10 @@ def open_below(folder: Path, inner: Path) -> int:
 
 
 def open_regular_file(path: Path) -> io.BufferedReader:
-    """Open a regular file for reading. A symbolic link is not followed: any process with write access to the result
-    folder could point it at any file.
+    """Open a regular file for reading.
+
+    A symbolic link raises an error. Any process with write access to the output folder could replace an output file
+    with a link to another file.
 
     Raises:
         OSError: If the file cannot be opened, or is not a regular file.
@@ -55,7 +61,7 @@ def artifact_error(says: str) -> ValueError:
 
 
 def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
-    """Resolve the path of an artifact, which must be below the folder."""
+    """Resolve the path of an artifact. The path must be below the folder."""
     if folder is None:
         raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
     if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):

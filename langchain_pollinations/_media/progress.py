@@ -26,26 +26,27 @@ class Progress:
     """Progress of a call."""
 
     stage: Literal["queued", "waiting", "receiving", "done"]
-    """`queued` while the rate limiter of a legacy host delays the request, `waiting` while the service works,
-    `receiving` while bytes arrive, `done` after success."""
+    """The stage is `queued` while the rate limiter of a legacy host delays the request. It is `waiting` until the first
+    bytes arrive, `receiving` while bytes arrive, and `done` after success."""
     seconds: float
-    """Seconds since the start of the call; while `queued`, since it entered the queue."""
+    """Seconds since the start of the call. While `queued`, seconds since the request entered the queue."""
     received: int = 0
-    """Bytes received so far, of all requests that run at the same time. A retry starts at 0 again."""
+    """Bytes received so far. Concurrent requests of one call are added up. A retry starts at 0 again."""
     total: int | None = None
-    """Total bytes of the response, if known."""
+    """Total bytes of the response. None if unknown."""
     left: float | None = None
-    """While `queued`, the expected seconds until the request is sent. Requests ahead in the queue may take longer."""
+    """While `queued`, expected seconds until the request is sent. The wait is longer if earlier requests take longer."""
 
 
 ProgressFunction: TypeAlias = Callable[[Progress], None]
 ShowProgress: TypeAlias = bool | ProgressFunction | None
-"""None shows a bar (while `queued`, a line) if stderr is a terminal or a notebook, True shows it always, False never.
-A function is called with each `Progress`."""
+"""How to show progress. None shows progress only if stderr is a terminal or a notebook. True always shows progress.
+False never shows progress. Progress is shown as a bar, or as a line of text while `queued`. A function is called with
+each `Progress`."""
 
 
 def check_progress(show: ShowProgress, argument: str) -> None:
-    """Raise a `ValueError` for an async function, which would never be awaited, and for a value of another type."""
+    """Raise a `ValueError` for a value of a wrong type, and for an async function. Nothing would await its coroutine."""
     if not (show is None or isinstance(show, bool) or callable(show)):
         raise ValueError(f"{argument}: must be True, False, None or a function, not {show!r:.60}")
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004
@@ -54,12 +55,12 @@ def check_progress(show: ShowProgress, argument: str) -> None:
 
 @contextmanager
 def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
-    """Yield the callback for received bytes, to be used around one request; None if no progress is shown.
+    """Yield the progress callback of one call, or None if no progress is shown.
 
-    The callback runs in the thread, or between the steps of the event loop, that receives the bytes.
+    The callback runs in the thread that receives the bytes. For an async call, this is the thread of the event loop.
 
     Raises:
-        InvalidRequestError: If the function is async.
+        InvalidRequestError: If `show` has a wrong type or is an async function.
         ImportError: If a bar is requested and tqdm is not installed.
     """
     try:
@@ -78,7 +79,7 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
 
 @contextmanager
 def _reporting(report: ProgressFunction) -> Iterator[OnProgress]:
-    """Report the stages in order; `done` only if no exception was raised."""
+    """Report the stages in order. Report `done` only if no exception was raised."""
     since = time.monotonic()
     count: tuple[int, int | None] = 0, None
 
@@ -93,7 +94,7 @@ def _reporting(report: ProgressFunction) -> Iterator[OnProgress]:
 
 
 def share_progress(on_progress: OnProgress | None, count: int) -> Sequence[OnProgress | None]:
-    """Callbacks for concurrent requests. Together they report the bytes of all requests to `on_progress`."""
+    """Return a callback for each concurrent request. The callbacks report the sum of the bytes to `on_progress`."""
     if on_progress is None or count == 1:
         return [on_progress] * count
     lock = threading.Lock()
@@ -113,8 +114,8 @@ def share_progress(on_progress: OnProgress | None, count: int) -> Sequence[OnPro
 
 
 def show_line(show: ShowProgress, line: str) -> None:
-    """Write one plain line to stderr: None on a terminal or in a notebook, True always, False never. A function gets no
-    line."""
+    """Write one line of text to stderr. True always writes the line. None writes it only in a terminal or a notebook.
+    False and a function write nothing."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
         sys.stderr.write(f"{line}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()
@@ -136,20 +137,20 @@ def _is_bar_seen() -> bool:
 
 
 def _has_widgets() -> bool:
-    """Whether this is a notebook that can show widgets. Without ipywidgets, tqdm warns instead of showing a bar."""
+    """Whether this is a notebook with ipywidgets. Without ipywidgets, tqdm warns instead of showing a bar."""
     return _is_notebook() and find_spec("ipywidgets") is not None
 
 
 @contextmanager
 def _bar() -> Iterator[_Bar]:
-    """A bar that is removed at the end, also after an error."""
+    """Show a bar, and remove it at the end or after an error."""
     try:
-        tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # imported late, since it is slow
+        tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # a slow import
     except ImportError as error:
         raise ImportError(
             "progress=True shows a progress bar and needs tqdm: pip install tqdm, or pass a function"
         ) from error
-    own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread: it outlives the bar; `_Bar` refreshes
+    own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread, which would outlive the bar
     bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
     try:
         bar.start()
@@ -159,7 +160,7 @@ def _bar() -> Iterator[_Bar]:
 
 
 class _Bar:
-    """A tqdm bar, and a thread that refreshes its clock while no bytes arrive."""
+    """A tqdm bar, and a thread that refreshes the elapsed time while no bytes arrive."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar

@@ -15,15 +15,17 @@ from langchain_pollinations.errors import InvalidRequestError
 
 MAX_PROMPT = 32_000
 MAX_URL = 2000
-"""Characters of a URL; a longer prompt is sent by POST. The edge of the service accepts about 16 KB, proxies less."""
+"""Maximum characters of a URL. A longer prompt is sent by POST. The edge servers of the service accept about 16 KB, but
+proxies accept less."""
 
 
 Prompt: TypeAlias = str | PromptValue | BaseMessage | Sequence[BaseMessage]
-"""Input of a wrapper as a Runnable. The prompt of prompt values and messages is their text."""
+"""Input of a wrapper as a `Runnable`. The text of a prompt value or a message becomes the prompt."""
 
 
 def prompt_of(given: Any) -> Any:
-    """The text of a prompt value, message or list of messages, one paragraph each; other values unchanged."""
+    """Return the text of a prompt value, a message or a list of messages. Each message becomes one paragraph. Return other
+    values unchanged."""
     if isinstance(given, PromptValue):
         given = given.to_messages()
     messages = [given] if isinstance(given, BaseMessage) else given
@@ -40,7 +42,7 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
     """Validate a prompt and return it.
 
     Raises:
-        InvalidRequestError: If it is empty, too long, or contains a lone surrogate or a null byte.
+        InvalidRequestError: If the prompt is empty, is too long, or contains a lone surrogate or a null byte.
     """
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidRequestError(f"{name} must be a non-empty string", param=name)
@@ -53,24 +55,24 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
 
 
 def quote_prompt(prompt: str) -> str | None:
-    """Percent-encode a prompt for the path of a URL; None if a path cannot carry it.
+    """Percent-encode a prompt for the path of a URL. Return None if the prompt cannot be part of a path.
 
-    The service decodes the path twice, so `%` is not safe. `.` and `..` between slashes are removed in transit. A
-    prompt may also equal a route of the service.
+    A prompt with `%` cannot, because the service decodes the path twice. A prompt with `.` or `..` between slashes
+    cannot, because these parts are removed in transit. A prompt that equals a route of the service cannot.
     """
     return None if "%" in prompt or has_dot_segments(prompt) or is_route(prompt) else quote(prompt, safe="")
 
 
 def is_route(prompt: str) -> bool:
-    """Whether a GET with the prompt as its path is another route of the service: `/image/models` lists the models."""
+    """Whether a prompt in the path of a GET would select another route. For example, `/image/models` lists the models."""
     return prompt.strip("/ \t\r\n").lower() == "models"
 
 
 def has_dot_segments(prompt: str) -> bool:
-    """Whether a prompt contains `.` or `..` between slashes, which are removed from URLs in transit."""
+    """Whether a prompt contains `.` or `..` between slashes. These parts are removed from URLs in transit."""
     return not {".", ".."}.isdisjoint(re.split(r"[/\\]", prompt))
 
 
 def join_urls(addresses: Sequence[str]) -> str:
-    """Join URLs for a parameter that takes several. Commas are escaped, since the service splits at them."""
+    """Join URLs with `|` for one parameter. `|` and commas in a URL are escaped, because the service splits at both."""
     return "|".join(address.replace(",", "%2C").replace("|", "%7C") for address in addresses)

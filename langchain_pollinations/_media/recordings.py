@@ -25,11 +25,11 @@ Recording: TypeAlias = Blob | Media | bytes | str | os.PathLike[str]
 
 
 MAX_RECORDING_BYTES = 100 * 1024 * 1024
-"""Maximum bytes of a recording; the edge of the service accepts no more."""
+"""Maximum bytes of a recording. The edge servers of the service accept no more."""
 
 WARN_BYTES = 25 * 1000 * 1000
-"""Maximum bytes of a recording that the service documents. Larger recordings are sent with a warning: no lower limit
-than that of the edge is known to be enforced."""
+"""Maximum bytes of a recording in the documentation of the service. Larger recordings are sent with a warning, because
+the service is not known to enforce this limit."""
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "audio/mpeg": ("mp3", "mpga", "mpeg"),
@@ -42,13 +42,13 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "video/mpeg": ("mpeg",),
     "video/webm": ("webm",),
 }
-"""File suffixes of each type. The first is used for a file that has none of them."""
+"""File suffixes of each MIME type. A file with another suffix gets the first suffix of its MIME type."""
 
 DEFAULT_SUFFIXES = ("mp3", "mp4", "mpeg", "mpga", "m4a", "wav", "webm")
-"""Suffixes that a model accepts if `data/abilities.json` does not list them (`recordings`)."""
+"""Suffixes that a model accepts if its entry in `data/abilities.json` has no list `recordings`."""
 
 MAX_NAME = 255
-"""Characters of a file name."""
+"""Maximum characters of a file name."""
 
 
 # --- Model abilities --------------------------------------------------------------------------------------------------
@@ -72,13 +72,13 @@ def _recordings(model: str) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class RecordingFile:
-    """A recording as sent, and the metadata of its document."""
+    """A recording in the form in which it is sent, and the metadata for its document."""
 
     data: bytes = field(repr=False)
     name: str
-    """File name of the form part. The service and its models use its suffix."""
+    """File name in the multipart form. The service and its models use the suffix of the name."""
     mime_type: str
-    """Detected from the bytes."""
+    """MIME type, detected from the bytes."""
     metadata: Mapping[str, Any]
     """Metadata of the blob, including its source."""
 
@@ -87,9 +87,9 @@ def read_recording(recording: Any, model: str) -> RecordingFile:
     """Read a recording, and check that the model accepts it.
 
     Raises:
-        InvalidRequestError: If it is empty, an address, or of a type that the service does not accept.
-        UnsupportedRequestError: If only other models accept it; the message names them.
-        PayloadTooLargeError: If it is larger than the service accepts.
+        InvalidRequestError: If the recording is empty, is a URL, or has a type that the service does not accept.
+        UnsupportedRequestError: If only other models accept the recording. The message names these models.
+        PayloadTooLargeError: If the recording is larger than the service accepts.
         OSError: If the file cannot be read.
     """
     blob = _as_blob(recording)
@@ -146,9 +146,10 @@ def _check_size(size: int) -> None:
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
-    """The recording's own file name if its suffix matches its bytes, else a name with a matching suffix.
+    """Return the file name of the recording if its suffix matches the bytes. Otherwise return a name that matches.
 
-    Some providers take the format from the name, and the service names a part without a file name `audio.mp3`.
+    Some providers derive the format from the file name. If a part of the form has no file name, the service uses the
+    name `audio.mp3`.
     """
     name = PurePath(str(blob.path or blob.source or "")).name
     suffix = name.rpartition(".")[2].lower()

@@ -1,4 +1,4 @@
-"""Image, video and audio references of the caller: an address, bytes, a file or a `Media`."""
+"""References: images, videos and audio that the caller passes as URLs, bytes, files or `Media`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from langchain_pollinations.media import Media
 
 
 def reference_to_json(given: Any) -> Any:
-    """Convert a reference or a list of references to JSON, for a serialized wrapper: bytes become a data URI."""
+    """Convert a reference or a list of references to JSON. Bytes and `Media` become data URIs."""
     if isinstance(given, list):
         return [reference_to_json(each) for each in given]
     if isinstance(given, bytes):
@@ -36,30 +36,31 @@ def reference_to_json(given: Any) -> Any:
 Reference: TypeAlias = Annotated[
     str | bytes | Path | InstanceOf[Media], PlainSerializer(reference_to_json, when_used="json")
 ]
-"""A reference image, video or audio: a public address (http, https), a data URI, bytes, a file, or a `Media`. A string
-that is not an address is the path of a file. Files are read only below the folder that the developer configured."""
+"""A reference image, video or audio: a public URL (http, https), a data URI, bytes, a file, or a `Media`. A string that
+is not a URL is the path of a file. Only files below `reference_folder` are read."""
 
 References: TypeAlias = Reference | list[Reference]
 
 FAMILY_NOUNS = {"image": "image", "audio": "audio", "video": "video", "model": "3D object"}
-"""Name of each family of MIME types in errors."""
+"""Name of each family of MIME types in error messages."""
 
 MIB = 1024 * 1024
 
 MAX_BYTES: Mapping[str, int] = {"image": 64 * MIB, "audio": 100 * MIB, "video": 400 * MIB}
-"""Bytes of one file, by family. The service takes videos of 400 MiB and audio of 100 MiB."""
+"""Maximum bytes of one file, by family. The service accepts videos of 400 MiB and audio of 100 MiB."""
 
 MAX_TOTAL_BYTES: Mapping[str, int] = {"image": 128 * MIB, "audio": 200 * MIB, "video": 400 * MIB}
-"""Bytes of all files of one argument together. Limited because a language model may have written the paths."""
+"""Maximum total bytes of the files of one argument. The limit exists because a language model may have written the
+paths."""
 
 MAX_PATH = 4096
-"""Characters of a path."""
+"""Maximum characters of a path."""
 
 MAX_URL = 8192
-"""Characters of an address."""
+"""Maximum characters of a URL."""
 
 MAX_REFERENCES = 32
-"""References of one argument. Models in the catalog have lower limits."""
+"""Maximum number of references of one argument. Models in the catalog have lower limits."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,21 @@ class ReferenceReader:
     """Reads the references of one argument."""
 
     argument: str
-    """Name of the argument, for errors."""
+    """Name of the argument, for error messages."""
     family: str
     """The required family of MIME types: `image`, `audio` or `video`."""
     folder: Path | None
-    """Files are read only below this folder; None allows no files."""
+    """Folder of the reference files. Only files below this folder are read. None allows no files."""
     own: str
-    """Address of the service's media host. It counts as public even where it is local."""
+    """URL of the service's media host. A URL on this host is accepted even if the host is local."""
     largest: int | None = None
-    """Maximum bytes of one file; by default the limit of the family."""
+    """Maximum bytes of one file. None applies the limit of the family."""
 
     def all(self, given: References | None) -> list[str | Media]:
-        """Read each reference as a public address, or as a `Media` with its bytes.
+        """Convert each reference to a public URL, or to a `Media` with its bytes.
 
-        The number and the sizes are checked before any file is read. A file that is given twice is read once.
+        The number and the sizes of the references are checked before any file is read. A file that is given twice is
+        read once.
         """
         listed = as_list(given)
         if len(listed) > MAX_REFERENCES:
@@ -93,11 +95,11 @@ class ReferenceReader:
         return [read[key] for key in keys]
 
     def one(self, given: Any) -> str | Media:
-        """Read one reference as a public address, or as a `Media` with its bytes.
+        """Convert one reference to a public URL, or to a `Media` with its bytes.
 
         Raises:
-            InvalidRequestError: If the reference is of the wrong type, an address that the service cannot fetch, or a
-                file that may not be read.
+            InvalidRequestError: If the reference has a wrong type, is a URL that the service cannot fetch, or is a file
+                that must not be read.
         """
         if isinstance(given, Media):
             return self._check_media(given)
@@ -108,7 +110,7 @@ class ReferenceReader:
         if not isinstance(given, str):
             raise self._error(f"must be a URL, bytes, a file path or a Media, not {type(given).__name__}")
         if is_data_uri(given):
-            limit = 3 * (self.largest or MAX_BYTES[self.family])  # one byte takes up to three characters
+            limit = 3 * (self.largest or MAX_BYTES[self.family])  # a percent-encoded byte has three characters
             if len(given) > limit:
                 raise self._error(f"the data URI has {len(given):,} characters; the maximum is {limit:,}")
             return self._from_bytes(self._uri_bytes(given))
@@ -119,7 +121,7 @@ class ReferenceReader:
         return isinstance(given, Path) or (isinstance(given, str) and not is_url(given))
 
     def _size(self, given: Any) -> int:
-        """Bytes to read from a file; 0 for other references."""
+        """Return the size of a file in bytes. Return 0 for other references."""
         if isinstance(given, Media):
             return 0 if given.path is None else given.size
         if not self._names_file(given):
@@ -141,7 +143,7 @@ class ReferenceReader:
             raise self._error(f"must be {self.family} data, not {given.mime_type[:60]}")
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
-        # The file under this path may have been replaced since.
+        # The file may have been replaced after the `Media` was created.
         limit = self.largest or MAX_BYTES[self.family]
         if given.size > limit:
             raise self._error(f"the file of this media has {given.size:,} bytes; the maximum is {limit:,}")
@@ -156,7 +158,7 @@ class ReferenceReader:
         return Media(data=data, mime_type=self._type(data, len(data)))
 
     def _type(self, head: bytes, size: int) -> str:
-        """The MIME type of a file, detected from its first bytes. It must be of the family."""
+        """Detect the MIME type of a file from its first bytes. The type must belong to the family."""
         mime_type = sniff(head)
         if mime_type == "video/mp4" and self.family == "audio":
             mime_type = "audio/mp4"  # the header of an MP4 does not show whether it holds audio or video
@@ -173,7 +175,7 @@ class ReferenceReader:
             raise self._error("the data URI does not contain valid base64") from error
 
     def _read_file(self, path: Path) -> Media:
-        """Read a file, after a check of its size and of its first bytes."""
+        """Check the size and the first bytes of a file, and then read the file."""
         with self._open(path) as file:
             size = self._file_size(file, path)
             head = file.read(SNIFFED_BYTES)
@@ -182,7 +184,8 @@ class ReferenceReader:
 
     @contextmanager
     def _open(self, path: Path) -> Iterator[BinaryIO]:
-        """Open a file below the folder. The opened file is the checked one: no part of its path is a symbolic link."""
+        """Open a file below the folder. No part of the resolved path may be a symbolic link, so that the opened file is the
+        checked file."""
         name = _quote(path)
         if self.folder is None:
             raise self._error(
@@ -209,7 +212,7 @@ class ReferenceReader:
             raise self._error(f"{name} is not a file in reference_folder ({folder.name})") from error
 
     def _check_public(self, address: str) -> None:
-        """Raise for addresses that the service, which fetches them itself, cannot or does not fetch."""
+        """Raise an error for a URL that the service cannot fetch or refuses to fetch."""
         if len(address) > MAX_URL:
             raise self._error(f"the URL has {len(address):,} characters; the maximum is {MAX_URL:,}")
         try:
@@ -233,12 +236,12 @@ def as_list(given: References | None) -> list[Reference]:
 
 
 def is_url(text: str) -> bool:
-    """Whether a string is an address with any scheme, rather than a file path."""
+    """Whether a string is a URL with any scheme, not a file path."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", text) is not None or is_data_uri(text)
 
 
 def check_schemes(argument: str, given: References | None) -> None:
-    """Raise a `ValueError` for an address with a scheme that the service does not fetch, such as `ftp://`."""
+    """Raise a `ValueError` for a URL with a scheme that the service does not fetch, such as `ftp://`."""
     for each in as_list(given):
         if isinstance(each, str) and is_url(each) and not re.match(r"(?i)(https?://|\s*data:)", each):
             raise ValueError(f"{argument}: must be an http(s) URL, a data URI, bytes, a file path or a Media")

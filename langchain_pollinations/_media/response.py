@@ -25,19 +25,20 @@ from langchain_pollinations.media import Media
 def parse_media(
     response: httpx.Response, data: bytes | Path, family: str, prompt: str | None, options: Any, **known: Any
 ) -> Media:
-    """Build the `Media` of a response, with the metadata of its headers.
+    """Build a `Media` from a response. Its metadata comes from the response headers.
 
     Args:
-        response: The response. Its body is read only if it turns out not to be media.
-        data: The bytes, or the file that holds them.
+        response: The response. Its headers and its status are used, but not its body.
+        data: The bytes of the body, or the file that contains them.
         family: The expected family of MIME types: `image`, `audio`, `video` or `model`.
         prompt: The prompt; None if the request had no text prompt.
         options: The options of the request.
-        known: Other fields of `Media`; `metadata` is merged over the metadata of the headers.
+        known: Other fields of `Media`. Keys of `metadata` override the metadata of the headers.
 
     Raises:
-        PollinationsError: If the body is an error object; the class depends on the error.
-        InvalidResponseError: If the body is anything else: an HTML page, empty, an incomplete image.
+        PollinationsError: If the body is an error object. The class depends on the error.
+        InvalidResponseError: If the body is not complete media of the family, but for example an HTML page, an
+            incomplete image, or empty.
     """
     head, size = _head(data)
     if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw PCM samples may also begin with a brace
@@ -75,7 +76,7 @@ def _head(data: bytes | Path) -> tuple[bytes, int]:
 
 
 def _first_bytes(data: bytes | Path) -> bytes:
-    """The part of a body to include in an error: all bytes, or the first MiB of a file."""
+    """Return the part of a body that an error includes: all bytes, or the first MiB of a file."""
     if isinstance(data, bytes):
         return data
     with data.open("rb") as file:
@@ -83,7 +84,8 @@ def _first_bytes(data: bytes | Path) -> bytes:
 
 
 def _mime_type(response: httpx.Response, head: bytes, family: str) -> str | None:
-    """The MIME type of the bytes if it is of the family. Raw audio samples are recognized by the header only."""
+    """Return the MIME type of the bytes, or None if it does not belong to the family. Raw audio samples are recognized
+    only by the `content-type` header."""
     mime_type = sniff(head)
     if family == "audio":
         if mime_type == "video/mp4":
@@ -111,7 +113,7 @@ _METADATA_HEADERS = (
 
 
 def metadata(headers: httpx.Headers) -> dict[str, Any]:
-    """The metadata of response headers: `x-usage-*`, `cache_type`, the voice, ids of a song."""
+    """Return the metadata in response headers: usage, cache type, voice, and the ids of a generation or a song."""
     found: dict[str, Any] = {key: value for key, value in headers.items() if key.startswith("x-usage-")}
     if cache_type := headers.get("x-cache-type"):
         found["cache_type"] = cache_type
@@ -121,13 +123,13 @@ def metadata(headers: httpx.Headers) -> dict[str, Any]:
 
 
 def revision(item: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """The revised prompt of a `/v1/images/...` response; empty if the prompt was not changed."""
+    """Return the revised prompt in a `/v1/images/...` response. Return an empty dict if the prompt was not changed."""
     revised = item.get("revised_prompt")
     return {"revised_prompt": revised} if revised and revised != prompt else {}
 
 
 def public_url(headers: httpx.Headers) -> str | None:
-    """Address of the stored file, from the `Link` entry with rel="enclosure"."""
+    """Return the URL of the stored file. It is in the `Link` header with rel="enclosure"."""
     for entry in headers.get_list("link", split_commas=True):
         address = re.match(r"\s*<(https?://[^>]*)>", entry)
         if address and re.search(r'rel="?enclosure"?', entry):

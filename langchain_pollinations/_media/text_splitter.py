@@ -1,4 +1,4 @@
-"""Splits text into parts for one request each, at natural pauses, and parses and splits dialogues."""
+"""Splits a text at natural pauses, with one part for each request. Also parses and splits dialogues."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _JOINER = "\u200d"
 
 
 def size(text: str) -> int:
-    """Number of characters as the service counts them: UTF-16 code units, where an emoji counts as two."""
+    """Number of characters. The service counts UTF-16 code units, so an emoji counts as two characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def split_text(text: str, most: int) -> list[str]:
-    """Split a text into parts of at most `most` characters (see `size`); `most` must be at least 2.
+    """Split a text into parts of at most `most` characters (see `size`). `most` must be at least 2.
 
-    The parts are slices of the text, in order. No part is empty, or begins or ends with whitespace. The text between
-    two parts, before the first and after the last is whitespace only.
+    The parts are slices of the text, in order. No part is empty. No part begins or ends with whitespace. Only
+    whitespace is removed between two parts, before the first part and after the last part.
     """
     parts, rest = [], text.strip()
     while size(rest) > most:
@@ -43,7 +43,7 @@ def split_text(text: str, most: int) -> list[str]:
 
 
 def _cut(text: str, most: int) -> int:
-    """The index at which to end the first part of a text that is too long."""
+    """Return the index at which the first part ends. The text is too long for one part."""
     fits = _longest_prefix(text, most)
     for pattern in _BREAKS:
         ends = [found.end() for found in pattern.finditer(text, 0, fits + 1) if found.end() <= fits]
@@ -53,14 +53,14 @@ def _cut(text: str, most: int) -> int:
 
 
 def _longest_prefix(text: str, most: int) -> int:
-    """The number of code points at the start of a text that take at most `most` characters."""
+    """Return the number of code points at the start of a text that have together at most `most` characters."""
     units = text[:most].encode("utf-16-le", "surrogatepass")
     return max(len(units[: 2 * most].decode("utf-16-le", "ignore")), 1)
 
 
 def _between_characters(text: str, end: int) -> int:
-    """The last index up to `end` that does not separate an accent, joiner or skin tone from its character; `end` if
-    there is none."""
+    """Return the last index up to `end` that does not separate an accent, a joiner or a skin tone from its character.
+    Return `end` if there is no such index."""
     place = end
     while place > 0 and _belong_together(text[place - 1], text[place]):
         place -= 1
@@ -76,21 +76,21 @@ def _belong_together(before: str, after: str) -> bool:
 
 
 class DialogueTurn(NamedTuple):
-    """The words of one voice until the next voice speaks."""
+    """One line of a dialogue: a voice and the text that it speaks."""
 
     voice: str
     text: str
 
     def __str__(self) -> str:
-        """The line of a dialogue, in the service's format."""
+        """Return the line in the service's format, `voice: text`."""
         return f"{self.voice}: {self.text}"
 
 
 def parse_dialogue(given: Any) -> list[DialogueTurn]:
-    """Parse a dialogue: lines of the form `voice: words`, or pairs of a voice and its words.
+    """Parse a dialogue. It consists of lines of the form `voice: words`, or of pairs of a voice and its words.
 
     Raises:
-        InvalidRequestError: If a line or a pair has another form.
+        InvalidRequestError: If the dialogue is empty, or a line or a pair has another form.
     """
     if isinstance(given, str):
         lines = re.split(r"\r\n|\r|\n", given)
@@ -124,7 +124,7 @@ def _pair(given: Any) -> Sequence[str]:
 
 
 def split_dialogue(turns: Iterable[DialogueTurn], most: int) -> list[str]:
-    """Split a dialogue into parts of at most `most` characters. Parts end between lines; a longer line is split."""
+    """Split a dialogue into parts of at most `most` characters. A part ends at a line end. Longer lines are split."""
     parts: list[str] = []
     for line in (str(short) for turn in turns for short in _split_turn(turn, most)):
         if parts and size(parts[-1]) + 1 + size(line) <= most:

@@ -1,4 +1,4 @@
-"""Cache of the addresses of uploaded files."""
+"""Cache of the URLs of uploaded files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from langchain_pollinations.media import Media
 from langchain_pollinations.uploads import upload_request
 
 UPLOAD_LIFETIME = 25 * 24 * 3600
-"""Seconds for which an upload is reused; the service keeps it for 30 days."""
+"""Seconds for which an upload is reused. The service keeps an upload for 30 days."""
 
 MAX_UPLOADS = 1000
-"""Uploads in the cache."""
+"""Maximum number of uploads in the cache."""
 
 
 UploadKey = tuple[str, str]
-"""The host of the upload, and the digest of its bytes."""
+"""The host of the upload, and the digest of the uploaded bytes."""
 
 
 class UploadCache:
-    """Addresses of the uploads of a wrapper. Equal references give equal requests, which the service bills once."""
+    """Cache of the URLs of the uploads of a wrapper.
+
+    Equal references get equal URLs. Equal calls therefore send equal requests, and the service bills these once.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,10 +35,10 @@ class UploadCache:
         return UploadCache, ()
 
     def address_of(self, item: Media, host: str) -> RequestFlow[str]:
-        """Return the address of a `Media`, which is uploaded if it has none.
+        """Return the URL of a `Media` on the media host. Upload the `Media` if it has no such URL.
 
-        Concurrent calls may upload the same bytes more than once. The service gives each upload a new address; all
-        calls use the first one, so that their requests are equal.
+        Concurrent calls may upload the same bytes more than once. The service gives each upload a new URL. All calls
+        use the first URL, so that their requests are equal.
         """
         if item.url is not None and item.url.startswith(f"{host}/"):
             return item.url

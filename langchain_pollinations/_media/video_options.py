@@ -1,4 +1,4 @@
-"""Options of video requests, and the abilities of video models."""
+"""Options of video requests, and checks that a video model supports them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAMILIES: Mapping[str, str] = {
     "reference_videos": "video",
     "reference_audios": "audio",
 }
-"""The reference arguments, with the media family that each requires."""
+"""Reference arguments, and the family of MIME types that each argument requires."""
 
 
 AspectRatio: TypeAlias = Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "9:21", "adaptive"]
@@ -43,19 +43,19 @@ class VideoOptions(MediaOptions):
     resolution: Resolution | None = None
     """Resolution, for models that offer a choice."""
     aspect_ratio: AspectRatio | None = None
-    """Ratio of width to height. Most models accept only 16:9 and 9:16. `adaptive` is the ratio of the first frame."""
+    """Ratio of width to height. Most models accept only 16:9 and 9:16. `adaptive` uses the ratio of the first frame."""
     width: int | None = Field(default=None, ge=1)
-    """Alternative to `aspect_ratio`, together with `height`. The service uses only the ratio of the two."""
+    """Width in pixels. `width` and `height` together replace `aspect_ratio`. The service uses only their ratio."""
     height: int | None = Field(default=None, ge=1)
-    """Alternative to `aspect_ratio`, together with `width`."""
+    """Height in pixels. See `width`."""
     audio: bool | None = None
     """Whether the video has audio. By default, the model decides."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached video. With -1 the package chooses a random seed for each call, since
-    the service treats -1 as one fixed seed."""
+    """Seed. Equal requests return the same cached video. With -1, the package chooses a random seed for each call. The
+    service itself treats -1 as a fixed seed."""
     first_frame: Reference | None = Field(default=None, repr=False)
-    """First frame of the video, for models that accept one: a public URL, a data URI, bytes, a `Media`, or a file below
-    `reference_folder`. Anything but a URL is uploaded."""
+    """First frame of the video, for models that accept a first frame: a public URL, a data URI, bytes, a `Media`, or a
+    file below `reference_folder`. Any value that is not a URL is uploaded."""
     last_frame: Reference | None = Field(default=None, repr=False)
     """Last frame of the video. Requires `first_frame`."""
     reference_images: References | None = Field(default=None, repr=False)
@@ -90,7 +90,7 @@ class VideoOverrides(MediaOverrides, total=False):
 
 
 def count_references(options: VideoOptions) -> dict[str, int]:
-    """Number of references for each argument."""
+    """Return the number of references of each argument."""
     return {name: len(as_list(getattr(options, name))) for name in FAMILIES}
 
 
@@ -98,9 +98,10 @@ def count_references(options: VideoOptions) -> dict[str, int]:
 
 
 def check_abilities(options: VideoOptions, references: Mapping[str, int]) -> None:
-    """Raise if options contradict each other or the model is known not to support them, before anything is sent.
+    """Raise an error if options contradict each other, or if the model is known not to support them.
 
-    Models that the catalogue does not list (newer and community models) are not checked.
+    This check happens before a request is sent. Models that the catalog does not list (newer and community models) are
+    not checked.
 
     Args:
         options: Options of the request.
@@ -147,8 +148,8 @@ def check_abilities(options: VideoOptions, references: Mapping[str, int]) -> Non
         )
 
 
-# `max_reference_images` in the model list counts the frames, two at most; the capabilities describe them more
-# precisely. The list does not say how many `reference_images` a model accepts.
+# In the model list, `max_reference_images` counts the first and the last frame, so it is at most two. The capabilities
+# are more precise: they name the frames that a model accepts. The list contains no limit for `reference_images`.
 _CAPABILITIES: Mapping[str, tuple[str, str]] = {
     "first_frame": ("start_frame", "does not accept a first frame"),
     "last_frame": ("end_frame", "does not accept a last frame"),
@@ -164,7 +165,7 @@ def _generates_video(model: Model) -> bool:
 
 
 def _has(capability: str, model: Model) -> bool | None:
-    """Whether the model has a capability; None if the model list does not describe the model."""
+    """Whether the model has a capability. None if the model list does not describe the model."""
     return (
         None if model.input_modalities is None else _generates_video(model) and capability in model.video_capabilities
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from langchain_pollinations._media.formats import sniff
 
 PCM16_RATE = 24_000
-"""Samples per second of the raw audio that spoken responses stream: one channel, 16 bits."""
+"""Samples per second of the raw audio in streamed spoken responses. This audio has one channel and 16 bits."""
 
 
 def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
@@ -23,8 +23,8 @@ def pcm16_to_wav(samples: bytes, rate: int = PCM16_RATE) -> bytes:
 
 
 MIN_UNKNOWN_SIZE = 0x7FFFF000
-"""Sizes in a WAV header from this value on are unknown, and so is 0: the size of a stream is not known when its header
-is written. Encoders write this value, 0x7FFFFFFF or 0xFFFFFFFF."""
+"""Smallest value in a WAV header that means an unknown size. 0 also means an unknown size. An encoder that streams does
+not know the size when it writes the header. Encoders then write this value, 0x7FFFFFFF or 0xFFFFFFFF."""
 
 
 def _is_unknown_size(size: int) -> bool:
@@ -32,7 +32,7 @@ def _is_unknown_size(size: int) -> bool:
 
 
 def has_all_samples(file: bytes) -> bool:
-    """Whether a WAV contains the samples that its header announces, or any samples if the header cannot be right."""
+    """Whether a WAV contains all samples that its header announces. If the header is wrong, any samples are enough."""
     if (found := _data_chunk(file)) is None:
         return False
     place, size = found
@@ -40,7 +40,7 @@ def has_all_samples(file: bytes) -> bool:
 
 
 def _data_chunk(file: bytes) -> tuple[int, int] | None:
-    """The offset of the samples of a WAV, and their size according to the header."""
+    """Return the offset of the samples of a WAV, and the size of the samples in the header."""
     place = 12
     while place + 8 <= len(file):
         name, size = struct.unpack("<4sI", file[place : place + 8])
@@ -52,12 +52,13 @@ def _data_chunk(file: bytes) -> tuple[int, int] | None:
 
 
 def _has_wrong_size(file: bytes, place: int, size: int) -> bool:
-    """Whether the header leaves the size of the samples open, or it is too large although the RIFF size is right."""
+    """Whether the header has a wrong size of the samples. This size is wrong if it is unknown, or if it is too large
+    although the RIFF size is right."""
     return _is_unknown_size(size) or (place + size > len(file) and int.from_bytes(file[4:8], "little") + 8 == len(file))
 
 
 def fix_wav_sizes(file: bytes) -> bytes:
-    """Return a WAV with correct sizes in its header, which players and editors need. A correct file is unchanged."""
+    """Correct the sizes in the header of a WAV. Players and editors need these sizes. A correct file is unchanged."""
     found = _data_chunk(file)
     if found is None or not _has_wrong_size(file, *found):
         return file
@@ -70,7 +71,7 @@ def join_wavs(files: Sequence[bytes]) -> bytes:
     """Concatenate WAV files without changing any sample.
 
     Raises:
-        ValueError: If a file is not a WAV, or their formats (sample rate, channels, bits) differ.
+        ValueError: If a file is not a WAV, or if the files differ in format (sample rate, channels, bits).
     """
     parts = [_wav_chunks(file) for file in files]
     formats = {form for form, _ in parts}
@@ -99,7 +100,8 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _wav_chunks(file: bytes) -> tuple[bytes, bytes]:
-    """The format and the samples of a WAV. If the header leaves the size open, the samples extend to the file's end."""
+    """Return the format and the samples of a WAV. If the header has a wrong size, the samples extend to the end of the
+    file."""
     if sniff(file) != "audio/wav":
         raise ValueError("a part is no WAV")
     form, place, file = b"", 12, fix_wav_sizes(file)
