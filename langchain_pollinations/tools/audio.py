@@ -43,11 +43,11 @@ class SpeechInput(BaseModel):
 class PollinationsSpeechTool(MediaTool):
     """Tool that generates speech.
 
-    Takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `wrapper=`.
+    The tool takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `wrapper=`.
     """
 
     max_characters: int = Field(default=10_000, ge=1)
-    """Maximum characters of the text of one call. A long text takes several requests, and each is billed."""
+    """Maximum characters of the text of one call. A long text takes several requests, and each request is billed."""
 
     _NOUN = "recording"
 
@@ -82,7 +82,7 @@ class MusicInput(BaseModel):
 class PollinationsMusicTool(MediaTool):
     """Tool that generates music and sound effects.
 
-    Takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `wrapper=`.
+    The tool takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `wrapper=`.
     """
 
     _NOUN = "music"
@@ -110,9 +110,9 @@ class TranscribeInput(BaseModel):
 class PollinationsTranscribeTool(MediaTool):
     """Tool that transcribes earlier media, by id, and files below `reference_folder`.
 
-    Takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `wrapper=`. Other URLs are
-    rejected, since a text of a model must not make this machine fetch a URL. The artifact holds the `page_content` and
-    the `metadata` of the `Document`.
+    The tool takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `wrapper=`. Only URLs
+    on the service's media host are accepted, because a language model must not make this machine fetch any other URL.
+    The artifact contains the `page_content` and the `metadata` of the `Document`.
     """
 
     name: str = "transcribe_audio"
@@ -125,7 +125,7 @@ class PollinationsTranscribeTool(MediaTool):
     wrapper: PollinationsTranscriber
     """Wrapper that transcribes the audio."""
     reference_folder: Path | None = None
-    """Folder below which recordings may be read from files. Without it no file is read."""
+    """Folder of the recordings. Only files below this folder are read. If the folder is None, no file is read."""
 
     def _run(
         self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
@@ -148,7 +148,7 @@ class PollinationsTranscribeTool(MediaTool):
             return self._result(await self.wrapper.atranscribe(recording, **overrides))
 
     def _recording(self, reference: str) -> RequestFlow[Media]:
-        """The recording that the model named, from the store, a file, or the service's media host."""
+        """Load the recording that the language model named, from the store, a file, or the service's media host."""
         host = self.wrapper._media_host
         media = self._resolve(reference)
         if isinstance(media, str):
@@ -178,7 +178,7 @@ class PollinationsTranscribeTool(MediaTool):
 
 @contextmanager
 def _explain_missing() -> Iterator[None]:
-    """Convert an unknown id on the media host to `ToolException`, since the model can correct it."""
+    """Convert the error for an unknown id to `ToolException`, because the language model can correct the id."""
     try:
         yield
     except NotFoundError as error:
@@ -186,14 +186,14 @@ def _explain_missing() -> Iterator[None]:
 
 
 MAX_TRANSCRIPT = 100_000
-"""Maximum characters of a transcript that the language model reads. The artifact has the full transcript."""
+"""Maximum characters of a transcript that the language model reads. The artifact contains the full transcript."""
 
 _MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
-"""Paths on the media host."""
+"""Pattern of the paths of files on the media host."""
 
 
 def _check_size(received: int, total: int | None) -> None:
-    """Abort a download that exceeds `MAX_RECORDING_BYTES`, before it is in memory."""
+    """Abort a download that exceeds `MAX_RECORDING_BYTES`, before all its bytes are in memory."""
     if max(received, total or 0) > MAX_RECORDING_BYTES:
         raise PayloadTooLargeError(
             f"recording: is too large; at most {MAX_RECORDING_BYTES:,} bytes are accepted", param="recording"
@@ -201,5 +201,5 @@ def _check_size(received: int, total: int | None) -> None:
 
 
 def _parse_recording(response: httpx.Response, url: str) -> Media:
-    """A file from the media host. Its MIME type is detected from its bytes."""
+    """Parse a file from the media host. Its MIME type is detected from its bytes."""
     return Media(data=response.content, mime_type=sniff(response.content) or UNKNOWN, url=url)

@@ -39,14 +39,15 @@ def _validation_message(error: ValidationError) -> str:
 class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     """Base class of the tools that generate or read media.
 
-    A tool takes the arguments of its wrapper (`model`, `api_key`, ...), or the wrapper itself as `wrapper=`. The
-    language model reads a sentence with an id and a public URL. The `Media` is in the artifact of the `ToolMessage`;
-    use `Media.from_artifact(message.artifact)`. With `output_folder`, the media is saved to a file in that folder under
-    a name that the package chooses, and the artifact holds the path instead of the bytes.
+    A tool calls a wrapper, which is a media class such as `PollinationsImage`. The tool takes the arguments of the
+    wrapper (`model`, `api_key`, ...), or the wrapper itself as `wrapper=`. The language model reads a sentence with an
+    id and a public URL. The artifact of the `ToolMessage` contains the `Media`. `Media.from_artifact(message.artifact)`
+    restores it. With `output_folder`, the tool saves the media to a file in that folder and chooses the file name. The
+    artifact then contains the path instead of the bytes.
 
-    Errors caused by the language model become `ToolException`: errors about an argument that it chose
-    (`InvalidRequestError.param`), and refusals of its prompt. Other errors are raised. Options of the developer that
-    the media model is known not to accept raise an error at construction.
+    Errors that the language model caused become `ToolException`. These are errors about an argument that the language
+    model chose (`InvalidRequestError.param`), and rejections of its prompt. Other errors are raised. The constructor
+    raises an error for options of the developer that the media model is known not to accept.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
@@ -62,14 +63,14 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     handle_validation_error: Any = _validation_message
 
     wrapper: Any
-    """Wrapper that sends the requests. By default it is created from its arguments, which the tool takes."""
+    """Wrapper that sends the requests. By default, the tool creates the wrapper from its own arguments."""
 
     media_store: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
-    """Store in which a tool finds earlier media by id. Tools that are created with `media_store=other_tool.media_store`
-    share one store, so each finds the media of the other."""
+    """Store in which the tool finds earlier media by id. To share the store of another tool, pass
+    `media_store=other_tool.media_store`. Each of the two tools then finds the media of the other."""
 
     if TYPE_CHECKING:
-        # For type checkers, which would otherwise see only the fields: a tool also takes the arguments of its wrapper.
+        # A tool also takes the arguments of its wrapper. Without this signature, type checkers see only the fields.
         def __init__(self, **options: Any) -> None: ...
 
     @model_validator(mode="before")
@@ -78,7 +79,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         """Create the wrapper from the arguments that are not fields of the tool."""
         if not isinstance(values, dict):
             return values
-        # The response format of a tool is fixed; `response_format` is an option of the wrapper, such as "wav".
+        # The response format of a tool is fixed. The argument `response_format` is for the wrapper, such as "wav".
         fields = cls.model_fields.keys() - {"response_format"}
         tool_fields = {name: value for name, value in values.items() if name in fields}
         wrapper_arguments = {name: value for name, value in values.items() if name not in fields}
@@ -92,7 +93,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     @model_validator(mode="after")
     def _check_wrapper(self) -> Self:
-        if self.wrapper.api != "auto" or not self.wrapper._uses_legacy:  # a key may be set before the first call
+        if self.wrapper.api != "auto" or not self.wrapper._uses_legacy:  # a key may be set later
             self._check_options()
         return self
 
@@ -102,7 +103,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return found
 
     def __getstate__(self) -> dict[Any, Any]:
-        """The state without the default `handle_validation_error`, which is a private function."""
+        """Return the state without the default `handle_validation_error`. This default is a private function."""
         state = super().__getstate__()
         if self.handle_validation_error is not _validation_message:
             return state
@@ -110,13 +111,13 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return {**state, "__dict__": fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Restore the state. In pickles of earlier versions the field of the wrapper has the name of its medium."""
+        """Restore the state. In pickles of earlier versions, the field `wrapper` is named after the medium: `image`."""
         earlier = _EARLIER_WRAPPER_NAMES - type(self).model_fields.keys()
         fields = {"wrapper" if name in earlier else name: value for name, value in state["__dict__"].items()}
         super().__setstate__({**state, "__dict__": fields})
 
     def _check_options(self) -> None:
-        """Raise if the media model is known not to accept an option of the developer."""
+        """Raise an error if the media model is known not to accept an option of the developer."""
         self.wrapper._check_constructor()
 
     def _run(
@@ -139,12 +140,12 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return result
 
     def _by_name(self, args: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
-        """The arguments by name. Positional arguments are assigned in the order of the schema."""
+        """Return the arguments by name. Positional arguments are assigned in the order of the schema."""
         schema: Any = self.args_schema
         return {**dict(zip(schema.model_fields, args, strict=False)), **options}
 
     def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and named arguments for the wrapper, from the arguments that the model chose."""
+        """Convert the arguments of the language model to positional and named arguments of the wrapper."""
         return (options.pop("prompt"),), options
 
     def _result(self, media: Any) -> tuple[Content, dict[str, Any]]:
@@ -155,7 +156,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return describe_result(media, self._NOUN, self.media_store.add(media, secret), secret)
 
     def _secret(self) -> str:
-        """The API key, which no message may contain."""
+        """Return the API key, which no message may contain. Return a null byte if there is no key."""
         key = self.wrapper.api_key
         return (key and key.get_secret_value()) or "\0"
 
@@ -173,7 +174,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         if isinstance(error, _MODEL_ERRORS):
             return True
         names = _ARGUMENT_NAMES.get(error.param or "", (error.param,))
-        if not chosen.keys().isdisjoint((*names, "model")):  # any option may be invalid for a model that it chose
+        if not chosen.keys().isdisjoint((*names, "model")):  # a chosen media model may not support any of the options
             return True
         options = type(self.wrapper).model_fields
         is_known = error.param in _ARGUMENT_NAMES or error.param in options
@@ -183,8 +184,8 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         """Resolve an id or a URL from the language model.
 
         Returns:
-            The media from the store, or a text that the wrapper resolves. The URL on the media host is returned for an
-            id that is no longer in the store.
+            The `Media` from the store, or a string that the wrapper resolves. For an id that the store does not
+            contain, the string is a URL on the media host. For a `Media` whose file was deleted, it is the public URL.
         """
         wrapper: ServiceConfig = self.wrapper
         found = self.media_store.find(reference)
@@ -196,7 +197,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
 
 def _public_url(media: Media) -> str:
-    """The URL of a media whose file has been deleted."""
+    """Return the public URL of a `Media` whose file has been deleted."""
     if media.url is None:
         raise InvalidRequestError("the file with this id has been deleted, and has no public URL")
     return media.url
@@ -205,7 +206,7 @@ def _public_url(media: Media) -> str:
 _EARLIER_WRAPPER_NAMES = frozenset({"image", "video", "speech", "music", "transcriber"})
 
 _MODEL_ERRORS = (ContentBlockedError, ContextOverflowError, MediaInputError, UnprocessableError)
-"""Errors about texts or references of the language model, regardless of their `param`."""
+"""Errors that texts or references of the language model cause. Their `param` does not matter."""
 
 _ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "image": ("images", "first_frame", "last_frame"),
@@ -216,9 +217,9 @@ _ARGUMENT_NAMES: Mapping[str, tuple[str, ...]] = {
     "aspectRatio": ("aspect_ratio",),
     "seconds": ("duration",),
 }
-"""Arguments of the tools, by the parameter name in errors of the wrapper or the service."""
+"""Names of tool arguments, by the `param` of an error of the wrapper or the service."""
 
 
 def chosen_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that are not None. Omitted arguments must not override options of the developer."""
+    """Return the arguments that are not None. Omitted arguments must not override options of the developer."""
     return {name: value for name, value in options.items() if value is not None}

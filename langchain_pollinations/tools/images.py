@@ -34,7 +34,8 @@ class ImageInput(BaseModel):
 _VIEWABLE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """Image types that models can read.
 
-An unsupported type, such as SVG, would make every later request of the conversation fail, since each contains it.
+Every later request of the conversation contains the image. An unsupported type, such as SVG, would make all these
+requests fail.
 """
 
 
@@ -51,8 +52,8 @@ class ImageTool(MediaTool):
     """Wrapper that generates the images."""
 
     show: bool = False
-    """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown,
-    since each later request of the conversation contains it and the service accepts about 20 MiB per request."""
+    """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown. Each
+    later request of the conversation contains all shown images, and the service accepts about 20 MiB per request."""
 
     def _result(self, media: Media) -> tuple[Content, dict[str, Any]]:
         text = self._describe(media)
@@ -69,8 +70,8 @@ class PollinationsImageTool(ImageTool):
         >>> from langchain.agents import create_agent  # doctest: +SKIP
         >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
 
-    Takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as
-    `wrapper=`. `image=` names reference images for every call.
+    The tool takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as
+    `wrapper=`. `image=` sets reference images for every call.
     """
 
     name: str = "generate_image"
@@ -81,7 +82,7 @@ class PollinationsImageTool(ImageTool):
     args_schema: type[BaseModel] = ImageInput
 
     models: list[str] | None = None
-    """Image models that the language model may choose from. By default, it has no choice."""
+    """Image models that the language model may choose from. By default, it cannot choose."""
 
     if TYPE_CHECKING:
         # The most common arguments by name.
@@ -113,7 +114,7 @@ class PollinationsImageTool(ImageTool):
             self.args_schema = create_model("ImageInput", __base__=ImageInput, model=chosen)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """The state without the generated schema of `models`: its class cannot be imported from a module."""
+        """Return the state without the generated input schema. Its class is in no module, so it cannot be pickled."""
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "args_schema": ImageInput}} if self.models else state
 
@@ -145,13 +146,13 @@ class EditImageInput(BaseModel):
 
 
 class PollinationsEditImageTool(ImageTool):
-    """Tool that edits images: earlier images, by id, or images on the web, by URL.
+    """Tool that edits images. It accepts earlier images by id, and images on the web by URL.
 
         >>> draw = PollinationsImageTool()
         >>> edit = PollinationsEditImageTool(model="klein", media_store=draw.media_store)
 
-    The tools of a `PollinationsToolkit` share one store by default. Takes the arguments of `PollinationsImage`, or a
-    `PollinationsImage` as `wrapper=`. Files are read only below `reference_folder`, if it is set.
+    The tools of a `PollinationsToolkit` share one store by default. The tool takes the arguments of `PollinationsImage`,
+    or a `PollinationsImage` as `wrapper=`. Only files below `reference_folder` are read. If it is None, no file is read.
     """
 
     _VERB = "edit"

@@ -12,12 +12,12 @@ _SHOWN_URL = re.compile(r"https?://[!-;=?-~]{1,2000}")
 
 
 def describe_result(media: Media, noun: str, media_id: str, secret: str) -> str:
-    """Return the text for a result.
+    """Return the text of the tool message for a result.
 
     Args:
         media: The result.
-        noun: What it is, such as "image".
-        media_id: Its id in the media store.
+        noun: A noun for the result, such as "image".
+        media_id: The id of the result in the media store.
         secret: The API key, which the text must not contain.
     """
     text = f"The {noun} is ready (id {media_id})"

@@ -35,7 +35,7 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 class PollinationsToolkit(LegacyConfig, BaseToolkit):
     """Toolkit whose tools share one connection and one media store.
 
-    Create a separate toolkit for each user, since an agent needs only the id to use media in the store.
+    Create a separate toolkit for each user, because an agent can use any media in the store if it knows the id.
 
     >>> toolkit = PollinationsToolkit(
     ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
@@ -47,7 +47,8 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     model_config = ConfigDict(extra="forbid")
 
     include: list[ToolName] | None = None
-    """Tools to include. By default, all six. Without a key only `image` is included, with a warning."""
+    """Tools to include. By default, all six tools are included. On the legacy hosts, only `image` is included. If the
+    legacy hosts are used because there is no key, the toolkit emits a warning."""
     show: bool = False
     """Show images to the language model, for models with image input."""
     options: Mapping[ToolName, Mapping[str, Any]] = Field(default_factory=dict)
@@ -59,7 +60,7 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     @field_validator("options")
     @classmethod
     def _check_secrets(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
-        """Raise if `options` contain secrets, since they are shown and pickled in plain text."""
+        """Raise an error if `options` contains secrets, because `options` is shown and pickled in plain text."""
         names = {name for options in value.values() for name in options}
         if secrets := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
             raise ValueError(f"{', '.join(secrets)}: pass it to the toolkit itself; all tools share its connection")
@@ -81,7 +82,7 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
         return self
 
     def get_tools(self) -> list[BaseTool]:
-        """The tools, ready for `create_agent` or `bind_tools`."""
+        """Return the tools, ready for `create_agent` or `bind_tools`."""
         if self.include is None and self._uses_legacy:
             if self.api == "auto":
                 warn(_NO_KEY_WARNING)
@@ -102,10 +103,11 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
         return tool
 
     def _connection_arguments(self, accepted: Container[str]) -> dict[str, Any]:
-        """The connection fields that a tool receives, among those that its wrapper accepts.
+        """Return the connection fields that a tool receives. Fields that its wrapper does not accept are omitted.
 
-        These are the fields that were set, since the default timeouts differ between wrappers, and the fields from the
-        environment, which may have changed since.
+        A tool receives the fields that the caller set. Other fields keep the default of the wrapper, because the
+        default timeouts differ between wrappers. A tool also receives the fields that the environment may set, because
+        the environment may have changed since the toolkit was created.
         """
         names = self.model_fields_set | _ENVIRONMENT_FIELDS
         return {name: getattr(self, name) for name in LegacyConfig.model_fields if name in names and name in accepted}

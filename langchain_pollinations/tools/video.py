@@ -33,7 +33,8 @@ class VideoInput(BaseModel):
 class PollinationsVideoTool(MediaTool):
     """Tool that generates short videos from a prompt and from earlier images.
 
-    Takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as `wrapper=`.
+    The tool takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as
+    `wrapper=`.
     """
 
     _NOUN = "video"
