@@ -50,12 +50,12 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
         >>> speaker.generate("The tide is out.").save("tide")  # doctest: +SKIP
         PosixPath('tide.mp3')
 
-    Every field of `SpeechOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
-    text to `Media`: `chat | StrOutputParser() | speaker`.
+    Every field of `SpeechOptions` is an option of the constructor and of each call. The class is also a LangChain
+    `Runnable` that converts text to a `Media`: `chat | StrOutputParser() | speaker`.
 
-    A text of more than 10,000 characters is sent in several requests, and the results are joined. This requires WAV:
-    set `response_format="wav"`, unless WAV is the model's default. With `model="dialogue"`, each line of the text has
-    the form `voice: text`.
+    A text of more than 10,000 characters is sent in several requests, and the results are joined. Only WAV files can be
+    joined, so set `response_format="wav"` if WAV is not the model's default. With `model="dialogue"`, each line of the
+    text has the form `voice: text`.
     """
 
     _OPTIONS = SpeechOptions
@@ -72,22 +72,25 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
         """Generate speech.
 
         Args:
-            prompt: The text to speak. For a dialogue: lines of the form `voice: text`, or pairs of a voice and a text.
+            prompt: The text to speak. A dialogue is a text with lines of the form `voice: text`, or a list of pairs
+                `(voice, text)`.
             path: File that the audio is written to. A missing suffix is added. An existing file is replaced
-                once the audio is complete. By default, see `output_folder`.
+                once the audio is complete. `output_folder` describes the default.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `SpeechOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `SpeechOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
-            The audio: in the file if it was saved, otherwise in memory. Raw samples (`response_format="pcm"`) have 16
-            bits and one channel, and their sample rate is in `metadata["sample_rate"]`. If the text took several
-            requests, `metadata["request_ids"]` lists them, usage is the total, and timestamps refer to the joined
-            audio; whitespace between the parts has no timestamps, and the result has no `url`.
+            The audio. If it was saved, its bytes are in the file. Otherwise they are in memory. Raw samples
+            (`response_format="pcm"`) have 16 bits and one channel. `metadata["sample_rate"]` contains their sample
+            rate. If the text took several requests, the result is the joined audio and has no `url`. The usage is then
+            the total, and `metadata["request_ids"]` lists the requests. Timestamps refer to the joined audio.
+            Whitespace between the parts has no timestamps.
 
         Raises:
             InvalidRequestError: If the text or an option is invalid, or the service rejects it.
-            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
             ContentBlockedError: If the `safe` filter blocked the text.
             UnprocessableError: If the provider refused the text.
             InvalidResponseError: If the response is not complete audio, or the parts cannot be joined.
@@ -134,8 +137,8 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
         PosixPath('waltz.mp3')
         >>> PollinationsMusic(model="sfx").generate("a door falls shut")  # doctest: +SKIP
 
-    Every field of `MusicOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
-    a prompt to `Media`.
+    Every field of `MusicOptions` is an option of the constructor and of each call. The class is also a LangChain
+    `Runnable` that converts a prompt to a `Media`.
     """
 
     _OPTIONS = MusicOptions
@@ -154,17 +157,18 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
         Args:
             prompt: Description of the audio, up to 10,000 characters. It may be empty with a `composition_plan`.
             path: File that the audio is written to. A missing suffix is added. An existing file is replaced
-                once the audio is complete. By default, see `output_folder`.
+                once the audio is complete. `output_folder` describes the default.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `MusicOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `MusicOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
-            The audio: in the file if it was saved, otherwise in memory.
+            The audio. If it was saved, its bytes are in the file. Otherwise they are in memory.
 
         Raises:
             InvalidRequestError: If an option or the reference is invalid, or the service rejects it.
-            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
             MediaInputError: If the service could not fetch or read the reference.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
@@ -203,15 +207,15 @@ class PollinationsMusic(MediaGenerator, MusicOptions):
 
 
 def speech_request(text: str, options: SpeechOptions) -> ApiRequest[Media]:
-    """`POST /v1/audio/speech`, or `/with-timestamps` below it, which also returns the time of each character."""
+    """Build `POST /v1/audio/speech`. For timestamps, build `POST /v1/audio/speech/with-timestamps`."""
     body = options.model_dump(exclude_none=True, exclude={"timestamps"}) | {"input": text}
     path, parse = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
     return ApiRequest("POST", path, partial(parse, prompt=text, options=options), {"json": body})
 
 
 def music_request(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> ApiRequest[Media]:
-    """`POST /v1/audio/speech`. The model determines whether the route returns speech, music or sound effects."""
-    # With a plan the service does not forward the prompt, but its validator requires one.
+    """Build `POST /v1/audio/speech`. The model determines whether the route returns speech, music or sound effects."""
+    # The service requires a prompt, but does not forward the prompt if there is a composition plan.
     body = options.model_dump(exclude_none=True, exclude={"reference_audio"}) | {"input": prompt or "composition plan"}
     if "duration" in body and "seconds" in abilities(options.model).get("parameters", ()):
         body["seconds"] = body.pop("duration")
@@ -224,12 +228,12 @@ def music_request(prompt: str, options: MusicOptions, references: Sequence[str] 
 
 
 def parse_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
-    """The audio in the body of a response."""
+    """Parse the audio in the body of a response."""
     return _with_sample_rate(parse_media(response, response.content, "audio", prompt, options), response)
 
 
 def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
-    """The audio in a JSON response, with the time of each character in its metadata."""
+    """Parse the audio in a JSON response. Its metadata contains the time of each character."""
     expected = "speech with timestamps"
     body = parse_json(response, expected)
     try:
@@ -247,7 +251,7 @@ def parse_timed_audio(response: httpx.Response, prompt: str, options: SharedAudi
 
 
 def _with_sample_rate(audio: Media, response: httpx.Response) -> Media:
-    """Add the sample rate to raw samples, which cannot be played without it."""
+    """Add the sample rate to the metadata of raw samples. A player needs this rate to play raw samples."""
     if audio.mime_type != "audio/pcm":
         return audio
     match = re.search(r"rate=([1-9][0-9]{2,6})(?![0-9])", response.headers.get("content-type", ""))

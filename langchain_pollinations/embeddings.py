@@ -58,15 +58,16 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
 
         Args:
             texts: The texts.
-            overrides: Options of `EmbeddingOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `EmbeddingOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
             One vector for each text, in order.
 
         Raises:
             InvalidRequestError: If a text is empty or not a string.
-            UnsupportedRequestError: If the model does not support an option; the message names models that do.
+            UnsupportedRequestError: If the model does not support an option. The message names models that support it.
             InvalidResponseError: If the response does not contain one vector for each text.
         """
         return self._embed(_texts(texts), self._options(overrides))
@@ -76,7 +77,7 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         return await self._aembed(_texts(texts), self._options(overrides))
 
     def embed_query(self, text: str, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
-        """Embed a query. See `task_type` and `input_type`.
+        """Embed a query. The fields `task_type` and `input_type` may make a query differ from a document.
 
         Args:
             text: The query.
@@ -102,8 +103,8 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
             >>> vector = sees.embed(["At dusk:", lighthouse])  # doctest: +SKIP
 
         Args:
-            input: A text, a `Media`, a content block (text, image, audio, video, by address, data URI or base64), or a
-                list of these.
+            input: A text, a `Media`, a content block, or a list of these. A content block contains text, an image,
+                audio or a video. An image or a video is a URL, a data URI or base64. Audio is a data URI or base64.
             overrides: As in `embed_documents`.
 
         Returns:
@@ -111,7 +112,7 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
 
         Raises:
             InvalidRequestError: If the input is empty or of an unsupported type.
-            UnsupportedRequestError: If the model does not accept its content; the message names models that do.
+            UnsupportedRequestError: If the model does not accept the content. The message names models that accept it.
         """
         return self._embed([encode_input(input, "input")], self._options(overrides))[0]
 
@@ -120,7 +121,7 @@ class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
         return (await self._aembed([encode_input(input, "input")], self._options(overrides)))[0]
 
     def embed_all(self, inputs: Iterable[Input], **overrides: Unpack[EmbeddingOverrides]) -> list[list[float]]:
-        """Embed several inputs. Texts are sent in batches, other inputs in one request each.
+        """Embed several inputs. Texts are sent in batches. Each other input is sent in its own request.
 
         Args:
             inputs: The inputs, each as in `embed`.
@@ -163,7 +164,7 @@ def _inputs(inputs: Any) -> list[Encoded]:
 
 
 def _as_list(given: Any, name: str) -> Iterable[Any]:
-    """Require a list. A string, which iterates over its characters, is not accepted."""
+    """Require an iterable such as a list. A string is rejected, because it would be read as a list of characters."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidRequestError(
             f"{name} must be a list, not {type(given).__name__}: wrap a single input in [...]", param=name
@@ -184,13 +185,13 @@ class EmbeddingsResponse:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The requests that embed all inputs, and the indices of the inputs of each."""
+    """The requests that embed all inputs. `places` contains the indices of the inputs of each request."""
 
     calls: list[ApiRequest[EmbeddingsResponse]]
     places: list[list[int]]
 
     def vectors(self, answers: Sequence[EmbeddingsResponse], options: EmbeddingOptions) -> list[list[float]]:
-        """The vectors in the order of the inputs.
+        """Return the vectors in the order of the inputs.
 
         Raises:
             InvalidResponseError: If the vectors differ in length.
@@ -205,8 +206,8 @@ class BatchPlan:
 
     @staticmethod
     def _check_models(served: set[str], requested: str) -> None:
-        """Warn if another model responded, as the service may choose: its vectors are not comparable."""
-        bare = {name.partition(":")[0] for name in served}  # a variant, with a suffix after a colon, is the same model
+        """Warn if the service used another model. Vectors of different models are not comparable."""
+        bare = {name.partition(":")[0] for name in served}  # a suffix after a colon names a variant of the same model
         names = {known(name)["name"] for name in (requested, *bare) if known(name)}
         if len(names) > 1:
             from_all = ", ".join(sorted(served))
@@ -217,7 +218,9 @@ class BatchPlan:
 
 
 def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchPlan:
-    """Build the requests: texts in batches, other inputs alone, since a list of parts is one input for the service.
+    """Build the requests.
+
+    Texts are sent in batches. Each other input is sent alone, because the service reads a list of parts as one input.
 
     Raises:
         InvalidRequestError: If the model does not support an option or an input.
@@ -232,8 +235,11 @@ def plan_batches(inputs: Sequence[Encoded], options: EmbeddingOptions) -> BatchP
 
 
 def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> ApiRequest[EmbeddingsResponse]:
-    """Build `POST /v1/embeddings` for `count` vectors. Base64 halves the size of the response or better, and takes a
-    tenth of the time to parse."""
+    """Build `POST /v1/embeddings` for `count` vectors.
+
+    The request asks for base64 instead of JSON numbers. The response then has at most half the size, and takes a tenth
+    of the time to parse.
+    """
     body = {**options.body(), "input": given, "encoding_format": "base64"}
     read = partial(parse_embeddings, count=count, dimensions=options.dimensions)
     return ApiRequest("POST", "/v1/embeddings", read, {"json": body})
@@ -246,15 +252,15 @@ def parse_embeddings(response: httpx.Response, count: int, dimensions: int | Non
     """Parse the vectors of a response.
 
     Raises:
-        PollinationsError: If the body is an error object; the class depends on the error.
-        InvalidResponseError: If it does not contain `count` vectors of finite numbers, each with a unique index.
+        PollinationsError: If the body is an error object. The class depends on the error.
+        InvalidResponseError: If the body does not contain `count` vectors of finite numbers, each with a unique index.
     """
     body = parse_json(response, "list of vectors")
     entries = body.get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise unexpected_response(response, "list of vectors")
     places = [entry.get("index") for entry in entries]
-    # Compared as text: True is not an index, although it equals 1 in Python.
+    # The indices are compared as text, because True equals 1 in Python but is not an index.
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):
         raise _response_error(response, f"has {len(entries)} vectors with the indices {places[:40]} for {count} inputs")
     found = {entry["index"]: _vector(response, entry) for entry in entries}
@@ -276,7 +282,7 @@ def _vector(response: httpx.Response, entry: Json) -> list[float]:
 
 
 def _numbers(given: Any) -> list[float]:
-    """Floats from base64 of little-endian 32-bit numbers, or from a list of numbers."""
+    """Convert a vector to floats. The vector is a list of numbers, or base64 of little-endian 32-bit floats."""
     if isinstance(given, str):
         data = decode(given)
         return list(struct.unpack(f"<{len(data) // 4}f", data))

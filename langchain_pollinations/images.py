@@ -35,21 +35,22 @@ from langchain_pollinations.media import Media
 DEFAULT_SIDE = 1024
 
 DEFAULT_EDIT_MODEL = "klein"
-"""Default model of `edit`: the cheapest model that takes images and does not require purchased pollen."""
+"""Default model of `edit`: the cheapest model that accepts images and does not require purchased pollen (the currency
+of the service)."""
 
 MAX_INLINE_BYTES = 12 * 1024 * 1024
-"""Maximum total size of the reference images within a request, in bytes. Larger images are uploaded.
+"""Maximum total size of the reference images within a request, in bytes. Images of a larger total size are uploaded.
 
-The service accepts requests of up to 20 MiB, and base64 makes the images a third larger.
+The service accepts requests of up to 20 MiB. Base64 makes the images a third larger.
 """
 
 _NO_LONGER_HONOURED = {
     False: ("enhance", "negative_prompt", "nologo", "private"),
     True: ("nologo",),
 }
-"""Options that are no longer honored, by whether the request goes to the legacy host.
+"""Options that a host no longer honors. True is the legacy host, and False is gen.pollinations.ai.
 
-The legacy host puts its logo on every image.
+The legacy host adds its logo to every image.
 """
 
 
@@ -61,9 +62,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         >>> image.edit("make it night", model="klein").save("night")  # doctest: +SKIP
         PosixPath('night.jpg')
 
-    Every field of `ImageOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
-    a prompt to `Media`: `prompt_template | chat | StrOutputParser() | painter`. A model for vector graphics, such as
-    `recraft-svg`, returns an SVG.
+    Every field of `ImageOptions` is an option of the constructor and of each call. The class is also a LangChain
+    `Runnable` that converts a prompt to a `Media`: `prompt_template | chat | StrOutputParser() | painter`. A model for
+    vector graphics, such as `recraft-svg`, returns an SVG.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {
@@ -90,17 +91,18 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         Args:
             prompt: Description of the image, up to 32,000 characters.
             path: File that the image is written to. A missing suffix is added. An existing file is replaced
-                once the image is complete. By default, see `output_folder`.
+                once the image is complete. `output_folder` describes the default.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `ImageOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `ImageOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
-            The image: in the file if it was saved, otherwise in memory.
+            The image. If it was saved, its bytes are in the file. Otherwise they are in memory.
 
         Raises:
             InvalidRequestError: If an option or an image is invalid, or the service rejects it.
-            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
             MediaInputError: If the service could not fetch or read an image.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
@@ -134,18 +136,18 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
 
         Args:
             prompt: Description of the change, up to 32,000 characters.
-            image: One image, or several for models that accept several: public URLs, data URIs, bytes, `Media`, or
-                files below `reference_folder`.
+            image: One image, or several images for models that accept several. An image is a public URL, a data URI,
+                bytes, a `Media`, or a file below `reference_folder`.
             path: As in `generate`.
             progress: As in `generate`.
             overrides: As in `generate`. The default of `model` is `klein`.
 
         Returns:
-            The edited image: in the file if it was saved, otherwise in memory.
+            The edited image. If it was saved, its bytes are in the file. Otherwise they are in memory.
 
         Raises:
             InvalidRequestError: If an option or an image is invalid, or the service rejects it.
-            UnsupportedRequestError: If the model takes no images. The message names models that do.
+            UnsupportedRequestError: If the model does not accept images. The message names models that accept them.
             MediaInputError: If the service could not fetch or read an image.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
@@ -193,13 +195,16 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return options
 
     def _check(self, options: ImageOptions) -> None:
-        if self._uses_legacy:  # the catalogue does not list the models of the legacy host
+        if self._uses_legacy:  # the catalog does not list the models of the legacy host
             check_options({**options.model_dump(exclude={"image"}), "image": bool(as_list(options.image))})
         else:
             check_abilities(options, len(as_list(options.image)))
 
     def _check_editing(self) -> None:
-        """As `_check_constructor`, for `edit`: its images are arguments of the call."""
+        """Check the constructor options for `edit`.
+
+        A placeholder replaces the images, because they are arguments of the call.
+        """
         options = self._edit_defaults() | {"image": "https://example.com/any.png"}
         self._check(merge_options(ImageOptions, self, options, self._SYNONYMS))
 
@@ -233,7 +238,7 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         return image._with(generator=self)
 
     def _upload_if_large(self, references: list[str | Media]) -> RequestFlow[list[str | Media]]:
-        """Upload the images if they exceed `MAX_INLINE_BYTES` together."""
+        """Upload the images if their total size exceeds `MAX_INLINE_BYTES`."""
         if sum(each.size for each in references if isinstance(each, Media)) <= MAX_INLINE_BYTES:
             return references
         return list((yield from self._upload_references(references)))
@@ -243,7 +248,7 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
 
 
 def generation_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
-    """`GET /image/{prompt}`, or a POST if the prompt or the reference images do not fit in a URL."""
+    """Build `GET /image/{prompt}`, or a POST if the prompt or the reference images do not fit in a URL."""
     if quote_prompt(prompt) is not None and all(isinstance(each, str) for each in references):
         request = image_get_request(prompt, options, references)
         if len(request.path) + len(urlencode(request.options["params"])) <= MAX_URL:
@@ -258,17 +263,18 @@ def generation_request(prompt: str, options: ImageOptions, references: Sequence[
 
 
 def image_get_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
-    """`GET /image/{prompt}`."""
+    """Build `GET /image/{prompt}`."""
     parse = partial(parse_image, prompt=prompt, options=options)
     query = _query(options, [reference_to_json(each) for each in references])
     return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", parse, {"params": query})
 
 
 def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
-    """`POST /v1/images/edits`, as a form or as JSON.
+    """Build `POST /v1/images/edits`, as a form or as JSON.
 
-    The body is a form if every image is bytes and no option requires JSON, since base64 in JSON is a third larger. The
-    service does not read `seed` from a form.
+    The body is a form if the bytes of every image are available and no option requires JSON. A form is smaller, because
+    base64 in JSON makes the images a third larger. An example of an option that requires JSON is `seed`, which the
+    service does not read from a form.
     """
     parse = partial(parse_generation, prompt=prompt, options=options)
     body = _body(prompt, options)
@@ -290,7 +296,7 @@ _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_forma
 def _query(options: ImageOptions, urls: Sequence[str]) -> dict[str, Any]:
     """Query parameters of the GET route."""
     fields = options.model_dump(exclude_none=True, exclude={"image"})
-    # The service reads the text "false" as true for some boolean parameters. `safe` takes text.
+    # For some boolean parameters, the service reads the text "false" as true. `safe` is a text parameter.
     query = {name: value for name, value in fields.items() if value is not False or name == "safe"}
     if urls:
         query["image"] = join_urls(urls)
@@ -306,18 +312,18 @@ def _body(prompt: str, options: ImageOptions) -> dict[str, Any]:
 
 
 def parse_image(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
-    """The image in the body of a response."""
+    """Parse the image in the body of a response."""
     return parse_media(response, response.content, "image", prompt, options)
 
 
 def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
-    """The image in the body of a response of the legacy host. The URL of the request is its public URL."""
+    """Parse the image in a response of the legacy host. The URL of the request is the public URL of the image."""
     url = str(response.request.url)
     return parse_media(response, response.content, "image", prompt, options, url=url)
 
 
 def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
-    """The image in the JSON response of `/v1/images/...`."""
+    """Parse the image in the JSON response of `/v1/images/...`."""
     body = parse_json(response, "image")
     try:
         item = body["data"][0]

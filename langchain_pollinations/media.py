@@ -26,55 +26,58 @@ _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *; *[\w-]{1,40}
 
 
 class Media:
-    """A generated image, video, audio or 3D object, with the facts that are known about its generation.
+    """A generated image, video, audio or 3D object, with information about its generation.
 
-    A notebook displays it. `save` writes it to a file, `to_block` returns a content block for a message, and `edit`
-    changes an image: `image.edit("make it night")`. Two `Media` are equal if all but their metadata is equal.
+    A notebook displays a `Media` automatically. `save` writes a file. `to_block` returns a content block for a message.
+    `edit` changes an image: `image.edit("make it night")`. A comparison with `==` ignores `metadata` and `generator`.
 
         >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
         >>> image.save("lighthouse.jpg")  # doctest: +SKIP
 
-    The arguments of the constructor are the attributes. `data` may be None if `path` is given. It raises a `ValueError`
-    if both are None, or if `mime_type` is not a MIME type.
+    The arguments of the constructor are the attributes. `data` may be None if `path` is given. The constructor raises a
+    `ValueError` if both are None, or if `mime_type` is not a MIME type.
     """
 
     mime_type: str
-    """Detected from the bytes, not taken from a header."""
+    """MIME type. The package detects it from the bytes. Only the type of raw audio (`audio/pcm`) comes from a response
+    header."""
     url: str | None
-    """Public address of the stored file, which the service keeps for 30 days. It never contains an API key."""
+    """Public URL of the stored file. It never contains an API key. The service keeps the file for 30 days."""
     model: str | None
-    """The model that generated it, which may differ from the requested one."""
+    """The model that generated the media. It may differ from the requested model."""
     seed: int | None
     """The seed that was sent; None if no seed was sent."""
     prompt: str | None
     """The prompt that was sent."""
     cost: str | None
-    """Pollen, as a decimal string. None if unknown. So far it is always None: no response of the service reports it."""
+    """Cost as a decimal string, in pollen (the currency of the service). So far it is always None, because no response
+    of the service reports the cost."""
     request_id: str | None
-    """The id of the request, for questions to the service."""
+    """The id of the request. Quote it in questions to the service."""
     metadata: Mapping[str, Any]
-    """Further facts of the response. Each key is present only if the response has it.
+    """Further information from the response. A key is absent if the response does not contain its value.
 
     - `x-usage-...` (`str`): usage as a decimal number, such as `x-usage-completion-video-seconds` in seconds, or
-      `x-usage-completion-image-tokens` in tokens. The total if the text of a speech took several requests.
-    - `cache_type` (`str`): `GENERATED` for a new result. `EXACT` and `COALESCED` for the result of an equal request,
-      complete or still running, which is not billed again. `SEMANTIC` (legacy host) for that of a similar prompt.
+      `x-usage-completion-image-tokens` in tokens. If a text took several requests, the usage is the total.
+    - `cache_type` (`str`): `GENERATED` for a new result. `EXACT` for the stored result of an equal request, and
+      `COALESCED` for the result of an equal request that was still running. The service does not bill these two again.
+      `SEMANTIC` (legacy host) for the stored result of a similar prompt.
     - `revised_prompt` (`str`): the prompt of an image or a video, if the service changed it.
     - `tts_voice` (`str`): the voice of a speech.
-    - `generation_id` (`str`): the provider's id of an audio.
+    - `generation_id` (`str`): the id that the provider gave to an audio.
     - `song_id`, `elevenlabs_song_id` (`str`): the id of a song that ElevenLabs stored (`store_for_inpainting`).
     - `elevenlabs_reference_song_id` (`str`): the id of a song, for `conditioning_ref`.
     - `sample_rate` (`int`): samples per second of raw audio (`audio/pcm`).
-    - `alignment`, `normalized_alignment` (`dict`, or None if unknown): the times of the characters as sent, and as
-      spoken: `characters` (`list[str]`), `character_start_times_seconds` and `character_end_times_seconds`
-      (`list[float]`, seconds).
-    - `request_ids` (`list[str | None]`): ids of the requests, if the text of a speech took several.
+    - `alignment`, `normalized_alignment` (`dict`, or None if unknown): the times of the characters. `alignment` has the
+      characters as sent, and `normalized_alignment` has them as spoken. The keys are `characters` (`list[str]`),
+      `character_start_times_seconds` and `character_end_times_seconds` (`list[float]`, seconds).
+    - `request_ids` (`list[str | None]`): ids of the requests, if a text took several requests.
     """
     path: Path | None
     """The file that holds the bytes, if they are not in memory."""
     generator: Any = None
-    """The wrapper that generated it, for `edit`. It is left out of pickles, artifacts and checkpoints of a graph, which
-    would otherwise store the wrapper with its API key."""
+    """The wrapper that generated the media. `edit` uses this wrapper. Pickles, artifacts and checkpoints of a graph do
+    not contain the wrapper, because it holds an API key."""
 
     _data: bytes | None = None  # private, since some tracers store the public entries of `__dict__`
 
@@ -93,7 +96,7 @@ class Media:
         path: Path | None = None,
         generator: Any = None,
     ) -> None:
-        if not isinstance(mime_type, str) or not _MIME_TYPE.fullmatch(mime_type):  # it is sent in headers
+        if not isinstance(mime_type, str) or not _MIME_TYPE.fullmatch(mime_type):  # the type is sent in headers
             raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(mime_type)[:60]!r}")
         if data is None and path is None:
             raise ValueError("data must be bytes, or path the file that holds them")
@@ -144,8 +147,10 @@ class Media:
 
     @property
     def data(self) -> bytes:
-        """The bytes. A video that was saved during the download, and the result of `from_file`, are read from `path` on
-        every access."""
+        """The bytes. Every access reads them from `path` if they are not in memory.
+
+        They are not in memory if the call saved a file, or if `from_file` created the `Media`.
+        """
         return read_file(self._file) if self._data is None else self._data
 
     @property
@@ -162,7 +167,7 @@ class Media:
         return hash(tuple(self._facts().values()))
 
     def _facts(self) -> dict[str, Any]:
-        """The attributes that are compared, without the bytes."""
+        """Return the attributes that `==` compares, without the bytes."""
         return {name: getattr(self, name) for name in (*_COMPARED, "path")}
 
     @property
@@ -172,19 +177,19 @@ class Media:
 
     @property
     def width(self) -> int | None:
-        """Width of a PNG or JPEG in pixels, which may differ from the requested width; None for other types."""
+        """Width of a PNG or JPEG in pixels. It may differ from the requested width. None for other types."""
         return (image_size(self.data) or (None, None))[0]
 
     @property
     def height(self) -> int | None:
-        """Height in pixels, as `width`."""
+        """Height of a PNG or JPEG in pixels. See `width`."""
         return (image_size(self.data) or (None, None))[1]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the bytes to `path` and return the path. A missing suffix is added.
 
-        The write is atomic: on failure no file is created. A suffix of another type is kept, with a `UserWarning`: the
-        bytes are not converted.
+        The write is atomic. If it fails, no file is created. The bytes are never converted. If the suffix belongs to
+        another MIME type, the suffix is kept and a `UserWarning` is emitted.
 
         Raises:
             OSError: If the folder does not exist or cannot be written to.
@@ -200,7 +205,7 @@ class Media:
         return target
 
     def _check_suffix(self, suffix: str) -> None:
-        """Warn if the suffix means another type."""
+        """Warn if the suffix belongs to another MIME type."""
         expected = SUFFIX_TYPES.get(suffix.lower())
         if expected is not None and self.mime_type.partition(";")[0] not in expected:
             suggested = EXTENSIONS.get(self.mime_type, ".bin")
@@ -219,7 +224,7 @@ class Media:
             The edited image.
 
         Raises:
-            ValueError: If no wrapper that edits images generated this `Media`.
+            ValueError: If `generator` is not a wrapper that edits images.
             PollinationsError: As in `PollinationsImage.edit`.
         """
         edited: Media = self._editor().edit(prompt, self, **overrides)
@@ -260,12 +265,12 @@ class Media:
         """Restore a `Media` from the result of `to_artifact`.
 
         Args:
-            artifact: The artifact. Its values are not trusted: a checkpoint or a trace may have been changed.
-            folder: The file of an artifact with a `path` must be below this folder, such as the `output_folder` of the
-                tool. Without a folder no file is read.
+            artifact: The artifact. Its values are validated, because a checkpoint or a trace may have been changed.
+            folder: Folder of the file, such as the `output_folder` of the tool. If the artifact contains a `path`, its
+                file must be below this folder. If the folder is None, no file is read.
 
         Raises:
-            ValueError: If this is not an artifact of a media tool, or its file is not below the folder.
+            ValueError: If `artifact` is not an artifact of a media tool, or if its file is not below the folder.
         """
         if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
             raise ValueError("artifact must come from a Pollinations media tool and have the type 'pollinations_media'")
@@ -284,9 +289,10 @@ class Media:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        """Validate a `Media` or its artifact, and serialize to the artifact.
+        """Return a schema that accepts a `Media` or its artifact, and serializes a `Media` to its artifact.
 
-        The file of an artifact with a `path` is read only below `context={"media_folder": ...}` of the validation.
+        If an artifact contains a `path`, its file must be below the folder in the validation context. Pass this context
+        as `context={"media_folder": ...}`.
         """
         artifact = core_schema.with_info_after_validator_function(_artifact_validator(cls), core_schema.dict_schema())
         return core_schema.json_or_python_schema(
@@ -298,7 +304,7 @@ class Media:
         )
 
     def _asdict(self) -> dict[str, Any]:
-        """The arguments of the constructor. A checkpoint of LangGraph stores the result, and restores it from them."""
+        """Return the arguments of the constructor. LangGraph stores them in checkpoints, to restore the `Media`."""
         return {"data": self.data, **self._facts(), "metadata": self.metadata}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -328,7 +334,7 @@ class Media:
         return base64.b64encode(self.data).decode("ascii")
 
     def _source(self) -> str | None:
-        """The `src` of an HTML element: a data URI, or the address of a large file; None if neither is possible."""
+        """Return the `src` of an HTML element: a data URI, or the URL of a large file. None if there is no URL."""
         if self.size <= MAX_SHOWN_BYTES:
             return f"data:{self.mime_type};base64,{self._base64()}"
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
@@ -337,7 +343,7 @@ class Media:
 _COMPARED = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id")
 
 _KNOWN: Mapping[str, type] = {**dict.fromkeys(_COMPARED, str), "seed": int, "metadata": dict}
-"""Attributes that an artifact holds unchanged."""
+"""Attributes that an artifact contains unchanged, and their types."""
 
 
 def _artifact_validator(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:

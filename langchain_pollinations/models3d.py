@@ -30,12 +30,12 @@ from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 NO_PROMPT = "object"
-"""Prompt in the path of a request that has only an image. The path must not be empty."""
+"""Prompt in the path of a request without a prompt. The path must not be empty."""
 
 MAX_PATH = 12_000
 """Maximum characters of the encoded prompt in the path.
 
-The edge of the service accepts about 16 KB for the request line and all headers.
+The edge servers of the service accept about 16 KB for the request line and all headers.
 """
 
 
@@ -46,12 +46,12 @@ class Model3DOptions(MediaOptions):
     """Canonical id or alias of the model. `trellis-2` and `asset-harvester` require an image. `rodin` takes a prompt,
     an image or both."""
     image: References | None = Field(default=None, repr=False)
-    """Image of the object: a public URL, a data URI, bytes, a `Media`, or a file below `reference_folder`. Anything but
-    a URL is first uploaded to the service's media host."""
+    """Image of the object: a public URL, a data URI, bytes, a `Media`, or a file below `reference_folder`. A value
+    that is not a URL is first uploaded to the service's media host."""
     resolution: Literal["low", "medium", "high"] | None = None
-    """Resolution, for models that offer a choice. The service defaults to `low`; the others cost more."""
+    """Resolution, for models that offer a choice. The service's default is `low`. The others cost more."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached object. With -1 the package chooses a random seed for each call."""
+    """Seed. Equal requests return the same cached object. With -1, the package chooses a random seed for each call."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -93,15 +93,16 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
         """Generate a 3D object.
 
         Args:
-            prompt: Description of the object, for models that take a prompt. Optional if an image is given.
+            prompt: Description of the object, for models that accept a prompt. Optional if an image is given.
             path: File that the object is written to. A missing suffix is added. An existing file is replaced
-                once the object is complete. By default, see `output_folder`.
+                once the object is complete. `output_folder` describes the default.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `Model3DOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `Model3DOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
-            The 3D object: in the file if it was saved, otherwise in memory.
+            The 3D object. If it was saved, its bytes are in the file. Otherwise they are in memory.
 
         Raises:
             InvalidRequestError: If an option or an image is invalid, or the service rejects it.
@@ -145,16 +146,16 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
 
 
 def check_abilities(options: Model3DOptions, references: int) -> None:
-    """Raise if the model is known not to support the options, before anything is sent.
+    """Raise an error if the model is known not to support the options, before a request is sent.
 
-    Models that the catalogue does not list are not checked.
+    Models that the catalog does not list are not checked.
 
     Args:
         options: Options of the request.
         references: Number of reference images.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)
@@ -184,12 +185,12 @@ def _accepts_prompt(model: Model) -> bool | None:
 
 
 def model3d_path(prompt: str) -> str:
-    """The path with the encoded prompt. The service accepts a prompt only in the path.
+    """Return the path with the encoded prompt. The service accepts a prompt only in the path.
 
     The service decodes the path twice, so a `%` is encoded twice.
 
     Raises:
-        InvalidRequestError: If the path cannot carry the prompt.
+        InvalidRequestError: If the prompt cannot be part of the path.
     """
     if has_dot_segments(prompt):
         raise InvalidRequestError(
@@ -206,13 +207,16 @@ def model3d_path(prompt: str) -> str:
 
 
 def model3d_request(prompt: str, options: Model3DOptions, urls: Sequence[str]) -> ApiRequest[Media]:
-    """`GET /3d/{prompt}`, or a POST to the same path if the URL would be too long or is another route."""
+    """Build `GET /3d/{prompt}`, or a POST to the same path.
+
+    The request is a POST if the URL of the GET would be too long, or if the URL would select another route.
+    """
     path, parse = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
     fields = options.model_dump(exclude_none=True, exclude={"image"})
     query = fields | ({"image": join_urls(urls)} if urls else {})
     if len(path) + len(urlencode(query)) <= MAX_URL and not is_route(prompt):
         return ApiRequest("GET", path, parse, {"params": query})
-    # `safe` is not a field of the body, which is validated strictly.
+    # The service rejects unknown fields of the body, and `safe` is not a field of the body.
     safe = {"safe": fields.pop("safe")} if "safe" in fields else {}
     body = fields | ({"image": list(urls)} if urls else {})
     return ApiRequest("POST", path, parse, {"params": safe, "json": body})
@@ -222,5 +226,5 @@ def model3d_request(prompt: str, options: Model3DOptions, urls: Sequence[str]) -
 
 
 def parse_model3d(response: httpx.Response, prompt: str, options: Model3DOptions) -> Media:
-    """The 3D object in the body of a response."""
+    """Parse the 3D object in the body of a response."""
     return parse_media(response, response.content, "model", prompt or None, options)

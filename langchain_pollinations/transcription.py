@@ -1,4 +1,4 @@
-"""`PollinationsTranscriber`: recordings as LangChain documents."""
+"""`PollinationsTranscriber`: transcribes recordings to LangChain documents."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ _ADVICE = ("language", "prompt", "temperature", "speakers_expected")
 
 
 class TranscriptionOptions(CallOptions):
-    """Options of a transcription. None is not sent, and the service applies its default."""
+    """Options of a transcription. An option that is None is not sent, and the service applies its default."""
 
     model: str = Field(default="whisper", min_length=1)
     """Canonical id or alias of the model."""
     language: str | None = None
-    """Language of the recording as ISO-639-1: `en`, `de`. By default the model detects it."""
+    """Language of the recording as an ISO 639 code, such as `en`. By default, the model detects the language."""
     prompt: str | None = None
-    """Names and words that are likely to occur. Some models charge for it."""
+    """Names and words that are likely to occur in the recording. Some models charge for this prompt."""
     temperature: float | None = Field(default=None, ge=0, le=1)
     """Randomness of the transcript, from 0 to 1."""
     response_format: Format | None = None
-    """Format of the transcript: `diarized_json` identifies speakers, `srt` and `vtt` are subtitles. The default is
-    `verbose_json`, with times of segments and words, if the model is known to support it, else `json`."""
+    """Format of the transcript. `diarized_json` identifies speakers. `srt` and `vtt` are subtitles. `verbose_json`
+    contains the times of segments and words. The default is `verbose_json` for models that are known to support this
+    format, and `json` for other models."""
     speakers_expected: int | None = Field(default=None, ge=1)
-    """Number of speakers. Implies `diarized_json`."""
+    """Number of speakers. This option selects the format `diarized_json`."""
 
     @field_validator("language")
     @classmethod
@@ -86,9 +87,9 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         ['A', 'B']
 
     Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. The class is a LangChain
-    blob parser and accepts the blobs of any blob loader. Each recording becomes one document. Its metadata contains, if
-    known, `source`, `model`, `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`,
-    `usage` and `request_id`, and the metadata of the blob, which these override.
+    blob parser and accepts the blobs of any blob loader. Each recording becomes one document. The document has
+    the metadata of the blob. Values that are known are added or replace values of the blob: `source`, `model`,
+    `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`, `usage` and `request_id`.
 
     Paths are not restricted to a folder: do not pass paths that a language model wrote.
     """
@@ -109,19 +110,21 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
         """Transcribe a recording.
 
         Args:
-            recording: A `Blob`, a `Media`, bytes, or the path of a file, 100 MiB at most (above 25 MB with a warning):
-                mp3, mp4, mpeg, mpga, m4a, wav or webm, and for `google/gemini-3.5-transcribe` wav, mp3, flac, m4a,
-                ogg, webm or aac. Addresses are not fetched.
-            overrides: Options of `TranscriptionOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            recording: A `Blob`, a `Media`, bytes, or the path of a file. The maximum is 100 MiB. A recording of more
+                than 25 MB is sent with a warning. Models accept mp3, mp4, mpeg, mpga, m4a, wav and webm.
+                `google/gemini-3.5-transcribe` accepts wav, mp3, flac, m4a, ogg, webm and aac. URLs are not fetched.
+            overrides: Options of `TranscriptionOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
             One document with the transcript.
 
         Raises:
-            InvalidRequestError: If an option is wrong, the input is not a recording, or the service refuses it.
+            InvalidRequestError: If an option is invalid, the input is not a recording, or the service rejects the
+                request.
             UnsupportedRequestError: If the model does not transcribe, or does not support the response format or the
-                type of the recording; the message names models that do.
+                type of the recording. The message names models that support the request.
             PayloadTooLargeError: If the recording is larger than the service accepts.
             InvalidResponseError: If the response is not a transcript.
             OSError: If the file cannot be read.
@@ -137,7 +140,10 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
             return await self._client_with(options._settings).arun(transcription(recording, options))
 
     def _check_constructor(self) -> None:
-        """Raise for constructor options that the model is known not to support. Calls may still override them."""
+        """Raise an error for constructor options that the model is known not to support.
+
+        The constructor does not call this method, because a call may override the options.
+        """
         options = merge_options(TranscriptionOptions, self, {}, self._SYNONYMS)
         options.response_format = resolve_format(options)
         check_abilities(options)
@@ -152,7 +158,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
 
 
 def resolve_format(options: TranscriptionOptions) -> Format:
-    """The requested format, else the most detailed one that costs nothing extra."""
+    """Return the requested format. By default, return the most detailed format that has no extra cost."""
     if options.response_format is not None:
         return options.response_format
     if options.speakers_expected is not None:
@@ -161,11 +167,13 @@ def resolve_format(options: TranscriptionOptions) -> Format:
 
 
 def check_abilities(options: TranscriptionOptions) -> None:
-    """Raise for options that the model is known not to support, before anything is sent. Newer models and community
-    models are not known here; the service validates their requests.
+    """Raise an error for options that the model is known not to support, before a request is sent.
+
+    Models that the catalog does not list (newer and community models) are not checked. The service validates their
+    requests.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability; the message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
     """
     model = find(options.model)
     if model is None:
@@ -180,13 +188,13 @@ def check_abilities(options: TranscriptionOptions) -> None:
 
 
 def ineffective_options(options: TranscriptionOptions) -> list[str]:
-    """Names of the options that the service documents for other models, but not for this one."""
+    """Return the names of the set options that the service documents for other models, but not for this model."""
     known = abilities(options.model).get("parameters", _ADVICE)
     return [name for name in _ADVICE if getattr(options, name) is not None and name not in known]
 
 
 def _formats(model: str) -> list[str]:
-    """The formats that a model is known to support; empty if unknown."""
+    """Return the formats that a model is known to support. Return an empty list if they are unknown."""
     formats: list[str] = abilities(model).get("response_formats", [])
     return formats
 
@@ -195,7 +203,7 @@ def _formats(model: str) -> list[str]:
 
 
 def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[Document]:
-    """The request flow that transcribes one recording."""
+    """Create the request flow that transcribes one recording."""
     document: Document = yield transcription_request(read_recording(recording, options.model), options)
     return document
 
@@ -216,8 +224,9 @@ def parse_transcript(response: httpx.Response, recording: RecordingFile, options
     """Parse the document of a response.
 
     Raises:
-        PollinationsError: If the body is an error object; the class depends on the error.
-        InvalidResponseError: If the body is anything else: an HTML page, JSON without a text, not subtitles.
+        PollinationsError: If the body is an error object. The class depends on the error.
+        InvalidResponseError: If the body is not a transcript in the requested format, but for example an HTML page or
+            JSON without a text.
     """
     plain = options.response_format in PLAIN_FORMATS
     text, metadata = _plain(response, options.response_format or "") if plain else _from_json(response)
@@ -232,7 +241,7 @@ def parse_transcript(response: httpx.Response, recording: RecordingFile, options
     return Document(text, metadata={**recording.metadata, **_without_empty(known)})
 
 
-# Checks that a text has the requested format. An empty text is valid in every format: it is the transcript of silence.
+# Checks that a text has the requested format. An empty text is valid in every format, as the transcript of silence.
 _MARKS: Mapping[str, Callable[[str], bool]] = {
     "text": lambda text: True,
     "srt": lambda text: "-->" in text,
@@ -241,7 +250,7 @@ _MARKS: Mapping[str, Callable[[str], bool]] = {
 
 
 def _plain(response: httpx.Response, format: str) -> tuple[str, Json]:
-    """Parse a format other than JSON. Some models send JSON in spite of the requested format."""
+    """Parse a format other than JSON. Some models send JSON even if another format was requested."""
     if _is_object(response):
         text, metadata = _from_json(response)
     else:
@@ -270,7 +279,7 @@ def _decode_text(response: httpx.Response) -> str:
 
 
 def _from_json(response: httpx.Response) -> tuple[str, Json]:
-    """The text of a JSON response, and its other values without the empty ones."""
+    """Return the text of a JSON response, and the other values of the response that are not empty."""
     body = parse_json(response, _TRANSCRIPT)
     segments = [segment for each in _objects(body, "segments") if (segment := _segment(each))]
     text = body.get("text")
@@ -300,7 +309,7 @@ def _objects(body: Json, name: str) -> list[Json]:
 
 
 def _segment(entry: Json) -> Json:
-    """A segment that contains words; empty for silence."""
+    """Parse a segment. Return an empty dict for a segment without words (silence)."""
     if not isinstance(entry.get("text"), str) or not entry["text"].strip():
         return {}
     return _without_empty({**_times(entry), "text": entry["text"].strip(), "speaker": _name(entry.get("speaker"))})
@@ -316,8 +325,11 @@ def _times(entry: Json) -> Json:
 
 
 def _is_placeholder(segments: list[Json], text: str, duration: float | None) -> bool:
-    """Whether the only segment is the placeholder that the service adds if a model returns no segments: the whole text,
-    from the start to the end of the recording."""
+    """Whether the only segment is a placeholder of the service.
+
+    If a model returns no segments, the service adds a segment with the whole text. This segment lasts from the start to
+    the end of the recording.
+    """
     if len(segments) != 1 or "speaker" in segments[0]:
         return False
     (only,) = segments
@@ -326,14 +338,14 @@ def _is_placeholder(segments: list[Json], text: str, duration: float | None) -> 
 
 
 def _name(value: Any) -> str | None:
-    """A language or a speaker; None for `unknown`, which the service sends for a missing value. A speaker may be an
-    integer."""
+    """Convert a language or a speaker to a string. A speaker may be an integer. Return None for `unknown`, because the
+    service sends this word for a missing value."""
     name = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return None if name.lower() in ("", "unknown") else name
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, such as a duration, from a number or a string; None for other values."""
+    """Convert a number or a string, such as a duration, to a finite number. Return None for other values."""
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
@@ -342,7 +354,7 @@ def _number(value: Any) -> float | None:
 
 
 def _header_usage(headers: httpx.Headers) -> Json:
-    """The usage in the response headers, for a body without usage: `prompt_audio_seconds` and similar."""
+    """Return the usage in the response headers, such as `prompt_audio_seconds`. It applies if the body has no usage."""
     prefix = "x-usage-"
     found = {name.removeprefix(prefix): _number(value) for name, value in headers.items() if name.startswith(prefix)}
     return {name.replace("-", "_"): value for name, value in found.items() if value is not None}

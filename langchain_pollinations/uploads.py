@@ -1,4 +1,4 @@
-"""Uploads to the service's media host, for references that must be addresses."""
+"""Uploads to the service's media host, for requests that accept references only as URLs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on the media host. Its address is public, and the service keeps it for 30 days."""
+    """A file on the media host. Its URL is public. The service keeps the file for 30 days."""
 
     url: str
     id: str
@@ -51,24 +51,25 @@ def upload(
     tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
-    """Upload a file to the service's media host, where its address is public for 30 days.
+    """Upload a file to the service's media host. The URL of the file is public for 30 days.
 
-    The wrappers upload references that must be addresses automatically. A file without tags cannot be deleted.
+    The media classes upload references automatically if a request accepts only URLs. A file without tags cannot be
+    deleted.
 
         >>> upload("portrait.png").url  # doctest: +SKIP
         'https://media.pollinations.ai/3f9c1e2a'
 
     Args:
         file: Bytes, a `Media`, or the path of a file, 400 MiB at most.
-        name: File name; by default `file` with the suffix of its type.
-        id: Last part of the address: up to 128 letters, digits, dots, dashes and underscores. The service prefixes it
-            with the account, so use the address of the returned `Upload`.
+        name: File name. The default is `file` with the suffix of the MIME type.
+        id: Last part of the URL: up to 128 letters, digits, dots, dashes and underscores. The service adds the account
+            as a prefix, so use the URL of the returned `Upload`.
         tags: Publish the file with these tags in public galleries.
-        connection: Fields of every wrapper: `api_key`, `base_url`, `media_url`, `timeout` and so on; also
-            `extra_headers`.
+        connection: Connection fields of the media classes, such as `api_key`, `base_url`, `media_url` and `timeout`.
+            `extra_headers` is also accepted.
 
     Raises:
-        InvalidRequestError: If an argument is wrong.
+        InvalidRequestError: If an argument is invalid.
         UnsupportedRequestError: If the id is already in use, perhaps by an earlier attempt whose response was lost.
         PayloadTooLargeError: If the file is larger than the service accepts.
         OSError: If the file cannot be read.
@@ -85,7 +86,7 @@ async def aupload(
     tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
-    """As `upload`."""
+    """Asynchronous version of `upload`."""
     async with _connected(connection) as host:
         with _explain_taken_id(id):
             return await host._client.arun(_upload(file, host._media_host, name, id, tags))
@@ -100,8 +101,11 @@ def _connected(connection: dict[str, Any]) -> ServiceConfig:
 
 @contextmanager
 def _explain_taken_id(id: str | None) -> Iterator[None]:
-    """Explain the error for an id that is in use. A retry after a lost response conflicts with its own file, and the
-    service does not report the owner."""
+    """Extend the error message for an id that is already in use.
+
+    If the response to an upload is lost, the retry conflicts with the file of the first attempt. The service does not
+    report the owner of the file, so the message names this only as a possible cause.
+    """
     try:
         yield
     except UnsupportedRequestError as error:
@@ -132,7 +136,7 @@ def _read_file(file: Any) -> Media:
 def upload_request(
     file: Media, host: str, *, name: str | None = None, id: str | None = None, tags: tuple[str, ...] = ()
 ) -> ApiRequest[Upload]:
-    """Build `POST /upload`: the raw bytes, or a form if there is an id or tags."""
+    """Build `POST /upload`. The body is the raw bytes, or a form if there is an id or tags."""
     if not file.size:
         raise InvalidRequestError("file is empty", param="file")
     if file.size > MAX_UPLOAD_BYTES:
@@ -154,7 +158,7 @@ def upload_request(
 
 
 MAX_NAME = 255
-"""Characters of a file name."""
+"""Maximum characters of a file name."""
 
 
 def _check_name(name: Any) -> None:
@@ -165,7 +169,7 @@ def _check_name(name: Any) -> None:
 
 
 def _is_line(value: Any) -> bool:
-    """Whether a value is a string that UTF-8 can encode, without line breaks and control characters."""
+    """Whether a value is a string without line breaks and control characters that UTF-8 can encode."""
     return isinstance(value, str) and not re.search("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]", value)
 
 

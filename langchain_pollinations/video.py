@@ -36,13 +36,13 @@ from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
 MAX_URL_WITH_REFERENCES = 8000
-"""Maximum characters of a URL with `reference_...` parameters, which the service does not accept in a body.
+"""Maximum characters of a URL with `reference_...` parameters. The service does not accept these in a body.
 
-The edge of the service accepts about 16 KB.
+The edge servers of the service accept about 16 KB.
 """
 
 MAX_UPLOAD_ID = 36
-"""Maximum characters of the id of an uploaded file, which is the last part of its URL."""
+"""Maximum characters of the id of an uploaded file. The id is the last part of the URL of the file."""
 
 _GUIDES = ("reference_images", "reference_videos", "reference_audios")
 
@@ -54,9 +54,10 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         >>> camera.generate("waves at dusk", path="waves.mp4").path.name  # doctest: +SKIP
         'waves.mp4'
 
-    Every field of `VideoOptions` is an option of the constructor and of each call. The wrapper is also a runnable from
-    a prompt to `Media`. The service takes from half a minute to several minutes for a video. After a lost connection or
-    a timeout the identical request is retried, and the service attaches it to the running generation.
+    Every field of `VideoOptions` is an option of the constructor and of each call. The class is also a LangChain
+    `Runnable` that converts a prompt to a `Media`. A video takes from half a minute to several minutes. After a lost
+    connection or a timeout, the package sends the identical request again. The service attaches this retry to the
+    running generation.
     """
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**MediaGenerator._SYNONYMS, "aspectRatio": "aspect_ratio"}
@@ -66,8 +67,8 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     _SHOWS_BAR = True
 
     timeout: Timeout | None = 900.0
-    """Timeout in seconds, as in `ChatPollinations`. The edge of the service ends a request after about 180 s with
-    status 524. Each retry joins the running generation: with `max_retries=2`, a video may take about 9 minutes."""
+    """Timeout in seconds, as in `ChatPollinations`. The edge servers of the service end a request after about 180 s
+    with status 524. Each retry joins the running generation. With `max_retries=2`, a video may take about 9 minutes."""
 
     def generate(
         self,
@@ -82,17 +83,18 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         Args:
             prompt: Description of the video and its audio, up to 32,000 characters.
             path: File that the video is written to during the download. A missing suffix is added. An existing file is
-                replaced once the video is complete. By default, see `output_folder`.
+                replaced once the video is complete. `output_folder` describes the default.
             progress: Overrides the field `progress`, for this call only.
-            overrides: Options of `VideoOptions`, for this call only; also `timeout`, as in the constructor, and
-                `extra_headers`, which take precedence over `default_headers` and must not contain `Authorization`.
+            overrides: Options of `VideoOptions`, for this call only. `timeout`, as in the constructor,
+                and `extra_headers` are also accepted. `extra_headers` take precedence over `default_headers` and must
+                not contain `Authorization`.
 
         Returns:
-            The video: in the file if it was saved, otherwise in memory.
+            The video. If it was saved, its bytes are in the file. Otherwise they are in memory.
 
         Raises:
             InvalidRequestError: If an option or a reference is invalid, or the service rejects it.
-            UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+            UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
             MediaInputError: If the service could not fetch or read a reference.
             ContentBlockedError: If the `safe` filter blocked the prompt.
             UnprocessableError: If the provider refused the prompt.
@@ -116,7 +118,7 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     def _saving(
         self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
     ) -> RequestFlow[Media]:
-        """As in the base class. The video is written to its file during the download."""
+        """Run a generation and save the video. Unlike the base class, write the file during the download."""
         target = self._target(path)
         if target is None:
             return (yield from generation(on_progress))
@@ -152,7 +154,7 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
         return (yield from _request_video(prompt, options, urls, into, on_progress))
 
     def _check_size(self, prompt: str, options: VideoOptions, references: Mapping[str, Sequence[str | Media]]) -> None:
-        """Raise for references that do not fit in a URL, before any of them is uploaded."""
+        """Raise an error for references that do not fit in a URL. This check happens before the uploads."""
         urls = {name: [each if isinstance(each, str) else "" for each in given] for name, given in references.items()}
         uploads = sum(isinstance(each, Media) for given in references.values() for each in given)
         if not fits_in_url(prompt, options, urls, uploads * (len(quote_plus(f"{self._media_host}/")) + MAX_UPLOAD_ID)):
@@ -164,8 +166,8 @@ def _request_video(
 ) -> RequestFlow[Media]:
     """Request the video with a GET if the prompt fits in a URL, otherwise with a POST.
 
-    The response to the GET is the video. The response to the POST names the URL of the video, which a second request
-    downloads.
+    The response to the GET is the video. The response to the POST contains the URL of the video. A second request then
+    downloads the video.
     """
     prompt_path, fields = video_request(prompt, options, urls)
     parse = partial(parse_video, prompt=prompt, options=options, into=into)
@@ -202,8 +204,7 @@ def video_request(prompt: str, options: VideoOptions, urls: ReferenceUrls) -> tu
     """Encode the prompt and the options for a GET, or for a POST if the prompt does not fit in a URL.
 
     Returns:
-        The encoded prompt for the path of `GET /video/{prompt}` and the query parameters, or None and the body of the
-        POST.
+        For `GET /video/{prompt}`, the encoded prompt and the query parameters. For a POST, None and the body.
 
     Raises:
         InvalidRequestError: If the prompt does not fit in a URL, and the service does not accept the references in a
@@ -221,12 +222,12 @@ def video_request(prompt: str, options: VideoOptions, urls: ReferenceUrls) -> tu
 
 
 def fits_in_url(prompt: str, options: VideoOptions, urls: ReferenceUrls, pending: int = 0) -> bool:
-    """Whether the URL of a GET can carry the prompt, the options and the references.
+    """Whether the prompt, the options and the references fit in the URL of a GET.
 
     Args:
         prompt: The prompt.
         options: Options of the request.
-        urls: URLs of the references. A URL is empty if it is not known yet.
+        urls: URLs of the references. An empty string stands for a URL that is not known yet.
         pending: Maximum characters of the URLs that are not known yet.
     """
     path = quote_prompt(prompt)
@@ -237,10 +238,10 @@ def fits_in_url(prompt: str, options: VideoOptions, urls: ReferenceUrls, pending
 
 
 def check_body(urls: ReferenceUrls) -> None:
-    """Raise for references that the service does not accept in a body.
+    """Raise an error for references that the service does not accept in a body.
 
     Raises:
-        InvalidRequestError: If there are such references.
+        InvalidRequestError: If the request has such references.
     """
     if guides := _guides(urls):
         raise InvalidRequestError(
@@ -259,7 +260,7 @@ def _frames(urls: ReferenceUrls) -> list[str]:
 
 
 def _fields(options: VideoOptions) -> dict[str, Any]:
-    """The options that the query and the body have in common."""
+    """Return the options that the query and the body have in common."""
     fields = options.model_dump(exclude_none=True, exclude=set(FAMILIES))
     if "aspect_ratio" in fields:
         fields["aspectRatio"] = fields.pop("aspect_ratio")
@@ -283,14 +284,14 @@ def _join_urls(urls: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """The URL of a generated video, and the metadata of the response that named it."""
+    """The URL of a generated video, and the metadata of the response that contained the URL."""
 
     url: str
     known: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the `Media`."""
+    """Fields of the `Media` that are already known."""
 
     def place(self) -> tuple[str, str]:
-        """The origin, and the path with the query."""
+        """Return the origin of the URL, and its path with the query."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
@@ -302,12 +303,12 @@ def parse_video(
     into: Path | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Media:
-    """The video in the body of a response, in memory or in a file."""
+    """Parse the video in the body of a response. The body is in memory or in a file."""
     return parse_media(response, into or response.content, "video", prompt, options, **(known or {}))
 
 
 def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
-    """The URL in the JSON response of `/v1/images/generations`, and the metadata in its headers."""
+    """Parse the URL in the JSON response of `/v1/images/generations`, and the metadata in the response headers."""
     body = parse_json(response, "video")
     try:
         item = body["data"][0]

@@ -95,7 +95,7 @@ def check_abilities(options: ImageOptions, references: int) -> None:
         references: Number of reference images.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If the model does not accept a value.
     """
     model = find(options.model)

@@ -35,7 +35,7 @@ class Progress:
     total: int | None = None
     """Total bytes of the response. None if unknown."""
     left: float | None = None
-    """While `queued`, expected seconds until the request is sent. The wait is longer if earlier requests take longer."""
+    """While `queued`, expected seconds until the request is sent. Earlier requests in the queue may take longer."""
 
 
 ProgressFunction: TypeAlias = Callable[[Progress], None]
@@ -46,7 +46,7 @@ each `Progress`."""
 
 
 def check_progress(show: ShowProgress, argument: str) -> None:
-    """Raise a `ValueError` for a value of a wrong type, and for an async function. Nothing would await its coroutine."""
+    """Raise a `ValueError` for a value of a wrong type, and for an async function, which would never be awaited."""
     if not (show is None or isinstance(show, bool) or callable(show)):
         raise ValueError(f"{argument}: must be True, False, None or a function, not {show!r:.60}")
     if inspect.iscoroutinefunction(show) or inspect.iscoroutinefunction(getattr(show, "__call__", None)):  # noqa: B004

@@ -24,8 +24,10 @@ Prompt: TypeAlias = str | PromptValue | BaseMessage | Sequence[BaseMessage]
 
 
 def prompt_of(given: Any) -> Any:
-    """Return the text of a prompt value, a message or a list of messages. Each message becomes one paragraph. Return other
-    values unchanged."""
+    """Return the text of a prompt value, a message or a list of messages.
+
+    Each message becomes one paragraph. Other values are returned unchanged.
+    """
     if isinstance(given, PromptValue):
         given = given.to_messages()
     messages = [given] if isinstance(given, BaseMessage) else given
@@ -64,7 +66,7 @@ def quote_prompt(prompt: str) -> str | None:
 
 
 def is_route(prompt: str) -> bool:
-    """Whether a prompt in the path of a GET would select another route. For example, `/image/models` lists the models."""
+    """Whether a prompt in the path of a GET would select another route. `/image/models`, for example, lists models."""
     return prompt.strip("/ \t\r\n").lower() == "models"
 
 

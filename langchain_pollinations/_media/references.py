@@ -184,8 +184,10 @@ class ReferenceReader:
 
     @contextmanager
     def _open(self, path: Path) -> Iterator[BinaryIO]:
-        """Open a file below the folder. No part of the resolved path may be a symbolic link, so that the opened file is the
-        checked file."""
+        """Open a file below the folder.
+
+        No part of the resolved path may be a symbolic link. The opened file is therefore the checked file.
+        """
         name = _quote(path)
         if self.folder is None:
             raise self._error(

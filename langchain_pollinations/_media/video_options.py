@@ -108,7 +108,7 @@ def check_abilities(options: VideoOptions, references: Mapping[str, int]) -> Non
         references: Number of references for each argument.
 
     Raises:
-        UnsupportedRequestError: If the model lacks an ability. The message names models that have it.
+        UnsupportedRequestError: If the model lacks an ability. The message names models that have this ability.
         InvalidRequestError: If options contradict each other, or the model does not accept a value.
     """
     if references["last_frame"] and not references["first_frame"]:
