@@ -273,8 +273,8 @@ def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | 
     """Build `POST /v1/images/edits`, as a form or as JSON.
 
     The body is a form if the bytes of every image are available and no option requires JSON. A form is smaller, because
-    base64 in JSON makes the images a third larger. An example of an option that requires JSON is `seed`, which the
-    service does not read from a form.
+    base64 in JSON makes the images a third larger. `seed` requires JSON, because the service does not read it from a
+    form.
     """
     parse = partial(parse_generation, prompt=prompt, options=options)
     body = _body(prompt, options)

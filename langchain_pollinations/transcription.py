@@ -88,8 +88,9 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
 
     Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. The class is a LangChain
     blob parser and accepts the blobs of any blob loader. Each recording becomes one document. The document has
-    the metadata of the blob. Values that are known are added or replace values of the blob: `source`, `model`,
-    `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`, `usage` and `request_id`.
+    the metadata of the blob. These keys are added if their values are known, and override keys of the blob: `source`,
+    `model`, `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`, `usage` and
+    `request_id`.
 
     Paths are not restricted to a folder: do not pass paths that a language model wrote.
     """
@@ -225,7 +226,7 @@ def parse_transcript(response: httpx.Response, recording: RecordingFile, options
 
     Raises:
         PollinationsError: If the body is an error object. The class depends on the error.
-        InvalidResponseError: If the body is not a transcript in the requested format, but for example an HTML page or
+        InvalidResponseError: If the body is not a transcript in the requested format. Examples are an HTML page and
             JSON without a text.
     """
     plain = options.response_format in PLAIN_FORMATS

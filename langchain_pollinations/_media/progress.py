@@ -115,7 +115,7 @@ def share_progress(on_progress: OnProgress | None, count: int) -> Sequence[OnPro
 
 def show_line(show: ShowProgress, line: str) -> None:
     """Write one line of text to stderr. True always writes the line. None writes it only in a terminal or a notebook.
-    False and a function write nothing."""
+    With False or a function, nothing is written."""
     if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
         sys.stderr.write(f"{line}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()

@@ -37,8 +37,8 @@ def parse_media(
 
     Raises:
         PollinationsError: If the body is an error object. The class depends on the error.
-        InvalidResponseError: If the body is not complete media of the family, but for example an HTML page, an
-            incomplete image, or empty.
+        InvalidResponseError: If the body is not complete media of the family. Examples are an HTML page, an incomplete
+            image and an empty body.
     """
     head, size = _head(data)
     if re.match(rb'\s*\{\s*["}]', head) or not head:  # raw PCM samples may also begin with a brace

@@ -151,8 +151,9 @@ class PollinationsEditImageTool(ImageTool):
         >>> draw = PollinationsImageTool()
         >>> edit = PollinationsEditImageTool(model="klein", media_store=draw.media_store)
 
-    The tools of a `PollinationsToolkit` share one store by default. The tool takes the arguments of `PollinationsImage`,
-    or a `PollinationsImage` as `wrapper=`. Only files below `reference_folder` are read. If it is None, no file is read.
+    The tools of a `PollinationsToolkit` share one store by default. The tool takes the arguments of
+    `PollinationsImage`, or a `PollinationsImage` as `wrapper=`. Only files below `reference_folder` are read. Without
+    `reference_folder`, no file is read.
     """
 
     _VERB = "edit"
