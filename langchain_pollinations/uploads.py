@@ -70,7 +70,7 @@ def upload(
 
     Raises:
         InvalidRequestError: If an argument is invalid.
-        UnsupportedRequestError: If the id is already in use. An earlier attempt whose response was lost may be the cause.
+        UnsupportedRequestError: If the id is already in use. A retry after a lost response can also cause this error.
         PayloadTooLargeError: If the file is larger than the service accepts.
         OSError: If the file cannot be read.
     """

@@ -59,8 +59,8 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
 def quote_prompt(prompt: str) -> str | None:
     """Percent-encode a prompt for the path of a URL. Return None if the prompt cannot be part of a path.
 
-    `%` is not allowed, because the service decodes the path twice. `.` and `..` between slashes are not allowed, because
-    they are removed in transit. A prompt that equals a route of the service is not allowed either.
+    `%` is not allowed, because the service decodes the path twice. `.` and `..` between slashes are not allowed,
+    because they are removed in transit. A prompt that equals a route of the service is not allowed either.
     """
     return None if "%" in prompt or has_dot_segments(prompt) or is_route(prompt) else quote(prompt, safe="")
 
