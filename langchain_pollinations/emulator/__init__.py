@@ -5,21 +5,29 @@
         ...  # point a client at emulator.url
         assert emulator.requests[-1].path == "/v1/chat/completions"
 
-The emulator validates requests as the service does, keeps a response cache and account balances, and returns scripted
-replies where a test has queued any. Otherwise it generates text by rules, images, edits, videos, speech, music,
-transcripts, 3D objects and embeddings. It stores uploads and records every request. Every response has the header
-`x-emulator: langchain-pollinations`.
+The emulator validates requests as the service does, and keeps a response cache and account balances. If a test has
+queued a reply, the emulator returns this reply. Otherwise it generates the response: text by rules, images, edits,
+videos, speech, music, transcripts, 3D objects or embeddings. It stores uploads and records every request. Every
+response has the header `x-emulator: langchain-pollinations`.
 
-A request passes through these modules: `middleware` reads it, `app` routes it, `service.validation` validates it,
-`service.generation` checks the key, the balance and the cache, a module of `routes` (`chat`, `images`, `video`,
-`audio`, `transcripts`, `models3d`, `embeddings`, `media`) produces the response, and `scripting.wire` sends it.
+These modules process a request, in this order:
 
-- `synthesis` generates content: `answers` the text, `images`, `audio`, `video_encoder` the videos, `meshes` the 3D
-  objects.
-- `scripting` holds scripted replies (`replies`), faults (`faults`), and the response format of each provider
+- `middleware` reads the request.
+- `app` routes the request.
+- `service.validation` validates the request.
+- `service.generation` checks the key, the balance and the cache.
+- A module of `routes` (`chat`, `images`, `video`, `audio`, `transcripts`, `models3d`, `embeddings`, `media`) produces
+  the response.
+- `scripting.wire` sends the response.
+
+Other modules support them:
+
+- `synthesis` generates content: text (`answers`), images (`images`), audio (`audio`), videos (`video_encoder`) and 3D
+  objects (`meshes`).
+- `scripting` contains scripted replies (`reply_queue`), faults (`faults`), and the response format of each provider
   (`dialects`).
-- `routes.media` serves generated and uploaded files; `service.references` opens the images that a request refers to.
-- `legacy` emulates the two legacy hosts, available as `Emulator().legacy`.
+- `routes.media` serves generated and uploaded files. `service.references` opens the images that a request refers to.
+- `legacy` emulates the two legacy hosts, which are available as `Emulator().legacy`.
 """
 
 from __future__ import annotations

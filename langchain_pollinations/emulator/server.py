@@ -1,4 +1,4 @@
-"""The emulator as users run it: `Emulator`, which starts the hosts and holds the state that tests read and change."""
+"""`Emulator`, the public class. It starts the hosts and contains the state that tests read and change."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ DEFAULT_KEY = "sk_emulator"
 class Emulator(Scripted):
     """Emulator of the Pollinations service on `127.0.0.1`, in its own thread.
 
-    It can be stopped and started again, to emulate an outage: the address and the state are kept. It remembers the
-    newest 10,000 requests, speech recordings, cached responses and files, and at most about 256 MiB of each.
+    To emulate an outage, call `stop` and then `start`. The URL and the state stay the same. The emulator keeps
+    requests, speech recordings, cached responses and files. Of each kind, it keeps the newest 10,000, and at most about
+    256 MiB.
 
     Example:
         with Emulator(latency=0.5) as emulator:
@@ -30,17 +31,17 @@ class Emulator(Scripted):
             print(ChatPollinations(**emulator.connection()).invoke("Hi").text)
 
     Args:
-        port: Port of the unified host; 0 picks a free one. The legacy hosts use the two following ports, or free ones
-            if `port` is 0.
-        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. By default `sk_emulator` has 1,000 Pollen.
+        port: Port of the unified host (gen.pollinations.ai). With 0, the emulator chooses a free port. The legacy hosts
+            use the two following ports. With 0, they use free ports.
+        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. By default, `sk_emulator` has 1,000 Pollen.
         strict_keys: Reject unknown keys. With False, any key is accepted.
         latency: Duration of a generation in seconds.
-        models: Entries to add to the catalogue.
+        models: Entries to add to the model list.
         dialect: Response format of all models: "plain", "responses", "openrouter", "bedrock", "vertex", "perplexity" or
-            "simulated". By default each model has the format of its provider.
+            "simulated". By default, each model has the format of its provider.
 
     Attributes:
-        legacy: The two legacy hosts. Each opens its port when its URL is first read.
+        legacy: The two legacy hosts. A host opens its port when its URL is first read.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Emulator(Scripted):
 
     @property
     def requests(self) -> list[Asked]:
-        """The recorded requests, newest last, limited to the newest 10,000 and about 256 MiB."""
+        """The recorded requests, oldest first. Only the newest 10,000 are kept, and at most about 256 MiB."""
         return self.state.requests
 
     @property
@@ -143,7 +144,7 @@ class Emulator(Scripted):
 
     @property
     def dialect(self) -> str | None:
-        """Response format of all models. None: each model has the format of its provider."""
+        """Response format of all models. With None, each model has the format of its provider."""
         return self.state.dialect
 
     @dialect.setter

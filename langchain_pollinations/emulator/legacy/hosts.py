@@ -27,8 +27,8 @@ MAX_FEED_EVENTS = 20  # events in the public feed
 class Script(reply_queue.Script):
     """The script of both hosts.
 
-    `on` is a path of either host, or a path with the name of its host, as in "image/prompt". Messages, and faults
-    within a successful response, apply only to the generation routes of the text host.
+    `on` is a path of either host, or a path after the name of a host, such as "image/prompt". Messages apply only to
+    the generation routes of the text host. The same is true for faults within a successful response.
     """
 
     def suits(self, entry: reply_queue.Entry, place: str) -> bool:
@@ -49,7 +49,7 @@ class Switches:
     payments: bool = False  # whether a non-streaming request that would have to wait gets a payment challenge
     notice: bool = False  # whether every response of the text host is the migration notice
     tokens: set[str] = field(default_factory=set)  # tokens that get the notice; by default the emulator's keys
-    referrers: set[str] = field(default_factory=lambda: {"registered.example"})  # referrers that get it
+    referrers: set[str] = field(default_factory=lambda: {"registered.example"})  # referrers that get the notice
     semantic_cache: bool = False  # whether the image host serves an earlier image for a similar prompt
     latency: float = 0.0  # seconds per generation
     max_input_chars: int | None = None  # of all messages; 5,000 in 2025, the current limit is not known

@@ -18,12 +18,13 @@ from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 class Legacy(Hosts, Scripted):
     """The two legacy hosts of an emulator, `text` and `image`, each on its own port on `127.0.0.1`.
 
-    A port is opened when its URL is first read, and closed with the emulator. `keys` are the keys of the emulator; by
-    default they are the `tokens` that get the migration notice from the text host.
+    A port is opened when its URL is first read. It is closed when the emulator stops. `keys` are the keys of the
+    emulator. By default, they are also the `tokens` for which the text host returns the migration notice.
 
-    A script entry without `on` applies to the generation routes of the text host. A path applies to both hosts; a path
-    with the name of a host, as in "image/prompt", applies to that host. A fault applies to all requests unless it
-    names a path, and takes the format of the host: for an image request it is an image.
+    The argument `on` of `reply` and `fail` is a path. A path applies to both hosts. A path after the name of a host,
+    such as "image/prompt", applies only to this host. Without `on`, a reply applies to the generation routes of the
+    text host, and an error applies to all requests. The error response has the format of the host. For an image
+    request, the response is an image.
     """
 
     cases = faults.CASES

@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Message(Entry):
-    """An assistant message, sent after validation in the format that the request asks for."""
+    """An assistant message. It is sent after the validation, in the format that the request asks for."""
 
     message: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
@@ -50,7 +50,7 @@ class Message(Entry):
 
 @dataclass(frozen=True)
 class Raw(Entry):
-    """Status, headers and bytes, sent for any request."""
+    """A raw response: status, headers and bytes. It is sent without validation of the request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Refused(Entry):
 
 @dataclass(frozen=True)
 class Chunks(Entry):
-    """Chunks of a body, one network write each, and nothing after them."""
+    """Chunks of a body. Each chunk is one network write, and nothing follows the last chunk."""
 
     pieces: Sequence[bytes] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Chunks(Entry):
 
 @dataclass(frozen=True)
 class Damage(Entry):
-    """A connection or stream fault: the generated response, damaged in transit."""
+    """A connection or stream fault. The emulator generates the response and damages it in transit."""
 
     kind: str = "drop"
     after: int | None = None
@@ -92,7 +92,7 @@ class Soft(Entry):
 
 
 class Script:
-    """The pending entries, first in, first out. Safe to fill from any thread."""
+    """Queue of the pending entries, first in, first out. Any thread may add entries."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,12 +108,12 @@ class Script:
 
     @property
     def unused(self) -> list[Entry]:
-        """The entries that no request has used. An entry with several `times` counts as used after the first one."""
+        """The entries that no request has used. An entry for several requests is used after the first."""
         with self._lock:
             return [entry for entry in self._entries if not entry.was_taken]
 
     def give_back(self, entry: Entry) -> None:
-        """Return an entry to the front of the script, for the next request, if its request got no response."""
+        """Put an entry back to the front of the script for the next request, because its request got no response."""
         with self._lock:
             self._entries.insert(0, replace(entry, times=1))
 
@@ -123,8 +123,8 @@ class Script:
     def take(self, path: str, *, messages: bool) -> Entry | None:
         """Remove and return the first entry that matches the path.
 
-        Returns None if no entry matches, or if the first match is for the other stage: a `Damage` if `messages` is
-        True, a `Message` or `Soft` if it is False.
+        Return None if no entry matches, or if the first match belongs to the other stage. A `Damage` belongs to the
+        stage with `messages=False`. A `Message` or a `Soft` belongs to the stage with `messages=True`.
 
         Args:
             path: Path of the request.
@@ -169,10 +169,10 @@ _TOOL_CALL_FORMS = (
 
 
 def read_tool_call(call: Any) -> dict[str, Any]:
-    """Convert a tool call of `reply`, in LangChain's or OpenAI's format, to that of an assistant message.
+    """Convert a tool call of `reply` from LangChain's or OpenAI's format to the format of an assistant message.
 
     Raises:
-        TypeError: If it has another format.
+        TypeError: If the tool call has another format.
     """
     match call:
         case {"name": str(name), **rest} if (

@@ -21,7 +21,7 @@ class Scripted:
 
     @property
     def unused_replies(self) -> list[reply_queue.Entry]:
-        """Scripted entries that no request has used. The fixture `pollinations_emulator` fails a test with any left."""
+        """Scripted entries that no request has used. `pollinations_emulator` fails a test that leaves such entries."""
         return self.script.unused
 
     def reply(
@@ -46,31 +46,32 @@ class Scripted:
     ) -> None:
         """Queue replies: texts, tool calls, a message, a raw body, or the raw chunks of a stream.
 
-        A tool call has LangChain's format, `{"name", "args", "id"}`, or OpenAI's, `{"id", "type", "function"}`. A
-        missing id is generated. Arguments given as a string are sent unchanged, even if they are not JSON.
+        A tool call has LangChain's format `{"name", "args", "id"}`, or OpenAI's format `{"id", "type", "function"}`. A
+        missing id is generated. Arguments in a string are sent unchanged, even if the string is not JSON.
 
-        A message can use neutral keys, which each `dialect` converts to its own format: `content`, `reasoning_content`,
-        `tool_calls`, `refusal`, `audio`, `images` (URLs), `sources` (`url`, `title`, and the `text` that cites the
-        source), `searches` (queries) and `code` (`code` and `output`). All other keys are sent unchanged.
+        A `dialect` converts these keys of a message to its own format: `content`, `reasoning_content`, `tool_calls`,
+        `refusal`, `audio`, `images` (URLs), `sources` (`url`, `title`, and the `text` that cites the source),
+        `searches` (queries) and `code` (`code` and `output`). All other keys are sent unchanged.
 
         Example:
             emulator.reply("First response", "Second response")
             emulator.reply(tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])
 
         Args:
-            texts: Text of one reply each; with `tool_calls`, the first one is the content of that reply.
+            texts: Texts of the replies, one text for each reply. With `tool_calls`, the first text is the content of
+                that reply.
             tool_calls: Tool calls of one reply.
             message: Assistant message of one reply.
-            body: Raw body: bytes, text, or a value that is sent as JSON.
-            chunks: Raw events of a stream: bytes or text, sent unchanged, or values that are sent as JSON.
+            body: Raw body. Bytes and text are sent unchanged. Any other value is sent as JSON.
+            chunks: Raw events of a stream. Bytes and text are sent unchanged. Any other value is sent as JSON.
             status: HTTP status of a raw body or stream.
             headers: Extra response headers.
             content_type: Content type of a raw body or stream.
-            finish_reason: Finish reason, by default "stop" or "tool_calls".
-            usage: Usage object, sent unchanged. By default the emulator counts tokens.
+            finish_reason: Finish reason. The default is "stop" or "tool_calls".
+            usage: Usage object, sent unchanged. By default, the emulator counts tokens.
             model: Model name in the response.
-            dialect: Response format, by default that of the model's provider.
-            on: Prefix of the paths that the reply applies to, by default the text routes.
+            dialect: Response format. The default is the format of the model's provider.
+            on: Prefix of the paths that the reply applies to. By default, the reply applies to the text routes.
             delay: Delay of the response in seconds.
             chunk_delay: Delay between chunks in seconds.
             times: Number of requests that each reply applies to.
@@ -115,7 +116,7 @@ class Scripted:
         seconds: float = 5.0,
         pings: bool = False,
     ) -> None:
-        """Queue a fault: an HTTP error, or a named case of `faults`.
+        """Queue a fault. It is an HTTP error, or a named case of `faults`.
 
         Args:
             case: HTTP status, or the name of a case.
@@ -128,7 +129,8 @@ class Scripted:
             times: Number of requests that the fault applies to.
             on: Prefix of the paths that the fault applies to.
             delay: Delay in seconds.
-            after: Number of events, or of bytes without streaming, before a connection or stream fault.
+            after: Position of a connection or stream fault: the number of events before it. Without streaming, the
+                number of bytes.
             seconds: Duration of a stall in seconds.
             pings: Send comments during a stall.
 

@@ -17,7 +17,7 @@ def _slices(text: str, size: int) -> Iterator[str]:
 
 
 def of_text(text: str) -> Iterator[str]:
-    """Split a text into short, uneven pieces; at least two if it has more than one character."""
+    """Split a text into short pieces of uneven length. A text of more than one character has at least two pieces."""
     return _slices(text, max(1, min(24, len(text) // 4)))
 
 
