@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry after 20 ms where the service names no time; tests/transport/test_client.py tests how the delay grows."""
     monkeypatch.setattr("langchain_pollinations._transport.retry.INITIAL_RETRY_DELAY", 0.02)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Run a test of deep JSON without garbage collection.
+
+    A collection at the recursion limit would run finalizers there. They would fail, and pytest would report them.
+    """
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores, because the tests spend a third of their time waiting."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture

@@ -178,6 +178,7 @@ WRAPPERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_any_response_is_a_result_or_an_error_of_this_package(wrapper: str) -> None:
     current: list[Answer] = []

@@ -74,7 +74,7 @@ def _text_blocks(message: AIMessage) -> list[Block]:
 
 
 def _refusal(message: AIMessage) -> Block | None:
-    """Return the refusal of the model or its provider. A content filter may give a refusal without text."""
+    """Return the refusal of the model or its provider. Its text may be empty if a content filter stopped the answer."""
     words = message.additional_kwargs.get("refusal")
     is_filtered = message.response_metadata.get("finish_reason") == "content_filter"
     if not (words or is_filtered):

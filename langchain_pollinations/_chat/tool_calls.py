@@ -158,10 +158,11 @@ class ToolCallAssembler:
         return {call.id: call.extra for call in self._calls if call.extra}
 
     def spoilers(self) -> list[ToolCallChunk]:
-        """Return a suffix of the arguments for each invalid call. The suffix keeps the call invalid in LangChain.
+        """Return a chunk for each invalid call. The chunk appends a suffix to the arguments of the call.
 
-        LangChain parses added chunks leniently: `{"path": "/home/u` would become a call with a truncated argument. The
-        suffix has an unmatched closing bracket, which even the lenient parser rejects.
+        LangChain concatenates the arguments of all chunks and parses them leniently. Without the suffix,
+        `{"path": "/home/u` would become a call with a truncated argument. The suffix has an unmatched closing bracket,
+        which even the lenient parser rejects.
         """
         return [
             tool_call_chunk(name=None, args=_invalidating_suffix(call.arguments), id=None, index=number)

@@ -46,7 +46,7 @@ _CHECKS: Mapping[str, Callable[[str], None]] = {
 
 @contextmanager
 def named_variables() -> Iterator[None]:
-    """Convert a failure to build an HTTP client to an error that names the faulty environment variables.
+    """If an HTTP client cannot be built, raise an error that names the faulty environment variables.
 
     Raises:
         InvalidRequestError: If the client cannot be built.

@@ -1054,6 +1054,7 @@ def test_json_mode_of_a_call_is_read_as_in_the_constructor(emulator: Emulator) -
         assert "response_format" not in sent(emulator)
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     "text", ['{"a":' * 20_000, "{" * 50_000, "[" * 50_000, '{"a": [' * 20_000], ids=lambda text: text[:8]
 )

@@ -401,6 +401,7 @@ OTHER_JSON = ["[]", "5", '"a"', '"{\\"x\\": 1}"', "true"]
 NO_JSON = ['{"x": NaN}', '{"x": [-Infinity]}', '{"x": 1e999}']  # Python reads them, and nobody writes them
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     ("form", "arguments"),
     [

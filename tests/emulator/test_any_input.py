@@ -78,6 +78,7 @@ HEADERS = st.dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("host", HOSTS)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

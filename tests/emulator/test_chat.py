@@ -700,6 +700,7 @@ def test_long_texts_are_answered_soon(say: Say, words: str) -> None:
     assert say(words).status_code == 200  # within the client's timeout
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -356,6 +356,7 @@ def test_half_a_character_in_the_bytes_is_answered(http: httpx.Client) -> None:
     assert answer.status_code == 200 and "\ufffd fox" in answer.text
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("body", [b"{", b"3", b'{"a": NaN}', b"[" * 100_000])
 def test_malformed_json_is_answered_with_a_page(http: httpx.Client, body: bytes) -> None:
     answer = http.post("/openai", content=body, headers={"content-type": "application/json"})

@@ -306,6 +306,7 @@ ODD_CHATS = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("response", ODD_CHATS.values(), ids=ODD_CHATS)
 def test_an_odd_response_to_a_chat_is_an_answer_or_an_error(client: dict[str, Any], ask: Ask, response: bytes) -> None:
     with service(always(response)) as (url, _), contextlib.suppress(errors.PollinationsError):
@@ -353,6 +354,7 @@ LEGACY = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("response", LEGACY.values(), ids=LEGACY)
 def test_deep_json_of_the_legacy_hosts_is_an_error(ask: Ask, response: bytes) -> None:
     with service(always(response)) as (url, _):
