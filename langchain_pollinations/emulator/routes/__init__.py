@@ -1,1 +1,1 @@
-"""The routes of the service, one module per medium."""
+"""The HTTP routes of the service. Each module contains the routes for one kind of content."""

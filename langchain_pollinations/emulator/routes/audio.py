@@ -125,28 +125,31 @@ class Order:
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
-        """The text by speaker. Music and effects have none."""
+        """The spoken text, split by speaker. It is empty for music and sound effects."""
         if not self.is_speech:
             return ()
         return voice.sequential_turns(_lines(self.text) if self.name == DIALOGUE else [(self.voice, self.text)])
 
     @property
     def seconds(self) -> float:
-        """Duration of music and effects in seconds."""
+        """Duration of music and sound effects in seconds."""
         if self.name == LYRIA:
             return _requested_seconds(self.text)
         return float(self.options.get("seconds") or self.options.get("duration") or DEFAULT_SECONDS[self.name])
 
     @property
     def written(self) -> Format:
-        """The format that the model actually writes, which can differ from the requested one."""
+        """The audio format of the generated file. It can differ from the requested format."""
         if self.name in ALWAYS_WAV:
             return FORMATS["wav"]
         return (ELEVEN_FORMATS if self.model["publisher"] == "ElevenLabs" else FORMATS)[self.format]
 
 
 def _requested_seconds(prompt: str) -> float:
-    """Return the duration in seconds that a prompt mentions."""
+    """Return the duration in seconds that a prompt mentions, for example "30 seconds".
+
+    Without such a phrase, return Lyria's default duration.
+    """
     match = LENGTH_IN_WORDS.search(prompt)
     if match is None:
         return DEFAULT_SECONDS[LYRIA]
@@ -154,7 +157,7 @@ def _requested_seconds(prompt: str) -> float:
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    """Parse a dialogue into pairs of voice and text."""
+    """Parse the lines of a dialogue, each `voice: text`, into pairs of voice and text."""
     matches = [(line, LINE.fullmatch(line)) for line in text.splitlines() if line.strip()]
     for line, match in matches:
         if match is None:
@@ -222,7 +225,7 @@ def _duration(order: Order) -> None:
 
 
 def _reference(state: State, order: Order) -> None:
-    """Reject a URL that the service would not fetch. URLs of its own media host are accepted."""
+    """Reject a `reference_audio` URL that is neither public nor on the media host."""
     url = order.options.get("reference_audio")
     if url is not None and references.own(state, url) is None and not references.is_public(url):
         raise Refusal(400, f"Invalid reference_audio URL: {url}")
@@ -245,12 +248,12 @@ def _check_abilities(state: State, order: Order) -> None:
 
 
 def tidy(seconds: float) -> float:
-    """Round seconds to thousandths, without a fraction for whole numbers."""
+    """Round seconds to three decimals. A whole number becomes an int."""
     return int(seconds) if seconds == int(seconds) else round(seconds, 3)
 
 
 def _units(order: Order) -> Mapping[str, float]:
-    """Return the usage in the units of the model: songs, seconds, tokens, bytes or characters."""
+    """Return the usage in the unit that the model bills: song, second, token, byte or character."""
     prices, heard = order.model.get("pricing", {}), order.options.get("reference_audio") is not None
     if order.model.get("flat_rate"):
         return {"completionAudioTokens": 1} | (
@@ -282,7 +285,7 @@ def _samples(order: Order) -> bytes:
 
 
 def _audio(order: Order) -> tuple[bytes, bytes]:
-    """Return the samples and the encoded file."""
+    """Return the raw samples and the encoded audio file."""
     samples = _samples(order)
     return samples, codecs.write(samples, order.written)
 
@@ -293,7 +296,7 @@ def _headers(order: Order) -> dict[str, str]:
 
 
 def _song(order: Order, name: str) -> dict[str, str]:
-    """Return the headers with the ids of songs that ElevenLabs stores for later requests."""
+    """Return ElevenLabs' headers with the id of a stored song and the id of the reference song."""
     headers = {"song-id": name, "x-elevenlabs-song-id": name} if order.options.get("store_for_inpainting") else {}
     reference = order.options.get("reference_audio")
     if reference is None or order.name not in ELEVEN_MUSIC:
@@ -302,7 +305,10 @@ def _song(order: Order, name: str) -> dict[str, str]:
 
 
 async def make(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
-    """Return the cached audio, join a running generation, or generate. Without a key the audio is always generated."""
+    """Generate audio, unless the cache or an identical running generation provides it.
+
+    An empty `key` disables the cache.
+    """
 
     async def generate() -> tuple[Stored, Mapping[str, float]]:
         samples, data = await asyncio.to_thread(_audio, order)
@@ -343,7 +349,7 @@ def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> O
 
 
 def order_for(model: Model, text: str, asked: Asked, given: Mapping[str, Any]) -> Order:
-    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
+    """Create the `Order` of a chat request, with the model's default settings. `given` may contain `safe` and `seed`."""
     voices = model.get("voices") or [DEFAULT_VOICE]
     # A chat request cannot name a voice, and some models lack the default one. It is not known which voice the service
     # uses for them.
@@ -363,7 +369,10 @@ def _decoded(text: str) -> str:
 
 
 def _segment(asked: Asked) -> str:
-    """Return the text of a path: one segment, decoded once by the router and once more by the route."""
+    """Return the text of a request to `/audio/{text}`.
+
+    The text must be a single path segment. It is percent-decoded twice, because the service also decodes it twice.
+    """
     raw = asked.raw_path.partition("?")[0].removeprefix("/audio/")
     if not raw or "/" in raw:
         raise Refusal(404)
@@ -377,9 +386,10 @@ NUMBERS = ("duration", "seconds", "prompt_influence")
 
 
 def _typed(query: Mapping[str, str], model: Model) -> Json:
-    """Convert a validated query to the types of a body.
+    """Convert the strings of a validated query to the types of a JSON body.
 
-    In a body, `seconds` is an option of Stable Audio only. In a query, it is an alias of `duration` for other models.
+    In a body, `seconds` is an option of Stable Audio only. In a query, other models accept it as an alias of
+    `duration`.
     """
     given: Json = dict(query)
     given |= {name: validation.coerced_number(query[name]) for name in NUMBERS if name in query}

@@ -49,13 +49,17 @@ ESTIMATED_COMPLETION = 100  # expected completion tokens, for the cost estimate 
 
 
 def _repaired(message: Json) -> Json:
-    """Replace the text of a blank user message with a request for a response, as the service does."""
+    """Replace the content of a blank user message with a standard sentence, as the service does."""
     blank = isinstance(message.get("content"), str) and not message["content"].strip()
     return message | {"content": "Please provide a response."} if blank and message["role"] == "user" else message
 
 
 def _prepared(body: Json) -> Json:
-    """Return the body after the service's own extensions: null values, `system`, `json` and `jsonMode`."""
+    """Convert the service's own extensions to OpenAI's request format.
+
+    Null values, `thinking`, `thinking_budget` and `safe` are removed. `system` becomes a message. `json` and `jsonMode`
+    become a `response_format`.
+    """
     ready = {k: v for k, v in body.items() if v is not None and k not in ("thinking", "thinking_budget", "safe")}
     ready["messages"] = [_repaired(message) for message in ready["messages"]]
     system = ready.pop("system", None)
@@ -68,7 +72,7 @@ def _prepared(body: Json) -> Json:
 
 
 def _voiced(body: Json, model: Model) -> Json:
-    """Return the body for the plain routes, where audio models respond with audio without `modalities`."""
+    """Request audio output from an audio model, unless the body contains `modalities`. Only `/text` does this."""
     if "audio" not in model.get("output_modalities", ()) or "modalities" in body:
         return body
     voice = {"voice": body.get("voice", "alloy"), "format": "pcm16" if body.get("stream") else "mp3"}
@@ -84,7 +88,11 @@ def _stop_strings(body: Json) -> list[str]:
 
 
 def limited(message: Json, body: Json) -> tuple[Json, str | None]:
-    """Cut the message at a stop string or the token limit. Returns the message, and the finish reason if it was cut."""
+    """Cut the content of a message at a stop string or at the token limit.
+
+    Return the message and the finish reason. The finish reason is "length" if the content exceeds the token limit.
+    Otherwise it is None.
+    """
     content = message.get("content")
     if not isinstance(content, str) or message.get("tool_calls"):
         return message, None
@@ -114,7 +122,7 @@ def logprobs(body: Json, content: Any) -> Json | None:
 
 
 def provider_name(model: Model) -> str:
-    """Return the model name that the provider reports: without the publisher."""
+    """Return the model name without the publisher. Providers report this name."""
     return str(model["name"]).partition("/")[2] or str(model["name"])
 
 
@@ -123,14 +131,18 @@ def _cost(model: Model, counted: Mapping[str, Any]) -> float:
 
 
 def _reasons(model: Model, body: Json) -> bool:
-    """Whether a model reasons: if the request asks for it, or by default for reasoning models."""
+    """Whether the model reasons.
+
+    Reasoning models reason unless `reasoning_effort` is "none". Other models reason if the request sets
+    `reasoning_effort`. Perplexity models without reasoning support never reason.
+    """
     effort = body.get("reasoning_effort")
     can_reason = bool(model.get("reasoning")) or not model["name"].startswith("perplexity/")
     return can_reason and effort != "none" and bool(effort or model.get("reasoning"))
 
 
 def _uses(model: Model, body: Json, tool: str) -> bool:
-    """Whether Google runs one of its built-in tools for a request."""
+    """Whether the request enables a built-in tool of a Google model, such as `google_search`."""
     return model["name"].startswith("google/") and {"type": tool} in (body.get("tools") or [])
 
 
@@ -144,7 +156,7 @@ PASS_OVER_CHOICE = frozenset({"tencent/hy3"})
 
 
 def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
-    """Return a generated completion."""
+    """Return a completion that the emulator generates by rules."""
     if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
         asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
     message = answers.answer(
@@ -166,7 +178,7 @@ def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
 
 
 def scripted(state: State, model: Model, asked: ChatRequest, entry: reply_queue.Message) -> Completion:
-    """Return a scripted completion."""
+    """Return the completion for a reply that the test has queued."""
     counted = usage.of_response(usage.of_prompt(asked, state.prefixes), entry.message)
     return Completion(
         entry.message,
@@ -184,7 +196,7 @@ def as_completion(body: Json, headers: Mapping[str, str]) -> Response:
 
 
 def as_text(body: Json, headers: Mapping[str, str]) -> Response:
-    """Return the response of the plain routes: the text, else the audio, else the message as JSON."""
+    """Return the response of `/text`: the audio if there is any, else the text, else the message as JSON."""
     message = body["choices"][0]["message"]
     content = message.get("content")
     audio = message.get("audio")
@@ -201,7 +213,7 @@ def as_text(body: Json, headers: Mapping[str, str]) -> Response:
 
 
 def streamed(completion: Completion, dialect: Dialect) -> Iterator[bytes]:
-    """Yield the events of a streamed response."""
+    """Yield the server-sent events of a completion, including the final `[DONE]`."""
     yield from map(reply_queue.event, dialect.chunks(completion))
     yield reply_queue.DONE
 
@@ -212,7 +224,7 @@ def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: 
 
 
 class Request:
-    """A text request and its processing."""
+    """One request to a text route. `answer` returns its response."""
 
     def __init__(self, state: State, asked: Asked, body: Json, *, plain: bool) -> None:
         self.state, self.asked, self.plain = state, asked, plain
@@ -243,7 +255,7 @@ class Request:
         return moderation.judged(body) if self.is_moderated else body
 
     def headers(self, body: Json) -> dict[str, str]:
-        """Return the headers of a new response. A streamed response has no usage or moderation headers."""
+        """Return the headers of a newly generated response. A stream has no usage headers and no moderation headers."""
         found = {"x-model-used": str(self.model["name"]), **self.safety.headers()}
         if self.streams:
             return found
@@ -287,12 +299,12 @@ class Request:
         return "audio" in modalities
 
     def _notice(self, words: str) -> Response:
-        """Return the notice, with status 200, that text routes send instead of an error."""
+        """Return an account error as a normal text response with status 200, as the service does."""
         self.dialect, self.is_served = dialects.named("plain"), False  # written by the service, not by a provider
         return self.render(Completion({"content": words}, self.asked_name, usage.NONE), NO_STORE)
 
     async def _media(self) -> Response:
-        """Return the Markdown response of a media model, in the service's own format and without usage."""
+        """Return a Markdown response with the file that a media model generates. The response contains no usage."""
         self.dialect, self.is_served = dialects.named("plain"), False
         result = await media_chat.make(self.state, self.asked, self.model, self.raw, self.job().key)
         message = {"content": media_chat.markdown(self.state, result, self.body["messages"])}
@@ -367,7 +379,7 @@ def _truth(text: str) -> bool:
 
 
 def _seed(text: str) -> int | None:
-    """Parse a seed of the query, reduced below the limit of the body's seed."""
+    """Parse the `seed` of a query. A seed above `SEED_MAX` is reduced modulo `SEED_MAX`."""
     value = validation.coerced_number(text)
     return int(value) % validation.SEED_MAX if value > validation.SEED_MAX else int(value)
 

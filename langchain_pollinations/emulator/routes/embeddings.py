@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: vectors that are close for texts with words in common."""
+"""`POST /v1/embeddings`. Texts with common words get similar vectors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ers", "ed", "er", "es", "ly",
 
 
 def stem(word: str) -> str:
-    """Return a word without common English endings."""
+    """Return a word without its ending, for example without `-ing` or `-s`."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -52,7 +52,7 @@ def stem(word: str) -> str:
 
 
 def features(text: str) -> dict[str, float]:
-    """Return the words and word fragments of a text, with their weights."""
+    """Return the features of a text with their weights: word stems, pairs of stems and three-letter fragments."""
     found: dict[str, float] = {}
     words = [stem(w) for w in re.findall(r"\w+", text.lower()) if w not in COMMON]
     for word in words:
@@ -67,7 +67,10 @@ def features(text: str) -> dict[str, float]:
 
 
 def vector(text: str, dimensions: int, model: str) -> list[float]:
-    """Return the unit vector of a text. Each feature adds its weight, with a sign, at four indices."""
+    """Return the embedding of a text, a vector of length 1.
+
+    Each feature adds the square root of its weight at four indices. The sign of each addition comes from a hash.
+    """
     values = [0.0] * dimensions
     for feature, weight in features(text).items():
         digest = blake2b(f"{model} {feature}".encode(), digest_size=20).digest()
@@ -83,7 +86,7 @@ def _refuse(message: str) -> Refusal:
 
 
 def _inputs(body: Json) -> list[list[Json]]:
-    """Return the inputs, each as a list of parts. A list of parts is one input."""
+    """Return the inputs of a request, each as a list of content parts. A list of content parts counts as one input."""
     given = body["input"]
     if isinstance(given, str):
         return [[{"type": "text", "text": given}]]
@@ -117,7 +120,7 @@ def _check_abilities(model: Model, body: Json, inputs: list[list[Json]]) -> None
 
 
 def _words(part: Json) -> str:
-    """Return the text that a part contributes. Media contribute a description of their content."""
+    """Return the text of a content part. For media, return a description of their content."""
     if part["type"] == "text":
         return str(part["text"])
     seen = parts.look(part)
@@ -141,7 +144,7 @@ def _encoded(values: list[float], encoding: str) -> list[float] | str:
 
 
 def _response_body(model: Model, body: Json, inputs: list[list[Json]], units: Mapping[str, int]) -> bytes:
-    """Return the response as bytes. Serialized numbers take a fraction of the memory of Python objects."""
+    """Return the response body as JSON bytes. Bytes take less memory in the cache than a list of Python floats."""
     dimensions = body.get("dimensions") or DIMENSIONS.get(model["name"], 1024)
     encoding = body.get("encoding_format", "float")
     texts = ["\n".join(map(_words, each)) for each in inputs]

@@ -51,7 +51,7 @@ MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-fle
 
 @dataclass(frozen=True)
 class Order:
-    """A parsed image request. A side of 0 is taken from the image that is edited."""
+    """A parsed image request. If `width` or `height` is 0, it is computed from the image to edit."""
 
     model: Model
     prompt: str
@@ -74,7 +74,7 @@ def _side(model: Model, asked: int | None) -> int:
 
 
 def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
-    """Return the size that a model generates for a requested size."""
+    """Return the image size that the model generates if the request asks for `width` and `height`."""
     wide, high = _side(model, width), _side(model, height)
     return _snapped(wide, high) if _snaps(model) and (width or height) else (wide, high)
 
@@ -88,7 +88,10 @@ def _snapped(wide: int, high: int) -> tuple[int, int]:
 
 
 def seed_of(value: Any) -> int:
-    """Return the seed of an image: the default for none and -1, and always below the limit."""
+    """Parse a seed.
+
+    A missing or invalid seed, and -1, become the default seed. A seed above `SEED_MAX` is reduced modulo `SEED_MAX`.
+    """
     try:
         seed = DEFAULT_SEED if value in (None, "") else int(float(value))
     except (TypeError, ValueError, OverflowError):  # OverflowError: infinity
@@ -153,7 +156,7 @@ TOKENS = {"output": 1056, "input": 258}  # per image, for models billed by token
 
 
 def _units(order: Order) -> dict[str, int]:
-    """Return the usage of an image: one unit per image, or tokens for models billed by token."""
+    """Return the usage of a request: one unit per image, or tokens if the model is billed by token."""
     prices = order.model.get("pricing", {})
     by_token = "promptTextTokens" in prices
     found = {"completionImageTokens": TOKENS["output"] if by_token else 1}
@@ -163,7 +166,7 @@ def _units(order: Order) -> dict[str, int]:
 
 
 class GenerationOrder(Protocol):
-    """The common fields of image, video and 3D orders."""
+    """The attributes that the `Order` classes for images, videos and 3D objects have in common."""
 
     @property
     def name(self) -> str: ...
@@ -176,7 +179,10 @@ class GenerationOrder(Protocol):
 async def generate_file(
     state: State, asked: Asked, job: Job, order: GenerationOrder, work: Callable[[], tuple[bytes, str]]
 ) -> generation.GenerationResult:
-    """Return the cached file of an order, join a running generation, or generate (bytes and type) in a thread."""
+    """Generate the file of an `Order`, unless the cache or an identical running generation provides it.
+
+    `work` returns the bytes and the MIME type of the file. It runs in a thread.
+    """
 
     async def make() -> tuple[Stored, Mapping[str, float]]:
         data, mime_type = await asyncio.to_thread(work)
@@ -191,7 +197,11 @@ async def generate_file(
 
 
 def _output_size(order: Order, width: int, height: int) -> tuple[int, int]:
-    """Return the size that the model generates: at most its maximum, in the requested resolution, in its step size."""
+    """Return the size of the generated image.
+
+    If the request sets a resolution, the image is scaled to this resolution. Otherwise, the longer side is limited to
+    `MAX_SIDE`. Some models need sides that are multiples of 16, so their sides are rounded down.
+    """
     area = RESOLUTION_SIDES.get(order.resolution or "", 0) ** 2
     share = math.sqrt(area / (width * height)) if area else min(1.0, MAX_SIDE / max(width, height))
     step = 16 if order.name in MULTIPLES_OF_16 else 1
@@ -200,7 +210,11 @@ def _output_size(order: Order, width: int, height: int) -> tuple[int, int]:
 
 
 def _edit_size(order: Order, source: Image.Image) -> tuple[int, int]:
-    """Return the size of an edit: the size of the source by default, its aspect ratio if one side is given."""
+    """Return the size of an edited image.
+
+    The default is the size of the source image. If the request sets only one side, the other side follows from the
+    aspect ratio of the source image.
+    """
     ratio = source.width / source.height
     wide = order.width or (max(1, round(order.height * ratio)) if order.height else source.width)
     high = order.height or (max(1, round(order.width / ratio)) if order.width else source.height)
@@ -219,15 +233,18 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
 
 
 async def draw(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
-    """Return the cached image, join a running generation, or generate. Without a key the image is always generated."""
+    """Generate an image, unless the cache or an identical running generation provides it.
+
+    An empty `key` disables the cache.
+    """
     job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
     return await generate_file(state, asked, job, order, partial(_render, state, order))
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], sources: tuple[str, ...]) -> Order:
-    """Return an order in the default size of the model, or in that of the first image to edit.
+    """Create the `Order` of a chat request. `given` may contain `safe` and `seed`.
 
-    `given` may hold `safe` and `seed`.
+    The image has the model's default size. An edited image has the size of the first source image.
     """
     redacted, safe = redact_prompt(model, prompt, asked, given)
     size = (0, 0) if sources else _size(model, None, None)
@@ -235,7 +252,7 @@ def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any],
 
 
 def json_headers(result: generation.GenerationResult) -> dict[str, str]:
-    """Return the headers of an image for a JSON response."""
+    """Return the headers of a generated file that also apply to a JSON response."""
     file_headers = ("cache-control", "content-disposition", *media.HARMLESS)
     return {k: v for k, v in result.headers.items() if k not in file_headers}
 
@@ -244,7 +261,7 @@ def json_headers(result: generation.GenerationResult) -> dict[str, str]:
 
 
 def file_response(result: generation.GenerationResult) -> Response:
-    """Return the response whose body is the file."""
+    """Return a response with the bytes of a generated file."""
     file: File = result.stored.value
     return Response(file.data, media_type=file.mime_type, headers=dict(result.headers))
 
@@ -254,7 +271,7 @@ def number_of(query: Mapping[str, str], name: str) -> int | None:
 
 
 def redact_prompt(model: Model, prompt: str, asked: Asked, fields: Mapping[str, Any]) -> tuple[str, Safety]:
-    """Return the prompt after redaction, and the safety checks that were applied."""
+    """Redact the prompt. Return the redacted prompt and the safety checks of the request."""
     wanted = safety.asked_for(fields, asked.query, asked.headers)
     found = Safety(safety.features(wanted, model.get("required_safety", ())))
     [message] = found.redact([{"content": prompt}])
@@ -262,7 +279,7 @@ def redact_prompt(model: Model, prompt: str, asked: Asked, fields: Mapping[str, 
 
 
 def cache_key(asked: Asked, path: str, body: Any, applied: Safety) -> str:
-    """Return the cache key of a generation, which includes the safety checks requested by a header."""
+    """Return the cache key of a request. The key includes the safety checks, because a header can request them."""
     return cache.identity(asked.method, path, asked.query, [body, applied.applied], ("nofeed",))
 
 
@@ -289,7 +306,7 @@ async def get_image(state: State, asked: Asked, prompt: str) -> Response:
 
 
 def parse_size(size: str) -> tuple[int | None, int | None]:
-    """Parse `WIDTHxHEIGHT`. A part that is not a number is None: the model's default applies."""
+    """Parse a size such as `1024x768`. A side that is not a number becomes None, which selects the model's default."""
     wide, _, high = size.partition("x")
     first, second = (int(side) if re.fullmatch(r"[0-9]{1,9}", side) else None for side in (wide, high))
     return first, second
@@ -315,7 +332,7 @@ QUALITIES = {"standard": "medium", "hd": "high"}
 
 
 def json_response(state: State, result: generation.GenerationResult, body: Json, units: Mapping[str, int]) -> Response:
-    """Return the JSON response with the URL or the base64 data of the file, by the `response_format` of the body."""
+    """Return a file in OpenAI's JSON format: its URL if `response_format` is "url", else its base64 data."""
     file: File = result.stored.value
     item: Json = {"revised_prompt": body["prompt"], "media_type": file.mime_type}
     if body.get("response_format") == "url":
@@ -344,7 +361,7 @@ def _order(model: Model, asked: Asked, body: Json, size: tuple[int, int], images
 
 
 async def _respond(state: State, asked: Asked, order: Order, body: Json) -> Response:
-    """Return the OpenAI-compatible response. The cache key does not include `response_format`."""
+    """Generate the image and return it in OpenAI's JSON format. The cache key ignores `response_format`."""
     key_fields = {name: value for name, value in body.items() if name not in (*cache.NOT_IDENTITY, "response_format")}
     result = await draw(state, asked, order, cache_key(asked, asked.path, key_fields, order.safety))
     return json_response(state, result, body | {"prompt": order.prompt}, _units(order))
@@ -385,7 +402,11 @@ def _as_data_uri(upload: forms.Upload) -> str:
 
 
 async def _edit_form(asked: Asked) -> tuple[Json, list[str]]:
-    """Parse the form fields that the service reads, and the images. Files are identified by their hash."""
+    """Parse a multipart form into a request body and a list of images.
+
+    The body contains the fields that the service reads. In the body, each uploaded file is represented by its hash. The
+    images are URLs or data URIs.
+    """
     try:
         form = await forms.read(asked)
     except forms.BrokenForm:

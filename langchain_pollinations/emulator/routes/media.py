@@ -1,6 +1,7 @@
-"""The media host, served under `/media`: uploads and all generated or uploaded files.
+"""The media host, which stores uploads and serves uploaded and generated files.
 
-The service uses a separate host for it, whose errors have no envelope.
+The service runs it on a separate host. The emulator serves it under `/media`. Its errors have the form `{"error":
+message}`, unlike the errors of the other routes.
 """
 
 from __future__ import annotations
@@ -48,12 +49,15 @@ HARMLESS = {
 
 
 def slug(prompt: str) -> str:
-    """Return the prompt as a part of a file name. Empty if the prompt has no ASCII letters or digits."""
+    """Return the prompt as a part of a file name, for example `a-red-cat`.
+
+    The result is empty if the prompt has no ASCII letters or digits.
+    """
     return re.sub(r"[^a-z0-9]+", "-", prompt[:100].lower()).strip("-")
 
 
 def file_name(prompt: str, mime_type: str) -> str:
-    """Return the file name of a generated file."""
+    """Return a file name made of the words of the prompt and the extension for the MIME type."""
     name = slug(prompt) or "generated-media"
     extension = EXTENSIONS.get(mime_type) or (mimetypes.guess_extension(mime_type) or ".bin")[1:]
     return f"{name}.{extension}"
@@ -69,13 +73,13 @@ def _headers(state: State, file: File) -> dict[str, str]:
 
 
 def made_headers(state: State, file: File) -> dict[str, str]:
-    """Return the headers with which a generation route sends a generated file."""
+    """Return the response headers for a newly generated file."""
     disposition = f'inline; filename="{file.name}"'
     return {"cache-control": FOREVER, "content-disposition": disposition, **_headers(state, file)}
 
 
 def flat(refusal: Refusal) -> FlatRefusal:
-    """Return the same error in the format of the media host."""
+    """Convert an error to the format of the media host."""
     return FlatRefusal(refusal.status, refusal.message, headers=refusal.headers)
 
 
@@ -84,7 +88,7 @@ def flat(refusal: Refusal) -> FlatRefusal:
 
 @dataclass(frozen=True)
 class Sent:
-    """An uploaded file, independent of the encoding of the request."""
+    """An uploaded file. Raw bodies, multipart forms and JSON bodies are all parsed into this class."""
 
     data: bytes = field(repr=False)
     mime_type: str
@@ -144,7 +148,7 @@ def _json(asked: Asked) -> Sent:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64 or a data URI. Padding and line breaks are ignored."""
+    """Decode base64 text or a data URI. White space is ignored, and padding is optional."""
     plain = "".join(text.rpartition(",")[2].split()).rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -171,7 +175,10 @@ async def _sent(asked: Asked) -> Sent:
 
 
 def _identified(state: State, key: str, wanted: str | None) -> str:
-    """Return a new id. A requested id gets a prefix of the account and can be used once only."""
+    """Return the id of a new file: a random id, or the requested id after a prefix derived from the API key.
+
+    A requested id is rejected if it exists already.
+    """
     if wanted is None:
         return str(uuid4())
     if not ID.fullmatch(wanted):
@@ -206,7 +213,7 @@ async def upload(state: State, asked: Asked) -> Response:
 
 
 async def get(state: State, asked: Asked, path: str) -> Response:
-    """Return the bytes of a file, or its metadata at `/metadata`."""
+    """Return a file, or its metadata if the path ends with `/metadata`."""
     name, _, rest = path.partition("/")
     file = state.media.find(name)
     if file is None or rest not in ("", "metadata"):
@@ -231,9 +238,9 @@ RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def _range(wanted: str, size: int) -> range | None:
-    """Return the requested byte range.
+    """Parse a `Range` header into the range of bytes to send. None means that the whole file is sent.
 
-    None means the whole file: the header is absent or invalid, or requests several ranges.
+    The whole file is sent if the header is missing or invalid, or requests several ranges.
     """
     found = RANGE.fullmatch(wanted.strip())
     first, last = found.groups() if found else ("", "")

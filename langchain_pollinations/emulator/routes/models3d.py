@@ -1,4 +1,4 @@
-"""The routes of 3D objects: `GET` and `POST /3d/{prompt}`."""
+"""The routes for 3D objects: `GET` and `POST /3d/{prompt}`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Order:
 
     @property
     def priced(self) -> Model:
-        """The model with the prices of the resolution."""
+        """The model with the prices of the requested resolution."""
         variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
         return {**self.model, "pricing": variants.get(self.resolution, self.model["pricing"])}
 
@@ -58,7 +58,7 @@ def _check_abilities(state: State, order: Order) -> None:
 
 
 def _render(state: State, order: Order) -> tuple[bytes, str]:
-    """Return the bytes and the MIME type of the object. If an image is given, the prompt is ignored."""
+    """Return the bytes and the MIME type of the 3D object. If the request contains an image, the prompt is ignored."""
     if order.images:
         mesh = meshes.from_image(references.opened(state, order.images[0]), POINTS[order.resolution])
     else:
@@ -67,7 +67,10 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
 
 
 async def make(state: State, asked: Asked, order: Order, key: str) -> GenerationResult:
-    """Return the cached object, join a running generation, or generate. Without a key an object is always generated."""
+    """Generate a 3D object, unless the cache or an identical running generation provides it.
+
+    An empty `key` disables the cache.
+    """
     job = Job(order.priced, key, UNITS, lambda: _check_abilities(state, order))
     return await images.generate_file(state, asked, job, order, partial(_render, state, order))
 
@@ -77,7 +80,7 @@ async def _respond(state: State, asked: Asked, order: Order, key: str) -> Respon
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any]) -> Order:
-    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
+    """Create the `Order` of a chat request, with the default resolution. `given` may contain `safe` and `seed`."""
     redacted, safety = images.redact_prompt(model, prompt, asked, given)
     return Order(model, redacted, images.seed_of(given.get("seed")), "low", (), safety)
 
@@ -98,7 +101,7 @@ async def get(state: State, asked: Asked, prompt: str) -> Response:
 
 
 async def post(state: State, asked: Asked, prompt: str) -> Response:
-    """`POST /3d/{prompt}`: like the `GET` route, with a body that rejects unknown fields."""
+    """Handle `POST /3d/{prompt}`. The JSON body has the parameters of the `GET` route. Unknown fields are rejected."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.OBJECT)
     unknown = [f'"{name}"' for name in body if name not in validation.OBJECT]
     if unknown:

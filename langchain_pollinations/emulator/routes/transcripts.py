@@ -69,7 +69,7 @@ FILLER_SENTENCES = (
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a transcript with its start and end in seconds."""
+    """A part of a transcript. `start` and `end` are in seconds."""
 
     text: str
     start: float
@@ -79,7 +79,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Passage:
-    """A text of one speaker without pauses. Each character takes the same time."""
+    """Text that one speaker says without a pause. Each character takes the same time."""
 
     text: str
     start: float
@@ -99,7 +99,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The content of a recording, and the request fields that the response repeats."""
+    """The transcript of a recording. `language` is the value that the request contains."""
 
     passages: tuple[Passage, ...]
     seconds: float
@@ -119,7 +119,7 @@ class Transcript:
 
     @property
     def cues(self) -> list[Span]:
-        """The words in cues of at most `MAX_CUE_LENGTH` characters. Each sentence starts a new cue."""
+        """The subtitle cues. A cue has at most `MAX_CUE_LENGTH` characters. Each sentence starts a new cue."""
         ends = {sentence.end for sentence in self.sentences}
         found: list[list[Span]] = [[]]
         for word in self.words:
@@ -164,7 +164,10 @@ def _recognized_passages(order: Order, found: list[tuple[float, tuple[Turn, ...]
 
 
 def _invented_passages(order: Order) -> tuple[Passage, ...]:
-    """Return sentences that fill an unknown recording, chosen by its bytes."""
+    """Return sentences for a recording that the emulator did not generate.
+
+    The bytes of the recording determine the sentences. The sentences fill its duration.
+    """
     random = Random(sha256(order.data).digest())
     sentences = [random.choice(FILLER_SENTENCES)]
     while sum(map(len, sentences)) < order.seconds * PACE * 0.8:
@@ -276,7 +279,7 @@ def _check_abilities(order: Order) -> None:
 
 
 def _priced(model: Model, order_format: str, prompt: str | None) -> Model:
-    """Return the model with the prices of the requested variant: prompts and speaker labels cost extra."""
+    """Return the model with the prices of the requested variant. Speaker labels and prompts cost extra."""
     parts = [name for name, asked in (("prompting", prompt), ("diarization", order_format == DIARIZED)) if asked]
     variants = {variant["name"]: variant["pricing"] for variant in model.get("pricing_variants", ())}
     names = ("_".join(parts), *parts[::-1])
@@ -315,7 +318,7 @@ async def _form(asked: Asked) -> Form:
 
 
 def _check_name(name: str, container: str) -> None:
-    """Reject a recording whose file extension does not match its format."""
+    """Reject a recording if the extension of its file name does not match its audio format."""
     forwarded = NAMELESS if name in ("", "blob") else name
     if forwarded.rpartition(".")[2].lower() not in SUFFIXES.get(container, ()):
         message = "400 Bad Request: Audio file might be corrupted or unsupported"

@@ -63,7 +63,7 @@ REFERENCES = {"reference_images": "image/", "reference_videos": "video/", "refer
 
 @dataclass(frozen=True)
 class Order:
-    """A parsed video request. Parameters that the request omits are None."""
+    """A parsed video request. A parameter that the request omits is None."""
 
     model: Model
     prompt: str
@@ -93,7 +93,7 @@ class Order:
 
     @property
     def resolutions(self) -> tuple[str, ...]:
-        """The resolutions of the model, the default first."""
+        """The resolutions that the model supports. The first resolution is the default."""
         fixed = FIXED_RESOLUTIONS.get(self.name, DEFAULT_RESOLUTION)
         return tuple(self.model.get("resolutions") or (fixed,))
 
@@ -112,7 +112,7 @@ class Order:
 
     @cached_property
     def priced(self) -> Model:
-        """The model with the prices of the request, which depend on the resolution and on the references."""
+        """The model with the prices of this request. The prices depend on the resolution and on the references."""
         variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
         resolution = self.resolution or self.resolutions[0]
         wanted = [resolution]
@@ -191,7 +191,10 @@ def _check_abilities(state: State, order: Order) -> None:
 
 
 def _check_address(state: State, url: str, mime_type: str) -> None:
-    """Reject the URL of a missing file or of one of another type. Files on other hosts are never fetched."""
+    """Reject a URL that is not public, and a file of the media host that is missing or has another MIME type.
+
+    Files on other hosts are never fetched.
+    """
     file = references.own(state, url)
     if file is None:
         references.check_address(url)
@@ -208,7 +211,7 @@ def _quotient(ratio: str) -> float:
 
 
 def _nearest(order: Order, size: tuple[int, int]) -> str:
-    """Return the aspect ratio of the model that is nearest to the given size."""
+    """Return the supported aspect ratio that is closest to the given size."""
     return min(order.ratios, key=lambda ratio: abs(math.log(_quotient(ratio) * size[1] / size[0])))
 
 
@@ -217,7 +220,7 @@ def _even(length: float) -> int:
 
 
 def video_size(order: Order, first: tuple[int, int] | None = None) -> video_encoder.Size:
-    """Return the width and height of the video. `first` is the size of the first frame."""
+    """Return the width and height of the video. `first` is the size of the image for the first frame."""
     given = first if order.ratio == ADAPTIVE or order.size is None else order.size
     ratio = order.ratio if order.ratio not in (None, ADAPTIVE) else _nearest(order, given) if given else DEFAULT_RATIO
     short, quotient = SHORT_SIDES[order.resolution or order.resolutions[0]], _quotient(ratio)
@@ -241,7 +244,7 @@ def _render(state: State, order: Order) -> tuple[bytes, str]:
 
 
 def _units(order: Order) -> dict[str, int]:
-    """Return the usage of a video: seconds, or tokens for models billed by token."""
+    """Return the usage of a request: seconds, or tokens if the model is billed by token."""
     prices, seconds = order.priced["pricing"], order.seconds
     by_token = "completionVideoTokens" in prices
     given = len(order.frames) + len(order.given("reference_images"))
@@ -258,7 +261,7 @@ def _units(order: Order) -> dict[str, int]:
 
 
 async def make(state: State, asked: Asked, order: Order, key: str) -> generation.GenerationResult:
-    """Return the cached video, join a running generation, or generate."""
+    """Generate a video, unless the cache or an identical running generation provides it."""
     job = Job(order.priced, key, _units(order), lambda: _check_abilities(state, order))
     return await images.generate_file(state, asked, job, order, partial(_render, state, order))
 
@@ -267,7 +270,7 @@ async def make(state: State, asked: Asked, order: Order, key: str) -> generation
 
 
 def _number(value: Any) -> float | None:
-    """Parse a number from text or JSON. None if the value is not a number."""
+    """Convert a query string or a JSON value to a number. Return None if the value is not a number."""
     number = validation.coerced_number(value) if isinstance(value, str) else value
     return number if validation.number()(number) is None else None
 
@@ -287,7 +290,7 @@ def _order(
     size: tuple[int | None, int | None],
     frames: tuple[str, ...],
 ) -> Order:
-    """Parse the parameters of a request, which have the same names in a query and in a body."""
+    """Parse the parameters of a request. A query and a JSON body use the same parameter names."""
     audio, ratio = given.get("audio"), given.get("aspectRatio")
     wide, high = size
     redacted, safety = images.redact_prompt(model, prompt, asked, given)
@@ -308,7 +311,7 @@ def _order(
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], frames: tuple[str, ...]) -> Order:
-    """Return an order with the default settings of the model. `given` may hold `safe` and `seed`."""
+    """Create the `Order` of a chat request, with the model's default settings. `given` may contain `safe` and `seed`."""
     return _order(model, prompt, asked, given, (None, None), frames)
 
 
@@ -332,7 +335,7 @@ def _is_video(state: State, name: Any) -> bool:
 
 
 async def get_image(state: State, asked: Asked, prompt: str) -> Response:
-    """`GET /image/{prompt}`: an image, or a video if the model generates videos."""
+    """Handle `GET /image/{prompt}`. The response is a video if the model generates videos, else an image."""
     if not _is_video(state, asked.query.get("model")):
         return await images.get_image(state, asked, prompt)
     validation.against(validation.IMAGE_QUERY, asked.query, "Query parameter")
@@ -341,7 +344,7 @@ async def get_image(state: State, asked: Asked, prompt: str) -> Response:
 
 
 async def generations(state: State, asked: Asked) -> Response:
-    """`POST /v1/images/generations`: images, or videos if the model generates videos."""
+    """Handle `POST /v1/images/generations`. The response is a video if the model generates videos, else an image."""
     body = validation.json_body(asked.body, asked.headers.get("content-type", ""), validation.IMAGES)
     if not _is_video(state, body.get("model")):
         return await images.generations(state, asked)
