@@ -349,7 +349,7 @@ def _order(model: Model, asked: Asked, text: str, given: Mapping[str, Any]) -> O
 
 
 def order_for(model: Model, text: str, asked: Asked, given: Mapping[str, Any]) -> Order:
-    """Create the `Order` of a chat request, with the model's default settings. `given` may contain `safe` and `seed`."""
+    """Create the `Order` of a chat request with the model's default settings. `given` may contain `safe` and `seed`."""
     voices = model.get("voices") or [DEFAULT_VOICE]
     # A chat request cannot name a voice, and some models lack the default one. It is not known which voice the service
     # uses for them.

@@ -311,7 +311,7 @@ def _order(
 
 
 def order_for(model: Model, prompt: str, asked: Asked, given: Mapping[str, Any], frames: tuple[str, ...]) -> Order:
-    """Create the `Order` of a chat request, with the model's default settings. `given` may contain `safe` and `seed`."""
+    """Create the `Order` of a chat request with the model's default settings. `given` may contain `safe` and `seed`."""
     return _order(model, prompt, asked, given, (None, None), frames)
 
 

@@ -1,1 +1,1 @@
-"""The processing that all routes share: accounts, cache, validation, generation."""
+"""Functions that all routes share, such as accounts, the response cache, request validation and error responses."""

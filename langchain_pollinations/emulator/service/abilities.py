@@ -1,4 +1,7 @@
-"""The abilities of text models: each check covers one ability and raises the error of the service or of a provider."""
+"""Checks whether a text model supports a request.
+
+Each check raises the error that the service or the model's provider sends.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def _names(model: Model, chat: ChatRequest) -> None:
 
 
 def _tool_names(model: Model, chat: ChatRequest) -> None:
-    """Check the names of tools and schemas, which every provider restricts. The message is OpenAI's."""
+    """Check the names of tools and schemas. All providers restrict these names. The error message is OpenAI's."""
     for place, name in _named_tools(chat.body):
         if name and not NAME.fullmatch(name):
             pattern = "^[a-zA-Z0-9_-]{1,64}$"
@@ -71,10 +74,10 @@ def _tools(model: Model, chat: ChatRequest) -> None:
 
 
 def _forced_tools(model: Model, chat: ChatRequest) -> None:
-    """Reject a forced tool choice for models that do not support it.
+    """Reject a forced tool choice if the model does not support it.
 
-    By the catalogue, these are the models with `tools` and without `tool_choice`. It is not known for all of them
-    whether they reject or ignore it. Clients should not rely on it.
+    Such a model has `tools` but not `tool_choice` in its `supported_parameters`. The service may instead ignore the
+    forced choice for some of these models. Clients should not rely on the error.
     """
     takes = model.get("supported_parameters") or ("tools", "tool_choice")
     if "tool_choice" in takes or "tools" not in takes:
@@ -85,7 +88,7 @@ def _forced_tools(model: Model, chat: ChatRequest) -> None:
 
 
 def _schemas(body: Json) -> list[tuple[str, Any]]:
-    """Return the JSON schemas of a request, each with its path."""
+    """Return the JSON schemas of a request. Each schema comes with its path in the request body."""
     tools = [tool.get("function") or {} for tool in body.get("tools") or []]
     found = [(f"tools[{place}].parameters", tool.get("parameters")) for place, tool in enumerate(tools)]
     found += [
@@ -96,7 +99,7 @@ def _schemas(body: Json) -> list[tuple[str, Any]]:
 
 
 def _has_keyword(schema: Any, keyword: str, is_schema: bool = True) -> bool:
-    """Whether a schema uses a keyword at any depth. A property with the same name does not count."""
+    """Whether a JSON schema uses a keyword at any depth. A property with the name of the keyword does not count."""
     if isinstance(schema, list):
         return any(_has_keyword(each, keyword) for each in schema)
     if not isinstance(schema, dict):
@@ -112,7 +115,7 @@ DATA = frozenset({"enum", "const", "default", "example", "examples"})
 
 
 def _keywords(model: Model, chat: ChatRequest) -> None:
-    """Reject `propertyNames`, which Gemini's schema format lacks."""
+    """Reject `propertyNames` in a schema for a Google model, because Gemini does not support this keyword."""
     if not model["name"].startswith("google/"):
         return
     for place, schema in _schemas(chat.body):
@@ -162,7 +165,7 @@ def _structured(model: Model, chat: ChatRequest) -> None:
 
 
 def _mentions_json(model: Model, chat: ChatRequest) -> None:
-    """Check OpenAI's rule for its JSON mode: the messages must contain the word "json"."""
+    """Reject OpenAI's JSON mode if no message contains the word "json", as OpenAI does."""
     if (chat.body.get("response_format") or {}).get("type") != "json_object" or not model["name"].startswith("openai/"):
         return
     if not any("json" in conversation.text_of(m.get("content")).lower() for m in chat.messages):
@@ -210,7 +213,7 @@ ABILITIES = (
 
 
 def _context(model: Model, chat: ChatRequest, dialect: Dialect) -> None:
-    """Reject a prompt that exceeds the context length, with the provider's message."""
+    """Reject a prompt that exceeds the context length. The error message is the provider's."""
     most, given = model.get("context_length"), usage.estimated(chat)
     if most is None or given <= most:
         return

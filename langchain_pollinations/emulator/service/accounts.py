@@ -1,11 +1,16 @@
-"""API keys and balances: permissions, cost limits and charges.
+"""API keys and their accounts: permissions, budgets, balances and charges.
 
-An account is a plain dictionary, so that tests can change it while the emulator runs. All entries are optional:
+The currency of the service is Pollen. Paid Pollen is bought. Quest Pollen is earned.
 
-- `balance`: Pollen of both kinds. `paid`: the paid part of it, by default all. The rest is Quest Pollen.
-- `budget`: Pollen that the key may still spend. `quest_only`: whether the key spends Quest Pollen only.
-- `models`: ids or categories that the key may use.
-- `id`: the id of the key. `app`: the origin of the app that the key belongs to. Both appear in the links of errors.
+An account is a plain dictionary, so that a test can change it while the emulator runs. All keys are optional:
+
+- `balance`: paid Pollen plus Quest Pollen. The default is unlimited.
+- `paid`: the paid Pollen in the balance. The default is the whole balance.
+- `budget`: Pollen that the API key may still spend.
+- `quest_only`: True if the API key spends only Quest Pollen.
+- `models`: names, aliases or categories of the models that the API key may use.
+- `id`: id of the API key. Error responses contain it in their links.
+- `app`: origin of the app that the API key belongs to. Error responses contain it in their links.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ def default_keys() -> dict[str, Account]:
 
 
 def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-    """Return the key of a request: the bearer token, else the query parameter."""
+    """Return the API key of a request. The bearer token takes precedence over the query parameter `key`."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -45,7 +50,7 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
 
 
 def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = None) -> None:
-    """Reject a model that the key may not use. `asked_name` is the model's name in the request."""
+    """Reject a model that the API key may not use. `asked_name` is the model name in the request."""
     allowed = account.get("models")
     if allowed is None or {model["name"], model["category"], *model["aliases"]} & set(allowed):
         return
@@ -60,14 +65,14 @@ def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = 
 
 
 def _page(account: Account, path: str, ref: str, **query: str) -> str:
-    """Return the URL of the account page where the user can fix the cause of an error."""
+    """Return the URL of the website page where the user can fix the cause of an error."""
     of_key = {"id": str(account.get("id", "key_1"))} if path in ("/edit-key", "/grant") else {}
     redirect = {"redirect": str(account["app"])} if "app" in account else {}
     return f"{ENTER}{path}?{urlencode({**of_key, **query, 'ref': ref, **redirect})}"
 
 
 def _notice(words: str, links: Mapping[str, str]) -> str:
-    """Return the text that a text route sends, with status 200, instead of an error."""
+    """Return the text that a text route sends instead of an error. The response has status 200."""
     listed = " or ".join(f"[{text}]({url})" for text, url in links.items())
     return f"{words} {listed}.\n\nIf you did not set up this key yourself, ask the app\u2019s developer."
 
@@ -78,9 +83,9 @@ def _left(account: Account, what: str) -> float:
 
 
 def _pollen_by_kind(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
-    """Return the remaining Pollen by kind, for the kinds that may pay for a model.
+    """Return the remaining Pollen of each kind that may pay for a model.
 
-    One kind must cover the whole charge.
+    The service charges one kind for the whole price. It never splits a price between the kinds.
     """
     balance = _left(account, "balance")
     paid = min(balance, _left(account, "paid"))
@@ -94,7 +99,7 @@ def _pollen_by_kind(account: Account, model: Mapping[str, Any]) -> dict[str, flo
 
 
 def available(account: Account, model: Mapping[str, Any]) -> float:
-    """Return the largest amount that one kind of Pollen can pay for a model."""
+    """Return the highest price that the account can pay for a model."""
     return max(_pollen_by_kind(account, model).values(), default=0.0)
 
 
@@ -102,7 +107,7 @@ NEEDS_PAID = "This model needs paid Pollen."
 
 
 def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> None:
-    """Reject an estimate that the key's budget or the account's balance does not cover."""
+    """Reject a request if its estimated price exceeds the budget of the key or the balance of the account."""
     needed = float(estimate)
     budget = _left(account, "budget")
     if budget <= 0 or budget < needed:
@@ -116,7 +121,7 @@ def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> Non
 
 
 def refusal(account: Account, model: Mapping[str, Any], asked_name: str) -> Refusal:
-    """Return the error for an account without balance, budget or permission."""
+    """Return the error for an account that lacks permission, budget or balance."""
     try:
         permit(account, model, asked_name)
         afford(account, model, Decimal(1))
@@ -172,7 +177,9 @@ def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left:
 
 
 def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
-    """Subtract a price from the balance and the budget, and from the paid Pollen if no Quest Pollen covers it."""
+    """Subtract a price from the balance and the budget. Also subtract it from the paid Pollen if Quest Pollen cannot
+    cover it.
+    """
     charged = ["balance", "budget"]
     if _pollen_by_kind(account, model).get("quest", 0.0) < float(price):
         charged.append("paid")
@@ -182,9 +189,9 @@ def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
 
 
 class Rates:
-    """Recent generations by key and model, for models with a rate limit.
+    """The rate limits per minute. Counts the recent generations of each API key with each model that has a limit.
 
-    A limit can be fractional: 0.5 per minute allows one request every two minutes.
+    A limit can be fractional: 0.5 allows one request every two minutes.
     """
 
     def __init__(self) -> None:

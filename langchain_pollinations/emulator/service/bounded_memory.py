@@ -1,4 +1,4 @@
-"""A store of the newest items, limited by count and size, so that a long run does not exhaust the memory."""
+"""A store that limits the number and the total size of its items, so that a long run does not exhaust the memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class BoundedStore(Generic[T]):
-    """The newest items by name. The oldest are dropped beyond the limits. Safe to clear from any thread."""
+    """Stores items by name. When a limit is exceeded, the oldest items are removed. Any thread may clear the store."""
 
     def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
         self._max_items, self._max_bytes = max_items, max_bytes
@@ -30,7 +30,7 @@ class BoundedStore(Generic[T]):
         return found and found[0]
 
     def all(self) -> list[T]:
-        """Return all items, newest last."""
+        """Return all items, oldest first."""
         with self._lock:
             return [item for item, _ in self._items.values()]
 

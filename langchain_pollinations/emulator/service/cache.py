@@ -1,4 +1,7 @@
-"""The response cache: identical concurrent requests share one generation, later ones get the stored result."""
+"""The response cache.
+
+Identical concurrent requests share one generation. Later identical requests get the stored result.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ NOT_IDENTITY = ("key", "no-cache")
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored result of one generation: the value that responses are built from, and their headers."""
+    """The stored result of a generation. `value` is the data from which a route builds its response."""
 
     value: Any
     weight: int  # approximate size in bytes
@@ -26,7 +29,11 @@ class Stored:
 
 
 def identity(method: str, path: str, query: Mapping[str, str], body: Any, without: tuple[str, ...] = ()) -> str:
-    """Return the cache key of a request. It covers everything that affects the response, but not the user."""
+    """Return the cache key of a request.
+
+    The key covers everything that affects the response. It does not cover the user. Fields named in `without` are
+    ignored.
+    """
     dropped = (*NOT_IDENTITY, *without)
     key_query = sorted((k, v) for k, v in query.items() if k not in dropped)
     key_body = {k: v for k, v in body.items() if k not in dropped} if isinstance(body, dict) else body
@@ -35,7 +42,7 @@ def identity(method: str, path: str, query: Mapping[str, str], body: Any, withou
 
 
 class Cache:
-    """Stored results and running generations."""
+    """The stored results and the running generations."""
 
     def __init__(self) -> None:
         self._stored: BoundedStore[Stored] = BoundedStore()
@@ -49,9 +56,10 @@ class Cache:
         return self._stored.find(key)
 
     async def join(self, key: str, make: Callable[[], Awaitable[Stored]]) -> tuple[Stored, str]:
-        """Return the result for a key, and whether it was generated or coalesced.
+        """Return the result for a cache key, and "GENERATED" or "COALESCED".
 
-        The generation continues if the client disconnects.
+        "GENERATED" means that this request started the generation. "COALESCED" means that the request waited for a
+        running generation. A generation continues if the client disconnects.
         """
         running = self._running.get(key)
         if running is not None:

@@ -1,4 +1,4 @@
-"""The models of the service, from the package's catalogue snapshot."""
+"""The model catalogue of the emulator. It reads the package's snapshot of the service's models."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _read_snapshot() -> list[Model]:
 
 
 class Catalog:
-    """Models by name and alias."""
+    """The models of the emulator, which can be found by name or alias."""
 
     def __init__(self, extra: Iterable[Model] = ()) -> None:
         self.models = [*_read_snapshot(), *extra]
@@ -93,7 +93,7 @@ class Catalog:
         return self._by_name.get(name)
 
     def resolve(self, name: str | None, default: str, endpoint: str, kind: str) -> Model:
-        """Return the model of a request.
+        """Return the model that a request names, or the default model.
 
         Raises:
             Refusal: If the name is unknown or the model does not support the endpoint.
@@ -112,7 +112,7 @@ class Catalog:
         return model
 
     def listed(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> list[Model]:
-        """Return the models of a list, filtered by the query and the headers."""
+        """Return the models for a model list route. The query and the headers can filter them."""
         validation.against(validation.LIST_QUERY, query, "Query parameter")
         validation.against(validation.LIST_HEADERS, headers, "Header")
         wanted = LIST_CATEGORIES.get(path, ())
@@ -145,7 +145,7 @@ def _parameters(model: Model) -> dict[str, Any]:
 
 
 def entry(model: Model) -> dict[str, Any]:
-    """Return a model in the format of `/models` and the lists by category."""
+    """Return a model in the format of `/models` and of the routes for one category, such as `/image/models`."""
     return {k: v for k, v in model.items() if k not in UNLISTED_FIELDS} | _parameters(model)
 
 
@@ -168,7 +168,7 @@ SAME_PRICE = {
 
 
 def cost(model: Model, units: Mapping[str, float]) -> Decimal:
-    """Return the cost of the units in Pollen. A unit without a price is free."""
+    """Return the price of a usage in Pollen. A unit without a price is free."""
     prices: Mapping[str, str] = model.get("pricing", {})
 
     def price(unit: str) -> Decimal:

@@ -1,4 +1,8 @@
-"""Error responses of the service, in its envelope."""
+"""Error responses of the service.
+
+Their JSON body is the envelope `{"success": false, "error": {...}, "status": ...}`. The media host sends its errors
+without this envelope.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +57,12 @@ UNKNOWN_KEY = (
 
 
 def now() -> str:
-    """Return the current time in the service's format: UTC, milliseconds, "Z"."""
+    """Return the current UTC time in the service's format, for example "2026-01-15T12:00:00.000Z"."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Refusal(Exception):
-    """An error response. Handlers raise it, the application sends it."""
+    """An error response. A route raises it, and the ASGI application sends it."""
 
     def __init__(
         self,
@@ -93,14 +97,14 @@ class Refusal(Exception):
 
 
 class FlatRefusal(Refusal):
-    """An error response of the media host, which has no envelope."""
+    """An error response of the media host. Its body is `{"error": message}`."""
 
     def envelope(self) -> dict[str, Any]:
         return {"error": self.message}
 
 
 def model_unknown(name: Any) -> Refusal:
-    """Return the error for an unknown model."""
+    """Return the error for a model name that does not exist."""
     return Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')
 
 
@@ -117,7 +121,7 @@ def invalid(what: str, fields: Mapping[str, list[str]], form: list[str] | None =
 
 
 def upstream(status: int, message: str, upstream_status: int | None = None, body: str | None = None) -> Refusal:
-    """Return an error that a provider behind the service caused."""
+    """Return an error that comes from a provider behind the service."""
     details: dict[str, Any] = {"name": "UpstreamError"}
     if upstream_status is not None:
         sent = json.dumps({"error": {"message": message}}) if body is None else body

@@ -1,4 +1,4 @@
-"""Parsing of multipart forms."""
+"""Parses multipart forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_pollinations.emulator.state import Asked
 
 @dataclass(frozen=True)
 class Upload:
-    """A file of a form."""
+    """A file in a form."""
 
     name: str
     mime_type: str
@@ -27,13 +27,13 @@ class Upload:
 
 @dataclass
 class Form:
-    """A parsed form. Fields and files can repeat."""
+    """A parsed form. A form can contain several fields or files with the same name."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, list[Upload]] = field(default_factory=dict)
 
     def text(self, name: str) -> str | None:
-        """Return the first value of a field. An empty value counts as None."""
+        """Return the first value of a field. Return None if the field is missing or its value is empty."""
         return next(iter(self.fields.get(name, ())), None) or None
 
     def file(self, name: str) -> Upload | None:
@@ -41,7 +41,7 @@ class Form:
 
 
 class BrokenForm(ValueError):
-    """The body is not a valid form."""
+    """Raised if the request body is not a valid form."""
 
 
 def is_form(asked: Asked) -> bool:
@@ -49,7 +49,7 @@ def is_form(asked: Asked) -> bool:
 
 
 async def read(asked: Asked) -> Form:
-    """Parse the form in a body.
+    """Parse the form in a request body.
 
     Raises:
         BrokenForm: If the body is not a valid form.

@@ -1,4 +1,8 @@
-"""The steps of a generation: cache, key, permission, balance, abilities, rate limit, and then the work itself."""
+"""Runs generations.
+
+A request is answered from the cache if possible. Otherwise, its API key, permission, balance, abilities and rate limit
+are checked, in this order. Then the result is generated and billed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from langchain_pollinations.emulator.state import Asked, State
 
 @dataclass(frozen=True)
 class Job:
-    """One generation that a request asks for."""
+    """A generation: its model, cache key, estimated usage and ability checks."""
 
     model: Model
     key: str  # of the response cache; empty if the result is never stored
@@ -26,17 +30,17 @@ class Job:
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """A result, with headers that include its cache status."""
+    """The result of a generation. Its headers contain the cache status."""
 
     stored: Stored
     headers: Mapping[str, str]
 
 
 def admit(state: State, asked: Asked, job: Job) -> Account:
-    """Return the account that pays.
+    """Check a request and return the account that pays for it.
 
     Raises:
-        Refusal: If a check fails. The first failure is raised.
+        Refusal: If a check fails. The first failed check determines the error.
     """
     account = accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)
     accounts.permit(account, job.model, job.asked_name)
@@ -56,7 +60,10 @@ async def run(
     job: Job,
     make: Callable[[], Awaitable[tuple[Stored, Mapping[str, float]]]],
 ) -> GenerationResult:
-    """Return the cached result, join a running generation, or generate. The request is billed after the generation."""
+    """Return the cached result, or the result of an identical running generation, or a new result.
+
+    A cached result is neither checked nor billed. A shared generation is billed once, when it is complete.
+    """
     found = state.cache.find(job.key) if job.key else None
     if found is not None:
         return GenerationResult(found, {**found.headers, **cache.headers(job.key, "EXACT", found.date)})

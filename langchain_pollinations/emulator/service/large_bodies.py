@@ -1,4 +1,7 @@
-"""Chat bodies over 32 MiB: inline files are stored on the media host and replaced with URLs."""
+"""Processes chat requests over 32 MiB.
+
+Each inline file is stored on the media host and replaced with its URL.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,13 @@ PDF = "application/pdf"
 
 
 def applies(asked: Asked) -> bool:
-    """Whether a request is handled here. The Content-Length decides, not the actual size."""
+    """Whether a request counts as large. Only its `Content-Length` header decides, not the actual size."""
     length = asked.headers.get("content-length", "")
     return length.isdecimal() and int(length) > FROM
 
 
 def compacted(state: State, asked: Asked) -> Asked:
-    """Return the request with URLs instead of inline files."""
+    """Return a request in which URLs replace the inline files. Return a small request unchanged."""
     if not applies(asked):
         return asked
     try:
@@ -61,7 +64,7 @@ def compacted(state: State, asked: Asked) -> Asked:
 
 
 def _parts(body: Any) -> Iterator[Json]:
-    """Yield the content parts of a body that is not validated yet."""
+    """Yield the content parts of a request body. The body has not been validated yet."""
     messages = body.get("messages") if isinstance(body, dict) else None
     for message in messages if isinstance(messages, list) else []:
         content = message.get("content") if isinstance(message, dict) else None
@@ -69,7 +72,10 @@ def _parts(body: Any) -> Iterator[Json]:
 
 
 def _moved(state: State, asked: Asked, part: Json) -> bool:
-    """Store the inline file of a part on the media host. Returns whether it was a PDF in `file_data`."""
+    """Store the inline file of a content part on the media host, and put its URL into the part.
+
+    Return True if the file was a PDF in `file_data`.
+    """
     kind = part.get("type")
     holder = part.get(kind) if isinstance(kind, str) and kind in TYPES else None
     if not isinstance(kind, str) or not isinstance(holder, dict):
@@ -86,7 +92,7 @@ def _moved(state: State, asked: Asked, part: Json) -> bool:
 
 
 def _pdf_data(file: Json) -> str | None:
-    """Return the PDF in the `file_data` of a part as a data URI. Files of other types are not moved."""
+    """Return the PDF in `file_data` as a data URI. Return None for a file of another type, which stays inline."""
     data = file.get("file_data")
     if not isinstance(data, str) or not data or "file_url" in file:
         return None
@@ -96,7 +102,7 @@ def _pdf_data(file: Json) -> str | None:
 
 
 def _stored(state: State, asked: Asked, uri: str, kind: str) -> str:
-    """Store an inline file on the media host and return its URL, which is stable for the same bytes and user."""
+    """Store an inline file on the media host and return its URL. The same user gets the same URL for the same bytes."""
     if len(uri) > MAX_INLINE:
         raise Refusal(413, "An inline media item exceeds the 20 MiB limit")
     accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)

@@ -1,4 +1,7 @@
-"""Media models on the chat route: the last user message is the prompt, and its images are the references."""
+"""Media models on the chat route.
+
+The text of the last user message is the prompt. The images in this message are the reference images.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ MAX_CAPTION_LENGTH = 100
 
 @dataclass(frozen=True)
 class Prompt:
-    """The part of a chat request that a media model reads."""
+    """The prompt and the reference images for a media model."""
 
     text: str
     images: tuple[str, ...] = ()
@@ -34,7 +37,7 @@ def _last_user(messages: Sequence[Json]) -> Any:
 
 
 def _is_broken(asked: Asked) -> bool:
-    """Whether the prompt contains a lone surrogate, which the parsed body no longer shows."""
+    """Whether the prompt contains a lone surrogate. The parsed body does not show this, so the raw body is checked."""
     if not validation.LONE_SURROGATE.search(asked.body):
         return False
     try:
@@ -55,9 +58,9 @@ def _image_url(part: Mapping[str, Any]) -> str:
 
 
 def prompt_of(asked: Asked, messages: Sequence[Json]) -> Prompt:
-    """Return the prompt and the images of the last user message.
+    """Return the prompt and the reference images of the last user message.
 
-    History, system messages and text settings are ignored.
+    Other messages and text settings are ignored.
     """
     content = _last_user(messages)
     text = conversation.text_of(content).strip()
@@ -111,14 +114,14 @@ GENERATORS = {"image": _image, "video": _video, "audio": _audio, "3d": _model3d}
 
 
 async def make(state: State, asked: Asked, model: Model, body: Json, key: str) -> generation.GenerationResult:
-    """Return the file that a media model generates for a chat request. Without a key it is always generated."""
+    """Generate a file for a chat request with a media model. An empty `key` disables the cache."""
     prompt = prompt_of(asked, body["messages"])
     given: Json = {name: body[name] for name in ("safe", "seed") if name in body}
     return await GENERATORS[model["category"]](state, asked, model, prompt, given, key)
 
 
 def markdown(state: State, result: generation.GenerationResult, messages: Sequence[Json]) -> str:
-    """Return the response text: the embedded image or a link to the file, followed by the plain URL."""
+    """Return the response text: an embedded image or a Markdown link, and then the plain URL."""
     prompt = conversation.text_of(_last_user(messages))
     file: File = result.stored.value
     url = state.link(file)

@@ -1,7 +1,7 @@
-"""Rules of providers for messages: each rule yields the error messages for a conversation.
+"""The rules of providers for the messages of a conversation. Each rule yields error messages.
 
-The service's own schema is permissive. It parses the arguments of tool calls for Bedrock and Vertex, and these
-providers check ids, names, pairs of call and result, and empty text. One invalid message in a history makes all later
+The service validates little itself. For Bedrock and Vertex, it parses the arguments of tool calls. The providers check
+ids, names, blank text, and that every tool call has a result. A single invalid message in the history makes all later
 requests fail.
 """
 
@@ -22,14 +22,14 @@ ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def _calls(messages: Messages) -> Iterator[tuple[str, Json]]:
-    """Yield each tool call with its path."""
+    """Yield each tool call with its path in the request."""
     for place, message in enumerate(messages):
         for number, call in enumerate(message.get("tool_calls") or []):
             yield f"messages.{place}.tool_calls.{number}", call
 
 
 def _functions(messages: Messages) -> Iterator[tuple[str, Json]]:
-    """Yield the function of each call with its path, including the deprecated `function_call`."""
+    """Yield the function of each tool call with its path. This includes the deprecated `function_call`."""
     yield from ((where, call["function"]) for where, call in _calls(messages))
     for place, message in enumerate(messages):
         if message.get("function_call"):
@@ -69,7 +69,7 @@ def ids(messages: Messages) -> Iterator[str]:
 
 
 def pairs(messages: Messages) -> Iterator[str]:
-    """Require one result per tool call directly after the message, and no other results."""
+    """Require one tool result for each tool call. The results must directly follow the message with the calls."""
     expected: list[str] = []
     for place, message in enumerate(messages):
         if message["role"] == "tool":
@@ -92,7 +92,7 @@ def _is_blank(value: Any) -> bool:
 def texts(messages: Messages) -> Iterator[str]:
     """Reject blank text.
 
-    Tool results may be empty. The service replaces the text of an empty user message before this check.
+    Tool results may be blank. The service replaces a blank user message before this check.
     """
     for place, message in enumerate(messages):
         for key in ("content", "content_blocks"):
@@ -119,7 +119,7 @@ RULES: Sequence[tuple[str, str, Sequence[Rule]]] = (
 
 
 def complaints(model: str, messages: Messages) -> list[tuple[str, str]]:
-    """Return the provider of a model with each of its error messages for the conversation."""
+    """Return pairs of a provider name and an error message, one pair for each violation."""
     return [
         (provider, sentence)
         for start, provider, rules in RULES
@@ -130,6 +130,6 @@ def complaints(model: str, messages: Messages) -> list[tuple[str, str]]:
 
 
 def check(model: str, messages: Messages) -> None:
-    """Reject a conversation that the provider of the model rejects."""
+    """Reject a conversation that violates a rule of the model's provider."""
     for provider, sentence in complaints(model, messages):
         raise upstream(400, f"400 Bad Request: {provider} error: {sentence}", 400)

@@ -1,4 +1,7 @@
-"""Azure's content filter results for the OpenAI models that it serves. The filters never find anything."""
+"""Content filter results of Azure, which hosts OpenAI's models for the service.
+
+The emulated filters never find anything.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ OF_COMPLETION = ("protected_material_text", "protected_material_code")
 
 
 def is_served(name: str) -> bool:
-    """Whether Azure serves a model."""
+    """Whether Azure hosts a model."""
     return name.startswith(SERVED)
 
 
@@ -24,7 +27,7 @@ def _results(detectors: Sequence[str]) -> Json:
 
 
 def judged(body: Mapping[str, Any]) -> Json:
-    """Return the body with filter results. Results that the body already has are kept."""
+    """Add content filter results to a response body. Existing results are not overwritten."""
     prompt = {"prompt_index": 0, "content_filter_results": _results(OF_PROMPT)}
     choices = [{"content_filter_results": _results(OF_COMPLETION), **choice} for choice in body["choices"]]
     return {"prompt_filter_results": [prompt], **body, "choices": choices}
@@ -36,5 +39,5 @@ def _headers(side: str, detectors: Sequence[str]) -> dict[str, str]:
 
 
 def headers() -> dict[str, str]:
-    """Return the filter results as headers."""
+    """Return the content filter results as response headers."""
     return _headers("prompt", OF_PROMPT) | _headers("completion", OF_COMPLETION)

@@ -1,4 +1,4 @@
-"""Images that a request contains or refers to."""
+"""Images and other files that a request contains inline or refers to by URL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRANGER = (768, 512)  # assumed size of images on other hosts in pixels
 
 
 def check(state: State, addresses: Iterable[str]) -> None:
-    """Reject URLs that the service would not fetch, and files that are not rendering."""
+    """Reject URLs that the service would not fetch, and files that are not valid images."""
     for address in addresses:
         data = _data(state, address)
         if data is not None:
@@ -31,7 +31,7 @@ def check(state: State, addresses: Iterable[str]) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether a URL is on the public web."""
+    """Whether a URL points to the public web. A local host or an IP address does not count as public."""
     try:
         parts = urlsplit(address)
         host = (parts.hostname or "").rstrip(".")
@@ -42,13 +42,13 @@ def is_public(address: str) -> bool:
 
 
 def check_address(address: str) -> None:
-    """Reject a URL that is not on the public web."""
+    """Reject a URL that does not point to the public web."""
     if not is_public(address):
         raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
 
 
 def own(state: State, address: str) -> File | None:
-    """Return the file at a URL of the emulator's media host. None for URLs of other hosts."""
+    """Return the file at a URL of the emulator's media host. Return None for a URL of another host."""
     home = f"{state.url}/media/"
     if not address.startswith(home):
         return None
@@ -61,7 +61,8 @@ def own(state: State, address: str) -> File | None:
 def opened(state: State, address: str, size: tuple[int, int] = STRANGER) -> Image.Image:
     """Return the image at a URL.
 
-    Images on other hosts are not fetched. Their content is derived from the words of the URL.
+    An image on another host is not fetched. The emulator draws an image from the words in the URL instead. `size` is
+    the size of this image.
     """
     data = _data(state, address)
     if data is None:
@@ -74,7 +75,7 @@ def opened(state: State, address: str, size: tuple[int, int] = STRANGER) -> Imag
 
 
 def _data(state: State, address: str) -> bytes | None:
-    """Return the bytes at a URL. None for URLs of other hosts, which the emulator never fetches."""
+    """Return the bytes at a URL. Return None for a URL of another host, which the emulator never fetches."""
     if address.startswith("data:"):
         return _inline(address)
     file = own(state, address)

@@ -1,4 +1,7 @@
-"""The service's safety checks, requested with `safe`: some redact the prompt, others reject it."""
+"""The safety checks of the service. A request selects them with `safe`.
+
+Some checks redact the prompt. The other checks reject the request.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ BLOCKED = (
 
 
 def asked_for(body: Mapping[str, Any], query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
-    """Return the `safe` value of a request: from its body, else its query, else its header."""
+    """Return the `safe` value of a request. The body takes precedence over the query, and the query over the header."""
     for place in (body, query):
         if place.get("safe") is not None:
             return place["safe"]
@@ -44,7 +47,7 @@ def asked_for(body: Mapping[str, Any], query: Mapping[str, str], headers: Mappin
 
 
 def features(value: Any, required: Iterable[str] = ()) -> list[str]:
-    """Return the checks that a `safe` value names, and those that the model requires."""
+    """Return the names of the safety checks that a `safe` value or the model requires."""
     tokens = [token.strip().lower() for token in str(value or "").split(",") if token.strip()]
     named = [name for token in tokens for name in ALIASES.get(token, (token,))]
     return list(dict.fromkeys([*named, *required]))
@@ -58,7 +61,7 @@ class Safety:
         self.redacted: list[str] = []
 
     def redact(self, messages: Iterable[Json]) -> list[Json]:
-        """Return the messages with sensitive text redacted."""
+        """Return the messages with placeholders instead of sensitive text."""
         if not self.applied:
             return list(messages)
         return [{**each, "content": self._content(each["content"])} if "content" in each else each for each in messages]
@@ -81,7 +84,7 @@ class Safety:
         return text
 
     def block(self, messages: Iterable[Json]) -> None:
-        """Reject messages with blocked content."""
+        """Reject messages that contain blocked content."""
         text = "\n".join(text_of(message.get("content")) for message in messages)
         triggered = [name for name, pattern in BLOCKED if name in self.applied and pattern.search(text)]
         if triggered:

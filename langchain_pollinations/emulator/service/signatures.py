@@ -1,4 +1,7 @@
-"""Reasoning signatures: a provider signs its reasoning and accepts it only unchanged."""
+"""Signatures of reasoning and of tool calls.
+
+A provider signs its reasoning. It rejects a history in which the signed content has changed.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ def _signed(text: str) -> str:
 
 
 def of_thought(words: str) -> str:
-    """Return the signature of reasoning, which depends on the text only."""
+    """Return the signature of a reasoning text. The same text always has the same signature."""
     return _signed(f"thought {words}")
 
 
 def of_call(function: Mapping[str, Any]) -> str:
-    """Return the signature of a tool call. Whitespace and key order of the arguments do not affect it."""
+    """Return the signature of a tool call. The white space and the key order of its arguments do not matter."""
     arguments = function.get("arguments")
     try:
         canonical = json.dumps(json.loads(str(arguments)), sort_keys=True)
@@ -56,7 +59,10 @@ def _check_calls(place: int, message: Mapping[str, Any]) -> None:
 
 
 def check(messages: Iterable[Mapping[str, Any]]) -> None:
-    """Reject a history in which an emulator signature does not match its reasoning or tool call."""
+    """Reject a history in which a reasoning text or a tool call has a wrong signature.
+
+    Only signatures of the emulator are checked.
+    """
     spoken = (message for message in messages if message["role"] not in ("system", "developer"))
     for place, message in enumerate(spoken):
         if message["role"] == "assistant":

@@ -1,4 +1,4 @@
-"""Token usage of requests and responses, in bodies and headers."""
+"""Counts the tokens of requests and responses, for usage objects and usage headers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_MARKS = 100_000  # all are dropped beyond this number, as providers drop the
 
 
 def tokens(text: str) -> int:
-    """Estimate the tokens of a text: four characters each, at least one unless the text is empty."""
+    """Estimate the number of tokens in a text: one token for each four characters, rounded up."""
     return -(-len(text) // 4)
 
 
 class Prefixes:
-    """Long prompt prefixes of earlier requests. A provider bills them at the cached rate."""
+    """The beginnings of earlier prompts. A provider bills a repeated beginning at the price for cached tokens."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -32,7 +32,10 @@ class Prefixes:
         self._seen.clear()
 
     def marked(self, text: str) -> tuple[int, int]:
-        """Return the tokens read from and written to the provider's cache for a prefix that a mark ends."""
+        """Return how many tokens of a marked prefix are read from and written to the provider's cache.
+
+        A marked prefix is the part of a prompt that ends with `cache_control`.
+        """
         mark = sha256(f"marked {text}".encode()).hexdigest()
         known = mark in self._seen
         self._add([mark])
@@ -40,7 +43,9 @@ class Prefixes:
         return (count, 0) if known else (0, count)
 
     def cached(self, text: str) -> int:
-        """Return how many tokens at the beginning of the text an earlier request shared, and remember the text."""
+        """Return the number of tokens at the beginning of a text that an earlier text shares. Remember the text for
+        later.
+        """
         marks, so_far = [], sha256()
         for end in range(PREFIX, len(text) + 1, PREFIX):
             so_far.update(text[end - PREFIX : end].encode())
@@ -59,7 +64,7 @@ class Prefixes:
 
 
 def _marked(chat: ChatRequest) -> str:
-    """Return the static prefix up to a `cache_control` mark. Empty without a mark."""
+    """Return the text of a conversation up to its last `cache_control` mark. Return an empty string without a mark."""
     text, end = "", 0
     for message in chat.messages:
         content = message.get("content")
@@ -87,12 +92,12 @@ def _text(chat: ChatRequest) -> int:
 
 
 def estimated(chat: ChatRequest) -> int:
-    """Estimate the tokens of a prompt."""
+    """Estimate the number of tokens in a prompt, including its attachments."""
     return _text(chat) + sum(p.tokens for p in chat.parts)
 
 
 def of_prompt(chat: ChatRequest, prefixes: Prefixes) -> Json:
-    """Return the prompt part of a usage object."""
+    """Return the fields of a usage object that describe the prompt."""
     text = _text(chat)
     read, written = prefixes.marked(_marked(chat))
     cached = min(text, max(prefixes.cached(_whole(chat)), read))
@@ -108,7 +113,7 @@ def of_prompt(chat: ChatRequest, prefixes: Prefixes) -> Json:
 
 
 def of_response(prompt: Json, message: Mapping[str, Any]) -> Json:
-    """Return the usage object of a prompt and its response message."""
+    """Return the complete usage object. `prompt` contains the fields that `of_prompt` returns."""
     thought = message.get("reasoning_content")
     reasoning = tokens(thought) if isinstance(thought, str) else 0
     calls = message.get("tool_calls")
@@ -136,7 +141,7 @@ def _count(usage: Mapping[str, Any], *path: str) -> int:
 
 
 def units(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Convert the usage of a chat response to the catalogue's units. Each token is counted once."""
+    """Convert the usage object of a chat response to the units of the catalogue. Each token counts in only one unit."""
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     written = _count(usage, "prompt_tokens_details", "cache_write_tokens")
     written = written or _count(usage, "cache_creation_input_tokens")

@@ -1,6 +1,6 @@
-"""Request validation: the service's validators, as tables of small checks.
+"""Request validation. Tables of small checks reproduce the validators of the service.
 
-A check takes a value and returns None or an error message. `MISSING` stands for an absent key.
+A check takes a value and returns an error message, or None if the value is valid. `MISSING` stands for an absent key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JSON_TYPE = re.compile(r"application/([a-z.-]+\+)?json(;|$)")
 
 
 def type_name(value: Any) -> str:
-    """Return the JavaScript type name of a value."""
+    """Return the JavaScript name of a value's type."""
     if value is MISSING:
         return "undefined"
     names = {type(None): "null", bool: "boolean", str: "string", list: "array", dict: "object"}
@@ -160,7 +160,9 @@ def shape(table: Table, *, closed: bool = False) -> Check:
 
 
 def one_word_for_all(check: Check) -> Check:
-    """Wrap a check so that it reports "Invalid input" for any failure, as unions of the service do."""
+    """Wrap a check so that every failure has the message "Invalid input". The service reports a failed union in this
+    way.
+    """
     return lambda value: "Invalid input" if check(value) is not None else None
 
 
@@ -364,7 +366,7 @@ TIMED_SPEECH: Table = {
 
 
 def coerced_number(value: str) -> float:
-    """Convert text as JavaScript's `Number(value)` does, for decimal numbers and blank text."""
+    """Convert a text to a number as JavaScript's `Number` does, for decimal numbers and blank text."""
     text = value.strip()
     if not text:
         return 0.0
@@ -387,7 +389,7 @@ def boolean_word(value: Any) -> str | None:
 
 
 def image_urls(value: str) -> list[str]:
-    """Return the URLs of an `image` parameter, split at `|`, or at commas if it contains no `|`."""
+    """Split an `image` parameter into URLs. The separator is `|`, or a comma if the parameter contains no `|`."""
     return value.split("|" if "|" in value else ",") if value else []
 
 
@@ -474,7 +476,7 @@ LIST_HEADERS: Table = {
 
 
 def against(table: Table, values: Mapping[str, Any], what: str) -> None:
-    """Raise a validation error if the values fail a check of the table."""
+    """Raise a validation error if a value fails its check in the table."""
     found = {key: [s] for key, check in table.items() if (s := check(values.get(key, MISSING))) is not None}
     if found:
         raise invalid(what, found)
@@ -488,7 +490,7 @@ LONE_SURROGATE = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]")  # of a surrogate pair,
 
 
 def _well_formed(body: bytes, value: Any) -> Any:
-    """Replace lone surrogates, which JSON can contain but UTF-8 text cannot."""
+    """Replace lone surrogates in the parsed JSON. JSON can contain them, but UTF-8 text cannot."""
     if not LONE_SURROGATE.search(body):
         return value
     text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -496,7 +498,7 @@ def _well_formed(body: bytes, value: Any) -> Any:
 
 
 def parsed(body: bytes) -> Any:
-    """Parse the JSON of a body.
+    """Parse a request body as JSON.
 
     Raises:
         ValueError: If the body is not valid JSON.
@@ -506,7 +508,7 @@ def parsed(body: bytes) -> Any:
 
 
 def json_body(body: bytes, content_type: str, table: Table) -> dict[str, Any]:
-    """Parse and validate the JSON object of a request. Without a JSON content type, the service reads an empty one."""
+    """Parse and validate a JSON body. If the content type is not JSON, the body counts as an empty object."""
     value: Any = {}
     if JSON_TYPE.match(content_type.strip().lower()):
         try:
