@@ -1,1 +1,1 @@
-"""Scripted replies, faults, and the formats in which responses are sent."""
+"""Queued replies, injected faults, and the response formats of the providers."""

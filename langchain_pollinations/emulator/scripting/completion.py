@@ -1,4 +1,4 @@
-"""A chat completion in neutral form, before a dialect converts it to the format of a provider."""
+"""The provider-independent form of a chat completion. A dialect converts it to the response format of a provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from uuid import uuid4
 
 @dataclass(frozen=True)
 class Completion:
-    """A chat completion in neutral form. With `exact_usage`, a dialect sends the usage unchanged."""
+    """A chat completion, independent of the provider.
+
+    If `exact_usage` is true, the response contains `usage` unchanged.
+    """
 
     message: Mapping[str, Any]
     model: str
@@ -39,7 +42,7 @@ class Completion:
 
     @property
     def ending(self) -> str:
-        """The scripted finish reason, else the default one, in OpenAI's terms."""
+        """The finish reason in OpenAI's terms. A scripted finish reason takes precedence over the default."""
         by_itself = "tool_calls" if self.message.get("tool_calls") else "stop"
         return by_itself if self.finish_reason is None else self.finish_reason
 
@@ -48,7 +51,10 @@ class Completion:
         return found
 
     def span(self, source: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the range of the content that cites a source: its text, or all of the content if it has none."""
+        """Return the start and end of the text in `content` that cites a source.
+
+        A source without such a text is cited by the whole content.
+        """
         text = source.get("text")
         start = self.content.find(text) if text else -1
         return (0, len(self.content)) if start < 0 else (start, start + len(str(text)))

@@ -1,10 +1,15 @@
-"""The response formats of the providers behind the service, one named dialect each, for whole and streamed responses.
+"""The response formats of the providers behind the service. Each format is a named dialect.
 
-A `Completion` is the neutral form of a response; a dialect converts it to the wire format. Each dialect renders or
-omits these neutral keys of its message: `content`, `reasoning_content`, `tool_calls`, `refusal`, `audio`, `images`
-(URLs or data URIs), `sources` (`url`, `title`, and the `text` of the content that cites them), `searches` (queries that
-the provider ran) and `code` (`code`, `output` and `language` of code that the provider ran). All other keys are already
-in the wire format and are sent unchanged.
+A `Completion` is the provider-independent form of a response. A dialect converts it to a JSON body or to the chunks of
+a stream. These keys of a message are independent of the provider:
+
+- `content`, `reasoning_content`, `tool_calls`, `refusal` and `audio`.
+- `images`: URLs or data URIs.
+- `sources`: each with `url`, `title`, and the `text` of the content that cites the source.
+- `searches`: queries that the provider ran.
+- `code`: the `code` that the provider ran, its `output` and its `language`.
+
+A dialect converts or omits each of these keys. It sends all other keys unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +53,7 @@ def _images(completion: Completion) -> list[Json]:
 
 
 def _annotations(completion: Completion) -> list[Json]:
-    """Return the sources in OpenAI's format."""
+    """Return the sources as OpenAI's `annotations`."""
 
     def annotation(source: Mapping[str, Any]) -> Json:
         start, end = completion.span(source)
@@ -63,7 +68,7 @@ def _filled(**values: Any) -> Json:
 
 
 class Dialect:
-    """OpenAI's format, which most providers use."""
+    """The format of OpenAI. Most providers use it."""
 
     name = "plain"
     prefix = "pllns_"
@@ -82,7 +87,7 @@ class Dialect:
     # Whole responses.
 
     def whole(self, completion: Completion) -> Json:
-        """Return the body of a response without streaming."""
+        """Return the body of a response that is not streamed."""
         choice = {
             "index": 0,
             "message": self.message(completion),
@@ -103,21 +108,21 @@ class Dialect:
         return head | _filled(provider=self.provider) | self.above(completion)
 
     def message(self, completion: Completion) -> Json:
-        """Return the assistant message. Scripted keys in the wire format take precedence."""
+        """Return the assistant message. A scripted key of the provider's format is sent unchanged."""
         verbatim = {key: value for key, value in completion.message.items() if key not in NEUTRAL}
         return {"role": "assistant", **self.rendered(completion), **verbatim}
 
     def rendered(self, completion: Completion) -> Json:
-        """Return the neutral keys of the message in the format of the dialect."""
+        """Convert the provider-independent keys of the message to the format of the provider."""
         fields = {key: value for key, value in completion.message.items() if key in COMMON_KEYS}
         return fields | _filled(annotations=_annotations(completion), content_blocks=_images(completion))
 
     def above(self, completion: Completion) -> Json:
-        """Return the extra top-level fields of the body and of every chunk."""
+        """Return the provider's extra fields at the top level of a body or chunk."""
         return {}
 
     def beside(self, completion: Completion) -> Json:
-        """Return the extra fields of the choice; in a stream, of the last choice."""
+        """Return the provider's extra fields of the choice. A stream contains them in its last choice."""
         return {}
 
     def usage(self, completion: Completion) -> Json:
@@ -125,13 +130,13 @@ class Dialect:
         return counted if completion.exact_usage else self.counted(counted, completion)
 
     def counted(self, usage: Json, completion: Completion) -> Json:
-        """Convert a usage that the emulator counted to the format of the dialect."""
+        """Convert the usage object of the emulator to the format of the provider."""
         return usage
 
     # Streamed responses.
 
     def chunks(self, completion: Completion) -> Iterator[Json]:
-        """Yield the chunks of a stream, without the final [DONE]."""
+        """Yield the chunks of a stream, without the final `[DONE]`."""
         head = {**self._head(completion, "chat.completion.chunk"), **completion.extra}
         if completion.usage is None or self.null_usage:
             head["usage"] = None
@@ -152,7 +157,7 @@ class Dialect:
         return {**head, "choices": [{"index": 0, "delta": role | delta, "finish_reason": None, **choice}]}
 
     def deltas(self, completion: Completion) -> Iterator[Json]:
-        """Yield the deltas of a message: role, reasoning and content, tool calls, other keys."""
+        """Yield the deltas of a message in this order: role, reasoning, content, other keys, tool calls, audio."""
         wire = self.message(completion)
         yield {"role": "assistant", "content": ""}
         fields = {key: value for key, value in wire.items() if key not in self.doubled or key in completion.message}
@@ -167,7 +172,10 @@ class Dialect:
             yield from stream_deltas.of_audio(wire["audio"])
 
     def speech(self, completion: Completion, wire: Json) -> Iterator[Json]:
-        """Yield the deltas of content blocks and content, and of reasoning within them."""
+        """Yield the deltas of the content blocks, the content and the refusal.
+
+        Some providers send the reasoning in content blocks. Their deltas include the reasoning.
+        """
         yield from stream_deltas.of_given_blocks(wire.get("content_blocks"))
         yield from stream_deltas.of_key(wire, "content")
         yield from stream_deltas.of_key(wire, "refusal")
@@ -181,7 +189,7 @@ class Dialect:
 
 
 class Responses(Dialect):
-    """Models that the service calls through OpenAI's Responses API."""
+    """The format of models that the service calls through OpenAI's Responses API."""
 
     name = "responses"
     prefix = "resp_"
@@ -189,7 +197,9 @@ class Responses(Dialect):
 
 
 class Simulated(Dialect):
-    """Models without streaming: a stream has the whole message and its finish reason in a single chunk."""
+    """The format of models that cannot stream. A stream sends the whole message and the finish reason in a single
+    chunk.
+    """
 
     name = "simulated"
 
@@ -204,7 +214,10 @@ class Simulated(Dialect):
 
 
 class OpenRouter(Dialect):
-    """OpenRouter behind the gateway: sends the reasoning three times and the content twice."""
+    """The format of OpenRouter's models.
+
+    A stream repeats each piece of the reasoning in three fields, and each piece of the content in two fields.
+    """
 
     name = "openrouter"
     provider = "openrouter"
@@ -239,12 +252,15 @@ class OpenRouter(Dialect):
 
     @staticmethod
     def _new(completion: Completion, delta: Json) -> Json:
-        """Return the keys of a delta that the test has not scripted."""
+        """Return a delta without the keys that the test has scripted."""
         return {key: value for key, value in delta.items() if key not in completion.message}
 
 
 class Blocks(Dialect):
-    """The common format of the gateway's own providers: content blocks hold everything, `content` repeats the text."""
+    """The common part of the Bedrock and Vertex formats.
+
+    `content_blocks` holds all content. `content` repeats the text.
+    """
 
     repeats_role = True
     usage_apart = False
@@ -258,7 +274,7 @@ class Blocks(Dialect):
         yield from stream_deltas.of_key(wire, "refusal")
 
     def words(self, piece: Json) -> Json:
-        """Return the `content` that accompanies a piece of a block."""
+        """Return the `content` field that is sent together with a piece of a content block."""
         return {"content": piece["text"]} if "text" in piece else {}
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
@@ -266,12 +282,12 @@ class Blocks(Dialect):
 
 
 def _server_call(number: int, what: Any) -> str:
-    """Return the id of a tool call that the provider runs itself."""
+    """Return the id of a tool call that the provider executes itself."""
     return "srvtoolu_" + sha256(repr((number, what)).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 class Bedrock(Blocks):
-    """Claude and Nova behind the gateway."""
+    """The format of Claude and Nova models, which the service calls through Amazon Bedrock."""
 
     name = "bedrock"
     provider = "bedrock"
@@ -342,7 +358,7 @@ class Bedrock(Blocks):
 
 
 class Vertex(Blocks):
-    """Gemini behind the gateway."""
+    """The format of Gemini models, which the service calls through Vertex AI."""
 
     name = "vertex"
     provider = "vertex-ai"
@@ -385,9 +401,9 @@ class Vertex(Blocks):
 
     @staticmethod
     def _supports(completion: Completion) -> list[Json]:
-        """Return the grounding supports, which map text ranges to pages.
+        """Return Gemini's `groundingSupports`, which map ranges of the text to web pages.
 
-        Offsets are in bytes. A start offset of 0 is omitted.
+        The start and the end of a range are counted in bytes. A start of 0 is omitted.
         """
         resting: dict[tuple[int, int], list[int]] = {}
         for number, source in enumerate(completion.listed("sources")):
@@ -405,7 +421,10 @@ class Vertex(Blocks):
         return {"content": ""} if "thinking" in piece else super().words(piece)
 
     def placed(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-        """Number the pieces as the gateway does: 0 for reasoning, and one shared index for everything else."""
+        """Yield the pieces of content blocks with the index that the service gives them.
+
+        Reasoning has index 0. All other pieces share one index.
+        """
         after = int(any(block.get("type") == "thinking" for block in blocks))
         for _, piece in stream_deltas.of_blocks(blocks):
             yield (0 if "thinking" in piece else after), piece
@@ -416,7 +435,10 @@ class Vertex(Blocks):
 
 
 class Perplexity(Dialect):
-    """Perplexity: sources at the top level, their numbers in the text, and reasoning in tags before the text."""
+    """The format of Perplexity's models.
+
+    The top level lists the sources. The text contains their numbers. The reasoning precedes the text in `<think>` tags.
+    """
 
     name = "perplexity"
     provider = "perplexity-ai"
@@ -439,7 +461,7 @@ class Perplexity(Dialect):
 
     @staticmethod
     def _marked(completion: Completion) -> str:
-        """Return the content with the number of each source after the text that cites it."""
+        """Return the content with source numbers. The number of a source follows the text that cites the source."""
         content = completion.content
         for number, source in enumerate(completion.listed("sources"), 1):
             if source.get("text") and f"[{number}]" not in completion.content:
@@ -476,5 +498,5 @@ def named(name: str) -> Dialect:
 
 
 def of_model(name: str) -> Dialect:
-    """Return the dialect of the provider that serves a model."""
+    """Return the dialect for a model, which depends on its provider."""
     return named(next((dialect for start, dialect in UPSTREAMS if name.startswith(start)), "plain"))

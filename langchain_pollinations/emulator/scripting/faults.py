@@ -1,4 +1,4 @@
-"""Named faults: error responses of the service, and of proxies in front of it, as data."""
+"""Named faults: error responses of the service and of the proxies in front of the service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COMMENT = b": keep-alive\n\n"
 
 @dataclass(frozen=True)
 class Plain:
-    """A response body without the service's envelope."""
+    """An error response whose body does not have the service's usual JSON structure."""
 
     status: int
     body: Any
@@ -175,7 +175,7 @@ SOFT_CASES = (*NOTICES, "stream error", "comments")
 
 
 def named(name: str, cases: Mapping[str, Callable[[], Case]], soft_cases: Iterable[str]) -> Case:
-    """Return the case of a name. In a longer name, the text after a comma or colon is ignored.
+    """Return the error response of a named fault. A comma or colon starts a comment, which is ignored.
 
     Raises:
         ValueError: If the name is unknown.

@@ -1,4 +1,4 @@
-"""Scripted replies and faults, which replace generated responses."""
+"""The queue of replies and faults that a test scripts. They replace generated responses."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _numbers = count(1)
 
 
 def is_text_route(path: str) -> bool:
-    """Whether a path returns text of a model. Scripted replies apply to these paths by default."""
+    """Whether a path belongs to a text generation route. By default, scripted replies apply to these paths only."""
     return path in ("/v1/chat/completions", "/text") or (path.startswith("/text/") and path != "/text/models")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the script. It applies to `times` matching requests."""
+    """A queued reply or fault. It applies to the next `times` matching requests."""
 
     on: str | None = None
     times: int = 1
@@ -37,7 +37,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Message(Entry):
-    """An assistant message. It is sent after the validation, in the format that the request asks for."""
+    """A reply that is an assistant message. It is sent if the request is valid, in the format that the request asks
+    for.
+    """
 
     message: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
@@ -50,7 +52,7 @@ class Message(Entry):
 
 @dataclass(frozen=True)
 class Raw(Entry):
-    """A raw response: status, headers and bytes. It is sent without validation of the request."""
+    """A reply with a raw status, headers and body. The emulator sends it without validating the request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -59,14 +61,14 @@ class Raw(Entry):
 
 @dataclass(frozen=True)
 class Refused(Entry):
-    """An error, in the format of the host that sends it."""
+    """An error response in the format of the host that sends it."""
 
     refusal: Refusal = field(default_factory=lambda: Refusal(500))
 
 
 @dataclass(frozen=True)
 class Chunks(Entry):
-    """Chunks of a body. Each chunk is one network write, and nothing follows the last chunk."""
+    """A reply whose body is sent in chunks. Each chunk is one network write. Nothing follows the last chunk."""
 
     pieces: Sequence[bytes] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Chunks(Entry):
 
 @dataclass(frozen=True)
 class Damage(Entry):
-    """A connection or stream fault. The emulator generates the response and damages it in transit."""
+    """A connection or stream fault. The emulator generates a response and breaks its transmission."""
 
     kind: str = "drop"
     after: int | None = None
@@ -85,14 +87,14 @@ class Damage(Entry):
 
 @dataclass(frozen=True)
 class Soft(Entry):
-    """A fault within a successful response of a text route, in the format that the request asks for."""
+    """A fault inside a text response with status 200. The response has the format that the request asks for."""
 
     kind: str = "balance notice"
     after: int | None = None
 
 
 class Script:
-    """Queue of the pending entries, first in, first out. Any thread may add entries."""
+    """The queue of replies and faults. The oldest matching entry is used first. Any thread may add entries."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,12 +110,12 @@ class Script:
 
     @property
     def unused(self) -> list[Entry]:
-        """The entries that no request has used. An entry for several requests is used after the first."""
+        """The entries that no request has used. An entry with several `times` counts as used after its first use."""
         with self._lock:
             return [entry for entry in self._entries if not entry.was_taken]
 
     def give_back(self, entry: Entry) -> None:
-        """Put an entry back to the front of the script for the next request, because its request got no response."""
+        """Return an entry to the front of the queue, because the request that took it got no response."""
         with self._lock:
             self._entries.insert(0, replace(entry, times=1))
 
@@ -121,14 +123,16 @@ class Script:
         return entry.suits(path)
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
-        """Remove and return the first entry that matches the path.
+        """Remove and return the first entry that matches a path. Return None if no entry matches.
 
-        Return None if no entry matches, or if the first match belongs to the other stage. A `Damage` belongs to the
-        stage with `messages=False`. A `Message` or a `Soft` belongs to the stage with `messages=True`.
+        The emulator calls this method up to twice for a request. The middleware calls it with `messages=False` before
+        it calls the route. A text route calls it with `messages=True` after the validation. A `Damage` is for the
+        middleware. A `Message` or a `Soft` is for the route. If the first matching entry is for the other caller, the
+        result is None.
 
         Args:
             path: Path of the request.
-            messages: True in a route, which sends `Message` and `Soft` entries. False before the route is called.
+            messages: True if a route calls this method, False if the middleware calls it.
         """
         with self._lock:
             for place, entry in enumerate(self._entries):
@@ -145,7 +149,7 @@ class Script:
 
 
 def encoded(body: Any) -> tuple[bytes, str]:
-    """Return the bytes of a raw body and a matching content type."""
+    """Encode the body of a raw reply. Return the bytes and a matching content type."""
     if isinstance(body, bytes):
         return body, "application/octet-stream"
     if isinstance(body, str):
@@ -154,7 +158,7 @@ def encoded(body: Any) -> tuple[bytes, str]:
 
 
 def event(data: Any) -> bytes:
-    """Return a server-sent event. Text and bytes are sent unchanged, other values as JSON."""
+    """Encode a server-sent event. Text and bytes are sent unchanged. Any other value is sent as JSON."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
@@ -169,7 +173,7 @@ _TOOL_CALL_FORMS = (
 
 
 def read_tool_call(call: Any) -> dict[str, Any]:
-    """Convert a tool call of `reply` from LangChain's or OpenAI's format to the format of an assistant message.
+    """Convert a tool call from LangChain's or OpenAI's format to the format of an assistant message.
 
     Raises:
         TypeError: If the tool call has another format.
@@ -193,7 +197,7 @@ def read_tool_call(call: Any) -> dict[str, Any]:
 
 
 def tool_call(name: str, arguments: Mapping[str, Any] | str, call_id: str | None = None) -> dict[str, Any]:
-    """Return a tool call in the format of an assistant message."""
+    """Return a tool call in the format of an assistant message. An id is generated if `call_id` is None."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     if call_id is None:
         call_id = "call_" + sha256(f"{next(_numbers)} {name} {text}".encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""The methods with which a test scripts the responses of a host."""
+"""The methods `reply` and `fail`, with which a test scripts the responses of a host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Scripted:
-    """A host with scripted responses."""
+    """Base class of hosts whose responses a test can script."""
 
     cases: Mapping[str, Callable[[], faults.Case]] = faults.CASES
     soft_cases: Sequence[str] = faults.SOFT_CASES
@@ -21,7 +21,9 @@ class Scripted:
 
     @property
     def unused_replies(self) -> list[reply_queue.Entry]:
-        """Scripted entries that no request has used. `pollinations_emulator` fails a test that leaves such entries."""
+        """Scripted entries that no request has used. The fixture `pollinations_emulator` fails a test that leaves such
+        entries.
+        """
         return self.script.unused
 
     def reply(
@@ -44,14 +46,14 @@ class Scripted:
         times: int = 1,
         **extra: Any,
     ) -> None:
-        """Queue replies: texts, tool calls, a message, a raw body, or the raw chunks of a stream.
+        """Queue replies. A reply is a text, tool calls, a message, a raw body, or the raw chunks of a stream.
 
         A tool call has LangChain's format `{"name", "args", "id"}`, or OpenAI's format `{"id", "type", "function"}`. A
         missing id is generated. Arguments in a string are sent unchanged, even if the string is not JSON.
 
-        A `dialect` converts these keys of a message to its own format: `content`, `reasoning_content`, `tool_calls`,
-        `refusal`, `audio`, `images` (URLs), `sources` (`url`, `title`, and the `text` that cites the source),
-        `searches` (queries) and `code` (`code` and `output`). All other keys are sent unchanged.
+        The `dialect` converts these keys of a message to its own format: `content`, `reasoning_content`, `tool_calls`,
+        `refusal`, `audio`, `images` (URLs), `sources` (each with `url`, `title`, and the `text` that cites the source),
+        `searches` (queries) and `code` (each with `code` and `output`). All other keys are sent unchanged.
 
         Example:
             emulator.reply("First response", "Second response")
@@ -116,7 +118,7 @@ class Scripted:
         seconds: float = 5.0,
         pings: bool = False,
     ) -> None:
-        """Queue a fault. It is an HTTP error, or a named case of `faults`.
+        """Queue a fault, which is an HTTP error or one of the named cases in `faults`.
 
         Args:
             case: HTTP status, or the name of a case.
@@ -129,8 +131,8 @@ class Scripted:
             times: Number of requests that the fault applies to.
             on: Prefix of the paths that the fault applies to.
             delay: Delay in seconds.
-            after: Position of a connection or stream fault: the number of events before it. Without streaming, the
-                number of bytes.
+            after: Position of a connection or stream fault. In a stream, it is the number of events before the fault.
+                In any other response, it is the number of bytes before the fault.
             seconds: Duration of a stall in seconds.
             pings: Send comments during a stall.
 

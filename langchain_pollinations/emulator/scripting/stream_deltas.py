@@ -1,4 +1,4 @@
-"""Splits messages into the deltas of a stream: text in pieces, everything else whole."""
+"""Splits a message into the deltas of a stream. Only text is split. Other values are sent whole."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def _slices(text: str, size: int) -> Iterator[str]:
 
 
 def of_text(text: str) -> Iterator[str]:
-    """Split a text into short pieces of uneven length. A text of more than one character has at least two pieces."""
+    """Split a text into short pieces. A text of more than one character has at least two pieces."""
     return _slices(text, max(1, min(24, len(text) // 4)))
 
 
 def of_arguments(function: Mapping[str, Any]) -> Iterator[Any]:
-    """Split the arguments of a tool call. Arguments in object form, which some providers use, are sent whole."""
+    """Split the arguments of a tool call. Some providers send the arguments as an object, which is not split."""
     arguments = function.get("arguments", "")
     return of_text(arguments) if isinstance(arguments, str) else iter([arguments])
 
 
 def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
-    """Split the text of a key. Other values are sent whole."""
+    """Yield deltas with the value of one key. A text is split. Another value is sent whole."""
     value = message.get(key)
     if isinstance(value, str):
         yield from ({key: piece} for piece in of_text(value))
@@ -37,9 +37,9 @@ def of_key(message: Mapping[str, Any], key: str) -> Iterator[Json]:
 
 
 def _of_block(block: Mapping[str, Any]) -> Iterator[Json]:
-    """Split a content block: its text in pieces, its other keys separately.
+    """Split a content block with text or reasoning. Its text is split, and each of its other keys gets its own piece.
 
-    Blocks of other types are sent whole, with their type.
+    A block of another type is sent whole.
     """
     kind = block.get("type")
     if kind not in UNTYPED:
@@ -53,19 +53,19 @@ def _of_block(block: Mapping[str, Any]) -> Iterator[Json]:
 
 
 def of_blocks(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Json]]:
-    """Yield the pieces of content blocks, each with the index of its block."""
+    """Yield the pieces of all content blocks. Each piece comes with the index of its block."""
     for number, block in enumerate(blocks):
         for piece in _of_block(block):
             yield number, piece
 
 
 def in_block(number: int, piece: Json) -> Json:
-    """Return the delta with a piece of a content block."""
+    """Return a delta that contains one piece of a content block."""
     return {"content_blocks": [{"index": number, "delta": piece}]}
 
 
 def of_given_blocks(blocks: Any) -> Iterator[Json]:
-    """Yield the deltas of scripted content blocks. Values that are not content blocks are sent unchanged."""
+    """Yield the deltas of scripted `content_blocks`. A value that is not a list of blocks is sent unchanged."""
     if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks):
         yield from (in_block(number, piece) for number, piece in of_blocks(blocks))
     elif blocks:
@@ -73,7 +73,10 @@ def of_given_blocks(blocks: Any) -> Iterator[Json]:
 
 
 def of_audio(audio: Mapping[str, Any]) -> Iterator[Json]:
-    """Yield the deltas of audio: first its transcript, then its data, cut at multiples of four base64 characters."""
+    """Yield the deltas of audio output: first the transcript, then the base64 data.
+
+    The data is cut at multiples of four characters, so that each piece can be decoded.
+    """
     head = {k: audio[k] for k in ("id", "expires_at") if k in audio}
     for piece in of_text(audio.get("transcript", "")):
         yield {"audio": {**head, "transcript": piece}}

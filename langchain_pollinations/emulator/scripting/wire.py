@@ -1,4 +1,4 @@
-"""Sending of responses: whole, in chunks, delayed, cut off, or not at all."""
+"""Sends responses and injects connection faults."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class ConnectionCut(Exception):
-    """Signals that the connection must be closed at once."""
+    """Raised to close the connection at once."""
 
 
 class Finished(Exception):
-    """Signals that the response is complete, although the application has more to send."""
+    """Raised to end the response although the application has more to send."""
 
 
 class ChunkedResponse(Response):
-    """A body sent in chunks, with one network write each."""
+    """A response whose body is sent in chunks. Each chunk is one network write."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ def refused(refusal: Refusal) -> Response:
 
 
 async def played(entry: Entry) -> Response:
-    """Return the response of a script entry that needs no checks.
+    """Return the response of a scripted entry that is sent without validating the request.
 
     Raises:
-        Refusal: If the entry is an error. The host gives it its format.
+        Refusal: If the entry is an error. The host converts the error to its own format.
     """
     if entry.delay:
         await asyncio.sleep(entry.delay)
@@ -71,12 +71,12 @@ async def played(entry: Entry) -> Response:
 
 
 def _ends(piece: bytes) -> bool:
-    """Whether an event belongs to the end of a stream: the finish reason, the usage, or [DONE]."""
+    """Whether a stream event contains the finish reason, the usage or `[DONE]`."""
     return piece == DONE or b'"finish_reason": null' not in piece
 
 
 def _events(message: Message) -> Iterator[Message]:
-    """Split a message into events, because a stream from the cache arrives as one message."""
+    """Split an ASGI message into stream events. A cached stream arrives as a single message."""
     events = re.findall(rb".+?(?:\n\n|\Z)", message.get("body", b""), re.DOTALL)
     for event in events[:-1]:
         yield {**message, "body": event, "more_body": True}
@@ -84,7 +84,7 @@ def _events(message: Message) -> Iterator[Message]:
 
 
 class Damaged:
-    """A `send` callable that injects a connection or stream fault."""
+    """Replaces the ASGI `send` callable and injects a connection or stream fault."""
 
     def __init__(self, send: Send, damage: Damage) -> None:
         self._send, self._damage = send, damage
