@@ -1,1 +1,1 @@
-"""What the emulator generates: text, images, audio, video and meshes."""
+"""Generates the content of responses: text, images, audio, videos and 3D objects."""

@@ -1,4 +1,4 @@
-"""3D meshes: solids of revolution for prompts, reliefs for images, and the formats GLB and PLY."""
+"""Generates 3D meshes from prompts and images, and encodes them as GLB or PLY."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Profile = Sequence[tuple[float, float]]  # radius and height, from the bottom up
 
 @dataclass
 class Mesh:
-    """Points with colours, and triangles between them."""
+    """A triangle mesh. Each point has a colour."""
 
     points: list[Triple] = field(default_factory=list)
     colours: list[Colour] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Mesh:
         return len(self.points) - 1
 
     def normals(self) -> list[Triple]:
-        """Return the normal of each point: the mean of the normals of its triangles."""
+        """Return the normal vector of each point, which is the mean normal of the adjacent triangles."""
         sums = [[0.0, 0.0, 0.0] for _ in self.points]
         for corners in self.triangles:
             facing = _facing(*(self.points[corner] for corner in corners))
@@ -44,7 +44,7 @@ class Mesh:
         return [_unit(total) for total in sums]
 
     def flat(self) -> Mesh:
-        """Return the mesh with hard edges: no two triangles share a point."""
+        """Return the mesh with hard edges. In the result, no two triangles share a point."""
         found = Mesh()
         for corners in self.triangles:
             first = len(found.points)
@@ -97,7 +97,11 @@ SHAPES: Sequence[tuple[str, Profile, int]] = (
 
 
 def from_prompt(prompt: str, random: Random) -> Mesh:
-    """Return the shape and colour that a prompt names, or a random solid of revolution if it names no known shape."""
+    """Return a mesh with the shape and the colour that a prompt names.
+
+    A prompt without a known shape gets a random solid of revolution. A prompt without a known colour gets a random
+    colour.
+    """
     found = next((each for each in SHAPES if re.search(rf"\b(?:{each[0]})\b", prompt, re.IGNORECASE)), None)
     _, profile, sides = found or ("", _by_chance(random), 32)
     named = (colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.IGNORECASE))
@@ -112,7 +116,7 @@ def _by_chance(random: Random) -> Profile:
 
 
 def _turned(profile: Profile, sides: int, colour: Colour) -> Mesh:
-    """Return the solid of revolution of a profile around the vertical axis."""
+    """Return the solid of revolution that results from turning a profile around the vertical axis."""
     mesh, top = Mesh(), max(height for _, height in profile)
     for place, (radius, height) in enumerate(profile):
         shade = mix(darker(colour, 0.25), lighter(colour, 0.3), height / top)
@@ -135,11 +139,11 @@ BACK = -0.1
 
 
 def from_image(image: Image.Image, points: int) -> Mesh:
-    """Return a relief of an image, with sides and a back. Light areas are raised.
+    """Return a relief of an image. Light areas are raised. The relief has sides and a back.
 
     Args:
         image: The image.
-        points: The number of points along its longer side.
+        points: The number of points along the longer side of the image.
     """
     share = points / max(image.size)
     wide, high = (max(2, round(side * share)) for side in image.size)
@@ -179,7 +183,7 @@ UNSIGNED_BYTE, UNSIGNED_INT, FLOAT = 5121, 5125, 5126
 
 
 def _linear(part: int) -> int:
-    """Convert a colour channel (0 to 255) to linear light, as glTF requires."""
+    """Convert a colour channel (0 to 255) from sRGB to linear RGB. glTF requires linear RGB."""
     return round(255 * math.pow(part / 255, 2.2))
 
 
@@ -188,13 +192,13 @@ def _floats(triples: Sequence[Triple]) -> bytes:
 
 
 def _bounds(points: Sequence[Triple]) -> dict[str, list[float]]:
-    """Return the minimum and maximum coordinates, after rounding to 32 bits."""
+    """Return the minimum and the maximum of each coordinate. The coordinates are rounded to 32-bit floats first."""
     axes = [struct.unpack(f"<{len(axis)}f", struct.pack(f"<{len(axis)}f", *axis)) for axis in zip(*points, strict=True)]
     return {"min": [min(axis) for axis in axes], "max": [max(axis) for axis in axes]}
 
 
 def glb(mesh: Mesh) -> bytes:
-    """Return the mesh as binary glTF 2.0: a header, a JSON chunk, and a binary chunk."""
+    """Encode a mesh as a GLB file (binary glTF 2.0). The file has a header, a JSON chunk and a binary chunk."""
     count = len(mesh.points)
     colours = bytes(chain.from_iterable((*map(_linear, colour), 255) for colour in mesh.colours))
     corners = struct.pack(f"<{3 * len(mesh.triangles)}I", *chain.from_iterable(mesh.triangles))
@@ -241,7 +245,7 @@ OPAQUE = 4.0  # an opacity as a logit
 
 
 def ply(mesh: Mesh) -> bytes:
-    """Return the points of the mesh as Gaussian splats."""
+    """Encode the points of a mesh as a PLY file with Gaussian splats."""
     size = math.log(1 / math.sqrt(len(mesh.points)))
     head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(mesh.points)}"]
     head += [*(f"property float {name}" for name in SPLAT), "end_header", ""]

@@ -1,4 +1,7 @@
-"""Videos from images: H.264 in MP4, with a slow zoom over a few stills, cross-fades, and optional audio."""
+"""Encodes still images as an MP4 video with H.264.
+
+The video slowly zooms into each image and cross-fades to the next. It can have audio.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,23 @@ SAMPLES = 1024  # per audio frame
 
 
 def view_size(size: Size) -> Size:
-    """Return the size in pixels at which the images of a video are rendered."""
+    """Return the size in pixels at which frames are rendered. The encoder scales them up to a larger video size."""
     scale = min(1.0, MAX_SIDE / max(size))
     return max(2, round(size[0] * scale)), max(2, round(size[1] * scale))
 
 
 def _zoomed(image: Image.Image, zoom: float, focus: tuple[float, float]) -> Image.Image:
-    """Return an image zoomed in on a point."""
+    """Enlarge an image around a point and crop it to its original size."""
     width, height = image.width / zoom, image.height / zoom
     left, top = (image.width - width) * focus[0], (image.height - height) * focus[1]
     return image.resize(image.size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
 
 
 def _views(images: Sequence[Image.Image], focus: tuple[float, float], count: int) -> Iterator[Image.Image]:
-    """Yield the frames. A video starts with the whole first image; with several images it ends with the whole last."""
+    """Yield the frames of a video.
+
+    The first frame shows the whole first image. If there are several images, the last frame shows the whole last image.
+    """
     for number in range(count):
         position = number / max(1, count - 1) * max(1, len(images) - 1)
         first = min(int(position), max(0, len(images) - 2))
@@ -54,14 +60,14 @@ def _views(images: Sequence[Image.Image], focus: tuple[float, float], count: int
 def encode(
     images: Sequence[Image.Image], size: Size, seconds: int, focus: tuple[float, float], samples: bytes | None = None
 ) -> bytes:
-    """Encode a video. Equal arguments give equal bytes.
+    """Encode a video. The same arguments always give the same bytes.
 
     Args:
         images: The still images, at least one.
         size: Width and height in pixels.
         seconds: The duration.
-        focus: The point that the zoom approaches, as fractions of width and height.
-        samples: 16-bit audio samples, repeated to the end of the video.
+        focus: The point that the zoom approaches, as fractions of the width and the height.
+        samples: 16-bit audio samples. They are repeated until the end of the video.
     """
     import av
 

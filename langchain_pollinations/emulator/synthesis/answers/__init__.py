@@ -1,4 +1,4 @@
-"""The rule-based text generator: the same messages and seed always give the same response."""
+"""Generates text by rules. The same messages and seed always give the same response."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def answer(chat: ChatRequest, *, reasons: bool = False, searches: bool = False, 
 
     Args:
         chat: The parsed chat request.
-        reasons: Whether the model adds reasoning.
-        searches: Whether the model searches the web.
-        runs: Whether the model runs code.
+        reasons: Whether the response contains reasoning.
+        searches: Whether the response contains a web search.
+        runs: Whether the response contains code that the provider ran.
     """
     planned = tool_planning.plan(chat)
     calls = tool_planning.due(chat, planned)
@@ -68,7 +68,11 @@ def answer(chat: ChatRequest, *, reasons: bool = False, searches: bool = False, 
 
 
 def content(chat: ChatRequest, planned: Plan) -> str:
-    """Return the text of a message: JSON if `response_format` asks for it, the tool results, or plain text."""
+    """Return the content of the message.
+
+    If `response_format` asks for JSON, the content is JSON. Otherwise it is text, which contains the tool results if
+    there are any.
+    """
     form = chat.body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
@@ -89,7 +93,7 @@ def _calling(chat: ChatRequest, planned: Plan, calls: list[Json]) -> Json:
 
 
 def _thought(chat: ChatRequest, message: Json) -> Json:
-    """Return the reasoning of the message."""
+    """Return the message field that contains the reasoning."""
     about = words.subject(chat.asked)
     names = [call["function"]["name"] for call in message.get("tool_calls") or []]
     step = f"The tools that help here: {', '.join(sorted(set(names)))}." if names else "I can answer this directly."
@@ -103,7 +107,7 @@ def _researched(chat: ChatRequest, text: str, *, searches: bool, runs: bool) -> 
 
 
 def _spoken(chat: ChatRequest, message: Json) -> Json:
-    """Return the message as audio, with the text as transcript, if the request asks for audio."""
+    """Convert the message to audio output if the request asks for audio. The transcript is the text of the message."""
     if "audio" not in chat.body.get("modalities", ()) or message.get("tool_calls"):
         return message
     transcript = message["content"]
@@ -132,7 +136,7 @@ def _keys(text: str) -> list[str]:
 
 
 def _embedded_schema(text: str) -> Mapping[str, Any] | None:
-    """Return a JSON schema from the text of a prompt, where some clients put it."""
+    """Return the JSON schema in the text of a prompt, if any. Some clients put the schema there."""
     decoder = json.JSONDecoder()
     for match in islice(re.finditer(r"\{", text), 100):  # each attempt may parse a long text to its end
         try:
@@ -160,7 +164,7 @@ def _loose_object(chat: ChatRequest) -> Json:
 
 
 def _likely(key: str) -> str:
-    """Guess the JSON type of a key from its name."""
+    """Guess the JSON type of a property from its name."""
     return "number" if re.search(r"age|count|number|year|price|score|rating|population|total|amount", key) else "string"
 
 
@@ -172,7 +176,7 @@ def _caption(text: str) -> str:
 
 
 def _image_markdown(result: Result, caption: str | None = None) -> str:
-    """Return the image of a tool result as Markdown, or a sentence that says why there is none."""
+    """Return Markdown that embeds the image of a tool result. If there is no image, return a sentence instead."""
     if result.failed:
         reason = " ".join(result.text.split())[:200]
         return f"*There is no image here, because the tool answered: {reason}*"
@@ -184,7 +188,7 @@ def _image_markdown(result: Result, caption: str | None = None) -> str:
 
 
 def _with_results(chat: ChatRequest, planned: Plan) -> str:
-    """Return a text that contains the tool results."""
+    """Return a text that presents the tool results."""
     if planned.illustrated is not None:
         images = [
             _image_markdown(result, scene.heading)
@@ -234,7 +238,7 @@ def _calculated(chat: ChatRequest) -> str | None:
 
 
 def _remembered(chat: ChatRequest) -> str | None:
-    """Answer a question for the user's name from the earlier messages."""
+    """Answer a question about the user's name. The name comes from the earlier messages."""
     if not ASKS_NAME.search(chat.asked):
         return None
     matches = [MY_NAME.search(text_of(m.get("content"))) for m in chat.messages if m["role"] == "user"]
@@ -250,9 +254,9 @@ QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | r
 
 
 def _context(chat: ChatRequest) -> tuple[str, str] | None:
-    """Return a context and the question about it.
+    """Return a context and a question about the context. Return None if the request contains no context.
 
-    Both are in the user message, or the context is in the system message.
+    The user message contains the question. The user message or the system message contains the context.
     """
     for text, asked in ((chat.asked, None), (chat.system, chat.asked)):
         found = LABEL.search(text) or MENTION.search(text)
@@ -267,7 +271,10 @@ def _context(chat: ChatRequest) -> tuple[str, str] | None:
 
 
 def _from_context(chat: ChatRequest) -> str | None:
-    """Answer a question from a context: with its nearest sentence, or with sentences of its numbered sources."""
+    """Answer a question about a context.
+
+    If the context has numbered sources, the answer quotes and cites them. Otherwise it is the most similar sentence.
+    """
     given = _context(chat)
     if given is None:
         return None
@@ -324,7 +331,7 @@ RULES: Sequence[Callable[[ChatRequest], str | None]] = (
 
 
 def plain(chat: ChatRequest) -> str:
-    """Return the text of the first rule that applies, else a quotation of the user message."""
+    """Return the text of the first rule that applies. If no rule applies, quote the user message."""
     for rule in RULES:
         text = rule(chat)
         if text is not None:

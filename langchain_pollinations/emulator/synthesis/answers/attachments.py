@@ -1,4 +1,4 @@
-"""Attachments of a message: images, audio, video and files, parsed as far as needed to describe them."""
+"""Parses the attachments of a message (images, audio, video and files) to describe them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A content part that is not text: its kind, its description in a response, and its prompt tokens."""
+    """A content part that is not text. `words` describes it in a response. `tokens` is its number of prompt tokens."""
 
     kind: str
     words: str
@@ -56,7 +56,7 @@ class Part:
 
 
 def decoded(uri: str) -> tuple[str, bytes] | None:
-    """Return the MIME type and the bytes of a data URI, or None if it is not one or its base64 is invalid."""
+    """Decode a data URI to its MIME type and bytes. Return None if the text is not a valid data URI."""
     match = DATA_URI.fullmatch(uri)
     if match is None:
         return None
@@ -85,7 +85,7 @@ def dominant_colour(image: Image.Image) -> str:
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Return the tokens of an image: a base, plus a number for each tile of 512 by 512 pixels."""
+    """Return the number of tokens of an image: a fixed number, plus a number for each tile of 512 by 512 pixels."""
     tiles = -(-min(width, 2048) // 512) * -(-min(height, 2048) // 512)
     return 85 + 170 * tiles
 
@@ -149,7 +149,7 @@ def _file(value: Any) -> Part:
 
 
 def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
-    """Return the MIME type and the bytes of a data URI, or of bare base64 with a separate MIME type."""
+    """Decode a data URI, or base64 text with a separate MIME type. Return the MIME type and the bytes."""
     if text.startswith("data:"):
         found = decoded(text)
         return found and (mime_type or found[0], found[1])
@@ -161,7 +161,10 @@ def _beginning(text: str) -> str:
 
 
 def _pdf_words(data: bytes) -> str:
-    """Describe a PDF: its number of pages and the beginning of its text, if that is stored as plain strings."""
+    """Describe a PDF by its number of pages and the beginning of its text.
+
+    Only text that the PDF stores as plain strings can be read.
+    """
     pages = len(PDF_PAGE.findall(data))
     text = " ".join(
         ESCAPED.sub(rb"\1", literal).decode("latin-1")
@@ -183,7 +186,7 @@ READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "fil
 
 
 def look(part: Mapping[str, Any]) -> Part | None:
-    """Parse a content part. Return None for text and for kinds that the emulator does not know."""
+    """Parse a content part. Return None for text and for an unknown type."""
     kind = part.get("type")
     reader = READERS.get(kind) if isinstance(kind, str) else None
     return reader(part.get(str(kind))) if reader else None

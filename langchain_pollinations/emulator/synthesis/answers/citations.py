@@ -1,4 +1,7 @@
-"""Sources of a response: texts in the request, and the provider's built-in web search and code execution."""
+"""Finds the sources of a response.
+
+A source is a text in the request, or a result of the provider's web search or code execution.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ MAX_CITED = 3
 
 
 def nearest(text: str, question: str) -> str | None:
-    """Return the sentence that shares most words with a question, or None if no sentence shares any."""
+    """Return the sentence that shares the most words with a question. Return None if no sentence shares a word."""
     asked = words.stems(question)
     rated = [(len(asked & words.stems(sentence)), sentence) for sentence in words.sentences(text)]
     best = max((number for number, _ in rated), default=0)
@@ -30,9 +33,11 @@ def nearest(text: str, question: str) -> str | None:
 
 
 def _sources(text: str) -> dict[str, list[str]]:
-    """Return the sentences of numbered sources, `[1] Title: text`, by number.
+    """Parse numbered sources such as `[1] Title: text`. Return a dictionary from the number to the sentences of the
+    source.
 
-    Text without a full stop, question mark or exclamation mark is a heading.
+    Headings are omitted, unless a source has only headings. A heading is a text without a full stop, a question mark or
+    an exclamation mark at its end.
     """
     parts = SOURCE.split(text)
     found: dict[str, list[str]] = {}
@@ -43,9 +48,10 @@ def _sources(text: str) -> dict[str, list[str]]:
 
 
 def _ranked(text: str, question: str) -> list[tuple[float, str, str]]:
-    """Return rating, source number and text of the sentences that share words with a question, best first.
+    """Rate the sentences of numbered sources by the words that they share with a question. Rare words count more.
 
-    Rare words count more.
+    Return tuples of rating, source number and sentence, highest rating first. Sentences without a shared word are
+    omitted.
     """
     asked, sources = words.stems(question), _sources(text)
     spread = Counter(stem for sentences in sources.values() for stem in words.stems(" ".join(sentences)))
@@ -58,7 +64,10 @@ def _ranked(text: str, question: str) -> list[tuple[float, str, str]]:
 
 
 def cited(text: str, question: str) -> str | None:
-    """Answer a question from numbered sources, each sentence with its number; None if there are no sources."""
+    """Answer a question with sentences from numbered sources. The number of its source follows each sentence.
+
+    Return None if the text has no numbered sources.
+    """
     ranked: Sequence[tuple[float, str, str]] = _ranked(text, question)
     if not ranked:
         return "The sources do not answer that." if SOURCE.search(text) else None
@@ -68,15 +77,18 @@ def cited(text: str, question: str) -> str | None:
 
 
 def best(text: str, question: str) -> str | None:
-    """Return the sentence of a text, or of its numbered sources, that is nearest to a question."""
+    """Return the sentence of a text that is most similar to a question. Numbered sources take precedence over other
+    text.
+    """
     ranked = _ranked(text, question)
     return ranked[0][2] if ranked else nearest(text, question)
 
 
 def found(chat: ChatRequest, content: str, *, form: bool) -> Json:
-    """Return the web search of a response and the pages that its first and last sentence are based on.
+    """Return the web search for a response: the query and the pages that the response cites.
 
-    With `form` (a JSON response) the pages are cited for the whole response.
+    The first sentence and the last sentence each cite a page. If `form` is true, the response is JSON, and the whole
+    response cites the pages.
     """
     sentences = [] if form else words.sentences(content)
     ends = [*sentences[:1], *sentences[1:][-1:]]
@@ -85,7 +97,10 @@ def found(chat: ChatRequest, content: str, *, form: bool) -> Json:
 
 
 def ran(chat: ChatRequest, content: str) -> Json:
-    """Return the code that was run for a response and its output: the requested calculation, else a word count."""
+    """Return the code that the provider ran for a response, and the output of the code.
+
+    The code computes the requested calculation. If the user requested none, the code counts words.
+    """
     summed = SUM.fullmatch(content)
     if summed:
         return {"code": [{"code": f"print({summed['sum']})", "output": f"{summed['result']}\n"}]}

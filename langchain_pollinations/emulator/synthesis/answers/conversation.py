@@ -1,4 +1,4 @@
-"""A parsed chat request: the last user message, the tools, and their results."""
+"""Parses a chat request: finds the last user message, the tools and the tool results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a message's content; text parts are joined with newlines."""
+    """Return the text of a message's `content`. Several text parts are joined with newlines."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -26,7 +26,7 @@ def text_of(content: Any) -> str:
 
 
 def parts_of(messages: Iterable[Json]) -> list[Part]:
-    """Return all content parts of the messages that are not text."""
+    """Return the content parts of the messages that are not text."""
     found = []
     for message in messages:
         content = message.get("content")
@@ -53,7 +53,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Result:
-    """A tool result, with the name and the arguments of the tool call."""
+    """A tool result, together with the name and the arguments of its tool call."""
 
     name: str
     arguments: Json
@@ -64,7 +64,7 @@ class Result:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A chat request as the text generator reads it."""
+    """A chat request, parsed for the text generator."""
 
     body: Json
     tools: list[Tool] = field(default_factory=list)
@@ -76,18 +76,21 @@ class ChatRequest:
 
     @cached_property
     def last_user(self) -> int:
-        """The index of the last message that the user wrote, or -1 if there is none."""
+        """The index of the last message that the user wrote. It is -1 if there is none."""
         places = [i for i, m in enumerate(self.messages) if m["role"] == "user" and not self._is_tool_output(i)]
         return places[-1] if places else -1
 
     def _is_tool_output(self, place: int) -> bool:
-        """Return whether a user message only holds tool output. Clients send images in a message after the results."""
+        """Return whether a user message contains the output of a tool instead of the user's own text.
+
+        Clients send the images of a tool result in a user message after the result.
+        """
         after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
         return after_tool and bool(parts_of([self.messages[place]]))
 
     @cached_property
     def tool_attachments(self) -> list[Part]:
-        """The images and files that tools returned, from the messages after their results."""
+        """The images and files that tools returned. Clients send them in user messages after the tool results."""
         return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
 
     @cached_property
@@ -104,7 +107,7 @@ class ChatRequest:
 
     @cached_property
     def results(self) -> list[Result]:
-        """The tool results since the last user message."""
+        """The tool results that follow the last user message."""
         after = self.messages[self.last_user + 1 :]
         calls = {c["id"]: c["function"] for m in after for c in m.get("tool_calls") or []}
         answers = [m for m in after if m["role"] in ("tool", "function")]
@@ -125,7 +128,7 @@ class ChatRequest:
         return 42 if seed in (None, -1) else int(seed)
 
     def pick(self, *of: Any) -> int:
-        """Return a number that depends only on the user's text, the seed, the model and `of`."""
+        """Return a pseudo-random number that depends only on the user's text, the seed, the model and `of`."""
         text = json.dumps([self.asked, self.seed, self.body.get("model"), *of], ensure_ascii=False, default=str)
         return int.from_bytes(sha256(text.encode()).digest()[:6])
 
@@ -153,7 +156,7 @@ def _result(message: Json, function: Mapping[str, Any]) -> Result:
 
 
 def read(body: Json) -> ChatRequest:
-    """Parse a validated chat body."""
+    """Parse a validated request body."""
     functions = [t["function"] for t in body.get("tools") or [] if t.get("type") == "function"]
     functions += body.get("functions") or []
     tools = [Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions]

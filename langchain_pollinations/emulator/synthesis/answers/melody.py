@@ -1,4 +1,4 @@
-"""Audio of chat responses: short melodies with one note per word."""
+"""Generates the audio of chat responses. Each word of the text becomes one note of a melody."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def _note(frequency: float) -> bytes:
 
 
 def samples(text: str) -> bytes:
-    """Return the 16-bit samples of a text at 24 kHz."""
+    """Return the melody for a text as 16-bit samples at 24 kHz."""
     words = text.split()[:MAX_NOTES] or ["-"]
     return b"".join(_note(SCALE[sha256(word.encode()).digest()[0] % len(SCALE)]) for word in words)
 
 
 def recording(text: str, form: str) -> bytes:
-    """Return the audio file of a text in one of the formats of audio responses."""
+    """Return the melody for a text as an audio file. `form` is an audio format of a chat request, such as "pcm16"."""
     return codecs.write(samples(text), codecs.FORMATS["pcm" if form == "pcm16" else form])

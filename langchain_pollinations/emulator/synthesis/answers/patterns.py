@@ -1,4 +1,4 @@
-"""Generate texts that match a regular expression, for the `pattern` of a JSON schema."""
+"""Generates texts that match a regular expression. This serves the `pattern` keyword of JSON schemas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATEGORIES: Mapping[str, Callable[[str], bool]] = {
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Return whether a text matches a pattern. Every text matches a pattern that Python cannot parse."""
+    """Return whether a text matches a pattern. If Python cannot parse the pattern, every text matches."""
     try:
         return re.search(pattern, text) is not None
     except re.error:
@@ -30,7 +30,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | None:
-    """Return a text that matches a pattern and has an allowed length, or None if none was found."""
+    """Return a text that matches a pattern and has an allowed length. Return None if no such text is found."""
     try:
         tree = _parse(pattern)
     except re.error:
@@ -44,7 +44,10 @@ def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | Non
 
 
 class _Writer:
-    """Writes a text for a parsed pattern, with `times` repetitions wherever the pattern allows that many."""
+    """Writes a text that matches a parsed pattern.
+
+    A repeated part is written `times` times if the pattern allows that.
+    """
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -79,7 +82,7 @@ class _Writer:
 
 
 def _one_of(items: Sequence[tuple[Any, Any]]) -> str:
-    """Return a character of a set, or one outside of it if the set is negated."""
+    """Return a character of a character set. For a negated set, return a character that is not in the set."""
     known = [(str(kind), value) for kind, value in items]
     edges = [chr(value[0] if kind == "RANGE" else value) for kind, value in known if kind in ("RANGE", "LITERAL")]
     negated = ("NEGATE", None) in known

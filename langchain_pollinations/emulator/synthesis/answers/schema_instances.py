@@ -1,4 +1,4 @@
-"""Generate values that fit a JSON schema, from the user's text where possible."""
+"""Generates values that are valid for a JSON schema. The values come from the user's text if possible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ DEPTH = 5  # optional branches end at this depth, so that recursive schemas end,
 
 
 def _resolved(schema: Any, root: Schema) -> Schema:
-    """Return a schema with its top-level references resolved. A schema like `true` allows any value."""
+    """Replace the `$ref` and the `allOf` at the top level of a schema with their contents.
+
+    A boolean schema such as `true` becomes an empty schema.
+    """
     for _ in range(20):
         if not isinstance(schema, Mapping):
             return {}
@@ -34,7 +37,7 @@ def _resolved(schema: Any, root: Schema) -> Schema:
 
 
 def _merged(schema: Schema, root: Schema) -> Schema:
-    """Return a schema with its `allOf` merged into it."""
+    """Merge the schemas of `allOf` into the schema that contains it."""
     if "allOf" not in schema:
         return schema
     whole: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
@@ -51,7 +54,7 @@ def _merged(schema: Schema, root: Schema) -> Schema:
 
 
 def _both(outer: Schema, inner: Schema) -> Schema:
-    """Merge a schema with the selected variant of its union; the properties of both are kept."""
+    """Merge a schema and the selected variant of its `anyOf` or `oneOf`. The result has the properties of both."""
     both = {**outer, **inner}
     if "properties" in outer:
         both["properties"] = {**outer["properties"], **inner.get("properties", {})}
@@ -74,7 +77,7 @@ def _types(schema: Schema) -> list[str]:
 
 
 class InstanceBuilder:
-    """Fills a schema from a text. Numbers and quotations are assigned to the fields in order."""
+    """Builds a value for a schema from a text. The fields get the numbers and quotations of the text in order."""
 
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
@@ -92,7 +95,7 @@ class InstanceBuilder:
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
 
     def _concrete(self, schema: Any, depth: int) -> Schema:
-        """Return a schema with each top-level union replaced by one variant."""
+        """Replace each `anyOf` or `oneOf` at the top level of a schema with one of its variants."""
         known = _resolved(schema, self.root)
         for key in ("anyOf", "oneOf"):
             if known.get(key):
@@ -101,7 +104,10 @@ class InstanceBuilder:
         return known
 
     def _values(self, schema: Schema) -> list[Any] | None:
-        """Return the values that a schema lists, also as a union of constants, or None if it lists none."""
+        """Return the values that a schema allows by `const` or `enum`, or by a union of such schemas.
+
+        Return None if the schema also allows other values.
+        """
         if "const" in schema:
             return [schema["const"]]
         if schema.get("enum"):
@@ -111,7 +117,11 @@ class InstanceBuilder:
         return None if None in each or not each else [value for values in each for value in values or ()]
 
     def _variant(self, variants: Sequence[Any], depth: int) -> Schema:
-        """Return the variant that the text names, else the first that is not null; null at the depth limit."""
+        """Return one variant of a union. The text can name a variant. The default is the first variant that is not
+        null.
+
+        At the depth limit, null takes precedence. This ends the recursion.
+        """
         resolved = [_resolved(v, self.root) for v in variants]
         nothing = [v for v in resolved if _types(v) == ["null"]]
         something = [v for v in resolved if _types(v) != ["null"]]
@@ -122,19 +132,19 @@ class InstanceBuilder:
         return next((v for v in possible if self._mentions(v)), possible[0])
 
     def _mentions(self, variant: Schema) -> bool:
-        """Return whether the text contains a constant of this variant or of one of its fields."""
+        """Return whether the text contains a constant of a variant, or a constant of one of its fields."""
         text = self.words.text.lower()
         fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
         constants = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
         return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in constants)
 
     def _named(self, name: str) -> bool:
-        """Return whether the text contains all words of a field's name."""
+        """Return whether the text contains all words of a field name."""
         own = words.stems(name)
         return bool(own) and own <= words.stems(self.words.text)
 
     def _choice(self, values: Sequence[Any]) -> Any:
-        """Return the value that the text names, else the first."""
+        """Return the value that the text names. The default is the first value."""
         text = self.words.text.lower()
         named = [v for v in values if isinstance(v, str) and re.search(rf"\b{re.escape(v.lower())}\b", text)]
         return max(named, key=len) if named else values[0]
@@ -191,7 +201,11 @@ class InstanceBuilder:
         return _distinct(made) if schema.get("uniqueItems") else made
 
     def _several(self, item: Schema) -> int:
-        """Count the items that the text names: its numbers, or its quotations or names for items with a name field."""
+        """Return how many items the text names for an array.
+
+        For numeric items, this is the count of numbers. For items with a name field, it is the count of quotations or
+        names.
+        """
         if _is_numeric(item):
             return len(self.words.numbers)
         named = any(re.search(r"name", key) for key in item.get("properties", {}))
@@ -206,7 +220,11 @@ class InstanceBuilder:
         return found[:most]
 
     def _listed(self) -> list[str]:
-        """Return the quotations, else the comma-separated list after a colon, else the names."""
+        """Return the items that the text lists.
+
+        These are its quotations. Without quotations, they are the comma-separated items after a colon. Without such
+        items, they are its names.
+        """
         if self.words.quoted:
             return list(self.words.quoted)
         _, colon, rest = self.words.text.partition(":")
@@ -235,7 +253,10 @@ class InstanceBuilder:
         return made
 
     def _keys(self, schema: Any, count: int, depth: int) -> list[str]:
-        """Return property names for an object with free names; if the schema lists names, those in the text first."""
+        """Return property names for an object whose schema does not fix the names.
+
+        If the schema limits the names to certain values, the values that the text contains come first.
+        """
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
@@ -247,7 +268,7 @@ class InstanceBuilder:
         return [self._fitted(each, form) for each in numbered]
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
-        """Return whether to fill an optional field: the text names it, or a value that only it allows."""
+        """Return whether an optional field is filled. The text must contain its name or one of its enum values."""
         if depth >= DEPTH:
             return False
         known = _resolved(inner, self.root)
@@ -264,7 +285,7 @@ class InstanceBuilder:
         return self._fitted(self._text_for(name, schema), schema)
 
     def _text_for(self, name: str, schema: Schema) -> str:
-        """Return the text for a field, selected by the name of the field."""
+        """Return the text for a string field. The name of the field determines which part of the text is used."""
         for pattern, reader in HINTS:
             if re.search(pattern, name, re.IGNORECASE):
                 found = reader(self.words)
@@ -276,7 +297,7 @@ class InstanceBuilder:
         return self.words.take_quoted() or self.words.subject
 
     def _fitted(self, text: str, schema: Schema) -> str:
-        """Return a text adapted to the length and pattern of the schema."""
+        """Adapt a text to the length and the pattern that a schema requires."""
         least, most = min(int(schema.get("minLength", 0)), MAX_CHARACTERS), schema.get("maxLength")
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
@@ -403,10 +424,10 @@ HINTS: Sequence[tuple[str, Reader]] = (
 
 
 def instance(schema: Schema, text: str) -> Any:
-    """Return a value that fits a schema, built from a text.
+    """Return a value that is valid for a schema. The value is built from a text.
 
     Raises:
-        Refusal: The schema is invalid.
+        Refusal: If the schema is invalid.
     """
     try:
         return InstanceBuilder(Words(text), schema).build(schema)

@@ -1,4 +1,4 @@
-"""Illustrated stories: scenes for the user's subject, with image prompts and prose."""
+"""Generates illustrated stories about a subject. Each scene has a heading, an image prompt and a paragraph."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STYLES = ("soft watercolour", "storybook illustration", "gouache with paper grai
 
 @dataclass(frozen=True)
 class Setting:
-    """The setting of a story, as phrases that fit into all of its sentences."""
+    """The setting of a story. Its phrases fit into the sentences of all scenes."""
 
     place: str
     path: str
@@ -156,7 +156,7 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Character:
-    """A character of a story: the phrase that introduces them, and the one used afterwards."""
+    """A character of a story. `first` introduces the character. `again` refers to the character afterwards."""
 
     first: str
     again: str
@@ -168,7 +168,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Beat:
-    """A step of a story: variants of its heading, the content of its image, and variants of its prose."""
+    """A template for a scene. It has several headings and paragraphs to choose from, and the content of the image."""
 
     headings: Sequence[str]
     view: str
@@ -302,7 +302,7 @@ ABSTRACT = ("ship", "ness", "ity", "tion", "dom", "ence", "ance", "hood", "love"
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene of a story: its heading, the prompt of its image, and its paragraph."""
+    """A scene of a story: its heading, its image prompt and its paragraph."""
 
     heading: str
     prompt: str
@@ -326,13 +326,13 @@ def count_of(text: str, default: int = DEFAULT_SCENES) -> int:
 
 
 def _pick(options: Sequence[str], *of: object) -> str:
-    """Return one of the options; the same for the same values of `of`."""
+    """Return one of the options. The same `of` always selects the same option."""
     digest = sha256(repr(of).encode()).digest()
     return options[int.from_bytes(digest[:4]) % len(options)]
 
 
 def _character(phrase: str) -> Character | None:
-    """Return the character that a phrase names, or None if it names something abstract or lifeless."""
+    """Return the character that a phrase names. Return None if the phrase names an abstract or lifeless thing."""
     bare = CLAUSE.sub("", phrase).strip(" ,.")
     if LIFELESS.fullmatch(bare):
         return None
@@ -360,13 +360,16 @@ def _character(phrase: str) -> Character | None:
 
 
 def _own(kind: str, name: str | None) -> Character:
-    """Return the character for "my dog Rex": "a dog called Rex", since the narrator does not own the dog."""
+    """Return the character for a phrase such as "my dog Rex".
+
+    The story says "a dog called Rex", because the dog does not belong to the narrator.
+    """
     some = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     return Character(f"{some} called {name}", name) if name else Character(some, f"the {kind}")
 
 
 def _cast(about: str) -> tuple[Character, Character]:
-    """Return the two main characters of a story; defaults replace those that the user did not name."""
+    """Return the two main characters of a story. If the user names fewer than two, defaults are added."""
     phrases = [p.strip() for p in re.split(r",\s+and\s+|,\s+|\s+and\s+(?=(?:an?|the|his|her|my|their|[A-Z])\b)", about)]
     if len(phrases) == 1 and " and " in about and len(about.split()) <= 5:
         phrases = about.split(" and ")
@@ -390,7 +393,7 @@ SMALL = {"a", "an", "and", "the", "of", "in", "on", "at", "to", "for", "with", "
 
 
 def title_of(about: str) -> str:
-    """Return a subject in title case; words like "of" stay in lower case."""
+    """Return a subject in title case. Small words such as "of" stay in lower case."""
     head = re.split(r"[,;:.]", about)[0]
     words = re.sub(r"^(an?)\s+", "The ", head, flags=re.IGNORECASE).split()[:12]
     words = ["the" if w.lower() in ("a", "an") else w for w in words]
@@ -399,7 +402,9 @@ def title_of(about: str) -> str:
 
 
 def compose(text: str, count: int, seed: int = 0) -> Story:
-    """Return a story of `count` scenes for a request. Headings and prompts do not depend on the seed."""
+    """Write a story of `count` scenes for a request. The seed changes the paragraphs only, not the headings and
+    prompts.
+    """
     about = subject(text)
     hero, friend = _cast(about)
     setting = _setting(about)
@@ -424,7 +429,9 @@ def compose(text: str, count: int, seed: int = 0) -> Story:
 
 
 def _pair(about: str, hero: Character, friend: Character) -> str:
-    """Return the subject of an image: the user's subject, with the second character if it names only one."""
+    """Return the subject of an image prompt. If the user's subject names only one character, the second character is
+    added.
+    """
     if hero.again.removeprefix("the ").lower() not in about.lower():
         return f"{hero.first[:1].upper()}{hero.first[1:]} and {friend.first}, in a story about {about}"
     named = about[:1].upper() + about[1:]
@@ -435,7 +442,10 @@ def _pair(about: str, hero: Character, friend: Character) -> str:
 
 
 def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) -> str:
-    """Introduce the characters in the first scene, since a story of one scene starts in the middle."""
+    """Introduce the characters in the first scene.
+
+    This is needed for a story of a single scene, because its scene comes from the middle of a longer story.
+    """
     if not first or hero.first in prose:
         return prose
     for one in (hero, friend):
@@ -448,7 +458,7 @@ def _introduced(prose: str, hero: Character, friend: Character, *, first: bool) 
 
 
 def to_markdown(story: Story, images: Sequence[str]) -> str:
-    """Return the story as Markdown. `images` holds the Markdown of each scene's image, or an empty string."""
+    """Format a story as Markdown. `images` contains the Markdown for the image of each scene, or an empty string."""
     blocks = [f"# {story.title}"]
     for place, scene in enumerate(story.scenes):
         blocks.append(f"## {scene.heading}")
@@ -459,5 +469,5 @@ def to_markdown(story: Story, images: Sequence[str]) -> str:
 
 
 def seed_of(text: str, place: int) -> int:
-    """Return a seed for the image of a scene; it differs from scene to scene."""
+    """Return the seed for the image of a scene. Each scene has a different seed."""
     return int.from_bytes(sha256(f"{place} {text}".encode()).digest()[:3])

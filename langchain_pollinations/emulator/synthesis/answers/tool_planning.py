@@ -1,4 +1,7 @@
-"""Plan tool calls and their arguments from the user's text alone, so that all requests of an agent run agree."""
+"""Plans the tool calls of an agent run, with their arguments.
+
+A plan depends only on the user's text and the tool results, so that all requests of the run lead to the same plan.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """The tool calls for a user message, in order, and the text sent with the first of them."""
+    """The planned tool calls for a user message, in order. `words` is the text that is sent with the first call."""
 
     calls: Sequence[Call] = ()
     words: str | None = None
@@ -72,12 +75,12 @@ def draws(tool: Tool) -> bool:
 
 
 def _is_structured(tool: Tool) -> bool:
-    """Return whether a tool is a schema for structured output. Such schemas are named like classes."""
+    """Return whether a tool is a schema for structured output. Such a tool has a class name, such as `Person`."""
     return bool(re.match(r"[A-Z]\w*[a-z]", tool.name))
 
 
 def score(tool: Tool, chat: ChatRequest) -> float:
-    """Return how well a tool matches the user's text."""
+    """Return how well a tool matches the user's text. A higher score is better."""
     asked = chat.asked
     if re.search(rf"(?<![\w]){re.escape(tool.name)}(?!\w)", asked):
         return EXPLICIT
@@ -93,7 +96,10 @@ def score(tool: Tool, chat: ChatRequest) -> float:
 
 
 def _score_image_tool(chat: ChatRequest) -> float:
-    """Return the score of an image tool: positive if the text asks for an image, not if it only mentions one."""
+    """Return the score of an image tool.
+
+    The score is positive if the text asks for an image. It is 0 if the text only mentions an image.
+    """
     has_image = any(part.kind == "image" for part in chat.attachments)
     wanted = VISUAL.search(chat.asked) and (MAKING.search(chat.asked) or not has_image)
     illustrates = STORY.search(chat.asked) and VISUAL.search(chat.system)
@@ -115,7 +121,7 @@ def _score_search_tool(tool: Tool, asked: str) -> float:
 
 
 def _choice(chat: ChatRequest) -> str | Json:
-    """Return the tool choice of the request. For "auto", the system message can require a call."""
+    """Return the `tool_choice` of the request. If it is "auto", the system message can require a tool call."""
     choice: str | Json = chat.body.get("tool_choice", chat.body.get("function_call")) or "auto"
     instruction = CALL_REQUIRED.search(chat.system) if choice == "auto" else None
     if instruction is None:
@@ -134,7 +140,8 @@ def _named_choice(chat: ChatRequest) -> str | None:
 def chosen(chat: ChatRequest) -> list[Tool]:
     """Return the tools to call.
 
-    These are the tool that the tool choice names, those that the text asks for, or the best one if a call is required.
+    If `tool_choice` names a tool, this tool is called. Otherwise, the tools are called that the user's text asks for.
+    If the text asks for none and a call is required, the best match is called.
     """
     choice, named = _choice(chat), _named_choice(chat)
     if named is not None:
@@ -150,14 +157,14 @@ def chosen(chat: ChatRequest) -> list[Tool]:
 
 
 def _arguments(tool: Tool, text: str, **given: Any) -> Json:
-    """Return arguments that fit a tool's parameters; `given` overrides those that the tool takes."""
+    """Return arguments that are valid for a tool. `given` takes precedence for the parameters that the tool has."""
     made = instance(tool.parameters, text)
     arguments: Json = made if isinstance(made, dict) else {}
     return arguments | {key: value for key, value in given.items() if key in tool.properties}
 
 
 def _searcher_and_painter(chat: ChatRequest) -> tuple[Tool, Tool] | None:
-    """Return the search tool and the image tool for a question whose answer is to be illustrated."""
+    """Return the search tool and the image tool if the user wants an illustrated answer to a question."""
     searchers = [tool for tool in chat.tools if _score_search_tool(tool, chat.asked)]
     painters = [tool for tool in chat.tools if draws(tool)] if _score_image_tool(chat) else []
     free = _named_choice(chat) is None and not STORY.search(chat.asked)
@@ -165,7 +172,7 @@ def _searcher_and_painter(chat: ChatRequest) -> tuple[Tool, Tool] | None:
 
 
 def _illustrated_plan(searcher: Tool, painter: Tool, chat: ChatRequest) -> Plan:
-    """Plan a search, then an image of its result."""
+    """Plan a search, and then an image that shows the search result."""
     calls = [Call(searcher.name, _arguments(searcher, chat.asked))]
     if chat.results:
         found = citations.best(chat.results[0].text, chat.asked) or words.subject(chat.asked)
@@ -174,7 +181,7 @@ def _illustrated_plan(searcher: Tool, painter: Tool, chat: ChatRequest) -> Plan:
 
 
 def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], chat: ChatRequest) -> Plan:
-    """Plan an image, then the edit of it that the text asks for."""
+    """Plan the generation of an image, and then an edit of this image."""
     subject = words.subject(chat.asked[: change.start()])
     calls = [Call(painter.name, _arguments(painter, chat.asked, prompt=subject, **_seed(painter, chat, 0)))]
     address = words.URL.search(chat.results[0].text) if chat.results else None
@@ -209,7 +216,10 @@ def _image_plan(tool: Tool, chat: ChatRequest) -> Plan:
 
 
 def _seed(tool: Tool, chat: ChatRequest, place: int) -> Json:
-    """Return a seed argument for an image, if the tool takes one and the user gave none."""
+    """Return a `seed` argument for an image tool.
+
+    Return no argument if the tool has no such parameter or the user's text mentions a seed.
+    """
     if re.search(r"\bseed\b", chat.asked, re.IGNORECASE):
         return {}
     return {"seed": story.seed_of(chat.asked, place)} if "seed" in tool.properties else {}
@@ -221,7 +231,7 @@ def _counted(number: int) -> str:
 
 
 def plan(chat: ChatRequest) -> Plan:
-    """Return all tool calls that the user's text asks for."""
+    """Plan all tool calls that the user's text asks for."""
     tools = chosen(chat)
     if not tools:
         return Plan()
@@ -234,9 +244,10 @@ def plan(chat: ChatRequest) -> Plan:
 
 
 def due(chat: ChatRequest, planned: Plan) -> list[Call]:
-    """Return the tool calls to make now.
+    """Return the planned tool calls that the next response contains.
 
-    All calls are made at once, or one per response if the plan or `parallel_tool_calls` says so.
+    Usually the first response contains all calls. If the plan is sequential or `parallel_tool_calls` is false, each
+    response contains one call.
     """
     done = len(chat.results)
     if planned.sequential or chat.body.get("parallel_tool_calls") is False:
@@ -247,7 +258,10 @@ def due(chat: ChatRequest, planned: Plan) -> list[Call]:
 
 
 def _still_forced(chat: ChatRequest, done: int) -> list[Call]:
-    """If a call is required although all planned calls are made, return a call of a tool that was not called yet."""
+    """Return an additional call if all planned calls are made but `tool_choice` still requires a call.
+
+    The call uses a tool that has not been called yet.
+    """
     if not done or _choice(chat) != "required":
         return []
     called = {result.name for result in chat.results}
@@ -258,12 +272,16 @@ def _still_forced(chat: ChatRequest, done: int) -> list[Call]:
 
 
 def known(chat: ChatRequest) -> str:
-    """Return the text that a response is built from: the tool results, then the user's text."""
+    """Return the text from which a response is built: the tool results, and then the user's text."""
     return "\n\n".join([*(flat(result.text) for result in chat.results), chat.asked])
 
 
 def flat(text: str) -> str:
-    """Return a tool result as plain text: the fields of a JSON object, the value of a single field, or the text."""
+    """Convert a tool result to plain text.
+
+    A JSON object with one field becomes the value of this field. A larger JSON object becomes a list of its fields.
+    Text stays unchanged.
+    """
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Extract numbers, quotations, places, names, addresses and the subject from a text."""
+"""Extracts numbers, quotations, places, names, addresses and the subject from a text."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ MAX_REQUEST_LENGTH = 1000  # characters of a request that are searched for its s
 
 
 def stem(word: str) -> str:
-    """Return a word without its English ending; at least three characters remain."""
+    """Return a word without its English ending, such as `-ing`. The stem has at least three characters."""
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -76,19 +76,23 @@ def stem(word: str) -> str:
 
 
 def stems(text: str) -> set[str]:
-    """Return the stems of a text without common words; names like `getWeather` count as two words."""
+    """Return the word stems of a text, without common words. A name such as `getWeather` counts as two words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
     return {stem(w) for w in re.findall(r"[^\W\d_]+", spaced.lower()) if w not in COMMON}
 
 
 def sentences(text: str) -> list[str]:
-    """Split a text into sentences, at full stops, question marks, exclamation marks and line breaks."""
+    """Split a text into sentences at full stops, question marks, exclamation marks and line breaks."""
     found = re.split(r"(?<=[.!?])\s+|\n+", text)
     return [s.strip() for s in found if s.strip()]
 
 
 def subject(text: str) -> str:
-    """Return the subject of a request: the text after `about` or `an image of`, else all but the instruction."""
+    """Return the subject of a request.
+
+    The subject is the text after a phrase such as "about" or "an image of". Without such a phrase, it is the request
+    without its instruction, such as "please draw".
+    """
     first = " ".join(text.strip().split("\n\n")[0][:MAX_REQUEST_LENGTH].split())
     match = ABOUT.search(first) or IMAGE_OF.search(first)
     found = next(filter(None, match.groups())) if match else INSTRUCTION.sub("", first)
@@ -99,7 +103,7 @@ def subject(text: str) -> str:
 
 
 class Words:
-    """The values found in a text. The `take_` methods return each value once."""
+    """The values that a text contains, such as numbers and names. Each `take_` method returns a value only once."""
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
@@ -148,7 +152,7 @@ class Words:
         return subject(self.text)
 
     def near(self, name: str) -> float | None:
-        """Return the number next to a name, as in `width 512` or `width=512`."""
+        """Return the number that follows a name in the text, as in `width 512` or `width=512`."""
         spoken = re.escape(name).replace("_", "[ _]")
         match = re.search(rf"\b{spoken}\b\W{{0,3}}(?:is |of |to )?(-?\d+(?:\.\d+)?)", self.text, re.IGNORECASE)
         return float(match[1]) if match else None

@@ -1,1 +1,1 @@
-"""Synthetic speech, music and sound effects, generated with the standard library and encoded with PyAV."""
+"""Generates speech, music and sound effects with the standard library. PyAV encodes the samples."""

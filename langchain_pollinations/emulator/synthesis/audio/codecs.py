@@ -1,4 +1,4 @@
-"""Audio files: encode samples in the formats of the service, and decode any recording."""
+"""Encodes audio samples in the formats of the service. Decodes recordings of any format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_pollinations.emulator.synthesis.audio.waves import RATE, WIDTH
 
 @dataclass(frozen=True)
 class Format:
-    """An audio file format; `rate` is in samples per second, `bit_rate` in bits per second."""
+    """An audio file format. `rate` is in samples per second, and `bit_rate` in bits per second."""
 
     mime_type: str
     container: str
@@ -37,12 +37,12 @@ BITEXACT = {"fflags": "+bitexact"}
 
 
 class InvalidAudio(ValueError):
-    """The bytes are not a readable recording."""
+    """Raised if bytes cannot be decoded as an audio recording."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A decoded audio file: one channel of 16-bit samples at `waves.RATE`."""
+    """A decoded audio file. `samples` are 16-bit mono samples at the sample rate `waves.RATE`."""
 
     samples: bytes = field(repr=False)
     container: str = ""
@@ -54,7 +54,7 @@ class Recording:
 
 
 def write(samples: bytes, form: Format) -> bytes:
-    """Return the samples as the bytes of an audio file."""
+    """Encode samples as an audio file."""
     if form.container == RAW:
         return samples if form.rate == RATE else b"".join(_resampled(samples, form.rate))
     return _wav(samples) if form.container == WAV else _encoded(samples, form)
@@ -71,7 +71,7 @@ def _wav(samples: bytes) -> bytes:
 
 
 def frames(samples: bytes, size: int = RATE) -> Iterator[Any]:
-    """Split the samples into PyAV frames of `size` samples."""
+    """Split samples into PyAV frames. Each frame contains `size` samples."""
     import av
 
     for start in range(0, len(samples), size * WIDTH):
@@ -113,10 +113,10 @@ def _encoded(samples: bytes, form: Format) -> bytes:
 
 
 def read(data: bytes) -> Recording:
-    """Decode the first audio stream of a file of any format.
+    """Decode the first audio stream of a file.
 
     Raises:
-        InvalidAudio: The bytes are not a recording, or it has no audio.
+        InvalidAudio: If the bytes are not a recording or the recording contains no audio.
     """
     import av
 

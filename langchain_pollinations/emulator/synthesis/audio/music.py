@@ -1,4 +1,7 @@
-"""Music and sound effects: a loop of a few seconds that depends on the prompt, repeated for the requested duration."""
+"""Generates music and sound effects.
+
+The prompt determines a loop of a few seconds. The loop is repeated for the requested duration.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ PLUCKED: Partials = ((1, 1.0), (2, 0.5), (3, 0.3), (4, 0.15), (5, 0.1), (6, 0.05
 
 
 class _Piece:
-    """A loop of music; the prompt determines its key, tempo and chords."""
+    """Composes a loop of music. The prompt determines its key, tempo and chords."""
 
     def __init__(self, prompt: str, seed: str, sung: bool) -> None:
         self._random = Random(f"{seed} {prompt}")
@@ -50,7 +53,7 @@ class _Piece:
         self._notes: dict[tuple[str, int], Wave] = {}
 
     def loop(self) -> bytes:
-        """Return the samples of two rounds over the chords, each with its own melody."""
+        """Return the samples of the loop. The chords are played twice, with a different melody each time."""
         rounds = 2
         track = [0.0] * (self._beat * BEATS * len(self._chords) * rounds)
         for bar, degree in enumerate(self._chords * rounds):
@@ -64,7 +67,7 @@ class _Piece:
         return float(LOW * 2 ** ((self._key + self._scale[step]) / 12 + octave))
 
     def _note(self, kind: str, degree: int, make: Callable[[float], Wave]) -> Wave:
-        """Return a note; each note is generated once and cached."""
+        """Return the wave of a note. Each note is generated only once."""
         if (kind, degree) not in self._notes:
             self._notes[kind, degree] = make(self._frequency(degree))
         return self._notes[kind, degree]
@@ -78,7 +81,9 @@ class _Piece:
             mixed(track, start + beat * self._beat, bass)
 
     def _play(self, track: Wave, start: int, degree: int) -> None:
-        """Add the melody: chord notes on the beats, neighbouring notes between them, and some rests."""
+        """Add the melody of one bar. It has chord notes on the beats, neighbouring notes between the beats, and some
+        rests.
+        """
         half = self._beat // 2
         for eighth in range(0, 2 * BEATS, self._random.choice((1, 2))):
             if self._random.random() < 0.2:
@@ -125,7 +130,7 @@ LOOP = 2 * RATE
 
 
 def _roar(random: Random) -> Wave:
-    """Return noise that rises and falls, like rain, wind and waves."""
+    """Return noise that rises and falls, like rain, wind or waves."""
     smooth, value, track = random.uniform(0.05, 0.4), 0.0, []
     for _ in range(LOOP):
         value += smooth * (random.uniform(-1, 1) - value)
@@ -134,7 +139,7 @@ def _roar(random: Random) -> Wave:
 
 
 def _strokes(random: Random) -> Wave:
-    """Return the sound of a hard object being struck: inharmonic partials."""
+    """Return the sound of a hard object that is struck several times."""
     track = [0.0] * LOOP
     base, strokes = random.uniform(300, 1200), random.randint(1, 4)
     for ratio in (1, 2.76, 5.4 * random.uniform(0.8, 1.1)):
@@ -146,7 +151,7 @@ def _strokes(random: Random) -> Wave:
 
 
 def _sweeps(random: Random) -> Wave:
-    """Return a whirring sound: tones that rise or fall in small steps."""
+    """Return a whirring sound. Its pitch rises or falls in small steps."""
     steps, low, ratio = 40, random.uniform(120, 500), random.choice((0.97, 1.02, 1.04, 1.06))
     piece, track = LOOP // steps, []
     for step in range(steps):

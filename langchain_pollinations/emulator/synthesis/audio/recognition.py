@@ -1,4 +1,4 @@
-"""Recognise the emulator's own speech in recordings, so that it can transcribe it."""
+"""Recognises speech that the emulator has generated. This allows the emulator to transcribe it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUDIBLE = re.compile(rb"[^\0]")
 
 @dataclass(frozen=True)
 class _Speech:
-    """A speech, identified by the hash of its samples from the first sound to the last."""
+    """A generated speech. The hash of its samples, without the silence at both ends, identifies it."""
 
     turns: Turns
     silence: int  # bytes of silence before the first sound
@@ -33,7 +33,10 @@ def _audio_start(samples: bytes, start: int = 0) -> int | None:
 
 
 class SpeechIndex:
-    """The newest speeches, found by the bytes of a file or by their samples anywhere in a longer recording."""
+    """An index of the newest generated speeches.
+
+    A speech is found by the bytes of its file, or by its samples at any position of a longer recording.
+    """
 
     def __init__(self) -> None:
         self._files: BoundedStore[Turns] = BoundedStore()
@@ -44,7 +47,7 @@ class SpeechIndex:
         self._heads.clear()
 
     def add(self, turns: Turns, samples: bytes, file: bytes) -> None:
-        """Store an audio file and its speech. Music is stored with no turns."""
+        """Store the speech in a generated audio file. For music, `turns` is empty."""
         start = _audio_start(samples)
         if start is None:
             return
@@ -57,7 +60,7 @@ class SpeechIndex:
         self._heads.put(head, (*others[1 - MAX_CANDIDATES :], speech), 0)
 
     def find(self, file: bytes, samples: bytes) -> list[tuple[float, Turns]]:
-        """Return the speeches in a recording, each with its start in seconds."""
+        """Return the speeches that a recording contains. Each comes with its start in seconds."""
         whole = self._files.find(sha256(file).hexdigest())
         return [(0.0, whole)] if whole is not None else self._inside(samples)
 
@@ -72,7 +75,7 @@ class SpeechIndex:
         return found
 
     def _at(self, samples: bytes, place: int) -> _Speech | None:
-        """Return the longest speech whose samples are at `place` (bytes)."""
+        """Return the longest speech that starts at the byte offset `place`."""
         candidates = self._heads.find(samples[place : place + HEAD].hex()) or ()
         for speech in sorted(candidates, key=lambda each: each.length, reverse=True):
             if sha256(samples[place : place + speech.length]).digest() == speech.fingerprint:

@@ -1,4 +1,4 @@
-"""Synthetic speech: all characters have the same duration, so the index of a character gives its time."""
+"""Generates speech. All characters have the same duration, so the index of a character determines its time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VOWEL, HUM, HISS = 0.75, 0.4, 0.12  # amplitudes
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker; pitch and throat size depend only on the name."""
+    """The voice of a speaker. Its pitch and its throat size depend only on the voice name."""
 
     name: str
 
@@ -53,7 +53,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Turn:
-    """The text of one voice in a dialogue, and the index of its first character in the whole speech."""
+    """A part of a dialogue that one voice speaks. `start` is the index of its first character in the whole speech."""
 
     voice: str
     text: str
@@ -61,7 +61,7 @@ class Turn:
 
 
 def sequential_turns(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
-    """Return the turns for pairs of voice and text, one after the other, with a pause between them."""
+    """Convert pairs of voice and text to turns. Each turn starts after the previous turn and a pause."""
     turns, start = [], 0
     for voice, text in lines:
         turns.append(Turn(voice, text, start))
@@ -70,7 +70,7 @@ def sequential_turns(lines: list[tuple[str, str]]) -> tuple[Turn, ...]:
 
 
 def partials(frequency: float, formants: tuple[float, ...], throat: float = 1.0) -> list[tuple[float, float]]:
-    """Return the overtones of a frequency with their amplitudes, which the formants determine."""
+    """Return the harmonics of a frequency. The formants determine their amplitudes."""
     found = []
     for multiple in range(1, int(3800 / frequency) + 1):
         at = multiple * frequency
@@ -83,7 +83,7 @@ def partials(frequency: float, formants: tuple[float, ...], throat: float = 1.0)
 
 
 def _letter(character: str) -> str:
-    """Return the letter that a character sounds like, or an empty string if it is silent."""
+    """Return the letter whose sound represents a character. Return an empty string for a silent character."""
     if not character.isalnum():
         return ""
     plain = unicodedata.normalize("NFKD", character)[0].lower()
@@ -92,7 +92,7 @@ def _letter(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _letter_samples(voice: Voice, letter: str, step: int) -> bytes:
-    """Return the samples of a letter, `step` semitones above the voice's pitch."""
+    """Return the samples of a letter. The pitch is `step` semitones above the base pitch of the voice."""
     return samples(shaped(_raw(voice, letter, step), faded(UNIT, 160, 240)))
 
 
@@ -107,7 +107,10 @@ def _raw(voice: Voice, letter: str, step: int) -> Wave:
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the words of a text with their white space, and the punctuation mark if the word ends a sentence."""
+    """Yield each word with its surrounding white space, and with its final punctuation mark.
+
+    The mark is an empty string unless the word ends a sentence.
+    """
     found = re.findall(r"\s*\S+\s*|\s+", text)
     for place, word in enumerate(found):
         bare = word.rstrip()
@@ -115,14 +118,17 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _step(word: str, end: str, seed: str) -> int:
-    """Return the pitch of a word in semitones: words differ, questions rise and other sentences fall at the end."""
+    """Return the pitch of a word in semitones.
+
+    The last word of a question has a high pitch. The last word of any other sentence has a low pitch. Other words vary.
+    """
     if end:
         return 4 if end in "?？" else -3
     return sha256(f"{seed} {word.strip()}".encode()).digest()[0] % 4
 
 
 def speak(turns: tuple[Turn, ...], seed: str = "") -> bytes:
-    """Return the samples of the turns. The seed changes only the melody, not the timing."""
+    """Return the samples of a speech. The seed changes only the pitch of the words, not their timing."""
     pieces: list[bytes] = []
     for turn in turns:
         pieces += [SILENCE] * (turn.start - len(pieces))

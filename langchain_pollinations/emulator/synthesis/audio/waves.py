@@ -1,4 +1,4 @@
-"""The elements of all audio: periodic waves, envelopes and samples."""
+"""Basic audio operations: generates waves and envelopes, mixes waves, and converts them to samples."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ Partials = Sequence[tuple[float, float]]  # multiples of the frequency, and thei
 
 
 def _cycles(frequency: float) -> int:
-    """Return the number of periods that is closest to a whole number of samples, so that the wave is in tune."""
+    """Return how many periods of a wave fill a whole number of samples most exactly.
+
+    A wave of so many periods can be repeated without a change of pitch.
+    """
     period = RATE / frequency
     return min(range(1, 9), key=lambda n: (round(abs(n * period - round(n * period)), 2), n))
 
 
 def periodic(frequency: float, partials: Partials, length: int) -> Wave:
-    """Return a periodic wave of `length` samples; partials are whole multiples of the frequency."""
+    """Return a periodic wave of `length` samples. Each partial is a multiple of the frequency and an amplitude."""
     cycles = _cycles(frequency)
     size = round(cycles * RATE / frequency)
     angle = 2 * math.pi * cycles / size
@@ -35,7 +38,7 @@ def shaped(wave: Wave, envelope: Wave) -> Wave:
 
 
 def faded(length: int, rise: int, fall: int) -> Wave:
-    """Return an envelope that rises, holds and falls; all lengths are in samples."""
+    """Return an envelope that rises, stays at 1 and falls. All arguments are numbers of samples."""
     rise, fall = min(rise, length // 2), min(fall, length // 2)
     up = [math.sin(math.pi / 2 * i / rise) for i in range(rise)]
     down = [math.cos(math.pi / 2 * i / fall) for i in range(fall)]
@@ -43,7 +46,7 @@ def faded(length: int, rise: int, fall: int) -> Wave:
 
 
 def struck(length: int, half_life: int) -> Wave:
-    """Return an envelope that starts at full level and decays, with short fades at both ends."""
+    """Return an envelope that starts loud and decays. Both ends have a short fade."""
     factor = 0.5 ** (1 / half_life)
     values, amplitude = [], 1.0
     for _ in range(length):
@@ -53,7 +56,7 @@ def struck(length: int, half_life: int) -> Wave:
 
 
 def mixed(track: Wave, start: int, wave: Wave) -> None:
-    """Add a wave to a track. What exceeds the end continues at the beginning, since the track is a loop."""
+    """Add a wave to a track. The track is a loop: a wave that exceeds its end continues at its beginning."""
     start %= len(track)
     remaining = len(track) - start
     for place, piece in ((start, wave[:remaining]), (0, wave[remaining : remaining + len(track)])):
@@ -66,13 +69,13 @@ def samples(wave: Iterable[float]) -> bytes:
 
 
 def levelled(wave: Wave) -> Wave:
-    """Return the wave normalised to a peak of 0.8."""
+    """Scale a wave so that its peak is 0.8."""
     factor = 0.8 / (max(max(wave), -min(wave)) or 1.0)
     return [value * factor for value in wave]
 
 
 def repeated(loop: bytes, seconds: float) -> bytes:
-    """Repeat a loop of samples for a number of seconds, with a fade at the end."""
+    """Repeat a loop of samples for a number of seconds. The end fades out."""
     length = round(seconds * RATE) * WIDTH
     whole = (loop * (length // len(loop) + 1))[:length]
     tail = array("h", whole[-min(length, RATE * WIDTH // 4) :])

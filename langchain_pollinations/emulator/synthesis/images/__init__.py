@@ -1,1 +1,1 @@
-"""Synthesis of images from prompts."""
+"""Generates images from prompts."""

@@ -1,4 +1,4 @@
-"""A canvas with relative coordinates, the drawing primitives of all images, and functions that mix colours."""
+"""Basic drawing functions: a canvas with relative coordinates, and functions that mix colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """Return a colour between two; `share` (0 to 1) is the share of `other`."""
+    """Return a colour between two colours. `share` (0 to 1) is the share of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -27,7 +27,10 @@ def darker(colour: Colour, share: float = 0.25) -> Colour:
 
 
 class Canvas:
-    """An image in progress. x and y run from 0 to 1; sizes are fractions of the shorter side."""
+    """A canvas to draw an image on.
+
+    The coordinates x and y run from 0 to 1. Sizes are fractions of the shorter side of the image.
+    """
 
     def __init__(self, width: int, height: int, random: Random) -> None:
         self.width, self.height, self.random = width, height, random
@@ -47,7 +50,7 @@ class Canvas:
         return [(x * self.width, y * self.height) for x, y in points]
 
     def gradient(self, top: Colour, bottom: Colour, start: float = 0.0, end: float = 1.0) -> None:
-        """Fill the whole width with a vertical gradient between two heights."""
+        """Fill the whole width between two heights with a vertical gradient."""
         first, last = round(start * self.height), max(round(start * self.height) + 1, round(end * self.height))
         column = Image.new("RGB", (1, 64))
         for step in range(64):
@@ -61,7 +64,7 @@ class Canvas:
             self._draw.polygon(self._points(points), fill=(*colour, alpha))
 
     def shape(self, x: float, y: float, size: float, points: Sequence[Point], colour: Colour, alpha: int = 255) -> None:
-        """Draw a polygon around (x, y). Its points are in units of `size`; negative y is up."""
+        """Draw a polygon around (x, y). The unit of its points is `size`. A negative y is above the centre."""
         wide, high = self.x_of(size), self.y_of(size)
         self.polygon([(x + px * wide, y + py * high) for px, py in points], colour, alpha)
 
@@ -74,7 +77,7 @@ class Canvas:
         self.ellipse(x, y, radius, radius, colour, alpha)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, reach: float = 3.2) -> None:
-        """Draw light around (x, y) that fades outwards."""
+        """Draw a light around (x, y). The light fades outwards."""
         for ring in range(24, 0, -1):
             self.circle(x, y, radius * (1 + reach * ring / 24), colour, 5)
 
@@ -83,7 +86,7 @@ class Canvas:
         self._draw.line(self._points(points), fill=(*colour, alpha), width=wide, joint="curve")
 
     def ridge(self, level: float, swing: float, colour: Colour, *, sharp: bool = False) -> Callable[[float], float]:
-        """Draw a ridge, filled to the bottom, and return the function that gives its height at any x."""
+        """Draw a ridge and fill the area below it. Return a function from x to the height of the ridge."""
         phases = [self.random.uniform(0, math.tau) for _ in range(4)]
         pace = self.random.uniform(0.8, 1.4) * max(1.0, self.width / self.height)
 

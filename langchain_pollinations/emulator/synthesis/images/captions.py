@@ -1,4 +1,4 @@
-"""Text in images: the content, line breaks and font size of captions."""
+"""Prepares captions: selects their characters, line breaks and font size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @lru_cache(maxsize=32)
 def sized(size: int) -> Font:
-    """Return Pillow's built-in font at a size in pixels."""
+    """Return Pillow's built-in font. `size` is in pixels."""
     return ImageFont.load_default(size=size)
 
 
@@ -30,7 +30,9 @@ def line_height(font: Font) -> int:
 
 
 def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
-    """Return the lines of a caption and their font: at most MAX_LINES lines at the largest size that fits."""
+    """Split a prompt into the lines of a caption. Return the lines and the largest font for which at most MAX_LINES
+    lines fit.
+    """
     text = legible(prompt[:MAX_CAPTION_LENGTH])
     largest = max(10, min(width // 24, height // 20))
     for size in range(largest, max(8, largest // 2) - 1, -2):
@@ -47,13 +49,13 @@ def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
 
 @lru_cache(maxsize=4096)
 def _has(letter: str) -> bool:
-    """Return whether the font has a glyph for a letter. It draws the same box for every missing glyph."""
+    """Return whether the font has a glyph for a character. All missing glyphs are drawn as the same box."""
     font = sized(24)
     return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
 
 
 def legible(prompt: str) -> str:
-    """Return the prompt in characters that the font has: no accents, and "…" for other scripts and emoji."""
+    """Replace characters that the font cannot draw. Accents are removed. Other scripts and emoji become "…"."""
     plain = unicodedata.normalize("NFKD", " ".join(prompt.split()).translate(PLAIN_LETTERS))
     shown = "".join(c if _has(c) else "…" for c in plain if not unicodedata.combining(c))
     found = re.sub(r"…[… ]*", "… ", shown).strip()
@@ -61,7 +63,7 @@ def legible(prompt: str) -> str:
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:
-    """Break a text into lines of about equal length."""
+    """Break a text into lines of similar length."""
     words = text.split(" ")
     total = font.getlength(text)
     count = max(1, -(-int(total) // max(1, width)))
@@ -77,7 +79,7 @@ def wrapped(text: str, font: Font, width: int) -> list[str]:
 
 
 def shortened(line: str, font: Font, width: int) -> str:
-    """Shorten a line to a width in pixels; a shortened line ends with an ellipsis."""
+    """Cut a line to a maximum width in pixels. A cut line ends with an ellipsis."""
     if font.getlength(line) <= width:
         return line
     beginning = line.rstrip(" …")

@@ -1,4 +1,4 @@
-"""Image edits: the source image and the change that the prompt asks for both remain visible."""
+"""Edits images. The result shows both the source image and the change that the prompt asks for."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MAX_INSETS = 4
 
 
 def _tinted(image: Image.Image, colour: Colour, share: float) -> Image.Image:
-    """Return the image multiplied by a colour."""
+    """Multiply an image by a colour. `share` (0 to 1) is the strength of the effect."""
     return Image.blend(image, ImageChops.multiply(image, Image.new("RGB", image.size, colour)), share)
 
 
 def _blended(image: Image.Image, colour: Colour, share: float) -> Image.Image:
-    """Return the image blended with a colour."""
+    """Blend an image with a colour. `share` (0 to 1) is the share of the colour."""
     return Image.blend(image, Image.new("RGB", image.size, colour), share)
 
 
 def _glow_from_top(image: Image.Image, colour: Colour, most: int) -> Image.Image:
-    """Add a glow from the top; `most` is its opacity at the upper edge (0 to 255)."""
+    """Add a glow that fades from the upper edge downwards. `most` (0 to 255) is its opacity at the upper edge."""
     fading = Image.linear_gradient("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize(image.size)
     return Image.composite(Image.new("RGB", image.size, colour), image, fading.point(lambda v: v * most // 255))
 
 
 def _add_dots(image: Image.Image, random: Random, count: int, size: float, lowest: float = 1.0) -> Image.Image:
-    """Add light dots: stars or snowflakes."""
+    """Add light dots, which represent stars or snowflakes."""
     canvas = _canvas(image, random)
     for _ in range(count):
         x, y = random.random(), random.uniform(0, lowest)
@@ -156,7 +156,7 @@ ADDING = re.compile(
 
 
 def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:
-    """Return the first source at the requested size, edited as the prompt says, with the other sources as insets."""
+    """Scale the first source to a size and edit it according to the prompt. The other sources become insets."""
     image = ImageOps.fit(sources[0], size, Image.Resampling.LANCZOS)
     effects = [effect for pattern, effect in EFFECTS if re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)]
     colours = [] if effects else [colour for word, colour in COLOURS.items() if re.search(rf"\b{word}\b", prompt, re.I)]
@@ -179,7 +179,9 @@ def _random_tint(random: Random) -> Colour:
 
 
 def _requested_objects(prompt: str) -> str:
-    """Return the part of the prompt that asks for new objects, if it names a known figure; else an empty string."""
+    """Return the part of the prompt that asks for new objects. Return an empty string if the prompt names no known
+    object.
+    """
     found = ADDING.search(prompt)
     return found[1] if found and named(found[1]) else ""
 
@@ -193,7 +195,7 @@ def _add_objects(image: Image.Image, random: Random, words: str) -> Image.Image:
 
 
 def _add_caption(image: Image.Image, prompt: str) -> Image.Image:
-    """Return the image with the prompt on a strip at its lower edge."""
+    """Write the prompt on a strip along the lower edge of the image."""
     high = max(12, min(image.size) // 16)
     if min(image.size) < 2 * high:
         return image
@@ -207,7 +209,7 @@ def _add_caption(image: Image.Image, prompt: str) -> Image.Image:
 
 
 def _add_insets(image: Image.Image, sources: Sequence[Image.Image]) -> Image.Image:
-    """Add the other sources as small insets along the upper edge."""
+    """Add source images as small insets along the upper edge."""
     side = min(image.size) // 4
     edge = max(1, side // 16)
     if side < 4:

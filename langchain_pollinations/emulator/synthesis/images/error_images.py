@@ -1,4 +1,4 @@
-"""What the legacy image host adds to images or sends instead of them: its logo, error images, placeholder artwork."""
+"""Images that are specific to the legacy image host: its logo, its error images and its placeholder image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_LINES = 6
 
 
 def branded(image: Image.Image) -> Image.Image:
-    """Return the image with the logo in its upper right corner."""
+    """Add the logo to the upper right corner of an image."""
     if min(image.size) < SMALLEST_LOGO:
         return image
     font = captions.sized(max(9, min(image.size) // 24))
@@ -49,9 +49,9 @@ def error_image(title: str, words: str) -> Image.Image:
 
 
 def placeholder() -> Image.Image:
-    """Return the placeholder artwork that the service sent instead of images in January 2026.
+    """Return the image that the service sent instead of requested images in January 2026.
 
-    Its coarse grain makes the file large.
+    Strong noise makes the file large.
     """
     wide, high = ARTWORK
     image = Image.new("RGB", ARTWORK)

@@ -1,4 +1,4 @@
-"""Figures: simple drawings of the objects that a prompt names."""
+"""Draws the objects that a prompt names as simple figures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lighthouse(scene: Scene, x: float, y: float, size: float, colour: Colour | N
 
 
 def _curve(points: Sequence[Point], steps: int = 8) -> list[Point]:
-    """Return a smooth closed curve through the points."""
+    """Return the points of a smooth closed curve through the given points."""
     count, found = len(points), []
     for i in range(count):
         p0, p1, p2, p3 = (points[(i + n - 1) % count] for n in range(4))
@@ -144,7 +144,7 @@ SITTING = ((-0.3, 0.02), (-0.32, -0.22), (-0.2, -0.5), (0.0, -0.6), (0.2, -0.48)
 def _animal(
     scene: Scene, x: float, y: float, size: float, fur: Colour, ears: Sequence[Point], *, tail: float, snout: float
 ) -> None:
-    """Draw a sitting animal: a body, a head with two ears, a face, and a tail of the given thickness."""
+    """Draw a sitting animal with two ears. `tail` is the thickness of its tail."""
     canvas = scene.canvas
     if tail:
         sweep = [
@@ -387,7 +387,9 @@ PLACES: Sequence[Sequence[float]] = ((0.5,), (0.34, 0.68), (0.24, 0.52, 0.78))
 
 
 def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
-    """Return the figures that a prompt names, in its order, each with the colour word before it."""
+    """Return the figures that a prompt names, in the order of the prompt. Each comes with the colour word before it, if
+    any.
+    """
     found: dict[Figure, tuple[int, Figure, float, Colour | None]] = {}
     for pattern, figure, size in FIGURES:
         match = re.search(rf"\b(?:{pattern})\b", prompt, re.IGNORECASE)
@@ -403,13 +405,13 @@ AFLOAT = (whale, boat, fish, lighthouse, kite, balloon, birds)
 
 
 def _shore(scene: Scene) -> None:
-    """Draw a strip of beach in front of the sea for figures that do not swim."""
+    """Draw a strip of beach in front of the sea. Figures that do not swim are drawn on the beach."""
     scene.canvas.ridge(0.865, 0.012, scene.lit((250, 246, 232), 0.1))
     scene.shore = scene.canvas.ridge(0.88, 0.012, scene.lit((222, 194, 150)))
 
 
 def populate(scene: Scene, prompt: str, place: str) -> None:
-    """Draw the named figures into a landscape, or a few birds if the prompt names none."""
+    """Draw the figures that a prompt names into a landscape. If the prompt names none, draw birds."""
     figures = named(prompt)
     if place == "sea" and any(figure not in AFLOAT for _, figure, _, _ in figures):
         _shore(scene)

@@ -1,4 +1,7 @@
-"""Images from prompts: a framed landscape with the objects that the prompt names, captioned with the prompt."""
+"""Renders the image for a prompt.
+
+The image is a framed landscape with the objects that the prompt names. The caption is the prompt.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ SVG = "image/svg+xml"
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The parameters of an image: everything that determines its look, except the source images of an edit."""
+    """The parameters of an image. Together with the source images of an edit, they determine all pixels."""
 
     prompt: str
     width: int
@@ -36,7 +39,7 @@ class ImageSpec:
 
     @property
     def random(self) -> Random:
-        """A random number generator seeded by prompt, seed and model."""
+        """A random number generator. Its seed is derived from the prompt, the seed and the model of the image."""
         words = f"{self.prompt}\n{self.seed}\n{self.model}"
         return Random(int.from_bytes(sha256(words.encode()).digest()[:8]))
 
@@ -47,9 +50,9 @@ class ImageSpec:
 
 
 def draw(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
-    """Return the bytes and the MIME type of an image. Equal arguments give equal bytes.
+    """Return the bytes and the MIME type of an image. The same arguments always give the same bytes.
 
-    With `sources`, the image is the first source, edited as the prompt says, with the other sources as insets.
+    With `sources`, the first source is edited according to the prompt. The other sources become insets.
     """
     if spec.transparent:
         return _png(_round_corners(_edit(spec, sources)) if sources else _on_transparent_background(spec)), "image/png"
@@ -57,7 +60,7 @@ def draw(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, s
 
 
 def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
-    """Return the bytes and the MIME type of the image as SVG."""
+    """Return the bytes and the MIME type of an image in SVG format."""
     if sources:
         return svg.mosaic(_edit(spec, sources)), SVG
     return svg.render(spec.prompt, spec.width, spec.height, spec.random), SVG
@@ -68,7 +71,7 @@ def _edit(spec: ImageSpec, sources: Sequence[Image.Image]) -> Image.Image:
 
 
 def view(words: str, width: int, height: int) -> Image.Image:
-    """Return a scene for a text, without frame and caption."""
+    """Return the scene for a text, without a frame and a caption."""
     return _paint_scene(words, width, height, ImageSpec(words, width, height).random)
 
 
@@ -85,7 +88,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _paint_scene(prompt: str, width: int, height: int, random: Random) -> Image.Image:
-    """Paint the scene at about twice the size, then scale it down to get smooth edges."""
+    """Paint the scene for a prompt. It is painted at about twice its size and scaled down, which smooths the edges."""
     canvas = _canvas(width, height, random)
     scene, place = landscape(canvas, prompt)
     populate(scene, prompt, place)
@@ -104,9 +107,9 @@ def _scale_down(canvas: Canvas, width: int, height: int) -> Image.Image:
 
 
 def _on_transparent_background(spec: ImageSpec) -> Image.Image:
-    """Return the objects that the prompt names on a transparent background.
+    """Return the objects that the prompt names, on a transparent background.
 
-    They are painted on black and on white; the difference gives the alpha channel.
+    The objects are painted once on black and once on white. The difference of the two images gives the alpha channel.
     """
     black, white = (_paint_objects(ground, spec) for ground in ("black", "white"))
     density = ImageChops.invert(ImageChops.difference(white, black)).getchannel("G")
@@ -122,7 +125,7 @@ def _paint_objects(ground: str, spec: ImageSpec) -> Image.Image:
 
 
 def _round_corners(image: Image.Image) -> Image.Image:
-    """Return the image with rounded corners, transparent outside of them."""
+    """Return the image with rounded corners. The area outside the corners is transparent."""
     mask = Image.new("L", image.size, 0)
     radius = min(image.size) // 12
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, image.width - 1, image.height - 1), radius, fill=255)
@@ -132,7 +135,7 @@ def _round_corners(image: Image.Image) -> Image.Image:
 
 
 def framed(spec: ImageSpec) -> Image.Image:
-    """Return the framed scene for a prompt, with the prompt as its caption."""
+    """Return the scene for a prompt with a frame. The caption shows the prompt."""
     prompt, width, height = spec.prompt, spec.width, spec.height
     if min(width, height) < SMALLEST_CAPTION:
         return _paint_scene(prompt, width, height, spec.random)

@@ -1,4 +1,4 @@
-"""Landscapes: light by the time of day and ground by the place that a prompt names."""
+"""Draws landscapes. The prompt determines the place and the time of day."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def place_of(prompt: str, canvas: Canvas) -> str:
 
 
 def shifted(light: Light, amount: float) -> Light:
-    """Return the light with its hues shifted a little, so that skies differ."""
+    """Shift the hues of a light slightly, so that skies differ from image to image."""
 
     def shift(colour: Colour) -> Colour:
         hue, value, depth = colorsys.rgb_to_hls(*(c / 255 for c in colour))
@@ -75,7 +75,7 @@ def shifted(light: Light, amount: float) -> Light:
 
 
 class Scene:
-    """A landscape in progress: the canvas, its light, and the ground heights for figures."""
+    """A landscape in progress. `ground` returns the height of the ground at an x coordinate."""
 
     def __init__(self, canvas: Canvas, light: Light) -> None:
         self.canvas, self.light = canvas, light
@@ -85,7 +85,7 @@ class Scene:
         self.sun = (0.5, 0.3)
 
     def lit(self, colour: Colour, distance: float = 0.0) -> Colour:
-        """Return a colour in the light of the scene. With distance (0 to 1) it approaches the colour of the sky."""
+        """Return a colour as it appears in the light of the scene. A `distance` of 1 gives the colour of the sky."""
         near = mix(colour, self.light.tint, self.light.strength)
         return mix(near, self.light.bottom, distance)
 
@@ -183,7 +183,7 @@ def sea(scene: Scene) -> None:
 
 
 def _glints(scene: Scene) -> None:
-    """Draw the reflection of sun or moon on the water."""
+    """Draw the reflection of the sun or moon on the water."""
     canvas, (x, _) = scene.canvas, scene.sun
     for step in range(26):
         y = scene.horizon + 0.012 + step * 0.0145
@@ -381,7 +381,7 @@ GROUNDS: Mapping[str, Callable[[Scene], None]] = {
 
 
 def landscape(canvas: Canvas, prompt: str) -> tuple[Scene, str]:
-    """Draw sky and ground for a prompt; return the scene and the name of the place."""
+    """Draw the sky and the ground for a prompt. Return the scene and the name of the place."""
     place = place_of(prompt, canvas)
     light = shifted(hour_of(prompt, canvas), canvas.random.uniform(-0.035, 0.035))
     scene = Scene(canvas, light)

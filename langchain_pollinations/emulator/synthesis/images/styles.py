@@ -1,4 +1,4 @@
-"""Styles that a prompt can ask for: pixel art, monochrome, watercolour."""
+"""Applies a style that a prompt names: pixel art, monochrome or watercolour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 
 def styled(image: Image.Image, prompt: str) -> Image.Image:
-    """Return the image in the style that the prompt asks for, or unchanged if it names none."""
+    """Return the image in the style that the prompt names. If the prompt names no style, return the image unchanged."""
     if re.search(r"\bpixel", prompt, re.IGNORECASE):
         side = max(1, max(image.size) // 96)
         small = image.resize((max(1, image.width // side), max(1, image.height // side)), Image.Resampling.BOX)
@@ -25,7 +25,7 @@ def styled(image: Image.Image, prompt: str) -> Image.Image:
 
 
 def _washed(image: Image.Image) -> Image.Image:
-    """Return the image as a watercolour: slightly blurred, on grainy paper."""
+    """Make an image look like a watercolour: blur it slightly and add a paper texture."""
     soft = image.filter(ImageFilter.BoxBlur(max(image.size) / 700))
     return ImageChops.multiply(soft, _grain(image.width, image.height))
 

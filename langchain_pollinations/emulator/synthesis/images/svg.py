@@ -1,4 +1,4 @@
-"""SVG output: the scenes as vector shapes, and raster images as mosaics."""
+"""Generates SVG images. Scenes consist of vector shapes. Raster images are converted to mosaics."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def render(prompt: str, width: int, height: int, random: Random) -> bytes:
 
 
 def mosaic(image: Image.Image) -> bytes:
-    """Return an image as an SVG mosaic. Adjacent tiles of the same colour in a row are one shape."""
+    """Convert a raster image to an SVG mosaic. Neighbouring tiles of the same colour in a row are merged."""
     share = min(1.0, MOSAIC_TILES / max(image.size))
     small = image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))))
     plain = small.quantize(40).convert("RGB")
