@@ -1,4 +1,4 @@
-"""The two legacy hosts, for text and images, which need no key. They behave as the service does today (level L4).
+"""The two legacy hosts, which generate text and images without an API key.
 
     with Emulator() as emulator:
         legacy = emulator.legacy
@@ -6,29 +6,37 @@
         ...  # point a client at legacy.connection()
         assert legacy.requests[-1].host == "text"
 
-Each host listens on its own port, which is opened when its URL is first read. A test sets the attributes of `Legacy`
-(documented at `hosts.Switches`). The emulator's `reset` and `clear` also reset and clear the legacy hosts.
+Each host has its own port, which is opened when its URL is first read. `hosts.Switches` lists the attributes of
+`legacy` that a test can set. `Emulator.reset` and `Emulator.clear` also reset and clear the legacy hosts.
 
-Request flow: `middleware` reads and records the request and plays scripted bodies, faults and damages, without parsing
-the request. `app` creates an `Exchange` and passes it to `text.answer` or `image.answer`, which returns the response.
-`headers` then adds the headers of every response of these hosts. An `Exchange` has all that a host needs:
+The attribute `level` selects one of two versions of the hosts. With "l4", the default, the hosts behave as the service
+does today. With "l5", they send the same errors as the unified host.
 
-- `exchange.asked` is the request, `exchange.hosts` the switches (`level`, `notice`, `semantic_cache`, ...).
-- `exchange.scripted()` returns the message that a test scripted for this request, if any. It bypasses the cache.
-- `exchange.stored(key)` returns the cached response of an equal request, with cache hit headers; `exchange.key()`
-  returns the cache key.
-- `await exchange.acquire_slot(streams=...)` waits for a slot in the queue of the client's address and for the
-  generation time, or raises the error response 402 or 429. The slot is released after the response is sent. Malformed
-  requests and cached responses need no slot.
-- `exchange.cached(key, response)` returns the response, which fills the cache once it is fully sent.
-- `exchange.publish(event)` adds an event to the public feed; `exchange.published()` returns the feed.
-- `exchange.refused(refusal)` returns an error response in the format of the host and its level. `app` does the same for
-  a raised `Refusal`.
+These modules process a request, in this order:
 
-For the text host, `text_options` parses requests and `notice` is the response to callers that have an account. For the
-image host, `image_options` parses requests and `semantic_cache` finds images for similar prompts. Both hosts parse
-values with `javascript`, cache responses with `edge_cache`, wait in `queue` and format errors with `errors`. `faults`
-are the faults that a test can script.
+- `middleware` reads and records the request. It sends scripted bodies and errors, and injects connection faults.
+- `app` creates an `Exchange`, which represents the request and its response.
+- `text.answer` or `image.answer` returns the response.
+- `headers` adds the headers that every response has.
+
+These methods of an `Exchange` are used to build a response:
+
+- `scripted` returns the message that a test has scripted, if any.
+- `key` returns the cache key of the request. `stored` returns the cached response for a cache key.
+- `acquire_slot` waits until the client's address may start another generation. It raises an error (402 or 429) if the
+  request may not wait. The slot is released after the response is sent. Invalid requests and cached responses need no
+  slot.
+- `cached` wraps a response, so that it is added to the cache after it is sent.
+- `publish` adds an event to the public feed. `published` returns the feed.
+- `refused` converts an error to a response in the format of the host.
+
+Other modules support them:
+
+- `text_options` and `image_options` parse requests. `javascript` parses single values.
+- `notice` is the migration notice, which the text host sends to callers that have an account.
+- `edge_cache` stores whole responses. `semantic_cache` finds images for similar prompts.
+- `queue` limits the requests of each client address.
+- `errors` formats errors. `faults` lists the faults that a test can script.
 """
 
 from __future__ import annotations

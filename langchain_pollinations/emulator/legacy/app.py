@@ -58,7 +58,10 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 async def _run_until_disconnect(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Run `work` until it ends or the client disconnects, so that a disconnected client keeps no slot in the queue."""
+    """Run `work` until it ends or the client disconnects.
+
+    A client that disconnects while it waits in the queue must release its slot.
+    """
     tasks = working, leaving = asyncio.create_task(work), asyncio.create_task(_wait_for_disconnect(receive))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Response bodies in the format of the legacy hosts."""
+"""Response bodies of the legacy hosts, which run on the web framework Express."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ JPEG = "image/jpeg"
 
 
 class Json(JSONResponse):
-    """JSON with a charset in its content type, as Express sends it."""
+    """A JSON response whose content type includes a charset. Express sends JSON in this way."""
 
     media_type = "application/json; charset=utf-8"
 
 
 def page(message: str) -> str:
-    """Return the page that Express sends for a request that it cannot parse or has no route for."""
+    """Return the HTML error page of Express. Express sends it for an invalid request or an unknown path."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>{message}</pre>\n</body>\n</html>\n"

@@ -1,4 +1,4 @@
-"""The edge cache: whole responses as they were sent, stored by request."""
+"""The cache of the edge, a proxy in front of the legacy hosts. It stores whole responses by request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST_REFUSED = 401  # responses from this status up are not stored; a 400 is
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """A response as it was sent."""
+    """A response in the cache."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,10 @@ class StoredResponse:
 
 
 def identity(asked: Asked, body: Any) -> str:
-    """Return the cache key of a request: a hash of method, path, query and body, without the fields of the caller."""
+    """Return the cache key of a request, a hash of its method, path, query and body.
+
+    Fields that identify the caller are ignored.
+    """
     query = sorted((k, v) for k, v in asked.query.items() if k not in NOT_IDENTITY)
     body_fields = (
         {k: v for k, v in body.items() if k not in NOT_IDENTITY} if isinstance(body, dict) else asked.body.hex()
@@ -47,7 +50,7 @@ def hit(key: str, stored: StoredResponse) -> Response:
 
 
 class CachingResponse(Response):
-    """A response that passes its bytes to `store` once it is fully sent, if its status is below FIRST_REFUSED."""
+    """Sends a response and then passes it to `store`. A response with a status from FIRST_REFUSED on is not stored."""
 
     def __init__(self, response: Response, store: Callable[[StoredResponse], None]) -> None:
         self._response, self._store = response, store

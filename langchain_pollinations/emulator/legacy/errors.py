@@ -1,8 +1,9 @@
 """Error responses of the legacy hosts.
 
-On level L4 the hosts send an error string with a migration hint. For an image request the image host sends an image
-with status 200 instead, so that pages that embed it show something. On level L5 both hosts send the error responses of
-the unified host.
+With level "l4", an error body contains the message as a string, and a link to the migration guide. If an image request
+fails, the image host sends an image of the error with status 200. Web pages that embed the image then show the error.
+
+With level "l5", both hosts send the error responses of the unified host.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ MAX_HEADER_LENGTH = 300  # characters of a header value
 
 
 class Bare(Refusal):
-    """An error response with only a message."""
+    """An error response whose body contains only the message."""
 
 
 def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
-    """Return the body of an error response; `error` is a string."""
+    """Return the body of an error response with level "l4". The value of its key `error` is a string."""
     if isinstance(refusal, Bare):
         return {"error": refusal.message}
     fields: dict[str, Any] = {"error": refusal.message, "status": refusal.status}
@@ -45,12 +46,12 @@ def envelope(refusal: Refusal, host: str) -> dict[str, Any]:
 
 
 def _in_header(text: str) -> str:
-    """Return a text as a valid header value: one line of ASCII, at most MAX_HEADER_LENGTH characters."""
+    """Convert a text to a header value: one line of ASCII with at most MAX_HEADER_LENGTH characters."""
     return " ".join(text.split()).encode("ascii", "replace").decode()[:MAX_HEADER_LENGTH]
 
 
 def _error_image(refusal: Refusal) -> Response:
-    """Return the image of an error. Headers contain the error, too."""
+    """Return an image that shows an error. The headers also contain the error."""
     label = LABELS.get(refusal.status, OTHER)
     headers = {
         "content-type": JPEG,
@@ -65,12 +66,14 @@ def _error_image(refusal: Refusal) -> Response:
 
 
 def _has_own_form(refusal: Refusal) -> bool:
-    """Return whether an error response is the same on all levels, like a payment challenge."""
+    """Return whether an error has its own format, which does not depend on the level. An example is a payment
+    challenge.
+    """
     return type(refusal).envelope is not Refusal.envelope
 
 
 def response(refusal: Refusal, asked: Asked, level: str) -> Response:
-    """Return an error response in the format of the requested host and its level."""
+    """Return an error response in the format of the host and the level."""
     if level == "l5" or _has_own_form(refusal):
         return Json(refusal.envelope(), refusal.status, headers=refusal.headers)
     if asked.host == "image" and asked.path not in NOT_IMAGE_PATHS and refusal.status >= 400:

@@ -1,6 +1,6 @@
 """Named faults of the legacy hosts and of the proxies in front of them.
 
-Error responses take the format of the host that sends them: for an image request they are rendering.
+A fault has the format of the host that sends it. The image host sends an image for an image request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ def _blocked() -> Refusal:
 
 
 def _moved() -> Plain:
-    """An image unrelated to the prompt, as in January 2026. No header distinguishes it from a correct response."""
+    """Return an image that has nothing to do with the prompt, as the service did in January 2026.
+
+    No header distinguishes it from a correct response.
+    """
     return Plain(200, rendering.jpeg(error_images.placeholder(), 90), {"content-type": JPEG})
 
 

@@ -1,4 +1,4 @@
-"""The headers of every response of the legacy hosts: a hint at their successor."""
+"""Headers that every response of the legacy hosts has. They refer to the unified host, which is the successor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def signup(host: str) -> str:
 
 
 def stamped(headers: Headers, status: int, level: str, host: str) -> Headers:
-    """Return the response headers with those of the level added. An existing `Link` header is extended."""
+    """Add the headers of the level to the response headers. The new links are appended to an existing `Link` header."""
     if level != "l4":
         return [*headers, MARK]  # level L5 lacks the headers below; clients tell the levels apart by them
     links = [value for key, value in headers if key == b"link"]

@@ -1,4 +1,4 @@
-"""The state and the switches of the legacy hosts, and a request to one of them."""
+"""The settings and the state of the legacy hosts, and the `Exchange` class for a single request."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_FEED_EVENTS = 20  # events in the public feed
 
 
 class Script(reply_queue.Script):
-    """The script of both hosts.
+    """The queue of replies and faults for both hosts.
 
-    `on` is a path of either host, or a path after the name of a host, such as "image/prompt". Messages apply only to
-    the generation routes of the text host. The same is true for faults within a successful response.
+    `on` is the beginning of a path. It applies to both hosts, or only to one host if the name of the host precedes the
+    path, as in "image/prompt". A `Message` or a `Soft` applies only to the generation routes of the text host.
     """
 
     def suits(self, entry: reply_queue.Entry, place: str) -> bool:
@@ -41,7 +41,7 @@ class Script(reply_queue.Script):
 
 @dataclass
 class Switches:
-    """The behaviour of the legacy hosts. A test can set these attributes at any time."""
+    """The settings of the legacy hosts. A test can change them at any time."""
 
     level: Level = "l4"  # "l5" sends the errors of the unified host, and 400 for an unknown model
     spacing: float | None = None  # seconds between generations of an address, one at a time; None: no queue
@@ -61,21 +61,21 @@ class Switches:
 
 
 class HostState:
-    """The state of one host: cached responses, its public feed, and its queue."""
+    """The state of one host: its response cache, its public feed and its queue."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.clear()
 
     def clear(self) -> None:
-        """Reset the state. Requests in progress keep the state that they started with."""
+        """Reset the state. A request in progress continues to use the old state."""
         self.store: BoundedStore[edge_cache.StoredResponse] = BoundedStore()
         self.feed: deque[Mapping[str, Any]] = deque(maxlen=MAX_FEED_EVENTS)
         self.queue = Queue()
 
 
 class Hosts(Switches):
-    """Both hosts: their switches, their recorded requests and their script."""
+    """The settings, the recorded requests and the scripted entries that both hosts share."""
 
     def __init__(self, tokens: Iterable[str], latency: float) -> None:
         super().__init__(tokens=set(tokens), latency=latency)
@@ -93,7 +93,7 @@ class Hosts(Switches):
 
 
 class Exchange:
-    """A request to one of the hosts. Its slot in the queue is released when the context exits."""
+    """A request to a legacy host. On exit, the context manager releases the slot in the queue."""
 
     def __init__(self, hosts: Hosts, host_state: HostState, asked: Asked) -> None:
         self.hosts, self.asked = hosts, asked
@@ -107,11 +107,11 @@ class Exchange:
         await self._held.aclose()
 
     def scripted(self) -> reply_queue.Entry | None:
-        """Return the message that a test scripted for this request, or a fault within a successful response."""
+        """Remove and return the scripted `Message` or `Soft` for this request, if any."""
         return self.hosts.lines.take(place(self.asked), messages=True)
 
     def key(self, body: Any = None) -> str:
-        """Return the cache key of the request. Each level has its own keys."""
+        """Return the cache key of the request. The key depends on the level."""
         return f"{self.hosts.level}-{edge_cache.identity(self.asked, body)}"
 
     def stored(self, key: str) -> Response | None:
@@ -131,10 +131,11 @@ class Exchange:
         return list(self._feed)
 
     async def acquire_slot(self, *, streams: bool = False) -> None:
-        """Wait for a slot in the queue of the client's address, then for the generation time.
+        """Wait until the client's address may start a generation. Then wait for `latency` seconds, which simulates the
+        generation.
 
         Raises:
-            Refusal: The queue is full (429), or payment is required (402).
+            Refusal: If the queue of the address is full (429) or payment is required (402).
         """
         hosts = self.hosts
         if hosts.spacing is not None:
@@ -143,10 +144,10 @@ class Exchange:
             await asyncio.sleep(hosts.latency)
 
     def refused(self, refusal: Refusal) -> Response:
-        """Return an error response in the format of the host and its level."""
+        """Return an error response in the format of the host and the level."""
         return errors.response(refusal, self.asked, self.hosts.level)
 
 
 def place(asked: Asked) -> str:
-    """Return the host and path of a request, as the script names them."""
+    """Return the host name and the path of a request, for example "image/prompt/cat"."""
     return asked.host + asked.path

@@ -1,4 +1,7 @@
-"""The legacy image host: one model behind an edge that caches responses and treats any path as a prompt."""
+"""The legacy image host. It has a single model.
+
+A proxy in front of the host, the edge, caches responses. It treats every path as a prompt.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ QUALITY = 90
 
 
 def _prompt_path(exchange: Exchange) -> str:
-    """Return the prompt path of a request. On level L4 the edge turns any path into a prompt path."""
+    """Return the path of a request. It begins with `/prompt/`. With level "l4", a missing prefix is added."""
     path = exchange.asked.raw_path.partition("?")[0]
     if exchange.hosts.level == "l4":
         return image_options.prompt_path(path)
@@ -75,7 +78,7 @@ def _headers(order: Order) -> dict[str, str]:
 
 
 def _event(exchange: Exchange, order: Order) -> dict[str, Any]:
-    """Return the feed event of an image."""
+    """Return the event that announces an image in the public feed."""
     home = f"http://{exchange.asked.headers.get('host', '')}"
     fields = {"width": order.width, "height": order.height, "seed": order.seed, "model": MODEL, "prompt": order.prompt}
     address = f"{home}{image_options.PROMPT}{quote(order.prompt, safe='')}"
@@ -83,7 +86,7 @@ def _event(exchange: Exchange, order: Order) -> dict[str, Any]:
 
 
 def _similar(exchange: Exchange, prompt: str) -> Response | None:
-    """Return the cached image of a similar prompt, if any. A header distinguishes it from an exact match."""
+    """Return the cached image for a similar prompt, if any. A header says that the match is not exact."""
     found = exchange.hosts.similar.find(prompt, exchange.asked.query) if exchange.hosts.semantic_cache else None
     stored = exchange.stored(found[0]) if found is not None else None
     if found is not None and stored is not None:
@@ -120,9 +123,9 @@ async def _about(exchange: Exchange) -> Response:
 
 
 async def _feed(exchange: Exchange) -> Response:
-    """Return the newest public images as events, then end.
+    """Return the newest public images as server-sent events. Then the response ends.
 
-    The feed of the service does not end and shows the images of all users.
+    The feed of the service does not end. It contains the images of all users.
     """
     events = [f"data: {json.dumps(event)}\n\n" for event in exchange.published()]
     return Response("".join(events) or ": no images yet\n\n", media_type="text/event-stream")

@@ -1,4 +1,4 @@
-"""Parse requests to the legacy image host, as leniently as the host does: an invalid value becomes the default."""
+"""Parses requests to the legacy image host. As on the host, the default replaces an invalid value."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ PROMPT = "/prompt/"
 
 
 def prompt_path(path: str) -> str:
-    """Return a path, still percent-encoded, as the origin gets it: the edge prepends `/prompt` if it is missing."""
+    """Add the prefix `/prompt/` to a percent-encoded path that lacks it, as the proxy in front of the host does."""
     return path if path.startswith(PROMPT) else PROMPT + path.removeprefix("/")
 
 
 def prompt_in(path: str) -> str:
-    """Return the prompt in a percent-encoded path: the text between the first `/prompt/` and the next."""
+    """Return the prompt in a percent-encoded path: the text between the first `/prompt/` and the second, if any."""
     return unquote(path.split(PROMPT)[1]) or EMPTY
 
 
 def clamped(width: int, height: int) -> tuple[int, int]:
-    """Return the size of the generated image, in pixels.
+    """Return the size of the generated image in pixels.
 
-    Its area is at most that of the largest square. It is rounded down to whole pixels, not to a larger step.
+    If the requested area exceeds that of the largest square, both sides are scaled down by the same factor. They are
+    rounded down to whole pixels.
     """
     area = width * height
     if area <= MAX_SIDE**2:
@@ -45,8 +46,9 @@ def clamped(width: int, height: int) -> tuple[int, int]:
 class Order:
     """The options of an image request.
 
-    `nologo` is ignored, since every image has the logo. `no-logo` and `no-feed` are ignored, since no version of the
-    host supported them. `image` and `transparent` are ignored, since the model does not support them.
+    The host ignores some options. `nologo` is ignored because every image has the logo. `no-logo` and `no-feed` are
+    ignored because the host never supported them. `image` and `transparent` are ignored because the model does not
+    support them.
     """
 
     prompt: str
@@ -62,12 +64,12 @@ class Order:
 
     @property
     def model_prompt(self) -> str:
-        """The prompt that is sent to the model."""
+        """The prompt that the model gets. With `enhance`, it is longer than the prompt of the request."""
         return self.prompt + ENHANCEMENT if self.enhance else self.prompt
 
     @property
     def remark(self) -> str:
-        """The note in the image: the options that differ from the defaults."""
+        """A note on the image that lists the options that differ from the defaults."""
         differences = {
             f"{self.quality} quality": self.quality != "medium",
             f"guidance {self.guidance_scale}": self.guidance_scale is not None,

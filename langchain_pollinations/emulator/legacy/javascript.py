@@ -1,4 +1,4 @@
-"""Parse request values as the JavaScript of the legacy hosts does, quirks included. An invalid number becomes None."""
+"""Parses request values as the JavaScript of the legacy hosts does. An invalid number becomes None."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ NUMBER = re.compile(r"\s*([+-]?(?:[0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?
 
 
 def integer(value: Any) -> int | None:
-    """Parse the leading integer: 12 for `12.7` and for `12px`."""
+    """Parse the integer at the beginning of a value. The values `12.7` and `12px` become 12."""
     found = INTEGER.match(str(value))
     return int(found[1]) if found else None
 
 
 def number(value: Any) -> float | None:
-    """Parse the leading decimal number."""
+    """Parse the decimal number at the beginning of a value."""
     found = NUMBER.match(str(value))
     return float(found[1]) if found else None
 
 
 def is_true(value: Any) -> bool:
-    """Parse a flag that is on only for `true`, in any case; `1` and `yes` are off."""
+    """Return whether a value is `true`, in upper or lower case. `1` and `yes` do not count."""
     return str(value).lower() == "true"
 
 
 def is_on(value: Any) -> bool:
-    """Parse a flag that is on for `true`, `1` and `yes`, in any case."""
+    """Return whether a value is `true`, `1` or `yes`, in upper or lower case."""
     return str(value).lower() in ("true", "1", "yes")
 
 
 def is_truthy(value: Any) -> bool:
-    """Return whether JavaScript takes a value as true: any non-empty string, even "false", and any array or object."""
+    """Return whether a value is true in JavaScript. Any non-empty string is true, even "false". Any array or object is
+    true.
+    """
     return bool(value) or isinstance(value, list | dict)

@@ -1,4 +1,4 @@
-"""The migration notice, which the text host sends instead of a response to callers that have an account."""
+"""The migration notice. The text host sends it instead of a response to callers that have an account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def completion(model: str) -> Completion:
 
 
 def events(model: str) -> Iterator[bytes]:
-    """Yield the notice as a stream of three events."""
+    """Yield the notice as the three events of a stream."""
     whole = completion(model)
     head: dict[str, Any] = {"id": f"pllns_{whole.number}", "object": "chat.completion.chunk"}
     head |= {"created": whole.created, "model": model}

@@ -1,4 +1,7 @@
-"""The queue of a legacy host: each client address runs one generation at a time, at a minimum interval."""
+"""The queue of a legacy host.
+
+Each client address runs one generation at a time. A minimum interval separates the starts of its generations.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from langchain_pollinations.emulator.service.error_responses import Refusal
 
 
 class Rules(Protocol):
-    """The switches that the queue reads."""
+    """The settings that the queue depends on."""
 
     spacing: float | None
     queue_length: int
@@ -22,7 +25,10 @@ class Rules(Protocol):
 
 
 class Challenge(Refusal):
-    """The x402 payment challenge for a request that would have to wait, in the body and in a header."""
+    """The x402 payment challenge (status 402). The host sends it if a request would have to wait.
+
+    The body and a header contain the challenge.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(402, message)
@@ -41,7 +47,7 @@ class Challenge(Refusal):
 
 
 class AddressQueue:
-    """The requests of one address: those that wait and the one that runs."""
+    """The running request and the waiting requests of one client address."""
 
     def __init__(self) -> None:
         self.queued = 0
@@ -53,7 +59,7 @@ class AddressQueue:
 
     @asynccontextmanager
     async def slot(self, spacing: float) -> AsyncIterator[None]:
-        """Wait for the slot and hold it. A request that is cancelled while it waits leaves the queue."""
+        """Wait for the slot and hold it while the context is active. A cancelled request leaves the queue."""
         self.queued += 1
         try:
             async with self._lock:
@@ -65,16 +71,16 @@ class AddressQueue:
 
 
 class Queue:
-    """One queue for each client address."""
+    """The queues of all client addresses."""
 
     def __init__(self) -> None:
         self._addresses: defaultdict[str, AddressQueue] = defaultdict(AddressQueue)
 
     def slot(self, address: str, rules: Rules, *, streams: bool) -> AbstractAsyncContextManager[None]:
-        """Return the context that waits for a slot of an address.
+        """Return a context manager that waits for the slot of a client address.
 
         Raises:
-            Refusal: The queue is full (429), or payment is required (402).
+            Refusal: If the queue of the address is full (429) or payment is required (402).
         """
         queue = self._addresses[address]
         if queue.must_wait():

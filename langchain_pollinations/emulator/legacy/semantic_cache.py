@@ -1,4 +1,4 @@
-"""The semantic cache of the legacy image host: it maps prompts to similar cached images."""
+"""The semantic cache of the legacy image host. It can serve the cached image of a similar prompt."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ def words(prompt: str) -> frozenset[str]:
 
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the share of words that two prompts have in common: 1 for the same words in any order."""
+    """Return the similarity of two prompts: the number of common words, divided by the number of all different words.
+
+    The order of the words does not matter.
+    """
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
 def _frame(query: Mapping[str, str]) -> tuple[object, ...]:
-    """Return the options that must be equal, as the edge reads them: it treats a seed of 0 as no seed."""
+    """Return the options that must be equal for two similar prompts. A seed of 0 counts as no seed."""
     order = image_options.read("", query)
     return order.width, order.height, query.get("model"), order.seed or image_options.DEFAULT_SEED
 
 
 @dataclass(frozen=True)
 class Made:
-    """A generated image: its cache key, options and words."""
+    """A generated image. `frame` contains its options, and `words` the words of its prompt."""
 
     key: str
     frame: tuple[object, ...]
@@ -37,7 +40,7 @@ class Made:
 
 
 class Similar:
-    """The images that can be served for prompts similar to their own."""
+    """An index of the generated images by the words of their prompts."""
 
     def __init__(self) -> None:
         self._made: BoundedStore[Made] = BoundedStore()
@@ -49,7 +52,10 @@ class Similar:
         self._made.put(key, Made(key, _frame(query), words(prompt)), len(prompt))
 
     def find(self, prompt: str, query: Mapping[str, str]) -> tuple[str, float] | None:
-        """Return the cache key and the similarity of the nearest image, or None if no image is similar enough."""
+        """Return the cache key and the similarity of the image with the most similar prompt.
+
+        Return None if no prompt is similar enough.
+        """
         frame, wanted = _frame(query), words(prompt)
         rated = [(made.key, similarity(made.words, wanted)) for made in self._made.all() if made.frame == frame]
         near = [pair for pair in rated if pair[1] >= MIN_SIMILARITY]

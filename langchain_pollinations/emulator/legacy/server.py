@@ -1,4 +1,4 @@
-"""The servers of the legacy hosts, and the methods with which a test configures and scripts them."""
+"""Runs the servers of the legacy hosts. Tests configure and script the hosts with the class `Legacy`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 
 
 class Legacy(Hosts, Scripted):
-    """The two legacy hosts of an emulator, `text` and `image`, each on its own port on `127.0.0.1`.
+    """The two legacy hosts of an emulator, "text" and "image". Each host has its own port on `127.0.0.1`.
 
-    A port is opened when its URL is first read. It is closed when the emulator stops. `keys` are the keys of the
-    emulator. By default, they are also the `tokens` for which the text host returns the migration notice.
+    A port is opened when its URL is first read. It is closed when the emulator stops. `keys` are the API keys of the
+    emulator. By default, they are also the `tokens` for which the text host sends the migration notice.
 
-    The argument `on` of `reply` and `fail` is a path. A path applies to both hosts. A path after the name of a host,
-    such as "image/prompt", applies only to this host. Without `on`, a reply applies to the generation routes of the
-    text host, and an error applies to all requests. The error response has the format of the host. For an image
-    request, the response is an image.
+    The argument `on` of `reply` and `fail` is the beginning of a path. A path such as "/models" applies to both hosts.
+    A path after the name of a host, such as "image/prompt", applies only to this host. Without `on`, a reply applies to
+    the generation routes of the text host, and an error applies to all requests. The error has the format of the host.
+    The image host sends an image for an image request.
     """
 
     cases = faults.CASES
@@ -43,7 +43,7 @@ class Legacy(Hosts, Scripted):
     # Lifecycle, called by the emulator.
 
     def start(self) -> None:
-        """Allow ports to be opened, and reopen those that were open before."""
+        """Allow the ports to be opened. Reopen the ports that were open before `stop`."""
         with self._lock:
             self._runs = True
             for port in self._ports.values():
@@ -78,13 +78,13 @@ class Legacy(Hosts, Scripted):
         return self._url("image")
 
     def connection(self) -> dict[str, str]:
-        """Return the keyword arguments that point a client at the legacy hosts."""
+        """Return keyword arguments that connect a client to the legacy hosts."""
         return {"api": "legacy", "legacy_text_url": self.text_url, "legacy_image_url": self.image_url}
 
     # For tests.
 
     def reset(self) -> None:
-        """Clear all state and restore the initial values of the switches."""
+        """Clear the state and restore the initial settings."""
         self.clear()
         first = Switches(tokens=set(self._keys), latency=self._first_latency)
         for switch in fields(Switches):

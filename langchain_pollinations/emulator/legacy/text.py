@@ -1,4 +1,4 @@
-"""The legacy text host: one reasoning model, on many routes."""
+"""The legacy text host. It has a single reasoning model, which is available on several routes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ One request at a time. With a key there is more at https://gen.pollinations.ai
 
 
 class Provider(dialects.Dialect):
-    """The format of the provider behind the host. Its chunks are relayed unchanged."""
+    """The response format of the provider behind the host. The host forwards the provider's chunks unchanged."""
 
     prefix = "chatcmpl-"
 
@@ -68,7 +68,7 @@ HOST = dialects.Dialect()
 
 
 def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
-    """Apply the token limit to a message. Reasoning uses up the limit first."""
+    """Cut a message at the token limit. Reasoning counts towards the limit before the content."""
     most = body.get("max_tokens", body.get("max_completion_tokens"))
     thought = message["reasoning_content"]
     if not isinstance(most, int) or most <= 0 or message.get("tool_calls"):
@@ -80,13 +80,13 @@ def _limited(message: Fields, body: Fields) -> tuple[Fields, str | None]:
 
 
 def _counted(asked: conversation.ChatRequest, message: Mapping[str, Any]) -> Fields:
-    """Return the usage of a response, without details: reasoning tokens count as text."""
+    """Return the usage of a response. It has no details: reasoning tokens count as completion tokens."""
     counted = usage.of_response(usage.of_prompt(asked, usage.Prefixes()), message)
     return {name: counted[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
 def natural(asked: conversation.ChatRequest) -> Completion:
-    """Return the completion of the rule-based text generator."""
+    """Return a completion that the emulator generates by rules."""
     message, ended = _limited(answers.answer(asked, reasons=True), asked.body)
     counted = _counted(asked, message)
     logprobs = chat.logprobs(asked.body, message.get("content"))
@@ -94,7 +94,7 @@ def natural(asked: conversation.ChatRequest) -> Completion:
 
 
 def written(asked: conversation.ChatRequest, entry: reply_queue.Message) -> Completion:
-    """Return the completion that a test scripted."""
+    """Return the completion for a reply that the test has queued."""
     return Completion(
         entry.message,
         entry.model or PROVIDER_NAME,
@@ -112,9 +112,10 @@ def as_completion(body: Fields) -> Response:
 
 
 def as_text(body: Fields) -> Response:
-    """Return only the audio or the text.
+    """Return the audio or the text of a message, without JSON.
 
-    Without either, return the message: it has tool calls, or reasoning that used all tokens.
+    A message without audio and text is returned as JSON. Such a message has tool calls, or its reasoning used all
+    tokens.
     """
     message = body["choices"][0]["message"]
     content, audio = message.get("content"), message.get("audio")
@@ -126,7 +127,7 @@ def as_text(body: Fields) -> Response:
 
 
 def from_provider(refusal: Refusal) -> Refusal:
-    """Return an error of the provider as the host relays it."""
+    """Convert a validation error to the form in which the host reports an error of its provider."""
     fields = (refusal.details or {}).get("fieldErrors") or {}
     problems = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
     error = {"message": problems or refusal.message, "type": "BadRequestError", "code": refusal.status}
@@ -135,7 +136,7 @@ def from_provider(refusal: Refusal) -> Refusal:
 
 
 def _reads_text(messages: Sequence[Fields]) -> None:
-    """Reject content parts that are not text, before they are parsed."""
+    """Reject content parts that are not text."""
     contents = [m["content"] for m in messages if isinstance(m.get("content"), list)]
     kinds = sorted({part["type"] for content in contents for part in content} - {"text"})
     if kinds:
@@ -143,7 +144,7 @@ def _reads_text(messages: Sequence[Fields]) -> None:
 
 
 class Request:
-    """A text generation request."""
+    """One text request. `answer` returns its response."""
 
     def __init__(self, exchange: Exchange, sent: Any) -> None:
         self.exchange, self.hosts, self.asked = exchange, exchange.hosts, exchange.asked
@@ -168,7 +169,7 @@ class Request:
         raise Refusal(404, f"Model not found: {name}. The models of this host are listed at /models")
 
     def _check_content(self) -> None:
-        """Reject input that is too long for the host or not supported by its provider."""
+        """Reject input that is too long for the host, and input that the provider does not support."""
         most = self.hosts.max_input_chars
         given = sum(len(conversation.text_of(m.get("content"))) for m in self.body["messages"] if isinstance(m, dict))
         if most is not None and given > most:
@@ -189,7 +190,9 @@ class Request:
         return True
 
     def _earns_notice(self) -> bool:
-        """Return whether the caller has an account, so that the host sends the notice instead of a response."""
+        """Return whether the host sends the migration notice. It does so if the token or the referrer belongs to an
+        account.
+        """
         hosts = self.hosts
         known = text_options.token(self.asked, self.sent) in hosts.tokens
         return hosts.notice or known or text_options.referrer(self.asked, self.sent) in hosts.referrers
@@ -197,9 +200,10 @@ class Request:
     # Responses.
 
     async def answer(self) -> Response:
-        """Return the notice, a scripted response, a cached response, or a new one. The first two are never cached.
+        """Return the migration notice, a scripted response, a cached response or a new response.
 
-        The service may cache a notice and send it to the next caller without a token; this has not been observed.
+        The notice and scripted responses are never cached. The service may cache a notice and send it to another caller
+        without a token. This has not been observed.
         """
         if self._earns_notice():
             return self.notice()
@@ -237,12 +241,12 @@ class Request:
         return self._rendered(completion)
 
     def _seeded(self) -> Fields:
-        """Return the body with the seed as the provider reads it: unsigned, so -1 is a seed like any other."""
+        """Return the body with an unsigned seed. The provider reads -1 as a normal seed."""
         seed = self.body.get("seed")
         return self.body if seed is None else {**self.body, "seed": seed % 2**64}
 
     def _publish(self, completion: Completion) -> None:
-        """Add a response to the public feed, unless it is private. Responses in the OpenAI format always are."""
+        """Add a response to the public feed, unless it is private. A response in OpenAI's format is always private."""
         if self.plain and not javascript.is_on(self.given.get("private")):
             event = {"response": completion.content, "model": MODEL["name"], "messages": self.body["messages"]}
             self.exchange.publish(event)
@@ -254,7 +258,10 @@ class Request:
         return as_text(body) if self.plain else as_completion(body)
 
     def _relayed(self, completion: Completion) -> tuple[Completion, dialects.Dialect]:
-        """Return what the provider streams: its own response id, and the usage if the request asks for it."""
+        """Prepare a completion for a stream. Return the completion and its dialect.
+
+        The usage is removed unless the request asks for it or the test scripted it. The response id is the provider's.
+        """
         options = self.body.get("stream_options")
         counts = isinstance(options, dict) and bool(options.get("include_usage")) or completion.exact_usage
         relayed = completion if counts else completion.without_usage()
@@ -262,13 +269,16 @@ class Request:
 
 
 def too_long(given: int, most: int) -> Refusal:
-    """Return the error for input that is too long; its status is 500, not 400."""
+    """Return the error for input that is too long. Its status is 500, not 400."""
     name = MODEL["name"]
     return Refusal(500, f"Input text exceeds maximum length of {most} characters for model {name} (current: {given})")
 
 
 async def _stored(exchange: Exchange, sent: Any, make: Callable[[], Awaitable[Response]]) -> Response:
-    """Return the cached response to a request, or a new one that is then cached. Errors below 401 are cached, too."""
+    """Return the cached response to a request. If there is none, create a response and cache it.
+
+    Errors with a status below 401 are cached, too.
+    """
     key = exchange.key(sent)
     found = exchange.stored(key)
     if found is not None:

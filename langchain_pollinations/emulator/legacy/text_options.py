@@ -1,6 +1,6 @@
-"""Parse requests to the text host. Query and body are merged; the body takes precedence.
+"""Parses requests to the legacy text host. The body takes precedence over the query.
 
-Invalid values are left out. Some flags are true for any value that is not empty.
+Invalid values are ignored. Some flags are true for any non-empty value.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ READERS: Mapping[str, Reader] = {
 
 
 def body(asked: Asked) -> Any:
-    """Parse a JSON body; an empty object if the body is empty or its content type is not JSON.
+    """Parse a JSON body. If the body is empty or its content type is not JSON, return an empty object.
 
     Raises:
-        ValueError: The body is not valid JSON, or neither an object nor an array. Express requires one of these.
+        ValueError: If the body is not valid JSON, or is neither an object nor an array. Express accepts only these two.
     """
     if not validation.JSON_TYPE.match(asked.headers.get("content-type", "").strip().lower()) or not asked.body.strip():
         return {}
@@ -69,7 +69,7 @@ def wants_json(given: Fields) -> bool:
 
 
 def chat(given: Fields, prompt: str) -> Fields:
-    """Return the chat request for the provider. Without messages, `prompt` (from the path) is the user message."""
+    """Return the chat request for the provider of the host. Without messages, `prompt` becomes the user message."""
     read = {name: reader(given[name]) for name, reader in READERS.items() if given.get(name) is not None}
     ready = {name: value for name, value in read.items() if value is not None}
     messages = given.get("messages")
@@ -86,14 +86,19 @@ def chat(given: Fields, prompt: str) -> Fields:
 
 
 def token(asked: Asked, sent: Any) -> str:
-    """Return the token of a request from its query, its header (with or without a scheme) or its body."""
+    """Return the token of a request. The query takes precedence over the `Authorization` header, and the header over
+    the body.
+    """
     bearer = re.sub(r"^bearer\s+", "", asked.headers.get("authorization", ""), flags=re.IGNORECASE)
     of_body = sent.get("token") if isinstance(sent, dict) else None
     return asked.query.get("token") or bearer.strip() or str(of_body or "")
 
 
 def referrer(asked: Asked, sent: Any) -> str:
-    """Return the domain that a request names as its referrer."""
+    """Return the domain of the website from which a request comes.
+
+    The query and the body take precedence over the headers `Referer` and `Origin`.
+    """
     given = [source.get(name) for source in (asked.query, sent if isinstance(sent, dict) else {}) for name in NAMES]
     value = next((str(each) for each in (*given, *map(asked.headers.get, ("referer", "origin"))) if each), "")
     try:
