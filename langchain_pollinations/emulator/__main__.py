@@ -1,4 +1,4 @@
-"""Command line of the emulator, `python -m langchain_pollinations.emulator`: runs it on one port until interrupted."""
+"""The command `python -m langchain_pollinations.emulator`. It runs the emulator until it is interrupted."""
 
 from __future__ import annotations
 

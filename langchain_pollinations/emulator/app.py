@@ -1,4 +1,4 @@
-"""The ASGI application of the unified host: its routes and model lists."""
+"""The ASGI application of the unified host (gen.pollinations.ai). It contains the route table and the model lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from langchain_pollinations.emulator.state import Asked, State
 
 
 class AnythingConvertor(PathConvertor):
-    """The rest of a path, including line breaks, which prompts can contain."""
+    """A path convertor for the rest of a path. Unlike Starlette's own, it matches line breaks, which prompts can
+    contain.
+    """
 
     regex = "(?s:.*)"
 
@@ -44,7 +46,7 @@ PromptHandler = Callable[[State, Asked, str], Awaitable[Response]]
 
 
 def _decoded(text: str) -> str:
-    """Decode a path segment a second time, as the service does. Text that cannot be decoded is returned unchanged."""
+    """Percent-decode a path once more, because the service decodes it twice. An invalid encoding remains unchanged."""
     if re.search(r"%(?![0-9a-fA-F]{2})", text):
         return text
     try:
@@ -133,7 +135,7 @@ async def _absent(request: Request, exc: Exception) -> Response:
 
 
 def _segment(handler: PromptHandler) -> PromptHandler:
-    """Wrap a handler whose prompt is one path segment: a slash in the prompt must be percent-encoded."""
+    """Wrap a handler so that its prompt must be one path segment. A slash in the prompt must be percent-encoded."""
 
     async def endpoint(state: State, asked: Asked, prompt: str) -> Response:
         if "/" in asked.raw_path.partition("?")[0].split("/", 2)[2]:
@@ -144,7 +146,7 @@ def _segment(handler: PromptHandler) -> PromptHandler:
 
 
 def _visible(state: State, asked: Asked, path: str) -> list[catalog.Model]:
-    """Return the models of a list, without those that the key may not use."""
+    """Return the models for a model list route. Models that the API key may not use are omitted."""
     models = state.catalog.listed(path, asked.query, asked.headers)
     account = state.keys.get(asked.key or "")
     if account is None:

@@ -1,4 +1,4 @@
-"""An HTTP server for an ASGI application on a port of `127.0.0.1`, in its own thread."""
+"""Runs an ASGI application as an HTTP server on `127.0.0.1`. The server has its own thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT = 10.0  # timeout of starting and of stopping, in seconds
 
 
 class _Server(uvicorn.Server):
-    """A server that sets an event when it is listening."""
+    """A uvicorn server that sets the event `listens` when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -27,7 +27,7 @@ class _Server(uvicorn.Server):
 
 
 class _Closing:
-    """Lets the application close the connection of a request, through `scope["close"]`."""
+    """ASGI middleware that adds `close` to the scope. The application calls it to close the connection of a request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -81,9 +81,10 @@ def _configured(app: ASGIApp) -> _Server:
 
 
 class Port:
-    """Serves an application between `start` and `stop`.
+    """Serves an application on a port from `start` to `stop`.
 
-    Each start creates a new application. If the port is 0, the first start picks a free port and later starts reuse it.
+    Each start creates a new application. If `port` is 0, the first start picks a free port. Later starts use the same
+    port.
     """
 
     def __init__(self, make: Callable[[], ASGIApp], port: int = 0, *, name: str) -> None:
@@ -113,9 +114,10 @@ class Port:
         asyncio.run(server.serve(sockets=[listener]))
 
     def end(self) -> None:
-        """Ask the server to shut down without waiting for it.
+        """Ask the server to shut down. Return without waiting.
 
-        `stop` waits. Servers that are all asked to end before the first `stop` shut down in parallel.
+        `stop` waits until the server has shut down. To shut down several servers in parallel, call `end` on all of them
+        first.
         """
         if self._server is not None:
             self._server.should_exit = True

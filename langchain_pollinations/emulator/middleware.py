@@ -1,4 +1,4 @@
-"""ASGI middleware of all hosts: reads and records requests, plays scripted replies, and adds common headers."""
+"""ASGI middleware of all hosts. It reads and records requests, sends scripted responses, and adds common headers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 async def _body(receive: Receive, limit: int) -> bytes:
-    """Read the whole body.
+    """Read the whole request body.
 
-    A body over the limit is read to its end before the error is raised, so that the client can receive the response.
+    A body over the limit is also read to its end. Otherwise, the client could not receive the error response.
     """
     pieces: list[bytes] = []
     size = 0
@@ -53,7 +53,7 @@ async def _close(scope: Scope, receive: Receive) -> None:
 
 
 class Middleware:
-    """Reads and records requests, plays scripted entries that need no route, and adds headers to every response."""
+    """Reads and records requests, sends scripted responses that need no route, and adds headers to every response."""
 
     host = "gen"
 
@@ -67,15 +67,15 @@ class Middleware:
         return BODY_LIMIT
 
     def refuse(self, asked: Asked, refusal: Refusal) -> Response:
-        """Return an error response in the format of the host."""
+        """Convert an error to a response in the format of the host."""
         raise NotImplementedError
 
     def place(self, asked: Asked) -> str:
-        """Return the path of a request that entries of the script are matched against."""
+        """Return the path that is compared with the `on` argument of scripted entries."""
         return asked.path
 
     def stamped(self, status: int, headers: Headers) -> Headers:
-        """Return the response headers, with those that all responses of the host have."""
+        """Add the headers that all responses of the host have."""
         raise NotImplementedError
 
     # Request handling.

@@ -1,4 +1,4 @@
-"""`Emulator`, the public class. It starts the hosts and contains the state that tests read and change."""
+"""The public class `Emulator`. It starts the hosts and contains the state that tests read and change."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Emulator(Scripted):
         return self
 
     def stop(self) -> None:
-        """Stop the servers. The state is kept."""
+        """Stop the servers. The state remains."""
         self._port.end()
         self.legacy.stop()
         self._port.stop()
@@ -120,12 +120,14 @@ class Emulator(Scripted):
 
     @property
     def unused_replies(self) -> list[Entry]:
-        """Scripted entries that no request has used, including those of the legacy hosts."""
+        """Scripted entries that no request has used. They include the entries of the legacy hosts."""
         return [*super().unused_replies, *self.legacy.unused_replies]
 
     @property
     def requests(self) -> list[Asked]:
-        """The recorded requests, oldest first. Only the newest 10,000 are kept, and at most about 256 MiB."""
+        """The recorded requests, oldest first. Only the newest requests are kept: at most 10,000, and at most about 256
+        MiB.
+        """
         return self.state.requests
 
     @property

@@ -1,4 +1,4 @@
-"""The state of an emulator: recorded requests, stored files, accounts, cache and script."""
+"""The state of an emulator, such as recorded requests, stored files, accounts, the cache and scripted replies."""
 
 from __future__ import annotations
 
@@ -50,14 +50,16 @@ class Asked:
 
 
 class Requests(list[Asked]):
-    """The recorded requests, oldest first, limited by count and size. Safe to fill and to clear from any thread."""
+    """The recorded requests, oldest first. Their number and total size are limited. Any thread may add or clear
+    requests.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
 
     def remember(self, asked: Asked) -> None:
-        """Add a request. The oldest requests are dropped when the list exceeds its limits."""
+        """Add a request. If a limit is exceeded, the oldest requests are removed."""
         with self._lock:
             self.append(asked)
             weight, over = sum(len(each.body) for each in self), len(self) - MAX_ITEMS
@@ -86,7 +88,10 @@ class File:
 
 @dataclass
 class State:
-    """State of one emulator. `clear` empties the script and everything that requests have filled."""
+    """The settings and the data of one emulator.
+
+    `clear` removes the scripted replies and the data that requests have created.
+    """
 
     url: str = ""
     extra_models: Iterable[Model] = ()
