@@ -1,33 +1,33 @@
-"""Emulator of the Pollinations service: a real HTTP server on 127.0.0.1, for tests, demonstrations and offline work.
+"""Emulator of the Pollinations service for tests, demonstrations and offline work. It is an HTTP server on 127.0.0.1.
 
     with Emulator() as emulator:
         emulator.reply("Hello")
         ...  # point a client at emulator.url
         assert emulator.requests[-1].path == "/v1/chat/completions"
 
-The emulator validates requests as the service does, and keeps a response cache and account balances. If a test has
-queued a reply, the emulator returns this reply. Otherwise it generates the response: text by rules, images, edits,
-videos, speech, music, transcripts, 3D objects or embeddings. It stores uploads and records every request. Every
-response has the header `x-emulator: langchain-pollinations`.
+The emulator validates requests as the service does. It has a response cache and account balances. It stores uploads and
+records every request. Every response has the header `x-emulator: langchain-pollinations`.
+
+A test can queue replies. Without a queued reply, the emulator generates the response. It generates text by rules. It
+also generates images, videos, speech, music, transcripts, 3D objects and embeddings.
 
 These modules process a request, in this order:
 
 - `middleware` reads the request.
 - `app` routes the request.
 - `service.validation` validates the request.
-- `service.generation` checks the key, the balance and the cache.
-- A module of `routes` (`chat`, `images`, `video`, `audio`, `transcripts`, `models3d`, `embeddings`, `media`) produces
-  the response.
+- `service.generation` checks the cache, the API key and the balance.
+- A module of `routes` produces the response.
 - `scripting.wire` sends the response.
 
 Other modules support them:
 
 - `synthesis` generates content: text (`answers`), images (`images`), audio (`audio`), videos (`video_encoder`) and 3D
   objects (`meshes`).
-- `scripting` contains scripted replies (`reply_queue`), faults (`faults`), and the response format of each provider
+- `scripting` contains queued replies (`reply_queue`), faults (`faults`), and the response format of each provider
   (`dialects`).
 - `routes.media` serves generated and uploaded files. `service.references` opens the images that a request refers to.
-- `legacy` emulates the two legacy hosts, which are available as `Emulator().legacy`.
+- `legacy` emulates the two legacy hosts. They are available as `Emulator().legacy`.
 """
 
 from __future__ import annotations

@@ -23,9 +23,7 @@ from langchain_pollinations.emulator.state import Asked, State
 
 
 class AnythingConvertor(PathConvertor):
-    """A path convertor for the rest of a path. Unlike Starlette's own, it matches line breaks, which prompts can
-    contain.
-    """
+    """Matches the rest of a path, including line breaks. Starlette's `path` convertor does not match line breaks."""
 
     regex = "(?s:.*)"
 

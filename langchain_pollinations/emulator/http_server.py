@@ -116,8 +116,8 @@ class Port:
     def end(self) -> None:
         """Ask the server to shut down. Return without waiting.
 
-        `stop` waits until the server has shut down. To shut down several servers in parallel, call `end` on all of them
-        first.
+        `stop` waits until the server has shut down. Several servers shut down in parallel if `end` is called for each
+        of them before the first `stop`.
         """
         if self._server is not None:
             self._server.should_exit = True

@@ -21,9 +21,10 @@ DEFAULT_KEY = "sk_emulator"
 class Emulator(Scripted):
     """Emulator of the Pollinations service on `127.0.0.1`, in its own thread.
 
-    To emulate an outage, call `stop` and then `start`. The URL and the state stay the same. The emulator keeps
-    requests, speech recordings, cached responses and files. Of each kind, it keeps the newest 10,000, and at most about
-    256 MiB.
+    To emulate an outage, call `stop` and then `start`. The URL and the state stay the same.
+
+    The emulator stores requests, generated speech, cached responses and files. It stores at most 10,000 items and about
+    256 MiB of each. The oldest items are removed first.
 
     Example:
         with Emulator(latency=0.5) as emulator:
@@ -66,7 +67,7 @@ class Emulator(Scripted):
     # Lifecycle.
 
     def start(self) -> Emulator:
-        """Start the servers. Returns the emulator itself.
+        """Start the servers and return the emulator.
 
         Raises:
             OSError: If a port cannot be used.
@@ -125,9 +126,7 @@ class Emulator(Scripted):
 
     @property
     def requests(self) -> list[Asked]:
-        """The recorded requests, oldest first. Only the newest requests are kept: at most 10,000, and at most about 256
-        MiB.
-        """
+        """The recorded requests, oldest first. At most the newest 10,000 requests, or about 256 MiB, are kept."""
         return self.state.requests
 
     @property

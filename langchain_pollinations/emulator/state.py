@@ -50,9 +50,7 @@ class Asked:
 
 
 class Requests(list[Asked]):
-    """The recorded requests, oldest first. Their number and total size are limited. Any thread may add or clear
-    requests.
-    """
+    """The recorded requests, oldest first. Number and total size are limited. Any thread may add or clear requests."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The cache of the edge, a proxy in front of the legacy hosts. It stores whole responses by request."""
+"""The response cache of the proxy in front of the legacy hosts (the edge). It stores whole responses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def hit(key: str, stored: StoredResponse) -> Response:
 
 
 class CachingResponse(Response):
-    """Sends a response and then passes it to `store`. A response with a status from FIRST_REFUSED on is not stored."""
+    """Sends a response and then passes it to `store`, unless its status is FIRST_REFUSED or higher."""
 
     def __init__(self, response: Response, store: Callable[[StoredResponse], None]) -> None:
         self._response, self._store = response, store

@@ -66,9 +66,7 @@ def _error_image(refusal: Refusal) -> Response:
 
 
 def _has_own_form(refusal: Refusal) -> bool:
-    """Return whether an error has its own format, which does not depend on the level. An example is a payment
-    challenge.
-    """
+    """Return whether the format of an error is the same with every level. A payment challenge is an example."""
     return type(refusal).envelope is not Refusal.envelope
 
 

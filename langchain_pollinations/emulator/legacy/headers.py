@@ -15,7 +15,11 @@ def signup(host: str) -> str:
 
 
 def stamped(headers: Headers, status: int, level: str, host: str) -> Headers:
-    """Add the headers of the level to the response headers. The new links are appended to an existing `Link` header."""
+    """Add the common headers to the headers of a response.
+
+    With level "l5", the only common header is `x-emulator`. With level "l4", there are more, including a `Link` header.
+    Its links are appended to an existing `Link` header.
+    """
     if level != "l4":
         return [*headers, MARK]  # level L5 lacks the headers below; clients tell the levels apart by them
     links = [value for key, value in headers if key == b"link"]

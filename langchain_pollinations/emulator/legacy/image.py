@@ -1,6 +1,6 @@
 """The legacy image host. It has a single model.
 
-A proxy in front of the host, the edge, caches responses. It treats every path as a prompt.
+The proxy in front of the host (the edge) caches responses. The proxy treats every path as a prompt.
 """
 
 from __future__ import annotations

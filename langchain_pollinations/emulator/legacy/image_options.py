@@ -1,4 +1,4 @@
-"""Parses requests to the legacy image host. As on the host, the default replaces an invalid value."""
+"""Parses requests to the legacy image host. An invalid value is replaced with the default, as on the host."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Order:
 
     @property
     def remark(self) -> str:
-        """A note on the image that lists the options that differ from the defaults."""
+        """A note that is written on the image. It lists the options that differ from the defaults."""
         differences = {
             f"{self.quality} quality": self.quality != "medium",
             f"guidance {self.guidance_scale}": self.guidance_scale is not None,

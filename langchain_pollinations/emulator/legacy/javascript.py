@@ -32,7 +32,5 @@ def is_on(value: Any) -> bool:
 
 
 def is_truthy(value: Any) -> bool:
-    """Return whether a value is true in JavaScript. Any non-empty string is true, even "false". Any array or object is
-    true.
-    """
+    """Return whether JavaScript treats a value as true. Any non-empty string, any array and any object is true."""
     return bool(value) or isinstance(value, list | dict)

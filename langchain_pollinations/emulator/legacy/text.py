@@ -127,7 +127,7 @@ def as_text(body: Fields) -> Response:
 
 
 def from_provider(refusal: Refusal) -> Refusal:
-    """Convert a validation error to the form in which the host reports an error of its provider."""
+    """Convert a validation error to the format of a provider error on this host."""
     fields = (refusal.details or {}).get("fieldErrors") or {}
     problems = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in fields.items())
     error = {"message": problems or refusal.message, "type": "BadRequestError", "code": refusal.status}
@@ -190,7 +190,9 @@ class Request:
         return True
 
     def _earns_notice(self) -> bool:
-        """Return whether the host sends the migration notice. It does so if the token or the referrer belongs to an
+        """Return whether the host sends the migration notice.
+
+        The host sends it if a test has set `notice`, or if the token or the referrer of the request belongs to an
         account.
         """
         hosts = self.hosts

@@ -86,9 +86,7 @@ def chat(given: Fields, prompt: str) -> Fields:
 
 
 def token(asked: Asked, sent: Any) -> str:
-    """Return the token of a request. The query takes precedence over the `Authorization` header, and the header over
-    the body.
-    """
+    """Return the token of a request. The order of precedence is query, `Authorization` header, body."""
     bearer = re.sub(r"^bearer\s+", "", asked.headers.get("authorization", ""), flags=re.IGNORECASE)
     of_body = sent.get("token") if isinstance(sent, dict) else None
     return asked.query.get("token") or bearer.strip() or str(of_body or "")

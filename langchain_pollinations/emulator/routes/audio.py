@@ -296,7 +296,7 @@ def _headers(order: Order) -> dict[str, str]:
 
 
 def _song(order: Order, name: str) -> dict[str, str]:
-    """Return ElevenLabs' headers with the id of a stored song and the id of the reference song."""
+    """Return ElevenLabs' headers. They contain the ids of the stored song and of the reference song."""
     headers = {"song-id": name, "x-elevenlabs-song-id": name} if order.options.get("store_for_inpainting") else {}
     reference = order.options.get("reference_audio")
     if reference is None or order.name not in ELEVEN_MUSIC:

@@ -51,7 +51,7 @@ MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-fle
 
 @dataclass(frozen=True)
 class Order:
-    """A parsed image request. If `width` or `height` is 0, it is computed from the image to edit."""
+    """A parsed image request. A width or height of 0 is computed from the image to edit."""
 
     model: Model
     prompt: str
@@ -74,7 +74,7 @@ def _side(model: Model, asked: int | None) -> int:
 
 
 def _size(model: Model, width: int | None, height: int | None) -> tuple[int, int]:
-    """Return the image size that the model generates if the request asks for `width` and `height`."""
+    """Return the size of the image that the model generates for a requested size. None selects the model's default."""
     wide, high = _side(model, width), _side(model, height)
     return _snapped(wide, high) if _snaps(model) and (width or height) else (wide, high)
 

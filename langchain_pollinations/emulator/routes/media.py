@@ -1,7 +1,7 @@
-"""The media host, which stores uploads and serves uploaded and generated files.
+"""The media host. It stores uploads, and serves uploaded and generated files.
 
-The service runs it on a separate host. The emulator serves it under `/media`. Its errors have the form `{"error":
-message}`, unlike the errors of the other routes.
+The service runs the media host as a separate host. The emulator serves it under `/media`. The body of its error
+responses has only the key `error`.
 """
 
 from __future__ import annotations
@@ -175,9 +175,10 @@ async def _sent(asked: Asked) -> Sent:
 
 
 def _identified(state: State, key: str, wanted: str | None) -> str:
-    """Return the id of a new file: a random id, or the requested id after a prefix derived from the API key.
+    """Return the id of a new file.
 
-    A requested id is rejected if it exists already.
+    The id is random unless the request contains an id. A requested id gets a prefix that depends on the API key. If the
+    prefixed id exists already, the request is rejected.
     """
     if wanted is None:
         return str(uuid4())

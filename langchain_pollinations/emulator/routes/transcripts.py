@@ -166,7 +166,7 @@ def _recognized_passages(order: Order, found: list[tuple[float, tuple[Turn, ...]
 def _invented_passages(order: Order) -> tuple[Passage, ...]:
     """Return sentences for a recording that the emulator did not generate.
 
-    The bytes of the recording determine the sentences. The sentences fill its duration.
+    The bytes of the recording determine the sentences. The sentences fill the duration of the recording.
     """
     random = Random(sha256(order.data).digest())
     sentences = [random.choice(FILLER_SENTENCES)]

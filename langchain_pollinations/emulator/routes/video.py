@@ -1,4 +1,4 @@
-"""The video routes: `GET /video/{prompt}`, and video models on the image routes."""
+"""The route `GET /video/{prompt}`, and the image routes for video models."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Dialect:
         return {}
 
     def beside(self, completion: Completion) -> Json:
-        """Return the provider's extra fields of the choice. A stream contains them in its last choice."""
+        """Return the provider's extra fields for the choice. A stream contains them in its last choice."""
         return {}
 
     def usage(self, completion: Completion) -> Json:
@@ -197,9 +197,7 @@ class Responses(Dialect):
 
 
 class Simulated(Dialect):
-    """The format of models that cannot stream. A stream sends the whole message and the finish reason in a single
-    chunk.
-    """
+    """The format of models that cannot stream. A stream has one chunk with the whole message and the finish reason."""
 
     name = "simulated"
 

@@ -37,9 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Message(Entry):
-    """A reply that is an assistant message. It is sent if the request is valid, in the format that the request asks
-    for.
-    """
+    """A reply that is an assistant message. It is sent after the validation of the request."""
 
     message: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None

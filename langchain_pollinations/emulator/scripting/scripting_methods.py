@@ -21,9 +21,7 @@ class Scripted:
 
     @property
     def unused_replies(self) -> list[reply_queue.Entry]:
-        """Scripted entries that no request has used. The fixture `pollinations_emulator` fails a test that leaves such
-        entries.
-        """
+        """Scripted entries that no request has used. `pollinations_emulator` fails a test that leaves such entries."""
         return self.script.unused
 
     def reply(

@@ -177,8 +177,9 @@ def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left:
 
 
 def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
-    """Subtract a price from the balance and the budget. Also subtract it from the paid Pollen if Quest Pollen cannot
-    cover it.
+    """Subtract a price from the balance and the budget.
+
+    The price is also subtracted from the paid Pollen if the Quest Pollen cannot cover it.
     """
     charged = ["balance", "budget"]
     if _pollen_by_kind(account, model).get("quest", 0.0) < float(price):
@@ -189,9 +190,9 @@ def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
 
 
 class Rates:
-    """The rate limits per minute. Counts the recent generations of each API key with each model that has a limit.
+    """Enforces the rate limits of models. It counts the recent generations of each API key with each model.
 
-    A limit can be fractional: 0.5 allows one request every two minutes.
+    A limit is a number of requests per minute. It can be fractional: 0.5 allows one request every two minutes.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The model catalogue of the emulator. It reads the package's snapshot of the service's models."""
+"""The model catalogue of the emulator. It is loaded from the package's snapshot of the service's models."""
 
 from __future__ import annotations
 

@@ -43,9 +43,7 @@ class Prefixes:
         return (count, 0) if known else (0, count)
 
     def cached(self, text: str) -> int:
-        """Return the number of tokens at the beginning of a text that an earlier text shares. Remember the text for
-        later.
-        """
+        """Return how many tokens at the beginning of a text are the same as in an earlier text. Store the text."""
         marks, so_far = [], sha256()
         for end in range(PREFIX, len(text) + 1, PREFIX):
             so_far.update(text[end - PREFIX : end].encode())

@@ -160,9 +160,7 @@ def shape(table: Table, *, closed: bool = False) -> Check:
 
 
 def one_word_for_all(check: Check) -> Check:
-    """Wrap a check so that every failure has the message "Invalid input". The service reports a failed union in this
-    way.
-    """
+    """Wrap a check so that every failure has the message "Invalid input". The service does this for some unions."""
     return lambda value: "Invalid input" if check(value) is not None else None
 
 

@@ -273,7 +273,8 @@ def _context(chat: ChatRequest) -> tuple[str, str] | None:
 def _from_context(chat: ChatRequest) -> str | None:
     """Answer a question about a context.
 
-    If the context has numbered sources, the answer quotes and cites them. Otherwise it is the most similar sentence.
+    If the context has numbered sources, the answer quotes and cites them. Otherwise, the answer is the most similar
+    sentence of the context.
     """
     given = _context(chat)
     if given is None:

@@ -77,9 +77,7 @@ def cited(text: str, question: str) -> str | None:
 
 
 def best(text: str, question: str) -> str | None:
-    """Return the sentence of a text that is most similar to a question. Numbered sources take precedence over other
-    text.
-    """
+    """Return the sentence of a text that is most similar to a question. Numbered sources take precedence."""
     ranked = _ranked(text, question)
     return ranked[0][2] if ranked else nearest(text, question)
 

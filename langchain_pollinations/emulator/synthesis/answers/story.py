@@ -402,9 +402,7 @@ def title_of(about: str) -> str:
 
 
 def compose(text: str, count: int, seed: int = 0) -> Story:
-    """Write a story of `count` scenes for a request. The seed changes the paragraphs only, not the headings and
-    prompts.
-    """
+    """Write a story of `count` scenes for a request. The seed changes the paragraphs only."""
     about = subject(text)
     hero, friend = _cast(about)
     setting = _setting(about)
@@ -429,9 +427,7 @@ def compose(text: str, count: int, seed: int = 0) -> Story:
 
 
 def _pair(about: str, hero: Character, friend: Character) -> str:
-    """Return the subject of an image prompt. If the user's subject names only one character, the second character is
-    added.
-    """
+    """Return the subject of an image prompt. The second character is added if the user's subject lacks it."""
     if hero.again.removeprefix("the ").lower() not in about.lower():
         return f"{hero.first[:1].upper()}{hero.first[1:]} and {friend.first}, in a story about {about}"
     named = about[:1].upper() + about[1:]

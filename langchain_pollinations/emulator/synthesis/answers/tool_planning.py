@@ -75,7 +75,7 @@ def draws(tool: Tool) -> bool:
 
 
 def _is_structured(tool: Tool) -> bool:
-    """Return whether a tool is a schema for structured output. Such a tool has a class name, such as `Person`."""
+    """Return whether a tool is a schema for structured output. It is named like a class, for example `Person`."""
     return bool(re.match(r"[A-Z]\w*[a-z]", tool.name))
 
 
@@ -140,8 +140,8 @@ def _named_choice(chat: ChatRequest) -> str | None:
 def chosen(chat: ChatRequest) -> list[Tool]:
     """Return the tools to call.
 
-    If `tool_choice` names a tool, this tool is called. Otherwise, the tools are called that the user's text asks for.
-    If the text asks for none and a call is required, the best match is called.
+    If `tool_choice` names a tool, only this tool is called. Otherwise, the tools that match the user's text are called.
+    If no tool matches and a call is required, the best tool is called.
     """
     choice, named = _choice(chat), _named_choice(chat)
     if named is not None:

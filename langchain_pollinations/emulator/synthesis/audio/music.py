@@ -81,9 +81,7 @@ class _Piece:
             mixed(track, start + beat * self._beat, bass)
 
     def _play(self, track: Wave, start: int, degree: int) -> None:
-        """Add the melody of one bar. It has chord notes on the beats, neighbouring notes between the beats, and some
-        rests.
-        """
+        """Add the melody of one bar: chord notes on the beats, neighbouring notes between the beats, and some rests."""
         half = self._beat // 2
         for eighth in range(0, 2 * BEATS, self._random.choice((1, 2))):
             if self._random.random() < 0.2:
@@ -139,7 +137,7 @@ def _roar(random: Random) -> Wave:
 
 
 def _strokes(random: Random) -> Wave:
-    """Return the sound of a hard object that is struck several times."""
+    """Return the sound of a hard object that is struck one or more times."""
     track = [0.0] * LOOP
     base, strokes = random.uniform(300, 1200), random.randint(1, 4)
     for ratio in (1, 2.76, 5.4 * random.uniform(0.8, 1.1)):

@@ -120,7 +120,8 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 def _step(word: str, end: str, seed: str) -> int:
     """Return the pitch of a word in semitones.
 
-    The last word of a question has a high pitch. The last word of any other sentence has a low pitch. Other words vary.
+    The last word of a question has a high pitch. The last word of any other sentence has a low pitch. The pitch of
+    other words depends on the word and the seed.
     """
     if end:
         return 4 if end in "?？" else -3

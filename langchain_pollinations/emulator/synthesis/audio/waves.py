@@ -25,7 +25,7 @@ def _cycles(frequency: float) -> int:
 
 
 def periodic(frequency: float, partials: Partials, length: int) -> Wave:
-    """Return a periodic wave of `length` samples. Each partial is a multiple of the frequency and an amplitude."""
+    """Return a periodic wave of `length` samples. Each partial is a pair of a frequency multiple and an amplitude."""
     cycles = _cycles(frequency)
     size = round(cycles * RATE / frequency)
     angle = 2 * math.pi * cycles / size
@@ -56,7 +56,10 @@ def struck(length: int, half_life: int) -> Wave:
 
 
 def mixed(track: Wave, start: int, wave: Wave) -> None:
-    """Add a wave to a track. The track is a loop: a wave that exceeds its end continues at its beginning."""
+    """Add a wave to a track.
+
+    The track is a loop. The part of the wave that exceeds the end of the track is added at the beginning of the track.
+    """
     start %= len(track)
     remaining = len(track) - start
     for place, piece in ((start, wave[:remaining]), (0, wave[remaining : remaining + len(track)])):

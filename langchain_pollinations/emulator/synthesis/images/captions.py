@@ -30,8 +30,9 @@ def line_height(font: Font) -> int:
 
 
 def caption(prompt: str, width: int, height: int) -> tuple[list[str], Font]:
-    """Split a prompt into the lines of a caption. Return the lines and the largest font for which at most MAX_LINES
-    lines fit.
+    """Split a prompt into the lines of a caption. Return the lines and their font.
+
+    The font is the largest one for which the caption has at most MAX_LINES lines.
     """
     text = legible(prompt[:MAX_CAPTION_LENGTH])
     largest = max(10, min(width // 24, height // 20))

@@ -179,9 +179,7 @@ def _random_tint(random: Random) -> Colour:
 
 
 def _requested_objects(prompt: str) -> str:
-    """Return the part of the prompt that asks for new objects. Return an empty string if the prompt names no known
-    object.
-    """
+    """Return the part of the prompt that asks for new objects. It is empty if the prompt names no known object."""
     found = ADDING.search(prompt)
     return found[1] if found and named(found[1]) else ""
 

@@ -387,8 +387,8 @@ PLACES: Sequence[Sequence[float]] = ((0.5,), (0.34, 0.68), (0.24, 0.52, 0.78))
 
 
 def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
-    """Return the figures that a prompt names, in the order of the prompt. Each comes with the colour word before it, if
-    any.
+    """Return the figures that a prompt names, in the order of the prompt. A colour word before a figure sets its
+    colour.
     """
     found: dict[Figure, tuple[int, Figure, float, Colour | None]] = {}
     for pattern, figure, size in FIGURES:
