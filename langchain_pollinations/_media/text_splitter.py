@@ -53,7 +53,7 @@ def _cut(text: str, most: int) -> int:
 
 
 def _longest_prefix(text: str, most: int) -> int:
-    """Return the number of code points at the start of a text that have together at most `most` characters."""
+    """Return the length in code points of the longest prefix of a text whose `size` is at most `most`."""
     units = text[:most].encode("utf-16-le", "surrogatepass")
     return max(len(units[: 2 * most].decode("utf-16-le", "ignore")), 1)
 
