@@ -278,6 +278,14 @@ def own_class(kind: type[BaseModel]) -> type[BaseModel]:
     return next(base for base in kind.__mro__ if _is_own(base))
 
 
+def own_fields(kind: type[BaseModel]) -> set[str]:
+    """Return the fields of a wrapper, without fields that LangChain or a derived class defines."""
+    own = own_class(kind)
+    foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
+    theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
+    return own.model_fields.keys() - theirs
+
+
 def _is_own(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 

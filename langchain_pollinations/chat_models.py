@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, closing
 from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,14 +17,14 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import suggest_models
+from langchain_pollinations._catalog.capabilities import add_suggestions
 from langchain_pollinations._chat import structured_output
 from langchain_pollinations._chat.chunks import Chunk as Chunk  # pickles refer to it by this module
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
 from langchain_pollinations._chat.content import add_mime_types
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
 from langchain_pollinations._chat.fields import RequestInfo
-from langchain_pollinations._chat.inline_media import check_sizes, explain_size_errors
+from langchain_pollinations._chat.inline_media import check_sizes, explain_size_error
 from langchain_pollinations._chat.instructions import call_instruction, require_json
 from langchain_pollinations._chat.model_info import ModelInfo
 from langchain_pollinations._chat.options import ChatOptions
@@ -48,6 +48,7 @@ from langchain_pollinations._legacy.text import chat_request
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.call_settings import split_settings
 from langchain_pollinations._transport.client import Client
+from langchain_pollinations._transport.exceptions import OnError
 from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import (
@@ -196,7 +197,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         **kwargs: Any,
     ) -> ChatResult:
         body, info, route, client = self._payload(messages, stop, kwargs)
-        with self._explaining(body):
+        with OnError(partial(self._explain, body)):
             return client.send(self._request(route, body, partial(parse_response, info=info)))
 
     async def _agenerate(
@@ -207,7 +208,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         **kwargs: Any,
     ) -> ChatResult:
         body, info, route, client = self._payload(messages, stop, kwargs)
-        with self._explaining(body):
+        with OnError(partial(self._explain, body)):
             return await client.asend(self._request(route, body, partial(parse_response, info=info)))
 
     def _stream(
@@ -219,7 +220,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
     ) -> Iterator[ChatGenerationChunk]:
         body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
         request = self._stream_request(route, body, info)
-        with self._explaining(body), closing(client.stream(request)) as chunks:
+        with OnError(partial(self._explain, body)), closing(client.stream(request)) as chunks:
             for chunk in chunks:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -233,7 +234,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
-        with self._explaining(body):
+        with OnError(partial(self._explain, body)):
             async with aclosing(client.astream(self._stream_request(route, body, info))) as chunks:
                 async for chunk in chunks:
                     if run_manager:
@@ -251,14 +252,11 @@ class ChatPollinations(BatchMixin, ModelInfo):
     ) -> ApiRequest[EventParser[ChatGenerationChunk]]:
         return self._request(route, body, partial(ChatStreamParser, info=info))
 
-    @contextmanager
-    def _explaining(self, body: Json) -> Iterator[None]:
-        """Add suggested models and size limits to errors, except to errors of the legacy host."""
-        if self._uses_legacy:
-            yield
-            return
-        with suggest_models(str(body["model"]), "text"), explain_size_errors(body["messages"]):
-            yield
+    def _explain(self, body: Json, error: BaseException) -> None:
+        """Add suggested models and size limits to errors. The legacy host has neither."""
+        if not self._uses_legacy:
+            add_suggestions(str(body["model"]), "text", error)
+            explain_size_error(body["messages"], error)
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False

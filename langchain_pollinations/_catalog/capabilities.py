@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from langchain_pollinations._catalog.records import Model, _record
 from langchain_pollinations._catalog.snapshot import load_snapshot
+from langchain_pollinations._transport.exceptions import OnError
 from langchain_pollinations.errors import InvalidRequestError, UnknownModelError, UnsupportedRequestError
 
 
@@ -74,12 +75,13 @@ def did_you_mean(model: str, category: str) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-@contextmanager
-def suggest_models(model: str, category: str) -> Iterator[None]:
+def suggest_models(model: str, category: str) -> OnError:
+    """Return a context manager that adds similar model names to the error for an unknown model."""
+    return OnError(partial(add_suggestions, model, category))
+
+
+def add_suggestions(model: str, category: str, error: BaseException) -> None:
     """Add similar model names to the error for an unknown model."""
-    try:
-        yield
-    except UnknownModelError as error:
+    if isinstance(error, UnknownModelError):
         error.message += did_you_mean(model, category)
         error.args = (error.message,)
-        raise

@@ -7,11 +7,13 @@ from typing import Any, Self, TypeVar
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages.content import ContentBlock
-from pydantic import ConfigDict, PrivateAttr, model_validator
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import BaseModel, ConfigDict, PrivateAttr, model_validator
 
 from langchain_pollinations._types import Json
 
 M = TypeVar("M", bound=AIMessage)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Chunk(AIMessageChunk):
@@ -74,6 +76,35 @@ class LastChunk(Chunk):
 
 # Pickles and checkpoints refer to a class by its module. The public module `chat_models` exports both classes.
 Chunk.__module__ = LastChunk.__module__ = "langchain_pollinations.chat_models"
+
+
+def copy_with_text(template: ChatGenerationChunk, text: str) -> ChatGenerationChunk:
+    """Return a copy of a chunk that has only text, with another text.
+
+    The result is equal to a new `Chunk` in a new `ChatGenerationChunk`, but Pydantic validates neither. Validation
+    would take a fifth of the time of a stream.
+    """
+    old = template.message
+    message = _copy(
+        old,
+        content=text,
+        additional_kwargs={},
+        response_metadata=old.response_metadata.copy(),
+        tool_calls=[],
+        invalid_tool_calls=[],
+        tool_call_chunks=[],
+    )
+    return _copy(template, message=message, text=text)
+
+
+def _copy(model: Model, **changes: Any) -> Model:
+    """Return a copy of a Pydantic model with other values, like `model_copy(update=...)` in half the time."""
+    copied = object.__new__(type(model))
+    object.__setattr__(copied, "__dict__", {**model.__dict__, **changes})
+    object.__setattr__(copied, "__pydantic_fields_set__", model.__pydantic_fields_set__.copy())
+    object.__setattr__(copied, "__pydantic_extra__", model.__pydantic_extra__ and model.__pydantic_extra__.copy())
+    object.__setattr__(copied, "__pydantic_private__", None)
+    return copied
 
 
 def invalid_calls(message: AIMessage) -> list[InvalidToolCall]:

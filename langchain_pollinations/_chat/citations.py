@@ -17,6 +17,8 @@ def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
         fields: Fields of the message (`annotations`, `content_blocks`) and of the response (`groundingMetadata`,
             `search_results`, `citations`).
     """
+    if fields.keys().isdisjoint(_SOURCES):
+        return []
     placed = [
         *_from_annotations(_list(fields.get("annotations"))),
         *_from_blocks(_list(fields.get("content_blocks"))),
@@ -30,6 +32,9 @@ def collect(text: str, fields: Mapping[str, Any]) -> list[Json]:
     once = UniqueList()
     once.add(placed)
     return [*once.value(), *_unplaced(listed, known={found.get("url") for found in placed})]
+
+
+_SOURCES = frozenset({"annotations", "content_blocks", "groundingMetadata", "search_results", "citations"})
 
 
 def _list(value: Any) -> list[Any]:

@@ -178,6 +178,8 @@ def parse_usage(usage: Any) -> UsageMetadata | None:
     read = UsageMetadata(
         input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion if total is None else total
     )
+    if usage.keys() <= _COUNTS:
+        return read
     into, out = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
     input_details = _counts(
         audio=into.get("audio_tokens"),
@@ -196,7 +198,7 @@ def parse_usage(usage: Any) -> UsageMetadata | None:
     return read
 
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
 def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -215,6 +217,8 @@ def _first(*counts: Any) -> Any:
 
 
 def _int(value: Any) -> int | None:
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if isinstance(value, int) else int(value) if math.isfinite(value) else None
@@ -244,6 +248,9 @@ def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[
 
 
 def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:
+    start = prefix.encode()
+    if not any(name.lower().startswith(start) for name, _ in headers.raw):  # `items` would decode all of them
+        return {}
     found = {key.removeprefix(prefix): value for key, value in headers.items() if key.startswith(prefix)}
     return {key.replace("-", "_"): value for key, value in found.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from langchain_pollinations.errors import PayloadTooLargeError
@@ -62,15 +61,11 @@ def check_sizes(messages: Sequence[Mapping[str, Any]]) -> None:
         raise PayloadTooLargeError(f"The request was not sent: {_describe_sizes(found)}")
 
 
-@contextmanager
-def explain_size_errors(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+def explain_size_error(messages: Sequence[Mapping[str, Any]], error: BaseException) -> None:
     """Add the size of the inline files, the limits and advice to the error for a request that is too large."""
-    try:
-        yield
-    except PayloadTooLargeError as error:
+    if isinstance(error, PayloadTooLargeError):
         error.message = f"{error.message.rstrip('.')}: {_describe_sizes(sizes(messages))}"
         error.args = (error.message,)
-        raise
 
 
 def _describe_sizes(found: Sequence[int]) -> str:

@@ -71,7 +71,12 @@ def _repair_message(turn: WireMessage | ToolResult) -> WireMessage | ToolResult:
     if isinstance(turn, ToolResult):
         call_id, name, wire, media = _repair_surrogates([turn.call_id, turn.name, turn.wire, turn.media])
         return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
-    return replace(turn, wire=_repair_surrogates(turn.wire)) if turn.wire["role"] == "assistant" else turn
+    if turn.wire["role"] != "assistant" or (turn.wire.keys() == _PLAIN_KEYS and str(turn.wire["content"]).isascii()):
+        return turn
+    return replace(turn, wire=_repair_surrogates(turn.wire))
+
+
+_PLAIN_KEYS = {"role", "content"}
 
 
 def _repair_surrogates(value: Any) -> Any:

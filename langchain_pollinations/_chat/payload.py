@@ -38,8 +38,14 @@ class CallSwitches(BaseModel):
     """Instruction that `with_structured_output` adds to the system message."""
 
 
+NO_SWITCHES = CallSwitches()
+"""The switches of a call that overrides none."""
+
+
 def pop_switches(given: Json) -> CallSwitches:
     """Remove the switches from the arguments of a call and return them."""
+    if given.keys().isdisjoint(CallSwitches.model_fields):
+        return NO_SWITCHES
     switches = {name: given.pop(name) for name in CallSwitches.model_fields if name in given}
     try:
         return CallSwitches.model_validate(switches)
@@ -135,11 +141,14 @@ def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
 
     `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of a `TypedDict` that allows them.
     """
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
+    values = vars(options)
+    return {name: value for name in names if (value := values.get(name)) is not None}
 
 
 def check_call_options(given: Json) -> Json:
     """Validate the options of one call as in the constructor. Unknown options are returned unchanged."""
+    if not given:
+        return {}
     declared = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
     try:

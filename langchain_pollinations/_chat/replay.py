@@ -31,6 +31,10 @@ def encode_assistant(
             sent.
         keeps_ids: Whether the tool-call ids are sent unchanged if `is_own` is true.
     """
+    if isinstance(message.content, str) and not (
+        message.additional_kwargs or message.tool_calls or message.invalid_tool_calls or message.name
+    ):  # as most messages are
+        return [WireMessage({"role": "assistant", "content": message.content})] if message.content.strip() else []
     if not isinstance(message.content, str):
         message = message.model_copy(update={"content": _flatten(message.content)})
     results = tool_results_in(message)
@@ -207,7 +211,10 @@ def _matches_text(blocks: Sequence[Any], text: str) -> bool:
 
 
 def restore_images(blocks: Sequence[Json], content: Any) -> list[Json]:
-    """Return the original content blocks, with the bytes of the images from the message's content."""
+    """Return the stored content blocks. An image without bytes gets its bytes from the content of the message.
+
+    If the content no longer has the image, the block is omitted.
+    """
     shown = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     images = iter([block for block in shown if block.get("type") == "image" and block.get("base64")])
     filled = [_with_image(block, next(images, None)) if _lacks_bytes(block) else block for block in blocks]

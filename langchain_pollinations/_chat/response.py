@@ -119,6 +119,8 @@ class ResponseParser:
         self._is_refusal = False
         self._is_counting = False
         self._half = ""
+        self._head: Json | None = None
+        """The last event without its choices, if it had no usage. Its fields have been merged."""
 
     @property
     def text(self) -> str:
@@ -140,6 +142,12 @@ class ResponseParser:
         Raises:
             PollinationsError: If the event is an error, or contains an error instead of a message.
         """
+        head = event.copy()
+        text = _plain_text(head.pop("choices", None))
+        if text is not None and head == self._head:  # as most events are
+            delta = self._next_delta(self._text_fields.add(content=text), {})
+            self._is_counting = self._is_counting or any(delta)
+            return delta
         choice = first_choice(event) or {}
         message = choice.get("delta") or choice.get("message")
         message = message if isinstance(message, dict) else {}
@@ -147,6 +155,7 @@ class ResponseParser:
             if is_failure(place):
                 raise error_from_event(place, request_id=self._response.headers.get("x-request-id"))
         usage = parse_usage(event.get("usage"))
+        self._head = head if usage is None else None
         if usage is not None:
             self.usage, self._raw_usage = usage, event["usage"]
             self._is_counting = bool(choice)
@@ -265,14 +274,15 @@ class ResponseParser:
 
     def media(self) -> list[Json]:
         """Return images, audio and video of the response as standard content blocks."""
-        return [
-            *self._raw_fields.images(),
-            *_audio_blocks(self._raw_fields.values().get("audio"), self._request),
-            *self._linked(),
-        ]
+        fields = self._raw_fields.values()
+        if not fields:
+            return [*self._linked()]
+        return [*self._raw_fields.images(), *_audio_blocks(fields.get("audio"), self._request), *self._linked()]
 
     def _linked(self) -> Iterator[Json]:
         """Yield the file that a media model generated. A `Link` header has the URL, and the text has a link to it."""
+        if "link" not in self._response.headers:
+            return
         url = self._response.links.get("enclosure", {}).get("url")
         if url and url.startswith(("http://", "https://")) and url in self.text:
             kind = self._request.kind
@@ -286,10 +296,12 @@ class ResponseParser:
         These are fields that the service expects in later requests, and fields that this package does not parse.
         """
         fields = self._raw_fields.values()
-        extra = original_names(self._raw_fields.extra(), self._request.tool_names)
+        extra = original_names(self._raw_fields.extra(), self._request.tool_names) if fields else {}
         extra |= {key: self._facts[key] for key in _MESSAGE_FACTS if key in self._facts}
         if annotations := collect(self.text, {**self._facts, **fields}):
             extra["annotations"] = annotations
+        if not self.calls:
+            return extra
         if lost := self.calls.raw_arguments():
             extra["invalid_arguments"] = lost
         if signatures := self.calls.signatures():
@@ -313,6 +325,7 @@ class ResponseParser:
 _MAX_NOTICE_DELTAS = 200  # text deltas, enough for the longest beginning of a notice at one character each
 _MEDIA_KINDS = ("image", "audio", "video", "3d")  # kinds of models that respond with the URL of a file
 _PLAIN_FIELDS = frozenset({"role", "content"})
+_PLAIN_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
 # Fields beside the message of the response. LangChain's users expect them in `additional_kwargs` of the message.
@@ -321,6 +334,20 @@ _EMPTY_HINTS = {
     "length": "; raise max_tokens",
     "content_filter": "; the provider's content filter removed it",
 }
+
+
+def _plain_text(choices: Any) -> str | None:
+    """Return the text of an event that adds nothing else, or None."""
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return None
+    choice = choices[0]
+    if choice.keys() - _PLAIN_CHOICE or choice.get("finish_reason") is not None or choice.get("logprobs"):
+        return None
+    delta = choice.get("delta")
+    if not isinstance(delta, dict) or delta.keys() - _PLAIN_FIELDS:
+        return None
+    content = delta.get("content")
+    return content if isinstance(content, str) else None
 
 
 def _merge_facts(facts: Json, source: Mapping[str, Any], *, read_elsewhere: frozenset[str]) -> None:

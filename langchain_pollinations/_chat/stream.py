@@ -7,15 +7,16 @@ all chunks.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from pydantic_core import from_json
 
 from langchain_pollinations import errors
-from langchain_pollinations._chat.chunks import Chunk, restore_arguments
+from langchain_pollinations._chat.chunks import Chunk, copy_with_text, restore_arguments
 from langchain_pollinations._chat.fields import RequestInfo, check_choice
 from langchain_pollinations._chat.response import Delta, ResponseParser, read_completion
 from langchain_pollinations._types import PROVIDER, Json
@@ -43,26 +44,27 @@ class ChatStreamParser:
         self._lost = ""
         # Chunks that may be a notice (a refusal as text) are held back until the response is known to be from a model.
         self._held: list[ChatGenerationChunk] | None = []
+        self._template: ChatGenerationChunk | None = None
+        """A chunk with text only, which later chunks with text only are copied from."""
 
     @property
     def partial(self) -> str:
         """The text that has arrived."""
         return self._parser.text
 
-    def feed(self, data: str) -> Iterator[ChatGenerationChunk]:
+    def feed(self, data: str) -> Iterable[ChatGenerationChunk]:
         event = _parse_event(data)
         if event is _BROKEN:
             self._lost = self._lost or data
-            return
+            return ()
         if self._lost:
             raise errors.InvalidResponseError(
                 f"An event of the stream is not complete JSON: {self._lost[:200]!r}",
                 request_id=self._response.headers.get("x-request-id"),
             )
-        if event == _DONE:
-            yield from self._close()
-        elif isinstance(event, dict):
-            yield from self._read(event)
+        if isinstance(event, dict):
+            return self._read(event)
+        return self._close() if event == _DONE else ()
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the last chunk of a stream that ended without `[DONE]`.
@@ -87,20 +89,24 @@ class ChatStreamParser:
         yield from chunks
         yield from self._close()
 
-    def _read(self, event: Json) -> Iterator[ChatGenerationChunk]:
+    def _read(self, event: Json) -> Sequence[ChatGenerationChunk]:
         delta = self._parser.add(event)
         if self._held is None:
-            if any(delta):
-                yield _chunk(delta)
-            return
+            return (self._chunk(delta),) if any(delta) else ()
         if any(delta):
-            self._held.append(_chunk(delta))
-        if not self._parser.may_be_notice:
-            yield from self._release()
+            self._held.append(self._chunk(delta))
+        return () if self._parser.may_be_notice else self._release()
 
-    def _release(self) -> Iterator[ChatGenerationChunk]:
+    def _release(self) -> Sequence[ChatGenerationChunk]:
         held, self._held = self._held or [], None
-        yield from held
+        return held
+
+    def _chunk(self, delta: Delta) -> ChatGenerationChunk:
+        if any(delta[1:]):
+            return _chunk(delta)
+        if self._template is None:
+            self._template = _chunk(delta)
+        return copy_with_text(self._template, delta.text)
 
     def _close(self) -> Iterator[ChatGenerationChunk]:
         self.done = True
@@ -108,7 +114,7 @@ class ChatStreamParser:
         self._parser.check()
         yield from self._release()
         if any(rest):
-            yield _chunk(rest)
+            yield self._chunk(rest)
         yield _GenerationChunk(
             message=self._parser.calls.last_chunk(
                 content=self._parser.media() or "",
@@ -130,7 +136,11 @@ def _parse_event(data: str) -> Any:
     if data.strip() == _DONE:
         return _DONE
     try:
-        return json.loads(data)
+        return from_json(data)  # twice as fast as `json.loads`
+    except ValueError:
+        pass
+    try:
+        return json.loads(data)  # accepts half a surrogate pair too, which some gateways write
     except (ValueError, RecursionError):
         return _BROKEN if data.lstrip().startswith("{") else None
 

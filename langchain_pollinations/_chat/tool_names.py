@@ -54,11 +54,17 @@ def _message(message: Any, rename: Callable[[str], str]) -> Any:
     if not isinstance(message, dict):
         return message
     is_result = message.get("role") in ("tool", "function")
+    if not is_result and message.keys() <= _UNNAMING:
+        return message
     return _with_names(_renamed(message, rename) if is_result else message, rename)
 
 
 _NAMING = ("tools", "tool_choice", "functions", "function_call", "tool_calls", "response_format")
 """Fields of a body, a message or a response that hold tools, tool calls, a tool choice, or a schema."""
+
+
+_UNNAMING = frozenset({"role", "content", "name"})
+"""Fields of a message that name no tool, unless it is the result of a tool."""
 
 
 def _with_names(fields: Json, rename: Callable[[str], str]) -> Json:

@@ -72,7 +72,7 @@ class LegacyConfig(ServiceConfig):
         if self.api == "auto" and not self._warned:
             self._warned = True
             warn(_NO_KEY_WARNING)
-        return self._build_client(settings, user_agent())
+        return self._cached(settings, True, lambda: self._build_client(settings, user_agent()))
 
     def _legacy_hosts(self) -> LegacyHosts:
         limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import httpx
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -22,9 +21,10 @@ from pydantic import (
     model_validator,
 )
 
+from langchain_pollinations._config.client_cache import ClientCache
 from langchain_pollinations._legacy.hosts import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
-from langchain_pollinations._transport.call_settings import RequestSettings
+from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
 from langchain_pollinations._transport.httpx2 import to_httpx
@@ -37,6 +37,7 @@ from langchain_pollinations._validation import (
     check_no_host,
     check_no_secret,
     own_class,
+    own_fields,
     suggest_name,
 )
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
@@ -148,6 +149,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     hundreds of calls at once."""
 
     _pool: ConnectionPool = PrivateAttr(default_factory=ConnectionPool)
+    _cache: ClientCache = PrivateAttr(default_factory=ClientCache)
 
     if not TYPE_CHECKING:  # type checkers see the fields
 
@@ -268,7 +270,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate the assignment as the constructor would. Fields that LangChain defines are left to LangChain."""
-        if not name.startswith("_") and not _BUILDING.get() and name in _own_fields(type(self)):
+        if not name.startswith("_") and not _BUILDING.get() and name in own_fields(type(self)):
             value = self._validated({name: value})[name]
         super().__setattr__(name, value)
 
@@ -303,12 +305,17 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     @property
     def _client(self) -> Client:
-        return self._client_with(RequestSettings())
+        return self._client_with(NO_SETTINGS)
 
     def _client_with(self, settings: RequestSettings) -> Client:
-        """Return the client for one call. Each call builds a new client, so that a changed field takes effect at once.
-        All clients share the connection pool."""
-        return self._build_client(settings, self._headers(settings.headers))
+        """Return the client for one call. All clients share the connection pool."""
+        return self._cached(settings, False, lambda: self._build_client(settings, self._headers(settings.headers)))
+
+    def _cached(self, settings: RequestSettings, uses_legacy: bool, build: Callable[[], Client]) -> Client:
+        """Return the client of the last call, unless a field that it depends on has changed since."""
+        if settings is not NO_SETTINGS or self.total_timeout is not None:  # a deadline begins with the call
+            return build()
+        return self._cache.get(self, uses_legacy, build)
 
     def _build_client(self, settings: RequestSettings, headers: Mapping[str, str]) -> Client:
         timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
@@ -437,14 +444,6 @@ class ServiceConfig(HiddenInput, PublicPickle):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
-
-
-def _own_fields(kind: type[BaseModel]) -> set[str]:
-    """Return the fields of a wrapper, without fields that LangChain or a derived class defines."""
-    own = own_class(kind)
-    foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
-    theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
-    return own.model_fields.keys() - theirs
 
 
 def user_agent() -> httpx.Headers:

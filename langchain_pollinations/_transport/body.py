@@ -10,7 +10,7 @@ import codecs
 import contextlib
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -71,13 +71,14 @@ class Decoder:
         """Whether the limit is reached, and the rest of the body is dropped."""
         return self._cuts and self._left <= 0
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the decoded bytes of a chunk."""
+    def feed(self, piece: bytes) -> Iterable[bytes]:
+        """Return the decoded bytes of a chunk, in steps of bounded size."""
         if self._deadline is not None:
             self._deadline.check()
-        if self._inflate is None:
-            yield from self._counted(piece)
-            return
+        return self._counted(piece) if self._inflate is None else self._decompressed(piece)
+
+    def _decompressed(self, piece: bytes) -> Iterator[bytes]:
+        assert self._inflate is not None
         while piece:
             if self._inflate.eof:  # gzip may have several members; deflate ends once
                 if not piece.strip(b"\0"):
@@ -114,13 +115,12 @@ class Decoder:
         if self._inflate is not None and self._is_encoded and not (self._inflate.eof or self._cuts):
             raise self._error(f"stops before the end of its encoding ({self._encoding})")
 
-    def _counted(self, decoded: bytes) -> Iterator[bytes]:
+    def _counted(self, decoded: bytes) -> Iterable[bytes]:
         self._left -= len(decoded)
         if self._left < 0 and not self._cuts:
             raise self._too_large()
         kept = decoded[: self._left] if self._left < 0 else decoded
-        if kept:
-            yield kept
+        return (kept,) if kept else ()
 
     def _too_large(self) -> errors.InvalidResponseError:
         return self._error(
@@ -159,9 +159,12 @@ def iter_body(
         yield from Decoder(_decoded(response), limit, cuts=cuts).feed(response.content)
         return
     for piece in response.iter_raw(None if deadline_of(response) else size):  # to check the deadline for each chunk
-        yield from decoder.feed(piece)
-        if size is None:
-            yield b""  # so that the reader can check the time even if nothing was decoded
+        is_empty = True
+        for decoded in decoder.feed(piece):
+            is_empty = False
+            yield decoded
+        if is_empty and size is None:
+            yield b""  # so that the reader can check the time
         if decoder.is_full:
             return
     decoder.finish()

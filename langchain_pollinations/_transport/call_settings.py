@@ -19,6 +19,10 @@ class RequestSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+NO_SETTINGS = RequestSettings()
+"""The settings of a call that overrides none."""
+
+
 def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[str, Any]]:
     """Split the arguments of a call into its settings and the other arguments.
 
@@ -26,6 +30,8 @@ def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[
         InvalidRequestError: If a setting is invalid. The message names the argument and never shows a header's value.
     """
     rest = dict(overrides)
+    if "timeout" not in rest and "extra_headers" not in rest:
+        return NO_SETTINGS, rest
     timeout, headers = rest.pop("timeout", None), rest.pop("extra_headers", None)
     try:
         return RequestSettings(check_timeout(timeout), check_extra_headers(headers)), rest

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import httpx
-import tenacity
 
 from langchain_pollinations import errors
 from langchain_pollinations._transport.body import (
@@ -31,21 +30,19 @@ from langchain_pollinations._transport.concurrency import (
     run_all,
     run_in_thread,
     run_within,
-    sleep,
 )
 from langchain_pollinations._transport.connections import (
+    Closing,
     aclose,
     close_at_deadline,
-    closing,
     record_connection,
     shut_down,
 )
 from langchain_pollinations._transport.cross_origin import RedirectChain
 from langchain_pollinations._transport.exceptions import (
-    map_exceptions,
+    ErrorMapper,
+    OnError,
     map_recursion_error,
-    name_deadline,
-    remove_key,
 )
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
@@ -56,8 +53,9 @@ from langchain_pollinations._transport.request import (
     EventParser,
     RequestFlow,
     T,
+    encode_json,
 )
-from langchain_pollinations._transport.retry import RetryPolicy
+from langchain_pollinations._transport.retry import RetryPolicy, should_retry
 from langchain_pollinations._transport.sse import (
     EventBody,
     adrain,
@@ -89,15 +87,17 @@ class Client:
     """The end of the total time for all requests of a call."""
     custom_client: httpx.Client | None = None
     custom_async_client: httpx.AsyncClient | None = None
+    _urls: dict[str, httpx.URL] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Parsed URLs of POST requests."""
 
     def send(self, call: ApiRequest[T]) -> T:
-        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._fetch, call)
-        with self._map_errors(), map_recursion_error():
+        response = self._with_retries(self._fetch, call)
+        with self._map_errors(), OnError(map_recursion_error):
             return call.parse(response)
 
     async def asend(self, call: ApiRequest[T]) -> T:
-        response = await self._retrying(tenacity.AsyncRetrying, call)(self._afetch, call)
-        with self._map_errors(), map_recursion_error():
+        response = await self._awith_retries(self._afetch, call)
+        with self._map_errors(), OnError(map_recursion_error):
             if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                 return call.parse(response)
             read: T = await run_in_thread(call.parse, response)  # parsing reads a file or a large body
@@ -161,11 +161,11 @@ class Client:
                 await run_in_thread(flow.close)
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
-        response = self._retrying(tenacity.Retrying, call, sleep=sleep)(self._open_stream, call)
-        with closing(response), close_at_deadline(response):
+        response = self._with_retries(self._open_stream, call)
+        with Closing(response), close_at_deadline(response):
             reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
-            with attach_partial(reader), self._map_errors(), map_recursion_error():
+            with OnError(partial(attach_partial, reader)), self._map_errors(), OnError(map_recursion_error):
                 if not is_event_stream(response):
                     whole = watched.read(self._limit(call))
                     if not contains_events(whole):
@@ -182,11 +182,11 @@ class Client:
 
     async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
         async with contextlib.AsyncExitStack() as stack:
-            response = await self._retrying(tenacity.AsyncRetrying, call)(self._aopen_stream, call, stack)
+            response = await self._awith_retries(self._aopen_stream, call, stack)
             reader = call.parse(response)
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
-            with attach_partial(reader), self._map_errors(), map_recursion_error():
+            with OnError(partial(attach_partial, reader)), self._map_errors(), OnError(map_recursion_error):
                 if not is_event_stream(response):
                     whole = await watched.aread(self._limit(call))
                     if not contains_events(whole):
@@ -240,7 +240,7 @@ class Client:
                 response = _mark_response(chain.sender(client).send(chain.request, **chain.options), call)
                 if call.is_success(response):
                     return response
-                with closing(response):
+                with Closing(response):
                     failed = read_error_body(response)
                 chain.follow(response, failed)
             raise httpx.TooManyRedirects("too many redirects", request=chain.request)
@@ -281,7 +281,7 @@ class Client:
         with (
             _slot(call),
             self._map_errors(),
-            closing(self._open(call)) as response,
+            Closing(self._open(call)) as response,
             close_at_deadline(response),
         ):
             if call.save_to is None:
@@ -303,17 +303,8 @@ class Client:
         """Return the seconds that the call may still take."""
         return None if self.deadline is None else self.deadline.remaining()
 
-    @contextlib.contextmanager
-    def _map_errors(self) -> Iterator[None]:
-        """Convert exceptions to errors of this package. The errors name `total_timeout` if this limit caused the
-        failure. The key is removed from the errors, because a response may repeat the key."""
-        try:
-            with map_exceptions(), name_deadline(self.deadline):
-                yield
-        except errors.PollinationsError as error:
-            # Raised here, not in `remove_key`: a trace of the error would show its argument, the headers.
-            remove_key(error, self.headers)
-            raise
+    def _map_errors(self) -> ErrorMapper:
+        return ErrorMapper(self.deadline, self.headers)
 
     def _chain(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> RedirectChain:
         chosen = self.base_url
@@ -323,22 +314,37 @@ class Client:
         return RedirectChain(call, request, chosen, is_anonymous=self._is_foreign(call))
 
     def _request(self, client: httpx.Client | httpx.AsyncClient, call: ApiRequest[Any]) -> httpx.Request:
-        options = {name: value for name, value in call.options.items() if name != "headers"}
-        options["headers"] = self._headers(call)
-        url = (call.origin or self.base_url) + call.path
         timeout, extensions = self.timeout, dict[str, Any]()
         if self.deadline is not None:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
+        is_custom = client is self.custom_client or client is self.custom_async_client
+        headers = self._headers(call, is_custom)
+        options = {**call.options, "headers": headers, "extensions": extensions}
         try:
-            if self._is_foreign(call):  # not built by the client, which may add headers and cookies
-                extensions |= {"timeout": timeout.as_dict()}
-                return httpx.Request(call.method, url, extensions=extensions, **options)
-            return client.build_request(call.method, url, timeout=timeout, extensions=extensions, **options)
+            if "json" in options:
+                options["content"] = encode_json(options.pop("json"))
+                options["headers"] = httpx.Headers(headers)
+                options["headers"].setdefault("content-type", "application/json")
+            # The client of the user may add headers and cookies, which another origin must not receive. The client of
+            # the pool adds none, so the request is built without it, in half the time.
+            if is_custom and not self._is_foreign(call):
+                url = (call.origin or self.base_url) + call.path
+                return client.build_request(call.method, url, timeout=timeout, **options)
+            extensions["timeout"] = timeout.as_dict()
+            return httpx.Request(call.method, self._url(call), **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, or an object that JSON cannot represent
             refusal = errors.InvalidRequestError(f"The request cannot be written as JSON: {error}")
             refusal.was_sent = False
             raise refusal from error
+
+    def _url(self, call: ApiRequest[Any]) -> httpx.URL:
+        if call.method == "GET":  # its path may hold a prompt
+            return httpx.URL((call.origin or self.base_url) + call.path)
+        place = (call.origin or self.base_url) + call.path
+        if place not in self._urls:
+            self._urls[place] = httpx.URL(place)
+        return self._urls[place]
 
     def _is_foreign(self, call: ApiRequest[Any]) -> bool:
         """Whether a request carries no key and goes to another origin than the service. Except for `User-Agent`, such
@@ -353,19 +359,48 @@ class Client:
             return self.max_response_bytes
         return MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE
 
-    def _headers(self, call: ApiRequest[Any]) -> httpx.Headers:
-        headers = httpx.Headers(self.headers)
+    def _headers(self, call: ApiRequest[Any], is_custom: bool) -> httpx.Headers:
         if self._is_foreign(call):
-            headers = httpx.Headers({name: value for name, value in headers.items() if name == "user-agent"})
+            headers = httpx.Headers({name: value for name, value in self.headers.items() if name == "user-agent"})
+        elif is_custom:
+            headers = httpx.Headers({"accept-encoding": ACCEPTED_ENCODINGS})
+            headers.update(self.headers)
         else:
-            headers.setdefault("accept-encoding", ACCEPTED_ENCODINGS)
+            headers = self._pooled_headers
+        if call.send_credentials and "headers" not in call.options:
+            return headers
+        headers = httpx.Headers(headers)
         if not call.send_credentials:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
         return headers
 
-    def _retrying(self, loop: Callable[..., Any], call: ApiRequest[Any], **options: Any) -> Any:
-        return RetryPolicy(self, call).loop(loop, **options)
+    @cached_property
+    def _pooled_headers(self) -> httpx.Headers:
+        """The headers of this client, and those that a client of httpx adds."""
+        headers = httpx.Headers({"accept": "*/*", "accept-encoding": ACCEPTED_ENCODINGS, "connection": "keep-alive"})
+        headers.update(self.headers)
+        return headers
+
+    # The first attempt runs without tenacity, whose state machine costs a tenth of a call that succeeds at once.
+
+    def _with_retries(self, attempt: Callable[..., T], call: ApiRequest[Any]) -> T:
+        try:
+            return attempt(call)
+        except errors.PollinationsError as error:
+            if not self.max_retries or not should_retry(error):
+                raise
+            failed = error
+        return RetryPolicy(self, call).run(failed, partial(attempt, call))
+
+    async def _awith_retries(self, attempt: Callable[..., Awaitable[T]], call: ApiRequest[Any], *args: Any) -> T:
+        try:
+            return await attempt(call, *args)
+        except errors.PollinationsError as error:
+            if not self.max_retries or not should_retry(error):
+                raise
+            failed = error
+        return await RetryPolicy(self, call).arun(failed, partial(attempt, call, *args))
 
 
 def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:

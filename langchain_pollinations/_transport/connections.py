@@ -16,15 +16,22 @@ from langchain_pollinations._transport.httpx2 import native_stream
 from langchain_pollinations._transport.timeouts import deadline_of
 
 
-@contextlib.contextmanager
-def closing(response: httpx.Response) -> Iterator[httpx.Response]:
-    try:
-        yield response
-    finally:
+class Closing:
+    """Context manager that closes a response."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    def __enter__(self) -> httpx.Response:
+        return self._response
+
+    def __exit__(self, *error: object) -> None:
         try:
-            response.close()
+            self._response.close()
         finally:
-            _close_with_surplus(response)
+            _close_with_surplus(self._response)
 
 
 async def aclose(response: httpx.Response) -> None:
@@ -37,19 +44,23 @@ async def aclose(response: httpx.Response) -> None:
 def _close_with_surplus(response: httpx.Response) -> None:
     """Close a connection that has received more data than the response. httpcore 1.0 would read the surplus as the
     response to the next request. If the surplus arrives after this check, httpcore detects it."""
-    found: Any = native_stream(response.stream)
-    for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
-        found = getattr(found, name, None)
-    if found is not None and found.trailing_data[0]:
+    if unparsed_bytes(response):
         shut_down(response.extensions["network_stream"].get_extra_info("socket"))
 
 
-@contextlib.contextmanager
-def close_at_deadline(response: httpx.Response) -> Iterator[None]:
+def unparsed_bytes(response: httpx.Response) -> bytes:
+    """Return the bytes that the connection of a response has received but not parsed. They are empty if httpcore does
+    not show them, as for other transports."""
+    found: Any = native_stream(response.stream)
+    for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        found = getattr(found, name, None)
+    return b"" if found is None else found.trailing_data[0]
+
+
+def close_at_deadline(response: httpx.Response) -> contextlib.AbstractContextManager[Any]:
     """Close the connection of a response at the deadline of its call."""
     deadline = deadline_of(response)
-    with close_after(response, None if deadline is None else deadline.remaining()):
-        yield
+    return contextlib.nullcontext() if deadline is None else close_after(response, deadline.remaining())
 
 
 @contextlib.contextmanager

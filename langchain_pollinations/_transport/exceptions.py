@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
@@ -21,48 +21,84 @@ from langchain_pollinations.errors import (
 )
 
 
-@contextmanager
-def name_deadline(deadline: Deadline | None) -> Iterator[None]:
-    """Raise an error that names `total_timeout` if the deadline caused the failure."""
-    try:
-        yield
-    except (httpx.HTTPError, TimeoutError, PollinationsError) as error:
-        # The timer of an event loop may fire slightly early.
-        early = 0.05 if isinstance(error, TimeoutError) else 0.0
-        if deadline is None or deadline.remaining() > early:
-            raise
-        if isinstance(error, RequestTimeoutError) or getattr(error, "status_code", None):
-            raise
-        remove_headers(error)
-        raise deadline.error() from error
+class ErrorMapper:
+    """Context manager that converts exceptions of httpx and aiohttp to errors of this package.
+
+    An error names `total_timeout` if this limit caused the failure. The key is removed from errors of this package,
+    because a response may repeat the key. The class costs a tenth of a generator, and several of them enclose each
+    request.
+
+    Args:
+        deadline: The deadline of the call.
+        headers: The headers of the request, which include the key.
+    """
+
+    __slots__ = ("_deadline", "_headers")
+
+    def __init__(self, deadline: Deadline | None, headers: Mapping[str, str]) -> None:
+        self._deadline, self._headers = deadline, headers
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            return
+        mapped = _over_time(error, self._deadline) or _from_library(error) or error
+        if isinstance(mapped, PollinationsError):
+            remove_key(mapped, self._headers)
+        del self  # a trace of the error would show the headers
+        if mapped is not error:
+            raise mapped from error
 
 
-@contextmanager
-def map_exceptions() -> Iterator[None]:
-    """Convert exceptions of httpx, or of aiohttp under it, to errors of this package."""
-    try:
-        yield
-    except httpx.InvalidURL as error:
-        raise InvalidRequestError(f"The address of the request is not valid: {error}") from error
-    except httpx.HTTPError as error:
+def _over_time(error: BaseException, deadline: Deadline | None) -> PollinationsError | None:
+    """Return the error that names `total_timeout` if the deadline caused the failure."""
+    if deadline is None or not isinstance(error, httpx.HTTPError | TimeoutError | PollinationsError):
+        return None
+    # The timer of an event loop may fire slightly early.
+    early = 0.05 if isinstance(error, TimeoutError) else 0.0
+    if deadline.remaining() > early or isinstance(error, RequestTimeoutError) or getattr(error, "status_code", None):
+        return None
+    remove_headers(error)
+    return deadline.error()
+
+
+def _from_library(error: BaseException) -> PollinationsError | None:
+    """Return the error of this package for an exception of httpx, or of aiohttp under it."""
+    if isinstance(error, httpx.InvalidURL):
+        return InvalidRequestError(f"The address of the request is not valid: {error}")
+    if isinstance(error, httpx.HTTPError):
         remove_headers(error)
-        raise _from_httpx(error) from error
-    except UnicodeError as error:
-        if getattr(error, "encoding", "idna") != "idna":  # raised by a hook of the user
-            raise
-        raise InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}") from error
-    except _aiohttp_errors() as error:
+        return _from_httpx(error)
+    if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":  # else from a hook of the user
+        return InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}")
+    if isinstance(error, _aiohttp_errors()):
         # httpx-aiohttp 0.2 does not convert some errors of aiohttp, for example for a malformed response.
         remove_headers(error)
-        raise APIConnectionError(f"The connection failed: {error}") from error
+        return APIConnectionError(f"The connection failed: {error}")
+    return None
 
 
-@contextmanager
-def map_recursion_error() -> Iterator[None]:
+class OnError:
+    """Context manager that passes an exception from its block to `handle`, which may change it or raise another."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: Callable[[BaseException], None]) -> None:
+        self._handle = handle
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self._handle(error)
+
+
+def map_recursion_error(error: BaseException) -> None:
     """Convert the `RecursionError` of a response that is nested too deeply to an error of this package."""
-    try:
-        yield
-    except RecursionError as error:
+    if isinstance(error, RecursionError):
         too_deep = InvalidResponseError("The response has more levels within each other than can be read")
         too_deep.is_retryable = False
         raise too_deep from error

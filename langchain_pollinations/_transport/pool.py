@@ -12,7 +12,7 @@ import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -63,7 +63,7 @@ class ConnectionPool:
         with self._lock:
             if self._sync is None or self._sync.is_closed:
                 with named_variables():
-                    self._sync = _without_cookies(httpx.Client(verify=_ssl_context()))
+                    self._sync = httpx.Client(verify=_ssl_context(), cookies=_NoCookies())
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
@@ -90,7 +90,7 @@ class ConnectionPool:
             # The finalizer keeps the client alive when its pool is garbage collected: aiohttp logs an error for each
             # session that is collected before it is closed.
             release = weakref.finalize(self, _close_unused, os.getpid(), loop, client, closer, abandoned, closing)
-            pooled = _PooledClient(loop, transport, client, closer, release, calls=1)
+            pooled = _PooledClient(loop, transport, client, closer, release, self, calls=1)
             self._async.append(pooled)
         # At its end, asyncio.run calls `shutdown_asyncgens` of the loop, which closes suspended async generators such
         # as `closer`. No other hook can close connections before their loop is closed.
@@ -142,6 +142,9 @@ class _PooledClient:
     client: httpx.AsyncClient
     closer: AsyncGenerator[httpx.AsyncClient]
     release: weakref.finalize[..., Any]
+    pool: ConnectionPool
+    """A reference cycle, so that the garbage collector frees the pool, and not the end of the last call. At this end, a
+    task would have to close the client, and an event loop that ends too would never run the task."""
     calls: int
     """Number of running calls. It is changed only in the event loop of the client."""
     cancelled: int = 0
@@ -178,7 +181,7 @@ def _ssl_context() -> ssl.SSLContext:
 def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
         with named_variables():
-            return _without_cookies(httpx.AsyncClient(verify=_ssl_context()))
+            return httpx.AsyncClient(verify=_ssl_context(), cookies=_NoCookies())
     # The client of httpx_aiohttp, not its bare transport, which would disable proxies from the environment.
     try:
         from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
@@ -188,17 +191,21 @@ def _new_async_client(transport: Transport) -> httpx.AsyncClient:
         told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
         raise ImportError(told) from error
     with named_variables():
-        client: httpx.AsyncClient = _without_cookies(HttpxAiohttpClient(verify=_ssl_context()))
+        client: httpx.AsyncClient = HttpxAiohttpClient(verify=_ssl_context(), cookies=_NoCookies())
     for carrier in (client._transport, *client._mounts.values()):
         if isinstance(carrier, AiohttpTransport):
             carrier.client = new_session(carrier)
     return client
 
 
-def _without_cookies(client: AnyClient) -> AnyClient:
-    """Return the client with cookies disabled, because one response must not change later requests."""
-    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return client
+class _NoCookies(CookieJar):
+    """A jar that stores no cookies, because one response must not change later requests."""
+
+    def extract_cookies(self, *_: Any) -> None:
+        pass
+
+    def add_cookie_header(self, *_: Any) -> None:
+        pass
 
 
 async def _close_with_loop(

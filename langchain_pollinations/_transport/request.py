@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import httpx
+from pydantic_core import to_json
 
 from langchain_pollinations import errors
 from langchain_pollinations._transport.error_response import error_from_response
@@ -99,6 +102,32 @@ MAX_PARSED_IN_LOOP = 1024 * 1024
 
 MAX_CONCURRENCY = 4
 """Maximum number of concurrent requests of one flow."""
+
+
+def encode_json(value: Any) -> bytes:
+    """Encode the body of a request as JSON.
+
+    Raises:
+        TypeError: If the value holds an object that JSON cannot represent.
+        ValueError: If the value holds NaN, infinity or half a surrogate pair.
+    """
+    if _is_plain_json(value):
+        with contextlib.suppress(ValueError):  # half a surrogate pair: `json.dumps` says where it is
+            encoded: bytes = to_json(value)  # a sixth of the time of `json.dumps` for an inline image
+            return encoded
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _is_plain_json(value: Any) -> bool:
+    """Whether a value has only the types of JSON. `to_json` also writes others, such as sets, and NaN."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return True
+    if kind is dict:
+        return all(type(key) is str and _is_plain_json(each) for key, each in value.items())
+    if kind is list or kind is tuple:
+        return all(map(_is_plain_json, value))
+    return kind is float and math.isfinite(value)
 
 
 def multipart(fields: Mapping[str, str], files: Sequence[tuple[str, tuple[str, bytes, str]]]) -> dict[str, Any]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import tenacity
-
 from langchain_pollinations import errors
 from langchain_pollinations._safe_text import safe_text
-from langchain_pollinations._transport.request import ApiRequest
+from langchain_pollinations._transport.concurrency import sleep
+from langchain_pollinations._transport.request import ApiRequest, T
 
 if TYPE_CHECKING:
+    import tenacity
+
     from langchain_pollinations._transport.client import Client
 
 logger = logging.getLogger("langchain_pollinations")
@@ -29,26 +30,47 @@ MAX_RETRY_DELAY = 60.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Decides when the attempts of one call end.
-
-    The policy refers to the client, so that the connections stay open until the retry loop is garbage collected.
-    Otherwise a task would close the connections after the last call. If the event loop ended then, it would never run
-    this task.
-    """
+    """Decides when the attempts of one call end."""
 
     client: Client
     call: ApiRequest[Any]
 
-    def loop(self, retrying: Callable[..., Any], **options: Any) -> Any:
-        """Return the retry loop: an instance of `retrying`, which is a class of tenacity."""
-        return retrying(
-            **options,
-            stop=self._should_stop,
-            retry=tenacity.retry_if_exception(should_retry),
-            wait=retry_delay,
-            before_sleep=self._log,
-            reraise=True,
-        )
+    def run(self, failed: errors.PollinationsError, attempt: Callable[[], T]) -> T:
+        """Retry a call whose first attempt failed. The loop begins with this error instead of an attempt."""
+        import tenacity  # only here: its import takes longer than that of this whole subpackage
+
+        first = [failed]
+
+        def repeat() -> T:
+            if first:
+                raise first.pop()
+            return attempt()
+
+        return tenacity.Retrying(sleep=sleep, **self._options())(repeat)
+
+    async def arun(self, failed: errors.PollinationsError, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Like `run`."""
+        import tenacity
+
+        first = [failed]
+
+        async def repeat() -> T:
+            if first:
+                raise first.pop()
+            return await attempt()
+
+        return await tenacity.AsyncRetrying(**self._options())(repeat)
+
+    def _options(self) -> dict[str, Any]:
+        import tenacity
+
+        return {
+            "stop": self._should_stop,
+            "retry": tenacity.retry_if_exception(should_retry),
+            "wait": retry_delay,
+            "before_sleep": self._log,
+            "reraise": True,
+        }
 
     def _should_stop(self, state: tenacity.RetryCallState) -> bool:
         wait = retry_delay(state)

@@ -25,23 +25,21 @@ from langchain_pollinations._transport.body import (
     read_body,
     with_body,
 )
-from langchain_pollinations._transport.connections import close_after, shut_down
+from langchain_pollinations._transport.connections import close_after, shut_down, unparsed_bytes
 from langchain_pollinations._transport.exceptions import remove_headers
 from langchain_pollinations._transport.request import EventParser
 from langchain_pollinations._transport.timeouts import deadline_of
 
 DRAIN_TIMEOUT = 1.0
 """Maximum seconds between the last event of a response and the end of its body."""
+_LAST_CHUNK = b"0\r\n\r\n"
+"""The end of a chunked body."""
 
 
-@contextlib.contextmanager
-def attach_partial(reader: EventParser[Any]) -> Iterator[None]:
+def attach_partial(reader: EventParser[Any], error: BaseException) -> None:
     """Attach the part that has arrived to the error that ends a stream."""
-    try:
-        yield
-    except errors.PollinationsError as error:
+    if isinstance(error, errors.PollinationsError):
         error.partial = reader.partial
-        raise
 
 
 # After the last event the body is read to its end, so that the connection can be reused. Failures there do not affect
@@ -52,6 +50,10 @@ def drain(response: httpx.Response, events: Iterator[str]) -> None:
     stream = response.extensions.get("network_stream")
     if stream is None or not response.http_version.startswith("HTTP/1"):
         return  # HTTP/2, which the user's client may use, shares the connection with other responses
+    if unparsed_bytes(response).endswith(_LAST_CHUNK):  # as almost always: nothing is waited for
+        for _ in events:
+            pass
+        return
     watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
     watch.start()
     try:

@@ -1,0 +1,41 @@
+"""The client of a wrapper, which is built again when a connection field changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from langchain_pollinations._transport.client import Client
+
+_FIELDS = (
+    *("api_key", "base_url", "timeout", "max_retries", "stream_chunk_timeout", "max_response_bytes"),
+    *("async_transport", "http_client", "http_async_client"),
+)
+"""Fields that a client is built from, beside `default_headers`."""
+
+
+class ClientCache:
+    """Holds one client. A pickle or a copy is empty, because a client holds the key."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Any, Client] | None = None
+
+    def __reduce__(self) -> tuple[type[ClientCache], tuple[()]]:
+        return ClientCache, ()
+
+    def get(self, wrapper: BaseModel, uses_legacy: bool, build: Callable[[], Client]) -> Client:
+        """Return the client of the last call, or a new one from `build` if a field of the wrapper has changed."""
+        fields = wrapper.__dict__
+        headers = fields.get("default_headers") or {}  # the caller may change it in place
+        state = (
+            *map(fields.get, _FIELDS),
+            tuple(headers.items()),
+            "stream_chunk_timeout" in wrapper.__pydantic_fields_set__,
+            uses_legacy,
+        )
+        held = self._held  # read once: another thread may replace it
+        if held is None or held[0] != state:
+            self._held = held = (state, build())
+        return held[1]
