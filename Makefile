@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -26,6 +26,19 @@ check: $(READY)  ## Lint and type-check
 
 test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of them, on one
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+bench:  ## Compare the speed with other integrations, and write tables and plots to build/bench/
+	@mkdir -p build/bench
+	$(PYTHON) -m venv build/bench/env
+	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[aiohttp]' --group bench
+	$(PYTHON) -m venv build/bench/minimal
+	build/bench/minimal/bin/python -m pip install --quiet .
+	@$(PYTHON) -m venv build/bench/other && build/bench/other/bin/python -m pip install --quiet langchain-pollinations || \
+	  { rm -rf build/bench/other; echo "The other package could not be installed; its column is left out."; }
+	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
+
+bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25 % worse than at the last release
+	$(BIN)/python -m tests.benchmarks --short
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)

@@ -1,0 +1,162 @@
+"""Measure all rows and write the table and the plot.
+
+    python -m tests.benchmarks --bin build/bench     # the whole table, in build/bench/
+    python -m tests.benchmarks --short               # ours and the floor only, compared with `ratios.json`
+
+Each contender runs in a process of its own. The processes take turns, row by row and round by round, so that a change
+of the machine's speed affects all of them. Ratios of medians are compared, never absolute times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .report import Figures, write_report
+from .rows import ROWS
+
+HERE = Path(__file__).parent
+RATIOS = HERE / "ratios.json"
+"""Ratios of the last release. A ratio that is worse by more than `TOLERANCE` fails the short form."""
+TOLERANCE = 1.25
+SHORT_ROWS = ("invoke", "ainvoke", "first_chunk", "stream", "astream", "sum", "history", "large_image")
+IMPORTS = {
+    "core": "import langchain_core.language_models.chat_models",
+    "ours": "from langchain_pollinations import ChatPollinations",
+    "ChatOpenAI": "from langchain_openai import ChatOpenAI",
+    "other": "from langchain_pollinations import ChatPollinations",
+}
+
+
+class Worker:
+    """A process that measures one contender."""
+
+    def __init__(self, python: str, contender: str, origins: str) -> None:
+        env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        self._process = subprocess.Popen(
+            [python, "-P", "-m", "benchmarks.worker", contender, origins],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=HERE.parent,
+        )  # fmt: skip
+
+    def measure(self, row: str) -> dict[str, float]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{row}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"The process that measures {row} ended: {self._process.args}")
+        measured: dict[str, float] = json.loads(line)
+        return measured
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def _server(python: str) -> Iterator[str]:
+    """Run the stub servers and return their origins as JSON."""
+    process = subprocess.Popen([python, str(HERE / "stub_server.py")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _measure(pythons: dict[str, str], rows: list[str], rounds: int) -> Figures:
+    figures: Figures = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    with _server(pythons["ours"]) as origins, contextlib.ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        for contender, python in pythons.items():
+            workers[contender] = Worker(python, contender, origins)
+            stack.callback(workers[contender].stop)
+        for name in rows:
+            row = ROWS[name]
+            names = [contender for contender in row.contenders if contender in pythons]
+            for number in range(rounds):
+                for contender in names[number % len(names) :] + names[: number % len(names)]:
+                    if row.measures == "bytes":
+                        worker = Worker(pythons[contender], contender, origins)
+                        measured = worker.measure(name)
+                        worker.stop()
+                    else:
+                        measured = workers[contender].measure(name)
+                    for key, value in measured.items():
+                        figures[name][contender][key].append(value)
+            print(f"{name:20}", _summary(figures[name], row.measures), file=sys.stderr, flush=True)
+    return figures
+
+
+def _summary(measured: Any, unit: str) -> str:
+    return "  ".join(f"{name} {statistics.median(values[unit]):.4g}" for name, values in measured.items())
+
+
+def _measure_imports(pythons: dict[str, str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of CPU time of new processes that import a package, without those of an empty process."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, python in pythons.items():
+            start = time.perf_counter()
+            subprocess.run([python, "-P", "-c", IMPORTS[name]], check=True, cwd=HERE)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def _compare(figures: Figures) -> list[str]:
+    """Return a line per row whose ratio to the floor is worse than the committed one."""
+    committed = json.loads(RATIOS.read_text())
+    worse = []
+    for name, measured in figures.items():
+        ratio = statistics.median(measured["ours"]["seconds"]) / statistics.median(measured["floor"]["seconds"])
+        if ratio > committed[name] * TOLERANCE:
+            worse.append(f"{name}: {ratio:.2f} times the floor, {committed[name]:.2f} at the last release")
+    return worse
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, help="folder with the environments env, minimal and other")
+    parser.add_argument("--short", action="store_true", help="compare with the committed ratios and write no table")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS))
+    args = parser.parse_args()
+    args.bin = args.bin and args.bin.absolute()
+    if args.short:
+        rows = list(SHORT_ROWS)
+        pythons = {"ours": sys.executable, "floor": sys.executable}
+        figures = _measure(pythons, rows, args.rounds)
+        worse = _compare(figures)
+        if worse:  # once more, because another process may have disturbed the first run
+            again = _measure(pythons, [line.partition(":")[0] for line in worse], args.rounds)
+            worse = _compare(again)
+        sys.exit("\n".join(worse) or 0)
+    python = str(args.bin / "env" / "bin" / "python")
+    pythons = dict.fromkeys(("ours", "ours, aiohttp", "floor", "httpx", "ChatOpenAI"), python)
+    importers = {"core": str(args.bin / "minimal" / "bin" / "python"), "ours": "", "ChatOpenAI": python}
+    importers["ours"] = importers["core"]
+    other = args.bin / "other" / "bin" / "python"
+    if other.exists():
+        pythons["other"] = importers["other"] = str(other)
+    started = time.monotonic()
+    imports = _measure_imports(importers, 3 * args.rounds)
+    figures = _measure(pythons, args.rows, args.rounds)
+    write_report(args.bin, figures, imports, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()
