@@ -251,7 +251,8 @@ class Client:
                 if self.custom_async_client is not None:
                     client = require_open(self.custom_async_client, "http_async_client")
                 else:
-                    client = await opened.enter_async_context(self.pool.lease(self.async_transport))
+                    lease = self.pool.lease(self.async_transport, waits=self.timeout.pool is None)
+                    client = await opened.enter_async_context(lease)
                 chain = self._chain(client, call)
                 for _ in range(client.max_redirects + 1):
                     is_named = chain.must_be_public and await ais_private(chain.request.url.host)

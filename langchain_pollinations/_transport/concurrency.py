@@ -9,7 +9,7 @@ import contextvars
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, TypeVar
@@ -36,6 +36,32 @@ def sleep(seconds: float) -> None:
             time.sleep(seconds)
     elif abandoned.wait(seconds):
         raise CancelledError
+
+
+class Resumed:
+    """Awaitable that continues a coroutine whose first step has been made with `send`.
+
+    Args:
+        coroutine: The coroutine.
+        waits_for: What `send` returned: the future that the coroutine waits for.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> None:
+        self._coroutine, self._waits_for = coroutine, waits_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        waits_for = self._waits_for
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:
+                step = partial(self._coroutine.throw, error)
+            else:
+                step = partial(self._coroutine.send, sent)
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                return end.value
 
 
 def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T], object]) -> T:

@@ -24,17 +24,23 @@ from langchain_pollinations._transport.environment import named_variables
 AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 
-MAX_CANCELLED = 25
+CONNECTIONS_PER_CLIENT = 10
+"""Maximum number of connections of an async httpx client. For each request, httpcore 1.0 looks at all connections of a
+client and at all requests that wait for one. With 100 connections this takes longer than the request itself, and 1,000
+requests that wait take it 20 s. Several clients share the calls of an event loop instead."""
+MAX_CONNECTIONS = 100
+"""Maximum number of connections of an event loop, or of all sync calls. More calls wait for a free connection."""
+MAX_CANCELLED = 5
 """Number of cancelled calls after which an async client is replaced. If a call is cancelled while it acquires or
 releases a connection, httpcore 1.0 sometimes keeps this connection occupied. Only closing the client frees the
-connection. When all 100 connections are occupied, calls wait forever."""
+connection. When all connections of a client are occupied, its calls wait forever."""
 
 
 Transport = Literal["httpx", "aiohttp"]
 
 
 class ConnectionPool:
-    """The connections of one wrapper: one httpx client for sync calls, and one for each running event loop.
+    """The connections of one wrapper: one httpx client for sync calls, and some for each running event loop.
 
     Clients are built on first use, with httpx's own transport so that proxies from the environment keep working. An
     async client is closed when its event loop shuts down. A client with `MAX_CANCELLED` cancelled calls is closed as
@@ -54,6 +60,7 @@ class ConnectionPool:
         self._sync: httpx.Client | None = None
         self._closer: weakref.finalize[..., Any] | None = None
         self._async: list[_PooledClient] = []
+        self._free = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]()
 
     def __reduce__(self) -> tuple[type[ConnectionPool], tuple[()]]:
         return ConnectionPool, ()
@@ -63,13 +70,26 @@ class ConnectionPool:
         with self._lock:
             if self._sync is None or self._sync.is_closed:
                 with named_variables():
-                    self._sync = httpx.Client(verify=_ssl_context(), cookies=_NoCookies())
+                    self._sync = httpx.Client(
+                        verify=_ssl_context(), cookies=_NoCookies(), limits=_limits(MAX_CONNECTIONS)
+                    )
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    def lease(self, transport: Transport) -> _Lease:
-        """Lease the client of the running event loop for one call."""
-        return _Lease(self, transport)
+    def lease(self, transport: Transport, *, waits: bool = True) -> _Lease:
+        """Lease a client of the running event loop for one call.
+
+        Args:
+            transport: The HTTP library.
+            waits: Whether the call waits here while `MAX_CONNECTIONS` other calls are running. Otherwise it waits in
+                the client, whose `PoolTimeout` limits the wait.
+        """
+        return _Lease(self, transport, waits and transport == "httpx")
+
+    def _free_connections(self) -> asyncio.Semaphore:
+        """Return the counter of the free connections of the running event loop."""
+        with self._lock:
+            return self._free.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONNECTIONS))
 
     async def _acquire(self, transport: Transport) -> _PooledClient:
         self._check_process()
@@ -79,10 +99,14 @@ class ConnectionPool:
                 if pooled.loop.is_closed() or pooled.client.is_closed:
                     pooled.release()
             self._async = [pooled for pooled in self._async if pooled.release.alive]
-            for pooled in self._async:
-                if (pooled.loop, pooled.transport) == (loop, transport) and not pooled.is_exhausted:
-                    pooled.calls += 1
-                    return pooled
+            usable = [p for p in self._async if (p.loop, p.transport) == (loop, transport) and not p.is_exhausted]
+            most = CONNECTIONS_PER_CLIENT if transport == "httpx" else MAX_CONNECTIONS
+            found = next((each for each in usable if each.calls < most), None)
+            if found is None and len(usable) == MAX_CONNECTIONS // most:
+                found = min(usable, key=lambda each: each.calls)
+            if found is not None:
+                found.calls += 1
+                return found
             client = _new_async_client(transport)
             abandoned = threading.Event()
             closing: list[asyncio.Task[None]] = []
@@ -158,18 +182,30 @@ class _Lease:
     """Context manager that leases a client. It is not a generator, because a loop that shuts down would close a
     generator before the call that runs inside."""
 
-    def __init__(self, pool: ConnectionPool, transport: Transport) -> None:
+    def __init__(self, pool: ConnectionPool, transport: Transport, waits: bool) -> None:
         self._pool = pool
         self._transport = transport
+        self._free = pool._free_connections() if waits else None
 
     async def __aenter__(self) -> httpx.AsyncClient:
-        self._leased = await self._pool._acquire(self._transport)
+        if self._free is not None:
+            await self._free.acquire()
+        try:
+            self._leased = await self._pool._acquire(self._transport)
+        except BaseException:
+            self._end()
+            raise
         return self._leased.client
+
+    def _end(self) -> None:
+        if self._free is not None:
+            self._free.release()
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # A stream that timed out was cancelled too, by asyncio.timeout.
         ends = (asyncio.CancelledError, TimeoutError, errors.StreamTimeoutError, errors.RequestTimeoutError)
         cancelled = kind is not None and issubclass(kind, ends)
+        self._end()
         await self._pool._release(self._leased, cancelled)
 
 
@@ -178,10 +214,17 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _limits(connections: int) -> httpx.Limits:
+    """Return limits that keep all connections open. By default httpx closes all but 20 after a call."""
+    return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+
+
 def _new_async_client(transport: Transport) -> httpx.AsyncClient:
     if transport == "httpx":
         with named_variables():
-            return httpx.AsyncClient(verify=_ssl_context(), cookies=_NoCookies())
+            return httpx.AsyncClient(
+                verify=_ssl_context(), cookies=_NoCookies(), limits=_limits(CONNECTIONS_PER_CLIENT)
+            )
     # The client of httpx_aiohttp, not its bare transport, which would disable proxies from the environment.
     try:
         from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient

@@ -25,6 +25,7 @@ from langchain_pollinations._transport.body import (
     read_body,
     with_body,
 )
+from langchain_pollinations._transport.concurrency import Resumed
 from langchain_pollinations._transport.connections import close_after, shut_down, unparsed_bytes
 from langchain_pollinations._transport.exceptions import remove_headers
 from langchain_pollinations._transport.request import EventParser
@@ -200,20 +201,33 @@ async def aiter_events(watched: EventBody) -> AsyncGenerator[str]:
     events = EventSource(watched).aiter_sse()  # type: ignore[arg-type]
     async with contextlib.aclosing(events):
         while True:
+            coming = _next_event(events)
             try:
-                async with asyncio.timeout(watched.time_left()) as limit:
-                    event = await anext(events)
-                    while not _has_content(event):
-                        event = await anext(events)
+                waits_for = coming.send(None)
+            except StopIteration as arrived:  # most events have been received, and need no timer
+                event = arrived.value
             except StopAsyncIteration:
                 return
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                watched.check_deadline()
-                raise _stall_error(watched.limit) from error
+            else:
+                try:
+                    async with asyncio.timeout(watched.time_left()) as limit:
+                        event = await Resumed(coming, waits_for)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    if not limit.expired():
+                        raise
+                    watched.check_deadline()
+                    raise _stall_error(watched.limit) from error
             watched.restart()
             yield _event_data(event)
+
+
+async def _next_event(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:
+    event = await anext(events)
+    while not _has_content(event):
+        event = await anext(events)
+    return event
 
 
 def _has_content(event: ServerSentEvent) -> bool:

@@ -90,11 +90,11 @@ def sum_of_chunks(chat: Any, repeat: int) -> float:
     return _timed(lambda: reduce(add, chat.stream("Tell a story.")), repeat)
 
 
-async def concurrent(chat: Any, repeat: int) -> float:
+async def concurrent(chat: Any, hundreds: int) -> float:
     async def gather() -> None:
-        await asyncio.gather(*(chat.ainvoke(f"Question {number}") for number in range(1000)))
+        await asyncio.gather(*(chat.ainvoke(f"Question {number}") for number in range(100 * hundreds)))
 
-    return await _atimed(gather, repeat)
+    return await _atimed(gather, 1)
 
 
 def threads(chat: Any, repeat: int) -> float:
@@ -188,14 +188,14 @@ ROWS: dict[str, Row] = {
     "reasoning": Row("stream of 2,000 reasoning events", "reasoning", stream, 2, ("ours", "ChatOpenAI", "other")),
     "tool_call": Row("stream of a tool call, 2,000 events", "tool_call", stream, 2, ("ours", "ChatOpenAI", "other")),
     "concurrent": Row(
-        "1,000 concurrent calls", "reply", concurrent, 1, CHAT, {"ChatOpenAI": 0.42}, {"ChatOpenAI": 0.38}
+        "1,000 concurrent calls", "reply", concurrent, 10, CHAT, {"ChatOpenAI": 0.42}, {"ChatOpenAI": 0.38}
     ),
     "concurrent_aiohttp": Row(
-        "1,000 concurrent calls, aiohttp", "reply", concurrent, 1, ("ours, aiohttp", "ChatOpenAI"),
+        "1,000 concurrent calls, aiohttp", "reply", concurrent, 10, ("ours, aiohttp", "ChatOpenAI"),
         {"ChatOpenAI": 0.25}, {"ChatOpenAI": 0.15},
     ),
     "delayed": Row(
-        "1,000 concurrent calls of 50 ms", "delay", concurrent, 1, CHAT, {"ChatOpenAI": 0.40}, {"ChatOpenAI": 0.20}
+        "1,000 concurrent calls of 50 ms", "delay", concurrent, 10, CHAT, {"ChatOpenAI": 0.40}, {"ChatOpenAI": 0.20}
     ),
     "threads": Row("320 calls in 32 threads", "reply", threads, 1, CHAT),
     "construct": Row(
