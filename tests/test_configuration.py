@@ -19,7 +19,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers
-from langchain_pollinations._transport.pool import _ssl_context
+from langchain_pollinations._transport.http_clients import _ssl_context
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import check_timeout, to_httpx_timeout
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech

@@ -85,8 +85,8 @@ def copy_with_text(template: ChatGenerationChunk, text: str) -> ChatGenerationCh
     would take a fifth of the time of a stream.
     """
     old = template.message
-    message = _copy(
-        old,
+    message = _shallow_copy(old)
+    message.__dict__.update(
         content=text,
         additional_kwargs={},
         response_metadata=old.response_metadata.copy(),
@@ -94,13 +94,15 @@ def copy_with_text(template: ChatGenerationChunk, text: str) -> ChatGenerationCh
         invalid_tool_calls=[],
         tool_call_chunks=[],
     )
-    return _copy(template, message=message, text=text)
+    chunk = _shallow_copy(template)
+    chunk.__dict__.update(message=message, text=text)
+    return chunk
 
 
-def _copy(model: Model, **changes: Any) -> Model:
-    """Return a copy of a Pydantic model with other values, like `model_copy(update=...)` in half the time."""
+def _shallow_copy(model: Model) -> Model:
+    """Return a copy of a Pydantic model, like `model_copy` in a third of the time."""
     copied = object.__new__(type(model))
-    object.__setattr__(copied, "__dict__", {**model.__dict__, **changes})
+    object.__setattr__(copied, "__dict__", model.__dict__.copy())
     object.__setattr__(copied, "__pydantic_fields_set__", model.__pydantic_fields_set__.copy())
     object.__setattr__(copied, "__pydantic_extra__", model.__pydantic_extra__ and model.__pydantic_extra__.copy())
     object.__setattr__(copied, "__pydantic_private__", None)

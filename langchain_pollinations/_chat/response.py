@@ -193,10 +193,13 @@ class ResponseParser:
     def _next_delta(
         self, content: str, reasoning: dict[str, str], refusal: str = "", calls: Sequence[ToolCallChunk] = ()
     ) -> Delta:
-        content, self._half = join_surrogates(self._half + content)
+        if self._half or not content.isascii():
+            content, self._half = join_surrogates(self._half + content)
         thought, text = self._think_tags.split(content)
         if text:
             self._written.append(text)
+        if not (thought or reasoning):
+            return Delta(text, "", refusal, calls)
         return Delta(text, self._reasoning.add(**reasoning, think=thought), refusal, calls)
 
     def finish(self) -> Delta:

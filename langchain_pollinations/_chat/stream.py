@@ -102,7 +102,7 @@ class ChatStreamParser:
         return held
 
     def _chunk(self, delta: Delta) -> ChatGenerationChunk:
-        if any(delta[1:]):
+        if delta.reasoning or delta.refusal or delta.calls:
             return _chunk(delta)
         if self._template is None:
             self._template = _chunk(delta)
@@ -133,12 +133,11 @@ def _parse_event(data: str) -> Any:
 
     The result is `_BROKEN` for truncated JSON. It is None for other text, which some providers send as keep-alive.
     """
-    if data.strip() == _DONE:
-        return _DONE
     try:
         return from_json(data)  # twice as fast as `json.loads`
     except ValueError:
-        pass
+        if data.strip() == _DONE:
+            return _DONE
     try:
         return json.loads(data)  # accepts half a surrogate pair too, which some gateways write
     except (ValueError, RecursionError):

@@ -16,17 +16,16 @@ class FieldMerger:
 
     def __init__(self) -> None:
         self._words: dict[str, list[str]] = {}
+        self.followed: str | None = None
+        """The field whose text is passed on. None before the first text."""
 
     def __bool__(self) -> bool:
         return bool(self._words)
 
-    @property
-    def followed(self) -> str | None:
-        return next(iter(self._words), None)
-
     def add(self, **texts: str) -> str:
         for name, words in texts.items():
             if words:
+                self.followed = self.followed or name
                 self._words.setdefault(name, []).append(words)
         return texts.get(self.followed or "", "")
 
@@ -98,6 +97,8 @@ class ThinkTagSplitter:
 
     def split(self, piece: str) -> tuple[str, str]:
         """Split a delta into reasoning and text."""
+        if self._place == "text":
+            return "", piece
         self._held += piece
         thought = ""
         while self._place != "text":

@@ -27,9 +27,10 @@ from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
+from langchain_pollinations._transport.http_clients import Transport
 from langchain_pollinations._transport.httpx2 import to_httpx
 from langchain_pollinations._transport.origins import parse_address, write_address
-from langchain_pollinations._transport.pool import ConnectionPool, Transport, check_client
+from langchain_pollinations._transport.pool import ConnectionPool, check_client
 from langchain_pollinations._transport.timeouts import Deadline, Timeout, check_timeout, to_httpx_timeout
 from langchain_pollinations._validation import (
     HiddenInput,

@@ -44,8 +44,9 @@ from langchain_pollinations._transport.exceptions import (
     OnError,
     map_recursion_error,
 )
+from langchain_pollinations._transport.http_clients import Transport
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
-from langchain_pollinations._transport.pool import ConnectionPool, Transport, require_open
+from langchain_pollinations._transport.pool import ConnectionPool, require_open
 from langchain_pollinations._transport.request import (
     MAX_CONCURRENCY,
     MAX_PARSED_IN_LOOP,
@@ -320,13 +321,10 @@ class Client:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
         is_custom = client is self.custom_client or client is self.custom_async_client
-        headers = self._headers(call, is_custom)
-        options = {**call.options, "headers": headers, "extensions": extensions}
+        options = {**call.options, "headers": self._headers(call, is_custom), "extensions": extensions}
         try:
-            if "json" in options:
+            if "json" in options:  # its headers are those of `_headers`
                 options["content"] = encode_json(options.pop("json"))
-                options["headers"] = httpx.Headers(headers)
-                options["headers"].setdefault("content-type", "application/json")
             # The client of the user may add headers and cookies, which another origin must not receive. The client of
             # the pool adds none, so the request is built without it, in half the time.
             if is_custom and not self._is_foreign(call):
@@ -367,10 +365,12 @@ class Client:
             headers = httpx.Headers({"accept-encoding": ACCEPTED_ENCODINGS})
             headers.update(self.headers)
         else:
-            headers = self._pooled_headers
-        if call.send_credentials and "headers" not in call.options:
+            headers = self._json_headers if "json" in call.options else self._pooled_headers
+        if call.send_credentials and "headers" not in call.options and not is_custom:
             return headers
         headers = httpx.Headers(headers)
+        if "json" in call.options:
+            headers.setdefault("content-type", "application/json")
         if not call.send_credentials:
             headers.pop("authorization", None)
         headers.update(call.options.get("headers"))
@@ -381,6 +381,12 @@ class Client:
         """The headers of this client, and those that a client of httpx adds."""
         headers = httpx.Headers({"accept": "*/*", "accept-encoding": ACCEPTED_ENCODINGS, "connection": "keep-alive"})
         headers.update(self.headers)
+        return headers
+
+    @cached_property
+    def _json_headers(self) -> httpx.Headers:
+        headers = httpx.Headers({"content-type": "application/json"})
+        headers.update(self._pooled_headers)
         return headers
 
     # The first attempt runs without tenacity, whose state machine costs a tenth of a call that succeeds at once.

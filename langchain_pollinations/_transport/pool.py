@@ -6,37 +6,31 @@ import asyncio
 import contextlib
 import inspect
 import os
-import ssl
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from http.cookiejar import CookieJar
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from langchain_pollinations import errors
 from langchain_pollinations._transport.concurrency import wait_finished
-from langchain_pollinations._transport.environment import named_variables
+from langchain_pollinations._transport.http_clients import (
+    CONNECTIONS_PER_CLIENT,
+    MAX_CONNECTIONS,
+    Transport,
+    new_async_client,
+    new_client,
+)
 
 AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
 
-CONNECTIONS_PER_CLIENT = 10
-"""Maximum number of connections of an async httpx client. For each request, httpcore 1.0 looks at all connections of a
-client and at all requests that wait for one. With 100 connections this takes longer than the request itself, and 1,000
-requests that wait take it 20 s. Several clients share the calls of an event loop instead."""
-MAX_CONNECTIONS = 100
-"""Maximum number of connections of an event loop, or of all sync calls. More calls wait for a free connection."""
 MAX_CANCELLED = 5
 """Number of cancelled calls after which an async client is replaced. If a call is cancelled while it acquires or
 releases a connection, httpcore 1.0 sometimes keeps this connection occupied. Only closing the client frees the
 connection. When all connections of a client are occupied, its calls wait forever."""
-
-
-Transport = Literal["httpx", "aiohttp"]
 
 
 class ConnectionPool:
@@ -69,10 +63,7 @@ class ConnectionPool:
         self._check_process()
         with self._lock:
             if self._sync is None or self._sync.is_closed:
-                with named_variables():
-                    self._sync = httpx.Client(
-                        verify=_ssl_context(), cookies=_NoCookies(), limits=_limits(MAX_CONNECTIONS)
-                    )
+                self._sync = new_client()
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
@@ -107,7 +98,7 @@ class ConnectionPool:
             if found is not None:
                 found.calls += 1
                 return found
-            client = _new_async_client(transport)
+            client = new_async_client(transport)
             abandoned = threading.Event()
             closing: list[asyncio.Task[None]] = []
             closer = _close_with_loop(client, abandoned, closing)
@@ -207,48 +198,6 @@ class _Lease:
         cancelled = kind is not None and issubclass(kind, ends)
         self._end()
         await self._pool._release(self._leased, cancelled)
-
-
-@cache  # reading the certificates takes 20 ms, too long to repeat for each client and event loop
-def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def _limits(connections: int) -> httpx.Limits:
-    """Return limits that keep all connections open. By default httpx closes all but 20 after a call."""
-    return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-
-
-def _new_async_client(transport: Transport) -> httpx.AsyncClient:
-    if transport == "httpx":
-        with named_variables():
-            return httpx.AsyncClient(
-                verify=_ssl_context(), cookies=_NoCookies(), limits=_limits(CONNECTIONS_PER_CLIENT)
-            )
-    # The client of httpx_aiohttp, not its bare transport, which would disable proxies from the environment.
-    try:
-        from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
-
-        from langchain_pollinations._transport.aiohttp_session import new_session
-    except ImportError as error:
-        told = "async_transport='aiohttp' needs the extra: pip install 'langchain-pollinations-ai[aiohttp]'"
-        raise ImportError(told) from error
-    with named_variables():
-        client: httpx.AsyncClient = HttpxAiohttpClient(verify=_ssl_context(), cookies=_NoCookies())
-    for carrier in (client._transport, *client._mounts.values()):
-        if isinstance(carrier, AiohttpTransport):
-            carrier.client = new_session(carrier)
-    return client
-
-
-class _NoCookies(CookieJar):
-    """A jar that stores no cookies, because one response must not change later requests."""
-
-    def extract_cookies(self, *_: Any) -> None:
-        pass
-
-    def add_cookie_header(self, *_: Any) -> None:
-        pass
 
 
 async def _close_with_loop(

@@ -188,13 +188,15 @@ class EventBody:
             raise _stall_error(self.limit) from error
 
 
+# After an `id:` line httpx-sse reports each comment as an event too. Such an event has neither data nor a name.
+
+
 def iter_events(watched: EventBody) -> Generator[str]:
     for event in EventSource(watched).iter_sse():  # type: ignore[arg-type]  # reads headers and text only
-        if not _has_content(event):
-            continue
-        watched.restart()
-        yield _event_data(event)
-        watched.restart()
+        if event.data or event.event != "message":
+            watched.restart()
+            yield event.data if event.event == "message" else _event_data(event)
+            watched.restart()
 
 
 async def aiter_events(watched: EventBody) -> AsyncGenerator[str]:
@@ -220,19 +222,14 @@ async def aiter_events(watched: EventBody) -> AsyncGenerator[str]:
                     watched.check_deadline()
                     raise _stall_error(watched.limit) from error
             watched.restart()
-            yield _event_data(event)
+            yield event.data if event.event == "message" else _event_data(event)
 
 
 async def _next_event(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent:
-    event = await anext(events)
-    while not _has_content(event):
-        event = await anext(events)
-    return event
-
-
-def _has_content(event: ServerSentEvent) -> bool:
-    """Whether an event has data or a name. After an `id:` line httpx-sse reports each comment as an event too."""
-    return bool(event.data) or event.event != "message"
+    async for event in events:
+        if event.data or event.event != "message":
+            return event
+    raise StopAsyncIteration
 
 
 def _event_data(event: ServerSentEvent) -> str:
