@@ -145,8 +145,9 @@ class ResponseParser:
         head = event.copy()
         text = _plain_text(head.pop("choices", None))
         if text is not None and head == self._head:  # as most events are
-            delta = self._next_delta(self._text_fields.add(content=text), {})
-            self._is_counting = self._is_counting or any(delta)
+            delta = self._next_delta(self._text_fields.add_one("content", text), {})
+            if delta.text:
+                self._is_counting = True
             return delta
         choice = first_choice(event) or {}
         message = choice.get("delta") or choice.get("message")

@@ -24,10 +24,19 @@ class FieldMerger:
 
     def add(self, **texts: str) -> str:
         for name, words in texts.items():
-            if words:
-                self.followed = self.followed or name
-                self._words.setdefault(name, []).append(words)
+            self.add_one(name, words)
         return texts.get(self.followed or "", "")
+
+    def add_one(self, name: str, words: str) -> str:
+        if not words:
+            return ""
+        if self.followed is None:
+            self.followed = name
+        if name in self._words:
+            self._words[name].append(words)
+        else:
+            self._words[name] = [words]
+        return words if name == self.followed else ""
 
     def rest(self) -> str:
         known, *others = ["".join(words) for words in self._words.values()] or [""]
