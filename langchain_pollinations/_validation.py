@@ -64,7 +64,7 @@ def _field_docstrings(kind: type) -> dict[str, str]:
 class CallOptions(DescribedFields):
     """Base class of the options of one call. `_settings` holds the settings of its requests."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     _settings: RequestSettings = PrivateAttr(default_factory=RequestSettings)
 

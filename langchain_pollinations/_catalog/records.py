@@ -39,7 +39,9 @@ Prices = Annotated[Mapping[str, Decimal], BeforeValidator(_without_currency)]
 class _Record(BaseModel):
     """A record of the service with renamed fields. Unknown fields are kept under the service's names."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True
+    )
 
     _NAMES: ClassVar[Mapping[str, str]] = {"pricing": "prices"}
     """The service's field names, mapped to the names used here. If two map to one name, the later entry wins."""

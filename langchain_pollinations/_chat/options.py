@@ -75,7 +75,7 @@ class ResponseFormat(TypedDict):
 class ChatOptions(BaseModel):
     """Options that are sent under their own names. Options that are None are not sent: the service uses its default."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = Field(default="openai", min_length=1)
     """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""

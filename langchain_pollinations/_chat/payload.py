@@ -28,7 +28,7 @@ from langchain_pollinations.errors import InvalidRequestError
 class CallSwitches(BaseModel):
     """Constructor fields that a call may override. They are not sent under their own names."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", hide_input_in_errors=True)
 
     json_mode: bool | None = None
     stream_usage: bool | None = None
@@ -38,7 +38,7 @@ class CallSwitches(BaseModel):
     """Instruction that `with_structured_output` adds to the system message."""
 
 
-NO_SWITCHES = CallSwitches()
+NO_SWITCHES = CallSwitches.model_construct()
 """The switches of a call that overrides none."""
 
 

@@ -50,7 +50,7 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     raises an error for options of the developer that the media model is known not to accept.
     """
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
     _VERB: ClassVar[str] = "generate"
