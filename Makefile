@@ -36,6 +36,7 @@ bench:  ## Compare the speed with other integrations, and write tables and plots
 	@$(PYTHON) -m venv build/bench/other && build/bench/other/bin/python -m pip install --quiet langchain-pollinations || \
 	  { rm -rf build/bench/other; echo "The other package could not be installed; its column is left out."; }
 	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
+	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
 
 bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25 % worse than at the last release
 	$(BIN)/python -m tests.benchmarks --short

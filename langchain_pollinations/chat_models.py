@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,48 +16,22 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, Field, model_validator
 
-from langchain_pollinations._catalog.capabilities import add_suggestions
-from langchain_pollinations._chat import structured_output
-from langchain_pollinations._chat.chunks import Chunk as Chunk  # pickles refer to it by this module
+from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
-from langchain_pollinations._chat.content import add_mime_types
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
-from langchain_pollinations._chat.fields import RequestInfo
-from langchain_pollinations._chat.inline_media import check_sizes, explain_size_error
-from langchain_pollinations._chat.instructions import call_instruction, require_json
 from langchain_pollinations._chat.model_info import ModelInfo
-from langchain_pollinations._chat.options import ChatOptions
-from langchain_pollinations._chat.output_parser import AnswerParser
-from langchain_pollinations._chat.payload import (
-    check_call_options,
-    check_tools,
-    encode_for_model,
-    pop_switches,
-    request_info,
-)
-from langchain_pollinations._chat.plain_text import Route, completion_request, for_model
-from langchain_pollinations._chat.response import parse_response
-from langchain_pollinations._chat.stream import ChatStreamParser
-from langchain_pollinations._chat.structured_output import Method, schema_instruction, schema_tool
-from langchain_pollinations._chat.tool_names import fit_name, fit_names
-from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+from langchain_pollinations._chat.options import ChatOptions, Method, Route
 from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._config.service import __version__
-from langchain_pollinations._legacy.text import chat_request
 from langchain_pollinations._transport.batch import BatchMixin
-from langchain_pollinations._transport.call_settings import split_settings
-from langchain_pollinations._transport.client import Client
-from langchain_pollinations._transport.exceptions import OnError
-from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import (
-    check_no_host,
-    check_no_secret,
-    check_placement,
-    resolve_seed,
-    suggest_name,
-)
+from langchain_pollinations._validation import check_no_host, check_no_secret, suggest_name
 from langchain_pollinations._warnings import warn
+
+# Other modules are imported with the first call that needs them. Most of the import time would be theirs.
+if TYPE_CHECKING:
+    from langchain_pollinations._chat.calls import Call
+    from langchain_pollinations._chat.output_parser import AnswerParser as AnswerParser
 
 logger = logging.getLogger("langchain_pollinations")
 
@@ -176,6 +149,8 @@ class ChatPollinations(BatchMixin, ModelInfo):
         }
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        from langchain_pollinations._chat.content import add_mime_types
+
         value = super()._convert_input(model_input)
         messages = value.to_messages()
         typed = [add_mime_types(message) for message in messages]
@@ -196,9 +171,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, info, route, client = self._payload(messages, stop, kwargs)
-        with OnError(partial(self._explain, body)):
-            return client.send(self._request(route, body, partial(parse_response, info=info)))
+        return self._prepare(messages, stop, kwargs).send()
 
     async def _agenerate(
         self,
@@ -207,9 +180,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body, info, route, client = self._payload(messages, stop, kwargs)
-        with OnError(partial(self._explain, body)):
-            return await client.asend(self._request(route, body, partial(parse_response, info=info)))
+        return await self._prepare(messages, stop, kwargs).asend()
 
     def _stream(
         self,
@@ -218,12 +189,17 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
-        request = self._stream_request(route, body, info)
-        with OnError(partial(self._explain, body)), closing(client.stream(request)) as chunks:
+        chunks = self._prepare(messages, stop, kwargs, stream=True).stream()
+        if run_manager is None:
+            return chunks
+        return self._with_callbacks(chunks, run_manager)
+
+    def _with_callbacks(
+        self, chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
+    ) -> Iterator[ChatGenerationChunk]:
+        with closing(chunks):
             for chunk in chunks:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
 
     async def _astream(
@@ -233,85 +209,18 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body, info, route, client = self._payload(messages, stop, kwargs, stream=True)
-        with OnError(partial(self._explain, body)):
-            async with aclosing(client.astream(self._stream_request(route, body, info))) as chunks:
-                async for chunk in chunks:
-                    if run_manager:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+        async with aclosing(self._prepare(messages, stop, kwargs, stream=True).astream()) as chunks:
+            async for chunk in chunks:
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
-    def _request(self, route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
-        """Build the request for a chat. It uses `route` if that route can carry the body."""
-        if self._uses_legacy:
-            return chat_request(self._legacy_hosts(), route, body, parse)
-        return completion_request(route, body, parse)
-
-    def _stream_request(
-        self, route: Route, body: Json, info: RequestInfo
-    ) -> ApiRequest[EventParser[ChatGenerationChunk]]:
-        return self._request(route, body, partial(ChatStreamParser, info=info))
-
-    def _explain(self, body: Json, error: BaseException) -> None:
-        """Add suggested models and size limits to errors. The legacy host has neither."""
-        if not self._uses_legacy:
-            add_suggestions(str(body["model"]), "text", error)
-            explain_size_error(body["messages"], error)
-
-    def _payload(
+    def _prepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> tuple[Json, RequestInfo, Route, Client]:
-        """Return the body of a request, the `RequestInfo` for its response, its route, and the client that sends it.
+    ) -> Call:
+        from langchain_pollinations._chat.calls import prepare
 
-        Arguments of the call override those of the constructor. `extra_body` overrides both.
-        """
-        named = {self._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
-        settings, given = split_settings(named)
-        switches = pop_switches(given)
-        json_mode = switches.json_mode if "json_mode" in switches.model_fields_set else self.json_mode
-        usage = self.stream_usage if switches.stream_usage is None else switches.stream_usage
-        extra_body = {**(self.extra_body or {}), **(switches.extra_body or {})}
-        options = self._options(given, stop)
-        if json_mode and "response_format" not in given and "tools" not in options:
-            # With tools, the model must be free to call a tool. A tool may also define the form of the final message.
-            options.setdefault("response_format", {"type": "json_object"})
-        model = str(extra_body.get("model", options["model"]))
-        options, wire = encode_for_model(
-            messages, options, model, can_force=self._can_force(model), instruction=switches.added_instruction
-        )
-        if not self._uses_legacy and options.get("response_format", {}).get("type") == "json_object":
-            wire = require_json(wire)
-        body = {**options, "messages": wire, **self.model_kwargs}
-        if stream:
-            body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
-        body |= extra_body
-        if not self._uses_legacy:
-            if not self._profile_of(model).get("tool_calling"):
-                check_tools(body, messages)
-            check_sizes(body["messages"])
-        body, originals = fit_names(body)
-        info = request_info(body, originals, usage=usage or not stream, headers=self.include_response_headers)
-        route = for_model(switches.route or self.route, info.kind)
-        return body, info, route, self._client_with(settings)
-
-    def _options(self, given: Json, stop: list[str] | None) -> Json:
-        """Return the request options, without the messages.
-
-        If an option of the call is None, the constructor's value is not sent, and the service applies its default. The
-        model is always sent.
-        """
-        check_placement(given.keys() - ChatOptions.model_fields.keys(), _CONSTRUCTOR_ONLY)
-        options = {**self._own_options(), **check_call_options(given)}
-        for name in given.keys() - {"model"}:
-            if given[name] is None:
-                options.pop(name, None)
-        if stop is not None:
-            options["stop"] = check_call_options({"stop": stop})["stop"]
-        if not options.get("stop"):
-            options.pop("stop", None)  # LangChain passes an empty list for no stop sequences
-        if "seed" in options:
-            options["seed"] = resolve_seed(options["seed"])
-        return options
+        return prepare(self, messages, stop, kwargs, stream=stream)
 
     # --- Tools and structured output ---
 
@@ -346,6 +255,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
         Raises:
             InvalidRequestError: If a tool cannot be described, or `tool_choice` names no bound tool.
         """
+        from langchain_pollinations._chat.structured_output import response_format as format_of
+        from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+
         wire = [encode_tool(tool, strict=strict) for tool in tools]
         choice = encode_tool_choice(tool_choice, wire)
         if wire:
@@ -355,7 +267,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         if response_format is not None:
-            kwargs["response_format"] = structured_output.response_format(response_format, strict)
+            kwargs["response_format"] = format_of(response_format, strict)
         return super().bind(**kwargs)
 
     def with_structured_output(
@@ -391,6 +303,8 @@ class ChatPollinations(BatchMixin, ModelInfo):
         Raises:
             ValueError: If the arguments contradict each other.
         """
+        from langchain_pollinations._chat import structured_output
+
         structured_output.check_arguments(schema, method, strict, kwargs)
         model = kwargs.get("model") or kwargs.get("model_name") or self.model
         can_force = self._can_force(model)
@@ -399,29 +313,40 @@ class ChatPollinations(BatchMixin, ModelInfo):
             chosen = "function_calling"
         options = {"ls_structured_output_format": structured_output.traced_format(schema, chosen, strict), **kwargs}
         if method is None and chosen == "json_mode":
-            options["added_instruction"] = schema_instruction(schema)
+            options["added_instruction"] = structured_output.schema_instruction(schema)
         bound, parser = self._structured(schema, chosen, strict, can_force, options)
         return structured_output.with_raw(bound, parser) if include_raw else bound | parser
 
     def _structured(
         self, schema: Any, method: Method, strict: bool | None, can_force: bool, options: Json
     ) -> tuple[Runnable[LanguageModelInput, AIMessage], AnswerParser]:
+        from langchain_pollinations._chat import structured_output
+
         parser = structured_output.answer_parser(schema)
         logger.debug("structured output by %s", method)
         if method == "json_mode":
             return self.bind(response_format={"type": "json_object"}, **options), parser
         if method == "json_schema":
             return self.bind(response_format=structured_output.response_format(schema, strict), **options), parser
-        tool = schema_tool(schema, strict)
+        tool = structured_output.schema_tool(schema, strict)
         parser.tool_name = choice = tool["function"]["name"]
         if not can_force:
+            from langchain_pollinations._chat.instructions import call_instruction
+            from langchain_pollinations._chat.tool_names import fit_name
+
             options["added_instruction"] = call_instruction(fit_name(choice))
             logger.debug("tool choice auto and an instruction, since the model cannot be forced to call a tool")
             choice = "auto"
         return self.bind_tools([tool], tool_choice=choice, parallel_tool_calls=False, **options), parser
 
 
-register()
+def __getattr__(name: str) -> Any:
+    """Pickles name the parser of structured output by this module."""
+    if name == "AnswerParser":
+        from langchain_pollinations._chat.output_parser import AnswerParser
 
-# Not allowed in a call: a key in the body of a request would be stored and shared with the request.
-_CONSTRUCTOR_ONLY = frozenset(ChatPollinations.model_fields) - frozenset(ChatOptions.model_fields)
+        return AnswerParser
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+register()

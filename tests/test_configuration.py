@@ -277,8 +277,8 @@ def test_a_call_may_have_a_time_limit_of_its_own(silent: str, name: str) -> None
 
 def test_a_call_without_a_time_limit_has_that_of_the_wrapper(chat: ChatPollinations) -> None:
     messages: list[BaseMessage] = [HumanMessage("Hi")]
-    assert chat._payload(messages, None, {"timeout": None})[-1].timeout == chat._client.timeout
-    assert chat._payload(messages, None, {"request_timeout": 3})[-1].stream_chunk_timeout == 3
+    assert chat._prepare(messages, None, {"timeout": None}).client.timeout == chat._client.timeout
+    assert chat._prepare(messages, None, {"request_timeout": 3}).client.stream_chunk_timeout == 3
 
 
 # --- Time limits ------------------------------------------------------------------------------------------------------

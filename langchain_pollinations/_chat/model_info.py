@@ -11,14 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import model_validator
 
-from langchain_pollinations._catalog import records
-from langchain_pollinations._catalog.records import ships
-from langchain_pollinations._chat.options import ChatOptions
-from langchain_pollinations._chat.payload import wire_options
-from langchain_pollinations._chat.tools import encode_tool
+from langchain_pollinations._chat.options import ChatOptions, wire_options
 from langchain_pollinations._config.host_choice import LegacyConfig
-from langchain_pollinations._legacy import models
-from langchain_pollinations._legacy.models import PROFILE
 from langchain_pollinations._types import PROVIDER, Json
 
 
@@ -28,7 +22,13 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
     # --- Profile ---
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return models.profile(self.model) if self._uses_legacy else records.profile(self.model)
+        if self._uses_legacy:
+            from langchain_pollinations._legacy.models import profile
+
+            return profile(self.model)
+        from langchain_pollinations._catalog import records
+
+        return records.profile(self.model)
 
     @model_validator(mode="before")
     @classmethod
@@ -55,8 +55,11 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
 
     def _profile_of(self, model: str | None) -> Mapping[str, Any]:
         """Return the profile of the model that a call uses. A call may override the model of this instance."""
-        own = self._uses_legacy or model in (None, self.model)
-        return self.profile or {} if own else records.profile(str(model)) or {}
+        if self._uses_legacy or model in (None, self.model):
+            return self.profile or {}
+        from langchain_pollinations._catalog import records
+
+        return records.profile(str(model)) or {}
 
     def _can_force(self, model: str | None) -> bool:
         """Whether a model can be forced to call a tool. The result is True if this is unknown.
@@ -115,6 +118,8 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
+        from langchain_pollinations._chat.tools import encode_tool
+
         described = None if tools is None else [encode_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=described)  # type: ignore[arg-type]
 
@@ -125,4 +130,9 @@ _MODEL_FIELDS = frozenset({"model", "api", "api_key", "base_url", "default_heade
 
 def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
     """Whether a profile is built in, rather than set by the caller."""
+    if profile is None:
+        return False
+    from langchain_pollinations._catalog.records import ships
+    from langchain_pollinations._legacy.models import PROFILE
+
     return profile == PROFILE or ships(profile)

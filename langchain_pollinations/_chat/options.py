@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from langchain_pollinations._types import Json
 from langchain_pollinations._validation import MAX_SEED, check_safe
 
 _OPEN: Any = ConfigDict(extra="allow")  # undeclared keys are sent, too
 _CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses unknown keys
+
+
+Route = Literal["chat", "get", "post"]
+Method = Literal["function_calling", "json_schema", "json_mode"]
 
 
 class AudioOptions(TypedDict):
@@ -147,3 +153,12 @@ class ChatOptions(BaseModel):
         if isinstance(self.safe, str):
             check_safe(self.safe)
         return self
+
+
+def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
+    """Return the options that are set.
+
+    `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of a `TypedDict` that allows them.
+    """
+    values = vars(options)
+    return {name: value for name in names if (value := values.get(name)) is not None}

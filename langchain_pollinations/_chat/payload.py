@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.instructions import add_instruction, call_instruction, without_cache_control
 from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
-from langchain_pollinations._chat.options import ChatOptions
+from langchain_pollinations._chat.options import ChatOptions, wire_options
 from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._chat.structured_output import schema_for_provider
 from langchain_pollinations._chat.tool_names import fit_name
@@ -134,15 +134,6 @@ def remove_cache_control(options: Json, wire: list[Json], model: str) -> tuple[J
             f"cache_control is not sent because the provider of model {model!r} may reject it",
         )
     return rest, plain
-
-
-def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
-    """Return the options that are set.
-
-    `model_dump` is not used: before Pydantic 2.12 it drops the undeclared keys of a `TypedDict` that allows them.
-    """
-    values = vars(options)
-    return {name: value for name in names if (value := values.get(name)) is not None}
 
 
 def check_call_options(given: Json) -> Json:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from langchain_pollinations._chat.options import Route as Route
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
@@ -25,8 +26,6 @@ from langchain_pollinations._types import Json
 T = TypeVar("T")
 
 logger = logging.getLogger("langchain_pollinations")
-
-Route = Literal["chat", "get", "post"]
 
 MAX_URL = 2000
 """Maximum characters of path and query for a prompt that is sent in a URL."""

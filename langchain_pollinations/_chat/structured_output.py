@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
@@ -22,11 +22,10 @@ from langchain_pollinations._chat.json_schema import (
     with_definitions,
     without,
 )
+from langchain_pollinations._chat.options import Method
 from langchain_pollinations._chat.output_parser import AnswerParser
 from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations._types import Json
-
-Method = Literal["function_calling", "json_schema", "json_mode"]
 
 
 def check_arguments(schema: Any, method: str | None, strict: bool | None, options: Mapping[str, Any]) -> None:

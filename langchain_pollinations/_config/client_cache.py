@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from langchain_pollinations._transport.client import Client
+if TYPE_CHECKING:
+    from langchain_pollinations._transport.client import Client
 
 _FIELDS = (
     *("api_key", "base_url", "timeout", "max_retries", "stream_chunk_timeout", "max_response_bytes"),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.utils import from_env
 from pydantic import Field, PrivateAttr
 
 from langchain_pollinations._config.service import ServiceConfig, user_agent
-from langchain_pollinations._legacy.hosts import IMAGE_HOST, REQUEST_INTERVAL, TEXT_HOST, LegacyHosts
-from langchain_pollinations._legacy.rate_limiter import Slot
+from langchain_pollinations._legacy.defaults import IMAGE_HOST, REQUEST_INTERVAL, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._transport.call_settings import RequestSettings
-from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import has_authorization
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE
+
+if TYPE_CHECKING:
+    from langchain_pollinations._legacy.hosts import LegacyHosts
+    from langchain_pollinations._transport.client import Client
 
 
 class LegacyConfig(ServiceConfig):
@@ -75,6 +77,9 @@ class LegacyConfig(ServiceConfig):
         return self._cached(settings, True, lambda: self._build_client(settings, user_agent()))
 
     def _legacy_hosts(self) -> LegacyHosts:
+        from langchain_pollinations._legacy.hosts import LegacyHosts
+        from langchain_pollinations._legacy.rate_limiter import Slot
+
         limits = [limit for limit in (self.legacy_max_wait, self.total_timeout) if limit is not None]
         limiter = Slot(self.legacy_interval, min(limits, default=None), self.on_wait)
         return LegacyHosts(self.legacy_text_url, self.legacy_image_url, limiter)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
-import httpx
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
     ConfigDict,
@@ -22,16 +22,12 @@ from pydantic import (
 )
 
 from langchain_pollinations._config.client_cache import ClientCache
-from langchain_pollinations._legacy.hosts import IMAGE_HOST, SCOPE, TEXT_HOST
+from langchain_pollinations._config.closable import Closable
+from langchain_pollinations._legacy.defaults import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
-from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers, has_authorization, without_credentials
-from langchain_pollinations._transport.http_clients import Transport
-from langchain_pollinations._transport.httpx2 import to_httpx
-from langchain_pollinations._transport.origins import parse_address, write_address
-from langchain_pollinations._transport.pool import ConnectionPool, check_client
-from langchain_pollinations._transport.timeouts import Deadline, Timeout, check_timeout, to_httpx_timeout
+from langchain_pollinations._transport.timeouts import Deadline, Timeout, Transport, check_timeout, to_httpx_timeout
 from langchain_pollinations._validation import (
     HiddenInput,
     PublicPickle,
@@ -43,6 +39,17 @@ from langchain_pollinations._validation import (
 )
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
+if TYPE_CHECKING:
+    import httpx
+
+    from langchain_pollinations._transport.client import Client
+    from langchain_pollinations._transport.pool import ConnectionPool
+
+    HttpClient: TypeAlias = httpx.Client | Any
+    AsyncHttpClient: TypeAlias = httpx.AsyncClient | Any
+else:  # the transport and httpx, a third of the import time, are imported with the first call
+    HttpClient = AsyncHttpClient = Any
+
 __version__ = version("langchain-pollinations-ai")
 
 GEN_HOST = "https://gen.pollinations.ai"
@@ -52,7 +59,7 @@ KEY_VARIABLE = "POLLINATIONS_API_KEY"
 _ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_url": IMAGE_HOST}
 """Fields that hold an origin, with their defaults."""
 
-_LEGACY_NAMES = frozenset(httpx.URL(origin).host for origin in (TEXT_HOST, IMAGE_HOST))
+_LEGACY_NAMES = frozenset(urlsplit(origin).netloc for origin in (TEXT_HOST, IMAGE_HOST))
 
 _LEGACY_FIELDS = frozenset({"legacy_text_url", "legacy_image_url", "legacy_interval", "legacy_max_wait", "on_wait"})
 """Fields of `LegacyConfig`, which other classes do not have."""
@@ -64,7 +71,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """True while an object is built only to validate an assignment. Assignments in its validators are then not checked."""
 
 
-class ServiceConfig(HiddenInput, PublicPickle):
+class ServiceConfig(HiddenInput, PublicPickle, Closable):
     """Mixin with the connection fields. Wrappers send their requests with `_client`."""
 
     model_config = ConfigDict(
@@ -136,7 +143,7 @@ class ServiceConfig(HiddenInput, PublicPickle):
     """Headers of every request. They override the headers of this package and are not sent to the legacy hosts. Pickles
     do not contain `Authorization`."""
 
-    http_client: httpx.Client | Any = Field(default=None, exclude=True, repr=False)
+    http_client: HttpClient = Field(default=None, exclude=True, repr=False)
     """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it.
 
     The client is also used for requests to the legacy hosts, and to other origins that a response names (redirects and
@@ -144,14 +151,14 @@ class ServiceConfig(HiddenInput, PublicPickle):
     client's headers, cookies and credentials, and the client's request hooks do not run for them. Headers that the
     client's transport adds are sent to every origin."""
 
-    http_async_client: httpx.AsyncClient | Any = Field(default=None, exclude=True, repr=False)
+    http_async_client: AsyncHttpClient = Field(default=None, exclude=True, repr=False)
     """Like `http_client`, for async calls: an `httpx.AsyncClient` or `httpx2.AsyncClient`."""
 
     async_transport: Transport = "httpx"
     """HTTP library for async calls. `aiohttp` needs the extra `langchain-pollinations-ai[aiohttp]` and is faster for
     hundreds of calls at once."""
 
-    _pool: ConnectionPool = PrivateAttr(default_factory=ConnectionPool)
+    _pool: ConnectionPool = PrivateAttr(default_factory=lambda: _new_pool())
     _cache: ClientCache = PrivateAttr(default_factory=ClientCache)
 
     if not TYPE_CHECKING:  # type checkers see the fields
@@ -214,6 +221,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
     @classmethod
     def _check_client(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None:
+            from langchain_pollinations._transport.httpx2 import check_client
+
             check_client(value, info.field_name or "")
         return value
 
@@ -227,6 +236,10 @@ class ServiceConfig(HiddenInput, PublicPickle):
     @classmethod
     def _check_origin(cls, value: str, info: ValidationInfo) -> str:
         name = info.field_name or ""
+        if value == _ORIGINS[name]:
+            return value
+        from langchain_pollinations._transport.origins import parse_address, write_address
+
         url = parse_address(value, name, _ORIGINS[name])
         if name == "base_url" and url.host.rstrip(".") in _LEGACY_NAMES:
             raise ValueError(f"base_url: {url.host} is one of the legacy hosts; use api='legacy' instead")
@@ -245,6 +258,8 @@ class ServiceConfig(HiddenInput, PublicPickle):
     def _check_media_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        from langchain_pollinations._transport.origins import parse_address, write_address
+
         url = parse_address(value, "media_url", MEDIA_HOST)
         return write_address(url, url.raw_path.decode("ascii").rstrip("/"))
 
@@ -321,6 +336,9 @@ class ServiceConfig(HiddenInput, PublicPickle):
         return self._cache.get(self, uses_legacy, build)
 
     def _build_client(self, settings: RequestSettings, headers: Mapping[str, str]) -> Client:
+        from langchain_pollinations._transport.client import Client
+        from langchain_pollinations._transport.httpx2 import to_httpx
+
         timeout = to_httpx_timeout(self.timeout if settings.timeout is None else settings.timeout)
         return Client(
             base_url=self._service_url,
@@ -428,26 +446,14 @@ class ServiceConfig(HiddenInput, PublicPickle):
     def lc_secrets(self) -> dict[str, str]:
         return {"api_key": "POLLINATIONS_API_KEY"}
 
-    def close(self) -> None:
-        """Close the connections of sync calls. The object stays usable and opens new connections when needed."""
-        self._pool.close()
 
-    async def aclose(self) -> None:
-        """Close the connections of sync calls and those of the running event loop."""
-        await self._pool.aclose()
+def _new_pool() -> ConnectionPool:
+    from langchain_pollinations._transport.pool import ConnectionPool
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()
+    return ConnectionPool()
 
 
 def user_agent() -> httpx.Headers:
+    import httpx
+
     return httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})

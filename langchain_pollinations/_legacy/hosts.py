@@ -21,15 +21,6 @@ from langchain_pollinations.errors import KEYS_PAGE, UnknownModelError, Unsuppor
 
 T = TypeVar("T")
 
-TEXT_HOST = "https://text.pollinations.ai"
-IMAGE_HOST = "https://image.pollinations.ai"
-
-SCOPE = "only answer chats and generate images from text prompts"
-
-REQUEST_INTERVAL = 30.0
-"""Seconds between two requests from one IP address, according to the text host's source code since late 2025."""
-
-
 MAX_URL = 14_000
 """Maximum characters of a URL. The host's proxy and its Node.js server accept 16 KB including all headers."""
 

@@ -29,7 +29,7 @@ SILENT_WAIT = 1.0
 """Minimum seconds of a wait that is reported."""
 
 WAKE_INTERVAL = 0.25
-"""Maximum seconds that an event loop sleeps while a task waits for a slot.
+"""Maximum seconds that an event loop sleeps while tasks wait for a slot.
 
 Notebooks cancel the task of a cell from a signal handler, which does not wake the loop. Without this interval, a
 stopped cell would still wait for its slot.
@@ -66,6 +66,30 @@ class _Position:
     """Number of requests ahead, including the request that is being sent."""
 
 
+class _Heartbeat:
+    """A timer that wakes an event loop while tasks sleep. Only the loop's own thread uses it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._sleepers = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._sleepers += 1
+        if self._timer is None:
+            self._beat()
+
+    def stop(self) -> bool:
+        """End the sleep of one task. Return whether no task sleeps any more."""
+        self._sleepers -= 1
+        if not self._sleepers and self._timer is not None:
+            self._timer.cancel()
+        return not self._sleepers
+
+    def _beat(self) -> None:
+        self._timer = self._loop.call_later(WAKE_INTERVAL, self._beat)
+
+
 class RequestQueue:
     """A queue of requests, first in, first out. The package has one queue per process.
 
@@ -87,6 +111,7 @@ class RequestQueue:
         self._lock = threading.RLock()
         self._places: dict[_Waiter, None] = {}
         self._holder: _Waiter | None = None
+        self._sleeping: dict[asyncio.AbstractEventLoop, _Heartbeat] = {}
 
     def __len__(self) -> int:
         """Number of waiters, including the holder of the slot."""
@@ -150,6 +175,17 @@ class RequestQueue:
             for number, each in enumerate(self._able(list(self._places))):
                 if number == 0 or each.hears_all:
                     each.wake()
+
+    @contextmanager
+    def heartbeat(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Wake the running event loop every `WAKE_INTERVAL` within the context. All tasks of a loop share one timer."""
+        beat = self._sleeping.setdefault(loop, _Heartbeat(loop))
+        beat.start()
+        try:
+            yield
+        finally:
+            if beat.stop():
+                self._sleeping.pop(loop, None)
 
     def _able(self, places: Iterable[_Waiter]) -> list[_Waiter]:
         """The waiters that are not skipped."""
@@ -282,7 +318,8 @@ class _AsyncSlot:
         self._place = _Waiter(turn.interval, wake, callable(turn.on_wait), loop=loop)
         try:
             for seconds in turn._waits(self._place):
-                await _sleep(loop, woken, seconds)
+                with turn.line.heartbeat(loop):
+                    await _sleep(woken, seconds)
         except BaseException:
             turn.line.leave(self._place)
             raise
@@ -300,12 +337,10 @@ def _set_from_anywhere(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) ->
         loop.call_soon_threadsafe(woken.set)
 
 
-async def _sleep(loop: asyncio.AbstractEventLoop, woken: asyncio.Event, seconds: float) -> None:
-    until = loop.time() + seconds
-    while not woken.is_set() and (left := until - loop.time()) > 0:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(left, WAKE_INTERVAL)):
-                await woken.wait()
+async def _sleep(woken: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await woken.wait()
     woken.clear()
 
 

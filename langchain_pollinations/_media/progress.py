@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from langchain_pollinations._transport.request import OnProgress
 from langchain_pollinations.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from langchain_pollinations._transport.request import OnProgress
 
 REFRESH_INTERVAL = 0.5
 """Seconds between two refreshes of the bar."""

@@ -44,7 +44,6 @@ from langchain_pollinations._transport.exceptions import (
     OnError,
     map_recursion_error,
 )
-from langchain_pollinations._transport.http_clients import Transport
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, require_open
 from langchain_pollinations._transport.request import (
@@ -67,7 +66,7 @@ from langchain_pollinations._transport.sse import (
     is_event_stream,
     iter_events,
 )
-from langchain_pollinations._transport.timeouts import DEADLINE, Deadline, bound_body
+from langchain_pollinations._transport.timeouts import DEADLINE, Deadline, Transport, bound_body
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_pollinations._transport.request import RequestFlow
 from langchain_pollinations._warnings import caller, find_caller
+
+if TYPE_CHECKING:
+    from langchain_pollinations._transport.request import RequestFlow
 
 T = TypeVar("T")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ssl
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from langchain_pollinations._transport.environment import named_variables
-
-Transport = Literal["httpx", "aiohttp"]
+from langchain_pollinations._transport.timeouts import Transport
 
 CONNECTIONS_PER_CLIENT = 10
 """Maximum number of connections of an async httpx client. For each request, httpcore 1.0 looks at all connections of a

@@ -8,6 +8,7 @@ other code uses httpx. This module never imports httpx2: if there is an httpx2 c
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -186,3 +187,19 @@ def _converted(native: Any, request: httpx.Request) -> Iterator[None]:
         kinds = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
         kind = next(each for each in kinds if isinstance(each, type) and issubclass(each, httpx.RequestError))
         raise kind(str(error), request=request) from error
+
+
+def check_client(client: Any, argument: str) -> None:
+    """Raise a `ValueError` unless a client has the methods of an httpx or httpx2 client."""
+    is_async = argument == "http_async_client"
+    kind = "AsyncClient" if is_async else "Client"
+    send, build = getattr(client, "send", None), getattr(client, "build_request", None)
+    if isinstance(client, type) or not callable(send) or not callable(build):
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_type_name(client)}")
+    if inspect.iscoroutinefunction(send) is not is_async:
+        field = "http_client" if is_async else "http_async_client"
+        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_type_name(client)} goes into {field}")
+
+
+def _type_name(client: Any) -> str:
+    return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__

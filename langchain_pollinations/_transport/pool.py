@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import os
 import threading
 import weakref
@@ -19,10 +18,10 @@ from langchain_pollinations._transport.concurrency import wait_finished
 from langchain_pollinations._transport.http_clients import (
     CONNECTIONS_PER_CLIENT,
     MAX_CONNECTIONS,
-    Transport,
     new_async_client,
     new_client,
 )
+from langchain_pollinations._transport.timeouts import Transport
 
 AnyClient = TypeVar("AnyClient", httpx.Client, httpx.AsyncClient)
 
@@ -250,18 +249,6 @@ def _close_unused(
         closer.aclose().send(None)
 
 
-def check_client(client: Any, argument: str) -> None:
-    """Raise a `ValueError` unless a client has the methods of an httpx or httpx2 client."""
-    is_async = argument == "http_async_client"
-    kind = "AsyncClient" if is_async else "Client"
-    send, build = getattr(client, "send", None), getattr(client, "build_request", None)
-    if isinstance(client, type) or not callable(send) or not callable(build):
-        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}, not {_type_name(client)}")
-    if inspect.iscoroutinefunction(send) is not is_async:
-        field = "http_client" if is_async else "http_async_client"
-        raise ValueError(f"{argument}: takes an httpx.{kind} or httpx2.{kind}; {_type_name(client)} goes into {field}")
-
-
 def require_open(client: AnyClient, argument: str) -> AnyClient:
     if getattr(client, "is_closed", False):
         refusal = errors.InvalidRequestError(
@@ -270,7 +257,3 @@ def require_open(client: AnyClient, argument: str) -> AnyClient:
         refusal.was_sent = False
         raise refusal
     return client
-
-
-def _type_name(client: Any) -> str:
-    return f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any, TypeAlias
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from langchain_pollinations import errors
 
 Limit: TypeAlias = float | None
-Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | httpx.Timeout
+if TYPE_CHECKING:
+    import httpx
+
+    Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | httpx.Timeout
+else:  # httpx is imported with the first call
+    Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | Any
 """Seconds without data, (connect, read), (connect, read, write, pool), or an `httpx.Timeout`."""
+
+Transport = Literal["httpx", "aiohttp"]
+"""HTTP library for async calls."""
 
 MAX_CONNECT = 10.0
 """Maximum seconds for connecting if `timeout` is a single number."""
@@ -53,6 +59,8 @@ def _check_limit(value: Any) -> float:
 def to_httpx_timeout(value: Timeout | None) -> httpx.Timeout:
     """Convert a timeout to the `httpx.Timeout` of a request. The wait for a free connection of the pool is limited only
     if all four limits are given."""
+    import httpx
+
     if isinstance(value, int | float):
         return httpx.Timeout(value, connect=min(value, MAX_CONNECT), pool=None)
     if isinstance(value, tuple) and len(value) == 2:
@@ -83,6 +91,8 @@ class Deadline:
 
     def bounded(self, timeout: httpx.Timeout) -> httpx.Timeout:
         """Return a timeout with no limit longer than the time that is left."""
+        import httpx
+
         left = self.remaining()
         limits = {name: left if limit is None else min(limit, left) for name, limit in timeout.as_dict().items()}
         return httpx.Timeout(**limits)

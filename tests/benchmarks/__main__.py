@@ -117,12 +117,16 @@ def _measure_imports(pythons: dict[str, str], rounds: int) -> dict[str, list[flo
     return seconds
 
 
+def _to_floor(measured: Any) -> float:
+    return statistics.median(measured["ours"]["seconds"]) / statistics.median(measured["floor"]["seconds"])
+
+
 def _compare(figures: Figures) -> list[str]:
     """Return a line per row whose ratio to the floor is worse than the committed one."""
     committed = json.loads(RATIOS.read_text())
     worse = []
     for name, measured in figures.items():
-        ratio = statistics.median(measured["ours"]["seconds"]) / statistics.median(measured["floor"]["seconds"])
+        ratio = _to_floor(measured)
         if ratio > committed[name] * TOLERANCE:
             worse.append(f"{name}: {ratio:.2f} times the floor, {committed[name]:.2f} at the last release")
     return worse
@@ -132,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=Path, help="folder with the environments env, minimal and other")
     parser.add_argument("--short", action="store_true", help="compare with the committed ratios and write no table")
+    parser.add_argument("--record", action="store_true", help="write `ratios.json`, for a release")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS))
     args = parser.parse_args()
@@ -156,6 +161,10 @@ def main() -> None:
     imports = _measure_imports(importers, 3 * args.rounds)
     figures = _measure(pythons, args.rows, args.rounds)
     write_report(args.bin, figures, imports, time.monotonic() - started)
+    if args.record:
+        RATIOS.write_text(
+            json.dumps({name: round(_to_floor(figures[name]), 2) for name in SHORT_ROWS}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -705,7 +705,7 @@ def test_any_history_is_accepted_whole_or_refused_by_its_place(
     messages, words = conversation
     chat = ChatPollinations(api_key="sk_test", model=model)
     try:
-        body, *_ = chat._payload(list(messages), None, {})
+        body = chat._prepare(list(messages), None, {}).body
     except InvalidRequestError as error:
         assert re.match(r"messages\[\d+\]: ", str(error))
         return
