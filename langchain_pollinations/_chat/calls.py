@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from langchain_pollinations._catalog.capabilities import add_suggestions
 from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.inline_media import check_sizes, explain_size_error
 from langchain_pollinations._chat.instructions import require_json
@@ -85,6 +84,8 @@ class Call:
     def _explain(self, error: BaseException) -> None:
         """Add suggested models and size limits to errors. The legacy host has neither."""
         if not self.chat._uses_legacy:
+            from langchain_pollinations._catalog.capabilities import add_suggestions
+
             add_suggestions(str(self.body["model"]), "text", error)
             explain_size_error(self.body["messages"], error)
 

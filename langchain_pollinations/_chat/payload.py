@@ -16,9 +16,7 @@ from langchain_pollinations._chat.instructions import add_instruction, call_inst
 from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
 from langchain_pollinations._chat.options import ChatOptions, wire_options
 from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._chat.structured_output import schema_for_provider
 from langchain_pollinations._chat.tool_names import fit_name
-from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice, parameters_by_name
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import format_validation_error, suggest_name
 from langchain_pollinations._warnings import warn
@@ -66,7 +64,10 @@ def encode_for_model(
         instruction: Instruction that is added to the system message.
     """
     abilities = snapshot.abilities(model)
-    options = schema_for_provider(options, abilities.get("refused_schema_keywords", ()))
+    if not options.keys().isdisjoint(_SCHEMAS):
+        from langchain_pollinations._chat.structured_output import schema_for_provider
+
+        options = schema_for_provider(options, abilities.get("refused_schema_keywords", ()))
     wire = encode_messages(
         messages,
         partial(_is_published_by, snapshot.publisher(model)),
@@ -79,6 +80,10 @@ def encode_for_model(
     if abilities.get("cache_control") is False:
         options, wire = remove_cache_control(options, wire, model)
     return options, wire
+
+
+_SCHEMAS = ("tools", "functions", "response_format")
+"""Options that hold schemas. The modules for schemas and tools are imported only for them."""
 
 
 def _is_published_by(wanted: str, message: AIMessage) -> bool:
@@ -103,8 +108,16 @@ def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, head
         audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
         kind=known(body["model"]).get("category"),
         tool_names=tool_names,
-        parameters=parameters_by_name(body.get("tools") or ()),
+        parameters=_parameters_by_name(body.get("tools")),
     )
+
+
+def _parameters_by_name(tools: Any) -> Mapping[str, Json]:
+    if not tools:
+        return {}
+    from langchain_pollinations._chat.tools import parameters_by_name
+
+    return parameters_by_name(tools)
 
 
 def replace_forced_choice(options: Json, wire: list[Json], model: str) -> tuple[Json, list[Json]]:
@@ -152,6 +165,10 @@ def check_call_options(given: Json) -> Json:
     tools = unknown.get("tools")
     if not isinstance(tools, Sequence | None) or isinstance(tools, str):
         raise InvalidRequestError(f"tools: must be a list of tools, not {type(tools).__name__}")
+    if tools is None and "tool_choice" not in unknown:
+        return {**checked, **{name: value for name, value in unknown.items() if value is not None}}
+    from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+
     if tools is not None:
         unknown["tools"] = tools = [encode_tool(tool) for tool in tools]
     if "tool_choice" in unknown:

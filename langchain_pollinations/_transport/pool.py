@@ -53,7 +53,7 @@ class ConnectionPool:
         self._sync: httpx.Client | None = None
         self._closer: weakref.finalize[..., Any] | None = None
         self._async: list[_PooledClient] = []
-        self._free = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]()
+        self._free: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     def __reduce__(self) -> tuple[type[ConnectionPool], tuple[()]]:
         return ConnectionPool, ()
@@ -78,8 +78,12 @@ class ConnectionPool:
 
     def _free_connections(self) -> asyncio.Semaphore:
         """Return the counter of the free connections of the running event loop."""
+        loop = asyncio.get_running_loop()
         with self._lock:
-            return self._free.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONNECTIONS))
+            if loop not in self._free:  # not a weak dictionary: a semaphore refers to its loop
+                self._free = {each: free for each, free in self._free.items() if not each.is_closed()}
+                self._free[loop] = asyncio.Semaphore(MAX_CONNECTIONS)
+            return self._free[loop]
 
     async def _acquire(self, transport: Transport) -> _PooledClient:
         self._check_process()
