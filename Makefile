@@ -30,6 +30,7 @@ test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of the
 bench:  ## Compare the speed with other integrations, and write tables and plots to build/bench/
 	@mkdir -p build/bench
 	$(PYTHON) -m venv build/bench/env
+	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt pip
 	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[aiohttp]' --group bench
 	$(PYTHON) -m venv build/bench/minimal
 	build/bench/minimal/bin/python -m pip install --quiet .

@@ -133,7 +133,7 @@ _MODULES = {
     "PollinationsVideoTool": "tools",
     "Progress": "_media.progress",
     "Upload": "uploads",
-    "__version__": "_config.service",
+    "__version__": "_config.identity",
     "alist_models": "catalog",
     "aupload": "uploads",
     "list_models": "catalog",

@@ -16,13 +16,13 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, Field, model_validator
 
-from langchain_pollinations._chat.chunks import Chunk as Chunk  # by this module in pickles
+from langchain_pollinations._chat.chunks import Chunk as Chunk  # pickles name the class by this module
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
 from langchain_pollinations._chat.model_info import ModelInfo
 from langchain_pollinations._chat.options import ChatOptions, Method, Route
 from langchain_pollinations._config.host_choice import LegacyConfig
-from langchain_pollinations._config.service import __version__
+from langchain_pollinations._config.identity import __version__
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import check_no_host, check_no_secret, suggest_name

@@ -13,7 +13,7 @@ from langchain_pollinations import errors
 from langchain_pollinations._catalog.records import Capability, Kind, Model, Reliability, Source, _from_snapshot
 from langchain_pollinations._catalog.snapshot import _load_data
 from langchain_pollinations._config.host_choice import LegacyConfig
-from langchain_pollinations._config.service import __version__
+from langchain_pollinations._config.identity import __version__
 from langchain_pollinations._legacy.models import models_request
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response

@@ -34,7 +34,7 @@ from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.exceptions import OnError
 from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import check_placement, resolve_seed
+from langchain_pollinations._validation import check_placement, own_class, resolve_seed
 
 if TYPE_CHECKING:
     from langchain_pollinations.chat_models import ChatPollinations
@@ -142,7 +142,7 @@ def _options(chat: ChatPollinations, given: Json, stop: list[str] | None) -> Jso
     options = chat._own_options()
     if given:
         # A key in the body of a request would be stored and shared with the request.
-        constructor_only = type(chat).model_fields.keys() - ChatOptions.model_fields.keys()
+        constructor_only = own_class(type(chat)).model_fields.keys() - ChatOptions.model_fields.keys()
         check_placement(given.keys() - ChatOptions.model_fields.keys(), constructor_only)
         options |= check_call_options(given)
     for name in given.keys() - {"model"}:

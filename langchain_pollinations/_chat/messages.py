@@ -71,7 +71,9 @@ def _repair_message(turn: WireMessage | ToolResult) -> WireMessage | ToolResult:
     if isinstance(turn, ToolResult):
         call_id, name, wire, media = _repair_surrogates([turn.call_id, turn.name, turn.wire, turn.media])
         return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
-    if turn.wire["role"] != "assistant" or (turn.wire.keys() == _PLAIN_KEYS and str(turn.wire["content"]).isascii()):
+    content = turn.wire["content"]
+    is_plain = turn.wire.keys() == _PLAIN_KEYS and isinstance(content, str) and content.isascii()
+    if turn.wire["role"] != "assistant" or is_plain:
         return turn
     return replace(turn, wire=_repair_surrogates(turn.wire))
 

@@ -146,7 +146,7 @@ class ResponseParser:
         text = _plain_text(head.pop("choices", None))
         if text is not None and head == self._head:  # as most events are
             delta = self._next_delta(self._text_fields.add_one("content", text), {})
-            if delta.text:
+            if any(delta):
                 self._is_counting = True
             return delta
         choice = first_choice(event) or {}

@@ -21,22 +21,31 @@ class ClientCache:
     """Holds one client. A pickle or a copy is empty, because a client holds the key."""
 
     def __init__(self) -> None:
-        self._held: tuple[Any, Client] | None = None
+        self._held: tuple[_State, Client] | None = None
 
     def __reduce__(self) -> tuple[type[ClientCache], tuple[()]]:
         return ClientCache, ()
 
     def get(self, wrapper: BaseModel, uses_legacy: bool, build: Callable[[], Client]) -> Client:
         """Return the client of the last call, or a new one from `build` if a field of the wrapper has changed."""
+        state = _State(wrapper, uses_legacy)
+        held = self._held  # read once: another thread may replace it
+        if held is None or held[0].values != state.values:
+            self._held = held = (state, build())
+        return held[1]
+
+
+class _State:
+    """The values that a client is built from. A traceback with local variables shows none of them."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, wrapper: BaseModel, uses_legacy: bool) -> None:
         fields = wrapper.__dict__
         headers = fields.get("default_headers") or {}  # the caller may change it in place
-        state = (
+        self.values: tuple[Any, ...] = (
             *map(fields.get, _FIELDS),
             tuple(headers.items()),
             "stream_chunk_timeout" in wrapper.__pydantic_fields_set__,
             uses_legacy,
         )
-        held = self._held  # read once: another thread may replace it
-        if held is None or held[0] != state:
-            self._held = held = (state, build())
-        return held[1]

@@ -33,3 +33,9 @@ class Closable:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+
+def new_pool() -> ConnectionPool:
+    from langchain_pollinations._transport.pool import ConnectionPool
+
+    return ConnectionPool()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from langchain_core.utils import from_env
 from pydantic import Field, PrivateAttr
 
-from langchain_pollinations._config.service import ServiceConfig, user_agent
+from langchain_pollinations._config.identity import user_agent
+from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, REQUEST_INTERVAL, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._transport.call_settings import RequestSettings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -22,7 +21,8 @@ from pydantic import (
 )
 
 from langchain_pollinations._config.client_cache import ClientCache
-from langchain_pollinations._config.closable import Closable
+from langchain_pollinations._config.closable import Closable, new_pool
+from langchain_pollinations._config.identity import user_agent
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
@@ -47,10 +47,8 @@ if TYPE_CHECKING:
 
     HttpClient: TypeAlias = httpx.Client | Any
     AsyncHttpClient: TypeAlias = httpx.AsyncClient | Any
-else:  # the transport and httpx, a third of the import time, are imported with the first call
-    HttpClient = AsyncHttpClient = Any
-
-__version__ = version("langchain-pollinations-ai")
+else:  # the transport and httpx, a third of the import time, are imported with the first object
+    HttpClient = AsyncHttpClient = ConnectionPool = Any
 
 GEN_HOST = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
@@ -158,7 +156,7 @@ class ServiceConfig(HiddenInput, PublicPickle, Closable):
     """HTTP library for async calls. `aiohttp` needs the extra `langchain-pollinations-ai[aiohttp]` and is faster for
     hundreds of calls at once."""
 
-    _pool: ConnectionPool = PrivateAttr(default_factory=lambda: _new_pool())
+    _pool: ConnectionPool = PrivateAttr(default_factory=new_pool)
     _cache: ClientCache = PrivateAttr(default_factory=ClientCache)
 
     if not TYPE_CHECKING:  # type checkers see the fields
@@ -445,15 +443,3 @@ class ServiceConfig(HiddenInput, PublicPickle, Closable):
     @property
     def lc_secrets(self) -> dict[str, str]:
         return {"api_key": "POLLINATIONS_API_KEY"}
-
-
-def _new_pool() -> ConnectionPool:
-    from langchain_pollinations._transport.pool import ConnectionPool
-
-    return ConnectionPool()
-
-
-def user_agent() -> httpx.Headers:
-    import httpx
-
-    return httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})

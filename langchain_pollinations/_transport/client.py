@@ -251,7 +251,7 @@ class Client:
                 if self.custom_async_client is not None:
                     client = require_open(self.custom_async_client, "http_async_client")
                 else:
-                    lease = self.pool.lease(self.async_transport, waits=self.timeout.pool is None)
+                    lease = self.pool.lease(self.async_transport, self.timeout.pool)
                     client = await opened.enter_async_context(lease)
                 chain = self._chain(client, call)
                 for _ in range(client.max_redirects + 1):
@@ -320,7 +320,11 @@ class Client:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
         is_custom = client is self.custom_client or client is self.custom_async_client
-        options = {**call.options, "headers": self._headers(call, is_custom), "extensions": extensions}
+        options = {
+            **call.options,
+            "headers": self._headers(call, client if is_custom else None),
+            "extensions": extensions,
+        }
         try:
             if "json" in options:  # its headers are those of `_headers`
                 options["content"] = encode_json(options.pop("json"))
@@ -357,18 +361,19 @@ class Client:
             return self.max_response_bytes
         return MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE
 
-    def _headers(self, call: ApiRequest[Any], is_custom: bool) -> httpx.Headers:
+    def _headers(self, call: ApiRequest[Any], custom: httpx.Client | httpx.AsyncClient | None) -> httpx.Headers:
+        """Return the headers of a request. `custom` is the client of the user, if it sends the request."""
         if self._is_foreign(call):
             headers = httpx.Headers({name: value for name, value in self.headers.items() if name == "user-agent"})
-        elif is_custom:
+        elif custom is not None:
             headers = httpx.Headers({"accept-encoding": ACCEPTED_ENCODINGS})
             headers.update(self.headers)
         else:
             headers = self._json_headers if "json" in call.options else self._pooled_headers
-        if call.send_credentials and "headers" not in call.options and not is_custom:
+        if call.send_credentials and "headers" not in call.options and custom is None:
             return headers
         headers = httpx.Headers(headers)
-        if "json" in call.options:
+        if "json" in call.options and (custom is None or "content-type" not in custom.headers):
             headers.setdefault("content-type", "application/json")
         if not call.send_credentials:
             headers.pop("authorization", None)
@@ -397,7 +402,10 @@ class Client:
             if not self.max_retries or not should_retry(error):
                 raise
             failed = error
-        return RetryPolicy(self, call).run(failed, partial(attempt, call))
+        try:
+            return RetryPolicy(self, call).run(failed, partial(attempt, call))
+        finally:
+            del failed  # its traceback refers to this frame
 
     async def _awith_retries(self, attempt: Callable[..., Awaitable[T]], call: ApiRequest[Any], *args: Any) -> T:
         try:
@@ -406,7 +414,10 @@ class Client:
             if not self.max_retries or not should_retry(error):
                 raise
             failed = error
-        return await RetryPolicy(self, call).arun(failed, partial(attempt, call, *args))
+        try:
+            return await RetryPolicy(self, call).arun(failed, partial(attempt, call, *args))
+        finally:
+            del failed
 
 
 def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:

@@ -64,6 +64,8 @@ class Resumed:
                 waits_for = step()
             except StopIteration as end:
                 return end.value
+            finally:
+                del step  # it may hold an error whose traceback refers to this frame
 
 
 def run_within(seconds: float, function: Callable[[], T], discard: Callable[[T], object]) -> T:

@@ -48,8 +48,11 @@ class ErrorMapper:
         if isinstance(mapped, PollinationsError):
             remove_key(mapped, self._headers)
         del self  # a trace of the error would show the headers
-        if mapped is not error:
-            raise mapped from error
+        try:
+            if mapped is not error:
+                raise mapped from error
+        finally:
+            del mapped, error, trace  # the traceback refers to this frame
 
 
 def _over_time(error: BaseException, deadline: Deadline | None) -> PollinationsError | None:

@@ -62,6 +62,11 @@ class _Httpx2Client:
         self._client = copy.copy(self._client)  # a copy shares the connections; the user's client is unchanged
         self._client.event_hooks = hooks
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        headers: Mapping[str, str] = self._client.headers
+        return headers
+
     def build_request(
         self,
         method: str,

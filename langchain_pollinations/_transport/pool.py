@@ -1,9 +1,10 @@
-"""The HTTP clients of a wrapper: one for sync calls, and one for each event loop."""
+"""The HTTP clients of a wrapper: one for sync calls, and some for each event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 import weakref
@@ -66,18 +67,18 @@ class ConnectionPool:
                 self._closer = weakref.finalize(self, self._sync.close)
             return self._sync
 
-    def lease(self, transport: Transport, *, waits: bool = True) -> _Lease:
+    def lease(self, transport: Transport, timeout: float | None) -> _Lease:
         """Lease a client of the running event loop for one call.
 
         Args:
             transport: The HTTP library.
-            waits: Whether the call waits here while `MAX_CONNECTIONS` other calls are running. Otherwise it waits in
-                the client, whose `PoolTimeout` limits the wait.
+            timeout: Maximum seconds to wait for a free connection. None is no limit.
         """
-        return _Lease(self, transport, waits and transport == "httpx")
+        return _Lease(self, transport, timeout)
 
     def _free_connections(self) -> asyncio.Semaphore:
         """Return the counter of the free connections of the running event loop."""
+        self._check_process()
         loop = asyncio.get_running_loop()
         with self._lock:
             if loop not in self._free:  # not a weak dictionary: a semaphore refers to its loop
@@ -94,10 +95,9 @@ class ConnectionPool:
                     pooled.release()
             self._async = [pooled for pooled in self._async if pooled.release.alive]
             usable = [p for p in self._async if (p.loop, p.transport) == (loop, transport) and not p.is_exhausted]
-            most = CONNECTIONS_PER_CLIENT if transport == "httpx" else MAX_CONNECTIONS
-            found = next((each for each in usable if each.calls < most), None)
-            if found is None and len(usable) == MAX_CONNECTIONS // most:
-                found = min(usable, key=lambda each: each.calls)
+            # A cancelled call may have left a connection occupied. aiohttp limits its connections itself.
+            most = CONNECTIONS_PER_CLIENT if transport == "httpx" else math.inf
+            found = next((each for each in usable if each.calls + each.cancelled < most), None)
             if found is not None:
                 found.calls += 1
                 return found
@@ -161,8 +161,8 @@ class _PooledClient:
     closer: AsyncGenerator[httpx.AsyncClient]
     release: weakref.finalize[..., Any]
     pool: ConnectionPool
-    """A reference cycle, so that the garbage collector frees the pool, and not the end of the last call. At this end, a
-    task would have to close the client, and an event loop that ends too would never run the task."""
+    """The cycle keeps the pool alive until a garbage collection. If the last call freed the pool, a task would have to
+    close the client. An event loop that ends with this call would never run the task."""
     calls: int
     """Number of running calls. It is changed only in the event loop of the client."""
     cancelled: int = 0
@@ -176,20 +176,31 @@ class _Lease:
     """Context manager that leases a client. It is not a generator, because a loop that shuts down would close a
     generator before the call that runs inside."""
 
-    def __init__(self, pool: ConnectionPool, transport: Transport, waits: bool) -> None:
+    def __init__(self, pool: ConnectionPool, transport: Transport, timeout: float | None) -> None:
         self._pool = pool
         self._transport = transport
-        self._free = pool._free_connections() if waits else None
+        self._timeout = timeout
+        self._free = pool._free_connections() if transport == "httpx" else None
 
     async def __aenter__(self) -> httpx.AsyncClient:
         if self._free is not None:
-            await self._free.acquire()
+            await self._wait(self._free)
         try:
             self._leased = await self._pool._acquire(self._transport)
         except BaseException:
             self._end()
             raise
         return self._leased.client
+
+    async def _wait(self, free: asyncio.Semaphore) -> None:
+        if self._timeout is None or not free.locked():
+            await free.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await free.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("all connections are in use") from error
 
     def _end(self) -> None:
         if self._free is not None:

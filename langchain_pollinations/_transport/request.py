@@ -111,7 +111,11 @@ def encode_json(value: Any) -> bytes:
         TypeError: If the value holds an object that JSON cannot represent.
         ValueError: If the value holds NaN, infinity or half a surrogate pair.
     """
-    if _is_plain_json(value):
+    try:
+        is_plain = _is_plain_json(value)
+    except RecursionError:
+        is_plain = False
+    if is_plain:
         with contextlib.suppress(ValueError):  # half a surrogate pair: `json.dumps` says where it is
             encoded: bytes = to_json(value)  # a sixth of the time of `json.dumps` for an inline image
             return encoded
@@ -121,8 +125,10 @@ def encode_json(value: Any) -> bytes:
 def _is_plain_json(value: Any) -> bool:
     """Whether a value has only the types of JSON. `to_json` also writes others, such as sets, and NaN."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind is str or kind is bool or value is None:
         return True
+    if kind is int:
+        return bool(-(2**63) <= value < 2**63)
     if kind is dict:
         return all(type(key) is str and _is_plain_json(each) for key, each in value.items())
     if kind is list or kind is tuple:

@@ -40,6 +40,7 @@ class RetryPolicy:
         import tenacity  # only here: its import takes longer than that of this whole subpackage
 
         first = [failed]
+        del failed  # its traceback refers to this frame
 
         def repeat() -> T:
             if first:
@@ -53,6 +54,7 @@ class RetryPolicy:
         import tenacity
 
         first = [failed]
+        del failed  # its traceback refers to this frame
 
         async def repeat() -> T:
             if first:

@@ -51,18 +51,17 @@ def drain(response: httpx.Response, events: Iterator[str]) -> None:
     stream = response.extensions.get("network_stream")
     if stream is None or not response.http_version.startswith("HTTP/1"):
         return  # HTTP/2, which the user's client may use, shares the connection with other responses
-    if unparsed_bytes(response).endswith(_LAST_CHUNK):  # as almost always: nothing is waited for
-        for _ in events:
-            pass
-        return
-    watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
-    watch.start()
+    watch: threading.Timer | None = None
+    if unparsed_bytes(response) != _LAST_CHUNK:  # else nothing is waited for
+        watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
+        watch.start()
     try:
         with contextlib.suppress(httpx.HTTPError, errors.PollinationsError):
             for _ in events:
                 pass
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
 
 
 async def adrain(events: AsyncIterator[str]) -> None:
@@ -160,6 +159,8 @@ class EventBody:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._map_read_timeout():
             async for piece in aiter_body(self._response, self._max_bytes, size=None):
+                if self.limit is not None and time.monotonic() - self._since > self.limit:
+                    raise _stall_error(self.limit)
                 yield self._record(decoder.decode(piece))
         yield "\n\n"
 
@@ -186,13 +187,13 @@ class EventBody:
 
 
 # Most pieces of a body are one event with one line of data. Only other text is parsed by httpx-sse, which takes twice
-# the time. After an `id:` line httpx-sse reports each comment as an event too, with neither data nor a name.
+# the time.
 
 
 def _single_event(text: str) -> str | None:
-    """Return the data of a text that is one event with one line of data, or None."""
+    """Return the data of a text that is one event with one line of data, or None. Empty data is no event here."""
     if text.startswith("data:") and text.find("\n") == len(text) - 2 and text.endswith("\n\n") and "\r" not in text:
-        return text[6:-2] if text[5] == " " else text[5:-2]
+        return (text[6:-2] if text[5] == " " else text[5:-2]) or None
     return None
 
 
@@ -233,7 +234,7 @@ def iter_events(watched: EventBody) -> Generator[str]:
             watched.restart()
             continue
         for event in EventSource(_Rest(text, pieces, watched)).iter_sse():  # type: ignore[arg-type]
-            if event.data or event.event != "message":
+            if event.data or event.event != "message":  # else a comment, which httpx-sse reports after an `id:` line
                 watched.restart()
                 yield _event_data(event)
                 watched.restart()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import httpx
 
     Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | httpx.Timeout
-else:  # httpx is imported with the first call
+else:  # httpx is imported with the first object
     Timeout: TypeAlias = float | tuple[Limit, Limit] | tuple[Limit, Limit, Limit, Limit] | Any
 """Seconds without data, (connect, read), (connect, read, write, pool), or an `httpx.Timeout`."""
 

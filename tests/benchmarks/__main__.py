@@ -88,7 +88,7 @@ def _measure(pythons: dict[str, str], rows: list[str], rounds: int) -> Figures:
         for name in rows:
             row = ROWS[name]
             names = [contender for contender in row.contenders if contender in pythons]
-            for number in range(rounds):
+            for number in range(min(rounds, row.rounds)):
                 for contender in names[number % len(names) :] + names[: number % len(names)]:
                     if row.measures == "bytes":
                         worker = Worker(pythons[contender], contender, origins)
@@ -107,7 +107,7 @@ def _summary(measured: Any, unit: str) -> str:
 
 
 def _measure_imports(pythons: dict[str, str], rounds: int) -> dict[str, list[float]]:
-    """Seconds of CPU time of new processes that import a package, without those of an empty process."""
+    """Return the seconds of new processes that import a package."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for name, python in pythons.items():
@@ -141,6 +141,8 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS))
     args = parser.parse_args()
     args.bin = args.bin and args.bin.absolute()
+    if not args.short and args.bin is None:
+        parser.error("--bin is required without --short")
     if args.short:
         rows = list(SHORT_ROWS)
         pythons = {"ours": sys.executable, "floor": sys.executable}
@@ -163,7 +165,8 @@ def main() -> None:
     write_report(args.bin, figures, imports, time.monotonic() - started)
     if args.record:
         RATIOS.write_text(
-            json.dumps({name: round(_to_floor(figures[name]), 2) for name in SHORT_ROWS}, indent=2) + "\n"
+            json.dumps({name: round(_to_floor(figures[name]), 2) for name in SHORT_ROWS if name in figures}, indent=2)
+            + "\n"
         )
 
 
