@@ -52,7 +52,7 @@ def drain(response: httpx.Response, events: Iterator[str]) -> None:
     if stream is None or not response.http_version.startswith("HTTP/1"):
         return  # HTTP/2, which the user's client may use, shares the connection with other responses
     watch: threading.Timer | None = None
-    if unparsed_bytes(response) != _LAST_CHUNK:  # else nothing is waited for
+    if unparsed_bytes(response).removeprefix(b"\r\n") != _LAST_CHUNK:  # else nothing is waited for
         watch = threading.Timer(DRAIN_TIMEOUT, shut_down, [stream.get_extra_info("socket")])
         watch.start()
     try:
