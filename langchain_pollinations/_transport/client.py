@@ -319,20 +319,17 @@ class Client:
         if self.deadline is not None:
             self.deadline.check()
             timeout, extensions = self.deadline.bounded(timeout), {DEADLINE: self.deadline}
+        # The client of the user may add headers and cookies, which another origin must not receive. The client of the
+        # pool adds none, so the request is built without it, in half the time.
         is_custom = client is self.custom_client or client is self.custom_async_client
-        options = {
-            **call.options,
-            "headers": self._headers(call, client if is_custom else None),
-            "extensions": extensions,
-        }
+        custom = client if is_custom and not self._is_foreign(call) else None
+        options = {**call.options, "headers": self._headers(call, custom), "extensions": extensions}
         try:
             if "json" in options:  # its headers are those of `_headers`
                 options["content"] = encode_json(options.pop("json"))
-            # The client of the user may add headers and cookies, which another origin must not receive. The client of
-            # the pool adds none, so the request is built without it, in half the time.
-            if is_custom and not self._is_foreign(call):
+            if custom is not None:
                 url = (call.origin or self.base_url) + call.path
-                return client.build_request(call.method, url, timeout=timeout, **options)
+                return custom.build_request(call.method, url, timeout=timeout, **options)
             extensions["timeout"] = timeout.as_dict()
             return httpx.Request(call.method, self._url(call), **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, or an object that JSON cannot represent
@@ -362,7 +359,7 @@ class Client:
         return MAX_IN_MEMORY if call.save_to is None else MAX_IN_FILE
 
     def _headers(self, call: ApiRequest[Any], custom: httpx.Client | httpx.AsyncClient | None) -> httpx.Headers:
-        """Return the headers of a request. `custom` is the client of the user, if it sends the request."""
+        """Return the headers of a request. `custom` is the client of the user, if it builds the request."""
         if self._is_foreign(call):
             headers = httpx.Headers({name: value for name, value in self.headers.items() if name == "user-agent"})
         elif custom is not None:
