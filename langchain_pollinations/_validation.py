@@ -278,12 +278,18 @@ def own_class(kind: type[BaseModel]) -> type[BaseModel]:
     return next(base for base in kind.__mro__ if _is_own(base))
 
 
-def own_fields(kind: type[BaseModel]) -> set[str]:
-    """Return the fields of a wrapper, without fields that LangChain or a derived class defines."""
-    own = own_class(kind)
-    foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
-    theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
-    return own.model_fields.keys() - theirs
+class OwnFields(BaseModel):
+    """Mixin for wrappers. It lists the fields that neither LangChain nor a derived class of the caller defines."""
+
+    _OWN_FIELDS: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        own = own_class(cls)
+        foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
+        theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
+        cls._OWN_FIELDS = frozenset(own.model_fields.keys() - theirs)
 
 
 def _is_own(kind: type) -> bool:

@@ -284,8 +284,25 @@ def _record(name: str) -> Model:
 
 def profile(model: str) -> ModelProfile | None:
     """Return the LangChain profile of a model, or None for a model that is not in the snapshot."""
-    found = find(model)
-    return None if found is None else found.profile
+    entry = known(model)
+    if not entry:
+        return None
+    # A copy, because the caller may change a profile.
+    copied = {key: [*value] if isinstance(value, list) else value for key, value in _profile(entry["name"]).items()}
+    return copied  # type: ignore[return-value]
+
+
+@cache  # constant data, computed on first use
+def _profile(name: str) -> ModelProfile:
+    return _record(name).profile
+
+
+@cache  # constant data
+def _names_by_title() -> Mapping[str, set[str]]:
+    named: dict[str, set[str]] = {}
+    for entry in load_snapshot().values():
+        named.setdefault(entry["title"], set()).add(entry["name"])
+    return named
 
 
 def _from_snapshot(entry: Mapping[str, Any]) -> Model:
@@ -294,5 +311,5 @@ def _from_snapshot(entry: Mapping[str, Any]) -> Model:
 
 def ships(profile: ModelProfile | None) -> bool:
     """Whether a profile is from the snapshot. Other profiles are written by the caller."""
-    named = {entry["name"] for entry in load_snapshot().values() if profile and entry["title"] == profile.get("name")}
-    return any(_record(name).profile == profile for name in named)
+    named = _names_by_title().get(profile.get("name", ""), set()) if profile else set()
+    return any(_profile(name) == profile for name in named)

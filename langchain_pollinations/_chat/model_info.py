@@ -30,6 +30,12 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
 
         return records.profile(self.model)
 
+    @model_validator(mode="after")
+    def _check_profile_keys(self) -> Self:
+        """Warn about unknown keys as LangChain does, which takes as long as the rest of the constructor. A test checks
+        the built-in profiles instead."""
+        return self if _is_snapshot_profile(self.profile) else super()._check_profile_keys()  # type: ignore[operator]
+
     @model_validator(mode="before")
     @classmethod
     def _drop_profile_of_another(cls, values: Any) -> Any:

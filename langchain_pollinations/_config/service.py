@@ -30,11 +30,11 @@ from langchain_pollinations._transport.headers import check_headers, has_authori
 from langchain_pollinations._transport.timeouts import Deadline, Timeout, Transport, check_timeout, to_httpx_timeout
 from langchain_pollinations._validation import (
     HiddenInput,
+    OwnFields,
     PublicPickle,
     check_no_host,
     check_no_secret,
     own_class,
-    own_fields,
     suggest_name,
 )
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
@@ -69,7 +69,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """True while an object is built only to validate an assignment. Assignments in its validators are then not checked."""
 
 
-class ServiceConfig(HiddenInput, PublicPickle, Closable):
+class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable):
     """Mixin with the connection fields. Wrappers send their requests with `_client`."""
 
     model_config = ConfigDict(
@@ -236,8 +236,10 @@ class ServiceConfig(HiddenInput, PublicPickle, Closable):
         name = info.field_name or ""
         if value == _ORIGINS[name]:
             return value
-        from langchain_pollinations._transport.origins import parse_address, write_address
+        from langchain_pollinations._transport.origins import parse_address, plain_host, write_address
 
+        if (host := plain_host(value)) and host.rstrip(".") not in _LEGACY_NAMES:
+            return value
         url = parse_address(value, name, _ORIGINS[name])
         if name == "base_url" and url.host.rstrip(".") in _LEGACY_NAMES:
             raise ValueError(f"base_url: {url.host} is one of the legacy hosts; use api='legacy' instead")
@@ -286,7 +288,7 @@ class ServiceConfig(HiddenInput, PublicPickle, Closable):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate the assignment as the constructor would. Fields that LangChain defines are left to LangChain."""
-        if not name.startswith("_") and not _BUILDING.get() and name in own_fields(type(self)):
+        if not name.startswith("_") and not _BUILDING.get() and name in self._OWN_FIELDS:
             value = self._validated({name: value})[name]
         super().__setattr__(name, value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import unicodedata
 from collections.abc import Iterable
@@ -45,6 +46,16 @@ def parse_address(value: str, argument: str, example: str) -> httpx.URL:
     if url.query or url.fragment or url.userinfo:
         raise ValueError(f"{argument} must be a bare origin such as {example}: no query, fragment or user name")
     return url
+
+
+_PLAIN_ORIGIN = re.compile(r"https?://(?P<host>[a-z][a-z0-9.-]*|127\.0\.0\.1)(?::(?:[1-5]\d|[1-9])\d{3})?")
+
+
+def plain_host(origin: str) -> str | None:
+    """Return the host of an origin that `write_address(parse_address(...))` would return unchanged. None for an origin
+    that may be invalid or written differently. Parsing would take a fifth of the time of constructing a wrapper."""
+    found = _PLAIN_ORIGIN.fullmatch(origin)
+    return found and found["host"]
 
 
 def write_address(url: httpx.URL, path: str = "") -> str:

@@ -8,12 +8,14 @@ import socket
 import time
 import traceback
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
 from langchain_pollinations import errors
+from langchain_pollinations._transport.origins import parse_address, plain_host, write_address
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import WAYS
@@ -160,3 +162,39 @@ def test_an_error_is_freed_without_a_garbage_collection() -> None:
         assert not [each for each in gc.get_objects() if isinstance(each, errors.APIConnectionError)]
     finally:
         gc.enable()
+
+
+ORIGINS = (
+    "http://localhost:8000",
+    "http://127.0.0.1:54321",
+    "https://gen.example.org",
+    "http://a-b.c:9999",
+    "https://x",
+    "http://127.0.0.1:59999",
+)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_plain_origin_is_what_parsing_it_returns(origin: str) -> None:
+    assert plain_host(origin) == urlsplit(origin).hostname
+    assert write_address(parse_address(origin, "base_url", "")) == origin
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("http://x:80", "https://x:443", "http://X", "HTTP://x", "http://x/", "http://x/v1", "http://x:0", "ftp://x"),
+        *(
+            "http://x:65536",
+            "http://127.0.0.1.1",
+            "http://1.2.3",
+            "http://u@x",
+            "http://x?k=1",
+            "http://x#f",
+            "http://[::1]",
+        ),
+        *("http://x\n", " http://x", "http://ü.org", "http://"),
+    ],
+)
+def test_other_origins_are_parsed(origin: str) -> None:
+    assert plain_host(origin) is None
