@@ -11,7 +11,7 @@ import secrets
 import textwrap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
@@ -22,8 +22,13 @@ from langchain_pollinations._transport.call_settings import RequestSettings, spl
 from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    _Mixin = BaseModel
+else:  # the mixins define no fields, and Pydantic takes 1 ms to create a model class
+    _Mixin = object
 
-class DescribedFields(BaseModel):
+
+class DescribedFields(_Mixin):
     """Mixin for models. Their JSON schemas contain the docstrings of the fields.
 
     The docstrings are read when a schema is requested. Pydantic's `use_attribute_docstrings` would read them when a
@@ -61,7 +66,7 @@ def _field_docstrings(kind: type) -> dict[str, str]:
     }
 
 
-class CallOptions(DescribedFields):
+class CallOptions(DescribedFields, BaseModel):
     """Base class of the options of one call. `_settings` holds the settings of its requests."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
@@ -187,15 +192,11 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
     return options
 
 
-_SECRET = re.compile(
-    r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|headers$", re.IGNORECASE
-)
-
-
-_HOST = re.compile(
+# Texts, compiled with the first unknown argument.
+_SECRET = r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|headers$"
+_HOST = (
     r"(^|_)(api_base|base_?ur[il]|api_ur[il]|server_ur[il]|host|hostname|endpoint|proxy|proxies)$"
-    r"|^(base|ur[il]|server)$",
-    re.IGNORECASE,
+    r"|^(base|ur[il]|server)$"
 )
 
 
@@ -203,7 +204,7 @@ def check_no_secret(names: Iterable[str]) -> None:
     """Raise a `ValueError` if an unknown name may hold a secret. Unknown fields of a chat are sent with the request,
     which the service stores and forwards to providers."""
     for name in sorted(names):
-        if _SECRET.search(name):
+        if re.search(_SECRET, name, re.IGNORECASE):
             raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
 
 
@@ -211,7 +212,7 @@ def check_no_host(names: Iterable[str]) -> None:
     """Raise a `ValueError` if an unknown name may hold the address of a host. The request would otherwise go to a
     different host than the caller expects."""
     for name in sorted(names):
-        if _HOST.search(name):
+        if re.search(_HOST, name, re.IGNORECASE):
             raise ValueError(
                 f"{name!r} looks like a host: the address of the service goes into base_url, that of a proxy into "
                 "HTTPS_PROXY or a client of your own (http_client)"
@@ -278,7 +279,7 @@ def own_class(kind: type[BaseModel]) -> type[BaseModel]:
     return next(base for base in kind.__mro__ if _is_own(base))
 
 
-class OwnFields(BaseModel):
+class OwnFields(_Mixin):
     """Mixin for wrappers. It lists the fields that neither LangChain nor a derived class of the caller defines."""
 
     _OWN_FIELDS: ClassVar[frozenset[str]] = frozenset()
@@ -305,7 +306,7 @@ def _is_private(kind: type) -> bool:
     return _is_own(kind) and "._" in kind.__module__
 
 
-class PublicPickle(BaseModel):
+class PublicPickle(_Mixin):
     """Mixin for models with pickles that a later version of the package can read. A pickle refers to no private class.
     Missing fields get their defaults. State of the process, such as connections and caches, is created anew, and does
     not affect equality."""

@@ -71,14 +71,15 @@ def _repair_message(turn: WireMessage | ToolResult) -> WireMessage | ToolResult:
     if isinstance(turn, ToolResult):
         call_id, name, wire, media = _repair_surrogates([turn.call_id, turn.name, turn.wire, turn.media])
         return replace(turn, call_id=call_id, name=name, wire=wire, media=media)
-    content = turn.wire["content"]
-    is_plain = turn.wire.keys() == _PLAIN_KEYS and isinstance(content, str) and content.isascii()
-    if turn.wire["role"] != "assistant" or is_plain:
+    if turn.wire["role"] != "assistant" or _is_ascii(turn.wire):
         return turn
     return replace(turn, wire=_repair_surrogates(turn.wire))
 
 
-_PLAIN_KEYS = {"role", "content"}
+def _is_ascii(wire: Json) -> bool:
+    """Whether a message has only a role and ASCII text, as most messages have."""
+    content = wire["content"]
+    return len(wire) == 2 and isinstance(content, str) and content.isascii()
 
 
 def _repair_surrogates(value: Any) -> Any:

@@ -91,10 +91,12 @@ def _is_published_by(wanted: str, message: AIMessage) -> bool:
 
     Models of other publishers do not accept the reasoning and signatures in the message.
     """
+    if not is_from_service(message):
+        return False
     metadata = message.response_metadata
     served = metadata.get("model_name")  # differs from the requested model after a fallback within the service
     model = served if known(served) else metadata.get("requested_model") or served
-    return is_from_service(message) and snapshot.publisher(str(model)) == wanted
+    return snapshot.publisher(str(model)) == wanted
 
 
 def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, headers: bool) -> RequestInfo:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -69,7 +70,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """True while an object is built only to validate an assignment. Assignments in its validators are then not checked."""
 
 
-class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable):
+class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
     """Mixin with the connection fields. Wrappers send their requests with `_client`."""
 
     model_config = ConfigDict(

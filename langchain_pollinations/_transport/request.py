@@ -130,7 +130,10 @@ def _is_plain_json(value: Any) -> bool:
     if kind is int:
         return bool(-(2**63) <= value < 2**63)
     if kind is dict:
-        return all(type(key) is str and _is_plain_json(each) for key, each in value.items())
+        for key, each in value.items():  # a loop: it takes two thirds of the time of `all`
+            if type(key) is not str or not (type(each) is str or _is_plain_json(each)):
+                return False
+        return True
     if kind is list or kind is tuple:
         return all(map(_is_plain_json, value))
     return kind is float and math.isfinite(value)
