@@ -37,6 +37,13 @@ IMPORTS = {
     "ChatOpenAI": "from langchain_openai import ChatOpenAI",
     "other": "from langchain_pollinations import ChatPollinations",
 }
+NESTED = """
+def nest(depth):
+    if depth:
+        return nest(depth - 1)
+    {}
+nest({})
+"""
 
 
 class Worker:
@@ -118,8 +125,7 @@ def _measure_imports(pythons: dict[str, str], rounds: int) -> dict[str, list[flo
     for number in range(rounds):
         for name, python in pythons.items():
             start = time.perf_counter()
-            code = f"def nest(depth):\n    if depth:\n        return nest(depth - 1)\n    {IMPORTS[name]}\nnest({number * 3})"
-            subprocess.run([python, "-P", "-c", code], check=True, cwd=HERE)
+            subprocess.run([python, "-P", "-c", NESTED.format(IMPORTS[name], number * 3)], check=True, cwd=HERE)
             seconds[name].append(time.perf_counter() - start)
     return seconds
 
