@@ -9,6 +9,7 @@
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
     │   └── UnprocessableError        422: rejected by the provider, often by its moderation
+    ├── PollenBudgetExceeded          the request may exceed the budget of a `PollenMeter`; it was not sent
     ├── AuthenticationError           401, a 402 that offers payment by x402, or a legacy host's migration notice
     ├── PaymentRequiredError          402, or the same refusal as text with status 200
     │   ├── InsufficientBalanceError
@@ -34,6 +35,7 @@ decide by `is_retryable` which errors to retry.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from langchain_core import exceptions as core
@@ -159,6 +161,32 @@ class KeyBudgetExhaustedError(PaymentRequiredError):
 
 class QuestPollenOnlyError(PaymentRequiredError):
     """The key can spend only Quest Pollen. The model needs paid Pollen, or the Quest Pollen is used up."""
+
+
+class PollenBudgetExceeded(PollinationsError):
+    """The request may exceed the budget of a `PollenMeter`. It was not sent.
+
+    Args:
+        message: What was spent, the budget, and the expected cost of the request.
+        spent: Pollen that the meter counted.
+        budget: Pollen that the meter allows.
+        estimate: Expected pollen of the request. None if its price is unknown.
+    """
+
+    was_sent = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        spent: Decimal = Decimal(0),
+        budget: Decimal = Decimal(0),
+        estimate: Decimal | None = None,
+    ) -> None:
+        super().__init__(message, code="POLLEN_BUDGET_EXCEEDED")
+        self.spent = spent
+        self.budget = budget
+        self.estimate = estimate
 
 
 class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):
