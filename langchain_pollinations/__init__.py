@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         PayloadTooLargeError,
         PaymentRequiredError,
         PermissionDeniedError,
+        PollenBudgetExceeded,
         PollinationsError,
         QuestPollenOnlyError,
         RateLimitError,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     )
     from langchain_pollinations.images import PollinationsImage
     from langchain_pollinations.media import Media
+    from langchain_pollinations.meter import ModelCost, PollenMeter
+    from langchain_pollinations.middleware import PollenMiddleware
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
     from langchain_pollinations.tools.audio import (
@@ -74,10 +77,14 @@ __all__ = [
     "Media",
     "MediaInputError",
     "Model",
+    "ModelCost",
     "NotFoundError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "PollenBudgetExceeded",
+    "PollenMeter",
+    "PollenMiddleware",
     "Pollinations3D",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
@@ -117,6 +124,9 @@ _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
     "Model": "catalog",
+    "ModelCost": "meter",
+    "PollenMeter": "meter",
+    "PollenMiddleware": "middleware",
     "Pollinations3D": "models3d",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",

@@ -13,8 +13,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_pollinations._catalog.costs import FREE, Cost, amount_text
-from langchain_pollinations._transport.metering import METERS, Billing, Meter
+from langchain_pollinations._transport.metering import FREE, METERS, Billing, Cost, Meter, amount_text
 from langchain_pollinations.errors import PollenBudgetExceeded
 
 Amount: TypeAlias = str | int | float | Decimal
@@ -82,23 +81,31 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     Args:
         budget: Maximum pollen, such as `"0.5"`. None is no limit.
+        spent: Pollen that counts against the budget from the start, such as that of an interrupted run.
         unknown: What happens to a request whose price is unknown, if there is a budget. `refuse` raises
             `PollenBudgetExceeded`. `allow` sends it and counts it as free.
 
     Raises:
-        ValueError: If the budget is not a finite number of at least 0.
+        ValueError: If `budget` or `spent` is not a finite number of at least 0.
     """
 
     raise_error = True
 
-    def __init__(self, budget: Amount | None = None, *, unknown: Literal["refuse", "allow"] = "refuse") -> None:
-        self.budget = None if budget is None else _amount(budget)
+    def __init__(
+        self,
+        budget: Amount | None = None,
+        *,
+        spent: Amount = 0,
+        unknown: Literal["refuse", "allow"] = "refuse",
+    ) -> None:
+        self.budget = None if budget is None else _amount("budget", budget)
         """Maximum pollen. None is no limit."""
         if unknown not in ("refuse", "allow"):
             raise ValueError(f"unknown must be 'refuse' or 'allow', not {unknown!r:.40}")
         self._refuses_unknown = unknown == "refuse"
         self._lock = threading.Lock()
         self.reset()
+        self._before = _amount("spent", spent)
 
     def reset(self) -> None:
         """Forget all costs. Requests that are running count when they end."""
@@ -106,6 +113,7 @@ class PollenMeter(BaseCallbackHandler, Meter):
             self.started = datetime.now(UTC)
             """When the meter was created or reset: the `since` of `PollinationsAccount.spent`."""
             self._costs: dict[str, ModelCost] = {}
+            self._before = FREE
             self._reserved = getattr(self, "_reserved", FREE)
 
     @property
@@ -142,9 +150,8 @@ class PollenMeter(BaseCallbackHandler, Meter):
         counts = [sum(getattr(each, name) for each in costs.values()) for name in ("requests", "stored")]
         return [*found, ["total", *map(str, counts), total]]
 
-    @staticmethod
-    def _total(costs: Mapping[str, ModelCost]) -> Decimal:
-        return sum((each.cost for each in list(costs.values())), FREE)
+    def _total(self, costs: Mapping[str, ModelCost]) -> Decimal:
+        return sum((each.cost for each in list(costs.values())), self._before)
 
     def _repr_html_(self) -> str:
         head, *rows = [[html.escape(cell) for cell in row] for row in self._rows()]
@@ -205,13 +212,13 @@ class PollenMeter(BaseCallbackHandler, Meter):
                 self._costs[cost.model] = self._costs.get(cost.model, ModelCost(cost.model))._add(cost)
 
 
-def _amount(budget: Amount) -> Decimal:
+def _amount(argument: str, given: Amount) -> Decimal:
     try:
-        found = Decimal(str(budget)) if not isinstance(budget, bool) else None
+        found = Decimal(str(given)) if not isinstance(given, bool) else None
     except InvalidOperation:
         found = None
     if found is None or not found.is_finite() or found < 0:
-        raise ValueError(f"budget must be a number of pollen of at least 0, such as '0.5', not {budget!r:.60}")
+        raise ValueError(f"{argument} must be a number of pollen of at least 0, such as '0.5', not {given!r:.60}")
     return found
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self, Unpack
 
 import httpx
@@ -15,11 +17,13 @@ from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from langchain_pollinations._catalog.capabilities import require, suggest_models
+from langchain_pollinations._catalog.costs import cost_of, expected_price, header_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.recordings import Recording, RecordingFile, read_recording, transcribes
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Billing, Cost
 from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import CallOptions, CallOverrides, merge_options
@@ -205,23 +209,44 @@ def _formats(model: str) -> list[str]:
 
 def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[Document]:
     """Create the request flow that transcribes one recording."""
-    document: Document = yield transcription_request(read_recording(recording, options.model), options)
-    return document
+    transcript: Transcript = yield transcription_request(read_recording(recording, options.model), options)
+    return transcript.document
 
 
-def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
+def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Transcript]:
     """Build `POST /v1/audio/transcriptions`."""
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
     form = multipart(fields, [("file", (recording.name, recording.data, recording.mime_type))])
-    return ApiRequest(
-        "POST", "/v1/audio/transcriptions", partial(parse_transcript, recording=recording, options=options), form
-    )
+    parse = partial(parse_transcript, recording=recording, options=options)
+    seconds = len(recording.data) / BYTES_PER_SECOND
+    estimate = partial(expected_price, options.model, seconds=seconds, variants=price_variants(options))
+    billing = Billing("transcript", options.model, estimate, attrgetter("cost"))
+    return ApiRequest("POST", "/v1/audio/transcriptions", parse, form, billing=billing)
+
+
+BYTES_PER_SECOND = 16_000
+"""Expected bytes of a second of a recording: 128 kbit/s."""
+
+
+def price_variants(options: TranscriptionOptions) -> list[str]:
+    """Return the names of the price variants that the options select, the most specific first."""
+    selected = {"prompting": bool(options.prompt), "diarization": options.response_format == "diarized_json"}
+    names = [name for name, is_selected in selected.items() if is_selected]
+    return ["_".join(names), *reversed(names)]
 
 
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parse_transcript(response: httpx.Response, recording: RecordingFile, options: TranscriptionOptions) -> Document:
+@dataclass(frozen=True)
+class Transcript:
+    """The document of a response, and its cost."""
+
+    document: Document
+    cost: Cost
+
+
+def parse_transcript(response: httpx.Response, recording: RecordingFile, options: TranscriptionOptions) -> Transcript:
     """Parse the document of a response.
 
     Raises:
@@ -239,7 +264,8 @@ def parse_transcript(response: httpx.Response, recording: RecordingFile, options
         "request_id": response.headers.get("x-request-id"),
         **metadata,
     }
-    return Document(text, metadata={**recording.metadata, **_without_empty(known)})
+    cost = cost_of(response, options.model, header_units(response.headers), price_variants(options))
+    return Transcript(Document(text, metadata={**recording.metadata, **_without_empty(known), **cost.fields}), cost)
 
 
 # Checks that a text has the requested format. An empty text is valid in every format, as the transcript of silence.

@@ -4,49 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import httpx
 
 from langchain_pollinations._catalog.records import Model, find
-from langchain_pollinations._transport.metering import SENT_BEFORE
-
-Units = Mapping[str, Decimal]
-"""Usage by the names of the prices, such as `promptTextTokens` or `completionVideoSeconds`."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of one response."""
-
-    model: str
-    """The model that is billed."""
-    amount: Decimal | None
-    """Pollen. None if the price or the usage is unknown."""
-    units: Units = field(default_factory=dict)
-    """Usage by the names of the prices. Empty for a stored response, which used nothing."""
-    is_stored: bool = False
-    """Whether the service had stored the response. Such a response is free."""
-    is_estimate: bool = False
-    """Whether the amount is an estimate, because the response did not arrive completely."""
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The cost for the metadata of a message or a document. `cost` is absent if it is unknown."""
-        known = {} if self.amount is None else {"cost": amount_text(self.amount)}
-        return {**known, "cached": True} if self.is_stored else known
-
-
-FREE = Decimal(0)
-
-
-def amount_text(amount: Decimal) -> str:
-    """Return an amount as decimal text without an exponent and without trailing zeros."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
+from langchain_pollinations._transport.metering import FREE, SENT_BEFORE, Cost, Units
 
 # --- Usage ------------------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from langchain_pollinations._catalog.costs import FREE, Cost, expected_price, price_of, usage_units
-from langchain_pollinations._transport.metering import Billing, Meter
+from langchain_pollinations._catalog.costs import expected_price, price_of, usage_units
+from langchain_pollinations._transport.metering import FREE, Billing, Cost, Meter
 from langchain_pollinations._types import Json
 
 MEDIA_TOKENS = 1000

@@ -19,7 +19,7 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import errors
-from langchain_pollinations._catalog.costs import FREE, Cost, cost_of, header_units, usage_units
+from langchain_pollinations._catalog.costs import cost_of, header_units, usage_units
 from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
@@ -45,6 +45,7 @@ from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.wav import fix_wav_sizes, pcm16_to_wav
 from langchain_pollinations._transport.error_response import error_from_event, error_from_notice, is_failure, parse_json
+from langchain_pollinations._transport.metering import FREE, Cost
 from langchain_pollinations._transport.refusal_notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn

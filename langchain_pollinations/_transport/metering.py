@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -17,13 +17,52 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langchain_pollinations import errors
 
 if TYPE_CHECKING:
-    from langchain_pollinations._catalog.costs import Cost
     from langchain_pollinations._transport.request import EventParser
 
 T = TypeVar("T")
 
 SENT_BEFORE = "pollinations_sent_before"
 """Key in the extensions of a response. True if an earlier attempt may have started the generation."""
+
+
+Units = Mapping[str, Decimal]
+"""Usage by the names of the prices, such as `promptTextTokens` or `completionVideoSeconds`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one response."""
+
+    model: str
+    """The model that is billed."""
+    amount: Decimal | None
+    """Pollen. None if the price or the usage is unknown."""
+    units: Units = field(default_factory=dict)
+    """Usage by the names of the prices. Empty for a stored response, which used nothing."""
+    is_stored: bool = False
+    """Whether the service had stored the response. Such a response is free."""
+    is_estimate: bool = False
+    """Whether the amount is an estimate, because the response did not arrive completely."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The cost for the metadata of a message or a document. `cost` is absent if it is unknown."""
+        known = {} if self.text is None else {"cost": self.text}
+        return {**known, "cached": True} if self.is_stored else known
+
+    @property
+    def text(self) -> str | None:
+        """The amount as decimal text."""
+        return None if self.amount is None else amount_text(self.amount)
+
+
+FREE = Decimal(0)
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return an amount as decimal text without an exponent and without trailing zeros."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Meter(ABC):
@@ -141,8 +180,6 @@ class _MeteredCharge(Charge):
         self._settle(cost)
 
     def _estimated(self, error: BaseException | None) -> Cost:
-        from langchain_pollinations._catalog.costs import Cost
-
         if error is None:
             return Cost(self._billing.model, None)
         if self._billing.partial is not None:
