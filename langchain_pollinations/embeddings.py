@@ -16,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict
 
 from langchain_pollinations._catalog.capabilities import suggest_models
-from langchain_pollinations._catalog.costs import cost_of, expected_price, header_units, usage_units
+from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units, usage_units
 from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
@@ -249,7 +249,7 @@ def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> Api
     read = partial(parse_embeddings, count=count, options=options)
     tokens = len(json.dumps(given, default=str)) // 4 if isinstance(given, list) and count > 1 else _MEDIA_TOKENS
     estimate = partial(expected_price, options.model, tokens=tokens)
-    billing = Billing("embeddings", options.model, estimate, attrgetter("cost"))
+    billing = Billing("embeddings", canonical(options.model), estimate, attrgetter("cost"))
     return ApiRequest("POST", "/v1/embeddings", read, {"json": body}, billing=billing)
 
 

@@ -171,6 +171,7 @@ class PollenBudgetExceeded(PollinationsError):
         spent: Pollen that the meter counted.
         budget: Pollen that the meter allows.
         estimate: Expected pollen of the request. None if its price is unknown.
+        fields: Other arguments of `PollinationsError`.
     """
 
     was_sent = False
@@ -182,8 +183,9 @@ class PollenBudgetExceeded(PollinationsError):
         spent: Decimal = Decimal(0),
         budget: Decimal = Decimal(0),
         estimate: Decimal | None = None,
+        **fields: Any,
     ) -> None:
-        super().__init__(message, code="POLLEN_BUDGET_EXCEEDED")
+        super().__init__(message, **fields)
         self.spent = spent
         self.budget = budget
         self.estimate = estimate

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_pollinations._transport.metering import FREE, METERS, Billing, Cost, Meter, amount_text
+from langchain_pollinations._transport.metering import FREE, METERS, STARTED, Billing, Cost, Meter, amount_text
 from langchain_pollinations.errors import PollenBudgetExceeded
 
 Amount: TypeAlias = str | int | float | Decimal
@@ -89,7 +89,8 @@ class PollenMeter(BaseCallbackHandler, Meter):
         ValueError: If `budget` or `spent` is not a finite number of at least 0.
     """
 
-    raise_error = True
+    run_inline = True
+    """LangChain calls the handler in the context of the run."""
 
     def __init__(
         self,
@@ -176,6 +177,18 @@ class PollenMeter(BaseCallbackHandler, Meter):
     def __deepcopy__(self, memo: Any) -> Self:
         """Return the meter itself: a copied chain or agent counts with the same meter."""
         return self
+
+    # The callbacks of LangChain. All other calls of this package find the meter in the config of the active run.
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        if (kwargs.get("invocation_params") or {}).get("_type") == "pollinations-chat":
+            STARTED.set((*STARTED.get(), self))
+
+    def on_llm_end(self, response: Any, **kwargs: Any) -> None:
+        STARTED.set(tuple(meter for meter in STARTED.get() if meter is not self))
+
+    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+        self.on_llm_end(None)
 
     # The interface of the transport.
 

@@ -17,7 +17,7 @@ from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from langchain_pollinations._catalog.capabilities import require, suggest_models
-from langchain_pollinations._catalog.costs import cost_of, expected_price, header_units
+from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.service import ServiceConfig
@@ -220,7 +220,7 @@ def transcription_request(recording: RecordingFile, options: TranscriptionOption
     parse = partial(parse_transcript, recording=recording, options=options)
     seconds = len(recording.data) / BYTES_PER_SECOND
     estimate = partial(expected_price, options.model, seconds=seconds, variants=price_variants(options))
-    billing = Billing("transcript", options.model, estimate, attrgetter("cost"))
+    billing = Billing("transcript", canonical(options.model), estimate, attrgetter("cost"))
     return ApiRequest("POST", "/v1/audio/transcriptions", parse, form, billing=billing)
 
 

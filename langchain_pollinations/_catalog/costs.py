@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from langchain_pollinations._catalog.records import Model, find
+from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._transport.metering import FREE, SENT_BEFORE, Cost, Units
 
 # --- Usage ------------------------------------------------------------------------------------------------------------
@@ -114,13 +115,23 @@ def prices(model: Model, units: Units, variants: Iterable[str] = ()) -> Mapping[
 _LONG_PROMPT = re.compile(r"(>=?) ?(\d+) prompt tokens")
 
 
+def canonical(model: str) -> str:
+    """Return the canonical id of a model, or the given name if the snapshot lacks the model."""
+    record = _record(model)
+    return model if record is None else record.id
+
+
+def _record(model: str) -> Model | None:
+    return find(model) or find(model.partition(":")[0])  # a suffix names a variant of the same model
+
+
 def price_of(model: str, units: Units, variants: Iterable[str] = ()) -> Decimal | None:
     """Return the price of a usage in pollen. None if the price is unknown, or there is no usage.
 
     A unit without any price is free: the service omits prices of zero. Fees for web searches within a response are not
     in the usage, so they are not included.
     """
-    record = find(model) or find(model.partition(":")[0])  # a suffix names a variant of the same model
+    record = _record(model)
     if record is None or not units or not (per_unit := prices(record, units, variants)):
         return None
     each = (count * per_unit.get(unit, per_unit.get(_SAME_PRICE.get(unit, ""), FREE)) for unit, count in units.items())
@@ -146,6 +157,7 @@ def expected_price(
     completion: int | None = None,
     characters: int = 0,
     images: int = 0,
+    pixels: int = 1024 * 1024,
     seconds: float | None = None,
     variants: Iterable[str] = (),
 ) -> Decimal | None:
@@ -157,6 +169,7 @@ def expected_price(
         completion: Maximum tokens of the response.
         characters: Characters of a text that is spoken.
         images: Number of reference images.
+        pixels: Pixels of the requested image.
         seconds: Duration of the recording in the request, or of the requested media.
         variants: See `prices`.
     """
@@ -165,12 +178,13 @@ def expected_price(
         return None
     by_token = record.kind != "text" and "promptTextTokens" in record.prices
     length = Decimal(str(seconds or record.default_duration or TYPICAL_SECONDS.get(record.kind, 0)))
+    per_unit = abilities(record.id).get("pixels_per_unit", pixels)  # most models are billed by image
     spoken = characters * AUDIO_TOKENS // 15 if by_token else characters
     expected: dict[str, Decimal | int] = {
         "promptTextTokens": tokens,
         "completionTextTokens": TYPICAL_COMPLETION if completion is None else completion,
         "promptImageTokens": images * (IMAGE_TOKENS["prompt"] if by_token else 1),
-        "completionImageTokens": IMAGE_TOKENS["completion"] if by_token else 1,
+        "completionImageTokens": IMAGE_TOKENS["completion"] if by_token else -(-pixels // per_unit),
         "completionVideoSeconds": length,
         "completionVideoTokens": length * VIDEO_TOKENS,
         "completionAudioSeconds": length,
@@ -201,8 +215,7 @@ def cost_of(response: httpx.Response, requested: str, units: Units, variants: It
     """
     headers = response.headers
     model = headers.get("x-model-used") or requested
-    record = find(model) or find(model.partition(":")[0])
-    name = model if record is None else record.id
+    name = canonical(model)
     if headers.get("x-cache-type") in STORED and not response.extensions.get(SENT_BEFORE):
         return Cost(name, FREE, is_stored=True)
     return Cost(name, price_of(model, units, variants), units)

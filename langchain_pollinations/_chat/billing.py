@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from langchain_pollinations._catalog.costs import expected_price, price_of, usage_units
+from langchain_pollinations._catalog.costs import canonical, expected_price, price_of, usage_units
 from langchain_pollinations._transport.metering import FREE, Billing, Cost, Meter
 from langchain_pollinations._types import Json
 
@@ -20,7 +20,7 @@ MEDIA_TOKENS = 1000
 
 def chat_billing(body: Json, is_free: bool, meters: Sequence[Meter]) -> Billing:
     """Return how a chat is billed. The legacy hosts are free."""
-    model = str(body["model"])
+    model = canonical(str(body["model"]))
     if is_free:
         return Billing("text", model, lambda: FREE, _cost, lambda _: Cost(model, FREE), meters)
     return Billing("text", model, partial(_estimate, model, body), _cost, partial(_partial, model, body), meters)

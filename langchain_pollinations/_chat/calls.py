@@ -33,7 +33,7 @@ from langchain_pollinations._chat.tool_names import fit_names
 from langchain_pollinations._transport.call_settings import split_settings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.exceptions import OnError
-from langchain_pollinations._transport.metering import Meter, find_meters
+from langchain_pollinations._transport.metering import Meter, find_meters, take_started
 from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import check_placement, own_class, resolve_seed
@@ -139,7 +139,8 @@ def prepare(
         body, originals, usage=usage or not stream, headers=chat.include_response_headers, is_free=uses_legacy
     )
     route = for_model(switches.route or chat.route, info.kind)
-    return Call(chat, body, info, route, chat._client_with(settings), find_meters(run_manager))
+    meters = [*take_started(), *find_meters(run_manager)]
+    return Call(chat, body, info, route, chat._client_with(settings), meters)
 
 
 def _options(chat: ChatPollinations, given: Json, stop: list[str] | None) -> Json:

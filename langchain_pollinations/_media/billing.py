@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from langchain_pollinations._catalog.costs import STORED, expected_price, header_units
+from langchain_pollinations._catalog.costs import STORED, canonical, expected_price, header_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._media.references import as_list
 from langchain_pollinations._transport.metering import FREE, Billing, Cost
@@ -22,7 +22,7 @@ def media_billing(kind: str, options: Any, prompt: str) -> Billing:
         options: The options of the request.
         prompt: The prompt, or the text that is spoken.
     """
-    return Billing(kind, options.model, partial(_estimate, options, prompt), cost_of_media)
+    return Billing(kind, canonical(options.model), partial(_estimate, options, prompt), cost_of_media)
 
 
 def free_media(kind: str, model: str) -> Billing:
@@ -49,6 +49,7 @@ def _estimate(options: Any, prompt: str) -> Decimal | None:
         tokens=len(prompt) // 4 + 1,
         characters=len(prompt),
         images=_count(options, "image", "first_frame", "last_frame", "reference_images"),
+        pixels=(getattr(options, "width", None) or 1024) * (getattr(options, "height", None) or 1024),
         seconds=getattr(options, "duration", None),
         variants=price_variants(options),
     )

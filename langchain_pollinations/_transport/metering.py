@@ -85,6 +85,19 @@ METERS: ContextVar[tuple[Meter, ...]] = ContextVar("METERS", default=())
 """The meters that are open in this context."""
 
 
+STARTED: ContextVar[tuple[Meter, ...]] = ContextVar("STARTED", default=())
+"""The meters among the callbacks of a run that has started and has not built its request yet. LangChain does not pass
+the callbacks of a stream on."""
+
+
+def take_started() -> tuple[Meter, ...]:
+    """Return the meters of the run that has just started, once."""
+    meters = STARTED.get()
+    if meters:
+        STARTED.set(())
+    return meters
+
+
 @dataclass(frozen=True)
 class Billing:
     """How the cost of a request is estimated, and read from its result."""
