@@ -17,7 +17,7 @@ from starlette.routing import Route
 from langchain_pollinations.emulator import middleware
 from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
 from langchain_pollinations.emulator.scripting.wire import refused
-from langchain_pollinations.emulator.service import catalog, large_bodies
+from langchain_pollinations.emulator.service import accounts, catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, State
 
@@ -146,14 +146,14 @@ def _segment(handler: PromptHandler) -> PromptHandler:
 def _visible(state: State, asked: Asked, path: str) -> list[catalog.Model]:
     """Return the models for a model list route. Models that the API key may not use are omitted."""
     models = state.catalog.listed(path, asked.query, asked.headers)
-    account = state.keys.get(asked.key or "")
+    account = accounts.known(state.keys, asked.key)
     if account is None:
         return models
     allowed = account.get("models")
     if allowed is not None:
         models = [m for m in models if {m["name"], m["category"], *m["aliases"]} & set(allowed)]
-    paid = account.get("paid", account.get("balance", 1))
-    return models if paid is None or paid > 0 else [m for m in models if not m.get("paid_only")]
+    paid = accounts.pollen_by_kind(account)["paid"]
+    return models if paid > 0 else [m for m in models if not m.get("paid_only")]
 
 
 async def _models(state: State, asked: Asked) -> Response:
