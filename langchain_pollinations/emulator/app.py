@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from langchain_pollinations.emulator import middleware
-from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
+from langchain_pollinations.emulator.routes import (
+    account,
+    audio,
+    chat,
+    embeddings,
+    images,
+    media,
+    models3d,
+    transcripts,
+    video,
+)
 from langchain_pollinations.emulator.scripting.wire import refused
 from langchain_pollinations.emulator.service import accounts, catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
@@ -101,6 +111,16 @@ class Application(middleware.Middleware):
             Route("/3d/{rest:anything}", self._prompted(models3d.post, "/3d/"), methods=["POST"]),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
+            Route("/account/key", self._simple(account.key)),
+            Route("/account/balance", self._simple(account.balance)),
+            Route("/account/profile", self._simple(account.profile)),
+            Route("/account/key/usage", self._simple(account.key_usage)),
+            Route("/account/usage", self._simple(account.usage)),
+            Route("/account/usage/daily", self._simple(account.daily_usage)),
+            Route("/account/keys", self._simple(account.keys)),
+            Route("/account/keys", self._simple(account.create_key), methods=["POST"]),
+            Route("/account/keys/{id}", self._prompted(account.change_key, "/account/keys/"), methods=["PATCH"]),
+            Route("/account/keys/{id}", self._prompted(account.delete_key, "/account/keys/"), methods=["DELETE"]),
         ]
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

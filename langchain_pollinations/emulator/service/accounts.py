@@ -21,6 +21,7 @@ API keys must not share one dictionary. All keys are optional:
   keys that share this dictionary share its balance. It can be the account of another API key. The default is the
   account itself.
 - `user_id`: id of the user. The default is derived from the id of the API key.
+- `created`, `metadata`: shown in the list of API keys.
 - `profile`: profile of the user, with the keys `githubUsername`, `image`, `name` and `email`.
 
 Amounts can be of any number type. A charge stores the exact rest as `Decimal`.
@@ -123,9 +124,13 @@ def user_id(account: Account) -> str:
     return str(user.setdefault("user_id", f"user_{user.get('id') or uuid4().hex[:12]}"))
 
 
+def has_scope(account: Account, scope: str) -> bool:
+    return scope in (account.get("scopes") or ())
+
+
 def require_scope(account: Account, scope: str) -> None:
     """Reject an API key without an account scope."""
-    if scope in (account.get("scopes") or ()):
+    if has_scope(account, scope):
         return
     page = _page(account, "/grant", "agent_grant", permission=scope)
     text = f"This API key does not have the permission account:{scope}. Allow it at {page}"
