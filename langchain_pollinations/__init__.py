@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_pollinations._catalog.records import Model
     from langchain_pollinations._media.progress import Progress
+    from langchain_pollinations.account import ModelCheck, PollinationsAccount
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         ServiceError,
         ServiceUnavailableError,
+        SignInDeniedError,
+        SignInError,
+        SignInExpiredError,
         StreamTimeoutError,
         UnknownModelError,
         UnprocessableError,
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.media import Media
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
+    from langchain_pollinations.sign_in import SignIn, alogin, login
     from langchain_pollinations.tools.audio import (
         PollinationsMusicTool,
         PollinationsSpeechTool,
@@ -74,11 +79,13 @@ __all__ = [
     "Media",
     "MediaInputError",
     "Model",
+    "ModelCheck",
     "NotFoundError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Pollinations3D",
+    "PollinationsAccount",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
     "PollinationsError",
@@ -99,6 +106,10 @@ __all__ = [
     "RequestTimeoutError",
     "ServiceError",
     "ServiceUnavailableError",
+    "SignIn",
+    "SignInDeniedError",
+    "SignInError",
+    "SignInExpiredError",
     "StreamTimeoutError",
     "UnknownModelError",
     "UnprocessableError",
@@ -107,8 +118,10 @@ __all__ = [
     "UpstreamError",
     "__version__",
     "alist_models",
+    "alogin",
     "aupload",
     "list_models",
+    "login",
     "register",
     "upload",
 ]
@@ -117,7 +130,9 @@ _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
     "Model": "catalog",
+    "ModelCheck": "account",
     "Pollinations3D": "models3d",
+    "PollinationsAccount": "account",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
@@ -132,11 +147,14 @@ _MODULES = {
     "PollinationsVideo": "video",
     "PollinationsVideoTool": "tools",
     "Progress": "_media.progress",
+    "SignIn": "sign_in",
     "Upload": "uploads",
     "__version__": "_config.identity",
     "alist_models": "catalog",
+    "alogin": "sign_in",
     "aupload": "uploads",
     "list_models": "catalog",
+    "login": "sign_in",
     "register": "registration",
     "upload": "uploads",
 }
