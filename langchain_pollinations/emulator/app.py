@@ -15,9 +15,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from langchain_pollinations.emulator import middleware
-from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
+from langchain_pollinations.emulator.routes import (
+    account,
+    audio,
+    chat,
+    embeddings,
+    images,
+    media,
+    models3d,
+    transcripts,
+    video,
+)
 from langchain_pollinations.emulator.scripting.wire import refused
-from langchain_pollinations.emulator.service import catalog, large_bodies
+from langchain_pollinations.emulator.service import accounts, catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, State
 
@@ -101,6 +111,16 @@ class Application(middleware.Middleware):
             Route("/3d/{rest:anything}", self._prompted(models3d.post, "/3d/"), methods=["POST"]),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
+            Route("/account/key", self._simple(account.key)),
+            Route("/account/balance", self._simple(account.balance)),
+            Route("/account/profile", self._simple(account.profile)),
+            Route("/account/key/usage", self._simple(account.key_usage)),
+            Route("/account/usage", self._simple(account.usage)),
+            Route("/account/usage/daily", self._simple(account.daily_usage)),
+            Route("/account/keys", self._simple(account.keys)),
+            Route("/account/keys", self._simple(account.create_key), methods=["POST"]),
+            Route("/account/keys/{id}", self._prompted(account.change_key, "/account/keys/"), methods=["PATCH"]),
+            Route("/account/keys/{id}", self._prompted(account.delete_key, "/account/keys/"), methods=["DELETE"]),
         ]
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -146,14 +166,14 @@ def _segment(handler: PromptHandler) -> PromptHandler:
 def _visible(state: State, asked: Asked, path: str) -> list[catalog.Model]:
     """Return the models for a model list route. Models that the API key may not use are omitted."""
     models = state.catalog.listed(path, asked.query, asked.headers)
-    account = state.keys.get(asked.key or "")
+    account = accounts.known(state.keys, asked.key)
     if account is None:
         return models
     allowed = account.get("models")
     if allowed is not None:
         models = [m for m in models if {m["name"], m["category"], *m["aliases"]} & set(allowed)]
-    paid = account.get("paid", account.get("balance", 1))
-    return models if paid is None or paid > 0 else [m for m in models if not m.get("paid_only")]
+    paid = accounts.pollen_by_kind(account)["paid"]
+    return models if paid > 0 else [m for m in models if not m.get("paid_only")]
 
 
 async def _models(state: State, asked: Asked) -> Response:

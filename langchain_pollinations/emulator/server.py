@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from langchain_pollinations.emulator.scripting import dialects
 from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script
 from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 from langchain_pollinations.emulator.service.accounts import Account
+from langchain_pollinations.emulator.service.ledger import UsageRecord
 from langchain_pollinations.emulator.state import Asked, State
 
 DEFAULT_KEY = "sk_emulator"
@@ -34,7 +36,8 @@ class Emulator(Scripted):
     Args:
         port: Port of the unified host (gen.pollinations.ai). With 0, the emulator chooses a free port. The legacy hosts
             use the two following ports. With 0, they use free ports.
-        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. By default, `sk_emulator` has 1,000 Pollen.
+        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. `service.accounts` describes the keys of an
+            account. By default, `sk_emulator` has 1,000 Pollen and all account scopes.
         strict_keys: Reject unknown keys. With False, any key is accepted.
         latency: Duration of a generation in seconds.
         models: Entries to add to the model list.
@@ -58,8 +61,8 @@ class Emulator(Scripted):
         self.state = State(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
         self.dialect = dialect
         if keys is not None:
-            self.state.keys = {key: dict(account) for key, account in keys.items()}
-        self._first_keys = {key: dict(account) for key, account in self.state.keys.items()}
+            self.state.keys = deepcopy(dict(keys))  # as a whole, because API keys can share the dictionary of a user
+        self._first_keys = deepcopy(self.state.keys)
         self._first_latency, self._first_dialect = latency, dialect
         self.legacy = Legacy(self.state.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
         self._port = Port(lambda: Application(self.state), port, name="pollinations-emulator")
@@ -135,6 +138,17 @@ class Emulator(Scripted):
         return self.state.keys
 
     @property
+    def ledger(self) -> list[UsageRecord]:
+        """The billed requests, oldest first. At most the newest 100,000 are kept.
+
+        A response from the cache is not billed, and neither is a request that joins a running generation.
+
+        Example:
+            assert sum(record.cost for record in emulator.ledger) < Decimal("0.01")
+        """
+        return self.state.ledger.records
+
+    @property
     def latency(self) -> float:
         """Duration of a generation in seconds."""
         return self.state.latency
@@ -158,12 +172,12 @@ class Emulator(Scripted):
         """Clear the state and restore the initial keys, latency and dialect."""
         self.clear()
         self.state.keys.clear()
-        self.state.keys.update({key: dict(account) for key, account in self._first_keys.items()})
+        self.state.keys.update(deepcopy(self._first_keys))
         self.state.latency = self._first_latency
         self.state.dialect = self._first_dialect
         self.legacy.reset()
 
     def clear(self) -> None:
-        """Clear recorded requests, scripted entries, cached responses and files."""
+        """Clear recorded requests, scripted entries, cached responses, files and the ledger."""
         self.state.clear()
         self.legacy.clear()

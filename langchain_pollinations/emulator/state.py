@@ -17,6 +17,7 @@ from langchain_pollinations.emulator.service.bounded_memory import MAX_BYTES, MA
 from langchain_pollinations.emulator.service.cache import Cache
 from langchain_pollinations.emulator.service.catalog import Catalog, Model
 from langchain_pollinations.emulator.service.error_responses import now
+from langchain_pollinations.emulator.service.ledger import Ledger
 from langchain_pollinations.emulator.service.usage import Prefixes
 from langchain_pollinations.emulator.synthesis.audio.recognition import SpeechIndex
 
@@ -104,13 +105,16 @@ class State:
     speeches: SpeechIndex = field(default_factory=SpeechIndex)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
+    ledger: Ledger = field(default_factory=Ledger)
+    started: str = field(default_factory=now)
 
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(self.extra_models)
 
     def clear(self) -> None:
-        for store in (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes):
+        stores = (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes)
+        for store in (*stores, self.ledger):
             store.clear()
 
     def link(self, file: File) -> str:
