@@ -13,6 +13,7 @@ import httpx
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator, model_validator
 
 from langchain_pollinations._account.records import Balance, DailyUsage, KeyInfo, Profile, UsageRecord
+from langchain_pollinations._catalog.records import find
 from langchain_pollinations._transport.error_response import error_from_response, parse_json
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._validation import CallOptions, format_validation_error, invalid_request, suggest_name
@@ -94,7 +95,7 @@ class UsageFilters(TypedDict, total=False):
     """Only records of a day (`2026-11-30`), an ISO week (`2026-W48`) or a month (`2026-11`), in UTC. The service has
     records from 2026-01-01 on."""
     models: str | Iterable[str]
-    """Only records of these models. A string is one model."""
+    """Only records of these models, by id or alias. A string is one model."""
     limit: int | None
     """Maximum number of records."""
     page_size: int
@@ -148,19 +149,22 @@ class _Range(CallOptions):
         return self
 
     def params(self) -> dict[str, str | int]:
-        listed = {
-            "api_key_ids": ",".join(getattr(self, "key_ids", ())),
-            "models": ",".join(getattr(self, "models", ())),
-        }
         granularity = self.period and _granularity(self.period)
-        params = {"days": self.days, "granularity": granularity, "period": self.period, **listed}
+        params = {"days": self.days, "granularity": granularity, "period": self.period, **self._lists()}
         return {name: value for name, value in params.items() if value}
+
+    def _lists(self) -> dict[str, str]:
+        """Return the parameters that are comma lists."""
+        return {}
 
 
 class DailyOptions(_Range):
     """The options of `DailyFilters`."""
 
     key_ids: tuple[str, ...] = ()
+
+    def _lists(self) -> dict[str, str]:
+        return {"api_key_ids": ",".join(self.key_ids)}
 
 
 class UsageOptions(_Range):
@@ -185,11 +189,19 @@ class UsageOptions(_Range):
             params["days"] = min(max(_days_since(self.since), 1) + 1, MAX_DAYS)
         return params
 
+    def _lists(self) -> dict[str, str]:
+        """Return the models with their canonical ids, because a record names the model by its id."""
+        known = [model.id for name in self.models if (model := find(name)) is not None]
+        return {"models": ",".join(dict.fromkeys([*self.models, *known]))}
+
 
 class AccountOptions(UsageOptions):
     """The options of `AccountFilters`."""
 
     key_ids: tuple[str, ...] = ()
+
+    def _lists(self) -> dict[str, str]:
+        return {**super()._lists(), "api_key_ids": ",".join(self.key_ids)}
 
 
 def _granularity(period: str) -> str | None:
