@@ -7,7 +7,7 @@ import html
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, get_args
 
@@ -114,7 +114,8 @@ def login(
     if host.save:  # checked first, because the key could not be stored later
         stored_key(host._service_url)
     with host:
-        key = _run(host._client, device_flow(host))
+        client = host._client
+        key = _run(client, poll(host, client.send(code_request(host))))
     if host.save:
         store_key(host._service_url, key)
     return key
@@ -134,7 +135,8 @@ async def alogin(
     if host.save:
         await run_in_thread(stored_key, host._service_url)
     async with host:
-        key = await _arun(host._client, device_flow(host))
+        client = host._client
+        key = await _arun(client, poll(host, await client.asend(code_request(host))))
     if host.save:
         await run_in_thread(store_key, host._service_url, key)
     return key
@@ -216,19 +218,17 @@ class DeviceCode:
     sign_in: SignIn
 
 
-DeviceFlow = Generator[ApiRequest[Any] | float, Any, SecretStr]
-"""A sign-in without I/O. It yields requests, whose results or retryable errors it receives, and seconds to wait."""
+Polling = Generator[ApiRequest[Any] | float, Any, SecretStr]
+"""Polls for a key, without I/O. It yields requests, and receives their results or retryable errors. It also yields
+seconds to wait."""
 
 
-def device_flow(host: SignInHost) -> DeviceFlow:
-    """Request a code, show it, and poll until the user confirms.
+def poll(host: SignInHost, code: DeviceCode) -> Polling:
+    """Show the code, and poll until the user confirms.
 
     Raises:
         SignInError: If the sign-in ends without a key.
     """
-    code = yield _code_request(host)
-    if isinstance(code, PollinationsError):
-        raise code
     interval, end = code.interval, time.monotonic() + code.sign_in.expires_in
     (host.show or show_sign_in)(code.sign_in)
     while True:
@@ -245,7 +245,7 @@ def device_flow(host: SignInHost) -> DeviceFlow:
             raise SignInExpiredError(_ENDINGS["expired_token"][1], code="expired_token")
 
 
-def _code_request(host: SignInHost) -> ApiRequest[DeviceCode]:
+def code_request(host: SignInHost) -> ApiRequest[DeviceCode]:
     fields = {"client_id": host.client_id, "scope": " ".join(host.scopes)}
     return ApiRequest(
         "POST",
@@ -385,11 +385,11 @@ def _described(message: str, body: dict[str, Any]) -> str:
 # --- Drivers ----------------------------------------------------------------------------------------------------------
 
 
-def _run(client: Client, flow: DeviceFlow) -> SecretStr:
-    answer: Any = None
+def _run(client: Client, polling: Polling) -> SecretStr:
+    client, answer = _once(client), None
     while True:
         try:
-            step = flow.send(answer)
+            step = polling.send(answer)
         except StopIteration as end:
             key: SecretStr = end.value
             return key
@@ -403,11 +403,11 @@ def _run(client: Client, flow: DeviceFlow) -> SecretStr:
             answer = _retryable(client, error)
 
 
-async def _arun(client: Client, flow: DeviceFlow) -> SecretStr:
-    answer: Any = None
+async def _arun(client: Client, polling: Polling) -> SecretStr:
+    client, answer = _once(client), None
     while True:
         try:
-            step = flow.send(answer)
+            step = polling.send(answer)
         except StopIteration as end:
             key: SecretStr = end.value
             return key
@@ -421,13 +421,18 @@ async def _arun(client: Client, flow: DeviceFlow) -> SecretStr:
             answer = _retryable(client, error)
 
 
+def _once(client: Client) -> Client:
+    """Return a client without retries. A retry would be a poll before the interval has passed."""
+    return replace(client, max_retries=0)
+
+
 def _bounded(client: Client, seconds: float) -> float:
     """Return the seconds to wait, at most until the deadline of the call."""
     return seconds if client.deadline is None else max(0.0, min(seconds, client.deadline.remaining()))
 
 
 def _retryable(client: Client, error: PollinationsError) -> PollinationsError:
-    """Return an error after which the flow polls again. Raise any other error.
+    """Return an error after which the next poll follows. Raise any other error.
 
     A wrong response is not retried, because it may come from a proxy that asks the user to sign in.
     """
