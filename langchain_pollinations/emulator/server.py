@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from datetime import timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +17,7 @@ from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script
 from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.ledger import UsageRecord
+from langchain_pollinations.emulator.service.sign_in import Consent, DeviceRequest
 from langchain_pollinations.emulator.state import Asked, State
 
 DEFAULT_KEY = "sk_emulator"
@@ -148,6 +151,47 @@ class Emulator(Scripted):
         """
         return self.state.ledger.records
 
+    def approve(
+        self,
+        user_code: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        budget: float | Decimal | None = 5,
+        expires_in: float | None = 7 * 86400,
+    ) -> str:
+        """Approve a sign-in of the device flow, as the user can on the page `/device`. Return the new API key.
+
+        Args:
+            user_code: The code that the app shows, for example "BCDF-1234".
+            scopes: Account scopes of the API key. They must be requested scopes. By default, all requested scopes.
+            budget: Budget of the API key in Pollen. None means that the balance is the only limit.
+            expires_in: Lifetime of the API key in seconds. None means that it does not expire.
+
+        Raises:
+            ValueError: If the code is not pending, or if a value is wrong.
+        """
+        request = self._sign_in(user_code)
+        granted = request.scopes if scopes is None else tuple(scopes)
+        if extra := set(granted) - set(request.scopes):
+            raise ValueError(f"scopes {sorted(extra)} are not requested; requested are {list(request.scopes)}")
+        limit = None if budget is None else Decimal(str(budget))
+        lifetime = None if expires_in is None else timedelta(seconds=expires_in)
+        return self.state.sign_ins.decide(request, self.state.keys, Consent(granted, limit, lifetime))
+
+    def deny(self, user_code: str) -> None:
+        """Deny a sign-in of the device flow, as the user can on the page `/device`.
+
+        Raises:
+            ValueError: If the code is not pending.
+        """
+        self.state.sign_ins.decide(self._sign_in(user_code), self.state.keys, None)
+
+    def _sign_in(self, user_code: str) -> DeviceRequest:
+        request = self.state.sign_ins.pending(user_code)
+        if request is None:
+            raise ValueError(f"user_code {user_code!r} is unknown, expired or already used")
+        return request
+
     @property
     def latency(self) -> float:
         """Duration of a generation in seconds."""
@@ -170,7 +214,7 @@ class Emulator(Scripted):
 
     def reset(self) -> None:
         """Clear the state and restore the initial keys, latency and dialect."""
-        self.clear()
+        self.state.reset()
         self.state.keys.clear()
         self.state.keys.update(deepcopy(self._first_keys))
         self.state.latency = self._first_latency

@@ -21,12 +21,6 @@ from langchain_pollinations.emulator.state import Asked, State
 Json = dict[str, Any]
 
 UNLIMITED = Decimal(10) ** 9  # Pollen that the routes report for an unlimited balance; JSON has no infinity
-PROFILE: Mapping[str, str | None] = {
-    "githubUsername": "emulator",
-    "image": None,
-    "name": "Emulator",
-    "email": "emulator@example.org",
-}
 
 
 def _exact(content: Json, headers: Mapping[str, str] | None = None) -> Response:
@@ -65,16 +59,8 @@ async def balance(state: State, asked: Asked) -> Response:
     return _exact(content)
 
 
-def profile_of(account: Account) -> Json:
-    """Return the profile of the user. Name and email are included if the API key has the scope "profile"."""
-    profile: Json = {**PROFILE, **accounts.owner(account).get("profile", {})}
-    if accounts.has_scope(account, "profile"):
-        return profile
-    return {name: value for name, value in profile.items() if name not in ("name", "email")}
-
-
 async def profile(state: State, asked: Asked) -> Response:
-    return _exact(profile_of(_account(state, asked)) | {"communityEndpointsAllowed": False})
+    return _exact(accounts.profile(_account(state, asked)) | {"communityEndpointsAllowed": False})
 
 
 # Usage.

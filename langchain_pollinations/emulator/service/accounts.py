@@ -44,6 +44,12 @@ from langchain_pollinations.emulator.service.error_responses import ENTER, UNKNO
 
 Account = dict[str, Any]
 DEFAULT_BALANCE = Decimal(1000)
+DEFAULT_PROFILE: Mapping[str, str | None] = {
+    "githubUsername": "emulator",
+    "image": None,
+    "name": "Emulator",
+    "email": "emulator@example.org",
+}
 SCOPES = ("profile", "usage", "keys", "machines")
 UNLIMITED = Decimal("Infinity")
 
@@ -126,6 +132,13 @@ def user_id(account: Account) -> str:
 
 def has_scope(account: Account, scope: str) -> bool:
     return scope in (account.get("scopes") or ())
+
+
+def profile(account: Account) -> dict[str, Any]:
+    """Return the profile of the user. Name and email are included if the API key has the scope "profile"."""
+    found = {**DEFAULT_PROFILE, **owner(account).get("profile", {})}
+    private = () if has_scope(account, "profile") else ("name", "email")
+    return {name: value for name, value in found.items() if name not in private}
 
 
 def require_scope(account: Account, scope: str) -> None:
