@@ -323,7 +323,7 @@ def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[SecretStr |
         {"data": {name: value for name, value in fields.items() if value}},
         origin=host.origin,
         send_credentials=False,
-        # The status of the answers that continue the sign-in is not documented; they are told apart by `error`.
+        # The status of a response that continues the sign-in is not documented. `error` decides.
         is_success=lambda response: response.status_code < 500 and not response.has_redirect_location,
         to_error=_flat_error,
     )

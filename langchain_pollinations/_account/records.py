@@ -120,7 +120,7 @@ class UsageRecord(_Record):
     """
 
     timestamp: Moment
-    """When the request was made, in whole seconds, in UTC."""
+    """Time of the request in whole seconds, in UTC."""
     cursor_event_id: str = ""
     """Id of the record."""
     type: str

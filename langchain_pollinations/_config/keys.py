@@ -72,7 +72,7 @@ def _import_keyring() -> ModuleType:
 
 
 def _reason(error: Exception, *secrets: SecretStr) -> str:
-    says = safe_text(str(error), secrets=[secret.get_secret_value() for secret in secrets])
+    says = safe_text(str(error), 200, secrets=[secret.get_secret_value() for secret in secrets])
     return f"{type(error).__name__}: {says}" if says else type(error).__name__
 
 
