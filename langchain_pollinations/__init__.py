@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_pollinations._catalog.records import Model
     from langchain_pollinations._media.progress import Progress
+    from langchain_pollinations.account import ModelCheck, PollinationsAccount
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         ServiceError,
         ServiceUnavailableError,
+        SignInDeniedError,
+        SignInError,
+        SignInExpiredError,
         StreamTimeoutError,
         UnknownModelError,
         UnprocessableError,
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.middleware import PollenMiddleware
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
+    from langchain_pollinations.sign_in import SignIn, alogin, login
     from langchain_pollinations.tools.audio import (
         PollinationsMusicTool,
         PollinationsSpeechTool,
@@ -77,6 +82,7 @@ __all__ = [
     "Media",
     "MediaInputError",
     "Model",
+    "ModelCheck",
     "ModelCost",
     "NotFoundError",
     "PayloadTooLargeError",
@@ -86,6 +92,7 @@ __all__ = [
     "PollenMeter",
     "PollenMiddleware",
     "Pollinations3D",
+    "PollinationsAccount",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
     "PollinationsError",
@@ -106,6 +113,10 @@ __all__ = [
     "RequestTimeoutError",
     "ServiceError",
     "ServiceUnavailableError",
+    "SignIn",
+    "SignInDeniedError",
+    "SignInError",
+    "SignInExpiredError",
     "StreamTimeoutError",
     "UnknownModelError",
     "UnprocessableError",
@@ -114,8 +125,10 @@ __all__ = [
     "UpstreamError",
     "__version__",
     "alist_models",
+    "alogin",
     "aupload",
     "list_models",
+    "login",
     "register",
     "upload",
 ]
@@ -124,10 +137,12 @@ _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
     "Model": "catalog",
+    "ModelCheck": "account",
     "ModelCost": "meter",
     "PollenMeter": "meter",
     "PollenMiddleware": "middleware",
     "Pollinations3D": "models3d",
+    "PollinationsAccount": "account",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
@@ -142,11 +157,14 @@ _MODULES = {
     "PollinationsVideo": "video",
     "PollinationsVideoTool": "tools",
     "Progress": "_media.progress",
+    "SignIn": "sign_in",
     "Upload": "uploads",
     "__version__": "_config.identity",
     "alist_models": "catalog",
+    "alogin": "sign_in",
     "aupload": "uploads",
     "list_models": "catalog",
+    "login": "sign_in",
     "register": "registration",
     "upload": "uploads",
 }

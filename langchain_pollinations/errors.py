@@ -11,6 +11,9 @@
     │   └── UnprocessableError        422: rejected by the provider, often by its moderation
     ├── PollenBudgetExceeded          the request may exceed the budget of a `PollenMeter`; it was not sent
     ├── AuthenticationError           401, a 402 that offers payment by x402, or a legacy host's migration notice
+    │   └── SignInError               `login` ended without a key
+    │       ├── SignInDeniedError     access_denied: the user declined
+    │       └── SignInExpiredError    expired_token: the code was not confirmed in time
     ├── PaymentRequiredError          402, or the same refusal as text with status 200
     │   ├── InsufficientBalanceError
     │   ├── KeyBudgetExhaustedError
@@ -145,6 +148,18 @@ class UnprocessableError(InvalidRequestError):
 
 class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
     """The key is missing, wrong or expired. Also: the migration notice of a legacy host, which accepts no key."""
+
+
+class SignInError(AuthenticationError):
+    """A sign-in ended without a key. `code` is the error code of the sign-in host, such as `invalid_grant`."""
+
+
+class SignInDeniedError(SignInError):
+    """The user declined the sign-in."""
+
+
+class SignInExpiredError(SignInError):
+    """The user did not confirm the sign-in before its code expired."""
 
 
 class PaymentRequiredError(PollinationsError):

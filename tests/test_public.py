@@ -54,9 +54,9 @@ LAYERS = (
     "_chat",
     "_legacy",
     "_config",
-    "_catalog catalog registration uploads",
+    "_catalog _account account catalog registration sign_in uploads",
     "_media _chat.model_info _chat.calls audio chat_models embeddings images models3d transcription video",
-    "tools meter middleware",
+    "tools meter middleware __main__",
 )
 """Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""
 
