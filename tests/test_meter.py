@@ -9,10 +9,12 @@ import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
@@ -21,10 +23,12 @@ from langchain_pollinations import (
     ChatPollinations,
     PollenBudgetExceeded,
     PollenMeter,
+    PollinationsAccount,
     PollinationsEmbeddings,
     PollinationsError,
     PollinationsImage,
     PollinationsImageTool,
+    PollinationsToolkit,
 )
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import WAYS
@@ -209,6 +213,41 @@ def test_a_request_that_was_not_sent_costs_nothing() -> None:
     with PollenMeter() as meter, pytest.raises(PollinationsError):
         chat.invoke("Hi")
     assert counts(meter) == (0, 0)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_the_meter_the_ledger_and_the_account_agree(emulator: Emulator, mode: str) -> None:
+    """To the last digit, after an agent has used chat, tools, two images, a video, embeddings and a stored image."""
+    emulator.keys["sk_emulator"]["scopes"] = ["usage"]
+    connection = emulator.connection()
+    embeddings = PollinationsEmbeddings(**connection)
+
+    @tool
+    def search(text: str) -> str:
+        """Search for a text."""
+        return str(len(embeddings.embed_query(text)))
+
+    def calls(**by_name: Any) -> dict[str, Any]:
+        return {"tool_calls": [{"name": name, "args": args} for name, each in by_name.items() for args in each]}
+
+    tools = PollinationsToolkit(include=["image", "video"], **connection).get_tools()
+    emulator.reply(**calls(generate_image=[{"prompt": "a cat"}, {"prompt": "a dog"}], search=[{"text": "cats"}]))
+    emulator.reply(**calls(generate_video=[{"prompt": "a wave", "duration": 4}]))
+    emulator.reply(**calls(generate_image=[{"prompt": "a cat"}]))
+    emulator.reply("Done.")
+    agent = create_agent(ChatPollinations(**connection), [*tools, search])
+    meter = PollenMeter(budget=1)
+    given: Any = {"messages": [("user", "Illustrate it.")]}
+    config: Any = {"callbacks": [meter]}
+    state = asyncio.run(agent.ainvoke(given, config)) if mode == "async" else agent.invoke(given, config)
+    assert state["messages"][-1].text == "Done."
+    records = list(PollinationsAccount(**connection).usage())
+    assert sum(record.cost_usd for record in records) == sum(record.cost for record in emulator.ledger) == meter.total
+    assert len(records) == len(emulator.ledger) == counts(meter)[0] == 8
+    assert PollinationsAccount(**connection).spent(since=meter.started - timedelta(seconds=1)) == meter.total
+    assert counts(meter)[1] == 1
+    by_model = {record.model: record.cost_usd for record in records if "image" in record.type or "video" in record.type}
+    assert by_model.items() <= {name: each.cost / each.requests for name, each in meter.by_model().items()}.items()
 
 
 # --- Budgets ----------------------------------------------------------------------------------------------------------
