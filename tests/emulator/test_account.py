@@ -100,6 +100,16 @@ def test_a_refused_request_is_not_in_the_ledger(emulator: Emulator, say: Say) ->
     assert emulator.ledger == []
 
 
+def test_a_scripted_reply_is_billed_and_a_failed_stream_is_not(emulator: Emulator, say: Say) -> None:
+    emulator.reply("Hello")
+    emulator.fail("comments")
+    emulator.fail("stream error")
+    for words in ("a", "b", "c"):
+        say(words, stream=True)
+    assert [record.type for record in emulator.ledger] == ["generate.text"] * 2
+    assert emulator.keys["sk_emulator"]["balance"] == 1000 - sum(record.cost for record in emulator.ledger)
+
+
 def test_the_api_key_is_in_no_repr(emulator: Emulator, say: Say) -> None:
     say("hi")
     assert "sk_emulator" not in repr(emulator.ledger) and emulator.ledger[0].key == "sk_emulator"
