@@ -314,6 +314,7 @@ def test_a_code_expires_and_a_user_can_refuse(app: httpx.Client, emulator: Emula
         {"redirect_uri": "https://app.example:444/back"},
         {"redirect_uri": "http://localhost:1/callback"},
         {"redirect_uri": "http://me@localhost:1/callback?from=enter"},
+        {"redirect_uri": "http://[::1"},
         {"redirect_uri": "http://localhost.example/callback?from=enter"},
         {"client_id": "pk_other"},
         {"client_id": ""},

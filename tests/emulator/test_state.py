@@ -215,6 +215,7 @@ async def test_equal_requests_at_the_same_time_share_one_generation(emulator: Em
     assert len({answer.json()["id"] for answer in answers}) == 1
     cost = Decimal("0.00000015") * 4 + Decimal("0.0000009375") * answers[0].json()["usage"]["completion_tokens"]
     assert before - emulator.keys["sk_emulator"]["balance"] == cost
+    assert [record.cost for record in emulator.ledger] == [cost]
 
 
 def test_a_generation_goes_on_when_the_client_leaves(emulator: Emulator, say: Say) -> None:

@@ -59,7 +59,7 @@ class Ledger:
         return self._records.all()
 
     def add(self, record: UsageRecord) -> None:
-        """Add a record. A test can add records of earlier days."""
+        """Add a record. A test can add records of earlier days. The balance does not change."""
         if not record.event_id:
             record = replace(record, event_id=f"evt_{next(self._count):012}")
         self._records.put(record.event_id, record, 0)

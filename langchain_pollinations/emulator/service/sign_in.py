@@ -125,7 +125,10 @@ def scopes_of(text: str) -> tuple[str, ...]:
 
 def is_registered(address: str, registered: Iterable[str]) -> bool:
     """Whether an app has registered an address. Addresses at `http://localhost` may differ in their ports."""
-    return _without_local_port(address) in {_without_local_port(each) for each in registered}
+    try:
+        return _without_local_port(address) in {_without_local_port(each) for each in registered}
+    except ValueError:  # not a URL, for example unbalanced brackets
+        return False
 
 
 def _without_local_port(address: str) -> str:
