@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from langchain_pollinations.emulator import middleware
-from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
+from langchain_pollinations.emulator.routes import (
+    audio,
+    chat,
+    embeddings,
+    images,
+    mcp,
+    media,
+    models3d,
+    transcripts,
+    video,
+)
 from langchain_pollinations.emulator.scripting.wire import refused
 from langchain_pollinations.emulator.service import catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
@@ -99,6 +109,8 @@ class Application(middleware.Middleware):
             Route("/video/{rest:anything}", self._prompted(video.get_video, "/video/")),
             Route("/3d/{rest:anything}", self._prompted(models3d.get, "/3d/")),
             Route("/3d/{rest:anything}", self._prompted(models3d.post, "/3d/"), methods=["POST"]),
+            Route("/mcp", self._simple(mcp.index)),
+            Route("/mcp/{rest:anything}", self._prompted(mcp.post, "/mcp/"), methods=["POST"]),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
         ]
