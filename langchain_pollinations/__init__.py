@@ -43,6 +43,14 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from langchain_pollinations.images import PollinationsImage
+    from langchain_pollinations.mcp import (
+        MCPServer,
+        alist_mcp_servers,
+        list_mcp_servers,
+        map_mcp_errors,
+        mcp_connections,
+        mcp_errors,
+    )
     from langchain_pollinations.media import Media
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
@@ -71,6 +79,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidResponseError",
     "KeyBudgetExhaustedError",
+    "MCPServer",
     "Media",
     "MediaInputError",
     "Model",
@@ -106,15 +115,21 @@ __all__ = [
     "Upload",
     "UpstreamError",
     "__version__",
+    "alist_mcp_servers",
     "alist_models",
     "aupload",
+    "list_mcp_servers",
     "list_models",
+    "map_mcp_errors",
+    "mcp_connections",
+    "mcp_errors",
     "register",
     "upload",
 ]
 
 _MODULES = {
     "ChatPollinations": "chat_models",
+    "MCPServer": "mcp",
     "Media": "media",
     "Model": "catalog",
     "Pollinations3D": "models3d",
@@ -134,9 +149,14 @@ _MODULES = {
     "Progress": "_media.progress",
     "Upload": "uploads",
     "__version__": "_config.identity",
+    "alist_mcp_servers": "mcp",
     "alist_models": "catalog",
     "aupload": "uploads",
+    "list_mcp_servers": "mcp",
     "list_models": "catalog",
+    "map_mcp_errors": "mcp",
+    "mcp_connections": "mcp",
+    "mcp_errors": "mcp",
     "register": "registration",
     "upload": "uploads",
 }

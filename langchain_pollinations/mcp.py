@@ -141,9 +141,9 @@ def _configured(kind: type[ServiceConfig], fields: Mapping[str, Any]) -> Any:
 def mcp_errors() -> AbstractContextManager[None]:
     """Return a context manager that raises the errors of this package for those of MCP clients.
 
-    MCP clients raise an error response of the service, such as 401 or 402, within an `ExceptionGroup` or as the cause of
-    another exception. This context manager raises the error itself, such as `AuthenticationError`. Lost connections and
-    exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. It changes no other exception.
+    MCP clients raise an error response of the service, such as 401 or 402, within an `ExceptionGroup` or as the cause
+    of another exception. This context manager raises the error itself, such as `AuthenticationError`. Lost connections
+    and exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. It changes no other exception.
 
         >>> with mcp_errors():
         ...     tools = await client.get_tools()  # doctest: +SKIP
@@ -222,12 +222,10 @@ def parse_servers(response: httpx.Response) -> list[MCPServer]:
     entries = parse_json(response, "list of MCP servers").get("data")
     if not isinstance(entries, list):
         raise unexpected_response(response, "list of MCP servers")
-    return [
-        MCPServer(
-            entry["id"],
-            *(text if isinstance(text := entry.get(key), str) else "" for key in ("name", "description", "url")),
-            pricing=entry.get("pricing"),
-        )
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and _ID.fullmatch(entry["id"])
-    ]
+    listed = (entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+    return [_server(entry) for entry in listed if _ID.fullmatch(entry["id"])]
+
+
+def _server(entry: Mapping[str, Any]) -> MCPServer:
+    name, description, url = (str(entry.get(key) or "") for key in ("name", "description", "url"))
+    return MCPServer(entry["id"], name, description, url, entry.get("pricing"))

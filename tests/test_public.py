@@ -54,7 +54,7 @@ LAYERS = (
     "_chat",
     "_legacy",
     "_config",
-    "_catalog catalog registration uploads",
+    "_catalog catalog mcp registration uploads",
     "_media _chat.model_info _chat.calls audio chat_models embeddings images models3d transcription video",
     "tools",
 )

@@ -6,7 +6,7 @@ The requests are sent by `mcp`, which uses httpx in version 1 and httpx2 in vers
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -39,7 +39,7 @@ class ServiceAuth:
     def __init__(self, key: SecretStr, timeout: httpx.Timeout) -> None:
         self._key, self._timeout = key, timeout
 
-    async def async_auth_flow(self, request: Any) -> AsyncIterator[Any]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         # No variable holds the key, because tracebacks may show the local variables of this frame.
         request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         request.extensions = {**request.extensions, "timeout": self._timeout.as_dict()}

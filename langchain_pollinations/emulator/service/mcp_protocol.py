@@ -72,7 +72,7 @@ def _server(name: str, tools: Sequence[Json], call: CallTool) -> Any:
     async def run(tool: str, arguments: Mapping[str, Any] | None) -> Any:
         try:
             _validate(schemas, tool, arguments or {})
-            result = {"content": await call(tool, dict(arguments or {}))}
+            result: Json = {"content": await call(tool, dict(arguments or {}))}
         except ToolFailed as failure:
             result = {"content": [{"type": "text", "text": str(failure)}], "isError": True}
         return types.CallToolResult.model_validate(result)

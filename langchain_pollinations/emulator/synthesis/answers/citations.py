@@ -22,7 +22,8 @@ PAGES = (
 )
 SOURCE = re.compile(r"^[^\S\n]*\[(\d+)\]\s*(?:[^\n:.!?]{1,60}:\s+)?", re.MULTILINE)
 FOUND_PAGE = re.compile(
-    r"^Title: (?P<title>.+)\nURL: (?P<url>\S+)\n(?:\w+: .*\n)*(?:Highlights|Text):\n(?P<text>(?s:.*?))(?=\n\n---\n\n|\Z)",
+    r"^Title: (?P<title>.+)\nURL: (?P<url>\S+)\n(?:\w+: .*\n)*"
+    r"(?:Highlights|Text):\n(?P<text>(?s:.*?))(?=\n\n---\n\n|\Z)",
     re.MULTILINE,
 )
 MAX_CITED = 3
