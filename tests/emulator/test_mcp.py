@@ -100,19 +100,20 @@ def test_a_search_can_be_short_or_without_result(rpc: Rpc) -> None:
         ("exa", "web_fetch_exa", {"urls": ["https://example.org/x"]}, "No page could be read: https://example.org/x"),
         ("exa", "web_surf", {}, "Unknown tool: web_surf. The tools are web_search_exa, web_fetch_exa"),
         ("pollinations", "generateImage", {"prompt": "x", "model": "nope"}, 'Invalid model or alias: "nope"'),
+        ("pollinations", "getBalance", {}, "does not have the permission account:usage"),
     ],
 )
 def test_a_tool_tells_the_model_what_is_wrong_and_costs_nothing(
     rpc: Rpc, emulator: Emulator, server: str, tool: str, arguments: dict[str, Any], told: str
 ) -> None:
-    before = emulator.keys["sk_emulator"]["balance"]
+    emulator.keys["sk_emulator"] = {"balance": 1, "scopes": []}
     assert told in failure(rpc(server, "tools/call", name=tool, arguments=arguments))
-    assert emulator.keys["sk_emulator"]["balance"] == before
+    assert emulator.ledger == []
 
 
 @needs_mcp
 def test_an_image_is_linked_and_costs_what_the_model_costs(rpc: Rpc, emulator: Emulator, http: httpx.Client) -> None:
-    emulator.keys["sk_emulator"] = {"balance": 1}
+    emulator.keys["sk_emulator"] = {"balance": 1, "scopes": ["usage"]}
     asked = {"prompt": "a tide mill / at dusk", "model": "flux", "width": 64, "height": 48, "seed": 3}
     result = rpc("pollinations", "tools/call", name="generateImage", arguments=asked).json()["result"]
     _, link = result["content"]
@@ -121,8 +122,9 @@ def test_an_image_is_linked_and_costs_what_the_model_costs(rpc: Rpc, emulator: E
         "/image/a%20tide%20mill%20%2F%20at%20dusk", params={"model": "flux", "width": 64, "height": 48, "seed": 3}
     ).content  # fmt: skip
     price = Decimal(emulator.state.catalog.find("flux")["pricing"]["completionImageTokens"])
-    left = json.loads(text(rpc("pollinations", "tools/call", name="getBalance", arguments={})))["balance"]
-    assert Decimal(str(left)) == 1 - price
+    left = text(rpc("pollinations", "tools/call", name="getBalance", arguments={}))
+    assert json.loads(left, parse_float=Decimal)["balance"] == 1 - price
+    assert [(record.type, record.cost) for record in emulator.ledger] == [("generate.image", price)]
 
 
 @needs_mcp
@@ -135,13 +137,16 @@ def test_models_are_searched_as_by_the_lists(rpc: Rpc, http: httpx.Client) -> No
 
 @needs_mcp
 def test_a_call_of_a_server_with_a_rate_of_its_own_is_charged(rpc: Rpc, emulator: Emulator) -> None:
-    emulator.keys["sk_emulator"] = {"balance": 1}
+    emulator.keys["sk_emulator"] = {"balance": 1, "scopes": ["usage"]}
     rpc("exa", "initialize", **HELLO)
     rpc("exa", "tools/list")
     assert emulator.keys["sk_emulator"]["balance"] == 1
     rpc("exa", "tools/call", name="web_search_exa", arguments={"query": "tides"})
     rpc("exa", "tools/call", name="web_search_exa", arguments={"query": "tides"})  # no answer is cached
-    assert Decimal(str(emulator.keys["sk_emulator"]["balance"])) == Decimal("0.986")
+    assert emulator.keys["sk_emulator"]["balance"] == Decimal("0.986")
+    assert [(record.type, record.model, record.cost) for record in emulator.ledger] == [
+        ("mcp.call", "exa", Decimal("0.007"))
+    ] * 2
 
 
 SEARCH = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "web_search_exa", "arguments": {}}}

@@ -331,7 +331,7 @@ class Request:
             await asyncio.sleep(entry.delay)
         completion = scripted(self.state, self.model, self.chat, entry)
         body = self.whole(completion)
-        generation.bill(account, self.model, usage.units(body.get("usage") or {}))
+        generation.bill(self.state, self.asked, account, self.model, usage.units(body.get("usage") or {}))
         headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
         return self.render(completion, headers, entry.chunk_delay)
 

@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
-from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.routes import account, images
 from langchain_pollinations.emulator.service import accounts, catalog, generation
-from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.service.mcp_protocol import McpResponse, ToolFailed, require_package
 from langchain_pollinations.emulator.state import Asked, State
@@ -27,11 +26,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Caller:
-    """The request and the account of a tool call."""
+    """The request of a tool call."""
 
     state: State
     asked: Asked
-    account: Account
 
 
 @dataclass(frozen=True)
@@ -162,8 +160,8 @@ async def _generate_image(caller: Caller, arguments: Json) -> list[Json]:
 
 
 async def _get_balance(caller: Caller, arguments: Json) -> list[Json]:
-    left = caller.account.get("budget", caller.account.get("balance"))
-    return _text(json.dumps({"balance": left}))
+    response = await account.balance(caller.state, caller.asked)
+    return _text(bytes(response.body).decode())
 
 
 POLLINATIONS = HostedServer(
@@ -226,14 +224,14 @@ async def post(state: State, asked: Asked, name: str) -> Response:
     server = SERVERS.get(name)
     if server is None:
         raise Refusal(404, f"MCP server '{name}' not found. The emulator has {', '.join(SERVERS)}")
-    account = accounts.authenticate(state.keys, accounts.given_key(asked.headers, {}), strict=state.strict_keys)
+    payer = accounts.authenticate(state.keys, accounts.given_key(asked.headers, {}), strict=state.strict_keys)
     message = _message(asked)
     if isinstance(message, list):
         raise Refusal(400, "JSON-RPC batch requests are not supported")
     if server.pricing and isinstance(message, dict) and message.get("method") == "tools/call":
-        accounts.afford(account, server.billed_as, catalog.cost(server.billed_as, {}))
+        accounts.afford(payer, server.billed_as, catalog.cost(server.billed_as, {}))
     require_package()
-    caller, tools = Caller(state, asked, account), {tool.name: tool for tool in server.tools}
+    caller, tools = Caller(state, asked), {tool.name: tool for tool in server.tools}
 
     async def call(tool: str, arguments: Json) -> list[Json]:
         try:
@@ -241,7 +239,7 @@ async def post(state: State, asked: Asked, name: str) -> Response:
         except Refusal as refusal:
             raise ToolFailed(refusal.message) from refusal
         if server.pricing:
-            generation.bill(account, server.billed_as, {"calls": 1})
+            generation.bill(state, asked, payer, server.billed_as, {"calls": 1}, "mcp.call")
         return content
 
     return McpResponse(f"pollinations-{server.id}", [tool.listed() for tool in server.tools], call, asked.body)
