@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import Field, SecretStr, ValidationError
@@ -26,9 +26,6 @@ from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import Timeout, to_httpx_timeout
 from langchain_pollinations._validation import invalid_request
 from langchain_pollinations.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from langchain_mcp_adapters.interceptors import MCPToolCallRequest
 
 KNOWN_SERVERS = ("pollinations", "exa", "ffmpeg", "composio", "computer", "ask-jev")
 """Servers in October 2026. `list_mcp_servers` returns the current ones."""
@@ -74,7 +71,7 @@ def mcp_connections(
         >>> from langchain.mcp import MCPAdapter  # doctest: +SKIP
         >>> adapter = MCPAdapter(ClientGroup.from_config(mcp_connections("exa", "pollinations")))  # doctest: +SKIP
 
-    The tools are async only. By default, each call of a tool opens a session of its own and sends three requests.
+    The tools are async only. By default, each call of a tool opens a session of its own, which takes several requests.
 
     Each connection contains the key in its `auth` object, which adds the `Authorization` header to the requests. The
     URL, the `repr` of the connections and errors do not contain the key. The connections cannot be pickled.
@@ -157,7 +154,7 @@ def _raise_own(error: BaseException) -> None:
         raise found from None
 
 
-async def map_mcp_errors(request: MCPToolCallRequest, handler: Callable[[MCPToolCallRequest], Awaitable[Any]]) -> Any:
+async def map_mcp_errors(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
     """Interceptor for `MultiServerMCPClient` that raises the errors of this package in calls of tools.
 
     It does the same as `mcp_errors`. It also raises a `PaymentRequiredError` if a tool returns a refusal for lack of

@@ -100,6 +100,7 @@ def test_a_search_can_be_short_or_without_result(rpc: Rpc) -> None:
         ("exa", "web_fetch_exa", {"urls": ["https://example.org/x"]}, "No page could be read: https://example.org/x"),
         ("exa", "web_surf", {}, "Unknown tool: web_surf. The tools are web_search_exa, web_fetch_exa"),
         ("pollinations", "generateImage", {"prompt": "x", "model": "nope"}, 'Invalid model or alias: "nope"'),
+        ("pollinations", "listModels", {"capabilities": ["magic"]}, "validation failed; capabilities: "),
         ("pollinations", "getBalance", {}, "does not have the permission account:usage"),
     ],
 )

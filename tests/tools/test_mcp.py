@@ -95,11 +95,11 @@ def test_an_agent_searches_reads_and_answers_with_citations(
     messages = asyncio.run(run())
     calls = [call for message in messages for call in getattr(message, "tool_calls", ())]
     assert [call["name"] for call in calls] == ["web_search_exa", "web_fetch_exa"]
-    cited = dict(re.findall(r"\[(\d)\]\((\S+?)\)", messages[-1].text))
+    cited = dict(re.findall(r"\[\[(\d)\]\]\((\S+?)\)", messages[-1].text))
     assert len(cited) == 2
     assert set(cited.values()) <= set(calls[1]["args"]["urls"])
     read = next(message.text for message in messages if message.type == "tool" and message.name == "web_fetch_exa")
-    sentences = re.findall(r"([A-Z][^\[\]()]+\.) \[\d\]\(", messages[-1].text)
+    sentences = re.findall(r"([A-Z][^\[\]()]+\.) \[\[\d\]\]\(", messages[-1].text)
     assert len(sentences) >= 2
     assert all(sentence in read for sentence in sentences)
 

@@ -237,7 +237,7 @@ async def post(state: State, asked: Asked, name: str) -> Response:
         try:
             content = await tools[tool].run(caller, arguments)
         except Refusal as refusal:
-            raise ToolFailed(refusal.message) from refusal
+            raise ToolFailed(_sentence(refusal)) from refusal
         if server.pricing:
             generation.bill(state, asked, payer, server.billed_as, {"calls": 1}, "mcp.call")
         return content
@@ -245,9 +245,17 @@ async def post(state: State, asked: Asked, name: str) -> Response:
     return McpResponse(f"pollinations-{server.id}", [tool.listed() for tool in server.tools], call, asked.body)
 
 
+def _sentence(refusal: Refusal) -> str:
+    """Return the message of an error, with the fields that a validation error names."""
+    fields = (refusal.details or {}).get("fieldErrors", {})
+    return refusal.message + "".join(f"; {name}: {', '.join(reasons)}" for name, reasons in fields.items())
+
+
 def _message(asked: Asked) -> Any:
     """Return the JSON of the request. The `mcp` package rejects a body that is not JSON."""
     try:
         return asked.json
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise Refusal(400, "The JSON of the request has too many levels") from None
+    except ValueError:
         return None

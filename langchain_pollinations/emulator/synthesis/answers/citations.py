@@ -94,7 +94,7 @@ def cited_pages(text: str, question: str) -> str:
     sources = "\n".join(f"[{number}] {text}" for number, (_, _, text) in enumerate(found, 1))
     answer = cited(sources, question) or ""
     numbers = list(dict.fromkeys(int(number) for number in re.findall(r"\[(\d+)\]", answer)))
-    linked = re.sub(r"\[(\d+)\]", lambda match: f"[{match[1]}]({found[int(match[1]) - 1][1]})", answer)
+    linked = re.sub(r"\[(\d+)\]", lambda match: f"[[{match[1]}]]({found[int(match[1]) - 1][1]})", answer)
     listed = "\n".join(f"- [{number}] {found[number - 1][0]}: {found[number - 1][1]}" for number in numbers)
     return f"{linked}\n\n{listed}" if numbers else linked
 
