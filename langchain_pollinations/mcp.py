@@ -58,18 +58,21 @@ def mcp_connections(
 ) -> dict[str, Any]:
     """Return connections to hosted MCP servers, for `MultiServerMCPClient` and for `langchain.mcp`.
 
-        >>> from langchain_mcp_adapters.client import MultiServerMCPClient
-        >>> client = MultiServerMCPClient(
-        ...     mcp_connections("exa", api_key="sk_..."), tool_interceptors=[map_mcp_errors]
-        ... )
-        >>> with mcp_errors():
-        ...     tools = await client.get_tools()  # doctest: +SKIP
+        from langchain_mcp_adapters.client import MultiServerMCPClient
+
+        client = MultiServerMCPClient(mcp_connections("exa", "ffmpeg"), tool_interceptors=[map_mcp_errors])
+        with mcp_errors():
+            tools = await client.get_tools()
 
     For `langchain.mcp`, pass the connections to a `ClientGroup`, and run the agent within `mcp_errors`:
 
-        >>> from fastmcp.client.group import ClientGroup  # doctest: +SKIP
-        >>> from langchain.mcp import MCPAdapter  # doctest: +SKIP
-        >>> adapter = MCPAdapter(ClientGroup.from_config(mcp_connections("exa", "pollinations")))  # doctest: +SKIP
+        from fastmcp.client.group import ClientGroup
+        from langchain.mcp import MCPAdapter
+
+        with mcp_errors():
+            tools = await MCPAdapter(ClientGroup.from_config(mcp_connections("exa", "ffmpeg"))).list_tools()
+
+    `MCPAdapter` also accepts the connections themselves. If there are several, it hides which error occurred.
 
     The tools are async only. By default, each call of a tool opens a session of its own, which takes several requests.
 
@@ -142,14 +145,14 @@ def mcp_errors() -> AbstractContextManager[None]:
     of another exception. This context manager raises the error itself, such as `AuthenticationError`. Lost connections
     and exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. It changes no other exception.
 
-        >>> with mcp_errors():
-        ...     tools = await client.get_tools()  # doctest: +SKIP
+        with mcp_errors():
+            tools = await client.get_tools()
     """
     return OnError(_raise_own)
 
 
 def _raise_own(error: BaseException) -> None:
-    found = find_error(error)
+    found = find_error(error) if isinstance(error, Exception) else None  # the user may have interrupted the program
     if found is not None and found is not error:
         raise found from None
 
@@ -160,9 +163,7 @@ async def map_mcp_errors(request: Any, handler: Callable[[Any], Awaitable[Any]])
     It does the same as `mcp_errors`. It also raises a `PaymentRequiredError` if a tool returns a refusal for lack of
     Pollen as its result, because a model cannot correct it. Other failures of tools are for the model.
 
-        >>> client = MultiServerMCPClient(
-        ...     mcp_connections("exa"), tool_interceptors=[map_mcp_errors]
-        ... )  # doctest: +SKIP
+        client = MultiServerMCPClient(mcp_connections("exa"), tool_interceptors=[map_mcp_errors])
 
     Raises:
         PollinationsError: If the service refuses the call or cannot be reached.
@@ -192,7 +193,7 @@ class _ServerList(ServiceConfig):
 def list_mcp_servers(**connection: Any) -> list[MCPServer]:
     """List the hosted MCP servers of the service. No key is required.
 
-        >>> mcp_connections(*list_mcp_servers())  # doctest: +SKIP
+        connections = mcp_connections(*list_mcp_servers())
 
     Args:
         connection: Connection fields, such as `base_url`, `timeout` (10 s by default) and `max_retries` (1 by default).

@@ -277,7 +277,13 @@ def test_connections_written_by_hand_have_errors_by_their_status(
 
 
 def test_other_exceptions_stay_as_they_are() -> None:
-    for error in (KeyError("x"), ExceptionGroup("two", [ValueError("a"), OSError("b")])):
+    refused = InvalidRequestError("no")
+    for error in (
+        KeyError("x"),
+        ExceptionGroup("two", [ValueError("a"), OSError("b")]),
+        BaseExceptionGroup("interrupted", [KeyboardInterrupt(), refused]),
+        refused,
+    ):
         with pytest.raises(type(error)) as caught, mcp_errors():
             raise error
         assert caught.value is error
