@@ -68,6 +68,7 @@ GEN = [
     "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/embeddings",
     "/v1/audio/speech/with-timestamps", "/v1/audio/transcriptions", "/v1/models", "/models", "/text", "/text/hi",
     "/audio/hi", "/image/cat", "/video/cat", "/3d/cat", "/media/upload", "/media/x", "/%00", "/text/%ff", "/image/.",
+    "/mcp", "/mcp/exa", "/mcp/pollinations",
 ]  # fmt: skip
 ACCOUNT = [
     "/account/key", "/account/usage", "/account/usage/daily", "/account/keys", "/account/keys/x", "/api/device/code",
