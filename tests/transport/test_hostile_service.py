@@ -9,6 +9,7 @@ import json
 import logging
 import socket
 import socketserver
+import threading
 import time
 import traceback
 import zlib
@@ -138,6 +139,9 @@ def test_surplus_bytes_are_no_answer(client: dict[str, Any], late: bool, kind: s
         time.sleep(0.05 if late else 0)
         if number == 1:
             link.sendall(answer(completion("surplus")))
+            sent.set()
+
+    sent = threading.Event()
 
     async def talk() -> list[str]:
         texts = []
@@ -147,6 +151,7 @@ def test_surplus_bytes_are_no_answer(client: dict[str, Any], late: bool, kind: s
             for _ in range(2):
                 with contextlib.suppress(errors.InvalidRequestError):
                     texts.append((await chat.ainvoke("Hi")).text)
+                await asyncio.to_thread(sent.wait, 5)
                 await asyncio.sleep(0.1)
         return texts
 
