@@ -9,7 +9,7 @@ The emulator validates requests as the service does. It has a response cache and
 records every request. Every response has the header `x-emulator: langchain-pollinations`.
 
 A test can queue replies. Without a queued reply, the emulator generates the response. It generates text by rules. It
-also generates images, videos, speech, music, transcripts, 3D objects and embeddings.
+also generates images, videos, speech, music, transcripts, 3D objects, embeddings and decisions.
 
 These modules process a request, in this order:
 

@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from langchain_pollinations.emulator import middleware
-from langchain_pollinations.emulator.routes import audio, chat, embeddings, images, media, models3d, transcripts, video
+from langchain_pollinations.emulator.routes import (
+    audio,
+    chat,
+    decisions,
+    embeddings,
+    images,
+    media,
+    models3d,
+    transcripts,
+    video,
+)
 from langchain_pollinations.emulator.scripting.wire import refused
 from langchain_pollinations.emulator.service import catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
@@ -88,6 +98,7 @@ class Application(middleware.Middleware):
             Route("/v1/audio/speech", self._simple(audio.speech), methods=["POST"]),
             Route("/v1/audio/speech/with-timestamps", self._simple(audio.timed_speech), methods=["POST"]),
             Route("/v1/audio/transcriptions", self._simple(transcripts.create), methods=["POST"]),
+            Route("/alpha/decisions", self._simple(decisions.create), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
             Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),

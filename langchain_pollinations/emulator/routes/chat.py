@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.routes import decisions, images
 from langchain_pollinations.emulator.scripting import dialects, faults, reply_queue
 from langchain_pollinations.emulator.scripting.completion import Completion
 from langchain_pollinations.emulator.scripting.dialects import Dialect
@@ -159,13 +159,17 @@ def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
     """Return a completion that the emulator generates by rules."""
     if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
         asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
-    message = answers.answer(
-        asked,
-        reasons=_reasons(model, asked.body),
-        searches=_searches(model, asked.body),
-        runs=_uses(model, asked.body, "code_execution"),
-    )
-    message, ended = limited(message, asked.body)
+    message: Json
+    if decisions.is_decision_model(model):
+        message, ended = decisions.chat_message(asked), None
+    else:
+        message = answers.answer(
+            asked,
+            reasons=_reasons(model, asked.body),
+            searches=_searches(model, asked.body),
+            runs=_uses(model, asked.body, "code_execution"),
+        )
+        message, ended = limited(message, asked.body)
     counted = usage.of_response(usage.of_prompt(asked, state.prefixes), message)
     return Completion(
         message,
@@ -275,6 +279,8 @@ class Request:
         def check_abilities() -> None:
             self.safety.block(self.chat.messages)
             abilities.check(self.model, self.chat, self.dialect, self.plain)
+            if decisions.is_decision_model(self.model):
+                decisions.from_chat(self.chat)
 
         return Job(self.model, key, estimate, check_abilities, self.asked_name)
 

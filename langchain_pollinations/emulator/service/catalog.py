@@ -23,6 +23,7 @@ DEFAULTS = {
     "timed": "elevenlabs/eleven-v3",
     "transcription": "openai/whisper-large-v3",
     "embedding": "openai/text-embedding-3-small",
+    "decision": "typesafe/jev-1.13",
     "3d": "microsoft/trellis-2",
 }
 
