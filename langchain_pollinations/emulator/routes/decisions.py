@@ -72,10 +72,18 @@ def _headers(model: Model, units: Mapping[str, int]) -> dict[str, str]:
 
 
 def _scripted_answers(questions: Mapping[str, Json], entry: reply_queue.Decision) -> dict[str, Json]:
-    """Return the scripted answers. A question without one is an error, so that a misspelt name is noticed."""
+    """Return the scripted answers.
+
+    Raises:
+        Refusal: If the answers do not fit the questions. The status is 400, because clients repeat a request after 500.
+    """
+    names = [*questions]
     if questions.keys() != entry.answers.keys():
-        raise ValueError(f"the request has the questions {[*questions]}, the scripted answers are {[*entry.answers]}")
-    return {name: decisions.chosen(question, entry.answers[name]) for name, question in questions.items()}
+        raise Refusal(400, f"The emulator failed: {[*entry.answers]} are scripted, but the questions are {names}")
+    try:
+        return {name: decisions.chosen(question, entry.answers[name]) for name, question in questions.items()}
+    except ValueError as error:
+        raise Refusal(400, f"The emulator failed: {error}") from error
 
 
 async def _scripted(state: State, asked: Asked, body: Json, job: Job, entry: reply_queue.Decision) -> Response:
