@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
+    from langchain_pollinations.decisions import PollinationsDecisions
     from langchain_pollinations.embeddings import PollinationsEmbeddings
     from langchain_pollinations.errors import (
         APIConnectionError,
@@ -79,6 +80,7 @@ __all__ = [
     "PaymentRequiredError",
     "PermissionDeniedError",
     "Pollinations3D",
+    "PollinationsDecisions",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
     "PollinationsError",
@@ -118,6 +120,7 @@ _MODULES = {
     "Media": "media",
     "Model": "catalog",
     "Pollinations3D": "models3d",
+    "PollinationsDecisions": "decisions",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",

@@ -7,6 +7,7 @@ import copy
 import pickle
 import socket
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -75,6 +76,12 @@ USES: dict[str, Use] = {
     "upload": lambda connection, **settings: upload(PICTURE, **connection, **settings),
     "aupload": lambda connection, **settings: asyncio.run(aupload(PICTURE, **connection, **settings)),
 }
+if find_spec("langchain_core.decisions"):
+    from langchain_pollinations.decisions import PollinationsDecisions
+
+    ASKED = {"state": "My invoice is wrong.", "questions": {"team": {"type": "noul", "instructions": "Is it urgent?"}}}
+    USES |= _pair("decide", PollinationsDecisions, "invoke", ASKED)
+
 LISTS: dict[str, Use] = {
     "list_models": lambda connection, **settings: list_models("text", **connection, **settings),
     "alist_models": lambda connection, **settings: asyncio.run(alist_models("text", **connection, **settings)),
