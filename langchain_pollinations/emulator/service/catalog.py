@@ -22,6 +22,8 @@ DEFAULTS = {
     "speech": "openai/tts-1",
     "timed": "elevenlabs/eleven-v3",
     "transcription": "openai/whisper-large-v3",
+    "voice changer": "elevenlabs/eleven-multilingual-sts-v2",
+    "voice isolator": "elevenlabs/voice-isolator",
     "embedding": "openai/text-embedding-3-small",
     "decision": "typesafe/jev-1.13",
     "3d": "microsoft/trellis-2",
