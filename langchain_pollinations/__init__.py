@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
     from langchain_pollinations.video import PollinationsVideo
+    from langchain_pollinations.voice import PollinationsVoice
 
 __all__ = [
     "APIConnectionError",
@@ -95,6 +96,7 @@ __all__ = [
     "PollinationsTranscriber",
     "PollinationsVideo",
     "PollinationsVideoTool",
+    "PollinationsVoice",
     "Progress",
     "QuestPollenOnlyError",
     "RateLimitError",
@@ -134,6 +136,7 @@ _MODULES = {
     "PollinationsTranscriber": "transcription",
     "PollinationsVideo": "video",
     "PollinationsVideoTool": "tools",
+    "PollinationsVoice": "voice",
     "Progress": "_media.progress",
     "Upload": "uploads",
     "__version__": "_config.identity",

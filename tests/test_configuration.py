@@ -36,6 +36,7 @@ from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import aupload, upload
 from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.voice import PollinationsVoice
 from tests.helpers.ask import WAYS, Ask
 
 Use = Callable[..., Any]
@@ -73,6 +74,7 @@ USES: dict[str, Use] = {
     **_pair("embed_query", PollinationsEmbeddings, "embed_query", "a whale"),
     **_pair("embed_all", PollinationsEmbeddings, "embed_all", ["a whale"]),
     **_pair("transcribe", PollinationsTranscriber, "transcribe", WAV),
+    **_pair("change", PollinationsVoice, "change", WAV),
     "upload": lambda connection, **settings: upload(PICTURE, **connection, **settings),
     "aupload": lambda connection, **settings: asyncio.run(aupload(PICTURE, **connection, **settings)),
 }

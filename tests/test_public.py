@@ -57,7 +57,8 @@ LAYERS = (
     "_legacy",
     "_config",
     "_catalog catalog registration uploads",
-    "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video",
+    "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video "
+    "voice",
     "tools",
 )
 """Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""

@@ -18,6 +18,7 @@ from langchain_pollinations.tools.images import PollinationsEditImageTool, Polli
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.voice import PollinationsVoice
 
 
 class Sea(BaseModel):
@@ -59,6 +60,8 @@ def uses() -> None:
     PollinationsSpeech().generate([("nova", "Hi.")], voice="nova", extra_headers={"x-trace": "1"})
     Pollinations3D().generate(image=picture, resolution="low")
     PollinationsTranscriber().transcribe("talk.mp3", language="en", timeout=60)
+    assert_type(PollinationsVoice().change("talk.mp3", voice="nova", response_format="wav"), Media)
+    PollinationsVoice().isolate(picture, voice="nova")  # type: ignore[call-arg]
     embeddings.embed_query("a cat", dimensions=256)
     with Emulator() as emulator:
         print(emulator.url, emulator.requests[-1].json)
