@@ -227,22 +227,32 @@ def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: 
     return ChunkedResponse(events, headers=head, chunk_delay=chunk_delay)
 
 
+TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
+
+
+def _dialect(model: Model) -> Dialect:
+    return dialects.named("responses") if model.get("agent") else dialects.of_model(model["name"])
+
+
 class Request:
     """One request to a text route. `answer` returns its response."""
 
     def __init__(self, state: State, asked: Asked, body: Json, *, plain: bool) -> None:
         self.state, self.asked, self.plain = state, asked, plain
-        self.model = state.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+        model = state.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+        self.model = state.catalog.priced(model)
         self.raw = body
         self.asked_name = str(body.get("model") or self.model["name"])
         self.safe = safety.asked_for(body, asked.query, asked.headers)
         self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
+        if self.model.get("agent"):  # an agent has its own tools, and those of the caller are not added
+            self.body = {name: value for name, value in self.body.items() if name not in TOOL_FIELDS}
         self.body["messages"] = self.safety.redact(self.body["messages"])
         self.chat = conversation.read(self.body)
         self.streams = bool(self.body.get("stream"))
         self.is_served = moderation.is_served(self.model["name"])
-        self.dialect = dialects.named(state.dialect) if state.dialect else dialects.of_model(self.model["name"])
+        self.dialect = dialects.named(state.dialect) if state.dialect else _dialect(self.model)
 
     def render(self, completion: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
         if self.streams:

@@ -51,7 +51,7 @@ class Order:
 
 
 async def _upload(form: Form) -> tuple[Upload, bytes]:
-    """Return the uploaded file and its samples. `audio` is the older name of the field."""
+    """Return the uploaded file and its samples. `audio` is the former name of the field."""
     upload = form.file("file") or form.file("audio")
     if upload is None:
         raise Refusal(400, "Missing required field: file")
