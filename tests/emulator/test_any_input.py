@@ -25,16 +25,29 @@ NAMES = st.sampled_from(
      "size", "width", "height", "n", "seed", "limit", "duration", "seconds", "steps", "voice", "format",
      "response_format", "json_schema", "tools", "tool_choice", "tool_calls",
      "function", "arguments", "stream", "stop", "temperature",
-     "modalities", "audio", "data", "id", "name", "tags", "contentType", "safe", "system", "dimensions", "file"]
+     "modalities", "audio", "data", "id", "name", "tags", "contentType", "safe", "system", "dimensions", "file",
+     "state", "questions", "instructions", "criteria", "true"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | WORDS | st.text(max_size=9)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "tool"]), "content": JSON}, optional={"tool_calls": JSON}
 )
+QUESTION = st.fixed_dictionaries(
+    {"type": st.sampled_from(["choice", "score", "noul", "box"]), "instructions": JSON}, optional={"criteria": JSON}
+)
 BODY = st.builds(
     lambda usual, more: {**more, **usual},
-    st.fixed_dictionaries({}, optional={"messages": st.lists(MESSAGE, max_size=3), "prompt": WORDS, "input": WORDS}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "messages": st.lists(MESSAGE, max_size=3),
+            "prompt": WORDS,
+            "input": WORDS,
+            "state": JSON,
+            "questions": st.dictionaries(NAMES, QUESTION, max_size=2),
+        },
+    ),
     st.dictionaries(NAMES, JSON, max_size=4),
 )
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\2\0\0\0"
@@ -65,6 +78,7 @@ GEN = [
     "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/embeddings",
     "/v1/audio/speech/with-timestamps", "/v1/audio/transcriptions", "/v1/models", "/models", "/text", "/text/hi",
     "/audio/hi", "/image/cat", "/video/cat", "/3d/cat", "/media/upload", "/media/x", "/%00", "/text/%ff", "/image/.",
+    "/v1/audio/voice-changer", "/v1/audio/voice-isolator", "/alpha/decisions",
 ]  # fmt: skip
 HOSTS = {
     "gen": (lambda emulator: emulator.url, GEN),
