@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_pollinations._catalog.records import Model
     from langchain_pollinations._media.progress import Progress
+    from langchain_pollinations.account import ModelCheck, PollinationsAccount
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
         PayloadTooLargeError,
         PaymentRequiredError,
         PermissionDeniedError,
+        PollenBudgetExceeded,
         PollinationsError,
         QuestPollenOnlyError,
         RateLimitError,
         RequestTimeoutError,
         ServiceError,
         ServiceUnavailableError,
+        SignInDeniedError,
+        SignInError,
+        SignInExpiredError,
         StreamTimeoutError,
         UnknownModelError,
         UnprocessableError,
@@ -45,8 +50,11 @@ if TYPE_CHECKING:
     )
     from langchain_pollinations.images import PollinationsImage
     from langchain_pollinations.media import Media
+    from langchain_pollinations.meter import ModelCost, PollenMeter
+    from langchain_pollinations.middleware import PollenMiddleware
     from langchain_pollinations.models3d import Pollinations3D
     from langchain_pollinations.registration import register
+    from langchain_pollinations.sign_in import SignIn, alogin, login
     from langchain_pollinations.tools.audio import (
         PollinationsMusicTool,
         PollinationsSpeechTool,
@@ -76,11 +84,17 @@ __all__ = [
     "Media",
     "MediaInputError",
     "Model",
+    "ModelCheck",
+    "ModelCost",
     "NotFoundError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "PollenBudgetExceeded",
+    "PollenMeter",
+    "PollenMiddleware",
     "Pollinations3D",
+    "PollinationsAccount",
     "PollinationsDecisions",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
@@ -103,6 +117,10 @@ __all__ = [
     "RequestTimeoutError",
     "ServiceError",
     "ServiceUnavailableError",
+    "SignIn",
+    "SignInDeniedError",
+    "SignInError",
+    "SignInExpiredError",
     "StreamTimeoutError",
     "UnknownModelError",
     "UnprocessableError",
@@ -111,8 +129,10 @@ __all__ = [
     "UpstreamError",
     "__version__",
     "alist_models",
+    "alogin",
     "aupload",
     "list_models",
+    "login",
     "register",
     "upload",
 ]
@@ -121,7 +141,12 @@ _MODULES = {
     "ChatPollinations": "chat_models",
     "Media": "media",
     "Model": "catalog",
+    "ModelCheck": "account",
+    "ModelCost": "meter",
+    "PollenMeter": "meter",
+    "PollenMiddleware": "middleware",
     "Pollinations3D": "models3d",
+    "PollinationsAccount": "account",
     "PollinationsDecisions": "decisions",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
@@ -138,11 +163,14 @@ _MODULES = {
     "PollinationsVideoTool": "tools",
     "PollinationsVoice": "voice",
     "Progress": "_media.progress",
+    "SignIn": "sign_in",
     "Upload": "uploads",
     "__version__": "_config.identity",
     "alist_models": "catalog",
+    "alogin": "sign_in",
     "aupload": "uploads",
     "list_models": "catalog",
+    "login": "sign_in",
     "register": "registration",
     "upload": "uploads",
 }

@@ -34,6 +34,7 @@ from langchain_pollinations._media.audio_parts import (
     split_speech,
 )
 from langchain_pollinations._media.base import FilePath, MediaGenerator, ModelOptions
+from langchain_pollinations._media.billing import media_billing
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.progress import ShowProgress, share_progress
 from langchain_pollinations._media.response import parse_media
@@ -210,7 +211,8 @@ def speech_request(text: str, options: SpeechOptions) -> ApiRequest[Media]:
     """Build `POST /v1/audio/speech`. For timestamps, build `POST /v1/audio/speech/with-timestamps`."""
     body = options.model_dump(exclude_none=True, exclude={"timestamps"}) | {"input": text}
     path, parse = (TIMED_ROUTE, parse_timed_audio) if options.timestamps else (ROUTE, parse_audio)
-    return ApiRequest("POST", path, partial(parse, prompt=text, options=options), {"json": body})
+    parsed = partial(parse, prompt=text, options=options)
+    return ApiRequest("POST", path, parsed, {"json": body}, billing=media_billing("audio", options, text))
 
 
 def music_request(prompt: str, options: MusicOptions, references: Sequence[str] = ()) -> ApiRequest[Media]:
@@ -221,7 +223,8 @@ def music_request(prompt: str, options: MusicOptions, references: Sequence[str] 
         body["seconds"] = body.pop("duration")
     if references:
         (body["reference_audio"],) = references
-    return ApiRequest("POST", ROUTE, partial(parse_audio, prompt=prompt, options=options), {"json": body})
+    parse = partial(parse_audio, prompt=prompt, options=options)
+    return ApiRequest("POST", ROUTE, parse, {"json": body}, billing=media_billing("audio", options, prompt))
 
 
 # --- The response -----------------------------------------------------------------------------------------------------

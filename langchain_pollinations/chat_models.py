@@ -177,7 +177,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return self._prepare(messages, stop, kwargs).send()
+        return self._prepare(messages, stop, kwargs, run_manager).send()
 
     async def _agenerate(
         self,
@@ -186,7 +186,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._prepare(messages, stop, kwargs).asend()
+        return await self._prepare(messages, stop, kwargs, run_manager).asend()
 
     def _stream(
         self,
@@ -195,7 +195,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        chunks = self._prepare(messages, stop, kwargs, stream=True).stream()
+        chunks = self._prepare(messages, stop, kwargs, run_manager, stream=True).stream()
         if run_manager is None:
             return chunks
         return self._with_callbacks(chunks, run_manager)
@@ -215,18 +215,24 @@ class ChatPollinations(BatchMixin, ModelInfo):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._prepare(messages, stop, kwargs, stream=True).astream()) as chunks:
+        async with aclosing(self._prepare(messages, stop, kwargs, run_manager, stream=True).astream()) as chunks:
             async for chunk in chunks:
                 if run_manager:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
 
     def _prepare(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: Mapping[str, Any],
+        run_manager: Any = None,
+        *,
+        stream: bool = False,
     ) -> Call:
         from langchain_pollinations._chat.calls import prepare
 
-        return prepare(self, messages, stop, kwargs, stream=stream)
+        return prepare(self, messages, stop, kwargs, run_manager, stream=stream)
 
     # --- Tools and structured output ---
 

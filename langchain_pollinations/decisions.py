@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
-from typing import Any, ClassVar, Self
+from operator import attrgetter
+from typing import Any, ClassVar, Self, cast
 
 import httpx
 from langchain_core.messages import (
@@ -23,6 +26,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import ConfigDict, Field, ValidationError
 
 from langchain_pollinations._catalog.capabilities import suggest_models
+from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units, usage_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._chat.content import (
     block_type,
@@ -35,6 +39,7 @@ from langchain_pollinations._chat.text import join_surrogates
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Billing, Cost
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import PROVIDER, Json
 from langchain_pollinations._validation import CallOptions, check_whole, format_validation_error, merge_options
@@ -59,6 +64,13 @@ except ImportError as error:
     ) from error
 
 ROUTE = "/alpha/decisions"
+
+
+class DecisionResponse(ClassifierResponse):
+    """The answers to the questions of one request, with their cost."""
+
+    cost: str | None = None
+    """Pollen, as decimal text. `0` for a stored response. None if the price is unknown."""
 
 
 class DecisionOptions(CallOptions):
@@ -104,7 +116,7 @@ class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDeci
 
     def invoke(
         self, input: ClassifierRequest, config: RunnableConfig | None = None, **overrides: Any
-    ) -> ClassifierResponse:
+    ) -> DecisionResponse:
         """Answer questions about a state.
 
         Args:
@@ -114,7 +126,7 @@ class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDeci
                 `default_headers` and must not contain `Authorization`.
 
         Returns:
-            The answers by name, with the model, the usage in tokens and the request id.
+            The answers by name, with the model, the usage in tokens, the cost and the request id.
 
         Raises:
             InvalidRequestError: If the input is invalid, or the service rejects the request.
@@ -122,13 +134,15 @@ class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDeci
             ContextOverflowError: If the state and the questions are too long.
             InvalidResponseError: If the response does not answer each question.
         """
-        return BaseDecisionModel.invoke(self._for_call(input, overrides), input, config)
+        response = BaseDecisionModel.invoke(self._for_call(input, overrides), input, config)
+        return cast(DecisionResponse, response)
 
     async def ainvoke(
         self, input: ClassifierRequest, config: RunnableConfig | None = None, **overrides: Any
-    ) -> ClassifierResponse:
+    ) -> DecisionResponse:
         """Asynchronous version of `invoke`."""
-        return await BaseDecisionModel.ainvoke(self._for_call(input, overrides), input, config)
+        response = await BaseDecisionModel.ainvoke(self._for_call(input, overrides), input, config)
+        return cast(DecisionResponse, response)
 
     def _for_call(self, input: Any, overrides: Mapping[str, Any]) -> Self:
         """Return the object for one call: a copy with the overrides, which shares the connections."""
@@ -141,21 +155,21 @@ class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDeci
         copied._settings = options._settings
         return copied
 
-    def _classify(self, state: State, questions: dict[str, Question]) -> ClassifierResponse:
+    def _classify(self, state: State, questions: dict[str, Question]) -> DecisionResponse:
         request = decision_request(state, questions, self.model)
         with suggest_models(self.model, "text"):
-            return self._client_with(self._settings).send(request)
+            return self._client_with(self._settings).send(request).response
 
-    async def _aclassify(self, state: State, questions: dict[str, Question]) -> ClassifierResponse:
+    async def _aclassify(self, state: State, questions: dict[str, Question]) -> DecisionResponse:
         request = decision_request(state, questions, self.model)
         with suggest_models(self.model, "text"):
-            return await self._client_with(self._settings).asend(request)
+            return (await self._client_with(self._settings).asend(request)).response
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------
 
 
-def decision_request(state: Any, questions: Mapping[str, Any], model: str) -> ApiRequest[ClassifierResponse]:
+def decision_request(state: Any, questions: Mapping[str, Any], model: str) -> ApiRequest[Decided]:
     """Build `POST /alpha/decisions`.
 
     Raises:
@@ -175,7 +189,13 @@ def decision_request(state: Any, questions: Mapping[str, Any], model: str) -> Ap
     except RecursionError as error:
         raise InvalidRequestError("state or questions: nested too deeply") from error
     read = partial(parse_decisions, questions=body["questions"], model=model)
-    return ApiRequest("POST", ROUTE, read, {"json": body})
+    billing = Billing("decision", canonical(model), partial(_estimate, body), attrgetter("cost"))
+    return ApiRequest("POST", ROUTE, read, {"json": body}, billing=billing)
+
+
+def _estimate(body: Json) -> Decimal | None:
+    tokens = len(json.dumps([body["state"], body["questions"]])) // 4
+    return expected_price(body["model"], tokens=tokens)
 
 
 _ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
@@ -366,7 +386,15 @@ def _argument(place: str) -> str:
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parse_decisions(response: httpx.Response, questions: Mapping[str, Json], model: str) -> ClassifierResponse:
+@dataclass(frozen=True)
+class Decided:
+    """The answers of a response, and their cost."""
+
+    response: DecisionResponse
+    cost: Cost
+
+
+def parse_decisions(response: httpx.Response, questions: Mapping[str, Json], model: str) -> Decided:
     """Parse the answers of a response.
 
     Raises:
@@ -377,15 +405,18 @@ def parse_decisions(response: httpx.Response, questions: Mapping[str, Json], mod
     expected = "list of answers"
     body = parse_json(response, expected)
     answers, usage = body.get("answers"), body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    cost = cost_of(response, model, header_units(response.headers) or usage_units(_in_units_of_chat(usage)))
     try:
         if not isinstance(answers, dict):
             raise TypeError("the response has no answers")
-        parsed = ClassifierResponse.model_validate(
+        parsed = DecisionResponse.model_validate(
             {
                 "model": body.get("model") or response.headers.get("x-model-used") or model,
                 "answers": {name: answers[name] for name in questions},
-                "usage": usage if isinstance(usage, dict) else None,
+                "usage": usage or None,
                 "request_id": response.headers.get("x-request-id") or body.get("id"),
+                "cost": cost.text,
             }
         )
     except (KeyError, TypeError, ValidationError) as error:
@@ -395,4 +426,8 @@ def parse_decisions(response: httpx.Response, questions: Mapping[str, Json], mod
         is_offered = answer.type != "choice" or answer.choice in question.get("criteria", ())
         if answer.type != question["type"] or not is_offered:
             raise unexpected_response(response, expected)
-    return parsed
+    return Decided(parsed, cost)
+
+
+def _in_units_of_chat(usage: Json) -> Json:
+    return {"prompt_tokens": usage.get("input_tokens"), "completion_tokens": usage.get("output_tokens")}

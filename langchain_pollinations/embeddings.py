@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
 import httpx
@@ -14,6 +16,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict
 
 from langchain_pollinations._catalog.capabilities import suggest_models
+from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units, usage_units
 from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
@@ -27,6 +30,7 @@ from langchain_pollinations._media.embedding_inputs import (
     encode_input,
 )
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Billing, Cost
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import merge_options
@@ -181,6 +185,7 @@ class EmbeddingsResponse:
 
     vectors: list[list[float]]
     model: str
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -241,14 +246,21 @@ def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> Api
     of the time to parse.
     """
     body = {**options.body(), "input": given, "encoding_format": "base64"}
-    read = partial(parse_embeddings, count=count, dimensions=options.dimensions)
-    return ApiRequest("POST", "/v1/embeddings", read, {"json": body})
+    read = partial(parse_embeddings, count=count, options=options)
+    tokens = len(json.dumps(given, default=str)) // 4 if isinstance(given, list) and count > 1 else _MEDIA_TOKENS
+    estimate = partial(expected_price, options.model, tokens=tokens)
+    billing = Billing("embeddings", canonical(options.model), estimate, attrgetter("cost"))
+    return ApiRequest("POST", "/v1/embeddings", read, {"json": body}, billing=billing)
+
+
+_MEDIA_TOKENS = 1000
+"""Expected tokens of one input that may contain media."""
 
 
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parse_embeddings(response: httpx.Response, count: int, dimensions: int | None) -> EmbeddingsResponse:
+def parse_embeddings(response: httpx.Response, count: int, options: EmbeddingOptions) -> EmbeddingsResponse:
     """Parse the vectors of a response.
 
     Raises:
@@ -264,11 +276,14 @@ def parse_embeddings(response: httpx.Response, count: int, dimensions: int | Non
     if sorted(map(repr, places)) != sorted(map(repr, range(count))):
         raise _response_error(response, f"has {len(entries)} vectors with the indices {places[:40]} for {count} inputs")
     found = {entry["index"]: _vector(response, entry) for entry in entries}
-    lengths = {len(vector) for vector in found.values()}
+    lengths, dimensions = {len(vector) for vector in found.values()}, options.dimensions
     if len(lengths) > 1 or (dimensions is not None and lengths != {dimensions}):
         expected = "one length" if dimensions is None else f"length {dimensions}"
         raise _response_error(response, f"has vectors of lengths {sorted(lengths)}, not of {expected}")
-    return EmbeddingsResponse([found[place] for place in range(count)], str(body.get("model", "")))
+    usage = body.get("usage")
+    units = header_units(response.headers) or usage_units(usage if isinstance(usage, dict) else {})
+    cost = cost_of(response, options.model, units)
+    return EmbeddingsResponse([found[place] for place in range(count)], str(body.get("model", "")), cost)
 
 
 def _vector(response: httpx.Response, entry: Json) -> list[float]:

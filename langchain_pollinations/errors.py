@@ -9,7 +9,11 @@
     │   ├── UnsupportedRequestError   405, 409, 410, 415, 426
     │   ├── PayloadTooLargeError      413
     │   └── UnprocessableError        422: rejected by the provider, often by its moderation
+    ├── PollenBudgetExceeded          the request may exceed the budget of a `PollenMeter`; it was not sent
     ├── AuthenticationError           401, a 402 that offers payment by x402, or a legacy host's migration notice
+    │   └── SignInError               `login` ended without a key
+    │       ├── SignInDeniedError     access_denied: the user declined
+    │       └── SignInExpiredError    expired_token: the code was not confirmed in time
     ├── PaymentRequiredError          402, or the same refusal as text with status 200
     │   ├── InsufficientBalanceError
     │   ├── KeyBudgetExhaustedError
@@ -34,6 +38,7 @@ decide by `is_retryable` which errors to retry.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from langchain_core import exceptions as core
@@ -145,6 +150,18 @@ class AuthenticationError(PollinationsError, core.ModelAuthenticationError):
     """The key is missing, wrong or expired. Also: the migration notice of a legacy host, which accepts no key."""
 
 
+class SignInError(AuthenticationError):
+    """A sign-in ended without a key. `code` is the error code of the sign-in host, such as `invalid_grant`."""
+
+
+class SignInDeniedError(SignInError):
+    """The user declined the sign-in."""
+
+
+class SignInExpiredError(SignInError):
+    """The user did not confirm the sign-in before its code expired."""
+
+
 class PaymentRequiredError(PollinationsError):
     """The account or the key has too little pollen."""
 
@@ -159,6 +176,34 @@ class KeyBudgetExhaustedError(PaymentRequiredError):
 
 class QuestPollenOnlyError(PaymentRequiredError):
     """The key can spend only Quest Pollen. The model needs paid Pollen, or the Quest Pollen is used up."""
+
+
+class PollenBudgetExceeded(PollinationsError):
+    """The request may exceed the budget of a `PollenMeter`. It was not sent.
+
+    Args:
+        message: What was spent, the budget, and the expected cost of the request.
+        spent: Pollen that the meter counted.
+        budget: Pollen that the meter allows.
+        estimate: Expected pollen of the request. None if its price is unknown.
+        fields: Other arguments of `PollinationsError`.
+    """
+
+    was_sent = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        spent: Decimal = Decimal(0),
+        budget: Decimal = Decimal(0),
+        estimate: Decimal | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(message, **fields)
+        self.spent = spent
+        self.budget = budget
+        self.estimate = estimate
 
 
 class PermissionDeniedError(PollinationsError, core.ModelPermissionDeniedError):

@@ -13,6 +13,7 @@ import httpx
 from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._legacy.images import check_options, image_request
 from langchain_pollinations._media.base import FilePath, MediaGenerator
+from langchain_pollinations._media.billing import free_media, media_billing
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import EXTENSIONS
 from langchain_pollinations._media.image_options import (
@@ -219,9 +220,9 @@ class PollinationsImage(MediaGenerator, LegacyConfig, ImageOptions):
         self, prompt: str, options: ImageOptions, references: Sequence[str | Media]
     ) -> ApiRequest[Media]:
         parse = partial(parse_legacy_image, prompt=prompt, options=options)
-        return image_request(
-            self._legacy_hosts(), prompt, options.model_dump(exclude_none=True, exclude={"image"}), parse
-        )
+        fields = options.model_dump(exclude_none=True, exclude={"image"})
+        request = image_request(self._legacy_hosts(), prompt, fields, parse)
+        return replace(request, billing=free_media("image", options.model))
 
     def _request_image(
         self,
@@ -259,14 +260,17 @@ def generation_request(prompt: str, options: ImageOptions, references: Sequence[
     if references:
         body["image"] = [reference_to_json(each) for each in references]
     parse = partial(parse_generation, prompt=prompt, options=options)
-    return ApiRequest("POST", "/v1/images/generations", parse, {"json": body})
+    return ApiRequest(
+        "POST", "/v1/images/generations", parse, {"json": body}, billing=media_billing("image", options, prompt)
+    )
 
 
 def image_get_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
     """Build `GET /image/{prompt}`."""
     parse = partial(parse_image, prompt=prompt, options=options)
     query = _query(options, [reference_to_json(each) for each in references])
-    return ApiRequest("GET", f"/image/{quote(prompt, safe='')}", parse, {"params": query})
+    path, billing = f"/image/{quote(prompt, safe='')}", media_billing("image", options, prompt)
+    return ApiRequest("GET", path, parse, {"params": query}, billing=billing)
 
 
 def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | Media]) -> ApiRequest[Media]:
@@ -277,6 +281,7 @@ def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | 
     form.
     """
     parse = partial(parse_generation, prompt=prompt, options=options)
+    billing = media_billing("image", options, prompt)
     body = _body(prompt, options)
     if options.width or options.height:
         body["size"] = f"{options.width}x{options.height}"
@@ -285,9 +290,9 @@ def edit_request(prompt: str, options: ImageOptions, references: Sequence[str | 
         fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in body.items()}
         name = "image" if len(files) == 1 else "image[]"
         parts = [(name, (f"image{EXTENSIONS.get(f.mime_type, '')}", f.data, f.mime_type)) for f in files]
-        return ApiRequest("POST", "/v1/images/edits", parse, multipart(fields, parts))
+        return ApiRequest("POST", "/v1/images/edits", parse, multipart(fields, parts), billing=billing)
     body["image"] = [{"image_url": reference_to_json(each)} for each in references]
-    return ApiRequest("POST", "/v1/images/edits", parse, {"json": body})
+    return ApiRequest("POST", "/v1/images/edits", parse, {"json": body}, billing=billing)
 
 
 _IN_FORMS = {"prompt", "model", "size", "quality", "resolution", "response_format", "safe"}
@@ -319,7 +324,7 @@ def parse_image(response: httpx.Response, prompt: str, options: ImageOptions) ->
 def parse_legacy_image(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:
     """Parse the image in a response of the legacy host. The URL of the request is the public URL of the image."""
     url = str(response.request.url)
-    return parse_media(response, response.content, "image", prompt, options, url=url)
+    return parse_media(response, response.content, "image", prompt, options, url=url, cost="0")
 
 
 def parse_generation(response: httpx.Response, prompt: str, options: ImageOptions) -> Media:

@@ -50,8 +50,9 @@ class Media:
     prompt: str | None
     """The prompt that was sent."""
     cost: str | None
-    """Cost as a decimal string, in pollen (the currency of the service). So far it is always None, because no response
-    of the service reports the cost."""
+    """Cost as a decimal string, in pollen (the currency of the service): the usage that the response reports,
+    multiplied by the prices of the model list in this package. "0" for a result that the service had stored, and for
+    the legacy hosts. None if the price is unknown."""
     request_id: str | None
     """The id of the request. Quote it in questions to the service."""
     metadata: Mapping[str, Any]

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from langchain_pollinations._catalog.capabilities import check_choice, has_resolutions, require
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._media.base import FilePath, MediaGenerator, MediaOptions, MediaOverrides
+from langchain_pollinations._media.billing import media_billing
 from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import (
     MAX_URL,
@@ -212,14 +213,15 @@ def model3d_request(prompt: str, options: Model3DOptions, urls: Sequence[str]) -
     The request is a POST if the URL of the GET would be too long, or if the URL would select another route.
     """
     path, parse = model3d_path(prompt), partial(parse_model3d, prompt=prompt, options=options)
+    billing = media_billing("3d", options, prompt)
     fields = options.model_dump(exclude_none=True, exclude={"image"})
     query = fields | ({"image": join_urls(urls)} if urls else {})
     if len(path) + len(urlencode(query)) <= MAX_URL and not is_route(prompt):
-        return ApiRequest("GET", path, parse, {"params": query})
+        return ApiRequest("GET", path, parse, {"params": query}, billing=billing)
     # The service rejects unknown fields of the body, and `safe` is not a field of the body.
     safe = {"safe": fields.pop("safe")} if "safe" in fields else {}
     body = fields | ({"image": list(urls)} if urls else {})
-    return ApiRequest("POST", path, parse, {"params": safe, "json": body})
+    return ApiRequest("POST", path, parse, {"params": safe, "json": body}, billing=billing)
 
 
 # --- The response -----------------------------------------------------------------------------------------------------

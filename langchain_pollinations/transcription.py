@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self, Unpack
 
 import httpx
@@ -16,10 +17,12 @@ from langchain_core.documents.base import Blob
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from langchain_pollinations._catalog.capabilities import require, suggest_models
+from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.recordings import (
+    BYTES_PER_SECOND,
     Recording,
     RecordingFile,
     as_blob,
@@ -28,6 +31,7 @@ from langchain_pollinations._media.recordings import (
     transcribes,
 )
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Billing, Cost
 from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import CallOptions, CallOverrides, merge_options
@@ -104,7 +108,7 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
     blob parser and accepts the blobs of any blob loader. Each recording becomes one document. The document has
     the metadata of the blob. These keys are added if their values are known, and override keys of the blob: `source`,
     `model`, `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`, `usage` and
-    `request_id`. With `isolate=True`, the key `isolation` has the `model`, the `url`, the billed `seconds` and the
+    `request_id`. With `isolate=True`, the key `isolation` has the `model`, `url`, billed `seconds`, `cost` and
     `request_id` of the isolated recording.
 
     Paths are not restricted to a folder: do not pass paths that a language model wrote.
@@ -224,8 +228,8 @@ def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[
         file = yield from _isolated(recording, options)
     else:
         file = read_recording(recording, options.model)
-    document: Document = yield transcription_request(file, options)
-    return document
+    transcript: Transcript = yield transcription_request(file, options)
+    return transcript.document
 
 
 def _isolated(recording: Any, options: TranscriptionOptions) -> RequestFlow[RecordingFile]:
@@ -233,12 +237,17 @@ def _isolated(recording: Any, options: TranscriptionOptions) -> RequestFlow[Reco
     blob = as_blob(recording)
     speech = yield from isolation(blob, IsolationOptions())
     file = read_recording(speech, options.model)
-    usage = _number(speech.metadata.get("x-usage-prompt-audio-seconds"))
-    known = {"model": speech.model, "url": speech.url, "seconds": usage, "request_id": speech.request_id}
+    known = {
+        "model": speech.model,
+        "url": speech.url,
+        "seconds": _number(speech.metadata.get("x-usage-prompt-audio-seconds")),
+        "cost": speech.cost,
+        "request_id": speech.request_id,
+    }
     return replace(file, metadata={**metadata_of(blob), "isolation": _without_empty(known)})
 
 
-def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Document]:
+def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Transcript]:
     """Build `POST /v1/audio/transcriptions`."""
     fields = {
         name: str(value)
@@ -246,15 +255,32 @@ def transcription_request(recording: RecordingFile, options: TranscriptionOption
         if value != ""
     }
     form = multipart(fields, [("file", (recording.name, recording.data, recording.mime_type))])
-    return ApiRequest(
-        "POST", "/v1/audio/transcriptions", partial(parse_transcript, recording=recording, options=options), form
-    )
+    parse = partial(parse_transcript, recording=recording, options=options)
+    seconds = len(recording.data) / BYTES_PER_SECOND
+    estimate = partial(expected_price, options.model, seconds=seconds, variants=price_variants(options))
+    billing = Billing("transcript", canonical(options.model), estimate, attrgetter("cost"))
+    return ApiRequest("POST", "/v1/audio/transcriptions", parse, form, billing=billing)
+
+
+def price_variants(options: TranscriptionOptions) -> list[str]:
+    """Return the names of the price variants that the options select, the most specific first."""
+    selected = {"prompting": bool(options.prompt), "diarization": options.response_format == "diarized_json"}
+    names = [name for name, is_selected in selected.items() if is_selected]
+    return ["_".join(names), *reversed(names)]
 
 
 # --- Responses --------------------------------------------------------------------------------------------------------
 
 
-def parse_transcript(response: httpx.Response, recording: RecordingFile, options: TranscriptionOptions) -> Document:
+@dataclass(frozen=True)
+class Transcript:
+    """The document of a response, and its cost."""
+
+    document: Document
+    cost: Cost
+
+
+def parse_transcript(response: httpx.Response, recording: RecordingFile, options: TranscriptionOptions) -> Transcript:
     """Parse the document of a response.
 
     Raises:
@@ -272,7 +298,8 @@ def parse_transcript(response: httpx.Response, recording: RecordingFile, options
         "request_id": response.headers.get("x-request-id"),
         **metadata,
     }
-    return Document(text, metadata={**recording.metadata, **_without_empty(known)})
+    cost = cost_of(response, options.model, header_units(response.headers), price_variants(options))
+    return Transcript(Document(text, metadata={**recording.metadata, **_without_empty(known), **cost.fields}), cost)
 
 
 # Checks that a text has the requested format. An empty text is valid in every format, as the transcript of silence.

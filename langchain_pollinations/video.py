@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
@@ -11,11 +11,13 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx
 
+from langchain_pollinations._catalog.costs import cost_of, header_units
 from langchain_pollinations._media.base import (
     FilePath,
     Generation,
     MediaGenerator,
 )
+from langchain_pollinations._media.billing import cost_of_fields, media_billing, price_variants
 from langchain_pollinations._media.files import atomic_write
 from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._media.prompts import MAX_URL, check_prompt, join_urls, quote_prompt
@@ -28,6 +30,7 @@ from langchain_pollinations._media.video_options import (
     count_references,
 )
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Cost
 from langchain_pollinations._transport.origins import is_requestable
 from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow
 from langchain_pollinations._transport.timeouts import Timeout
@@ -171,14 +174,18 @@ def _request_video(
     """
     prompt_path, fields = video_request(prompt, options, urls)
     parse = partial(parse_video, prompt=prompt, options=options, into=into)
+    billing = media_billing("video", options, prompt)
     video: Media
     if prompt_path is not None:
-        video = yield ApiRequest(
-            "GET", f"/video/{prompt_path}", parse, {"params": fields}, save_to=into, on_progress=on_progress
-        )
+        path, params = f"/video/{prompt_path}", {"params": fields}
+        video = yield ApiRequest("GET", path, parse, params, save_to=into, on_progress=on_progress, billing=billing)
         return video
     stored: StoredVideo = yield ApiRequest(
-        "POST", "/v1/images/generations", partial(parse_stored_video, prompt=prompt), {"json": fields}
+        "POST",
+        "/v1/images/generations",
+        partial(parse_stored_video, prompt=prompt, options=options),
+        {"json": fields},
+        billing=replace(billing, cost=StoredVideo.billed),
     )
     origin, path = stored.place()
     video = yield ApiRequest(
@@ -290,6 +297,9 @@ class StoredVideo:
     known: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the `Media` that are already known."""
 
+    def billed(self) -> Cost:
+        return cost_of_fields(self.known["model"], self.known.get("cost"), self.known["metadata"])
+
     def place(self) -> tuple[str, str]:
         """Return the origin of the URL, and its path with the query."""
         parts = urlsplit(self.url)
@@ -307,7 +317,7 @@ def parse_video(
     return parse_media(response, into or response.content, "video", prompt, options, **(known or {}))
 
 
-def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
+def parse_stored_video(response: httpx.Response, prompt: str, options: VideoOptions) -> StoredVideo:
     """Parse the URL in the JSON response of `/v1/images/generations`, and the metadata in the response headers."""
     body = parse_json(response, "video")
     try:
@@ -320,7 +330,8 @@ def parse_stored_video(response: httpx.Response, prompt: str) -> StoredVideo:
         raise unexpected_response(response, "video")
     known = {
         "url": public_url(response.headers) or url,
-        "model": response.headers.get("x-model-used"),
+        "model": response.headers.get("x-model-used") or options.model,
+        "cost": cost_of(response, options.model, header_units(response.headers), price_variants(options)).text,
         "request_id": response.headers.get("x-request-id"),
         "metadata": metadata(response.headers) | revision(item, prompt),
     }

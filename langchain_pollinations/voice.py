@@ -11,13 +11,16 @@ from typing import Any, Literal, TypeAlias, Unpack
 from pydantic import Field
 
 from langchain_pollinations._catalog.capabilities import check_choice, require
+from langchain_pollinations._catalog.costs import canonical, expected_price
 from langchain_pollinations._catalog.records import Model, find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.audio_options import resolve_voice
 from langchain_pollinations._media.base import FilePath, MediaWriter, ModelOptions
+from langchain_pollinations._media.billing import cost_of_media
 from langchain_pollinations._media.progress import ShowProgress
-from langchain_pollinations._media.recordings import Recording, RecordingFile, read_voice
+from langchain_pollinations._media.recordings import BYTES_PER_SECOND, Recording, RecordingFile, read_voice
 from langchain_pollinations._media.wav import wav_seconds
+from langchain_pollinations._transport.metering import Billing
 from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow, multipart
 from langchain_pollinations._validation import CallOverrides, merge_options
 from langchain_pollinations.audio import parse_audio
@@ -242,7 +245,7 @@ def _changing(recording: Any, options: ChangeOptions, on_progress: OnProgress | 
         raise InvalidRequestError(
             f"recording: it lasts {seconds:,.1f} s; the maximum is {MAX_CHANGED_SECONDS:g} s", param="recording"
         )
-    audio: Media = yield replace(voice_request(CHANGER, file, options), on_progress=on_progress)
+    audio: Media = yield replace(voice_request(CHANGER, file, seconds, options), on_progress=on_progress)
     return audio
 
 
@@ -255,12 +258,23 @@ def isolation(recording: Any, options: IsolationOptions, on_progress: OnProgress
             f"recording: it lasts {seconds:.1f} s; isolation requires at least {MIN_ISOLATED_SECONDS:g} s",
             param="recording",
         )
-    audio: Media = yield replace(voice_request(ISOLATOR, file, options), on_progress=on_progress)
+    audio: Media = yield replace(voice_request(ISOLATOR, file, seconds, options), on_progress=on_progress)
     return audio
 
 
-def voice_request(route: str, file: RecordingFile, options: ModelOptions) -> ApiRequest[Media]:
-    """Build `POST /v1/audio/voice-changer` or `POST /v1/audio/voice-isolator`."""
+def voice_request(route: str, file: RecordingFile, seconds: float | None, options: ModelOptions) -> ApiRequest[Media]:
+    """Build `POST /v1/audio/voice-changer` or `POST /v1/audio/voice-isolator`.
+
+    Args:
+        route: The path of the route.
+        file: The recording.
+        seconds: The duration of the recording, or None if it is unknown.
+        options: The options of the request.
+    """
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items()}
     form = multipart(fields, [("file", (file.name, file.data, file.mime_type))])
-    return ApiRequest("POST", route, partial(parse_audio, prompt=None, options=options), form)
+    expected = len(file.data) / BYTES_PER_SECOND if seconds is None else seconds
+    billing = Billing(
+        "audio", canonical(options.model), partial(expected_price, options.model, seconds=expected), cost_of_media
+    )
+    return ApiRequest("POST", route, partial(parse_audio, prompt=None, options=options), form, billing=billing)

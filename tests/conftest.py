@@ -33,7 +33,7 @@ if os.environ.get("CI"):
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key or address of the person who runs the tests must not reach them."""
-    for name in ("API_KEY", "BASE_URL", "LEGACY_TEXT_URL", "LEGACY_IMAGE_URL"):
+    for name in ("API_KEY", "BASE_URL", "LEGACY_TEXT_URL", "LEGACY_IMAGE_URL", "USE_KEYRING"):
         monkeypatch.delenv(f"POLLINATIONS_{name}", raising=False)
 
 

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,16 +25,16 @@ from langchain_pollinations.errors import (
     InsufficientBalanceError,
     InvalidRequestError,
     InvalidResponseError,
+    PollenBudgetExceeded,
     UnknownModelError,
     UnsupportedRequestError,
 )
 from langchain_pollinations.media import Media
+from langchain_pollinations.meter import PollenMeter
 from tests.helpers.wire import asked_models, sent
 
 if TYPE_CHECKING:
-    from langchain_core.decisions import ClassifierResponse
-
-    from langchain_pollinations.decisions import PollinationsDecisions
+    from langchain_pollinations.decisions import DecisionResponse, PollinationsDecisions
 else:
     pytest.importorskip("langchain_core.decisions", reason="langchain-core before 1.8 has no decision models")
     from langchain_pollinations.decisions import PollinationsDecisions
@@ -47,7 +48,7 @@ URGENT = Noul(instructions="Is it urgent?")
 QUESTIONS = {"team": TEAM, "mood": MOOD, "urgent": URGENT}
 STATE = "My invoice is wrong."
 
-Decide = Callable[..., "ClassifierResponse"]
+Decide = Callable[..., "DecisionResponse"]
 
 WAYS: dict[str, Decide] = {
     "invoke": lambda decisions, state, questions=QUESTIONS, **options: decisions.invoke(
@@ -85,6 +86,20 @@ def test_each_question_gets_a_typed_answer(model: PollinationsDecisions, decide:
     assert response.usage is not None
     assert response.usage["total_tokens"] == response.usage["input_tokens"] + response.usage["output_tokens"] > 20
     assert response.request_id is not None
+
+
+def test_the_cost_is_what_the_service_bills_and_a_stored_decision_is_free(
+    model: PollinationsDecisions, emulator: Emulator, decide: Decide
+) -> None:
+    with PollenMeter(budget="0.01") as meter:
+        first = decide(model, STATE)
+        spent = Decimal(1000) - Decimal(str(emulator.keys["sk_emulator"]["balance"]))
+        assert first.cost is not None and Decimal(first.cost) == meter.total == spent > 0
+        assert decide(model, STATE).cost == "0"
+    counted = meter.by_model()["typesafe/jev-1.13"]
+    assert (counted.requests, counted.stored, counted.cost) == (1, 1, spent)
+    with PollenMeter(budget="0.0000001"), pytest.raises(PollenBudgetExceeded):
+        decide(model, STATE * 2)
 
 
 def test_it_runs_as_any_runnable(model: PollinationsDecisions, emulator: Emulator) -> None:

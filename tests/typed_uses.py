@@ -1,5 +1,7 @@
 """How people write it, for the type checker; nothing here is run."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
 
@@ -7,6 +9,7 @@ import httpx
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, SecretStr
 
+from langchain_pollinations.account import PollinationsAccount
 from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
@@ -14,6 +17,7 @@ from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
+from langchain_pollinations.sign_in import login
 from langchain_pollinations.tools.images import PollinationsEditImageTool, PollinationsImageTool
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.transcription import PollinationsTranscriber
@@ -63,5 +67,13 @@ def uses() -> None:
     assert_type(PollinationsVoice().change("talk.mp3", voice="nova", response_format="wav"), Media)
     PollinationsVoice().isolate(picture, voice="nova")  # type: ignore[call-arg]
     embeddings.embed_query("a cat", dimensions=256)
+    account = PollinationsAccount(api_key=login("usage", show=lambda sign_in: print(sign_in.url)))
+    started = datetime.now(UTC)
+    assert_type(account.balance().balance, Decimal)
+    assert_type([record.cost_usd for record in account.usage(days=7, models="openai", key_ids=["a"])], list[Decimal])
+    assert_type(account.spent(since=started, scope="account"), Decimal)
+    print(account.check(model="openai", cost=0.01).fix_url, list(account.key_usage(since=started, limit=5)))
+    account.key_usage(day=7)  # type: ignore[call-arg]
+    login("balance")  # type: ignore[arg-type]
     with Emulator() as emulator:
         print(emulator.url, emulator.requests[-1].json)

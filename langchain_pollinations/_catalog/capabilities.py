@@ -69,7 +69,7 @@ def close_matches(model: str, category: str | None = None) -> list[str]:
     return list(dict.fromkeys(close))[:3]
 
 
-def did_you_mean(model: str, category: str) -> str:
+def did_you_mean(model: str, category: str | None) -> str:
     """Return a sentence that suggests similar models, to append to a message. It is empty if there are none."""
     close = close_matches(model, category)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

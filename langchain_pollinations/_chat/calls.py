@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from langchain_pollinations._chat.billing import chat_billing
 from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.inline_media import check_sizes, explain_size_error
 from langchain_pollinations._chat.instructions import require_json
@@ -32,6 +33,7 @@ from langchain_pollinations._chat.tool_names import fit_names
 from langchain_pollinations._transport.call_settings import split_settings
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.exceptions import OnError
+from langchain_pollinations._transport.metering import Meter, find_meters, take_started
 from langchain_pollinations._transport.request import ApiRequest, EventParser, T
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import check_placement, own_class, resolve_seed
@@ -49,6 +51,7 @@ class Call:
     info: RequestInfo
     route: Route
     client: Client
+    meters: Sequence[Meter]
 
     def send(self) -> ChatResult:
         with OnError(self._explain):
@@ -78,8 +81,10 @@ class Call:
         if self.chat._uses_legacy:
             from langchain_pollinations._legacy.text import chat_request
 
-            return chat_request(self.chat._legacy_hosts(), self.route, self.body, parse)
-        return completion_request(self.route, self.body, parse)
+            request = chat_request(self.chat._legacy_hosts(), self.route, self.body, parse)
+        else:
+            request = completion_request(self.route, self.body, parse)
+        return replace(request, billing=chat_billing(self.body, self.info.is_free, self.meters))
 
     def _explain(self, error: BaseException) -> None:
         """Add suggested models and size limits to errors. The legacy host has neither."""
@@ -95,12 +100,14 @@ def prepare(
     messages: list[BaseMessage],
     stop: list[str] | None,
     kwargs: Mapping[str, Any],
+    run_manager: Any = None,
     *,
     stream: bool = False,
 ) -> Call:
     """Build the request of a call.
 
-    Arguments of the call override those of the constructor. `extra_body` overrides both.
+    Arguments of the call override those of the constructor. `extra_body` overrides both. The callbacks of the run
+    manager may include meters.
     """
     named = {chat._SYNONYMS.get(name, name): value for name, value in kwargs.items() if name != "stream"}
     settings, given = split_settings(named)
@@ -129,9 +136,12 @@ def prepare(
             check_tools(body, messages, profile)
         check_sizes(body["messages"])
     body, originals = fit_names(body)
-    info = request_info(body, originals, usage=usage or not stream, headers=chat.include_response_headers)
+    info = request_info(
+        body, originals, usage=usage or not stream, headers=chat.include_response_headers, is_free=uses_legacy
+    )
     route = for_model(switches.route or chat.route, info.kind)
-    return Call(chat, body, info, route, chat._client_with(settings))
+    meters = [*take_started(), *find_meters(run_manager)]
+    return Call(chat, body, info, route, chat._client_with(settings), meters)
 
 
 def _options(chat: ChatPollinations, given: Json, stop: list[str] | None) -> Json:

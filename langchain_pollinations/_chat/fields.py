@@ -50,6 +50,8 @@ class RequestInfo:
     seed: int | None = None
     include_usage: bool = True
     include_headers: bool = False
+    is_free: bool = False
+    """Whether the host bills nothing, as the legacy hosts."""
     audio_format: str | None = None
     kind: str | None = None
     """Category of the model (text, image, ...), if known."""

@@ -99,7 +99,9 @@ def _is_published_by(wanted: str, message: AIMessage) -> bool:
     return snapshot.publisher(str(model)) == wanted
 
 
-def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, headers: bool) -> RequestInfo:
+def request_info(
+    body: Json, tool_names: Mapping[str, str], *, usage: bool, headers: bool, is_free: bool
+) -> RequestInfo:
     """Return the fields of the request that the parser of its response needs."""
     audio = body.get("audio")
     return RequestInfo(
@@ -107,6 +109,7 @@ def request_info(body: Json, tool_names: Mapping[str, str], *, usage: bool, head
         seed=body.get("seed"),
         include_usage=usage,
         include_headers=headers,
+        is_free=is_free,
         audio_format=audio.get("format") if isinstance(audio, Mapping) else None,
         kind=known(body["model"]).get("category"),
         tool_names=tool_names,

@@ -19,6 +19,7 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import errors
+from langchain_pollinations._catalog.costs import cost_of, header_units, usage_units
 from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
@@ -44,6 +45,7 @@ from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.wav import fix_wav_sizes, pcm16_to_wav
 from langchain_pollinations._transport.error_response import error_from_event, error_from_notice, is_failure, parse_json
+from langchain_pollinations._transport.metering import FREE, Cost
 from langchain_pollinations._transport.refusal_notices import is_private, may_become_notice
 from langchain_pollinations._types import Json
 from langchain_pollinations._warnings import warn
@@ -323,7 +325,13 @@ class ResponseParser:
         if (field_name := self._reasoning.followed) is not None:
             known["reasoning_field"] = field_name
         facts = {key: value for key, value in self._facts.items() if key not in ("model", *_MESSAGE_FACTS)}
-        return {**facts, **known}
+        return {**facts, **known, **self._cost().fields}
+
+    def _cost(self) -> Cost:
+        if self._request.is_free:
+            return Cost(self._request.model, FREE)
+        units = usage_units(self._raw_usage) or header_units(self._response.headers)
+        return cost_of(self._response, self._request.model, units)
 
 
 _MAX_NOTICE_DELTAS = 200  # text deltas, enough for the longest beginning of a notice at one character each

@@ -1,11 +1,13 @@
-"""The client of a wrapper, which is built again when a connection field changes."""
+"""The client of a wrapper, which is built again when a connection field changes, and its key from the keyring."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
+
+from langchain_pollinations._config.keys import stored_key
 
 if TYPE_CHECKING:
     from langchain_pollinations._transport.client import Client
@@ -18,10 +20,11 @@ _FIELDS = (
 
 
 class ClientCache:
-    """Holds one client. A pickle or a copy is empty, because a client holds the key."""
+    """Holds one client and the keys from the keyring. A pickle or a copy is empty, because both hold the key."""
 
     def __init__(self) -> None:
         self._held: tuple[_State, Client] | None = None
+        self._stored_keys: dict[str, SecretStr] = {}
 
     def __reduce__(self) -> tuple[type[ClientCache], tuple[()]]:
         return ClientCache, ()
@@ -33,6 +36,12 @@ class ClientCache:
         if held is None or held[0].values != state.values:
             self._held = held = (state, build())
         return held[1]
+
+    def stored_key(self, origin: str) -> SecretStr | None:
+        """Return the key of the keyring for an origin. A key is read once, because some keyrings ask the user."""
+        if origin not in self._stored_keys and (key := stored_key(origin)) is not None:
+            self._stored_keys[origin] = key
+        return self._stored_keys.get(origin)
 
 
 class _State:

@@ -62,7 +62,7 @@ class LegacyConfig(ServiceConfig):
             return self.api == "legacy"
         if not (self._KEY_REQUIRED and self._is_official):
             return False
-        return self.api_key is None and not has_authorization(self.default_headers)
+        return not has_authorization(self.default_headers) and self._find_key() is None
 
     @property
     def _is_queued(self) -> bool:

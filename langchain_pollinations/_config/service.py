@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
@@ -24,6 +23,7 @@ from pydantic import (
 from langchain_pollinations._config.client_cache import ClientCache
 from langchain_pollinations._config.closable import Closable, new_pool
 from langchain_pollinations._config.identity import user_agent
+from langchain_pollinations._config.keys import KEY_VARIABLE, header_value, is_keyring_enabled, missing_key
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
@@ -53,7 +53,6 @@ else:  # the transport and httpx, a third of the import time, are imported with 
 
 GEN_HOST = "https://gen.pollinations.ai"
 MEDIA_HOST = "https://media.pollinations.ai"
-KEY_VARIABLE = "POLLINATIONS_API_KEY"
 
 _ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_url": IMAGE_HOST}
 """Fields that hold an origin, with their defaults."""
@@ -96,8 +95,9 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
         default_factory=secret_from_env(KEY_VARIABLE, default=None), exclude=True, repr=False
     )
     """API key. None, the default, reads `POLLINATIONS_API_KEY` from the environment. If the variable is set but empty,
-    calls raise an error. The key is sent only in the `Authorization` header. Pickles and dumps do not contain the key.
-    `api="legacy"` works without a key."""
+    calls raise an error. If it is not set and `POLLINATIONS_USE_KEYRING` is 1, the first call reads the key that
+    `login(save=True)` stored for `base_url` in the system's keyring. The key is sent only in the `Authorization`
+    header. Pickles and dumps do not contain the key. `api="legacy"` works without a key."""
 
     api: Literal["auto", "gen", "legacy"] = "auto"
     """Generation of the service. `gen` is gen.pollinations.ai. `legacy` is the legacy hosts, text.pollinations.ai and
@@ -376,30 +376,21 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
         return headers
 
     def _key(self) -> str:
-        key = self.api_key.get_secret_value().strip() if self.api_key else ""
+        key = header_value(self._find_key())
         if not key and self._KEY_REQUIRED:
-            raise AuthenticationError(f"No key: {self._missing_key()}", fix_url=KEYS_PAGE)
-        is_wrong = not (key.isascii() and key.isprintable()) or " " in key
-        if is_wrong:
-            del key  # tracebacks may show the local variables of this frame
-            raise AuthenticationError(
-                "The api_key holds a character that no header can carry: copy it again", fix_url=KEYS_PAGE
+            says = missing_key(
+                *(self.api_key, self._service_url),
+                is_unpickled=self._pool.is_unpickled,
+                legacy_supported=self._LEGACY_SUPPORTED,
             )
+            raise AuthenticationError(f"No key: {says}", fix_url=KEYS_PAGE)
         return key
 
-    def _missing_key(self) -> str:
-        """Return why there is no key, and how to set one."""
-        if self.api_key is not None:
-            is_variable = KEY_VARIABLE in os.environ and not os.environ[KEY_VARIABLE].strip()
-            why = f"{KEY_VARIABLE} is set but empty" if is_variable else "api_key is given but empty"
-            says = f"{why}; put a key into {KEY_VARIABLE} or pass api_key=..."
-        else:
-            says = f"set {KEY_VARIABLE} or pass api_key=..."
-            if self._pool.is_unpickled:
-                says += " (this object was unpickled, and a pickle holds no key)"
-        if self._LEGACY_SUPPORTED:
-            return f"{says}; the legacy hosts need no key: api='legacy'"
-        return f"{says}; the legacy hosts {SCOPE}"
+    def _find_key(self) -> SecretStr | None:
+        """Return `api_key`, or the key of the keyring if `api_key` is None and `POLLINATIONS_USE_KEYRING` is 1."""
+        if self.api_key is not None or not is_keyring_enabled():
+            return self.api_key
+        return self._cache.stored_key(self._service_url)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy with new connections. The user's clients are shared, because they cannot be copied."""

@@ -15,6 +15,7 @@ from langchain_pollinations._media.audio_options import MAX_INPUT, SpeechOptions
 from langchain_pollinations._media.prompts import check_prompt
 from langchain_pollinations._media.text_splitter import DialogueTurn, parse_dialogue, size, split_dialogue, split_text
 from langchain_pollinations._media.wav import join_wavs, wav_seconds
+from langchain_pollinations._transport.metering import amount_text
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError, UnsupportedRequestError
 from langchain_pollinations.media import Media
 
@@ -155,12 +156,14 @@ def join_recordings(recordings: Sequence[Media], prompt: str) -> Media:
             request_id=recordings[0].request_id,
         ) from error
     metadata = [recording.metadata for recording in recordings]
+    costs = [recording.cost for recording in recordings]
     return Media(
         data=data,
         mime_type="audio/wav",
         model=", ".join(dict.fromkeys(recording.model or "" for recording in recordings)),
         seed=recordings[0].seed,
         prompt=prompt,
+        cost=None if None in costs else amount_text(sum(map(Decimal, filter(None, costs)), Decimal(0))),
         metadata={
             **{name: value for name, value in metadata[0].items() if all(each.get(name) == value for each in metadata)},
             **_sum_metadata(metadata),

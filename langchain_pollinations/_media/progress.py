@@ -118,7 +118,7 @@ def share_progress(on_progress: OnProgress | None, count: int) -> Sequence[OnPro
 def show_line(show: ShowProgress, line: str) -> None:
     """Write one line of text to stderr. True always writes the line. None writes it only in a terminal or a notebook.
     With False or a function, nothing is written."""
-    if sys.stderr is not None and (show is True or (show is None and (_is_notebook() or _is_terminal()))):
+    if sys.stderr is not None and (show is True or (show is None and (is_notebook() or _is_terminal()))):
         sys.stderr.write(f"{line}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()
 
@@ -127,7 +127,8 @@ def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _is_notebook() -> bool:
+def is_notebook() -> bool:
+    """Whether the code runs in a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and "IPKernelApp" in shell.config
@@ -140,7 +141,7 @@ def _is_bar_seen() -> bool:
 
 def _has_widgets() -> bool:
     """Whether this is a notebook with ipywidgets. Without ipywidgets, tqdm warns instead of showing a bar."""
-    return _is_notebook() and find_spec("ipywidgets") is not None
+    return is_notebook() and find_spec("ipywidgets") is not None
 
 
 @contextmanager

@@ -34,6 +34,9 @@ the service is not known to enforce this limit."""
 MAX_VOICE_BYTES = 50 * 1024 * 1024
 """Maximum bytes of a recording for speech to speech."""
 
+BYTES_PER_SECOND = 16_000
+"""Expected bytes of a second of a recording: 128 kbit/s."""
+
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "audio/mpeg": ("mp3", "mpga", "mpeg"),
     "audio/mp4": ("m4a", "mp4"),

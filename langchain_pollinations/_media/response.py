@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from langchain_pollinations._catalog.costs import cost_of, header_units
+from langchain_pollinations._media.billing import price_variants
 from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
 from langchain_pollinations._media.integrity import has_all_boxes, is_whole
 from langchain_pollinations._media.references import FAMILY_NOUNS
@@ -60,6 +62,7 @@ def parse_media(
         "seed": getattr(options, "seed", None),
         "prompt": prompt,
         "request_id": response.headers.get("x-request-id"),
+        "cost": cost_of(response, options.model, header_units(response.headers), price_variants(options)).text,
         **known,
         "metadata": {**metadata(response.headers), **known.get("metadata", {})},
     }

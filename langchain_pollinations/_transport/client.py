@@ -44,6 +44,7 @@ from langchain_pollinations._transport.exceptions import (
     OnError,
     map_recursion_error,
 )
+from langchain_pollinations._transport.metering import metered
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, require_open
 from langchain_pollinations._transport.request import (
@@ -91,17 +92,19 @@ class Client:
     """Parsed URLs of POST requests."""
 
     def send(self, call: ApiRequest[T]) -> T:
-        response = self._with_retries(self._fetch, call)
-        with self._map_errors(), OnError(map_recursion_error):
-            return call.parse(response)
+        with metered(call.billing) as charge:
+            response = self._with_retries(self._fetch, call)
+            with self._map_errors(), OnError(map_recursion_error):
+                return charge.add(call.parse(response))
 
     async def asend(self, call: ApiRequest[T]) -> T:
-        response = await self._awith_retries(self._afetch, call)
-        with self._map_errors(), OnError(map_recursion_error):
-            if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
-                return call.parse(response)
-            read: T = await run_in_thread(call.parse, response)  # parsing reads a file or a large body
-            return read
+        with metered(call.billing) as charge:
+            response = await self._awith_retries(self._afetch, call)
+            with self._map_errors(), OnError(map_recursion_error):
+                if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
+                    return charge.add(call.parse(response))
+                read: T = await run_in_thread(call.parse, response)  # parsing reads a file or a large body
+                return charge.add(read)
 
     def send_all(self, calls: Sequence[ApiRequest[T]], at_once: int) -> list[T]:
         """Send all requests, at most `at_once` at a time, and return the results of `send` in order.
@@ -161,29 +164,31 @@ class Client:
                 await run_in_thread(flow.close)
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
-        response = self._with_retries(self._open_stream, call)
-        with Closing(response), close_at_deadline(response):
-            reader = call.parse(response)
-            watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
-            with OnError(partial(attach_partial, reader)), self._map_errors(), OnError(map_recursion_error):
-                if not is_event_stream(response):
-                    whole = watched.read(self._limit(call))
-                    if not contains_events(whole):
-                        yield from reader.whole(whole)
-                        return
-                    watched.replay(whole)
-                events = iter_events(watched)
-                for data in events:
-                    yield from reader.feed(data)
-                    if reader.done:
-                        drain(response, events)
-                        return
-                yield from reader.whole(watched.body()) if watched.has_no_events else reader.end()
+        with metered(call.billing) as charge:
+            response = self._with_retries(self._open_stream, call)
+            with Closing(response), close_at_deadline(response):
+                reader = charge.watch(call.parse(response))
+                watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
+                with OnError(partial(attach_partial, reader)), self._map_errors(), OnError(map_recursion_error):
+                    if not is_event_stream(response):
+                        whole = watched.read(self._limit(call))
+                        if not contains_events(whole):
+                            yield from reader.whole(whole)
+                            return
+                        watched.replay(whole)
+                    events = iter_events(watched)
+                    for data in events:
+                        yield from reader.feed(data)
+                        if reader.done:
+                            drain(response, events)
+                            return
+                    yield from reader.whole(watched.body()) if watched.has_no_events else reader.end()
 
     async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
         async with contextlib.AsyncExitStack() as stack:
+            charge = stack.enter_context(metered(call.billing))
             response = await self._awith_retries(self._aopen_stream, call, stack)
-            reader = call.parse(response)
+            reader = charge.watch(call.parse(response))
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
             with OnError(partial(attach_partial, reader)), self._map_errors(), OnError(map_recursion_error):

@@ -6,7 +6,7 @@ import email.utils
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -148,19 +148,22 @@ def _redirected(response: httpx.Response) -> PollinationsError:
     return error
 
 
-def parse_json(response: httpx.Response, expected: str) -> dict[str, Any]:
+def parse_json(
+    response: httpx.Response, expected: str, parse_float: Callable[[str], Any] | None = None
+) -> dict[str, Any]:
     """Return the JSON object of a response with status 200.
 
     Args:
         response: The response. Its body has been read.
         expected: The expected kind of response, for the message of the error.
+        parse_float: Converts the text of a number with a fraction or an exponent, as in `json.loads`. None is `float`.
 
     Raises:
         PollinationsError: If the object is an error.
         InvalidResponseError: If the body is not a JSON object.
     """
     try:
-        body = response.json()
+        body = response.json(parse_float=parse_float)
     except (ValueError, RecursionError) as error:
         raise unexpected_response(response, expected) from error
     if not isinstance(body, dict):

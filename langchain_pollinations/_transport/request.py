@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from langchain_pollinations import errors
 from langchain_pollinations._transport.error_response import error_from_response
+from langchain_pollinations._transport.metering import Billing
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -91,6 +92,8 @@ class ApiRequest(Generic[T]):
     limiter: Limiter | None = None
     """Rate limiter of the host; None is no limit. Each attempt waits for a slot, and holds the slot while the request
     runs. A stream holds the slot only until it begins, because its reader may make other calls meanwhile."""
+    billing: Billing | None = None
+    """How the cost of the request is estimated and read from the result, for meters. None if nothing is billed."""
 
 
 RequestFlow = Generator[ApiRequest[Any] | Sequence[ApiRequest[Any]], Any, T]

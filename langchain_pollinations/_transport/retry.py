@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from langchain_pollinations import errors
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.concurrency import sleep
+from langchain_pollinations._transport.metering import SENT_BEFORE, may_be_billed
 from langchain_pollinations._transport.request import ApiRequest, T
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ class RetryPolicy:
 
     client: Client
     call: ApiRequest[Any]
+    was_billed: list[bool] = field(default_factory=list)
+    """Whether each failed attempt may have been billed."""
 
     def run(self, failed: errors.PollinationsError, attempt: Callable[[], T]) -> T:
         """Retry a call whose first attempt failed. The loop begins with this error instead of an attempt."""
@@ -47,7 +52,7 @@ class RetryPolicy:
                 raise first.pop()
             return attempt()
 
-        return tenacity.Retrying(sleep=sleep, **self._options())(repeat)
+        return self._mark(tenacity.Retrying(sleep=sleep, **self._options())(repeat))
 
     async def arun(self, failed: errors.PollinationsError, attempt: Callable[[], Awaitable[T]]) -> T:
         """Like `run`."""
@@ -61,7 +66,13 @@ class RetryPolicy:
                 raise first.pop()
             return await attempt()
 
-        return await tenacity.AsyncRetrying(**self._options())(repeat)
+        return self._mark(await tenacity.AsyncRetrying(**self._options())(repeat))
+
+    def _mark(self, result: T) -> T:
+        """Mark a response whose generation an earlier attempt may have started."""
+        if any(self.was_billed) and isinstance(result, httpx.Response):
+            result.extensions[SENT_BEFORE] = True
+        return result
 
     def _options(self) -> dict[str, Any]:
         import tenacity
@@ -87,6 +98,7 @@ class RetryPolicy:
     def _log(self, state: tenacity.RetryCallState) -> None:
         """Log one line per retry, without the path and the error's message, because both may contain the prompt."""
         error = state.outcome.exception() if state.outcome else None
+        self.was_billed.append(error is not None and may_be_billed(error))
         seconds = state.next_action.sleep if state.next_action else 0.0
         status = getattr(error, "status_code", None)
         origin = self.call.origin or self.client.base_url

@@ -5,8 +5,9 @@
         ...  # point a client at emulator.url
         assert emulator.requests[-1].path == "/v1/chat/completions"
 
-The emulator validates requests as the service does. It has a response cache and account balances. It stores uploads and
-records every request. Every response has the header `x-emulator: langchain-pollinations`.
+The emulator validates requests as the service does. It has a response cache, account balances, and a ledger of the
+billed requests. It stores uploads and records every request. Every response has the header
+`x-emulator: langchain-pollinations`.
 
 A test can queue replies. Without a queued reply, the emulator generates the response. It generates text by rules. It
 also generates images, videos, speech, music, transcripts, 3D objects, embeddings and decisions.
@@ -26,6 +27,8 @@ Other modules support them:
   objects (`meshes`).
 - `scripting` contains queued replies (`reply_queue`), faults (`faults`), and the response format of each provider
   (`dialects`).
+- `service.ledger` contains the billed requests. `routes.account` and `service.usage_report` report them.
+- `routes.sign_in` lets a user give an app an API key. `service.api_keys` creates and changes API keys.
 - `routes.media` serves generated and uploaded files. `service.references` opens the images that a request refers to.
 - `legacy` emulates the two legacy hosts. They are available as `Emulator().legacy`.
 """
@@ -35,9 +38,10 @@ from __future__ import annotations
 try:
     from langchain_pollinations.emulator.legacy import Legacy
     from langchain_pollinations.emulator.server import Emulator
+    from langchain_pollinations.emulator.service.ledger import UsageRecord
     from langchain_pollinations.emulator.state import Asked
 except ModuleNotFoundError as error:
     needed = "The emulator needs its extra: pip install 'langchain-pollinations-ai[emulator]'"
     raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error
 
-__all__ = ["Asked", "Emulator", "Legacy"]
+__all__ = ["Asked", "Emulator", "Legacy", "UsageRecord"]

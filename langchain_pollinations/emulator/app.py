@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from langchain_pollinations.emulator import middleware
 from langchain_pollinations.emulator.routes import (
+    account,
     audio,
     chat,
     decisions,
@@ -23,12 +24,13 @@ from langchain_pollinations.emulator.routes import (
     images,
     media,
     models3d,
+    sign_in,
     transcripts,
     video,
     voices,
 )
 from langchain_pollinations.emulator.scripting.wire import refused
-from langchain_pollinations.emulator.service import catalog, large_bodies
+from langchain_pollinations.emulator.service import accounts, catalog, large_bodies
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import Asked, State
 
@@ -117,6 +119,26 @@ class Application(middleware.Middleware):
             Route("/3d/{rest:anything}", self._prompted(models3d.post, "/3d/"), methods=["POST"]),
             Route("/media/upload", self._simple(media.upload), methods=["POST"]),
             Route("/media/{rest:anything}", self._prompted(media.get, "/media/")),
+            Route("/.well-known/oauth-authorization-server", self._simple(sign_in.metadata)),
+            Route("/api/device/code", self._simple(sign_in.device_code), methods=["POST"]),
+            Route("/api/device/token", self._simple(sign_in.device_token), methods=["POST"]),
+            Route("/api/oauth/token", self._simple(sign_in.token), methods=["POST"]),
+            Route("/api/device/userinfo", self._simple(sign_in.userinfo)),
+            Route("/api/oauth/userinfo", self._simple(sign_in.userinfo)),
+            Route("/device", self._simple(sign_in.device_page)),
+            Route("/device", self._simple(sign_in.device_decision), methods=["POST"]),
+            Route("/authorize", self._simple(sign_in.authorize_page)),
+            Route("/authorize", self._simple(sign_in.authorize_decision), methods=["POST"]),
+            Route("/account/key", self._simple(account.key)),
+            Route("/account/balance", self._simple(account.balance)),
+            Route("/account/profile", self._simple(account.profile)),
+            Route("/account/key/usage", self._simple(account.key_usage)),
+            Route("/account/usage", self._simple(account.usage)),
+            Route("/account/usage/daily", self._simple(account.daily_usage)),
+            Route("/account/keys", self._simple(account.keys)),
+            Route("/account/keys", self._simple(account.create_key), methods=["POST"]),
+            Route("/account/keys/{id}", self._prompted(account.change_key, "/account/keys/"), methods=["PATCH"]),
+            Route("/account/keys/{id}", self._prompted(account.delete_key, "/account/keys/"), methods=["DELETE"]),
         ]
 
     def _simple(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -162,14 +184,14 @@ def _segment(handler: PromptHandler) -> PromptHandler:
 def _visible(state: State, asked: Asked, path: str) -> list[catalog.Model]:
     """Return the models for a model list route. Models that the API key may not use are omitted."""
     models = state.catalog.listed(path, asked.query, asked.headers)
-    account = state.keys.get(asked.key or "")
+    account = accounts.known(state.keys, asked.key)
     if account is None:
         return models
     allowed = account.get("models")
     if allowed is not None:
         models = [m for m in models if {m["name"], m["category"], *m["aliases"]} & set(allowed)]
-    paid = account.get("paid", account.get("balance", 1))
-    return models if paid is None or paid > 0 else [m for m in models if not m.get("paid_only")]
+    paid = accounts.pollen_by_kind(account)["paid"]
+    return models if paid > 0 else [m for m in models if not m.get("paid_only")]
 
 
 async def _models(state: State, asked: Asked) -> Response:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from datetime import timedelta
+from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +16,8 @@ from langchain_pollinations.emulator.scripting import dialects
 from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script
 from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 from langchain_pollinations.emulator.service.accounts import Account
+from langchain_pollinations.emulator.service.ledger import UsageRecord
+from langchain_pollinations.emulator.service.sign_in import Consent, DeviceRequest
 from langchain_pollinations.emulator.state import Asked, State
 
 DEFAULT_KEY = "sk_emulator"
@@ -34,7 +39,8 @@ class Emulator(Scripted):
     Args:
         port: Port of the unified host (gen.pollinations.ai). With 0, the emulator chooses a free port. The legacy hosts
             use the two following ports. With 0, they use free ports.
-        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. By default, `sk_emulator` has 1,000 Pollen.
+        keys: Accounts by API key, for instance `{"sk_x": {"balance": 0}}`. `service.accounts` describes the keys of an
+            account. By default, `sk_emulator` has 1,000 Pollen and all account scopes.
         strict_keys: Reject unknown keys. With False, any key is accepted.
         latency: Duration of a generation in seconds.
         models: Entries to add to the model list.
@@ -58,8 +64,8 @@ class Emulator(Scripted):
         self.state = State(strict_keys=strict_keys, latency=latency, extra_models=tuple(models))
         self.dialect = dialect
         if keys is not None:
-            self.state.keys = {key: dict(account) for key, account in keys.items()}
-        self._first_keys = {key: dict(account) for key, account in self.state.keys.items()}
+            self.state.keys = deepcopy(dict(keys))  # as a whole, because API keys can share the dictionary of a user
+        self._first_keys = deepcopy(self.state.keys)
         self._first_latency, self._first_dialect = latency, dialect
         self.legacy = Legacy(self.state.keys, {"text": port and port + 1, "image": port and port + 2}, latency)
         self._port = Port(lambda: Application(self.state), port, name="pollinations-emulator")
@@ -135,6 +141,58 @@ class Emulator(Scripted):
         return self.state.keys
 
     @property
+    def ledger(self) -> list[UsageRecord]:
+        """The billed requests, oldest first. At most the newest 100,000 are kept.
+
+        A response from the cache is not billed, and neither is a request that joins a running generation.
+
+        Example:
+            assert sum(record.cost for record in emulator.ledger) < Decimal("0.01")
+        """
+        return self.state.ledger.records
+
+    def approve(
+        self,
+        user_code: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        budget: float | Decimal | None = 5,
+        expires_in: float | None = 7 * 86400,
+    ) -> str:
+        """Approve a sign-in of the device flow, as the user can on the page `/device`. Return the new API key.
+
+        Args:
+            user_code: The code that the app shows, for example "BCDF-1234".
+            scopes: Account scopes of the API key. They must be requested scopes. By default, all requested scopes.
+            budget: Budget of the API key in Pollen. None means that the balance is the only limit.
+            expires_in: Lifetime of the API key in seconds. None means that it does not expire.
+
+        Raises:
+            ValueError: If the code is not pending, or if a value is wrong.
+        """
+        request = self._sign_in(user_code)
+        granted = request.scopes if scopes is None else tuple(scopes)
+        if extra := set(granted) - set(request.scopes):
+            raise ValueError(f"scopes {sorted(extra)} are not requested; requested are {list(request.scopes)}")
+        limit = None if budget is None else Decimal(str(budget))
+        lifetime = None if expires_in is None else timedelta(seconds=expires_in)
+        return self.state.sign_ins.decide(request, self.state.keys, Consent(granted, limit, lifetime))
+
+    def deny(self, user_code: str) -> None:
+        """Deny a sign-in of the device flow, as the user can on the page `/device`.
+
+        Raises:
+            ValueError: If the code is not pending.
+        """
+        self.state.sign_ins.decide(self._sign_in(user_code), self.state.keys, None)
+
+    def _sign_in(self, user_code: str) -> DeviceRequest:
+        request = self.state.sign_ins.pending(user_code)
+        if request is None:
+            raise ValueError(f"user_code {user_code!r} is unknown, expired or already used")
+        return request
+
+    @property
     def latency(self) -> float:
         """Duration of a generation in seconds."""
         return self.state.latency
@@ -156,14 +214,14 @@ class Emulator(Scripted):
 
     def reset(self) -> None:
         """Clear the state and restore the initial keys, latency and dialect."""
-        self.clear()
+        self.state.reset()
         self.state.keys.clear()
-        self.state.keys.update({key: dict(account) for key, account in self._first_keys.items()})
+        self.state.keys.update(deepcopy(self._first_keys))
         self.state.latency = self._first_latency
         self.state.dialect = self._first_dialect
         self.legacy.reset()
 
     def clear(self) -> None:
-        """Clear recorded requests, scripted entries, cached responses and files."""
+        """Clear recorded requests, scripted entries, cached responses, files and the ledger."""
         self.state.clear()
         self.legacy.clear()

@@ -17,6 +17,8 @@ from langchain_pollinations.emulator.service.bounded_memory import MAX_BYTES, MA
 from langchain_pollinations.emulator.service.cache import Cache
 from langchain_pollinations.emulator.service.catalog import Catalog, Model
 from langchain_pollinations.emulator.service.error_responses import now
+from langchain_pollinations.emulator.service.ledger import Ledger
+from langchain_pollinations.emulator.service.sign_in import CODE_LIFETIME, DEVICE_INTERVAL, DEVICE_LIFETIME, SignIns
 from langchain_pollinations.emulator.service.usage import Prefixes
 from langchain_pollinations.emulator.synthesis.audio.recognition import SpeechIndex
 
@@ -104,14 +106,26 @@ class State:
     speeches: SpeechIndex = field(default_factory=SpeechIndex)
     rates: Rates = field(default_factory=Rates)
     prefixes: Prefixes = field(default_factory=Prefixes)
+    ledger: Ledger = field(default_factory=Ledger)
+    sign_ins: SignIns = field(default_factory=SignIns)
+    device_interval: float = DEVICE_INTERVAL  # seconds between two polls of the device flow
+    device_lifetime: float = DEVICE_LIFETIME  # seconds until a device code expires
+    code_lifetime: float = CODE_LIFETIME  # seconds until a code of the code flow expires
+    started: str = field(default_factory=now)
 
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(self.extra_models)
 
     def clear(self) -> None:
-        for store in (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes):
+        stores = (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes)
+        for store in (*stores, self.ledger, self.sign_ins):
             store.clear()
+
+    def reset(self) -> None:
+        """Clear the state and restore the settings of the sign-in."""
+        self.clear()
+        self.device_interval, self.device_lifetime, self.code_lifetime = DEVICE_INTERVAL, DEVICE_LIFETIME, CODE_LIFETIME
 
     def link(self, file: File) -> str:
         return f"{self.url}/media/{file.id}"

@@ -324,6 +324,7 @@ def test_metadata_is_told_once_and_never_added_up(emulator: Emulator, form: str,
     assert told == {
         **{key: value for key, value in FACTS.items() if key != "model"},
         **BESIDE,
+        "cost": "0.0000060375",
         "model_provider": "pollinations",
         "requested_model": "openai",
         "request_id": "r",

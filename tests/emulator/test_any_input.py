@@ -18,6 +18,7 @@ WORDS = st.sampled_from(
     ["", " ", "0", "-1", "1e999", "NaN", "true", "\0", "..", "http://[::1", "data:,",
      "data:image/png;base64,iVBORw0KGgo=", "user", "text", "image_url", "json_schema",
      "b64_json", "verbose_json", "16:9", "1024x1024", "flux", "openai",
+     "9999-12", "2026-W53", "usage", "approve", "authorization_code",
      "veo", "openai/gpt-audio-mini", "openai/tts-1", "whisper", "\u2028", "a" * 300]
 )  # fmt: skip
 NAMES = st.sampled_from(
@@ -26,7 +27,9 @@ NAMES = st.sampled_from(
      "response_format", "json_schema", "tools", "tool_choice", "tool_calls",
      "function", "arguments", "stream", "stop", "temperature",
      "modalities", "audio", "data", "id", "name", "tags", "contentType", "safe", "system", "dimensions", "file",
-     "state", "questions", "instructions", "criteria", "true"]
+     "state", "questions", "instructions", "criteria", "true",
+     "days", "granularity", "period", "before", "before_event_id", "expiresIn", "pollenBudget", "allowedModels",
+     "grant_type", "device_code", "client_id", "scope", "user_code", "budget", "decision", "redirect_uri"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.just(10**400) | WORDS | st.text(max_size=9)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
@@ -80,7 +83,12 @@ GEN = [
     "/audio/hi", "/image/cat", "/video/cat", "/3d/cat", "/media/upload", "/media/x", "/%00", "/text/%ff", "/image/.",
     "/v1/audio/voice-changer", "/v1/audio/voice-isolator", "/alpha/decisions",
 ]  # fmt: skip
+ACCOUNT = [
+    "/account/key", "/account/usage", "/account/usage/daily", "/account/keys", "/account/keys/x", "/api/device/code",
+    "/api/device/token", "/api/oauth/token", "/device", "/authorize",
+]  # fmt: skip
 HOSTS = {
+    "account": (lambda emulator: emulator.url, ACCOUNT),
     "gen": (lambda emulator: emulator.url, GEN),
     "text": (lambda emulator: emulator.legacy.text_url, ["/", "/openai", "/hi", "/models", "/feed", "/%ff"]),
     "image": (lambda emulator: emulator.legacy.image_url, ["/prompt/cat", "/models", "/feed", "/prompt/%ff"]),

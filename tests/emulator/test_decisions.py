@@ -53,11 +53,11 @@ def test_an_answer_depends_on_its_own_question_and_the_state_only(http: httpx.Cl
 def test_a_stored_decision_is_free(http: httpx.Client, emulator: Emulator) -> None:
     account = emulator.keys["sk_emulator"]
     first = decide(http)
-    price = 1000 - account["balance"]
+    price = float(1000 - account["balance"])
     assert price == pytest.approx(first.json()["usage"]["input_tokens"] * 0.00000004431)
     again = decide(http)
     assert (again.json(), again.headers["x-cache-type"]) == (first.json(), "EXACT")
-    assert 1000 - account["balance"] == price
+    assert float(1000 - account["balance"]) == price
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import io
 import json
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import av
@@ -226,21 +227,21 @@ def test_a_prompt_is_checked_where_a_request_asks_for_it(http: httpx.Client) -> 
 @pytest.mark.parametrize(
     ("query", "price", "used"),
     [
-        ({}, 0.32, {"completion-video-seconds": "4"}),
-        ({"audio": "true"}, 0.4, {"completion-video-seconds": "4", "completion-audio-seconds": "4"}),
-        ({"resolution": "1080p", "audio": "true"}, 0.48, {"completion-video-seconds": "4"}),
-        ({"model": P_VIDEO, "duration": 3}, 0.06, {"completion-video-seconds": "3"}),
-        ({"model": "grok-imagine-video", "duration": 1, "image": AWAY}, 0.072, {"prompt-image-tokens": "1"}),
-        ({"model": SEEDANCE, "duration": 4, "reference_videos": AWAY}, 0.88, {"completion-video-seconds": "4"}),
-        ({"model": "wan-3.0", "reference_videos": AWAY}, 0.68, {"prompt-video-seconds": "5"}),
-        ({"model": "wan-3.0", "resolution": "720p"}, 0.7, {"completion-video-seconds": "5"}),
+        ({}, "0.32", {"completion-video-seconds": "4"}),
+        ({"audio": "true"}, "0.4", {"completion-video-seconds": "4", "completion-audio-seconds": "4"}),
+        ({"resolution": "1080p", "audio": "true"}, "0.48", {"completion-video-seconds": "4"}),
+        ({"model": P_VIDEO, "duration": 3}, "0.06", {"completion-video-seconds": "3"}),
+        ({"model": "grok-imagine-video", "duration": 1, "image": AWAY}, "0.072", {"prompt-image-tokens": "1"}),
+        ({"model": SEEDANCE, "duration": 4, "reference_videos": AWAY}, "0.88", {"completion-video-seconds": "4"}),
+        ({"model": "wan-3.0", "reference_videos": AWAY}, "0.68", {"prompt-video-seconds": "5"}),
+        ({"model": "wan-3.0", "resolution": "720p"}, "0.7", {"completion-video-seconds": "5"}),
     ],
 )
 def test_a_film_costs_its_seconds(
-    http: httpx.Client, emulator: Emulator, query: dict[str, Any], price: float, used: dict[str, str]
+    http: httpx.Client, emulator: Emulator, query: dict[str, Any], price: str, used: dict[str, str]
 ) -> None:
     headers = ask(http, **query).headers
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1000 - price)
+    assert emulator.keys["sk_emulator"]["balance"] == 1000 - Decimal(price)
     assert used.items() <= {k.removeprefix("x-usage-"): v for k, v in headers.items()}.items()
 
 
@@ -248,8 +249,9 @@ def test_a_model_that_counts_tokens_is_paid_for_tokens(http: httpx.Client, emula
     headers = ask(http, model=OMNI, duration=3, resolution="360p").headers
     used = {k.removeprefix("x-usage-"): int(v) for k, v in headers.items() if k.startswith("x-usage-")}
     assert used.keys() == {"prompt-text-tokens", "completion-video-tokens"}
-    price = used["prompt-text-tokens"] * 0.0000015 + used["completion-video-tokens"] * 0.0000175
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1000 - price)
+    price = used["prompt-text-tokens"] * Decimal("0.0000015")
+    price += used["completion-video-tokens"] * Decimal("0.0000175")
+    assert emulator.keys["sk_emulator"]["balance"] == 1000 - price
 
 
 def test_a_film_is_stored_and_parts_of_it_can_be_had(http: httpx.Client, emulator: Emulator) -> None:
@@ -319,7 +321,7 @@ def test_an_identical_request_joins_the_one_that_runs(http: httpx.Client, emulat
         both = [answer.result() for answer in [pool.submit(ask, http, **SHORT) for _ in range(2)]]
     assert {answer.headers["x-cache-type"] for answer in both} == {"GENERATED", "COALESCED"}
     assert both[0].content == both[1].content
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1000 - 0.02)
+    assert emulator.keys["sk_emulator"]["balance"] == 1000 - Decimal("0.02")
 
 
 def test_a_film_is_made_although_the_client_went_away(http: httpx.Client, emulator: Emulator) -> None:
@@ -328,7 +330,7 @@ def test_a_film_is_made_although_the_client_went_away(http: httpx.Client, emulat
         http.get("/video/a fox", params=SHORT, timeout=0.1)
     again = http.get("/video/a fox", params=SHORT)
     assert again.headers["x-cache-type"] in ("COALESCED", "EXACT") and facts(again.content)[0] == 1
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1000 - 0.02)
+    assert emulator.keys["sk_emulator"]["balance"] == 1000 - Decimal("0.02")
 
 
 def test_a_film_can_be_cut_off_and_asked_for_again(http: httpx.Client, emulator: Emulator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from array import array
+from decimal import Decimal
 from typing import Any
 
 import av
@@ -130,7 +131,7 @@ def test_speech_costs_money_once(http: httpx.Client, emulator: Emulator) -> None
     key = {"authorization": "Bearer sk_little"}
     for _ in range(2):
         http.post("/v1/audio/speech", json={"input": "x" * 100}, headers=key)
-    assert emulator.keys["sk_little"]["balance"] == pytest.approx(1 - 100 * 0.000015)
+    assert emulator.keys["sk_little"]["balance"] == 1 - 100 * Decimal("0.000015")
     emulator.keys["sk_little"]["balance"] = 0
     assert http.post("/v1/audio/speech", json={"input": "y"}, headers=key).status_code == 402
     assert http.post("/v1/audio/speech", json={"input": "z"}, headers={"authorization": ""}).status_code == 401

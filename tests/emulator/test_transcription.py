@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import wave
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -220,24 +221,24 @@ def test_transcripts_are_billed_by_the_second_and_once(http: httpx.Client, emula
         response = post(http, stranger(1.5))
         assert response.headers["x-usage-prompt-audio-seconds"] == "1.5" and "link" not in response.headers
         assert response.headers["x-cache-type"] == cache_type
-    assert emulator.keys["sk_little"]["balance"] == pytest.approx(1 - 1.5 * 0.000045277778)
+    assert emulator.keys["sk_little"]["balance"] == 1 - Decimal("1.5") * Decimal("0.000045277778")
 
 
 @pytest.mark.parametrize(
     ("fields", "price"),
     [
-        ({}, 0.000058333333),
-        ({"prompt": "tides"}, 0.000072222222),
-        ({"response_format": "diarized_json"}, 0.000063888889),
-        ({"response_format": "diarized_json", "prompt": "tides"}, 0.000077777778),
+        ({}, "0.000058333333"),
+        ({"prompt": "tides"}, "0.000072222222"),
+        ({"response_format": "diarized_json"}, "0.000063888889"),
+        ({"response_format": "diarized_json", "prompt": "tides"}, "0.000077777778"),
     ],
 )
 def test_prompts_and_speakers_cost_extra(
-    http: httpx.Client, emulator: Emulator, fields: dict[str, str], price: float
+    http: httpx.Client, emulator: Emulator, fields: dict[str, str], price: str
 ) -> None:
     emulator.keys["sk_emulator"]["balance"] = 1.0
     post(http, stranger(10), model="assemblyai/universal-3.5-pro", **fields)
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1 - 10 * price, abs=1e-9)
+    assert emulator.keys["sk_emulator"]["balance"] == 1 - 10 * Decimal(price)
 
 
 def test_gemini_counts_tokens(http: httpx.Client) -> None:

@@ -74,10 +74,10 @@ def test_the_headers_name_voice_price_and_file(http: httpx.Client, emulator: Emu
     assert changed.headers["x-usage-prompt-audio-seconds"] == "6"
     url = changed.headers["link"].partition(">")[0][1:]
     assert http.get(url).content == changed.content
-    assert account["balance"] == pytest.approx(1000 - 6 * 0.002)
+    assert float(account["balance"]) == pytest.approx(1000 - 6 * 0.002)
     again = send(http, CHANGER, given, "audio", voice="rachel", more="x")  # the older name of the field
     assert (again.content, again.headers["x-cache-type"]) == (changed.content, "EXACT")
-    assert account["balance"] == pytest.approx(1000 - 6 * 0.002)
+    assert float(account["balance"]) == pytest.approx(1000 - 6 * 0.002)
     types = {form: send(http, CHANGER, given, response_format=form).headers["content-type"] for form in FORMATS}
     assert types == FORMATS
 

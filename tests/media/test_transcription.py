@@ -780,6 +780,7 @@ def test_headers_tell_what_the_body_does_not(
     answer(emulator, body, headers=headers)
     document = transcribe(transcriber, response_format=response_format)
     assert document.metadata == {
+        "cost": "0.000565972225",
         "model": "openai/whisper-large-v3",
         "duration": 12.5,
         "usage": {"prompt_audio_seconds": 12.5},

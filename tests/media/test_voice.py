@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from langchain_pollinations.errors import (
     InvalidRequestError,
     InvalidResponseError,
     PayloadTooLargeError,
+    PollenBudgetExceeded,
     UnknownModelError,
 )
 from langchain_pollinations.media import Media
+from langchain_pollinations.meter import PollenMeter
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.voice import PollinationsVoice
 
@@ -106,6 +109,17 @@ def test_speech_remains_and_music_goes(
     assert transcriber.transcribe(made).page_content == TEXT
     song = PollinationsMusic(**emulator.connection(), duration=5).generate("a jig")
     assert transcriber.transcribe(isolate(voice, song)).page_content == ""
+
+
+def test_costs_are_counted(voice: PollinationsVoice, emulator: Emulator, use: Use) -> None:
+    with PollenMeter(budget="0.02") as meter:
+        assert use(voice, WAV).cost == "0.01"  # 5 seconds
+        assert use(voice, WAV).cost == "0"
+        with pytest.raises(PollenBudgetExceeded, match="0.01 is spent"):
+            use(voice, wav(6))
+    (counted,) = meter.by_model().values()
+    assert (counted.requests, counted.stored, counted.units) == (1, 1, {"promptAudioSeconds": 5})
+    assert float(emulator.keys["sk_emulator"]["balance"]) == pytest.approx(999.99)
 
 
 def test_raw_samples_have_a_rate(voice: PollinationsVoice, change: Use) -> None:
@@ -246,7 +260,7 @@ def test_a_failure_is_retried_with_equal_bytes_and_paid_once(
     use(voice, WAV)
     first, second = emulator.requests
     assert (first.body, first.headers["content-type"]) == (second.body, second.headers["content-type"])
-    assert emulator.keys["sk_emulator"]["balance"] == pytest.approx(1000 - 5 * 0.002)
+    assert float(emulator.keys["sk_emulator"]["balance"]) == pytest.approx(1000 - 5 * 0.002)
 
 
 # --- Isolation before a transcript ------------------------------------------------------------------------------------
@@ -255,7 +269,8 @@ def test_a_failure_is_retried_with_equal_bytes_and_paid_once(
 def test_a_transcript_may_isolate_first(emulator: Emulator, transcribe: Use, speech: Media) -> None:
     transcriber = PollinationsTranscriber(**emulator.connection(), isolate=True)
     talk = Blob.from_data(speech.data, path="talk.mp3", metadata={"page": 3})
-    document: Document = transcribe(transcriber, talk)
+    with PollenMeter() as meter:
+        document: Document = transcribe(transcriber, talk)
     _, isolation, transcript = emulator.requests
     assert (isolation.path, transcript.path) == (ISOLATOR, TRANSCRIPTS)
     assert "isolate" not in form_of(transcript).fields
@@ -266,6 +281,7 @@ def test_a_transcript_may_isolate_first(emulator: Emulator, transcribe: Use, spe
     told = document.metadata["isolation"]
     assert told["model"] == "elevenlabs/voice-isolator" and told["url"].startswith(emulator.url)
     assert told["seconds"] == pytest.approx(len(TEXT) / 15, abs=0.2) and told["request_id"]
+    assert meter.total == Decimal(told["cost"]) + Decimal(document.metadata["cost"])
     assert "isolation" not in transcribe(transcriber, talk, isolate=False).metadata
 
 

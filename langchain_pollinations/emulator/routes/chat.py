@@ -29,6 +29,7 @@ from langchain_pollinations.emulator.service import (
     usage,
     validation,
 )
+from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
@@ -329,15 +330,23 @@ class Request:
     def _soft(self, entry: reply_queue.Soft) -> Response:
         if entry.kind in faults.NOTICES:
             raise faults.NOTICES[entry.kind](self.model, self.asked_name)
+        account = generation.admit(self.state, self.asked, self.job())
         completion = natural(self.state, self.model, self.chat)
-        headers = {"x-cache": "MISS"} | self.headers(self.whole(completion))
+        body = self.whole(completion)
+        headers = {"x-cache": "MISS"} | self.headers(body)
+        fails = self.streams and entry.kind == "stream error"
+        if not fails:
+            self._bill(account, body)
         if not self.streams:
             return self.render(completion, headers)
         events = list(streamed(completion, self.dialect))
-        if entry.kind == "stream error":
+        if fails:
             after = 2 if entry.after is None else entry.after
             return as_stream([*events[:after], reply_queue.event(faults.STREAM_ERROR)], headers)
         return as_stream([piece for e in events for piece in (faults.COMMENT, e)], headers)
+
+    def _bill(self, account: Account, body: Json) -> None:
+        generation.bill(self.state, self.asked, account, self.model, usage.units(body.get("usage") or {}))
 
     async def _scripted(self, entry: reply_queue.Message) -> Response:
         if entry.dialect is not None:
@@ -347,7 +356,7 @@ class Request:
             await asyncio.sleep(entry.delay)
         completion = scripted(self.state, self.model, self.chat, entry)
         body = self.whole(completion)
-        generation.bill(account, self.model, usage.units(body.get("usage") or {}))
+        self._bill(account, body)
         headers = {"x-cache": "MISS"} | self.headers(body) | dict(entry.headers)
         return self.render(completion, headers, entry.chunk_delay)
 

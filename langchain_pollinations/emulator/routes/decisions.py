@@ -91,7 +91,7 @@ async def _scripted(state: State, asked: Asked, body: Json, job: Job, entry: rep
     if entry.delay:
         await asyncio.sleep(entry.delay)
     content, units = _response(job.model, body, _scripted_answers(body["questions"], entry))
-    generation.bill(account, job.model, units)
+    generation.bill(state, asked, account, job.model, units)
     return JSONResponse(content, headers={"x-cache": "MISS"} | _headers(job.model, units))
 
 

@@ -68,6 +68,15 @@ class Order:
     def name(self) -> str:
         return str(self.model["name"])
 
+    @property
+    def priced(self) -> Model:
+        """The model with the prices of this request. They depend on the references, the quality and the resolution."""
+        variants = {each["name"]: each["pricing"] for each in self.model.get("pricing_variants", ())}
+        resolution = self.resolution or next(iter(self.model.get("resolutions") or ()), "")
+        wanted = [*(["edit"] if self.images else []), f"{self.quality}_{resolution}", resolution]
+        prices: Mapping[str, str] = next((variants[name] for name in wanted if name in variants), {})
+        return {**self.model, "pricing": {**self.model.get("pricing", {}), **prices}}
+
 
 def _side(model: Model, asked: int | None) -> int:
     return asked or DEFAULT_SIDES.get(model["name"], 1024)
@@ -153,13 +162,21 @@ def _check_abilities(state: State, order: Order) -> None:
 
 
 TOKENS = {"output": 1056, "input": 258}  # per image, for models billed by token
+PIXELS_PER_UNIT = {
+    "black-forest-labs/flux.2-pro": 1_000_000,
+    "black-forest-labs/flux.2-flex": 1_000_000,
+    "black-forest-labs/flux.2-max": 1_000_000,
+    "qwen/qwen-image-2.1": 1,
+}  # models billed by megapixel, or by the millionth of one
 
 
 def _units(order: Order) -> dict[str, int]:
-    """Return the usage of a request: one unit per image, or tokens if the model is billed by token."""
+    """Return the usage of a request: one unit per image, or tokens or megapixels if the model is billed by these."""
     prices = order.model.get("pricing", {})
     by_token = "promptTextTokens" in prices
-    found = {"completionImageTokens": TOKENS["output"] if by_token else 1}
+    pixels = PIXELS_PER_UNIT.get(order.name)
+    made = TOKENS["output"] if by_token else 1 if pixels is None else -(-order.width * order.height // pixels)
+    found = {"completionImageTokens": made}
     if order.images and "promptImageTokens" in prices:
         found["promptImageTokens"] = len(order.images) * (TOKENS["input"] if by_token else 1)
     return found | ({"promptTextTokens": usage.tokens(order.prompt)} if by_token else {})
@@ -237,7 +254,7 @@ async def draw(state: State, asked: Asked, order: Order, key: str) -> generation
 
     An empty `key` disables the cache.
     """
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
+    job = Job(order.priced, key, _units(order), lambda: _check_abilities(state, order))
     return await generate_file(state, asked, job, order, partial(_render, state, order))
 
 

@@ -147,6 +147,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "body over 20 MiB": http(413),
     "coordination unavailable": plain(503, "Generation coordination is unavailable"),
     "cache unavailable": plain(503, "Generation cache is temporarily unavailable"),
+    "usage unavailable": plain(500, {"error": "Failed to fetch usage data"}),
     "edge page": plain(524, EDGE_PAGE.format(status=524, host=HOST)),
     "bad gateway page": plain(502, EDGE_PAGE.format(status=502, host=HOST)),
     "path unknown": http(404),

@@ -2,15 +2,29 @@
 
 The currency of the service is Pollen. Paid Pollen is bought. Quest Pollen is earned.
 
-An account is a plain dictionary, so that a test can change it while the emulator runs. All keys are optional:
+An account belongs to one API key. It is a plain dictionary, so that a test can change it while the emulator runs. Two
+API keys must not share one dictionary. All keys are optional:
 
 - `balance`: paid Pollen plus Quest Pollen. The default is unlimited.
 - `paid`: the paid Pollen in the balance. The default is the whole balance.
 - `budget`: Pollen that the API key may still spend.
 - `quest_only`: True if the API key spends only Quest Pollen.
 - `models`: names, aliases or categories of the models that the API key may use.
-- `id`: id of the API key. Error responses contain it in their links.
+- `scopes`: the account routes that the API key may use: "profile", "usage", "keys", "machines". The default is none.
+- `expires`: when the API key expires, an aware `datetime` or an ISO 8601 text with a UTC offset. The default is never.
+- `id`: id of the API key. Error responses contain it in their links. The default is derived from the API key.
+- `name`: name of the API key.
 - `app`: origin of the app that the API key belongs to. Error responses contain it in their links.
+- `app_key`: App Key (`pk_...`) of the app for which the user has created the API key.
+- `redirect_uris`: addresses to which the sign-in with an App Key may return.
+- `user`: dictionary of the user that owns the API key, with the keys `balance`, `paid`, `user_id` and `profile`. API
+  keys that share this dictionary share its balance. It can be the account of another API key. The default is the
+  account itself.
+- `user_id`: id of the user. The default is derived from the id of the API key.
+- `created`, `metadata`: shown in the list of API keys.
+- `profile`: profile of the user, with the keys `githubUsername`, `image`, `name` and `email`.
+
+Amounts can be of any number type. A charge stores the exact rest as `Decimal`.
 """
 
 from __future__ import annotations
@@ -19,18 +33,33 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from langchain_pollinations.emulator.service.error_responses import ENTER, UNKNOWN_KEY, Refusal
 
 Account = dict[str, Any]
-DEFAULT_BALANCE = 1000.0
+DEFAULT_BALANCE = Decimal(1000)
+DEFAULT_PROFILE: Mapping[str, str | None] = {
+    "githubUsername": "emulator",
+    "image": None,
+    "name": "Emulator",
+    "email": "emulator@example.org",
+}
+SCOPES = ("profile", "usage", "keys", "machines")
+UNLIMITED = Decimal("Infinity")
+
+
+def default_account() -> Account:
+    return {"balance": DEFAULT_BALANCE, "scopes": list(SCOPES)}
 
 
 def default_keys() -> dict[str, Account]:
-    return {"sk_emulator": {"balance": DEFAULT_BALANCE}}
+    return {"sk_emulator": default_account()}
 
 
 def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
@@ -41,12 +70,84 @@ def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str | Non
     return query.get("key") or None
 
 
+def key_id(key: str) -> str:
+    """Return the default id of an API key."""
+    return f"key_{sha256(key.encode()).hexdigest()[:12]}"
+
+
+def expiry(account: Account) -> datetime | None:
+    """Return when an API key expires, or None if it never expires.
+
+    Raises:
+        ValueError: If `expires` of the account has no UTC offset or is not a date.
+    """
+    value = account.get("expires")
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        text = "an aware datetime or an ISO 8601 text with a UTC offset"
+        raise ValueError(f"'expires' of an account must be {text}, not {value!r}")
+    return moment
+
+
+def known(keys: Mapping[str, Account], key: str | None) -> Account | None:
+    """Return the account of an API key. Return None if the API key is missing, unknown or expired."""
+    account = keys.get(key or "")
+    if account is None:
+        return None
+    ends = expiry(account)
+    if ends is not None and ends <= datetime.now(UTC):
+        return None
+    account.setdefault("id", key_id(key or ""))
+    return account
+
+
 def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict: bool) -> Account:
-    if key is None:
+    """Return the account of an API key.
+
+    Raises:
+        Refusal: If the API key is missing or expired. If `strict`, also if it is unknown.
+    """
+    if not key:
         raise Refusal(401)
-    if key not in keys and strict:
+    if not strict:
+        keys.setdefault(key, default_account())
+    account = known(keys, key)
+    if account is None:
         raise Refusal(401, UNKNOWN_KEY)
-    return keys.setdefault(key, {"balance": DEFAULT_BALANCE})
+    return account
+
+
+def owner(account: Account) -> Account:
+    """Return the dictionary that contains the balance of the user."""
+    user: Account = account.get("user", account)
+    return user
+
+
+def user_id(account: Account) -> str:
+    user = owner(account)
+    return str(user.setdefault("user_id", f"user_{user.get('id') or uuid4().hex[:12]}"))
+
+
+def has_scope(account: Account, scope: str) -> bool:
+    return scope in (account.get("scopes") or ())
+
+
+def profile(account: Account) -> dict[str, Any]:
+    """Return the profile of the user. Name and email are included if the API key has the scope "profile"."""
+    found = {**DEFAULT_PROFILE, **owner(account).get("profile", {})}
+    private = () if has_scope(account, "profile") else ("name", "email")
+    return {name: value for name, value in found.items() if name not in private}
+
+
+def require_scope(account: Account, scope: str) -> None:
+    """Reject an API key without an account scope."""
+    if has_scope(account, scope):
+        return
+    page = _page(account, "/grant", "agent_grant", permission=scope)
+    text = f"This API key does not have the permission account:{scope}. Allow it at {page}"
+    raise Refusal(403, text, fix_url=page)
 
 
 def permit(account: Account, model: Mapping[str, Any], asked_name: str | None = None) -> None:
@@ -77,20 +178,26 @@ def _notice(words: str, links: Mapping[str, str]) -> str:
     return f"{words} {listed}.\n\nIf you did not set up this key yourself, ask the app\u2019s developer."
 
 
-def _left(account: Account, what: str) -> float:
+def left(account: Account, what: str) -> Decimal:
+    """Return an amount of an account: "balance", "paid" or "budget". A missing amount is unlimited."""
     value = account.get(what)
-    return float("inf") if value is None else float(value)
+    return UNLIMITED if value is None else Decimal(str(value))
 
 
-def _pollen_by_kind(account: Account, model: Mapping[str, Any]) -> dict[str, float]:
+def pollen_by_kind(account: Account) -> dict[str, Decimal]:
+    """Return the Quest Pollen and the paid Pollen of a user."""
+    user = owner(account)
+    balance = left(user, "balance")
+    paid = min(balance, left(user, "paid"))
+    return {"quest": balance - paid if paid < balance else Decimal(0), "paid": paid}
+
+
+def _usable(account: Account, model: Mapping[str, Any]) -> dict[str, Decimal]:
     """Return the remaining Pollen of each kind that may pay for a model.
 
     The service charges one kind for the whole price. It never splits a price between the kinds.
     """
-    balance = _left(account, "balance")
-    paid = min(balance, _left(account, "paid"))
-    quest = balance - paid if paid < balance else 0.0
-    by_kind = {"quest": quest, "paid": paid}
+    by_kind = pollen_by_kind(account)
     if model.get("paid_only"):
         del by_kind["quest"]
     if account.get("quest_only"):
@@ -98,9 +205,9 @@ def _pollen_by_kind(account: Account, model: Mapping[str, Any]) -> dict[str, flo
     return by_kind
 
 
-def available(account: Account, model: Mapping[str, Any]) -> float:
+def available(account: Account, model: Mapping[str, Any]) -> Decimal:
     """Return the highest price that the account can pay for a model."""
-    return max(_pollen_by_kind(account, model).values(), default=0.0)
+    return max(_usable(account, model).values(), default=Decimal(0))
 
 
 NEEDS_PAID = "This model needs paid Pollen."
@@ -108,16 +215,15 @@ NEEDS_PAID = "This model needs paid Pollen."
 
 def afford(account: Account, model: Mapping[str, Any], estimate: Decimal) -> None:
     """Reject a request if its estimated price exceeds the budget of the key or the balance of the account."""
-    needed = float(estimate)
-    budget = _left(account, "budget")
-    if budget <= 0 or budget < needed:
-        raise _budget_spent(account, needed, budget)
-    left = available(account, model)
-    if left > 0 and left >= needed:
+    budget = left(account, "budget")
+    if budget <= 0 or budget < estimate:
+        raise _budget_spent(account, estimate, budget)
+    most = available(account, model)
+    if most > 0 and most >= estimate:
         return
     if account.get("quest_only"):
-        raise _quest_only(account, model, needed, left)
-    raise _balance_low(account, model, needed, left)
+        raise _quest_only(account, model, estimate, most)
+    raise _balance_low(account, model, estimate, most)
 
 
 def refusal(account: Account, model: Mapping[str, Any], asked_name: str) -> Refusal:
@@ -130,11 +236,11 @@ def refusal(account: Account, model: Mapping[str, Any], asked_name: str) -> Refu
     raise ValueError(f"an account of {account} refuses nothing")
 
 
-def _costs(needed: float, left: float, what: str) -> str:
-    return f"This request is estimated at ~{needed:.4f} pollen, {what} is {left:.4f} pollen."
+def _costs(needed: Decimal, rest: Decimal, what: str) -> str:
+    return f"This request is estimated at ~{needed:.4f} pollen, {what} is {rest:.4f} pollen."
 
 
-def _budget_spent(account: Account, needed: float, budget: float) -> Refusal:
+def _budget_spent(account: Account, needed: Decimal, budget: Decimal) -> Refusal:
     page = _page(account, "/edit-key", "agent_key_budget")
     return Refusal(
         402,
@@ -145,7 +251,7 @@ def _budget_spent(account: Account, needed: float, budget: float) -> Refusal:
     )
 
 
-def _balance_low(account: Account, model: Mapping[str, Any], needed: float, left: float) -> Refusal:
+def _balance_low(account: Account, model: Mapping[str, Any], needed: Decimal, rest: Decimal) -> Refusal:
     page = _page(account, "/top-up", "agent_low_balance_topup")
     words, links = "The account behind this API key doesn't have enough credits.", {"Top up": page}
     if model.get("paid_only"):
@@ -155,14 +261,14 @@ def _balance_low(account: Account, model: Mapping[str, Any], needed: float, left
         links["earn Quest Pollen"] = _page(account, "/quests", "agent_low_balance_quests")
     return Refusal(
         402,
-        f"Insufficient balance. {_costs(needed, left, what)} Top up at {page}",
+        f"Insufficient balance. {_costs(needed, rest, what)} Top up at {page}",
         code="INSUFFICIENT_BALANCE",
         fix_url=page,
         notice=_notice(words, links),
     )
 
 
-def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left: float) -> Refusal:
+def _quest_only(account: Account, model: Mapping[str, Any], needed: Decimal, rest: Decimal) -> Refusal:
     page = _page(account, "/edit-key", "agent_quest_pollen_only")
     words, allow = "The API key used for this request only spends Quest Pollen", {"Allow paid Pollen": page}
     if model.get("paid_only"):
@@ -170,23 +276,25 @@ def _quest_only(account: Account, model: Mapping[str, Any], needed: float, left:
         notice = _notice(f"{words}. {NEEDS_PAID}", allow)
     else:
         quests = _page(account, "/quests", "agent_quest_pollen_only_quests")
-        message = f"Not enough Quest Pollen. {_costs(needed, left, 'Quest Pollen left')} Earn more at {quests}."
+        message = f"Not enough Quest Pollen. {_costs(needed, rest, 'Quest Pollen left')} Earn more at {quests}."
         notice = _notice(f"{words}, and there isn't enough left.", {"Earn more": quests} | allow)
     text = f"{message} Allow paid Pollen at {page}"
     return Refusal(402, text, code="QUEST_POLLEN_ONLY", fix_url=page, notice=notice)
 
 
-def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> None:
-    """Subtract a price from the balance and the budget.
+def charge(account: Account, model: Mapping[str, Any], price: Decimal) -> str:
+    """Subtract a price from the balance and the budget. Return the meter source: "tier" for Quest Pollen, else "pack".
 
     The price is also subtracted from the paid Pollen if the Quest Pollen cannot cover it.
     """
-    charged = ["balance", "budget"]
-    if _pollen_by_kind(account, model).get("quest", 0.0) < float(price):
-        charged.append("paid")
-    for field in charged:
-        if account.get(field) is not None:
-            account[field] = round(float(account[field]) - float(price), 12)
+    user = owner(account)
+    quest = _usable(account, model).get("quest")
+    spends_quest = quest is not None and (bool(account.get("quest_only")) or quest >= price)
+    charged = [(account, "budget"), (user, "balance"), *([] if spends_quest else [(user, "paid")])]
+    for holder, what in charged:
+        if holder.get(what) is not None:
+            holder[what] = left(holder, what) - price
+    return "tier" if spends_quest else "pack"
 
 
 class Rates:

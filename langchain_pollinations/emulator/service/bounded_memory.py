@@ -29,6 +29,13 @@ class BoundedStore(Generic[T]):
         found = self._items.get(name)
         return found and found[0]
 
+    def take(self, name: str) -> T | None:
+        """Remove an item and return it."""
+        with self._lock:
+            found = self.find(name)
+            self._drop(name)
+        return found
+
     def all(self) -> list[T]:
         """Return all items, oldest first."""
         with self._lock:

@@ -200,8 +200,16 @@ SAME_PRICE = {
 
 
 def cost(model: Model, units: Mapping[str, float]) -> Decimal:
-    """Return the price of a usage in Pollen. A unit without a price is free."""
-    prices: Mapping[str, str] = model.get("pricing", {})
+    """Return the price of a usage in Pollen. A unit without a price is free.
+
+    Some models have higher prices for a long prompt. They apply to the whole request.
+    """
+    prices: dict[str, str] = dict(model.get("pricing", {}))
+    prompt = sum(count for unit, count in units.items() if unit.startswith("prompt"))
+    for variant in model.get("pricing_variants", ()):
+        threshold = re.match(r"(>=?)(\d+) prompt tokens", variant.get("label", ""))
+        if threshold and prompt >= int(threshold[2]) + (threshold[1] == ">"):
+            prices |= variant["pricing"]
 
     def price(unit: str) -> Decimal:
         return Decimal(prices.get(unit) or prices.get(SAME_PRICE.get(unit, ""), "0"))

@@ -103,6 +103,16 @@ class FlatRefusal(Refusal):
         return {"error": self.message}
 
 
+class OAuthRefusal(Refusal):
+    """An error response of the sign-in routes. Its body is `{"error": code, "error_description": message}`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(400, message, code=code)
+
+    def envelope(self) -> dict[str, Any]:
+        return {"error": self.code, "error_description": self.message}
+
+
 def model_unknown(name: Any) -> Refusal:
     """Return the error for a model name that does not exist."""
     return Refusal(400, f'Invalid model or alias: "{name}". Must be a valid model name or alias.')

@@ -7,6 +7,7 @@ are checked, in this order. Then the result is generated and billed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from langchain_pollinations.emulator.service import accounts, cache, catalog
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.ledger import UsageRecord
 from langchain_pollinations.emulator.state import Asked, State
 
 
@@ -50,8 +52,25 @@ def admit(state: State, asked: Asked, job: Job) -> Account:
     return account
 
 
-def bill(account: Account, model: Model, units: Mapping[str, float]) -> None:
-    accounts.charge(account, model, catalog.cost(model, units))
+def bill(
+    state: State, asked: Asked, account: Account, model: Model, units: Mapping[str, float], kind: str | None = None
+) -> None:
+    """Charge a complete request and add it to the ledger. The default `kind` is that of a generation with the model."""
+    price = catalog.cost(model, units)
+    state.ledger.add(
+        UsageRecord(
+            type=kind or f"generate.{model['category']}",
+            model=str(model["name"]),
+            key=asked.key or "",
+            key_id=str(account.get("id")),
+            key_name=account.get("name"),
+            user_id=accounts.user_id(account),
+            units=dict(units),
+            cost=price,
+            meter_source=accounts.charge(account, model, price),
+            response_time=time.monotonic() - asked.at,
+        )
+    )
 
 
 async def run(
@@ -73,7 +92,7 @@ async def run(
         if state.latency:
             await asyncio.sleep(state.latency)
         stored, units = await make()
-        bill(account, job.model, units)
+        bill(state, asked, account, job.model, units)
         return stored
 
     if not job.key:

@@ -1,0 +1,248 @@
+"""Metering of requests: each meter of a call may refuse the request, and learns what the response cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import httpx
+from langchain_core.runnables.config import var_child_runnable_config
+
+from langchain_pollinations import errors
+
+if TYPE_CHECKING:
+    from langchain_pollinations._transport.request import EventParser
+
+T = TypeVar("T")
+
+SENT_BEFORE = "pollinations_sent_before"
+"""Key in the extensions of a response. True if an earlier attempt may have started the generation."""
+
+
+Units = Mapping[str, Decimal]
+"""Usage by the names of the prices, such as `promptTextTokens` or `completionVideoSeconds`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one response."""
+
+    model: str
+    """The model that is billed."""
+    amount: Decimal | None
+    """Pollen. None if the price or the usage is unknown."""
+    units: Units = field(default_factory=dict)
+    """Usage by the names of the prices. Empty for a stored response, which used nothing."""
+    is_stored: bool = False
+    """Whether the service had stored the response. Such a response is free."""
+    is_estimate: bool = False
+    """Whether the amount is an estimate, because the response did not arrive completely."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The cost for the metadata of a message or a document. `cost` is absent if it is unknown."""
+        known = {} if self.text is None else {"cost": self.text}
+        return {**known, "cached": True} if self.is_stored else known
+
+    @property
+    def text(self) -> str | None:
+        """The amount as decimal text."""
+        return None if self.amount is None else amount_text(self.amount)
+
+
+FREE = Decimal(0)
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return an amount as decimal text without an exponent and without trailing zeros."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Meter(ABC):
+    """Base class of meters. The methods may be called from any thread."""
+
+    @abstractmethod
+    def reserve(self, billing: Billing) -> Decimal:
+        """Reserve the expected cost of a request, and return it.
+
+        Raises:
+            PollenBudgetExceeded: If the request may exceed the budget. It is then not sent.
+        """
+
+    @abstractmethod
+    def settle(self, reserved: Decimal, billing: Billing, cost: Cost | None) -> None:
+        """Replace a reservation by the cost of the response. None if nothing is billed."""
+
+
+METERS: ContextVar[tuple[Meter, ...]] = ContextVar("METERS", default=())
+"""The meters that are open in this context."""
+
+
+STARTED: ContextVar[tuple[Meter, ...]] = ContextVar("STARTED", default=())
+"""The meters among the callbacks of a run that has started and has not built its request yet. LangChain does not pass
+the callbacks of a stream on."""
+
+
+def take_started() -> tuple[Meter, ...]:
+    """Return the meters of the run that has just started, once."""
+    meters = STARTED.get()
+    if meters:
+        STARTED.set(())
+    return meters
+
+
+@dataclass(frozen=True)
+class Billing:
+    """How the cost of a request is estimated, and read from its result."""
+
+    kind: str
+    """Kind of request: `text`, `image`, `video`, `audio`, `3d`, `embeddings`, `transcript` or `decision`."""
+    model: str
+    """The requested model."""
+    estimate: Callable[[], Decimal | None]
+    """Returns the expected pollen. None if the price is unknown."""
+    cost: Callable[[Any], Cost | None]
+    """Returns the cost in a parsed result, or in an item of a stream. None if it has none."""
+    partial: Callable[[Any], Cost] | None = None
+    """Returns the estimated cost of a stream that the caller left early. Its argument is the part that arrived."""
+    meters: Sequence[Meter] = ()
+    """Meters among the callbacks of the call."""
+
+
+def find_meters(callbacks: Any) -> list[Meter]:
+    """Return the meters in the callbacks of a LangChain config or run: a list of handlers, or a manager."""
+    handlers: Iterable[Any] = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
+    return [handler for handler in handlers if isinstance(handler, Meter)]
+
+
+def _active(given: Iterable[Meter]) -> list[Meter]:
+    """Return the meters of the call, of the context, and of the run that is active in LangChain. Each appears once."""
+    config = var_child_runnable_config.get() or {}
+    found = [*METERS.get(), *given, *find_meters(config.get("callbacks"))]
+    return list(dict.fromkeys(found))
+
+
+def metered(billing: Billing | None) -> Charge:
+    """Return a context for a request. It costs nothing if no meter is active."""
+    if billing is None or not (meters := _active(billing.meters)):
+        return _UNMETERED
+    return _MeteredCharge(billing, meters)
+
+
+class Charge:
+    """A request that no meter counts."""
+
+    def add(self, item: T) -> T:
+        """Read the cost in a result, or in an item of a stream, and return the item."""
+        return item
+
+    def watch(self, parser: EventParser[T]) -> EventParser[T]:
+        """Return a parser of a stream that adds all its items."""
+        return parser
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+_UNMETERED = Charge()
+
+
+class _MeteredCharge(Charge):
+    """A request that is metered. Entering the context reserves its expected cost, and leaving it settles the cost."""
+
+    def __init__(self, billing: Billing, meters: Sequence[Meter]) -> None:
+        self._billing, self._meters = billing, meters
+        self._reserved: list[tuple[Meter, Decimal]] = []
+        self._cost: Cost | None = None
+        self._parser: EventParser[Any] | None = None
+
+    def add(self, item: T) -> T:
+        self._cost = self._billing.cost(item) or self._cost
+        return item
+
+    def watch(self, parser: EventParser[T]) -> EventParser[T]:
+        self._parser = parser
+        return _WatchedParser(parser, self.add)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as refused:
+            refused.callback(self._settle, None)
+            for meter in self._meters:
+                self._reserved.append((meter, meter.reserve(self._billing)))
+            refused.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        cost = self._cost
+        if cost is None and (error is None or may_be_billed(error)):
+            cost = self._estimated(error)
+        self._settle(cost)
+
+    def _estimated(self, error: BaseException | None) -> Cost:
+        if error is None:
+            return Cost(self._billing.model, None)
+        if self._billing.partial is not None:
+            return self._billing.partial(None if self._parser is None else self._parser.partial)
+        return Cost(self._billing.model, self._billing.estimate(), is_estimate=True)
+
+    def _settle(self, cost: Cost | None) -> None:
+        while self._reserved:
+            meter, reserved = self._reserved.pop()
+            meter.settle(reserved, self._billing, cost)
+
+
+@dataclass(frozen=True)
+class _WatchedParser(Generic[T]):
+    """A parser of a stream that passes each item to `add`."""
+
+    parser: EventParser[T]
+    add: Callable[[T], T]
+
+    @property
+    def done(self) -> bool:
+        return self.parser.done
+
+    @property
+    def partial(self) -> Any:
+        return self.parser.partial
+
+    def feed(self, data: str) -> Iterable[T]:
+        return map(self.add, self.parser.feed(data))
+
+    def end(self) -> Iterable[T]:
+        return map(self.add, self.parser.end())
+
+    def whole(self, response: httpx.Response) -> Iterable[T]:
+        return map(self.add, self.parser.whole(response))
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Whether the service may bill a request that ended with this error.
+
+    A generation goes on after its client has left, and after the reverse proxy has ended the request (status 524). An
+    error status of the service is not billed.
+    """
+    if not isinstance(error, errors.PollinationsError):
+        return True  # an interrupt, or a caller who left a stream
+    if isinstance(error, errors.InvalidResponseError):
+        return True
+    if error.status_code is not None:
+        return error.status_code in _PROXY_TIMEOUTS
+    return error.was_sent and isinstance(error, errors.RequestTimeoutError | errors.APIConnectionError)
+
+
+_PROXY_TIMEOUTS = (522, 524, 598, 599)
