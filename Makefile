@@ -12,7 +12,7 @@ install: $(READY)  ## Create .venv with the package and all tools
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(call FRESH,$(PYTHON),.venv,constraints.txt)
+	$(call FRESH,$(PYTHON),.venv,constraints.txt,'.[$(WITH_MCP)]')
 	@touch $(READY)
 
 format: $(READY)  ## Format the code
@@ -52,26 +52,31 @@ test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLI
 test-live-legacy: $(READY)  ## Send requests to the two legacy hosts, without a key; takes some minutes
 	POLLINATIONS_LIVE_LEGACY=1 $(BIN)/python -m pytest tests/live --force-enable-socket
 
+# test-lowest runs without the extra mcp, which needs a later pydantic than the lowest that we allow. test-pythons runs
+# with LangChain's own MCP adapter, which needs a later mcp than this extra.
+EXTRAS := agents,aiohttp,emulator
+WITH_MCP := $(EXTRAS),mcp
+
 PYTHONS ?= python3.11 python3.12 python3.13
 
 test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names others
 	@set -e; for python in $(PYTHONS); do \
 	  $$python --version; \
 	  home=build/$$($$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
-	  $(call FRESH,$$python,$$home,constraints.txt); \
+	  $(call FRESH,$$python,$$home,constraints.txt,'.[$(EXTRAS)]' 'langchain[mcp]'); \
 	  $(call TEST,$$home); \
 	done
 
 test-lowest:  ## Run the tests with the lowest version of each direct dependency that we allow
 	@set -e; mkdir -p build; \
 	  { cat constraints.txt; $(PYTHON) scripts/lowest.py pyproject.toml; } > build/lowest.txt; \
-	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt); \
+	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]'); \
 	  $(call TEST,build/lowest)
 
-# $(call FRESH,python,folder,constraints): an environment with everything in it.
+# $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
 FRESH = $(1) -m venv $(2) && \
 	  $(2)/bin/python -m pip install --quiet --constraint $(3) pip && \
-	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable '.[agents,aiohttp,emulator]' --group dev
+	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable $(4) --group dev
 
 # $(call TEST,folder): all tests in such an environment, which share no folder that they write with others.
 TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m pytest -p no:cacheprovider

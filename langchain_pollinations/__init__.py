@@ -49,6 +49,14 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from langchain_pollinations.images import PollinationsImage
+    from langchain_pollinations.mcp import (
+        MCPServer,
+        alist_mcp_servers,
+        list_mcp_servers,
+        map_mcp_errors,
+        mcp_connections,
+        mcp_errors,
+    )
     from langchain_pollinations.media import Media
     from langchain_pollinations.meter import ModelCost, PollenMeter
     from langchain_pollinations.middleware import PollenMiddleware
@@ -81,6 +89,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidResponseError",
     "KeyBudgetExhaustedError",
+    "MCPServer",
     "Media",
     "MediaInputError",
     "Model",
@@ -128,17 +137,23 @@ __all__ = [
     "Upload",
     "UpstreamError",
     "__version__",
+    "alist_mcp_servers",
     "alist_models",
     "alogin",
     "aupload",
+    "list_mcp_servers",
     "list_models",
     "login",
+    "map_mcp_errors",
+    "mcp_connections",
+    "mcp_errors",
     "register",
     "upload",
 ]
 
 _MODULES = {
     "ChatPollinations": "chat_models",
+    "MCPServer": "mcp",
     "Media": "media",
     "Model": "catalog",
     "ModelCheck": "account",
@@ -166,11 +181,16 @@ _MODULES = {
     "SignIn": "sign_in",
     "Upload": "uploads",
     "__version__": "_config.identity",
+    "alist_mcp_servers": "mcp",
     "alist_models": "catalog",
     "alogin": "sign_in",
     "aupload": "uploads",
+    "list_mcp_servers": "mcp",
     "list_models": "catalog",
     "login": "sign_in",
+    "map_mcp_errors": "mcp",
+    "mcp_connections": "mcp",
+    "mcp_errors": "mcp",
     "register": "registration",
     "upload": "uploads",
 }

@@ -59,6 +59,8 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+NEEDS = {"research_agent": "langchain_mcp_adapters"}
+"""Modules that are not in every environment of the tests, by the notebook that needs them."""
 
 
 class Pages:
@@ -71,6 +73,8 @@ class Pages:
         self.folder = folder
 
     def __getitem__(self, name: str) -> Path:
+        if name in NEEDS:
+            pytest.importorskip(NEEDS[name])
         page, work = self.folder / f"{name}.html", self.folder / name
         try:
             work.mkdir(parents=True)
@@ -120,6 +124,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
+        ("research_agent", 1, 0),
         ("without_a_key", 4, 0),
     ],
 )
@@ -155,6 +160,13 @@ def test_the_agent_of_the_studio_edits_what_it_drew(pages: Pages) -> None:
 
 def test_without_a_key_the_waiting_is_seen(pages: Pages) -> None:
     assert pages["without_a_key"].read_text("utf-8").count("In the queue: about") >= 6
+
+
+def test_the_research_cites_only_pages_that_it_read(pages: Pages) -> None:
+    html = pages["research_agent"].read_text("utf-8")
+    assert len(set(re.findall(r"\[\d\] read, https://encyclopedia\.example\.org/wiki/(\w+)", html))) == 2
+    assert not re.search(r"\[\d\] NOT READ", html)
+    assert "AuthenticationError: Invalid API key." in html
 
 
 def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -> None:

@@ -56,7 +56,7 @@ LAYERS = (
     "_chat",
     "_legacy",
     "_config",
-    "_catalog _account account catalog registration sign_in uploads",
+    "_catalog _account account catalog mcp registration sign_in uploads",
     "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video "
     "voice",
     "tools meter middleware __main__",

@@ -15,6 +15,7 @@ from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.mcp import MCPServer, list_mcp_servers, mcp_connections, mcp_errors
 from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.sign_in import login
@@ -63,6 +64,10 @@ def uses() -> None:
     assert_type(painter.edit("at night", picture, path="night", seed=3, timeout=5), Media)
     PollinationsSpeech().generate([("nova", "Hi.")], voice="nova", extra_headers={"x-trace": "1"})
     Pollinations3D().generate(image=picture, resolution="low")
+    assert_type(list_mcp_servers(), list[MCPServer])
+    with mcp_errors():
+        print(mcp_connections("exa", *list_mcp_servers(), api_key=SecretStr("sk_x"), timeout=(5, 600), check=False))
+    mcp_connections(["exa"])  # type: ignore[arg-type]
     PollinationsTranscriber().transcribe("talk.mp3", language="en", timeout=60)
     assert_type(PollinationsVoice().change("talk.mp3", voice="nova", response_format="wav"), Media)
     PollinationsVoice().isolate(picture, voice="nova")  # type: ignore[call-arg]

@@ -29,6 +29,8 @@ Other modules support them:
   (`dialects`).
 - `service.ledger` contains the billed requests. `routes.account` and `service.usage_report` report them.
 - `routes.sign_in` lets a user give an app an API key. `service.api_keys` creates and changes API keys.
+- `routes.mcp` emulates the hosted MCP servers `exa` and `pollinations`, with the package `mcp` (extra `mcp`). The web
+  that `exa` searches is a small encyclopedia in `synthesis.pages`.
 - `routes.media` serves generated and uploaded files. `service.references` opens the images that a request refers to.
 - `legacy` emulates the two legacy hosts. They are available as `Emulator().legacy`.
 """

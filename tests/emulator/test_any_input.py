@@ -82,6 +82,7 @@ GEN = [
     "/v1/audio/speech/with-timestamps", "/v1/audio/transcriptions", "/v1/models", "/models", "/text", "/text/hi",
     "/audio/hi", "/image/cat", "/video/cat", "/3d/cat", "/media/upload", "/media/x", "/%00", "/text/%ff", "/image/.",
     "/v1/audio/voice-changer", "/v1/audio/voice-isolator", "/alpha/decisions",
+    "/mcp", "/mcp/exa", "/mcp/pollinations",
 ]  # fmt: skip
 ACCOUNT = [
     "/account/key", "/account/usage", "/account/usage/daily", "/account/keys", "/account/keys/x", "/api/device/code",

@@ -195,7 +195,9 @@ def _with_results(chat: ChatRequest, planned: Plan) -> str:
             for result, scene in zip(chat.results, planned.illustrated.scenes, strict=False)
         ]
         return story.to_markdown(planned.illustrated, images)
-    sentences = [_describe_result(result, chat) for result in chat.results]
+    read = [result for result in chat.results if citations.pages(result.text)]
+    sentences = [citations.cited_pages(read[-1].text, chat.asked)] if read else []
+    sentences += [_describe_result(result, chat) for result in chat.results if result not in read]
     attachments = "; ".join(part.words for part in chat.tool_attachments)
     return "\n\n".join([*sentences, f"I looked at what came back: {attachments}."] if attachments else sentences)
 

@@ -21,6 +21,11 @@ PAGES = (
     {"url": "https://example.org/almanac", "title": "The Example Almanac"},
 )
 SOURCE = re.compile(r"^[^\S\n]*\[(\d+)\]\s*(?:[^\n:.!?]{1,60}:\s+)?", re.MULTILINE)
+FOUND_PAGE = re.compile(
+    r"^Title: (?P<title>.+)\nURL: (?P<url>\S+)\n(?:\w+: .*\n)*"
+    r"(?:Highlights|Text):\n(?P<text>(?s:.*?))(?=\n\n---\n\n|\Z)",
+    re.MULTILINE,
+)
 MAX_CITED = 3
 
 
@@ -76,8 +81,27 @@ def cited(text: str, question: str) -> str | None:
     )
 
 
+def pages(text: str) -> list[tuple[str, str, str]]:
+    """Parse the pages in the result of a web search or a page fetch. Return tuples of title, URL and text."""
+    found = FOUND_PAGE.finditer(text)
+    return [(page["title"], page["url"], page["text"].replace(" [...] ", " ").strip()) for page in found]
+
+
+def cited_pages(text: str, question: str) -> str:
+    """Answer a question with sentences from pages. A link to its page follows each sentence, and a list of the cited
+    pages ends the answer."""
+    found = pages(text)
+    sources = "\n".join(f"[{number}] {text}" for number, (_, _, text) in enumerate(found, 1))
+    answer = cited(sources, question) or ""
+    numbers = list(dict.fromkeys(int(number) for number in re.findall(r"\[(\d+)\]", answer)))
+    linked = re.sub(r"\[(\d+)\]", lambda match: f"[[{match[1]}]]({found[int(match[1]) - 1][1]})", answer)
+    listed = "\n".join(f"- [{number}] {found[number - 1][0]}: {found[number - 1][1]}" for number in numbers)
+    return f"{linked}\n\n{listed}" if numbers else linked
+
+
 def best(text: str, question: str) -> str | None:
     """Return the sentence of a text that is most similar to a question. Numbered sources take precedence."""
+    text = "\n".join(page for _, _, page in pages(text)) or text
     ranked = _ranked(text, question)
     return ranked[0][2] if ranked else nearest(text, question)
 

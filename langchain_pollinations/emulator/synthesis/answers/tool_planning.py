@@ -32,6 +32,8 @@ CHANGED = re.compile(
 )
 TO_THE_MODEL = re.compile(r"\b(?:you|your|yourself)\b", re.IGNORECASE)
 SEARCHING = frozenset(words.stem(w) for w in "search retrieve retriever lookup find query wiki wikipedia docs".split())
+READING = frozenset(words.stem(w) for w in "fetch read open browse crawl".split())
+MAX_PAGES = 3  # pages that are read for an answer
 EMPTY_NAMES = frozenset(words.stem(w) for w in "run execute function functions tool tools call calls set".split())
 EMPTY_FIELDS = frozenset(words.stem(w) for w in "input text query prompt name value data arg args kwargs".split())
 OPERATORS: Mapping[str, str] = {
@@ -163,20 +165,46 @@ def _arguments(tool: Tool, text: str, **given: Any) -> Json:
     return arguments | {key: value for key, value in given.items() if key in tool.properties}
 
 
-def _searcher_and_painter(chat: ChatRequest) -> tuple[Tool, Tool] | None:
-    """Return the search tool and the image tool if the user wants an illustrated answer to a question."""
+def _reads(tool: Tool) -> bool:
+    """Return whether a tool reads pages from the web."""
+    return bool(words.stems(tool.name) & READING) and not tool.properties.keys().isdisjoint(("url", "urls"))
+
+
+@dataclass(frozen=True)
+class Research:
+    """The tools for a question that needs a search: the search tool, and tools to read pages and to generate images."""
+
+    searcher: Tool
+    reader: Tool | None
+    painter: Tool | None
+
+    @property
+    def tools(self) -> list[Tool]:
+        return [tool for tool in (self.searcher, self.reader, self.painter) if tool is not None]
+
+
+def _research(chat: ChatRequest) -> Research | None:
+    """Return the tools if the user's question needs several of them."""
     searchers = [tool for tool in chat.tools if _score_search_tool(tool, chat.asked)]
+    if not searchers or _named_choice(chat) is not None or STORY.search(chat.asked):
+        return None
     painters = [tool for tool in chat.tools if draws(tool)] if _score_image_tool(chat) else []
-    free = _named_choice(chat) is None and not STORY.search(chat.asked)
-    return (searchers[0], painters[0]) if free and searchers and painters else None
+    readers = [tool for tool in chat.tools if _reads(tool)]
+    found = Research(searchers[0], next(iter(readers), None), next(iter(painters), None))
+    return found if len(found.tools) > 1 else None
 
 
-def _illustrated_plan(searcher: Tool, painter: Tool, chat: ChatRequest) -> Plan:
-    """Plan a search, and then an image that shows the search result."""
-    calls = [Call(searcher.name, _arguments(searcher, chat.asked))]
-    if chat.results:
-        found = citations.best(chat.results[0].text, chat.asked) or words.subject(chat.asked)
-        calls.append(Call(painter.name, _arguments(painter, chat.asked, prompt=found, **_seed(painter, chat, 0))))
+def _research_plan(research: Research, chat: ChatRequest) -> Plan:
+    """Plan a search, the reading of the pages that it finds, and then an image that shows what was found."""
+    calls = [Call(research.searcher.name, _arguments(research.searcher, chat.asked))]
+    urls = [url for _, url, _ in citations.pages(chat.results[0].text)] if chat.results else []
+    if research.reader and urls:
+        given = {"urls": urls[:MAX_PAGES], "url": urls[0]}
+        calls.append(Call(research.reader.name, _arguments(research.reader, chat.asked, **given)))
+    if research.painter and len(chat.results) >= len(calls):
+        found = citations.best(chat.results[len(calls) - 1].text, chat.asked) or words.subject(chat.asked)
+        given = {"prompt": found, **_seed(research.painter, chat, 0)}
+        calls.append(Call(research.painter.name, _arguments(research.painter, chat.asked, **given)))
     return Plan(calls, sequential=True)
 
 
@@ -235,9 +263,9 @@ def plan(chat: ChatRequest) -> Plan:
     tools = chosen(chat)
     if not tools:
         return Plan()
-    pair = _searcher_and_painter(chat)
-    if pair and any(tool in pair for tool in tools):
-        return _illustrated_plan(*pair, chat)
+    research = _research(chat)
+    if research and any(tool in research.tools for tool in tools):
+        return _research_plan(research, chat)
     if len(tools) == 1 and draws(tools[0]):
         return _image_plan(tools[0], chat)
     return Plan([Call(tool.name, _arguments(tool, chat.asked)) for tool in tools])
