@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
     from langchain_pollinations.catalog import alist_models, list_models
     from langchain_pollinations.chat_models import ChatPollinations
+    from langchain_pollinations.decisions import PollinationsDecisions
     from langchain_pollinations.embeddings import PollinationsEmbeddings
     from langchain_pollinations.errors import (
         APIConnectionError,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.transcription import PollinationsTranscriber
     from langchain_pollinations.uploads import Upload, aupload, upload
     from langchain_pollinations.video import PollinationsVideo
+    from langchain_pollinations.voice import PollinationsVoice
 
 __all__ = [
     "APIConnectionError",
@@ -102,6 +104,7 @@ __all__ = [
     "PollenMiddleware",
     "Pollinations3D",
     "PollinationsAccount",
+    "PollinationsDecisions",
     "PollinationsEditImageTool",
     "PollinationsEmbeddings",
     "PollinationsError",
@@ -116,6 +119,7 @@ __all__ = [
     "PollinationsTranscriber",
     "PollinationsVideo",
     "PollinationsVideoTool",
+    "PollinationsVoice",
     "Progress",
     "QuestPollenOnlyError",
     "RateLimitError",
@@ -158,6 +162,7 @@ _MODULES = {
     "PollenMiddleware": "middleware",
     "Pollinations3D": "models3d",
     "PollinationsAccount": "account",
+    "PollinationsDecisions": "decisions",
     "PollinationsEditImageTool": "tools",
     "PollinationsEmbeddings": "embeddings",
     "PollinationsImage": "images",
@@ -171,6 +176,7 @@ _MODULES = {
     "PollinationsTranscriber": "transcription",
     "PollinationsVideo": "video",
     "PollinationsVideoTool": "tools",
+    "PollinationsVoice": "voice",
     "Progress": "_media.progress",
     "SignIn": "sign_in",
     "Upload": "uploads",

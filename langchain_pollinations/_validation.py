@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
-from langchain_pollinations._transport.call_settings import RequestSettings, split_settings
+from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings, split_settings
 from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -71,7 +71,7 @@ class CallOptions(DescribedFields, BaseModel):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
-    _settings: RequestSettings = PrivateAttr(default_factory=RequestSettings)
+    _settings: RequestSettings = PrivateAttr(default_factory=lambda: NO_SETTINGS)
 
 
 class CallOverrides(TypedDict, total=False):
@@ -280,7 +280,10 @@ def own_class(kind: type[BaseModel]) -> type[BaseModel]:
 
 
 class OwnFields(_Mixin):
-    """Mixin for wrappers. It lists the fields that neither LangChain nor a derived class of the caller defines."""
+    """Mixin for wrappers. It lists the fields that neither LangChain nor a derived class of the caller defines.
+
+    A field of an options class is listed even if LangChain's base class defines it too.
+    """
 
     _OWN_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
@@ -290,7 +293,9 @@ class OwnFields(_Mixin):
         own = own_class(cls)
         foreign = (base for base in own.__mro__ if base.__module__.startswith("langchain_core."))
         theirs = {name for base in foreign for name in getattr(base, "model_fields", ())}
-        cls._OWN_FIELDS = frozenset(own.model_fields.keys() - theirs)
+        options = (base for base in own.__mro__ if issubclass(base, CallOptions) and base not in (own, cls))
+        ours = {name for base in options for name in base.model_fields}
+        cls._OWN_FIELDS = frozenset(own.model_fields.keys() - (theirs - ours))
 
 
 def _is_own(kind: type) -> bool:

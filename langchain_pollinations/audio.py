@@ -33,7 +33,7 @@ from langchain_pollinations._media.audio_parts import (
     parse_alignment,
     split_speech,
 )
-from langchain_pollinations._media.base import FilePath, MediaGenerator
+from langchain_pollinations._media.base import FilePath, MediaGenerator, ModelOptions
 from langchain_pollinations._media.billing import media_billing
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.progress import ShowProgress, share_progress
@@ -230,7 +230,7 @@ def music_request(prompt: str, options: MusicOptions, references: Sequence[str] 
 # --- The response -----------------------------------------------------------------------------------------------------
 
 
-def parse_audio(response: httpx.Response, prompt: str, options: SharedAudioOptions) -> Media:
+def parse_audio(response: httpx.Response, prompt: str | None, options: ModelOptions) -> Media:
     """Parse the audio in the body of a response."""
     return _with_sample_rate(parse_media(response, response.content, "audio", prompt, options), response)
 

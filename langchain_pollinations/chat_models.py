@@ -54,6 +54,12 @@ class ChatPollinations(BatchMixin, ModelInfo):
     An unknown argument is sent unchanged, with a warning. Fields in `model_kwargs` and `extra_body` are sent without a
     warning. An unknown argument that names a key or a host is an error.
 
+    Agents of the service (`list_models("text", agent=True)`) are models too. An agent runs its own tools on the server,
+    and the service ignores tools of the caller. The name of a community model does not say whether it is an agent, so
+    pass the profile of its record: `ChatPollinations(model=record.id, profile=record.profile)`. Binding tools to an
+    agent is then an error. Agents with a memory also return the stored response to an identical request. The caller
+    pays for the base model and the tools of an agent, also if the request fails.
+
     Image, video, audio and 3D models also work here (`model="kontext"`). The text of the last user message is the
     prompt, and its images are the source images or the first frame of a video. The returned message has a block with
     the URL of the file, and no usage. Earlier messages and other options are ignored. The media classes have more
@@ -260,11 +266,15 @@ class ChatPollinations(BatchMixin, ModelInfo):
 
         Raises:
             InvalidRequestError: If a tool cannot be described, or `tool_choice` names no bound tool.
+            UnsupportedRequestError: If the model is known to be an agent of the service.
         """
         from langchain_pollinations._chat.structured_output import response_format as format_of
-        from langchain_pollinations._chat.tools import encode_tool, encode_tool_choice
+        from langchain_pollinations._chat.tools import check_agent, encode_tool, encode_tool_choice
 
         wire = [encode_tool(tool, strict=strict) for tool in tools]
+        if wire and not self._uses_legacy:
+            model = kwargs.get("model") or kwargs.get("model_name") or self.model
+            check_agent(model, self._profile_of(model))
         choice = encode_tool_choice(tool_choice, wire)
         if wire:
             kwargs["tools"] = wire

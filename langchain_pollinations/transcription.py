@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self, Unpack
@@ -21,13 +21,22 @@ from langchain_pollinations._catalog.costs import canonical, cost_of, expected_p
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.service import ServiceConfig
-from langchain_pollinations._media.recordings import Recording, RecordingFile, read_recording, transcribes
+from langchain_pollinations._media.recordings import (
+    BYTES_PER_SECOND,
+    Recording,
+    RecordingFile,
+    as_blob,
+    metadata_of,
+    read_recording,
+    transcribes,
+)
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
 from langchain_pollinations._transport.metering import Billing, Cost
 from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
 from langchain_pollinations._types import Json
 from langchain_pollinations._validation import CallOptions, CallOverrides, merge_options
 from langchain_pollinations._warnings import warn
+from langchain_pollinations.voice import IsolationOptions, isolation
 
 Format = Literal["json", "text", "verbose_json", "diarized_json", "srt", "vtt"]
 PLAIN_FORMATS = ("text", "srt", "vtt")
@@ -54,6 +63,10 @@ class TranscriptionOptions(CallOptions):
     format, and `json` for other models."""
     speakers_expected: int | None = Field(default=None, ge=1)
     """Number of speakers. This option selects the format `diarized_json`."""
+    isolate: bool = False
+    """Whether to remove music and noise from the recording first, as `PollinationsVoice.isolate` does. This takes a
+    further request and costs 0.002 purchased pollen per second, in addition to the transcript. The recording must have
+    at most 50 MiB and last at least 4.6 seconds."""
 
     @field_validator("language")
     @classmethod
@@ -80,6 +93,7 @@ class TranscriptionOverrides(CallOverrides, total=False):
     temperature: float | None
     response_format: Format | None
     speakers_expected: int | None
+    isolate: bool
 
 
 class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParser):
@@ -94,7 +108,8 @@ class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParse
     blob parser and accepts the blobs of any blob loader. Each recording becomes one document. The document has
     the metadata of the blob. These keys are added if their values are known, and override keys of the blob: `source`,
     `model`, `language`, `duration` (seconds), `segments` and `words` with their times, `speakers`, `usage` and
-    `request_id`.
+    `request_id`. With `isolate=True`, the key `isolation` has the `model`, `url`, billed `seconds`, `cost` and
+    `request_id` of the isolated recording.
 
     Paths are not restricted to a folder: do not pass paths that a language model wrote.
     """
@@ -209,23 +224,42 @@ def _formats(model: str) -> list[str]:
 
 def transcription(recording: Any, options: TranscriptionOptions) -> RequestFlow[Document]:
     """Create the request flow that transcribes one recording."""
-    transcript: Transcript = yield transcription_request(read_recording(recording, options.model), options)
+    if options.isolate:
+        file = yield from _isolated(recording, options)
+    else:
+        file = read_recording(recording, options.model)
+    transcript: Transcript = yield transcription_request(file, options)
     return transcript.document
+
+
+def _isolated(recording: Any, options: TranscriptionOptions) -> RequestFlow[RecordingFile]:
+    """Isolate the speech of a recording. The result has the metadata of the recording."""
+    blob = as_blob(recording)
+    speech = yield from isolation(blob, IsolationOptions())
+    file = read_recording(speech, options.model)
+    known = {
+        "model": speech.model,
+        "url": speech.url,
+        "seconds": _number(speech.metadata.get("x-usage-prompt-audio-seconds")),
+        "cost": speech.cost,
+        "request_id": speech.request_id,
+    }
+    return replace(file, metadata={**metadata_of(blob), "isolation": _without_empty(known)})
 
 
 def transcription_request(recording: RecordingFile, options: TranscriptionOptions) -> ApiRequest[Transcript]:
     """Build `POST /v1/audio/transcriptions`."""
-    fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items() if value != ""}
+    fields = {
+        name: str(value)
+        for name, value in options.model_dump(exclude_none=True, exclude={"isolate"}).items()
+        if value != ""
+    }
     form = multipart(fields, [("file", (recording.name, recording.data, recording.mime_type))])
     parse = partial(parse_transcript, recording=recording, options=options)
     seconds = len(recording.data) / BYTES_PER_SECOND
     estimate = partial(expected_price, options.model, seconds=seconds, variants=price_variants(options))
     billing = Billing("transcript", canonical(options.model), estimate, attrgetter("cost"))
     return ApiRequest("POST", "/v1/audio/transcriptions", parse, form, billing=billing)
-
-
-BYTES_PER_SECOND = 16_000
-"""Expected bytes of a second of a recording: 128 kbit/s."""
 
 
 def price_variants(options: TranscriptionOptions) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable
 from functools import reduce
+from importlib.util import find_spec
 from operator import add
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import upload
 from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.voice import PollinationsVoice
 from tests.helpers.fuzz import examples
 
 KEY = "sk_a_secret_key"
@@ -49,6 +51,7 @@ ENTRY = (
 )
 MEDIUM = ("url", "b64_json", "revised_prompt", "media_type", "embedding", "index")
 RESULT = ("text", "words", "segments", "duration", "language", "audio_base64", "alignment", "error", "model", "usage")
+DECISION = ("noul", "choice", "probabilities", "confidence", "score", "legend")
 INNER = (
     *("function", "name", "arguments", "id", "index", "type", "text", "thinking", "signature", "data", "transcript"),
     *("image_url", "url", "url_citation", "groundingChunks", "groundingSupports", "segment", "startIndex", "endIndex"),
@@ -89,6 +92,7 @@ documents = st.one_of(
     having(FACTS, choices=choices),
     st.lists(having(ENTRY, name=values), max_size=3),
     having(RESULT, data=st.lists(having(MEDIUM), max_size=2)),
+    having(FACTS, answers=st.fixed_dictionaries({"urgent": having(DECISION, type=st.just("noul"))})),
     values,
 ).map(lambda document: json.dumps(document).encode())
 ODD_BODIES = (
@@ -175,7 +179,13 @@ WRAPPERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "embeddings": lambda given: PollinationsEmbeddings(**given).embed_query("a whale"),
     "models": lambda given: list_models("text", **given),
     "upload": lambda given: upload(PNG, **given),
+    "voice": lambda given: PollinationsVoice(**given).change(pcm16_to_wav(b"\0" * 800)),
 }
+if find_spec("langchain_core.decisions"):
+    from langchain_pollinations.decisions import PollinationsDecisions
+
+    ASKED: Any = {"state": "Help!", "questions": {"urgent": {"type": "noul", "instructions": "Is it urgent?"}}}
+    WRAPPERS["decisions"] = lambda given: PollinationsDecisions(**given).invoke(ASKED)
 
 
 @pytest.mark.usefixtures("no_collection")

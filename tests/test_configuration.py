@@ -7,6 +7,7 @@ import copy
 import pickle
 import socket
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ from langchain_pollinations.tools.toolkit import PollinationsToolkit
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.uploads import aupload, upload
 from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.voice import PollinationsVoice
 from tests.helpers.ask import WAYS, Ask
 
 Use = Callable[..., Any]
@@ -72,9 +74,16 @@ USES: dict[str, Use] = {
     **_pair("embed_query", PollinationsEmbeddings, "embed_query", "a whale"),
     **_pair("embed_all", PollinationsEmbeddings, "embed_all", ["a whale"]),
     **_pair("transcribe", PollinationsTranscriber, "transcribe", WAV),
+    **_pair("change", PollinationsVoice, "change", WAV),
     "upload": lambda connection, **settings: upload(PICTURE, **connection, **settings),
     "aupload": lambda connection, **settings: asyncio.run(aupload(PICTURE, **connection, **settings)),
 }
+if find_spec("langchain_core.decisions"):
+    from langchain_pollinations.decisions import PollinationsDecisions
+
+    ASKED = {"state": "My invoice is wrong.", "questions": {"team": {"type": "noul", "instructions": "Is it urgent?"}}}
+    USES |= _pair("decide", PollinationsDecisions, "invoke", ASKED)
+
 LISTS: dict[str, Use] = {
     "list_models": lambda connection, **settings: list_models("text", **connection, **settings),
     "alist_models": lambda connection, **settings: asyncio.run(alist_models("text", **connection, **settings)),

@@ -20,6 +20,8 @@ from langchain_pollinations.errors import PollinationsError
 
 @pytest.mark.parametrize("name", langchain_pollinations.__all__)
 def test_every_public_name_is_there(name: str) -> None:
+    if name == "PollinationsDecisions":
+        pytest.importorskip("langchain_core.decisions", reason="langchain-core before 1.8 has no decision models")
     assert getattr(langchain_pollinations, name) is not None
     assert name in dir(langchain_pollinations)
 
@@ -55,7 +57,8 @@ LAYERS = (
     "_legacy",
     "_config",
     "_catalog _account account catalog mcp registration sign_in uploads",
-    "_media _chat.model_info _chat.calls audio chat_models embeddings images models3d transcription video",
+    "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video "
+    "voice",
     "tools meter middleware __main__",
 )
 """Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""

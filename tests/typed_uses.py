@@ -23,6 +23,7 @@ from langchain_pollinations.tools.images import PollinationsEditImageTool, Polli
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.transcription import PollinationsTranscriber
 from langchain_pollinations.video import PollinationsVideo
+from langchain_pollinations.voice import PollinationsVoice
 
 
 class Sea(BaseModel):
@@ -68,6 +69,8 @@ def uses() -> None:
         print(mcp_connections("exa", *list_mcp_servers(), api_key=SecretStr("sk_x"), timeout=(5, 600), check=False))
     mcp_connections(["exa"])  # type: ignore[arg-type]
     PollinationsTranscriber().transcribe("talk.mp3", language="en", timeout=60)
+    assert_type(PollinationsVoice().change("talk.mp3", voice="nova", response_format="wav"), Media)
+    PollinationsVoice().isolate(picture, voice="nova")  # type: ignore[call-arg]
     embeddings.embed_query("a cat", dimensions=256)
     account = PollinationsAccount(api_key=login("usage", show=lambda sign_in: print(sign_in.url)))
     started = datetime.now(UTC)

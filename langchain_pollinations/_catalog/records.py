@@ -125,6 +125,7 @@ class Model(_Record):
     community: bool = False
     """Whether a third party operates the model."""
     agent: bool = False
+    """Whether the model is an agent, which runs its own tools on the server. It ignores tools of the caller."""
     base_model: str | None = None
     """The underlying model of an agent."""
     alpha: bool = False
@@ -202,9 +203,12 @@ class Model(_Record):
 
         `tool_choice` is False if the model is documented to reject a forced tool choice. It is also False if this is
         not documented, and the model's parameters contain `tools` but not `tool_choice`.
+
+        `tool_calling` is False for an agent. An agent runs its own tools on the server, and the service does not add
+        the tools of the caller.
         """
         # Some lists contain a model's parameters but not whether it supports tools.
-        tools = True if self.tools is None and self._takes("tools") else self.tools
+        tools = not self.agent and (True if self.tools is None and self._takes("tools") else self.tools)
         known: Json = {
             "name": self.title or self.id,
             "status": "alpha" if self.alpha else None,
@@ -216,7 +220,7 @@ class Model(_Record):
             "reasoning_effort_levels": self._efforts() if self.reasoning else None,
             "tool_calling": tools,
             "tool_call_streaming": tools or None,
-            "tool_choice": self._can_be_forced(),
+            "tool_choice": None if self.agent else self._can_be_forced(),
             "structured_output": self._takes("response_format", self.supports_structured_output),
             "temperature": self._takes("temperature"),
         }

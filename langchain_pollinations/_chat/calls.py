@@ -131,8 +131,9 @@ def prepare(
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
     body |= extra_body
     if not uses_legacy:
-        if not chat._profile_of(model).get("tool_calling"):
-            check_tools(body, messages)
+        profile = chat._profile_of(model)
+        if not profile.get("tool_calling"):
+            check_tools(body, messages, profile)
         check_sizes(body["messages"])
     body, originals = fit_names(body)
     info = request_info(

@@ -185,11 +185,15 @@ def check_call_options(given: Json) -> Json:
 _PASSED_THROUGH = frozenset({"tools", "tool_choice", "system", "stream_options", "cache_control"})
 
 
-def check_tools(body: Json, messages: Sequence[BaseMessage]) -> None:
+def check_tools(body: Json, messages: Sequence[BaseMessage], profile: Mapping[str, Any]) -> None:
     """Raise an error if a model that does not support tools gets tools or a history of tool calls.
 
-    The service rejects such a history even if another model made the tool calls.
+    The service rejects such a history even if another model made the tool calls. Agents accept a history.
     """
+    if body.get("tools") or body.get("functions"):
+        from langchain_pollinations._chat.tools import check_agent
+
+        check_agent(body["model"], profile)
     if known(body["model"]).get("tools") is not False:
         return
     given = [name for name in ("tools", "functions") if body.get(name)]

@@ -55,7 +55,8 @@ def choose_method(schema: Any, strict: bool | None, model: str, profile: Mapping
         return "json_schema"
     if strict is None and not can_force and _supports_json_mode(model):
         return "json_mode"
-    return "function_calling"
+    has_no_tools = profile.get("tool_calling") is False and "structured_output" not in profile
+    return "json_schema" if has_no_tools and not is_pydantic_v1(schema) else "function_calling"
 
 
 def _supports_json_mode(model: str) -> bool:

@@ -13,12 +13,36 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
+from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat.json_schema import as_parameters, as_strict, keeps_references, with_definitions
 from langchain_pollinations._types import Json
-from langchain_pollinations.errors import InvalidRequestError
+from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
 
 BUILT_IN_TOOLS = ("google_search", "code_execution", "google_maps", "url_context", "computer_use", "file_search")
 """Tools that the service runs itself. It documents them as `{"type": name}` without further fields."""
+
+
+def check_agent(model: str, profile: Mapping[str, Any]) -> None:
+    """Raise an error if tools are bound to a model that is known to be an agent of the service.
+
+    The name of a community model does not say whether it is an agent. If the snapshot lacks a model, the profile from
+    the caller decides. `Model.profile` of a live record has `tool_calling=False` for an agent.
+
+    Raises:
+        UnsupportedRequestError: If the model is an agent, or its profile says that it accepts no tools.
+    """
+    entry = known(model)
+    if entry.get("agent"):
+        reason = "is an agent"
+    elif not entry and profile.get("tool_calling") is False:
+        reason = "accepts no tools according to its profile"
+    else:
+        return
+    raise UnsupportedRequestError(
+        f"tools: model {model!r} {reason}: agents run their own tools on the server, and the service ignores tools of "
+        "the caller; omit the tools, or use a model of list_models('text', 'tool_calling', agent=False)",
+        param="tools",
+    )
 
 
 # --- Tools ------------------------------------------------------------------------------------------------------------

@@ -140,6 +140,8 @@ _WRAPPERS = {
     "music": "PollinationsMusic",
     "effects": "PollinationsMusic",
     "transcription": "PollinationsTranscriber",
+    "voice changer": "PollinationsVoice",
+    "voice isolator": "PollinationsVoice",
 }
 """Wrapper class for each kind of audio model."""
 

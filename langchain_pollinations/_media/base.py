@@ -32,11 +32,16 @@ Resolution: TypeAlias = Literal["1k", "2k", "360p", "480p", "720p", "768p", "108
 """Resolution of an image or a video."""
 
 
-class MediaOptions(CallOptions):
-    """Options of all media. An option that is None is not sent, and the service applies its default."""
+class ModelOptions(CallOptions):
+    """Options of a call of a media model."""
 
     model: str = Field(min_length=1)
     """Canonical id or alias of the model."""
+
+
+class MediaOptions(ModelOptions):
+    """Options of all media. An option that is None is not sent, and the service applies its default."""
+
     safe: str | bool | None = None
     """Prompt checks: nsfw, or a comma-separated list of privacy, secrets, sexual, violence and shield."""
 
@@ -61,14 +66,12 @@ Generation: TypeAlias = Callable[..., RequestFlow[Media]]
 """Function that creates the request flow of a `Media`. Its first argument is the progress callback."""
 
 
-class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Media]):
-    """Base class of the wrappers that generate media from a prompt."""
+class MediaWriter(ServiceConfig):
+    """Base class of the wrappers whose calls return a `Media`: output files and progress."""
 
     model_config = ConfigDict(extra="forbid")
 
     _SYNONYMS: ClassVar[Mapping[str, str]] = {**ServiceConfig._SYNONYMS, "model_name": "model"}
-    _OPTIONS: ClassVar[type[MediaOptions]]
-    """Class of the options that the constructor and each call accept."""
     _CATEGORY: ClassVar[str]
     """Category of the wrapper's models in the catalog."""
     _SUFFIX: ClassVar[str] = ""
@@ -83,6 +86,60 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     """Progress display. True shows a bar, which requires tqdm. False shows nothing. With None, only videos show a bar,
     and only in a terminal or a notebook with tqdm installed. A function is called with each `Progress`. The function
     must not be async."""
+
+    def _run(
+        self, generation: Generation, options: ModelOptions, path: FilePath | None, progress: ShowProgress
+    ) -> Media:
+        with self._suggesting(options.model), self._watching(progress) as on_progress:
+            return self._client_with(options._settings).run(self._saving(generation, path, on_progress))
+
+    async def _arun(
+        self, generation: Generation, options: ModelOptions, path: FilePath | None, progress: ShowProgress
+    ) -> Media:
+        with self._suggesting(options.model), self._watching(progress) as on_progress:
+            return await self._client_with(options._settings).arun(self._saving(generation, path, on_progress))
+
+    def _watching(self, progress: ShowProgress) -> AbstractContextManager[OnProgress | None]:
+        """Show the progress of a call. The argument of the call overrides the field `progress`."""
+        shown = self.progress if progress is None else progress
+        if shown is None and not self._SHOWS_BAR:
+            shown = False
+        return watch_progress(shown)
+
+    def _saving(
+        self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
+    ) -> RequestFlow[Media]:
+        """Run a generation and save the result to `path`, or to a new file in `output_folder`.
+
+        If neither is set, the result stays in memory.
+        """
+        target = self._target(path)
+        media = yield from generation(on_progress)
+        return media if target is None else media._stored_at(media.save(target))
+
+    def _target(self, path: FilePath | None) -> Path | None:
+        """Return the path of the output file, or None if the result stays in memory.
+
+        The path has no suffix yet if the suffix depends on the MIME type of the result. The folder is checked here, so
+        a wrong folder raises an error before the service bills a request.
+        """
+        if path is None and self.output_folder is not None:
+            path = self.output_folder.expanduser() / f"{self._CATEGORY}-{secrets.token_hex(6)}"
+        return None if path is None else target_path(path, self._SUFFIX)
+
+    def _suggesting(self, model: str) -> AbstractContextManager[None]:
+        """Add similar model names to an error for an unknown model. The legacy hosts have no other models."""
+        return nullcontext() if self._uses_legacy else suggest_models(model, self._CATEGORY)
+
+
+class MediaGenerator(BatchMixin, MediaWriter, RunnableSerializable[Prompt, Media]):
+    """Base class of the wrappers that generate media from a prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    _OPTIONS: ClassVar[type[MediaOptions]]
+    """Class of the options that the constructor and each call accept."""
+
     reference_folder: Path | None = None
     """Folder of the reference files. Only files below this folder are read. If the folder is None, no file is read,
     because a language model may have written the path."""
@@ -149,50 +206,6 @@ class MediaGenerator(BatchMixin, ServiceConfig, RunnableSerializable[Prompt, Med
     ) -> Media:
         options = self._options(overrides)
         return await self._arun(partial(self._generation, prompt, options), options, path, progress)
-
-    def _run(
-        self, generation: Generation, options: MediaOptions, path: FilePath | None, progress: ShowProgress
-    ) -> Media:
-        with self._suggesting(options.model), self._watching(progress) as on_progress:
-            return self._client_with(options._settings).run(self._saving(generation, path, on_progress))
-
-    async def _arun(
-        self, generation: Generation, options: MediaOptions, path: FilePath | None, progress: ShowProgress
-    ) -> Media:
-        with self._suggesting(options.model), self._watching(progress) as on_progress:
-            return await self._client_with(options._settings).arun(self._saving(generation, path, on_progress))
-
-    def _watching(self, progress: ShowProgress) -> AbstractContextManager[OnProgress | None]:
-        """Show the progress of a call. The argument of the call overrides the field `progress`."""
-        shown = self.progress if progress is None else progress
-        if shown is None and not self._SHOWS_BAR:
-            shown = False
-        return watch_progress(shown)
-
-    def _saving(
-        self, generation: Generation, path: FilePath | None, on_progress: OnProgress | None
-    ) -> RequestFlow[Media]:
-        """Run a generation and save the result to `path`, or to a new file in `output_folder`.
-
-        If neither is set, the result stays in memory.
-        """
-        target = self._target(path)
-        media = yield from generation(on_progress)
-        return media if target is None else media._stored_at(media.save(target))
-
-    def _target(self, path: FilePath | None) -> Path | None:
-        """Return the path of the output file, or None if the result stays in memory.
-
-        The path has no suffix yet if the suffix depends on the MIME type of the result. The folder is checked here, so
-        a wrong folder raises an error before the service bills a request.
-        """
-        if path is None and self.output_folder is not None:
-            path = self.output_folder.expanduser() / f"{self._CATEGORY}-{secrets.token_hex(6)}"
-        return None if path is None else target_path(path, self._SUFFIX)
-
-    def _suggesting(self, model: str) -> AbstractContextManager[None]:
-        """Add similar model names to an error for an unknown model. The legacy hosts have no other models."""
-        return nullcontext() if self._uses_legacy else suggest_models(model, self._CATEGORY)
 
     def _options(self, overrides: Mapping[str, Any]) -> Any:
         """Merge the options. Options of the call override options of the constructor. A random seed is chosen here, so

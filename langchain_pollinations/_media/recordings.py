@@ -1,4 +1,4 @@
-"""Recordings for transcription: reading, type detection, file names."""
+"""Recordings for transcription and for speech to speech: reading, type detection, file names."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ MAX_RECORDING_BYTES = 100 * 1024 * 1024
 WARN_BYTES = 25 * 1000 * 1000
 """Maximum bytes of a recording in the documentation of the service. Larger recordings are sent with a warning, because
 the service is not known to enforce this limit."""
+
+MAX_VOICE_BYTES = 50 * 1024 * 1024
+"""Maximum bytes of a recording for speech to speech."""
+
+BYTES_PER_SECOND = 16_000
+"""Expected bytes of a second of a recording: 128 kbit/s."""
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "audio/mpeg": ("mp3", "mpga", "mpeg"),
@@ -92,17 +98,45 @@ def read_recording(recording: Any, model: str) -> RecordingFile:
         PayloadTooLargeError: If the recording is larger than the service accepts.
         OSError: If the file cannot be read.
     """
-    blob = _as_blob(recording)
-    data = _bytes(blob)
+    blob = as_blob(recording)
+    data = _bytes(blob, MAX_RECORDING_BYTES, WARN_BYTES)
+    mime_type = _detect(data, f"model {model!r} accepts {', '.join(_recordings(model))}")
+    return RecordingFile(data, _file_name(blob, mime_type, model), mime_type, metadata_of(blob))
+
+
+def read_voice(recording: Any) -> RecordingFile:
+    """Read a recording for speech to speech.
+
+    Raises:
+        InvalidRequestError: If the recording is empty, is a URL, or is neither audio nor video.
+        PayloadTooLargeError: If the recording is larger than the service accepts.
+        OSError: If the file cannot be read.
+    """
+    blob = as_blob(recording)
+    data = _bytes(blob, MAX_VOICE_BYTES, MAX_VOICE_BYTES)
+    usual = dict.fromkeys(suffixes[0] for suffixes in SUFFIXES.values())
+    mime_type = _detect(data, f"supported are {', '.join(usual)}")
+    name, suffix = _name_and_suffix(blob)
+    is_right = suffix in SUFFIXES[mime_type] and is_name(name)
+    return RecordingFile(data, name if is_right else _usual_name(mime_type), mime_type, metadata_of(blob))
+
+
+def _detect(data: bytes, accepted: str) -> str:
     mime_type = sniff(data)
     if mime_type is None or mime_type not in SUFFIXES:
         found = f"this is {mime_type}" if mime_type else f"these {len(data)} bytes are not in a supported audio format"
-        raise _error(f"{found}; model {model!r} accepts {', '.join(_recordings(model))}")
+        raise _error(f"{found}; {accepted}")
+    return mime_type
+
+
+def metadata_of(blob: Blob) -> Mapping[str, Any]:
+    """Return the metadata of a blob, including its source."""
     source = {} if blob.source is None else {"source": str(blob.source)}
-    return RecordingFile(data, _file_name(blob, mime_type, model), mime_type, {**blob.metadata, **source})
+    return {**blob.metadata, **source}
 
 
-def _as_blob(recording: Any) -> Blob:
+def as_blob(recording: Any) -> Blob:
+    """Convert a recording to a `Blob`. Files are not read yet."""
     match recording:
         case Blob():
             return recording
@@ -117,32 +151,31 @@ def _as_blob(recording: Any) -> Blob:
     raise _error(f"must be a Blob, a Media, bytes or a file path, not {type(recording).__name__}")
 
 
-def _bytes(blob: Blob) -> bytes:
+def _bytes(blob: Blob, largest: int, usual: int) -> bytes:
+    """Return the bytes of a recording. More than `largest` bytes are an error, more than `usual` bytes a warning."""
     if blob.data is None and blob.path is not None:
-        data = _read_file(str(blob.path))
+        data = _read_file(str(blob.path), largest, usual)
     else:
         data = b"" if blob.data is None else blob.as_bytes()
-        _check_size(len(data))
+        _check_size(len(data), largest, usual)
     if not data:
         raise _error("it is empty")
     return data
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str, largest: int, usual: int) -> bytes:
     if is_url(path):
         raise _error("a URL is not fetched; pass the bytes or a file path")
     file = Path(path).expanduser()
-    _check_size(file.stat().st_size)
+    _check_size(file.stat().st_size, largest, usual)
     return file.read_bytes()
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_RECORDING_BYTES:
-        raise PayloadTooLargeError(
-            f"recording: it has {size:,} bytes; the maximum is {MAX_RECORDING_BYTES:,}", param="recording"
-        )
-    if size > WARN_BYTES:
-        warn(f"recording: it has {size:,} bytes; the documented maximum is {WARN_BYTES:,}")
+def _check_size(size: int, largest: int, usual: int) -> None:
+    if size > largest:
+        raise PayloadTooLargeError(f"recording: it has {size:,} bytes; the maximum is {largest:,}", param="recording")
+    if size > usual:
+        warn(f"recording: it has {size:,} bytes; the documented maximum is {usual:,}")
 
 
 def _file_name(blob: Blob, mime_type: str, model: str) -> str:
@@ -151,8 +184,7 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
     Some providers derive the format from the file name. If a part of the form has no file name, the service uses the
     name `audio.mp3`.
     """
-    name = PurePath(str(blob.path or blob.source or "")).name
-    suffix = name.rpartition(".")[2].lower()
+    name, suffix = _name_and_suffix(blob)
     if suffix in SUFFIXES[mime_type] and suffix in _recordings(model) and is_name(name):
         return name
     usual = SUFFIXES[mime_type][0]
@@ -165,7 +197,16 @@ def _file_name(blob: Blob, mime_type: str, model: str) -> str:
         raise UnsupportedRequestError(
             f"{message}; models that accept it: {', '.join(models_that_can('audio', accepts_it))}", param="recording"
         )
-    return f"recording.{usual}"
+    return _usual_name(mime_type)
+
+
+def _name_and_suffix(blob: Blob) -> tuple[str, str]:
+    name = PurePath(str(blob.path or blob.source or "")).name
+    return name, name.rpartition(".")[2].lower()
+
+
+def _usual_name(mime_type: str) -> str:
+    return f"recording.{SUFFIXES[mime_type][0]}"
 
 
 def is_name(name: str) -> bool:

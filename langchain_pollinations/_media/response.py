@@ -108,6 +108,7 @@ def _is_whole(data: bytes | Path, mime_type: str) -> bool:
 
 _METADATA_HEADERS = (
     "x-tts-voice",
+    "x-voice-changer-voice",
     "x-generation-id",
     "song-id",
     "x-elevenlabs-song-id",

@@ -10,7 +10,7 @@ billed requests. It stores uploads and records every request. Every response has
 `x-emulator: langchain-pollinations`.
 
 A test can queue replies. Without a queued reply, the emulator generates the response. It generates text by rules. It
-also generates images, videos, speech, music, transcripts, 3D objects and embeddings.
+also generates images, videos, speech, music, transcripts, 3D objects, embeddings and decisions.
 
 These modules process a request, in this order:
 

@@ -19,6 +19,7 @@ from langchain_pollinations.emulator.routes import (
     account,
     audio,
     chat,
+    decisions,
     embeddings,
     images,
     mcp,
@@ -27,6 +28,7 @@ from langchain_pollinations.emulator.routes import (
     sign_in,
     transcripts,
     video,
+    voices,
 )
 from langchain_pollinations.emulator.scripting.wire import refused
 from langchain_pollinations.emulator.service import accounts, catalog, large_bodies
@@ -46,6 +48,8 @@ FORM = middleware.MIB  # bytes allowed for the parts of a form other than the fi
 # Routes with their own body limit: path, beginning of the content type, bytes. The first match applies.
 BODY_LIMITS = (
     ("/v1/audio/transcriptions", "", 100 * middleware.MIB),
+    (voices.CHANGER, "", voices.MAX_FILE_BYTES + FORM),
+    (voices.ISOLATOR, "", voices.MAX_FILE_BYTES + FORM),
     ("/media/upload", "application/json", 100 * middleware.MIB),
     ("/media/upload", "multipart/form-data", media.MAX_FILE_BYTES + FORM),
     ("/media/upload", "", media.MAX_FILE_BYTES),
@@ -100,6 +104,9 @@ class Application(middleware.Middleware):
             Route("/v1/audio/speech", self._simple(audio.speech), methods=["POST"]),
             Route("/v1/audio/speech/with-timestamps", self._simple(audio.timed_speech), methods=["POST"]),
             Route("/v1/audio/transcriptions", self._simple(transcripts.create), methods=["POST"]),
+            Route(voices.CHANGER, self._simple(voices.change), methods=["POST"]),
+            Route(voices.ISOLATOR, self._simple(voices.isolate), methods=["POST"]),
+            Route("/alpha/decisions", self._simple(decisions.create), methods=["POST"]),
             Route("/v1/embeddings", self._simple(embeddings.create), methods=["POST"]),
             Route("/v1/models", self._simple(_v1_models)),
             Route("/v1/models/{rest:anything}", self._prompted(_v1_model, "/v1/models/")),

@@ -27,6 +27,7 @@ NAMES = st.sampled_from(
      "response_format", "json_schema", "tools", "tool_choice", "tool_calls",
      "function", "arguments", "stream", "stop", "temperature",
      "modalities", "audio", "data", "id", "name", "tags", "contentType", "safe", "system", "dimensions", "file",
+     "state", "questions", "instructions", "criteria", "true",
      "days", "granularity", "period", "before", "before_event_id", "expiresIn", "pollenBudget", "allowedModels",
      "grant_type", "device_code", "client_id", "scope", "user_code", "budget", "decision", "redirect_uri"]
 )  # fmt: skip
@@ -35,9 +36,21 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dict
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "tool"]), "content": JSON}, optional={"tool_calls": JSON}
 )
+QUESTION = st.fixed_dictionaries(
+    {"type": st.sampled_from(["choice", "score", "noul", "box"]), "instructions": JSON}, optional={"criteria": JSON}
+)
 BODY = st.builds(
     lambda usual, more: {**more, **usual},
-    st.fixed_dictionaries({}, optional={"messages": st.lists(MESSAGE, max_size=3), "prompt": WORDS, "input": WORDS}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "messages": st.lists(MESSAGE, max_size=3),
+            "prompt": WORDS,
+            "input": WORDS,
+            "state": JSON,
+            "questions": st.dictionaries(NAMES, QUESTION, max_size=2),
+        },
+    ),
     st.dictionaries(NAMES, JSON, max_size=4),
 )
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\2\0\0\0"
@@ -68,6 +81,7 @@ GEN = [
     "/v1/chat/completions", "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/embeddings",
     "/v1/audio/speech/with-timestamps", "/v1/audio/transcriptions", "/v1/models", "/models", "/text", "/text/hi",
     "/audio/hi", "/image/cat", "/video/cat", "/3d/cat", "/media/upload", "/media/x", "/%00", "/text/%ff", "/image/.",
+    "/v1/audio/voice-changer", "/v1/audio/voice-isolator", "/alpha/decisions",
     "/mcp", "/mcp/exa", "/mcp/pollinations",
 ]  # fmt: skip
 ACCOUNT = [

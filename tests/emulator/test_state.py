@@ -245,13 +245,15 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
 
     assert names(limit="3") == names()[:3]
     assert names(query="OPENAI audio") and all("audio" in name for name in names(query="OPENAI audio"))
-    assert names(source="community") == [] == names(community="true")
-    assert names(source="official") == names()
+    agents = ["community/emulator/librarian"]
+    assert names(source="community") == names(community="true") == names(agent="true") == agents
+    assert names(source="official") == names(agent="0") == [name for name in names() if name not in agents]
     reasoning = http.get("/models", params={"capabilities": "reasoning,tool_calling"}).json()
     assert reasoning and all({"reasoning", "tool_calling"} <= set(model["capabilities"]) for model in reasoning)
     for bad in ({"limit": "0"}, {"source": "x"}, {"capabilities": "magic"}, {"agent": "maybe"}):
         assert http.get("/v1/models", params=bad).status_code == 400
-    assert http.get("/models", headers={"Pollinations-Model-Source": "community"}).json() == []
+    community = http.get("/models", headers={"Pollinations-Model-Source": "community"}).json()
+    assert [model["name"] for model in community] == agents
     assert http.get("/models", headers={"Pollinations-Model-Source": "x"}).status_code == 400
     assert http.get("/v1/models/black-forest-labs/flux.1-schnell").json()["id"] == "black-forest-labs/flux.1-schnell"
     assert http.get("/v1/models/nope").status_code == 404

@@ -162,7 +162,8 @@ class Bench:
     def names(self, host: str, **options: Any) -> dict[str, Any]:
         """What a row may use: the package, and what the page's first block makes. The addresses of the older hosts
         stand in the environment."""
-        names: dict[str, Any] = {name: getattr(langchain_pollinations, name) for name in langchain_pollinations.__all__}
+        public = [name for name in langchain_pollinations.__all__ if name != "PollinationsDecisions"]  # needs core 1.8
+        names: dict[str, Any] = {name: getattr(langchain_pollinations, name) for name in public}
         service = {**({"legacy_interval": 0} if host == "legacy" else self.emulator.connection()), **options}
         service = {name: value for name, value in service.items() if value is not None}
         exec(BLOCKS[0].replace("service = {}", f"service = {service!r}"), names)

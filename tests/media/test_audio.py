@@ -223,7 +223,7 @@ BAD_SPEECH = [
     ("Hi", {"model": "whisper"}, "kind: transcription.; use PollinationsTranscriber"),
     ("Hi", {"model": "music"}, "kind: music.; use PollinationsMusic"),
     ("Hi", {"model": "sfx"}, "kind: effects.; use PollinationsMusic"),
-    ("Hi", {"model": "voice-changer"}, "cannot generate speech .endpoints: /v1/audio/voice-changer.; models that can"),
+    ("Hi", {"model": "voice-changer"}, "cannot generate speech .kind: voice changer.; use PollinationsVoice"),
     (
         "Hi",
         {"voice": "nowa"},

@@ -32,6 +32,7 @@ from langchain_pollinations.tools.images import PollinationsEditImageTool, Polli
 from langchain_pollinations.tools.video import PollinationsVideoTool
 from langchain_pollinations.transcription import PollinationsTranscriber, TranscriptionOptions
 from langchain_pollinations.video import PollinationsVideo, VideoOptions
+from langchain_pollinations.voice import ChangeOptions, IsolationOptions, PollinationsVoice
 from tests.helpers.ask import MAKING
 from tests.helpers.terminal import Terminal
 from tests.media.test_references import PNG
@@ -265,6 +266,8 @@ METHODS = [
     (PollinationsMusic, "generate", MusicOptions),
     (Pollinations3D, "generate", Model3DOptions),
     (PollinationsTranscriber, "transcribe", TranscriptionOptions),
+    (PollinationsVoice, "change", ChangeOptions),
+    (PollinationsVoice, "isolate", IsolationOptions),
     *((PollinationsEmbeddings, f"embed{name}", EmbeddingOptions) for name in ("", "_all", "_documents", "_query")),
 ]
 
@@ -321,7 +324,7 @@ def test_null_bytes_are_refused(emulator: Emulator, kind: str) -> None:
 
 def test_every_field_has_a_description_in_the_json_schema() -> None:
     wrappers = (PollinationsImage, PollinationsVideo, PollinationsSpeech, PollinationsMusic, Pollinations3D)
-    for wrapper in (*wrappers, PollinationsEmbeddings, PollinationsTranscriber, ImageOptions):
+    for wrapper in (*wrappers, PollinationsEmbeddings, PollinationsTranscriber, PollinationsVoice, ImageOptions):
         fields = wrapper.model_json_schema()["properties"]
         own = fields.keys() - {"name"}  # LangChain's
         assert own and [name for name in sorted(own) if not fields[name].get("description")] == [], wrapper

@@ -179,14 +179,17 @@ def _dialogue(order: Order) -> None:
         raise Refusal(400, f"Invalid dialogue: at most {MAX_VOICES} different voices")
 
 
+def check_voice(model: Model, name: str) -> None:
+    """Reject a voice that the model lacks. Models of ElevenLabs also accept the ids of custom voices."""
+    known: list[str] = model.get("voices", [])
+    custom = model["publisher"] == "ElevenLabs" and CUSTOM_VOICE.fullmatch(name)
+    if known and name not in known and not custom:
+        raise Refusal(400, f"Voice '{name}' is not available for {model['name']}. Available voices: {', '.join(known)}")
+
+
 def _voices(order: Order) -> None:
-    known: list[str] = order.model.get("voices", [])
-    for turn in order.turns if known else ():
-        custom = order.model["publisher"] == "ElevenLabs" and CUSTOM_VOICE.fullmatch(turn.voice)
-        if turn.voice not in known and not custom:
-            raise Refusal(
-                400, f"Voice '{turn.voice}' is not available for {order.name}. Available voices: {', '.join(known)}"
-            )
+    for turn in order.turns:
+        check_voice(order.model, turn.voice)
 
 
 def _formats(model: Model) -> tuple[str, ...]:

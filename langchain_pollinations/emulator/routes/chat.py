@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from langchain_pollinations.emulator.routes import images
+from langchain_pollinations.emulator.routes import decisions, images
 from langchain_pollinations.emulator.scripting import dialects, faults, reply_queue
 from langchain_pollinations.emulator.scripting.completion import Completion
 from langchain_pollinations.emulator.scripting.dialects import Dialect
@@ -160,13 +160,17 @@ def natural(state: State, model: Model, asked: ChatRequest) -> Completion:
     """Return a completion that the emulator generates by rules."""
     if model["name"] in PASS_OVER_CHOICE and asked.body.get("tool_choice") != "none":
         asked = replace(asked, body={**asked.body, "tool_choice": "auto"})
-    message = answers.answer(
-        asked,
-        reasons=_reasons(model, asked.body),
-        searches=_searches(model, asked.body),
-        runs=_uses(model, asked.body, "code_execution"),
-    )
-    message, ended = limited(message, asked.body)
+    message: Json
+    if decisions.is_decision_model(model):
+        message, ended = decisions.chat_message(asked), None
+    else:
+        message = answers.answer(
+            asked,
+            reasons=_reasons(model, asked.body),
+            searches=_searches(model, asked.body),
+            runs=_uses(model, asked.body, "code_execution"),
+        )
+        message, ended = limited(message, asked.body)
     counted = usage.of_response(usage.of_prompt(asked, state.prefixes), message)
     return Completion(
         message,
@@ -224,22 +228,32 @@ def as_stream(events: Iterable[bytes], headers: Mapping[str, str], chunk_delay: 
     return ChunkedResponse(events, headers=head, chunk_delay=chunk_delay)
 
 
+TOOL_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
+
+
+def _dialect(model: Model) -> Dialect:
+    return dialects.named("responses") if model.get("agent") else dialects.of_model(model["name"])
+
+
 class Request:
     """One request to a text route. `answer` returns its response."""
 
     def __init__(self, state: State, asked: Asked, body: Json, *, plain: bool) -> None:
         self.state, self.asked, self.plain = state, asked, plain
-        self.model = state.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+        model = state.catalog.resolve(body.get("model"), "text", TEXT_ROUTE if plain else ROUTE, "text")
+        self.model = state.catalog.priced(model)
         self.raw = body
         self.asked_name = str(body.get("model") or self.model["name"])
         self.safe = safety.asked_for(body, asked.query, asked.headers)
         self.safety = Safety(safety.features(self.safe, self.model.get("required_safety", ())))
         self.body = _voiced(_prepared(body), self.model) if plain else _prepared(body)
+        if self.model.get("agent"):  # an agent has its own tools, and those of the caller are not added
+            self.body = {name: value for name, value in self.body.items() if name not in TOOL_FIELDS}
         self.body["messages"] = self.safety.redact(self.body["messages"])
         self.chat = conversation.read(self.body)
         self.streams = bool(self.body.get("stream"))
         self.is_served = moderation.is_served(self.model["name"])
-        self.dialect = dialects.named(state.dialect) if state.dialect else dialects.of_model(self.model["name"])
+        self.dialect = dialects.named(state.dialect) if state.dialect else _dialect(self.model)
 
     def render(self, completion: Completion, headers: Mapping[str, str], chunk_delay: float = 0.0) -> Response:
         if self.streams:
@@ -276,6 +290,8 @@ class Request:
         def check_abilities() -> None:
             self.safety.block(self.chat.messages)
             abilities.check(self.model, self.chat, self.dialect, self.plain)
+            if decisions.is_decision_model(self.model):
+                decisions.from_chat(self.chat)
 
         return Job(self.model, key, estimate, check_abilities, self.asked_name)
 

@@ -308,7 +308,8 @@ def _number(form: Form, name: str, check: validation.Check) -> float | None:
     return number
 
 
-async def _form(asked: Asked) -> Form:
+async def read_form(asked: Asked) -> Form:
+    """Parse the form with a recording."""
     if not forms.is_form(asked):
         raise Refusal(400, "Invalid form: send the recording as multipart/form-data")
     try:
@@ -355,7 +356,7 @@ async def _order(state: State, form: Form) -> Order:
 
 
 async def create(state: State, asked: Asked) -> Response:
-    form = await _form(asked)
+    form = await read_form(asked)
     order = await _order(state, form)
 
     async def make() -> tuple[Stored, Mapping[str, float]]:

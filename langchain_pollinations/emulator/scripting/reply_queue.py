@@ -13,6 +13,7 @@ from typing import Any
 from langchain_pollinations.emulator.service.error_responses import Refusal
 
 DONE = b"data: [DONE]\n\n"
+DECISIONS = "/alpha/decisions"
 _numbers = count(1)
 
 
@@ -46,6 +47,13 @@ class Message(Entry):
     model: str | None = None
     dialect: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision(Entry):
+    """The answers of a decision, by question. They are sent after the validation of the request."""
+
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,9 +132,9 @@ class Script:
         """Remove and return the first entry that matches a path. Return None if no entry matches.
 
         The emulator calls this method up to twice for a request. The middleware calls it with `messages=False` before
-        it calls the route. A text route calls it with `messages=True` after the validation. A `Damage` is for the
-        middleware. A `Message` or a `Soft` is for the route. If the first matching entry is for the other caller, the
-        result is None.
+        it calls the route. A text route, or the decision route, calls it with `messages=True` after the validation. A
+        `Damage` is for the middleware. A `Message`, a `Soft` or a `Decision` is for the route. If the first matching
+        entry is for the other caller, the result is None.
 
         Args:
             path: Path of the request.
@@ -136,7 +144,7 @@ class Script:
             for place, entry in enumerate(self._entries):
                 if not self.suits(entry, path):
                     continue
-                if isinstance(entry, Damage if messages else Message | Soft):
+                if isinstance(entry, Damage if messages else Message | Soft | Decision):
                     return None  # the route responds normally; a further `Damage` is for the next request
                 if entry.times > 1:
                     self._entries[place] = replace(entry, times=entry.times - 1, was_taken=True)

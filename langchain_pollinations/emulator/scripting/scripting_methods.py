@@ -29,6 +29,7 @@ class Scripted:
         *texts: str,
         tool_calls: Sequence[Mapping[str, Any]] | None = None,
         message: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Any] | None = None,
         body: Any = None,
         chunks: Sequence[Any] | None = None,
         status: int = 200,
@@ -44,7 +45,8 @@ class Scripted:
         times: int = 1,
         **extra: Any,
     ) -> None:
-        """Queue replies. A reply is a text, tool calls, a message, a raw body, or the raw chunks of a stream.
+        """Queue replies. A reply is a text, tool calls, a message, the answers of a decision, a raw body, or the raw
+        chunks of a stream.
 
         A tool call has LangChain's format `{"name", "args", "id"}`, or OpenAI's format `{"id", "type", "function"}`. A
         missing id is generated. Arguments in a string are sent unchanged, even if the string is not JSON.
@@ -56,12 +58,16 @@ class Scripted:
         Example:
             emulator.reply("First response", "Second response")
             emulator.reply(tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])
+            emulator.reply(answers={"team": "billing", "urgent": 0.9})
 
         Args:
             texts: Texts of the replies, one text for each reply. With `tool_calls`, the first text is the content of
                 that reply.
             tool_calls: Tool calls of one reply.
             message: Assistant message of one reply.
+            answers: Answers of one decision, by the name of the question. An answer is the label of a choice, the
+                position of a score, the probability of a noul, or a whole answer as a dictionary. By default, the reply
+                applies to `/alpha/decisions`.
             body: Raw body. Bytes and text are sent unchanged. Any other value is sent as JSON.
             chunks: Raw events of a stream. Bytes and text are sent unchanged. Any other value is sent as JSON.
             status: HTTP status of a raw body or stream.
@@ -88,6 +94,9 @@ class Scripted:
             data, kind = reply_queue.encoded(body)
             head = {"content-type": content_type or kind, **given}
             self.script.add(reply_queue.Raw(**common, status=status, headers=head, body=data))
+            return
+        if answers is not None:
+            self.script.add(reply_queue.Decision(**common | {"on": on or reply_queue.DECISIONS}, answers=dict(answers)))
             return
         if chunks is not None:
             head = {"content-type": content_type or "text/event-stream; charset=utf-8", **given}
@@ -164,7 +173,7 @@ def _messages(
     if message is not None:
         return [dict(message)]
     if tool_calls is None and not texts:
-        raise TypeError("reply() needs texts, tool_calls, message, body or chunks")
+        raise TypeError("reply() needs texts, tool_calls, message, answers, body or chunks")
     if tool_calls is not None:
         calls = [reply_queue.read_tool_call(call) for call in tool_calls]
         return [{"content": texts[0] if texts else None, "tool_calls": calls}]

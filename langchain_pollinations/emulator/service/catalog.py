@@ -22,9 +22,36 @@ DEFAULTS = {
     "speech": "openai/tts-1",
     "timed": "elevenlabs/eleven-v3",
     "transcription": "openai/whisper-large-v3",
+    "voice changer": "elevenlabs/eleven-multilingual-sts-v2",
+    "voice isolator": "elevenlabs/voice-isolator",
     "embedding": "openai/text-embedding-3-small",
+    "decision": "typesafe/jev-1.13",
     "3d": "microsoft/trellis-2",
 }
+
+# The snapshot has only official models. This agent stands for the models of the community.
+COMMUNITY: tuple[Model, ...] = (
+    {
+        "name": "community/emulator/librarian",
+        "aliases": ["emulator/librarian"],
+        "category": "text",
+        "publisher": "emulator",
+        "community": True,
+        "agent": True,
+        "base_model": "openai/gpt-5.4-nano",
+        "title": "Librarian",
+        "description": "An agent that finds books with its own tools.",
+        "pricing": {"currency": "pollen"},
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["text"],
+        "supported_endpoints": ["/v1/chat/completions", "/v1/messages", "/text/{prompt}"],
+        "capabilities": ["tool_calling"],
+        "tools": True,
+        "reasoning": False,
+        "context_length": 400000,
+        "added_date": 1790812800000,
+    },
+)
 
 # The snapshot has parameter names only; the lists return objects with a type.
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
@@ -83,7 +110,7 @@ class Catalog:
     """The models of the emulator, which can be found by name or alias."""
 
     def __init__(self, extra: Iterable[Model] = ()) -> None:
-        self.models = [*_read_snapshot(), *extra]
+        self.models = [*_read_snapshot(), *COMMUNITY, *extra]
         self._by_name: dict[str, Model] = {}
         for model in self.models:
             for name in (model["name"], *model.get("aliases", [])):
@@ -110,6 +137,11 @@ class Catalog:
                 f"Use the {category} endpoint instead.",
             )
         return model
+
+    def priced(self, model: Model) -> Model:
+        """Return a model with the prices that apply to its requests. An agent costs what its base model costs."""
+        base = self.find(model.get("base_model") or "") if model.get("agent") else None
+        return model if base is None else {**model, "pricing": base["pricing"]}
 
     def listed(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> list[Model]:
         """Return the models for a model list route. The query and the headers can filter them."""

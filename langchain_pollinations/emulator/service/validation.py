@@ -327,6 +327,39 @@ EMBEDDINGS: Table = {
 }
 
 
+def json_content(value: Any) -> str | None:
+    """Check a text, an object or an array, of which decision requests consist."""
+    return None if isinstance(value, str | dict | list) else "Invalid input"
+
+
+def _filled(check: Check) -> Check:
+    return lambda value: check(value) or ("Too small: expected record to have >=1 entries" if not value else None)
+
+
+QUESTIONS: Mapping[str, Table] = {
+    "choice": {"instructions": json_content, "criteria": _filled(record(nullable(json_content)))},
+    "score": {"instructions": json_content, "criteria": array(json_content, 2)},
+    "noul": {
+        "instructions": json_content,
+        "criteria": optional(shape({"true": optional(json_content), "false": optional(json_content)})),
+    },
+}
+
+
+def question(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return _expected("object", value)
+    kind = value.get("type")
+    return option(*QUESTIONS)(kind) or shape(QUESTIONS[str(kind)])(value)
+
+
+DECISIONS: Table = {
+    "model": optional(string()),
+    "state": json_content,
+    "questions": _filled(record(question)),
+}
+
+
 SPEECH_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 SPEECH_SEED_MAX = 4294967295
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import wave
 from collections.abc import Iterator
@@ -93,6 +94,28 @@ def _resampled(samples: bytes, rate: int) -> Iterator[bytes]:
     for frame in (*frames(samples), None):
         for made in resampler.resample(frame):
             yield _bytes(made)
+
+
+def filtered(samples: bytes, *filters: tuple[str, str]) -> bytes:
+    """Apply filters of FFmpeg to samples. A filter is a pair of its name and its arguments."""
+    import av
+
+    graph = av.filter.Graph()
+    source = last = graph.add_abuffer(format="s16", layout="mono", sample_rate=RATE, time_base=Fraction(1, RATE))
+    for name, arguments in (*filters, ("aformat", f"sample_fmts=s16:channel_layouts=mono:sample_rates={RATE}")):
+        node = graph.add(name, arguments)
+        last.link_to(node)
+        last = node
+    sink = graph.add("abuffersink")
+    last.link_to(sink)
+    graph.configure()
+    pieces: list[bytes] = []
+    for frame in (*frames(samples), None):
+        source.push(frame)
+        with contextlib.suppress(BlockingIOError, av.EOFError):  # all frames have been read so far
+            while True:
+                pieces.append(_bytes(sink.pull()))
+    return b"".join(pieces)
 
 
 def _encoded(samples: bytes, form: Format) -> bytes:
