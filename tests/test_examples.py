@@ -60,16 +60,7 @@ def test_the_python_of_the_readme_runs(
     shown = capsys.readouterr().out
     assert shown.count("![") >= 3
     assert "['reasoning', 'text']" in shown
-    for name in (
-        "lighthouse.jpg",
-        "lighthouse.mp4",
-        "tide.mp3",
-        "echo.mp3",
-        "clean.mp3",
-        "dialogue.mp3",
-        "waltz.mp3",
-        "door.mp3",
-    ):
+    for name in ("lighthouse.jpg", "lighthouse.mp4", *(f"{each}.mp3" for each in AUDIO)):
         assert (tmp_path / name).stat().st_size > 1000
 
 
