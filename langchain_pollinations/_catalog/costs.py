@@ -66,10 +66,15 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _first(*counts: Any) -> Decimal:
     """Return the first count above zero. Providers fill different fields."""
-    return next((count for count in map(_decimal, counts) if count > 0), FREE)
+    for given in counts:
+        if given and (count := _decimal(given)) > 0:  # most counts are absent or 0
+            return count
+    return FREE
 
 
 def _decimal(value: Any) -> Decimal:
+    if type(value) is int:
+        return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return FREE
     try:
