@@ -210,7 +210,7 @@ def test_an_unknown_price_leaves_no_cost(emulator: Emulator) -> None:
 
 
 def test_the_legacy_hosts_are_free(emulator: Emulator) -> None:
-    settings: dict[str, Any] = emulator.legacy.connection()
+    settings: dict[str, Any] = {**emulator.legacy.connection(), "legacy_interval": 0}
     with PollenMeter(budget=0) as meter:
         assert ChatPollinations(**settings).invoke("Hi").response_metadata["cost"] == "0"
         assert PollinationsImage(**settings).generate("a cat").cost == "0"

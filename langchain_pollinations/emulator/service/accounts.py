@@ -325,6 +325,6 @@ class Rates:
                 f"Per-user limit of {limit} RPM exceeded for model {model['name']}",
                 code="community_model_rate_limit",
                 details={"name": "UpstreamError"},
-                headers={"retry-after": str(max(1, round(window - (moment - calls[0]))))},
+                headers={"retry-after": str(max(1, math.ceil(window - (moment - calls[0]))))},
             )
         calls.append(moment)
