@@ -66,11 +66,11 @@ class MemoryKeyring(KeyringBackend):
         super().__init__()
         self.entries: dict[tuple[str, str], str] = {}
         self.reads = 0
-        self.is_locked = False
+        self.failure: Exception | None = None
 
     def _check(self) -> None:
-        if self.is_locked:
-            raise KeyringLocked("the user closed the prompt")
+        if self.failure is not None:
+            raise self.failure
 
     def get_password(self, service: str, username: str) -> str | None:
         self._check()
@@ -350,18 +350,21 @@ def test_a_key_in_the_keyring_is_sent_to_its_own_service_only(
     assert ChatPollinations()._key() == "sk_gen"
 
 
+@pytest.mark.parametrize("failure", [KeyringLocked("no prompt for sk_hidden"), OSError("no file for sk_hidden")])
 def test_an_unusable_keyring_is_found_before_the_sign_in(
-    emulator: Emulator, sign_in: Login, memory: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, sign_in: Login, memory: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    memory.is_locked = True
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked: the user closed the prompt"):
+    memory.failure = failure
+    says = f"{type(failure).__name__}: no"
+    with pytest.raises(errors.AuthenticationError, match=says):
         sign_in(base_url=emulator.url, save=True)
     assert not emulator.requests
     monkeypatch.setenv("POLLINATIONS_USE_KEYRING", "1")
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked"):
+    with pytest.raises(errors.AuthenticationError, match=says):
         ChatPollinations(base_url=emulator.url).invoke("Hi")
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked"):
+    with pytest.raises(errors.AuthenticationError, match=says) as caught:
         store_key(emulator.url, SecretStr("sk_hidden"))
+    assert "sk_hidden" not in str(caught.value)
 
 
 def test_without_the_package_keyring_the_error_names_the_extra(
