@@ -215,7 +215,12 @@ def test_filters_are_sent(
         ("usage", {"page_size": 50_001}, "page_size", "50000"),
         ("usage", {"since": dt.datetime(2026, 11, 1)}, "since", "timezone"),
         ("usage", {"since": NOW - dt.timedelta(days=91)}, "since", "give period"),
-        ("spent", {"since": dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=5)))}, "since", "give period"),
+        (
+            "spent",
+            {"since": dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=5)))},
+            "since",
+            "give period",
+        ),
         ("usage", {"days": 1, "since": NOW}, None, "only one of days, since"),
         ("key_usage", {"key_ids": "a"}, "key_ids", "unknown argument 'key_ids'"),
         ("key_usage", {"model": "openai"}, "model", "did you mean 'models'"),

@@ -138,7 +138,7 @@ ENDINGS: list[tuple[dict[str, Any], type[errors.PollinationsError], str]] = [
     ({"error": "access_denied", "error_description": "Not today"}, errors.SignInDeniedError, "declined.*Not today"),
     ({"error": "expired_token"}, errors.SignInExpiredError, "not confirmed in time"),
     ({"error": "invalid_grant"}, errors.SignInError, "used already"),
-    ({"error": "invalid_client", "error_description": "No such app"}, errors.PollinationsError, "No such app"),
+    ({"error": "invalid_client", "error_description": "No such app"}, errors.SignInError, "refused: No such app"),
 ]
 
 
@@ -155,11 +155,16 @@ def test_an_error_of_the_sign_in_host_ends_the_sign_in(
     emulator.reply(body=body, status=status, on=TOKEN)
     with pytest.raises(kind, match=says) as caught:
         sign_in(base_url=emulator.url, show=lambda _: None)
-    if kind is not errors.PollinationsError:
-        assert caught.value.code == body["error"]
-        assert isinstance(caught.value, errors.AuthenticationError)
+    assert caught.value.code == body["error"]
+    assert isinstance(caught.value, errors.AuthenticationError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert len(_polls(emulator)) == 1
+
+
+def test_a_refused_request_for_a_code_is_a_sign_in_error(emulator: Emulator, sign_in: Login) -> None:
+    emulator.reply(body={"error": "invalid_scope"}, status=400, on=CODE)
+    with pytest.raises(errors.SignInError, match="400, invalid_scope"):
+        sign_in(base_url=emulator.url, show=lambda _: None)
 
 
 def test_a_declined_sign_in_is_an_error(emulator: Emulator, sign_in: Login) -> None:
@@ -232,6 +237,18 @@ def test_scopes_that_were_not_granted_are_named(emulator: Emulator, sign_in: Log
         sign_in(["profile", "usage", "keys"], base_url=emulator.url, show=lambda _: None)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_that_is_raised_does_not_lose_or_show_the_key(
+    emulator: Emulator, sign_in: Login, memory: MemoryKeyring
+) -> None:
+    emulator.reply(body={"access_token": "sk_hidden", "scope": ""}, on=TOKEN)
+    with pytest.raises(UserWarning, match="scopes: usage") as caught:
+        sign_in("usage", base_url=emulator.url, show=lambda _: None, save=True)
+    assert [*memory.entries.values()] == ["sk_hidden"]
+    names = [entry for entry in caught.traceback if "langchain_pollinations/sign_in" in str(entry.path)]
+    assert names and all("sk_hidden" not in repr(entry.frame.f_locals) for entry in names)
+
+
 @pytest.mark.parametrize(
     ("options", "param", "says"),
     [
@@ -239,7 +256,8 @@ def test_scopes_that_were_not_granted_are_named(emulator: Emulator, sign_in: Log
         ({"scopes": 5}, "scopes", "a string or a list"),
         ({"sign_in_url": "enter.pollinations.ai"}, "sign_in_url", "an origin"),
         ({"client_id": ""}, "client_id", "at least 1"),
-        ({"show": True}, "show", "a function"),
+        ({"show": True}, "show", "^show: must be a function"),
+        ({"show": 5}, "show", "^show: must be a function"),
         ({"show": alogin}, "show", "async"),
         ({"save": "yes"}, "save", "boolean"),
         ({"base_urll": "x"}, None, "base_url"),
