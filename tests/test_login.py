@@ -502,6 +502,26 @@ def test_an_error_is_one_line_and_has_its_exit_code(
     assert "Traceback" not in err
 
 
+def test_an_unusable_keyring_is_an_error_that_names_the_variable(run: Run, memory: MemoryKeyring) -> None:
+    memory.failure = KeyringLocked("the user closed the prompt")
+    code, _, err = run("balance")
+    assert code == 3
+    assert err.startswith(
+        "error: No key: set POLLINATIONS_API_KEY. The keyring cannot be read: KeyringLocked: the user"
+    )
+
+
+@pytest.mark.parametrize(("options", "says"), [((), "Schl?ssel"), (("--json",), "Schl\\u00fcssel")])
+def test_a_text_that_stdout_cannot_encode_is_printed(
+    emulator: Emulator, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], says: str
+) -> None:
+    emulator.keys["sk_emulator"]["name"] = "Schlüssel"
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written := io.BytesIO(), "ascii"))
+    assert run("whoami", *options)[0] == 0
+    assert says in written.getvalue().decode()
+
+
 def test_a_declined_or_interrupted_login_has_an_exit_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", reader := User(deny))
     assert run("login")[:2] == (3, "")
