@@ -41,7 +41,7 @@ KeyScope = Literal["profile", "usage", "keys", "machines"]
 """A permission of a key to access the account. Generation needs none."""
 
 DEFAULT_INTERVAL = 5.0
-"""Seconds between two polls if the service sends no interval (RFC 8628, section 3.2)."""
+"""Seconds between two polls if the service sends no interval, or 0 (RFC 8628, section 3.2)."""
 SLOW_DOWN = 5.0
 """Seconds that each `slow_down` adds to the interval (RFC 8628, section 3.5)."""
 
@@ -302,7 +302,7 @@ def _parse_code(response: httpx.Response) -> DeviceCode:
     uri = safe_text(body.verification_uri)
     url = safe_text(body.verification_uri_complete or uri)
     sign_in = SignIn(url, safe_text(body.user_code), uri, body.expires_in)
-    return DeviceCode(SecretStr(body.device_code), body.interval, sign_in)
+    return DeviceCode(SecretStr(body.device_code), body.interval or DEFAULT_INTERVAL, sign_in)
 
 
 _ENDINGS: dict[str, tuple[type[SignInError], str]] = {

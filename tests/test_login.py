@@ -26,7 +26,7 @@ from langchain_pollinations._config.keys import store_key
 from langchain_pollinations.account import PollinationsAccount
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.sign_in import DeviceCode, SignIn, SignInHost, alogin, login, poll
+from langchain_pollinations.sign_in import DeviceCode, SignIn, SignInHost, alogin, code_request, login, poll
 
 Login = Callable[..., SecretStr]
 TOKEN, CODE = "/api/oauth/token", "/api/device/code"
@@ -198,6 +198,11 @@ def test_slow_down_lengthens_the_interval_for_good() -> None:
 CODE_BODY = {"device_code": "d", "user_code": "C", "verification_uri": "https://a.example", "expires_in": 5}
 
 
+@pytest.mark.parametrize(("sent", "interval"), [({}, 5.0), ({"interval": 0}, 5.0), ({"interval": 0.5}, 0.5)])
+def test_the_polls_never_follow_without_a_pause(sent: dict[str, Any], interval: float) -> None:
+    assert code_request(SignInHost()).parse(httpx.Response(200, json=CODE_BODY | sent)).interval == interval
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -305,7 +310,7 @@ def test_the_link_is_shown_without_control_characters_and_escaped(
     emulator: Emulator, sign_in: Login, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uri = "https://a.example/?q=<b>"
-    body = {"device_code": "d", "user_code": "A\x1b[2J<i>", "verification_uri": uri, "expires_in": 9, "interval": 0}
+    body = {"device_code": "d", "user_code": "A\x1b[2J<i>", "verification_uri": uri, "expires_in": 9, "interval": 0.01}
     emulator.reply(body=body, on=CODE)
     emulator.reply(body={"access_token": "sk_hidden"}, on=TOKEN)
     sign_in(base_url=emulator.url)
