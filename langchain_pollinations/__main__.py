@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # takes the message only
         try:
             facts, text = given.run(given)
-            print(json.dumps(facts, indent=2, ensure_ascii=False) if given.json else text, flush=True)
+            _print(json.dumps(facts, indent=2) if given.json else text)
         except (PollinationsError, ValidationError, ImportError) as error:
             print(f"error: {_describe(error)}", file=sys.stderr)
             return _exit_code(error)
@@ -50,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
     return OK
+
+
+def _print(text: str) -> None:
+    """Print a text. A character that stdout cannot encode, such as with a code page of Windows, becomes `?`."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
@@ -168,8 +174,11 @@ def _balance(given: argparse.Namespace) -> tuple[Facts, str]:
 def _account(given: argparse.Namespace) -> PollinationsAccount:
     """Return the account of the key in the environment, else of the key in the keyring."""
     account = PollinationsAccount(base_url=given.base_url)
-    if account.api_key is None and find_spec("keyring") is not None:
-        account.api_key = stored_key(account._service_url)
+    try:
+        if account.api_key is None and find_spec("keyring") is not None:
+            account.api_key = stored_key(account._service_url)
+    except AuthenticationError as error:
+        raise AuthenticationError(f"No key: set {KEY_VARIABLE}. {error}") from None
     if account.api_key is None:
         raise AuthenticationError(f"No key: run `python -m langchain_pollinations login`, or set {KEY_VARIABLE}")
     return account

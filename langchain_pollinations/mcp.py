@@ -84,7 +84,8 @@ def mcp_connections(
 
     Args:
         servers: Ids of servers, such as "exa", or records of `list_mcp_servers`.
-        api_key: API key. None reads `POLLINATIONS_API_KEY` from the environment.
+        api_key: API key. None reads `POLLINATIONS_API_KEY` from the environment, or else the keyring if
+            `POLLINATIONS_USE_KEYRING` is 1.
         base_url: Origin of the service. None reads `POLLINATIONS_BASE_URL` from the environment, or is
             gen.pollinations.ai.
         timeout: Maximum seconds without data, in the forms that `ChatPollinations` accepts. Videos need minutes.

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar, Literal, get_args
 
 import httpx
@@ -42,7 +41,7 @@ KeyScope = Literal["profile", "usage", "keys", "machines"]
 """A permission of a key to access the account. Generation needs none."""
 
 DEFAULT_INTERVAL = 5.0
-"""Seconds between two polls if the service sends no interval (RFC 8628, section 3.2)."""
+"""Seconds between two polls if the service sends no interval, or 0 (RFC 8628, section 3.2)."""
 SLOW_DOWN = 5.0
 """Seconds that each `slow_down` adds to the interval (RFC 8628, section 3.5)."""
 
@@ -115,10 +114,10 @@ def login(
         stored_key(host._service_url)
     with host:
         client = host._client
-        key = _run(client, poll(host, client.send(code_request(host))))
+        grant = _run(client, poll(host, client.send(code_request(host))))
     if host.save:
-        store_key(host._service_url, key)
-    return key
+        store_key(host._service_url, grant.key)
+    return _compared(grant, host.scopes)
 
 
 async def alogin(
@@ -136,10 +135,10 @@ async def alogin(
         await run_in_thread(stored_key, host._service_url)
     async with host:
         client = host._client
-        key = await _arun(client, poll(host, await client.asend(code_request(host))))
+        grant = await _arun(client, poll(host, await client.asend(code_request(host))))
     if host.save:
-        await run_in_thread(store_key, host._service_url, key)
-    return key
+        await run_in_thread(store_key, host._service_url, grant.key)
+    return _compared(grant, host.scopes)
 
 
 # --- Arguments --------------------------------------------------------------------------------------------------------
@@ -174,8 +173,8 @@ class SignInHost(ServiceConfig):
     @field_validator("show")
     @classmethod
     def _function(cls, show: Any) -> Any:
-        if isinstance(show, bool):
-            raise ValueError("show: must be a function or None")
+        if isinstance(show, bool) or not (show is None or callable(show)):
+            raise ValueError("must be a function or None")
         check_progress(show, "show")
         return show
 
@@ -218,7 +217,15 @@ class DeviceCode:
     sign_in: SignIn
 
 
-Polling = Generator[ApiRequest[Any] | float, Any, SecretStr]
+@dataclass(frozen=True)
+class Grant:
+    """The new key, and its scopes if the service sends them."""
+
+    key: SecretStr
+    scopes: tuple[str, ...] | None
+
+
+Polling = Generator[ApiRequest[Any] | float, Any, Grant]
 """Polls for a key, without I/O. It yields requests, and receives their results or retryable errors. It also yields
 seconds to wait."""
 
@@ -235,7 +242,7 @@ def poll(host: SignInHost, code: DeviceCode) -> Polling:
         left = end - time.monotonic()
         yield max(0.0, min(interval, left))
         answer = yield _token_request(host, code)
-        if isinstance(answer, SecretStr):
+        if isinstance(answer, Grant):
             return answer
         if answer == "slow_down":
             interval += SLOW_DOWN
@@ -295,7 +302,7 @@ def _parse_code(response: httpx.Response) -> DeviceCode:
     uri = safe_text(body.verification_uri)
     url = safe_text(body.verification_uri_complete or uri)
     sign_in = SignIn(url, safe_text(body.user_code), uri, body.expires_in)
-    return DeviceCode(SecretStr(body.device_code), body.interval, sign_in)
+    return DeviceCode(SecretStr(body.device_code), body.interval or DEFAULT_INTERVAL, sign_in)
 
 
 _ENDINGS: dict[str, tuple[type[SignInError], str]] = {
@@ -310,7 +317,7 @@ _ENDINGS: dict[str, tuple[type[SignInError], str]] = {
 """Errors that end a sign-in, with the class and the message of the error."""
 
 
-def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[SecretStr | str]:
+def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[Grant | str]:
     fields = {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": code.value.get_secret_value(),
@@ -319,7 +326,7 @@ def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[SecretStr |
     return ApiRequest(
         "POST",
         "/api/oauth/token",
-        partial(_parse_token, host.scopes),
+        _parse_token,
         {"data": {name: value for name, value in fields.items() if value}},
         origin=host.origin,
         send_credentials=False,
@@ -329,7 +336,7 @@ def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[SecretStr |
     )
 
 
-def _parse_token(scopes: Iterable[str], response: httpx.Response) -> SecretStr | str:
+def _parse_token(response: httpx.Response) -> Grant | str:
     """Return the key, or the code of an error that continues the sign-in.
 
     No error contains the body of a response with status 200, because it may hold the key.
@@ -351,13 +358,18 @@ def _parse_token(scopes: Iterable[str], response: httpx.Response) -> SecretStr |
     if not response.is_success:
         raise _flat_error(response)
     if error:
-        raise SignInError(_described("The sign-in failed", body), code=error if isinstance(error, str) else None)
+        raise SignInError(_described("The sign-in host refused", body), code=error if isinstance(error, str) else None)
     if not (isinstance(body.get("access_token"), str) and (key := _as_key(body["access_token"]))):
         raise InvalidResponseError("The answer of the sign-in host holds no key", status_code=response.status_code)
     granted = body.get("scope")
-    if isinstance(granted, str) and (missing := [scope for scope in scopes if scope not in granted.split()]):
+    return Grant(key, tuple(granted.split()) if isinstance(granted, str) else None)
+
+
+def _compared(grant: Grant, scopes: Iterable[str]) -> SecretStr:
+    """Return the key, and warn about missing scopes. A saved key is kept even if the warning is raised as an error."""
+    if grant.scopes is not None and (missing := [scope for scope in scopes if scope not in grant.scopes]):
         warn(f"The user did not grant the new key these scopes: {', '.join(missing)}")
-    return key
+    return grant.key
 
 
 def _as_key(text: str) -> SecretStr | None:
@@ -368,13 +380,14 @@ def _as_key(text: str) -> SecretStr | None:
 
 
 def _flat_error(response: httpx.Response) -> PollinationsError:
-    """Return the error for a response of the sign-in host, whose errors are flat: `{"error": "invalid_client"}`."""
+    """Return the error for a response of the sign-in host, whose refusals are flat: `{"error": "invalid_client"}`."""
     error = error_from_response(response)
     body = error.body if isinstance(error.body, dict) else {}
-    if isinstance(body.get("error"), str) and body.get("error_description"):
-        error.message = _described(error.message, body)
-        error.args = (error.message,)
-    return error
+    code = body.get("error")
+    if not isinstance(code, str) or error.is_retryable or not response.is_client_error:
+        return error
+    message, request_id = _described("The sign-in host refused", body), error.request_id
+    return SignInError(message, status_code=response.status_code, code=code, request_id=request_id)
 
 
 def _described(message: str, body: dict[str, Any]) -> str:
@@ -385,14 +398,14 @@ def _described(message: str, body: dict[str, Any]) -> str:
 # --- Drivers ----------------------------------------------------------------------------------------------------------
 
 
-def _run(client: Client, polling: Polling) -> SecretStr:
-    client, answer = _once(client), None
+def _run(client: Client, polling: Polling) -> Grant:
+    client, answer = replace(client, max_retries=0), None  # a retry would be a poll before the interval has passed
     while True:
         try:
             step = polling.send(answer)
         except StopIteration as end:
-            key: SecretStr = end.value
-            return key
+            grant: Grant = end.value
+            return grant
         answer = None
         if isinstance(step, float):
             sleep(_bounded(client, step))
@@ -403,14 +416,14 @@ def _run(client: Client, polling: Polling) -> SecretStr:
             answer = _retryable(client, error)
 
 
-async def _arun(client: Client, polling: Polling) -> SecretStr:
-    client, answer = _once(client), None
+async def _arun(client: Client, polling: Polling) -> Grant:
+    client, answer = replace(client, max_retries=0), None  # a retry would be a poll before the interval has passed
     while True:
         try:
             step = polling.send(answer)
         except StopIteration as end:
-            key: SecretStr = end.value
-            return key
+            grant: Grant = end.value
+            return grant
         answer = None
         if isinstance(step, float):
             await asyncio.sleep(_bounded(client, step))
@@ -419,11 +432,6 @@ async def _arun(client: Client, polling: Polling) -> SecretStr:
             answer = await client.asend(step)
         except PollinationsError as error:
             answer = _retryable(client, error)
-
-
-def _once(client: Client) -> Client:
-    """Return a client without retries. A retry would be a poll before the interval has passed."""
-    return replace(client, max_retries=0)
 
 
 def _bounded(client: Client, seconds: float) -> float:

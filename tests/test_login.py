@@ -26,7 +26,7 @@ from langchain_pollinations._config.keys import store_key
 from langchain_pollinations.account import PollinationsAccount
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.sign_in import DeviceCode, SignIn, SignInHost, alogin, login, poll
+from langchain_pollinations.sign_in import DeviceCode, SignIn, SignInHost, alogin, code_request, login, poll
 
 Login = Callable[..., SecretStr]
 TOKEN, CODE = "/api/oauth/token", "/api/device/code"
@@ -66,11 +66,11 @@ class MemoryKeyring(KeyringBackend):
         super().__init__()
         self.entries: dict[tuple[str, str], str] = {}
         self.reads = 0
-        self.is_locked = False
+        self.failure: Exception | None = None
 
     def _check(self) -> None:
-        if self.is_locked:
-            raise KeyringLocked("the user closed the prompt")
+        if self.failure is not None:
+            raise self.failure
 
     def get_password(self, service: str, username: str) -> str | None:
         self._check()
@@ -138,7 +138,7 @@ ENDINGS: list[tuple[dict[str, Any], type[errors.PollinationsError], str]] = [
     ({"error": "access_denied", "error_description": "Not today"}, errors.SignInDeniedError, "declined.*Not today"),
     ({"error": "expired_token"}, errors.SignInExpiredError, "not confirmed in time"),
     ({"error": "invalid_grant"}, errors.SignInError, "used already"),
-    ({"error": "invalid_client", "error_description": "No such app"}, errors.PollinationsError, "No such app"),
+    ({"error": "invalid_client", "error_description": "No such app"}, errors.SignInError, "refused: No such app"),
 ]
 
 
@@ -155,11 +155,16 @@ def test_an_error_of_the_sign_in_host_ends_the_sign_in(
     emulator.reply(body=body, status=status, on=TOKEN)
     with pytest.raises(kind, match=says) as caught:
         sign_in(base_url=emulator.url, show=lambda _: None)
-    if kind is not errors.PollinationsError:
-        assert caught.value.code == body["error"]
-        assert isinstance(caught.value, errors.AuthenticationError)
+    assert caught.value.code == body["error"]
+    assert isinstance(caught.value, errors.AuthenticationError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert len(_polls(emulator)) == 1
+
+
+def test_a_refused_request_for_a_code_is_a_sign_in_error(emulator: Emulator, sign_in: Login) -> None:
+    emulator.reply(body={"error": "invalid_scope"}, status=400, on=CODE)
+    with pytest.raises(errors.SignInError, match="400, invalid_scope"):
+        sign_in(base_url=emulator.url, show=lambda _: None)
 
 
 def test_a_declined_sign_in_is_an_error(emulator: Emulator, sign_in: Login) -> None:
@@ -191,6 +196,11 @@ def test_slow_down_lengthens_the_interval_for_good() -> None:
 
 
 CODE_BODY = {"device_code": "d", "user_code": "C", "verification_uri": "https://a.example", "expires_in": 5}
+
+
+@pytest.mark.parametrize(("sent", "interval"), [({}, 5.0), ({"interval": 0}, 5.0), ({"interval": 0.5}, 0.5)])
+def test_the_polls_never_follow_without_a_pause(sent: dict[str, Any], interval: float) -> None:
+    assert code_request(SignInHost()).parse(httpx.Response(200, json=CODE_BODY | sent)).interval == interval
 
 
 @pytest.mark.parametrize(
@@ -232,6 +242,18 @@ def test_scopes_that_were_not_granted_are_named(emulator: Emulator, sign_in: Log
         sign_in(["profile", "usage", "keys"], base_url=emulator.url, show=lambda _: None)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_warning_that_is_raised_does_not_lose_or_show_the_key(
+    emulator: Emulator, sign_in: Login, memory: MemoryKeyring
+) -> None:
+    emulator.reply(body={"access_token": "sk_hidden", "scope": ""}, on=TOKEN)
+    with pytest.raises(UserWarning, match="scopes: usage") as caught:
+        sign_in("usage", base_url=emulator.url, show=lambda _: None, save=True)
+    assert [*memory.entries.values()] == ["sk_hidden"]
+    names = [entry for entry in caught.traceback if "langchain_pollinations/sign_in" in str(entry.path)]
+    assert names and all("sk_hidden" not in repr(entry.frame.f_locals) for entry in names)
+
+
 @pytest.mark.parametrize(
     ("options", "param", "says"),
     [
@@ -239,7 +261,8 @@ def test_scopes_that_were_not_granted_are_named(emulator: Emulator, sign_in: Log
         ({"scopes": 5}, "scopes", "a string or a list"),
         ({"sign_in_url": "enter.pollinations.ai"}, "sign_in_url", "an origin"),
         ({"client_id": ""}, "client_id", "at least 1"),
-        ({"show": True}, "show", "a function"),
+        ({"show": True}, "show", "^show: must be a function"),
+        ({"show": 5}, "show", "^show: must be a function"),
         ({"show": alogin}, "show", "async"),
         ({"save": "yes"}, "save", "boolean"),
         ({"base_urll": "x"}, None, "base_url"),
@@ -287,7 +310,7 @@ def test_the_link_is_shown_without_control_characters_and_escaped(
     emulator: Emulator, sign_in: Login, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uri = "https://a.example/?q=<b>"
-    body = {"device_code": "d", "user_code": "A\x1b[2J<i>", "verification_uri": uri, "expires_in": 9, "interval": 0}
+    body = {"device_code": "d", "user_code": "A\x1b[2J<i>", "verification_uri": uri, "expires_in": 9, "interval": 0.01}
     emulator.reply(body=body, on=CODE)
     emulator.reply(body={"access_token": "sk_hidden"}, on=TOKEN)
     sign_in(base_url=emulator.url)
@@ -350,18 +373,21 @@ def test_a_key_in_the_keyring_is_sent_to_its_own_service_only(
     assert ChatPollinations()._key() == "sk_gen"
 
 
+@pytest.mark.parametrize("failure", [KeyringLocked("no prompt for sk_hidden"), OSError("no file for sk_hidden")])
 def test_an_unusable_keyring_is_found_before_the_sign_in(
-    emulator: Emulator, sign_in: Login, memory: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, sign_in: Login, memory: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    memory.is_locked = True
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked: the user closed the prompt"):
+    memory.failure = failure
+    says = f"{type(failure).__name__}: no"
+    with pytest.raises(errors.AuthenticationError, match=says):
         sign_in(base_url=emulator.url, save=True)
     assert not emulator.requests
     monkeypatch.setenv("POLLINATIONS_USE_KEYRING", "1")
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked"):
+    with pytest.raises(errors.AuthenticationError, match=says):
         ChatPollinations(base_url=emulator.url).invoke("Hi")
-    with pytest.raises(errors.AuthenticationError, match="KeyringLocked"):
+    with pytest.raises(errors.AuthenticationError, match=says) as caught:
         store_key(emulator.url, SecretStr("sk_hidden"))
+    assert "sk_hidden" not in str(caught.value)
 
 
 def test_without_the_package_keyring_the_error_names_the_extra(
@@ -479,6 +505,26 @@ def test_an_error_is_one_line_and_has_its_exit_code(
     assert says in err.splitlines()[-1]
     assert key is None or key not in err
     assert "Traceback" not in err
+
+
+def test_an_unusable_keyring_is_an_error_that_names_the_variable(run: Run, memory: MemoryKeyring) -> None:
+    memory.failure = KeyringLocked("the user closed the prompt")
+    code, _, err = run("balance")
+    assert code == 3
+    assert err.startswith(
+        "error: No key: set POLLINATIONS_API_KEY. The keyring cannot be read: KeyringLocked: the user"
+    )
+
+
+@pytest.mark.parametrize(("options", "says"), [((), "Schl?ssel"), (("--json",), "Schl\\u00fcssel")])
+def test_a_text_that_stdout_cannot_encode_is_printed(
+    emulator: Emulator, run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], says: str
+) -> None:
+    emulator.keys["sk_emulator"]["name"] = "Schlüssel"
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_emulator")
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written := io.BytesIO(), "ascii"))
+    assert run("whoami", *options)[0] == 0
+    assert says in written.getvalue().decode()
 
 
 def test_a_declined_or_interrupted_login_has_an_exit_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,17 +207,20 @@ class AccountOptions(UsageOptions):
 def _granularity(period: str) -> str | None:
     """Return the granularity of a period; None if it has no known format."""
     for granularity, pattern in _PERIODS.items():
+        text = f"{period}-1" if granularity == "week" else period
         try:
-            dt.datetime.strptime(f"{period}-1" if granularity == "week" else period, pattern)
+            parsed = dt.datetime.strptime(text, pattern)
         except ValueError:
             continue
-        return granularity
+        if parsed.strftime(pattern) == text:  # strptime also accepts digits without their leading zero
+            return granularity
     return None
 
 
 def _days_since(moment: dt.datetime) -> int:
     """Return the number of days from a moment to the end of today, in UTC."""
-    return (dt.datetime.now(dt.UTC).date() - moment.astimezone(dt.UTC).date()).days + 1
+    midnight = dt.datetime.combine(dt.datetime.now(dt.UTC).date(), dt.time(), dt.UTC)
+    return 1 - (moment - midnight) // dt.timedelta(days=1)  # `astimezone` would fail near the first and the last year
 
 
 def read_options(kind: type[Options], arguments: Mapping[str, Any]) -> Options:

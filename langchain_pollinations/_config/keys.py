@@ -42,7 +42,7 @@ def stored_key(origin: str) -> SecretStr | None:
     keyring = _import_keyring()
     try:
         found = keyring.get_password(KEYRING_SERVICE, origin)
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # a keyring of the system raises its own errors too, such as OSError
         raise AuthenticationError(f"The keyring cannot be read: {_reason(error)}") from None
     return SecretStr(found) if found else None
 
@@ -57,14 +57,14 @@ def store_key(origin: str, key: SecretStr) -> None:
     keyring = _import_keyring()
     try:
         keyring.set_password(KEYRING_SERVICE, origin, key.get_secret_value())
-    except keyring.errors.KeyringError as error:
+    except Exception as error:
         says = f"The keyring cannot store the key: {_reason(error, key)}"
         raise AuthenticationError(says) from None
 
 
 def _import_keyring() -> ModuleType:
     try:
-        import keyring.errors  # a slow import, which searches for the keyring of the system
+        import keyring  # a slow import, which searches for the keyring of the system
     except ModuleNotFoundError as error:
         needed = "The keyring of the system needs an extra: pip install 'langchain-pollinations-ai[login]'"
         raise ModuleNotFoundError(f"{needed} ({error})", name=error.name) from error

@@ -418,6 +418,7 @@ def test_accounts_of_one_user_are_restored_together() -> None:
         ("POST", {"name": "x", "pollenBudget": -1}, "pollenBudget"),
         ("PATCH", {"expiresAt": "tomorrow"}, "expiresAt"),
         ("PATCH", {"expiresAt": "2027-01-01T00:00:00"}, "expiresAt"),
+        ("PATCH", {"expiresAt": "0001-01-01T00:00:00+01:00"}, "expiresAt"),
     ],
 )
 def test_a_bad_field_of_a_key_is_named(

@@ -21,9 +21,11 @@ PREFIXES = {"secret": "sk", "publishable": "pk"}
 
 def _iso_date(value: Any) -> str | None:
     try:
-        return None if datetime.fromisoformat(value).tzinfo else "Invalid ISO datetime: the UTC offset is missing"
-    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(value)
+        moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # not a date, or before the year 1 or after the year 9999 in UTC
         return "Invalid ISO datetime"
+    return None if moment.tzinfo else "Invalid ISO datetime: the UTC offset is missing"
 
 
 PATCH: validation.Table = {
