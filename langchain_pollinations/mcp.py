@@ -144,7 +144,8 @@ def mcp_errors() -> AbstractContextManager[None]:
 
     MCP clients raise an error response of the service, such as 401 or 402, within an `ExceptionGroup` or as the cause
     of another exception. This context manager raises the error itself, such as `AuthenticationError`. Lost connections
-    and exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. It changes no other exception.
+    and exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. An exception without such a cause is
+    raised unchanged.
 
         with mcp_errors():
             tools = await client.get_tools()
