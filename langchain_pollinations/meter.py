@@ -13,7 +13,16 @@ from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_pollinations._transport.metering import FREE, METERS, STARTED, Billing, Cost, Meter, amount_text
+from langchain_pollinations._transport.metering import (
+    FREE,
+    METERS,
+    Billing,
+    Cost,
+    Meter,
+    add_started,
+    amount_text,
+    take_started,
+)
 from langchain_pollinations.errors import PollenBudgetExceeded
 
 Amount: TypeAlias = str | int | float | Decimal
@@ -182,13 +191,13 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         if (kwargs.get("invocation_params") or {}).get("_type") == "pollinations-chat":
-            STARTED.set((*STARTED.get(), self))
+            add_started(kwargs.get("run_id"), self)
 
     def on_llm_end(self, response: Any, **kwargs: Any) -> None:
-        STARTED.set(tuple(meter for meter in STARTED.get() if meter is not self))
+        take_started(kwargs.get("run_id"))
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
-        self.on_llm_end(None)
+        take_started(kwargs.get("run_id"))
 
     # The interface of the transport.
 

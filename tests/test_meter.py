@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 
@@ -121,6 +123,36 @@ async def test_tasks_and_async_chains_count(emulator: Emulator, chat: ChatPollin
 
     await RunnableLambda(ask).abatch(["a", "b"], config={"callbacks": [meter]})
     assert counts(meter) == (7, 0)
+
+
+@pytest.mark.parametrize("ends", ["sent", "refused", "stored by LangChain"])
+async def test_a_callback_counts_only_its_own_call(emulator: Emulator, ends: str) -> None:
+    """LangChain ends an asynchronous call in a task of its own. The next call of the same task has another context."""
+    chat = ChatPollinations(**emulator.connection(), cache=InMemoryCache() if "stored" in ends else None)
+    if "stored" in ends:
+        await chat.ainvoke("Hi")
+    if ends == "refused":
+        emulator.fail("provider 400")
+    meter = PollenMeter()
+    with contextlib.suppress(PollinationsError):
+        await chat.ainvoke("Hi", config={"callbacks": [meter]})
+    before = counts(meter)
+    assert before == ((1, 0) if ends == "sent" else (0, 0))
+    await chat.ainvoke("Hello")
+    chat.invoke("Good day")
+    async for _ in chat.astream("Good night"):
+        pass
+    assert counts(meter) == before
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_each_prompt_of_a_streaming_generate_counts(chat: ChatPollinations, mode: str) -> None:
+    meter, prompts = PollenMeter(), [[HumanMessage(f"Hi {number}")] for number in range(3)]
+    if mode == "sync":
+        chat.generate(prompts, callbacks=[meter], stream=True)
+    else:
+        asyncio.run(chat.agenerate(prompts, callbacks=[meter], stream=True))
+    assert counts(meter) == (3, 0)
 
 
 def test_a_thread_of_the_caller_enters_the_meter_itself(emulator: Emulator, chat: ChatPollinations) -> None:

@@ -85,16 +85,38 @@ METERS: ContextVar[tuple[Meter, ...]] = ContextVar("METERS", default=())
 """The meters that are open in this context."""
 
 
-STARTED: ContextVar[tuple[Meter, ...]] = ContextVar("STARTED", default=())
-"""The meters among the callbacks of a run that has started and has not built its request yet. LangChain does not pass
-the callbacks of a stream on."""
+@dataclass(frozen=True)
+class Started:
+    """The meters among the callbacks of a run. They are removed when the run builds its request, or ends."""
+
+    run_id: Any
+    meters: list[Meter] = field(default_factory=list)
 
 
-def take_started() -> tuple[Meter, ...]:
-    """Return the meters of the run that has just started, once."""
-    meters = STARTED.get()
-    if meters:
-        STARTED.set(())
+STARTED: ContextVar[tuple[Started, ...]] = ContextVar("STARTED", default=())
+"""The runs that have started in this context, in order. LangChain does not pass the callbacks of a stream on.
+
+LangChain runs the rest of an asynchronous call in a task, whose changes of a context variable are not visible here.
+Therefore the meters are removed from the run, not the run from the variable."""
+
+
+def add_started(run_id: Any, meter: Meter) -> None:
+    """Note a meter among the callbacks of a run that starts."""
+    waiting = tuple(run for run in STARTED.get() if run.meters)
+    run = next((run for run in waiting if run.run_id == run_id), None)
+    if run is None:
+        run = Started(run_id)
+        STARTED.set((*waiting, run))
+    run.meters.append(meter)
+
+
+def take_started(run_id: Any = None) -> Sequence[Meter]:
+    """Return the meters of a run, or of the first run that waits, once."""
+    waiting = (run for run in STARTED.get() if run.meters and run_id in (None, run.run_id))
+    if (run := next(waiting, None)) is None:
+        return ()
+    meters = tuple(run.meters)
+    run.meters.clear()
     return meters
 
 
