@@ -180,8 +180,10 @@ class PollenMeter(BaseCallbackHandler, Meter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        *others, _ = sorted(METERS.get(), key=lambda meter: meter is self)  # one entry of this meter is the last
-        METERS.set(tuple(others))
+        meters = list(METERS.get())
+        if self in meters:  # a generator may leave its block in another context than it entered it in
+            meters.remove(self)
+            METERS.set(tuple(meters))
 
     def __deepcopy__(self, memo: Any) -> Self:
         """Return the meter itself: a copied chain or agent counts with the same meter."""

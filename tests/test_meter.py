@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import copy
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -168,6 +169,21 @@ def test_a_thread_of_the_caller_enters_the_meter_itself(emulator: Emulator, chat
 
     assert spent(emulator, run) == meter.total
     assert counts(meter) == (8, 0)
+
+
+def test_a_block_that_ends_in_another_context_removes_no_other_meter(chat: ChatPollinations) -> None:
+    def block() -> Generator[None]:
+        with PollenMeter():
+            yield
+
+    blocks = [block(), block()]
+    for each in blocks:
+        contextvars.Context().run(next, each)
+    blocks[0].close()
+    with PollenMeter() as meter:
+        blocks[1].close()
+        chat.invoke("Hi")
+    assert counts(meter) == (1, 0)
 
 
 def test_langchains_usage_callbacks_still_work(chat: ChatPollinations) -> None:
