@@ -68,6 +68,7 @@ USAGE = [
     pytest.param("community/somebody/model", {"prompt_tokens": 9, "completion_tokens": 9}, None, id="unknown model"),
     pytest.param("openai", {}, None, id="no usage"),
     pytest.param("openai", {"prompt_tokens": "many", "completion_tokens": None}, None, id="malformed usage"),
+    pytest.param("openai", {"prompt_tokens": -9, "completion_tokens": 1e300}, None, id="impossible usage"),
     pytest.param("openai", {"prompt_tokens": 10, "prompt_tokens_details": 5}, "0.0000015", id="malformed details"),
 ]
 
@@ -136,6 +137,9 @@ HEADERS = [
     pytest.param("trellis-2", {"completion-image-tokens": "1"}, ("high",), "0.35", id="3D"),
     pytest.param("flux", {}, (), None, id="no usage"),
     pytest.param("flux", {"completion-image-tokens": "nan"}, (), None, id="no number"),
+    pytest.param("flux", {"completion-image-tokens": "-1"}, (), None, id="negative"),
+    pytest.param("flux", {"completion-image-tokens": "1e999999999"}, (), None, id="too large to be written"),
+    pytest.param("flux", {"completion-image-tokens": "1e-999999999"}, (), None, id="too small to be written"),
     pytest.param("flux", {"total-tokens": "5"}, (), None, id="only a sum"),
 ]
 

@@ -70,13 +70,18 @@ def _first(*counts: Any) -> Decimal:
 
 
 def _decimal(value: Any) -> Decimal:
+    """Return a count. Return 0 for any other value, such as a negative number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return FREE
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return FREE
-    return number if number.is_finite() else FREE
+    return number if number.is_finite() and MIN_COUNT <= number < MAX_COUNT else FREE
+
+
+MIN_COUNT, MAX_COUNT = Decimal("1e-9"), Decimal("1e15")
+"""Bounds of a count. The exponent of a `Decimal` has no bounds, so its text may be too long for the memory."""
 
 
 # --- Prices -----------------------------------------------------------------------------------------------------------
