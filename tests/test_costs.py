@@ -65,6 +65,7 @@ USAGE = [
     # 1,000 x 0.04431/M, the response is free
     pytest.param("jev", {"prompt_tokens": 1000, "completion_tokens": 50}, "0.00004431", id="free response"),
     pytest.param("openai/gpt-6-sol", {"prompt_tokens": 1000, "completion_tokens": 50}, None, id="no price known"),
+    pytest.param("flux", {"prompt_tokens": 9, "completion_tokens": 9}, None, id="no price of these units"),
     pytest.param("community/somebody/model", {"prompt_tokens": 9, "completion_tokens": 9}, None, id="unknown model"),
     pytest.param("openai", {}, None, id="no usage"),
     pytest.param("openai", {"prompt_tokens": "many", "completion_tokens": None}, None, id="malformed usage"),

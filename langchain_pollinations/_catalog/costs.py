@@ -133,14 +133,20 @@ def _record(model: str) -> Model | None:
 def price_of(model: str, units: Units, variants: Iterable[str] = ()) -> Decimal | None:
     """Return the price of a usage in pollen. None if the price is unknown, or there is no usage.
 
-    A unit without any price is free: the service omits prices of zero. Fees for web searches within a response are not
-    in the usage, so they are not included.
+    A unit without any price is free: the service omits prices of zero. If no unit has a price, the price is unknown:
+    the model is billed in other units. Fees for web searches within a response are not in the usage, so they are not
+    included.
     """
     record = _record(model)
-    if record is None or not units or not (per_unit := prices(record, units, variants)):
+    if record is None:
         return None
-    each = (count * per_unit.get(unit, per_unit.get(_SAME_PRICE.get(unit, ""), FREE)) for unit, count in units.items())
-    return sum(each, FREE)
+    per_unit = prices(record, units, variants)
+    each = [
+        count * price
+        for unit, count in units.items()
+        if (price := per_unit.get(unit, per_unit.get(_SAME_PRICE.get(unit, "")))) is not None
+    ]
+    return sum(each, FREE) if each else None
 
 
 TYPICAL_COMPLETION = 500
