@@ -42,7 +42,7 @@ class ModelCost:
     stored: int = 0
     """Responses that the service had stored. They are free."""
     estimated: int = 0
-    """Requests in `requests` whose cost is an estimate, because the response did not arrive completely."""
+    """Requests in `requests` whose cost is an estimate: the response did not arrive completely, or has no usage."""
     unknown: int = 0
     """Requests in `requests` whose cost is unknown, because the snapshot has no prices of the model."""
     units: Mapping[str, Decimal] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     The cost of a response is its usage, multiplied by the prices of the model list in this package. These prices may be
     older than those of the service. `PollinationsAccount.spent` returns what the service billed. Responses that the
-    service had stored and requests that it refused cost nothing. A stream that is left early, and a request whose
-    connection is lost, count with an estimate.
+    service had stored and requests that it refused cost nothing. An estimate counts for a stream that is left early, a
+    request that is cancelled or whose connection is lost, and a response without usage.
 
     With a budget, a call raises `PollenBudgetExceeded` before it is sent, if the cost so far, the expected costs of the
     running requests and its own expected cost exceed the budget. The expected cost is the price of the prompt and of

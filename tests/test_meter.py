@@ -8,6 +8,7 @@ import contextvars
 import copy
 import pickle
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -261,6 +262,30 @@ async def test_what_is_left_early_counts_with_an_estimate(emulator: Emulator, ch
     assert (cost.requests, cost.estimated) == (2, 2)
     assert "~" in cancelled.table()
     await billed(4)
+
+
+def test_a_request_whose_response_is_lost_counts_the_whole_response(emulator: Emulator) -> None:
+    """The service finishes and bills the generation. The prompt alone would not keep a budget."""
+    emulator.latency = 0.6
+    chat = ChatPollinations(**emulator.connection(), max_retries=0, timeout=0.1, max_tokens=1000)
+    with PollenMeter() as meter, pytest.raises(PollinationsError):
+        chat.invoke("Hi")
+    assert Decimal("0.0009") < meter.total < Decimal("0.001")  # 1,000 x 0.9375/M
+    while not emulator.ledger:
+        time.sleep(0.02)
+
+
+def test_a_response_without_usage_counts_with_an_estimate(emulator: Emulator, chat: ChatPollinations) -> None:
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}
+    ]}  # fmt: skip
+    emulator.reply(body=body)
+    with PollenMeter(budget=1) as meter:
+        message = chat.invoke("Hi")
+    assert "cost" not in message.response_metadata
+    (cost,) = meter.by_model().values()
+    assert (cost.requests, cost.estimated, cost.unknown) == (1, 1, 0)
+    assert meter.total > 0
 
 
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
