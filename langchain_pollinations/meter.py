@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.metering import (
     FREE,
     METERS,
@@ -153,7 +154,7 @@ class PollenMeter(BaseCallbackHandler, Meter):
         costs = self.by_model()
         found = [["model", "requests", "stored", "pollen"]]
         for each in costs.values():
-            found.append([each.model, str(each.requests), str(each.stored), _shown(each)])
+            found.append([safe_text(each.model, 80), str(each.requests), str(each.stored), _shown(each)])
         total = amount_text(self._total(costs))
         if self.budget is not None:
             total = f"{total} of {amount_text(self.budget)}"

@@ -451,6 +451,28 @@ def test_a_meter_shows_what_was_spent(emulator: Emulator, chat: ChatPollinations
     assert started.tzinfo is not None
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "model", "shown"),
+    [
+        pytest.param("gpt", {"x-model-used": "openai/gpt-5.4-nano:azure"}, "openai/gpt-5.4-nano", None, id="suffix"),
+        pytest.param("a\n\x1b[31m" + "b" * 99, {}, "a\n\x1b[31m" + "b" * 99, "a [31m" + "b" * 71 + "...", id="unsafe"),
+        pytest.param(["a"], {}, "openai/gpt-5.4-nano", None, id="no text"),
+    ],
+)
+def test_a_model_has_its_canonical_id_and_is_safe_to_show(
+    emulator: Emulator, chat: ChatPollinations, body: Any, headers: dict[str, str], model: str, shown: str | None
+) -> None:
+    message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}
+    emulator.reply(
+        body={"id": "1", "object": "chat.completion", "created": 1, "model": body, "choices": [message]},
+        headers=headers,
+    )
+    with PollenMeter() as meter:
+        chat.invoke("Hi")
+    assert list(meter.by_model()) == [model]
+    assert meter.table().splitlines()[1].startswith(f"{shown or model}  ")
+
+
 @pytest.mark.parametrize("budget", ["much", "-1", -0.5, float("nan"), "inf", True, [], ""])
 def test_a_budget_is_a_number_of_at_least_0(budget: Any) -> None:
     with pytest.raises(ValueError, match="budget must be a number of pollen of at least 0, such as '0.5', not"):

@@ -68,7 +68,7 @@ def cost_in(metadata: Mapping[str, Any]) -> Cost:
     amount, usage = metadata.get("cost"), metadata.get("token_usage")
     is_stored = metadata.get("cached") is True
     return Cost(
-        model=metadata["model_name"],
+        model=canonical(metadata["model_name"]),
         amount=None if amount is None else Decimal(amount),
         units={} if is_stored or usage is None else usage_units(usage),
         is_stored=is_stored,
