@@ -365,6 +365,15 @@ def test_a_budget_applies_to_every_kind_of_call(emulator: Emulator, kind: str) -
     assert emulator.requests == []
 
 
+def test_the_expected_cost_of_a_vector_is_that_of_its_text(emulator: Emulator) -> None:
+    embeddings = PollinationsEmbeddings(**emulator.connection(), model="openai-3-small")
+    with PollenMeter(budget="0.00001"):
+        embeddings.embed_query("Hi")
+        with pytest.raises(PollenBudgetExceeded):
+            embeddings.embed_query("long " * 4000)
+    assert len(emulator.requests) == 1
+
+
 def test_every_meter_of_a_call_has_to_agree(emulator: Emulator, chat: ChatPollinations) -> None:
     with PollenMeter(budget=1) as outer, PollenMeter(budget=0), pytest.raises(PollenBudgetExceeded):
         chat.invoke("Hi")
