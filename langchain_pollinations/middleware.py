@@ -58,7 +58,7 @@ class PollenMiddleware(AgentMiddleware[PollenState, Any, Any]):
         fallback: Id of a cheaper model, or a chat model. The id replaces the `model` of the agent's `ChatPollinations`.
 
     Raises:
-        ValueError: If the budget is not a finite number of at least 0.
+        ValueError: If the budget is not a finite number of at least 0, or `fallback` is not a model.
     """
 
     state_schema = PollenState
@@ -66,6 +66,8 @@ class PollenMiddleware(AgentMiddleware[PollenState, Any, Any]):
 
     def __init__(self, budget: Amount, *, fallback: str | BaseChatModel | None = None) -> None:
         super().__init__()
+        if not (fallback is None or isinstance(fallback, BaseChatModel) or (isinstance(fallback, str) and fallback)):
+            raise ValueError(f"fallback must be the id of a model or a chat model, not {fallback!r:.60}")
         self.budget = PollenMeter(budget).budget
         self.fallback = fallback
         self._meters: OrderedDict[str, PollenMeter] = OrderedDict()
