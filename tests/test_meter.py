@@ -33,7 +33,9 @@ from langchain_pollinations import (
     PollinationsImage,
     PollinationsImageTool,
     PollinationsToolkit,
+    PollinationsTranscriber,
 )
+from langchain_pollinations._media.wav import pcm16_to_wav
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import WAYS
 
@@ -372,6 +374,13 @@ def test_the_expected_cost_of_a_vector_is_that_of_its_text(emulator: Emulator) -
         with pytest.raises(PollenBudgetExceeded):
             embeddings.embed_query("long " * 4000)
     assert len(emulator.requests) == 1
+
+
+def test_the_expected_cost_of_a_transcript_is_that_of_the_duration(emulator: Emulator) -> None:
+    recording = pcm16_to_wav(bytes(2 * 24000 * 10))  # three times as many bytes as the same recording as mp3
+    with PollenMeter(budget="0.0005") as meter:
+        PollinationsTranscriber(**emulator.connection()).transcribe(recording)
+    assert meter.total == Decimal("0.00045277778")  # 10 x 0.000045277778
 
 
 def test_every_meter_of_a_call_has_to_agree(emulator: Emulator, chat: ChatPollinations) -> None:
