@@ -72,12 +72,13 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     A meter counts the calls in its `with` block, and the calls whose callbacks contain it:
     `agent.invoke(..., config={"callbacks": [meter]})`. It counts chats, media, embeddings, transcripts and decisions,
-    sync and async. Each request counts once, also if several agents, chains and meters are nested. All of these meters
-    count it.
+    sync and async. Each request counts once, also if agents and chains are nested. If meters are nested, each of them
+    counts the request.
 
     The `with` block applies to the current context: to its tasks, and to the threads that LangChain starts. A thread
     that the caller starts has a context of its own. Enter the same meter there too (`with meter:`), or pass it in the
-    callbacks. A meter may be entered any number of times, and its methods may be called from any thread.
+    callbacks. A stream counts if its first chunk is requested in the block. A meter may be entered any number of times,
+    and its methods may be called from any thread.
 
     The cost of a response is its usage, multiplied by the prices of the model list in this package. These prices may be
     older than those of the service. `PollinationsAccount.spent` returns what the service billed. Responses that the
@@ -85,9 +86,9 @@ class PollenMeter(BaseCallbackHandler, Meter):
     request that is cancelled or whose connection is lost, and a response without usage.
 
     With a budget, a call raises `PollenBudgetExceeded` before it is sent, if the cost so far, the expected costs of the
-    running requests and its own expected cost exceed the budget. The expected cost is the price of the prompt and of
-    `max_tokens`, or of a typical response. A response may cost more than expected, so the cost can exceed the budget by
-    the requests that are running at that time.
+    running requests and its own expected cost together exceed the budget. The expected cost is the price of the prompt
+    and of `max_tokens`, or of a typical response. A response may cost more than expected, so the cost can exceed the
+    budget by the requests that are running at that time.
 
     Args:
         budget: Maximum pollen, such as `"0.5"`. None is no limit.

@@ -48,10 +48,10 @@ class PollenMiddleware(AgentMiddleware[PollenState, Any, Any]):
         >>> agent.invoke({"messages": [("user", "Illustrate a fable.")]})["pollen_cost"]  # doctest: +SKIP
         '0.0132'
 
-    The budget applies to the models and the tools of this package that the run uses, as that of `PollenMeter`. If a
-    model call may exceed the rest of the budget, the run continues with the model `fallback`. If there is no fallback,
-    or if it is too expensive too, the run ends with a message that says so. A tool that may exceed the budget is not
-    run. Its result is an error message, to which the model can respond.
+    The budget applies to all models and tools of this package that the run uses. If a model call may exceed the rest of
+    the budget, the model `fallback` is called instead. If there is no fallback, or its call may exceed the budget too,
+    the run ends with a message that gives the reason. A tool that may exceed the budget is not run. Its result is an
+    error message, to which the model can respond. `PollenMeter` describes when a call may exceed the budget.
 
     Args:
         budget: Maximum pollen of a run, such as `"0.5"`.
