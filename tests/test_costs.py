@@ -285,6 +285,7 @@ COSTS = {"chat": _chats, "media": _media}
 
 KINDS = (
     "openai",
+    "openai:azure",
     "gptimage",
     "flux",
     "veo",

@@ -184,7 +184,7 @@ def expected_price(
         seconds: Duration of the recording in the request, or of the requested media.
         variants: See `prices`.
     """
-    record = find(model)
+    record = _record(model)
     if record is None or not record.prices:
         return None
     by_token = record.kind != "text" and "promptTextTokens" in record.prices
