@@ -277,6 +277,17 @@ def test_a_request_whose_response_is_lost_counts_the_whole_response(emulator: Em
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_attempt_that_is_lost_counts_if_the_last_one_is_refused(emulator: Emulator, way: str) -> None:
+    emulator.reply("Too late", delay=1)
+    emulator.fail("provider 400")
+    chat = ChatPollinations(**emulator.connection(), max_retries=1, timeout=0.3)
+    with PollenMeter() as meter, pytest.raises(PollinationsError, match="400"):
+        WAYS[way](chat, "Hi")
+    (cost,) = meter.by_model().values()
+    assert (cost.requests, cost.estimated) == (1, 1)
+
+
 def test_a_response_without_usage_counts_with_an_estimate(emulator: Emulator, chat: ChatPollinations) -> None:
     body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
         {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}

@@ -265,7 +265,7 @@ def may_be_billed(error: BaseException) -> bool:
     """
     if not isinstance(error, errors.PollinationsError):
         return True  # an interrupt, or a caller who left a stream
-    if isinstance(error, errors.InvalidResponseError):
+    if error._sent_before or isinstance(error, errors.InvalidResponseError):
         return True
     if error.status_code is not None:
         return error.status_code in _PROXY_TIMEOUTS
