@@ -148,6 +148,9 @@ class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDeci
         """Return the object for one call: a copy with the overrides, which shares the connections."""
         if not isinstance(input, Mapping) or not {"state", "questions"} <= input.keys():
             raise InvalidRequestError("input: must be a dict with 'state' and 'questions'", param="input")
+        if not isinstance(input["questions"], Mapping):
+            kind = type(input["questions"]).__name__
+            raise InvalidRequestError(f"questions: must be a dict of questions by name, not {kind}", param="questions")
         if not overrides:
             return self
         options = merge_options(DecisionOptions, self, overrides, self._SYNONYMS)

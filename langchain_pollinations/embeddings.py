@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar, Unpack
@@ -247,14 +247,18 @@ def embeddings_request(given: Any, count: int, options: EmbeddingOptions) -> Api
     """
     body = {**options.body(), "input": given, "encoding_format": "base64"}
     read = partial(parse_embeddings, count=count, options=options)
-    tokens = len(json.dumps(given, default=str)) // 4 if isinstance(given, list) and count > 1 else _MEDIA_TOKENS
-    estimate = partial(expected_price, options.model, tokens=tokens)
+    estimate = partial(_estimate, given, options.model)
     billing = Billing("embeddings", canonical(options.model), estimate, attrgetter("cost"))
     return ApiRequest("POST", "/v1/embeddings", read, {"json": body}, billing=billing)
 
 
+def _estimate(given: Sequence[Any], model: str) -> Decimal | None:
+    texts = (part if isinstance(part, str) else part.get("text") for part in given)
+    return expected_price(model, tokens=sum(_MEDIA_TOKENS if text is None else len(text) // 4 + 1 for text in texts))
+
+
 _MEDIA_TOKENS = 1000
-"""Expected tokens of one input that may contain media."""
+"""Expected tokens of an image, an audio or a video."""
 
 
 # --- Responses --------------------------------------------------------------------------------------------------------

@@ -75,6 +75,9 @@ class PollinationsError(core.ModelError):
     was_sent: bool = True
     """Whether the request may have reached the service. False if it could not be built, or no connection was opened."""
 
+    _sent_before: bool = False
+    """Whether the service may bill an earlier attempt of the call."""
+
     def __init__(
         self,
         message: str,

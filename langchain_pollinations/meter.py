@@ -13,7 +13,17 @@ from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_pollinations._transport.metering import FREE, METERS, STARTED, Billing, Cost, Meter, amount_text
+from langchain_pollinations._safe_text import safe_text
+from langchain_pollinations._transport.metering import (
+    FREE,
+    METERS,
+    Billing,
+    Cost,
+    Meter,
+    add_started,
+    amount_text,
+    take_started,
+)
 from langchain_pollinations.errors import PollenBudgetExceeded
 
 Amount: TypeAlias = str | int | float | Decimal
@@ -33,7 +43,7 @@ class ModelCost:
     stored: int = 0
     """Responses that the service had stored. They are free."""
     estimated: int = 0
-    """Requests in `requests` whose cost is an estimate, because the response did not arrive completely."""
+    """Requests in `requests` whose cost is an estimate: the response did not arrive completely, or has no usage."""
     unknown: int = 0
     """Requests in `requests` whose cost is unknown, because the snapshot has no prices of the model."""
     units: Mapping[str, Decimal] = field(default_factory=dict)
@@ -62,22 +72,23 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     A meter counts the calls in its `with` block, and the calls whose callbacks contain it:
     `agent.invoke(..., config={"callbacks": [meter]})`. It counts chats, media, embeddings, transcripts and decisions,
-    sync and async. Each request counts once, also if several agents, chains and meters are nested. All of these meters
-    count it.
+    sync and async. Each request counts once, also if agents and chains are nested. If meters are nested, each of them
+    counts the request.
 
     The `with` block applies to the current context: to its tasks, and to the threads that LangChain starts. A thread
     that the caller starts has a context of its own. Enter the same meter there too (`with meter:`), or pass it in the
-    callbacks. A meter may be entered any number of times, and its methods may be called from any thread.
+    callbacks. A stream counts if its first chunk is requested in the block. A meter may be entered any number of times,
+    and its methods may be called from any thread.
 
     The cost of a response is its usage, multiplied by the prices of the model list in this package. These prices may be
     older than those of the service. `PollinationsAccount.spent` returns what the service billed. Responses that the
-    service had stored and requests that it refused cost nothing. A stream that is left early, and a request whose
-    connection is lost, count with an estimate.
+    service had stored and requests that it refused cost nothing. An estimate counts for a stream that is left early, a
+    request that is cancelled or whose connection is lost, and a response without usage.
 
     With a budget, a call raises `PollenBudgetExceeded` before it is sent, if the cost so far, the expected costs of the
-    running requests and its own expected cost exceed the budget. The expected cost is the price of the prompt and of
-    `max_tokens`, or of a typical response. A response may cost more than expected, so the cost can exceed the budget by
-    the requests that are running at that time.
+    running requests and its own expected cost together exceed the budget. The expected cost is the price of the prompt
+    and of `max_tokens`, or of a typical response. A response may cost more than expected, so the cost can exceed the
+    budget by the requests that are running at that time.
 
     Args:
         budget: Maximum pollen, such as `"0.5"`. None is no limit.
@@ -144,7 +155,7 @@ class PollenMeter(BaseCallbackHandler, Meter):
         costs = self.by_model()
         found = [["model", "requests", "stored", "pollen"]]
         for each in costs.values():
-            found.append([each.model, str(each.requests), str(each.stored), _shown(each)])
+            found.append([safe_text(each.model, 80), str(each.requests), str(each.stored), _shown(each)])
         total = amount_text(self._total(costs))
         if self.budget is not None:
             total = f"{total} of {amount_text(self.budget)}"
@@ -171,8 +182,10 @@ class PollenMeter(BaseCallbackHandler, Meter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        *others, _ = sorted(METERS.get(), key=lambda meter: meter is self)  # one entry of this meter is the last
-        METERS.set(tuple(others))
+        meters = list(METERS.get())
+        if self in meters:  # a generator may leave its block in another context than it entered it in
+            meters.remove(self)
+            METERS.set(tuple(meters))
 
     def __deepcopy__(self, memo: Any) -> Self:
         """Return the meter itself: a copied chain or agent counts with the same meter."""
@@ -182,13 +195,13 @@ class PollenMeter(BaseCallbackHandler, Meter):
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         if (kwargs.get("invocation_params") or {}).get("_type") == "pollinations-chat":
-            STARTED.set((*STARTED.get(), self))
+            add_started(kwargs.get("run_id"), self)
 
     def on_llm_end(self, response: Any, **kwargs: Any) -> None:
-        STARTED.set(tuple(meter for meter in STARTED.get() if meter is not self))
+        take_started(kwargs.get("run_id"))
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
-        self.on_llm_end(None)
+        take_started(kwargs.get("run_id"))
 
     # The interface of the transport.
 

@@ -48,17 +48,17 @@ class PollenMiddleware(AgentMiddleware[PollenState, Any, Any]):
         >>> agent.invoke({"messages": [("user", "Illustrate a fable.")]})["pollen_cost"]  # doctest: +SKIP
         '0.0132'
 
-    The budget applies to the models and the tools of this package that the run uses, as that of `PollenMeter`. If a
-    model call may exceed the rest of the budget, the run continues with the model `fallback`. If there is no fallback,
-    or if it is too expensive too, the run ends with a message that says so. A tool that may exceed the budget is not
-    run. Its result is an error message, to which the model can respond.
+    The budget applies to all models and tools of this package that the run uses. If a model call may exceed the rest of
+    the budget, the model `fallback` is called instead. If there is no fallback, or its call may exceed the budget too,
+    the run ends with a message that gives the reason. A tool that may exceed the budget is not run. Its result is an
+    error message, to which the model can respond. `PollenMeter` describes when a call may exceed the budget.
 
     Args:
         budget: Maximum pollen of a run, such as `"0.5"`.
         fallback: Id of a cheaper model, or a chat model. The id replaces the `model` of the agent's `ChatPollinations`.
 
     Raises:
-        ValueError: If the budget is not a finite number of at least 0.
+        ValueError: If the budget is not a finite number of at least 0, or `fallback` is not a model.
     """
 
     state_schema = PollenState
@@ -66,6 +66,8 @@ class PollenMiddleware(AgentMiddleware[PollenState, Any, Any]):
 
     def __init__(self, budget: Amount, *, fallback: str | BaseChatModel | None = None) -> None:
         super().__init__()
+        if not (fallback is None or isinstance(fallback, BaseChatModel) or (isinstance(fallback, str) and fallback)):
+            raise ValueError(f"fallback must be the id of a model or a chat model, not {fallback!r:.60}")
         self.budget = PollenMeter(budget).budget
         self.fallback = fallback
         self._meters: OrderedDict[str, PollenMeter] = OrderedDict()

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self, Unpack
@@ -22,7 +23,6 @@ from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.recordings import (
-    BYTES_PER_SECOND,
     Recording,
     RecordingFile,
     as_blob,
@@ -256,10 +256,14 @@ def transcription_request(recording: RecordingFile, options: TranscriptionOption
     }
     form = multipart(fields, [("file", (recording.name, recording.data, recording.mime_type))])
     parse = partial(parse_transcript, recording=recording, options=options)
-    seconds = len(recording.data) / BYTES_PER_SECOND
-    estimate = partial(expected_price, options.model, seconds=seconds, variants=price_variants(options))
-    billing = Billing("transcript", canonical(options.model), estimate, attrgetter("cost"))
+    billing = Billing(
+        "transcript", canonical(options.model), partial(_estimate, recording, options), attrgetter("cost")
+    )
     return ApiRequest("POST", "/v1/audio/transcriptions", parse, form, billing=billing)
+
+
+def _estimate(recording: RecordingFile, options: TranscriptionOptions) -> Decimal | None:
+    return expected_price(options.model, seconds=recording.expected_seconds, variants=price_variants(options))
 
 
 def price_variants(options: TranscriptionOptions) -> list[str]:

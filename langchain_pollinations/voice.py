@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Any, Literal, TypeAlias, Unpack
 
@@ -18,8 +18,7 @@ from langchain_pollinations._media.audio_options import resolve_voice
 from langchain_pollinations._media.base import FilePath, MediaWriter, ModelOptions
 from langchain_pollinations._media.billing import cost_of_media
 from langchain_pollinations._media.progress import ShowProgress
-from langchain_pollinations._media.recordings import BYTES_PER_SECOND, Recording, RecordingFile, read_voice
-from langchain_pollinations._media.wav import wav_seconds
+from langchain_pollinations._media.recordings import Recording, RecordingFile, read_voice
 from langchain_pollinations._transport.metering import Billing
 from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow, multipart
 from langchain_pollinations._validation import CallOverrides, merge_options
@@ -227,54 +226,46 @@ def check_change(options: ChangeOptions) -> ChangeOptions:
     return options.model_copy(update={"voice": voice})
 
 
-def _seconds(recording: RecordingFile) -> float | None:
-    """Return the duration of a WAV file, or None if it is unknown."""
-    if recording.mime_type == "audio/wav":
-        with contextlib.suppress(ValueError):  # the service reports a broken file
-            return wav_seconds(recording.data)
-    return None
-
-
 # --- Requests ---------------------------------------------------------------------------------------------------------
 
 
 def _changing(recording: Any, options: ChangeOptions, on_progress: OnProgress | None) -> RequestFlow[Media]:
     file = read_voice(recording)
-    seconds = _seconds(file)
+    seconds = file.seconds
     if seconds is not None and seconds > MAX_CHANGED_SECONDS:
         raise InvalidRequestError(
             f"recording: it lasts {seconds:,.1f} s; the maximum is {MAX_CHANGED_SECONDS:g} s", param="recording"
         )
-    audio: Media = yield replace(voice_request(CHANGER, file, seconds, options), on_progress=on_progress)
+    audio: Media = yield replace(voice_request(CHANGER, file, options), on_progress=on_progress)
     return audio
 
 
 def isolation(recording: Any, options: IsolationOptions, on_progress: OnProgress | None = None) -> RequestFlow[Media]:
     """Create the request flow that isolates the speech of a recording."""
     file = read_voice(recording)
-    seconds = _seconds(file)
+    seconds = file.seconds
     if seconds is not None and seconds < MIN_ISOLATED_SECONDS:
         raise InvalidRequestError(
             f"recording: it lasts {seconds:.1f} s; isolation requires at least {MIN_ISOLATED_SECONDS:g} s",
             param="recording",
         )
-    audio: Media = yield replace(voice_request(ISOLATOR, file, seconds, options), on_progress=on_progress)
+    audio: Media = yield replace(voice_request(ISOLATOR, file, options), on_progress=on_progress)
     return audio
 
 
-def voice_request(route: str, file: RecordingFile, seconds: float | None, options: ModelOptions) -> ApiRequest[Media]:
+def voice_request(route: str, file: RecordingFile, options: ModelOptions) -> ApiRequest[Media]:
     """Build `POST /v1/audio/voice-changer` or `POST /v1/audio/voice-isolator`.
 
     Args:
         route: The path of the route.
         file: The recording.
-        seconds: The duration of the recording, or None if it is unknown.
         options: The options of the request.
     """
     fields = {name: str(value) for name, value in options.model_dump(exclude_none=True).items()}
     form = multipart(fields, [("file", (file.name, file.data, file.mime_type))])
-    expected = len(file.data) / BYTES_PER_SECOND if seconds is None else seconds
-    billing = Billing(
-        "audio", canonical(options.model), partial(expected_price, options.model, seconds=expected), cost_of_media
-    )
+    billing = Billing("audio", canonical(options.model), partial(_estimate, file, options.model), cost_of_media)
     return ApiRequest("POST", route, partial(parse_audio, prompt=None, options=options), form, billing=billing)
+
+
+def _estimate(file: RecordingFile, model: str) -> Decimal | None:
+    return expected_price(model, seconds=file.expected_seconds)

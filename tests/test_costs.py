@@ -65,9 +65,11 @@ USAGE = [
     # 1,000 x 0.04431/M, the response is free
     pytest.param("jev", {"prompt_tokens": 1000, "completion_tokens": 50}, "0.00004431", id="free response"),
     pytest.param("openai/gpt-6-sol", {"prompt_tokens": 1000, "completion_tokens": 50}, None, id="no price known"),
+    pytest.param("flux", {"prompt_tokens": 9, "completion_tokens": 9}, None, id="no price of these units"),
     pytest.param("community/somebody/model", {"prompt_tokens": 9, "completion_tokens": 9}, None, id="unknown model"),
     pytest.param("openai", {}, None, id="no usage"),
     pytest.param("openai", {"prompt_tokens": "many", "completion_tokens": None}, None, id="malformed usage"),
+    pytest.param("openai", {"prompt_tokens": -9, "completion_tokens": 1e300}, None, id="impossible usage"),
     pytest.param("openai", {"prompt_tokens": 10, "prompt_tokens_details": 5}, "0.0000015", id="malformed details"),
 ]
 
@@ -136,6 +138,9 @@ HEADERS = [
     pytest.param("trellis-2", {"completion-image-tokens": "1"}, ("high",), "0.35", id="3D"),
     pytest.param("flux", {}, (), None, id="no usage"),
     pytest.param("flux", {"completion-image-tokens": "nan"}, (), None, id="no number"),
+    pytest.param("flux", {"completion-image-tokens": "-1"}, (), None, id="negative"),
+    pytest.param("flux", {"completion-image-tokens": "1e999999999"}, (), None, id="too large to be written"),
+    pytest.param("flux", {"completion-image-tokens": "1e-999999999"}, (), None, id="too small to be written"),
     pytest.param("flux", {"total-tokens": "5"}, (), None, id="only a sum"),
 ]
 
@@ -280,6 +285,7 @@ COSTS = {"chat": _chats, "media": _media}
 
 KINDS = (
     "openai",
+    "openai:azure",
     "gptimage",
     "flux",
     "veo",

@@ -247,6 +247,8 @@ CIRCLE.append(CIRCLE)
         ("Hi", {"a": {"type": "noul"}}, r"questions\.a: instructions: Field required"),
         ("Hi", {"a": Score(instructions="?", criteria=[1, 2])}, r"questions\.a\.criteria\[0\]: must be a text, an obj"),
         ("Hi", {"a": Choice(instructions="?", criteria={"b": 2})}, r"questions\.a\.criteria\.b: must be a text"),
+        ("Hi", None, "questions: must be a dict of questions by name, not NoneType"),
+        ("Hi", [1], "questions: must be a dict of questions by name, not list"),
     ],
 )  # fmt: skip
 def test_bad_input_is_named_and_not_sent(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import copy
 import pickle
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +17,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 
@@ -29,7 +33,9 @@ from langchain_pollinations import (
     PollinationsImage,
     PollinationsImageTool,
     PollinationsToolkit,
+    PollinationsTranscriber,
 )
+from langchain_pollinations._media.wav import pcm16_to_wav
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.ask import WAYS
 
@@ -123,6 +129,36 @@ async def test_tasks_and_async_chains_count(emulator: Emulator, chat: ChatPollin
     assert counts(meter) == (7, 0)
 
 
+@pytest.mark.parametrize("ends", ["sent", "refused", "stored by LangChain"])
+async def test_a_callback_counts_only_its_own_call(emulator: Emulator, ends: str) -> None:
+    """LangChain ends an asynchronous call in a task of its own. The next call of the same task has another context."""
+    chat = ChatPollinations(**emulator.connection(), cache=InMemoryCache() if "stored" in ends else None)
+    if "stored" in ends:
+        await chat.ainvoke("Hi")
+    if ends == "refused":
+        emulator.fail("provider 400")
+    meter = PollenMeter()
+    with contextlib.suppress(PollinationsError):
+        await chat.ainvoke("Hi", config={"callbacks": [meter]})
+    before = counts(meter)
+    assert before == ((1, 0) if ends == "sent" else (0, 0))
+    await chat.ainvoke("Hello")
+    chat.invoke("Good day")
+    async for _ in chat.astream("Good night"):
+        pass
+    assert counts(meter) == before
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_each_prompt_of_a_streaming_generate_counts(chat: ChatPollinations, mode: str) -> None:
+    meter, prompts = PollenMeter(), [[HumanMessage(f"Hi {number}")] for number in range(3)]
+    if mode == "sync":
+        chat.generate(prompts, callbacks=[meter], stream=True)
+    else:
+        asyncio.run(chat.agenerate(prompts, callbacks=[meter], stream=True))
+    assert counts(meter) == (3, 0)
+
+
 def test_a_thread_of_the_caller_enters_the_meter_itself(emulator: Emulator, chat: ChatPollinations) -> None:
     meter = PollenMeter()
 
@@ -136,6 +172,21 @@ def test_a_thread_of_the_caller_enters_the_meter_itself(emulator: Emulator, chat
 
     assert spent(emulator, run) == meter.total
     assert counts(meter) == (8, 0)
+
+
+def test_a_block_that_ends_in_another_context_removes_no_other_meter(chat: ChatPollinations) -> None:
+    def block() -> Generator[None]:
+        with PollenMeter():
+            yield
+
+    blocks = [block(), block()]
+    for each in blocks:
+        contextvars.Context().run(next, each)
+    blocks[0].close()
+    with PollenMeter() as meter:
+        blocks[1].close()
+        chat.invoke("Hi")
+    assert counts(meter) == (1, 0)
 
 
 def test_langchains_usage_callbacks_still_work(chat: ChatPollinations) -> None:
@@ -215,6 +266,41 @@ async def test_what_is_left_early_counts_with_an_estimate(emulator: Emulator, ch
     await billed(4)
 
 
+def test_a_request_whose_response_is_lost_counts_the_whole_response(emulator: Emulator) -> None:
+    """The service finishes and bills the generation. The prompt alone would not keep a budget."""
+    emulator.latency = 0.6
+    chat = ChatPollinations(**emulator.connection(), max_retries=0, timeout=0.1, max_tokens=1000)
+    with PollenMeter() as meter, pytest.raises(PollinationsError):
+        chat.invoke("Hi")
+    assert Decimal("0.0009") < meter.total < Decimal("0.001")  # 1,000 x 0.9375/M
+    while not emulator.ledger:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_attempt_that_is_lost_counts_if_the_last_one_is_refused(emulator: Emulator, way: str) -> None:
+    emulator.reply("Too late", delay=1)
+    emulator.fail("provider 400")
+    chat = ChatPollinations(**emulator.connection(), max_retries=1, timeout=0.3)
+    with PollenMeter() as meter, pytest.raises(PollinationsError, match="400"):
+        WAYS[way](chat, "Hi")
+    (cost,) = meter.by_model().values()
+    assert (cost.requests, cost.estimated) == (1, 1)
+
+
+def test_a_response_without_usage_counts_with_an_estimate(emulator: Emulator, chat: ChatPollinations) -> None:
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}
+    ]}  # fmt: skip
+    emulator.reply(body=body)
+    with PollenMeter(budget=1) as meter:
+        message = chat.invoke("Hi")
+    assert "cost" not in message.response_metadata
+    (cost,) = meter.by_model().values()
+    assert (cost.requests, cost.estimated, cost.unknown) == (1, 1, 0)
+    assert meter.total > 0
+
+
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
     chat = ChatPollinations(base_url="http://127.0.0.1:9", api_key="sk_x", max_retries=0)
     with PollenMeter() as meter, pytest.raises(PollinationsError):
@@ -290,6 +376,22 @@ def test_a_budget_applies_to_every_kind_of_call(emulator: Emulator, kind: str) -
     with PollenMeter(budget="0.0001"), pytest.raises(PollenBudgetExceeded):
         CALLS[kind](emulator.connection())
     assert emulator.requests == []
+
+
+def test_the_expected_cost_of_a_vector_is_that_of_its_text(emulator: Emulator) -> None:
+    embeddings = PollinationsEmbeddings(**emulator.connection(), model="openai-3-small")
+    with PollenMeter(budget="0.00001"):
+        embeddings.embed_query("Hi")
+        with pytest.raises(PollenBudgetExceeded):
+            embeddings.embed_query("long " * 4000)
+    assert len(emulator.requests) == 1
+
+
+def test_the_expected_cost_of_a_transcript_is_that_of_the_duration(emulator: Emulator) -> None:
+    recording = pcm16_to_wav(bytes(2 * 24000 * 10))  # three times as many bytes as the same recording as mp3
+    with PollenMeter(budget="0.0005") as meter:
+        PollinationsTranscriber(**emulator.connection()).transcribe(recording)
+    assert meter.total == Decimal("0.00045277778")  # 10 x 0.000045277778
 
 
 def test_every_meter_of_a_call_has_to_agree(emulator: Emulator, chat: ChatPollinations) -> None:
@@ -376,6 +478,28 @@ def test_a_meter_shows_what_was_spent(emulator: Emulator, chat: ChatPollinations
     assert (meter.total, dict(meter.by_model()), meter.left) == (0, {}, Decimal("0.5"))
     assert meter.started > started
     assert started.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "model", "shown"),
+    [
+        pytest.param("gpt", {"x-model-used": "openai/gpt-5.4-nano:azure"}, "openai/gpt-5.4-nano", None, id="suffix"),
+        pytest.param("a\n\x1b[31m" + "b" * 99, {}, "a\n\x1b[31m" + "b" * 99, "a [31m" + "b" * 71 + "...", id="unsafe"),
+        pytest.param(["a"], {}, "openai/gpt-5.4-nano", None, id="no text"),
+    ],
+)
+def test_a_model_has_its_canonical_id_and_is_safe_to_show(
+    emulator: Emulator, chat: ChatPollinations, body: Any, headers: dict[str, str], model: str, shown: str | None
+) -> None:
+    message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}
+    emulator.reply(
+        body={"id": "1", "object": "chat.completion", "created": 1, "model": body, "choices": [message]},
+        headers=headers,
+    )
+    with PollenMeter() as meter:
+        chat.invoke("Hi")
+    assert list(meter.by_model()) == [model]
+    assert meter.table().splitlines()[1].startswith(f"{shown or model}  ")
 
 
 @pytest.mark.parametrize("budget", ["much", "-1", -0.5, float("nan"), "inf", True, [], ""])

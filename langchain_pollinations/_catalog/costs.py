@@ -73,7 +73,8 @@ def _first(*counts: Any) -> Decimal:
 
 
 def _decimal(value: Any) -> Decimal:
-    if type(value) is int:
+    """Return a count. Return 0 for any other value, such as a negative number."""
+    if type(value) is int and 0 <= value < MAX_COUNT:  # as most counts are
         return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return FREE
@@ -81,7 +82,11 @@ def _decimal(value: Any) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         return FREE
-    return number if number.is_finite() else FREE
+    return number if number.is_finite() and MIN_COUNT <= number < MAX_COUNT else FREE
+
+
+MIN_COUNT, MAX_COUNT = Decimal("1e-9"), Decimal("1e15")
+"""Bounds of a count. The exponent of a `Decimal` has no bounds, so its text may be too long for the memory."""
 
 
 # --- Prices -----------------------------------------------------------------------------------------------------------
@@ -133,14 +138,20 @@ def _record(model: str) -> Model | None:
 def price_of(model: str, units: Units, variants: Iterable[str] = ()) -> Decimal | None:
     """Return the price of a usage in pollen. None if the price is unknown, or there is no usage.
 
-    A unit without any price is free: the service omits prices of zero. Fees for web searches within a response are not
-    in the usage, so they are not included.
+    A unit without any price is free: the service omits prices of zero. If no unit has a price, the price is unknown:
+    the model is billed in other units. Fees for web searches within a response are not in the usage, so they are not
+    included.
     """
     record = _record(model)
-    if record is None or not units or not (per_unit := prices(record, units, variants)):
+    if record is None:
         return None
-    each = (count * per_unit.get(unit, per_unit.get(_SAME_PRICE.get(unit, ""), FREE)) for unit, count in units.items())
-    return sum(each, FREE)
+    per_unit = prices(record, units, variants)
+    each = [
+        count * price
+        for unit, count in units.items()
+        if (price := per_unit.get(unit, per_unit.get(_SAME_PRICE.get(unit, "")))) is not None
+    ]
+    return sum(each, FREE) if each else None
 
 
 TYPICAL_COMPLETION = 500
@@ -178,7 +189,7 @@ def expected_price(
         seconds: Duration of the recording in the request, or of the requested media.
         variants: See `prices`.
     """
-    record = find(model)
+    record = _record(model)
     if record is None or not record.prices:
         return None
     by_token = record.kind != "text" and "promptTextTokens" in record.prices

@@ -35,8 +35,9 @@ def prompt_tokens(body: Json) -> int:
     media = 0
     for content in contents:
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
-        media += sum("text" not in part for part in parts)
+        objects = [part for part in parts if isinstance(part, dict)]  # the service rejects all other parts
+        texts += [part["text"] for part in objects if isinstance(part.get("text"), str)]
+        media += sum("text" not in part for part in objects)
     return sum(len(text) // 4 + 3 for text in texts) + media * MEDIA_TOKENS
 
 
@@ -47,10 +48,11 @@ def _estimate(model: str, body: Json) -> Decimal | None:
 
 
 def _partial(model: str, body: Json, text: Any) -> Cost:
-    """Return the expected cost of a stream that ended early: the prompt, and the text that arrived."""
+    """Return the expected cost of a stream: the prompt, and the text that arrived."""
     written = len(text) // 4 + 1 if isinstance(text, str) else 0
     units = {"promptTextTokens": Decimal(prompt_tokens(body)), "completionTextTokens": Decimal(written)}
-    return Cost(model, price_of(model, units), units, is_estimate=True)
+    amount = price_of(model, units)
+    return Cost(model, amount, units, is_estimate=amount is not None)
 
 
 def _cost(result: ChatResult | ChatGenerationChunk) -> Cost | None:
@@ -66,7 +68,7 @@ def cost_in(metadata: Mapping[str, Any]) -> Cost:
     amount, usage = metadata.get("cost"), metadata.get("token_usage")
     is_stored = metadata.get("cached") is True
     return Cost(
-        model=metadata["model_name"],
+        model=canonical(metadata["model_name"]),
         amount=None if amount is None else Decimal(amount),
         units={} if is_stored or usage is None else usage_units(usage),
         is_stored=is_stored,

@@ -140,7 +140,8 @@ def prepare(
         body, originals, usage=usage or not stream, headers=chat.include_response_headers, is_free=uses_legacy
     )
     route = for_model(switches.route or chat.route, info.kind)
-    meters = [*take_started(), *find_meters(run_manager)]
+    started = take_started()
+    meters = find_meters(run_manager) if run_manager is not None else started
     return Call(chat, body, info, route, chat._client_with(settings), meters)
 
 

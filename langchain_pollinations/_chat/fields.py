@@ -235,9 +235,11 @@ def parse_finish_reason(reason: Any, has_calls: bool) -> str:
 
 def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
     """Return the fields of `response_metadata` that LangChain's users expect, and fields from the response headers."""
+    reported = facts.get("model")
+    own_name = reported if isinstance(reported, str) else None
     known: Json = {
         "model_provider": PROVIDER,
-        "model_name": headers.get("x-model-used") or facts.get("model") or request.model,
+        "model_name": headers.get("x-model-used") or own_name or request.model,
         "requested_model": request.model,
         "seed": request.seed,
         "request_id": headers.get("x-request-id"),

@@ -36,11 +36,12 @@ def cost_of_media(media: Media) -> Cost:
 
 def cost_of_fields(model: str, cost: str | None, metadata: Mapping[str, Any]) -> Cost:
     """Return the cost in the fields of a `Media`."""
-    usage = {name: str(value) for name, value in metadata.items() if name.startswith("x-usage-")}
+    name = canonical(model)
+    usage = {header: str(value) for header, value in metadata.items() if header.startswith("x-usage-")}
     amount = None if cost is None else Decimal(cost)
     if metadata.get("cache_type") in STORED and amount == 0:
-        return Cost(model, FREE, is_stored=True)
-    return Cost(model, amount, header_units(usage))
+        return Cost(name, FREE, is_stored=True)
+    return Cost(name, amount, header_units(usage))
 
 
 def _estimate(options: Any, prompt: str) -> Decimal | None:

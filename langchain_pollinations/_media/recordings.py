@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._catalog.snapshot import abilities
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.references import is_url
+from langchain_pollinations._media.wav import wav_seconds
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedRequestError
 from langchain_pollinations.media import Media
@@ -87,6 +89,20 @@ class RecordingFile:
     """MIME type, detected from the bytes."""
     metadata: Mapping[str, Any]
     """Metadata of the blob, including its source."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration of a WAV file. None if it is unknown."""
+        if self.mime_type == "audio/wav":
+            with contextlib.suppress(ValueError):  # the service reports a broken file
+                return wav_seconds(self.data)
+        return None
+
+    @property
+    def expected_seconds(self) -> float:
+        """The duration, or an estimate from the number of bytes."""
+        known = self.seconds
+        return len(self.data) / BYTES_PER_SECOND if known is None else known
 
 
 def read_recording(recording: Any, model: str) -> RecordingFile:

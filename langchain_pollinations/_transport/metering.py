@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -42,7 +42,7 @@ class Cost:
     is_stored: bool = False
     """Whether the service had stored the response. Such a response is free."""
     is_estimate: bool = False
-    """Whether the amount is an estimate, because the response did not arrive completely."""
+    """Whether the amount is an estimate, because the response did not arrive completely, or has no usage."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -85,16 +85,38 @@ METERS: ContextVar[tuple[Meter, ...]] = ContextVar("METERS", default=())
 """The meters that are open in this context."""
 
 
-STARTED: ContextVar[tuple[Meter, ...]] = ContextVar("STARTED", default=())
-"""The meters among the callbacks of a run that has started and has not built its request yet. LangChain does not pass
-the callbacks of a stream on."""
+@dataclass(frozen=True)
+class Started:
+    """The meters among the callbacks of a run. They are removed when the run builds its request, or ends."""
+
+    run_id: Any
+    meters: list[Meter] = field(default_factory=list)
 
 
-def take_started() -> tuple[Meter, ...]:
-    """Return the meters of the run that has just started, once."""
-    meters = STARTED.get()
-    if meters:
-        STARTED.set(())
+STARTED: ContextVar[tuple[Started, ...]] = ContextVar("STARTED", default=())
+"""The runs that have started in this context, in order. LangChain does not pass the callbacks of a stream on.
+
+LangChain runs the rest of an asynchronous call in a task, whose changes of a context variable are not visible here.
+Therefore the meters are removed from the run, not the run from the variable."""
+
+
+def add_started(run_id: Any, meter: Meter) -> None:
+    """Note a meter among the callbacks of a run that starts."""
+    waiting = tuple(run for run in STARTED.get() if run.meters)
+    run = next((run for run in waiting if run.run_id == run_id), None)
+    if run is None:
+        run = Started(run_id)
+        STARTED.set((*waiting, run))
+    run.meters.append(meter)
+
+
+def take_started(run_id: Any = None) -> Sequence[Meter]:
+    """Return the meters of a run, or of the first run that waits, once."""
+    waiting = (run for run in STARTED.get() if run.meters and run_id in (None, run.run_id))
+    if (run := next(waiting, None)) is None:
+        return ()
+    meters = tuple(run.meters)
+    run.meters.clear()
     return meters
 
 
@@ -111,7 +133,7 @@ class Billing:
     cost: Callable[[Any], Cost | None]
     """Returns the cost in a parsed result, or in an item of a stream. None if it has none."""
     partial: Callable[[Any], Cost] | None = None
-    """Returns the estimated cost of a stream that the caller left early. Its argument is the part that arrived."""
+    """Returns the estimated cost of a stream that ended early, or has no usage, from the part that arrived."""
     meters: Sequence[Meter] = ()
     """Meters among the callbacks of the call."""
 
@@ -189,15 +211,20 @@ class _MeteredCharge(Charge):
     ) -> None:
         cost = self._cost
         if cost is None and (error is None or may_be_billed(error)):
-            cost = self._estimated(error)
+            cost = self._estimated()
+        elif cost is not None and cost.amount is None:
+            cost = replace(self._estimated(), model=cost.model, units=cost.units)
         self._settle(cost)
 
-    def _estimated(self, error: BaseException | None) -> Cost:
-        if error is None:
-            return Cost(self._billing.model, None)
-        if self._billing.partial is not None:
-            return self._billing.partial(None if self._parser is None else self._parser.partial)
-        return Cost(self._billing.model, self._billing.estimate(), is_estimate=True)
+    def _estimated(self) -> Cost:
+        """Return the expected cost of the request. The service may generate the whole response without its client."""
+        billing = self._billing
+        if billing.partial is not None and self._parser is not None:
+            found = billing.partial(self._parser.partial)
+            if found.amount is not None:
+                return found
+        amount = billing.estimate()
+        return Cost(billing.model, amount, is_estimate=amount is not None)
 
     def _settle(self, cost: Cost | None) -> None:
         while self._reserved:
@@ -238,7 +265,7 @@ def may_be_billed(error: BaseException) -> bool:
     """
     if not isinstance(error, errors.PollinationsError):
         return True  # an interrupt, or a caller who left a stream
-    if isinstance(error, errors.InvalidResponseError):
+    if error._sent_before or isinstance(error, errors.InvalidResponseError):
         return True
     if error.status_code is not None:
         return error.status_code in _PROXY_TIMEOUTS

@@ -13,6 +13,7 @@ import httpx
 from langchain_pollinations import errors
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.concurrency import sleep
+from langchain_pollinations._transport.exceptions import OnError
 from langchain_pollinations._transport.metering import SENT_BEFORE, may_be_billed
 from langchain_pollinations._transport.request import ApiRequest, T
 
@@ -52,7 +53,8 @@ class RetryPolicy:
                 raise first.pop()
             return attempt()
 
-        return self._mark(tenacity.Retrying(sleep=sleep, **self._options())(repeat))
+        with OnError(self._mark_error):
+            return self._mark(tenacity.Retrying(sleep=sleep, **self._options())(repeat))
 
     async def arun(self, failed: errors.PollinationsError, attempt: Callable[[], Awaitable[T]]) -> T:
         """Like `run`."""
@@ -66,13 +68,19 @@ class RetryPolicy:
                 raise first.pop()
             return await attempt()
 
-        return self._mark(await tenacity.AsyncRetrying(**self._options())(repeat))
+        with OnError(self._mark_error):
+            return self._mark(await tenacity.AsyncRetrying(**self._options())(repeat))
 
     def _mark(self, result: T) -> T:
         """Mark a response whose generation an earlier attempt may have started."""
         if any(self.was_billed) and isinstance(result, httpx.Response):
             result.extensions[SENT_BEFORE] = True
         return result
+
+    def _mark_error(self, error: BaseException) -> None:
+        """Mark the error of the last attempt like a response."""
+        if any(self.was_billed) and isinstance(error, errors.PollinationsError):
+            error._sent_before = True
 
     def _options(self) -> dict[str, Any]:
         import tenacity

@@ -118,3 +118,6 @@ def test_a_run_that_continues_keeps_what_it_spent(emulator: Emulator, run: Run) 
 def test_the_arguments_are_checked(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="budget must be a number of pollen"):
         PollenMiddleware(budget="-1")
+    for fallback in ("", 5, [ChatPollinations(**emulator.connection())]):
+        with pytest.raises(ValueError, match="fallback must be the id of a model or a chat model, not"):
+            PollenMiddleware(1, fallback=fallback)  # type: ignore[arg-type]
