@@ -235,11 +235,6 @@ def test_a_retry_that_joins_the_first_attempt_is_billed(emulator: Emulator) -> N
 
 
 async def test_what_is_left_early_counts_with_an_estimate(emulator: Emulator, chat: ChatPollinations) -> None:
-    async def billed(number: int) -> None:
-        """Wait until the service has finished and billed what was left, which would appear in another test."""
-        while len(emulator.ledger) < number:
-            await asyncio.sleep(0.02)
-
     with PollenMeter() as left:
         for _ in chat.stream("Tell a long story about the sea."):
             break
@@ -251,7 +246,6 @@ async def test_what_is_left_early_counts_with_an_estimate(emulator: Emulator, ch
     (cost,) = left.by_model().values()
     assert (cost.model, cost.requests, cost.estimated) == ("openai/gpt-5.4-nano", 2, 2)
     assert 0 < cost.cost < Decimal("0.0002")
-    await billed(2)
     emulator.latency = 0.6
     with PollenMeter() as cancelled:
         call = asyncio.create_task(chat.ainvoke("Hi there"))
@@ -263,7 +257,6 @@ async def test_what_is_left_early_counts_with_an_estimate(emulator: Emulator, ch
     (cost,) = cancelled.by_model().values()
     assert (cost.requests, cost.estimated) == (2, 2)
     assert "~" in cancelled.table()
-    await billed(4)
 
 
 def test_a_request_whose_response_is_lost_counts_the_whole_response(emulator: Emulator) -> None:

@@ -78,13 +78,13 @@ class Call:
 
     def _request(self, parse: Callable[..., T]) -> ApiRequest[T]:
         """Build the request. It uses `route` if that route can carry the body."""
+        billing = chat_billing(self.body, self.info.is_free, self.meters)
         if self.chat._uses_legacy:
             from langchain_pollinations._legacy.text import chat_request
 
             request = chat_request(self.chat._legacy_hosts(), self.route, self.body, parse)
-        else:
-            request = completion_request(self.route, self.body, parse)
-        return replace(request, billing=chat_billing(self.body, self.info.is_free, self.meters))
+            return replace(request, billing=billing)
+        return completion_request(self.route, self.body, parse, billing)
 
     def _explain(self, error: BaseException) -> None:
         """Add suggested models and size limits to errors. The legacy host has neither."""

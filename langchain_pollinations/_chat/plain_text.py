@@ -20,6 +20,7 @@ import httpx
 
 from langchain_pollinations._chat.options import Route as Route
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
+from langchain_pollinations._transport.metering import Billing
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._types import Json
 
@@ -80,18 +81,20 @@ def for_model(route: Route, category: str | None) -> Route:
     return "chat"
 
 
-def completion_request(route: Route, body: Json, parse: Callable[..., T]) -> ApiRequest[T]:
+def completion_request(route: Route, body: Json, parse: Callable[..., T], billing: Billing) -> ApiRequest[T]:
     """Build the request for a chat. It uses the plain route if that route can carry it, otherwise chat completions.
 
     Args:
         route: Requested route.
         body: Body of chat completions.
         parse: Parser of the response. Its argument `read` is a function that converts a response to a chat completion.
+        billing: How the request is billed.
     """
     request = plain_request(GEN, route, body)
     if request is None:
-        return ApiRequest("POST", "/v1/chat/completions", parse, {"json": body})
-    return ApiRequest(request.method, request.path, partial(parse, read=read_plain), request.options)
+        return ApiRequest("POST", "/v1/chat/completions", parse, {"json": body}, billing=billing)
+    parse = partial(parse, read=read_plain)
+    return ApiRequest(request.method, request.path, parse, request.options, billing=billing)
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ class State:
     device_lifetime: float = DEVICE_LIFETIME  # seconds until a device code expires
     code_lifetime: float = CODE_LIFETIME  # seconds until a code of the code flow expires
     started: str = field(default_factory=now)
+    cleared: float = 0.0  # when `clear` was called last, in seconds of `time.monotonic`
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -121,6 +122,7 @@ class State:
         stores = (self.script, self.requests, self.cache, self.media, self.speeches, self.rates, self.prefixes)
         for store in (*stores, self.ledger, self.sign_ins):
             store.clear()
+        self.cleared = time.monotonic()
 
     def reset(self) -> None:
         """Clear the state and restore the settings of the sign-in."""

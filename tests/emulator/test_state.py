@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -225,6 +226,16 @@ def test_a_generation_goes_on_when_the_client_leaves(emulator: Emulator, say: Sa
         http.post(CHAT, json=body(), timeout=hasty)
     assert kind(say("hi")) in ("COALESCED", "EXACT")
     assert kind(say("hi")) == "EXACT"
+
+
+def test_a_generation_that_began_before_the_state_was_cleared_is_not_billed(emulator: Emulator) -> None:
+    emulator.latency = 0.1
+    hasty = httpx.Timeout(10, read=0.05)
+    with httpx.Client(base_url=emulator.url, headers=KEY) as http, pytest.raises(httpx.ReadTimeout):
+        http.post(CHAT, json=body(), timeout=hasty)
+    emulator.clear()
+    time.sleep(0.2)
+    assert emulator.ledger == []
 
 
 async def test_a_shared_failure_is_told_to_all(emulator: Emulator) -> None:

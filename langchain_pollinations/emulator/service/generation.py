@@ -55,7 +55,12 @@ def admit(state: State, asked: Asked, job: Job) -> Account:
 def bill(
     state: State, asked: Asked, account: Account, model: Model, units: Mapping[str, float], kind: str | None = None
 ) -> None:
-    """Charge a complete request and add it to the ledger. The default `kind` is that of a generation with the model."""
+    """Charge a complete request and add it to the ledger. The default `kind` is that of a generation with the model.
+
+    A request that arrived before the state was cleared, such as a generation that its client left, is not charged.
+    """
+    if asked.at < state.cleared:
+        return
     price = catalog.cost(model, units)
     state.ledger.add(
         UsageRecord(
