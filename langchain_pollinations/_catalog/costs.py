@@ -112,6 +112,8 @@ def prices(model: Model, units: Units, variants: Iterable[str] = ()) -> Mapping[
         variants: Names of the price variants that the options of the request select, such as `1080p`. The first that
             the model has applies.
     """
+    if not model.pricing_variants:
+        return model.prices
     known = {variant.name: variant for variant in model.pricing_variants}
     chosen = next((known[name] for name in variants if name in known), None)
     prompt = sum((count for unit, count in units.items() if unit.startswith("prompt")), FREE)
@@ -143,9 +145,11 @@ def price_of(model: str, units: Units, variants: Iterable[str] = ()) -> Decimal 
     included.
     """
     record = _record(model)
-    if record is None:
-        return None
-    per_unit = prices(record, units, variants)
+    return None if record is None else _price(record, units, variants)
+
+
+def _price(model: Model, units: Units, variants: Iterable[str]) -> Decimal | None:
+    per_unit = prices(model, units, variants)
     each = [
         count * price
         for unit, count in units.items()
@@ -221,8 +225,6 @@ STORED = frozenset({"EXACT", "COALESCED", "SEMANTIC"})
 def cost_of(response: httpx.Response, requested: str, units: Units, variants: Iterable[str] = ()) -> Cost:
     """Return the cost of a response.
 
-    A retry after a lost connection may receive the stored result of the first attempt. The first attempt was billed.
-
     Args:
         response: The response. Its body is not used.
         requested: The requested model. A header names the model that responded, which may be another.
@@ -230,8 +232,22 @@ def cost_of(response: httpx.Response, requested: str, units: Units, variants: It
         variants: See `prices`.
     """
     headers = response.headers
-    model = headers.get("x-model-used") or requested
-    name = canonical(model)
-    if headers.get("x-cache-type") in STORED and not response.extensions.get(SENT_BEFORE):
+    is_stored = is_free(headers.get("x-cache-type"), response)
+    return cost_of_model(headers.get("x-model-used") or requested, is_stored, units, variants)
+
+
+def is_free(cache_type: str | None, response: httpx.Response) -> bool:
+    """Whether a response with this `X-Cache-Type` was stored and is not billed.
+
+    A retry after a lost connection may receive the stored result of the first attempt. The first attempt was billed.
+    """
+    return cache_type in STORED and not response.extensions.get(SENT_BEFORE)
+
+
+def cost_of_model(model: str, is_stored: bool, units: Units, variants: Iterable[str] = ()) -> Cost:
+    """Return the cost of a usage of a model. A stored response is free."""
+    record = _record(model)
+    name = model if record is None else record.id
+    if is_stored:
         return Cost(name, FREE, is_stored=True)
-    return Cost(name, price_of(model, units, variants), units)
+    return Cost(name, None if record is None else _price(record, units, variants), units)

@@ -233,13 +233,16 @@ def parse_finish_reason(reason: Any, has_calls: bool) -> str:
     return "tool_calls" if has_calls and word in ("stop", "function_call") else word
 
 
-def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any]) -> Json:
-    """Return the fields of `response_metadata` that LangChain's users expect, and fields from the response headers."""
+def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[str, Any], served: str | None) -> Json:
+    """Return the fields of `response_metadata` that LangChain's users expect, and fields from the response headers.
+
+    `served` is the model in the headers.
+    """
     reported = facts.get("model")
     own_name = reported if isinstance(reported, str) else None
     known: Json = {
         "model_provider": PROVIDER,
-        "model_name": headers.get("x-model-used") or own_name or request.model,
+        "model_name": served or own_name or request.model,
         "requested_model": request.model,
         "seed": request.seed,
         "request_id": headers.get("x-request-id"),

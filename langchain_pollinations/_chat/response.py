@@ -19,7 +19,7 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_pollinations import errors
-from langchain_pollinations._catalog.costs import cost_of, header_units, usage_units
+from langchain_pollinations._catalog.costs import cost_of_model, header_units, is_free, usage_units
 from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
@@ -318,20 +318,21 @@ class ResponseParser:
 
     def metadata(self) -> Json:
         """Return `response_metadata` of the message."""
-        known = parse_metadata(self._request, self._response.headers, self._facts)
+        served = self._response.headers.get("x-model-used")
+        known = parse_metadata(self._request, self._response.headers, self._facts, served)
         known["finish_reason"] = parse_finish_reason(self._finish_reason, bool(self.calls))
         if self._raw_usage and self._request.include_usage:
             known["token_usage"] = self._raw_usage
         if (field_name := self._reasoning.followed) is not None:
             known["reasoning_field"] = field_name
         facts = {key: value for key, value in self._facts.items() if key not in ("model", *_MESSAGE_FACTS)}
-        return {**facts, **known, **self._cost().fields}
+        return {**facts, **known, **self._cost(served, known.get("cache_type")).fields}
 
-    def _cost(self) -> Cost:
+    def _cost(self, served: str | None, cache_type: str | None) -> Cost:
         if self._request.is_free:
             return Cost(self._request.model, FREE)
         units = usage_units(self._raw_usage) or header_units(self._response.headers)
-        return cost_of(self._response, self._request.model, units)
+        return cost_of_model(served or self._request.model, is_free(cache_type, self._response), units)
 
 
 _MAX_NOTICE_DELTAS = 200  # text deltas, enough for the longest beginning of a notice at one character each
