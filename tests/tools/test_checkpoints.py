@@ -78,7 +78,7 @@ def _fold(messages: list[AnyMessage], writes: list[Any]) -> list[AnyMessage]:
 class Delta(AgentState[Any]):
     """A state of which each checkpoint stores the new messages only."""
 
-    messages: Annotated[list[AnyMessage], DeltaChannel(_fold)]  # type: ignore[misc]
+    messages: Annotated[list[AnyMessage], DeltaChannel(_fold)]
 
 
 def _draw_twenty(emulator: Emulator, database: Path, folder: Path, **options: Any) -> tuple[list[int], list[Any]]:
