@@ -317,7 +317,8 @@ class Media:
         """Restore a `Media` from the result of `to_artifact`, or from the artifact of a tool message.
 
         The bytes are read from `store` if the artifact does not contain them. If the store does not have them either,
-        the `Media` has no bytes, and `download` loads them from `url`. No request is sent here.
+        the `Media` has no bytes, and `download` loads them from `url`. No request is sent here. The store is read
+        synchronously, so a coroutine should call this method in a thread if the store is slow.
 
             >>> media = Media.from_artifact(message.artifact, store=tool.media_store)  # doctest: +SKIP
 

@@ -232,11 +232,11 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         Raises:
             InvalidRequestError: If the owner has no media with this id.
         """
+        if not _ID.fullmatch(reference):
+            return reference
         found = find_media(self.media_store, reference, owner)
         if found is None:
-            if _ID.fullmatch(reference):
-                raise InvalidRequestError(f"no media has the id {reference}; use its URL, or another id")
-            return reference
+            raise InvalidRequestError(f"no media has the id {reference}; use its URL, or another id")
         return found if found.url is None or not found._is_remote else found.url
 
 
