@@ -36,7 +36,7 @@ def add_media(store: ByteStore, media: Media, owner: str) -> dict[str, Any]:
     """
     artifact = media._reference()
     record = json.dumps(artifact).encode()
-    content = [] if media.path is not None else [(bytes_key(artifact["sha256"]), media.data)]
+    content = [] if "path" in artifact else [(bytes_key(artifact["sha256"]), media.data)]
     store.mset([(_record_key(owner, artifact["id"]), record), *content])
     return artifact
 

@@ -49,8 +49,8 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     An id is valid only for its owner: the user that a LangGraph server authenticated (`langgraph_auth_user_id` in the
     `configurable` of the run), otherwise the thread (`thread_id`). The agents of several users can therefore share one
-    tool. A run with neither shares its media with all such runs. The URLs of the service are public: whoever knows the
-    URL of a file can read it, with or without this package.
+    tool. A run with neither shares its media with all such runs. The URLs of the service are public: anyone who knows
+    the URL of a file can read it.
 
     Errors that the language model caused become `ToolException`. These are errors about an argument that the language
     model chose (`InvalidRequestError.param`), and rejections of its prompt. Other errors are raised. The constructor

@@ -583,6 +583,16 @@ def test_the_default_store_keeps_the_newest() -> None:
     assert find_media(store, largest["id"], "") is None
 
 
+def test_bytes_in_memory_are_stored_even_if_there_is_a_file_too(tmp_path: Path) -> None:
+    media = Media(b"kite", "image/png", path=tmp_path / "gone.png")
+    found = find_media(InMemoryByteStore(), "0" * 16, "")
+    assert found is None
+    store = InMemoryByteStore()
+    found = find_media(store, add_media(store, media, "")["id"], "")
+    assert found is not None
+    assert found.data == b"kite"
+
+
 def test_a_store_is_checked(emulator: Emulator) -> None:
     for kind in (PollinationsImageTool, PollinationsToolkit):
         with pytest.raises(ValueError, match="media_store must be a ByteStore of langchain_core.stores, not dict"):
