@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -72,6 +72,11 @@ test-lowest:  ## Run the tests with the lowest version of each direct dependency
 	  { cat constraints.txt; $(PYTHON) scripts/lowest.py pyproject.toml; } > build/lowest.txt; \
 	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]'); \
 	  $(call TEST,build/lowest)
+
+test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
+	@set -e; mkdir -p build; \
+	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic); \
+	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
 
 # $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
 FRESH = $(1) -m venv $(2) && \

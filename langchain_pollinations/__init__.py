@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from langchain_pollinations.tools.toolkit import PollinationsToolkit
     from langchain_pollinations.tools.video import PollinationsVideoTool
     from langchain_pollinations.transcription import PollinationsTranscriber
-    from langchain_pollinations.uploads import Upload, aupload, upload
+    from langchain_pollinations.uploads import Upload, adownload, aupload, download, upload
     from langchain_pollinations.video import PollinationsVideo
     from langchain_pollinations.voice import PollinationsVoice
 
@@ -137,10 +137,12 @@ __all__ = [
     "Upload",
     "UpstreamError",
     "__version__",
+    "adownload",
     "alist_mcp_servers",
     "alist_models",
     "alogin",
     "aupload",
+    "download",
     "list_mcp_servers",
     "list_models",
     "login",
@@ -181,10 +183,12 @@ _MODULES = {
     "SignIn": "sign_in",
     "Upload": "uploads",
     "__version__": "_config.identity",
+    "adownload": "uploads",
     "alist_mcp_servers": "mcp",
     "alist_models": "catalog",
     "alogin": "sign_in",
     "aupload": "uploads",
+    "download": "uploads",
     "list_mcp_servers": "mcp",
     "list_models": "catalog",
     "login": "sign_in",

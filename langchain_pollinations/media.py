@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import os
 import re
@@ -11,8 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from langchain_core.stores import ByteStore
 from pydantic_core import core_schema
 
+from langchain_pollinations._media.byte_store import bytes_key, check_digest, check_store, read_bytes
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.display import DISPLAYS, MAX_SHOWN_BYTES, MAX_SHOWN_WIDTH, download_html
 from langchain_pollinations._media.files import atomic_write, read_file, target_path
@@ -21,6 +24,7 @@ from langchain_pollinations._media.integrity import image_size
 from langchain_pollinations._media.permitted_files import artifact_error, open_regular_file, resolve_below
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._warnings import warn
+from langchain_pollinations.errors import InvalidRequestError
 
 _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,80}/[\w!#$&^.+-]{1,80}( *; *[\w-]{1,40}=[\w.+-]{1,80})*", re.ASCII)
 
@@ -34,8 +38,9 @@ class Media:
         >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
         >>> image.save("lighthouse.jpg")  # doctest: +SKIP
 
-    The arguments of the constructor are the attributes. `data` may be None if `path` is given. The constructor raises a
-    `ValueError` if both are None, or if `mime_type` is not a MIME type.
+    The arguments of the constructor are the attributes. `data` may be None if `path` is given, or if `url` and `sha256`
+    are given. The `Media` then has no bytes until `download` loads them. The constructor raises a `ValueError` if the
+    bytes are nowhere, or if `mime_type` is not a MIME type.
     """
 
     mime_type: str
@@ -80,6 +85,7 @@ class Media:
     """The wrapper that generated the media. `edit` uses this wrapper. Pickles, artifacts and checkpoints of a graph do
     not contain the wrapper, because it holds an API key."""
 
+    _sha256: str | None = None  # only of bytes that are neither in memory nor in a file
     _data: bytes | None = None  # private, since some tracers store the public entries of `__dict__`
 
     def __init__(
@@ -96,12 +102,14 @@ class Media:
         metadata: Mapping[str, Any] | None = None,
         path: Path | None = None,
         generator: Any = None,
+        sha256: str | None = None,
     ) -> None:
         if not isinstance(mime_type, str) or not _MIME_TYPE.fullmatch(mime_type):  # the type is sent in headers
             raise ValueError(f"mime_type must be a MIME type such as 'image/png', not {str(mime_type)[:60]!r}")
-        if data is None and path is None:
-            raise ValueError("data must be bytes, or path the file that holds them")
+        if data is None and path is None and (url is None or sha256 is None):
+            raise ValueError("data must be bytes, or path the file that holds them, or url and sha256 must be given")
         self._data = data
+        self._sha256 = check_digest(sha256) if data is None and path is None else None
         self.mime_type = mime_type
         self.url = url
         self.model = model
@@ -150,19 +158,41 @@ class Media:
     def data(self) -> bytes:
         """The bytes. Every access reads them from `path` if they are not in memory.
 
-        They are not in memory if the call saved a file, or if `from_file` created the `Media`.
+        They are not in memory if the call saved a file, or if `from_file` created the `Media`. A `Media` from an
+        artifact whose bytes were in no store raises an `InvalidRequestError`. `download` loads its bytes.
         """
         return read_file(self._file) if self._data is None else self._data
 
     @property
     def _file(self) -> Path:
-        assert self.path is not None  # the constructor requires it if there are no bytes
+        if self.path is None:
+            raise InvalidRequestError(
+                "the bytes of this media are not here: pass the media_store of the tool to Media.from_artifact as "
+                "store=..., or load them from the media host with download(media)"
+            )
         return self.path
+
+    @property
+    def _is_remote(self) -> bool:
+        """Whether the bytes are neither in memory nor in a file."""
+        return self._data is None and self.path is None
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes in hexadecimal. A file is read in chunks."""
+        if self._is_remote and self._sha256 is not None:
+            return self._sha256
+        if self._data is not None:
+            return hashlib.sha256(self._data).hexdigest()
+        with open_regular_file(self._file) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._facts() == other._facts() and self.data == other.data
+        if self._facts() != other._facts():
+            return False
+        return self.sha256 == other.sha256 if self._is_remote or other._is_remote else self.data == other.data
 
     def __hash__(self) -> int:
         return hash(tuple(self._facts().values()))
@@ -249,64 +279,104 @@ class Media:
         kind = kind if kind in ("image", "audio", "video") else "file"
         return {"type": kind, "base64": self._base64(), "mime_type": self.mime_type}
 
-    def to_artifact(self) -> dict[str, Any]:
+    def to_artifact(self, store: ByteStore | None = None) -> dict[str, Any]:
         """Return a JSON-safe form for traces and checkpoints. `from_artifact` restores the `Media` from it.
 
-        If the bytes are in a file, the artifact holds the path instead of the bytes.
+        If the bytes are in a file, the artifact holds the path instead of the bytes. With `store`, it holds only the
+        SHA-256 of the bytes, and is below 1 KB without prompt and metadata.
+
+        Args:
+            store: Store that the bytes are written to. If it is None, the artifact holds the bytes as base64.
+
+        Raises:
+            ValueError: If `store` is not a `ByteStore`.
         """
-        return {
-            "type": "pollinations_media",
-            **({"path": str(self.path)} if self._data is None else {"base64": self._base64()}),
-            **{name: getattr(self, name) for name in _COMPARED},
-            "metadata": dict(self.metadata),
-        }
+        if store is not None and self._data is not None:
+            check_store(store, "store").mset([(bytes_key(self.sha256), self._data)])
+        if store is not None or self._is_remote:
+            return self._reference()
+        held = {"path": str(self.path)} if self._data is None else {"base64": self._base64()}
+        return {"type": _ARTIFACT, **held, **self._described()}
+
+    def _reference(self) -> dict[str, Any]:
+        """Return the artifact without the bytes."""
+        digest = self.sha256
+        path = {"path": str(self.path)} if self._data is None and self.path is not None else {}
+        return {"type": _ARTIFACT, "id": digest[:ID_LENGTH], "sha256": digest, **path, **self._described()}
+
+    def _described(self) -> dict[str, Any]:
+        return {**{name: getattr(self, name) for name in _COMPARED}, "metadata": dict(self.metadata)}
 
     @classmethod
-    def from_artifact(cls, artifact: Mapping[str, Any], folder: str | os.PathLike[str] | None = None) -> Self:
-        """Restore a `Media` from the result of `to_artifact`.
+    def from_artifact(
+        cls,
+        artifact: Mapping[str, Any],
+        folder: str | os.PathLike[str] | None = None,
+        store: ByteStore | None = None,
+    ) -> Self:
+        """Restore a `Media` from the result of `to_artifact`, or from the artifact of a tool message.
+
+        The bytes are read from `store` if the artifact does not contain them. If the store does not have them either,
+        the `Media` has no bytes, and `download` loads them from `url`. No request is sent here. The store is read
+        synchronously, so a coroutine should call this method in a thread if the store is slow.
+
+            >>> media = Media.from_artifact(message.artifact, store=tool.media_store)  # doctest: +SKIP
 
         Args:
             artifact: The artifact. Its values are validated, because a checkpoint or a trace may have been changed.
             folder: Folder of the file, such as the `output_folder` of the tool. If the artifact contains a `path`, its
                 file must be below this folder. If the folder is None, no file is read.
+            store: Store of the bytes, such as the `media_store` of the tool or of the toolkit. The bytes must have the
+                SHA-256 of the artifact.
 
         Raises:
-            ValueError: If `artifact` is not an artifact of a media tool, or if its file is not below the folder.
+            ValueError: If `artifact` is not an artifact of a media tool, if its file is not below the folder, if the
+                store has other bytes, or if it has no bytes and the artifact has no URL.
         """
-        if not isinstance(artifact, Mapping) or artifact.get("type") != "pollinations_media":
-            raise ValueError("artifact must come from a Pollinations media tool and have the type 'pollinations_media'")
-        known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
-        for name, value in known.items():
-            if not isinstance(value, _KNOWN[name]):
-                raise artifact_error(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
-        if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path")):
-            raise artifact_error("needs a 'mime_type', and 'base64' or 'path'")
-        if "base64" not in artifact:
+        if not isinstance(artifact, Mapping) or artifact.get("type") != _ARTIFACT:
+            raise ValueError(f"artifact must come from a Pollinations media tool and have the type {_ARTIFACT!r}")
+        known = _known(artifact)
+        if "base64" in artifact:
+            try:
+                return cls(decode(artifact["base64"]), **known)
+            except ValueError as error:
+                raise artifact_error(str(error)) from error
+        if "path" in artifact:
             return cls(None, path=resolve_below(folder, artifact["path"]), **known)
-        try:
-            return cls(data=decode(artifact["base64"]), **known)
-        except ValueError as error:
-            raise artifact_error(str(error)) from error
+        media = cls._from_reference(artifact, store)
+        if media._is_remote and media.url is None:
+            where = "in no store that was given (store=...)" if store is None else "not in the store"
+            raise artifact_error(f"its bytes are {where}, and it has no URL")
+        return media
+
+    @classmethod
+    def _from_reference(cls, artifact: Mapping[str, Any], store: ByteStore | None = None) -> Self:
+        """Restore a `Media` whose bytes are in the store. It may have no bytes and no URL."""
+        digest = check_digest(artifact["sha256"])
+        data = None if store is None else read_bytes(store, digest)
+        return cls(b"", **_known(artifact))._with(_data=data, _sha256=None if data is not None else digest)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
         """Return a schema that accepts a `Media` or its artifact, and serializes a `Media` to its artifact.
 
-        If an artifact contains a `path`, its file must be below the folder in the validation context. Pass this context
-        as `context={"media_folder": ...}`.
+        If an artifact contains a `path`, its file must be below the folder in the validation context. The bytes of
+        other artifacts may be in the store of the context. Pass it as
+        `context={"media_folder": ..., "media_store": ...}`.
         """
         artifact = core_schema.with_info_after_validator_function(_artifact_validator(cls), core_schema.dict_schema())
         return core_schema.json_or_python_schema(
             json_schema=artifact,
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), artifact]),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                cls.to_artifact, return_schema=core_schema.dict_schema()
+                lambda media: media.to_artifact(), return_schema=core_schema.dict_schema()
             ),
         )
 
     def _asdict(self) -> dict[str, Any]:
         """Return the arguments of the constructor. LangGraph stores them in checkpoints, to restore the `Media`."""
-        return {"data": self.data, **self._facts(), "metadata": self.metadata}
+        held = {"data": None, "sha256": self._sha256} if self._is_remote else {"data": self.data}
+        return {**held, **self._facts(), "metadata": self.metadata}
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "generator"}
@@ -322,7 +392,7 @@ class Media:
         return f"{type(self).__name__}({self.mime_type!r}, {known})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        if self.mime_type in ("image/png", "image/jpeg"):
+        if self.mime_type in ("image/png", "image/jpeg") and not self._is_remote:
             size = image_size(self.data)
             shown = {"width": min(size[0], MAX_SHOWN_WIDTH)} if size else {}
             return {"text/plain": repr(self), self.mime_type: self._base64()}, {self.mime_type: shown}
@@ -335,11 +405,17 @@ class Media:
         return base64.b64encode(self.data).decode("ascii")
 
     def _source(self) -> str | None:
-        """Return the `src` of an HTML element: a data URI, or the URL of a large file. None if there is no URL."""
-        if self.size <= MAX_SHOWN_BYTES:
+        """Return the `src` of an HTML element: a data URI, or the URL of a file that is large or not here. None if
+        there is no URL."""
+        if not self._is_remote and self.size <= MAX_SHOWN_BYTES:
             return f"data:{self.mime_type};base64,{self._base64()}"
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
 
+
+_ARTIFACT = "pollinations_media"
+
+ID_LENGTH = 16
+"""Number of characters of an id. An id is the beginning of the SHA-256 of the bytes."""
 
 _COMPARED = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id")
 
@@ -347,9 +423,20 @@ _KNOWN: Mapping[str, type] = {**dict.fromkeys(_COMPARED, str), "seed": int, "met
 """Attributes that an artifact contains unchanged, and their types."""
 
 
+def _known(artifact: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that an artifact contains, after a check of their types."""
+    known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
+    for name, value in known.items():
+        if not isinstance(value, _KNOWN[name]):
+            raise artifact_error(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
+    if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path", "sha256")):
+        raise artifact_error("needs a 'mime_type', and 'base64', 'path' or 'sha256'")
+    return known
+
+
 def _artifact_validator(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:
     def validate(artifact: Any, info: core_schema.ValidationInfo) -> Media:
         context = info.context if isinstance(info.context, Mapping) else {}
-        return kind.from_artifact(artifact, context.get("media_folder"))
+        return kind.from_artifact(artifact, context.get("media_folder"), context.get("media_store"))
 
     return validate

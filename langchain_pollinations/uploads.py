@@ -1,12 +1,14 @@
-"""Uploads to the service's media host, for requests that accept references only as URLs."""
+"""Uploads to the service's media host, for requests that accept references only as URLs, and downloads of results."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,14 +16,19 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from langchain_pollinations import errors
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, sniff
+from langchain_pollinations._media.wav import fix_wav_sizes
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
-from langchain_pollinations._transport.request import ApiRequest, RequestFlow, multipart
+from langchain_pollinations._transport.request import ApiRequest, OnProgress, RequestFlow, multipart
 from langchain_pollinations._validation import invalid_request
-from langchain_pollinations.errors import InvalidRequestError, UnsupportedRequestError
+from langchain_pollinations.errors import (
+    InvalidRequestError,
+    InvalidResponseError,
+    PayloadTooLargeError,
+    UnsupportedRequestError,
+)
 from langchain_pollinations.media import Media
 
 MAX_UPLOAD_BYTES = 400 * 1024 * 1024
@@ -92,9 +99,50 @@ async def aupload(
             return await host._client.arun(_upload(file, host._media_host, name, id, tags))
 
 
-def _connected(connection: dict[str, Any]) -> ServiceConfig:
+def download(media: Media, **connection: Any) -> Media:
+    """Return a `Media` with its bytes. If the bytes are not here, load them from the service's media host.
+
+    The artifact of a tool message holds no bytes. `Media.from_artifact` finds them in the store of the tool, and
+    `download` loads them otherwise. Only URLs on the media host are requested, without the API key.
+
+        >>> media = Media.from_artifact(message.artifact)  # doctest: +SKIP
+        >>> download(media).save("lighthouse.jpg")  # doctest: +SKIP
+
+    Args:
+        media: The `Media`. If its bytes are in memory or in a file, it is returned unchanged.
+        connection: Connection fields of the media classes, such as `base_url`, `media_url` and `timeout`. The media
+            host is `media_url`.
+
+    Raises:
+        InvalidRequestError: If the URL of the `Media` is not on the media host, or an argument is invalid.
+        NotFoundError: If the file does not exist any more. The service keeps a file for 30 days.
+        InvalidResponseError: If the URL has another file now, which the SHA-256 of the artifact shows. The service
+            stores the result of a repeated request under the same URL.
+        PayloadTooLargeError: If the file has more than 400 MiB, the maximum of the service.
+    """
+    if not media._is_remote:
+        return media
+    with _connected(connection, _MediaHost) as host:
+        return host._client.send(_download_request(media, host._media_host))
+
+
+async def adownload(media: Media, **connection: Any) -> Media:
+    """Asynchronous version of `download`."""
+    if not media._is_remote:
+        return media
+    async with _connected(connection, _MediaHost) as host:
+        return await host._client.asend(_download_request(media, host._media_host))
+
+
+class _MediaHost(ServiceConfig):
+    """Connection to the media host. Its files are public, so downloads need no key."""
+
+    _KEY_REQUIRED = False
+
+
+def _connected(connection: dict[str, Any], kind: type[ServiceConfig] = ServiceConfig) -> ServiceConfig:
     try:
-        return ServiceConfig(**merge_extra_headers(connection))
+        return kind(**merge_extra_headers(connection))
     except ValidationError as error:
         raise invalid_request(error) from None
 
@@ -140,9 +188,7 @@ def upload_request(
     if not file.size:
         raise InvalidRequestError("file is empty", param="file")
     if file.size > MAX_UPLOAD_BYTES:
-        raise errors.PayloadTooLargeError(
-            f"file has {file.size:,} bytes; the maximum is {MAX_UPLOAD_BYTES:,}", param="file"
-        )
+        raise PayloadTooLargeError(f"file has {file.size:,} bytes; the maximum is {MAX_UPLOAD_BYTES:,}", param="file")
     data = file.data
     name = f"file{EXTENSIONS.get(file.mime_type, '.bin')}" if name is None else name
     _check_name(name)
@@ -155,6 +201,43 @@ def upload_request(
     fields = {"id": _check_id(id), "tags": ",".join(tags)}
     form = multipart({k: v for k, v in fields.items() if v}, [("file", (name, data, file.mime_type))])
     return ApiRequest("POST", "/upload", parse_upload, form, origin=host)
+
+
+_MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
+"""Pattern of the paths of files on the media host."""
+
+
+def file_request(
+    url: str, host: str, parse: Callable[[httpx.Response], Media], on_progress: OnProgress
+) -> ApiRequest[Media] | None:
+    """Build the request for a file on the media host. Return None if the URL is not that of a file on this host."""
+    path = url.removeprefix(host)
+    if not url.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
+        return None
+    return ApiRequest("GET", path, parse, origin=host, send_credentials=False, on_progress=on_progress)
+
+
+def _download_request(media: Media, host: str) -> ApiRequest[Media]:
+    request = file_request(media.url or "", host, partial(_parse_download, media), _check_size)
+    if request is None:
+        message = f"media: its URL is not that of a file on the media host {host}, and no other host is requested"
+        raise InvalidRequestError(message, param="media")
+    return request
+
+
+def _check_size(received: int, total: int | None) -> None:
+    if max(received, total or 0) > MAX_UPLOAD_BYTES:
+        raise PayloadTooLargeError(f"media: the file has more than {MAX_UPLOAD_BYTES:,} bytes", param="media")
+
+
+def _parse_download(media: Media, response: httpx.Response) -> Media:
+    # Generation corrects the header of a WAV too. See `parse_media`.
+    data = fix_wav_sizes(response.content) if media.mime_type == "audio/wav" else response.content
+    if sha256(data).hexdigest() != media.sha256:
+        error = InvalidResponseError("The URL of this media has another file now: the SHA-256 of its bytes differs")
+        error.is_retryable = False
+        raise error
+    return media._with(_data=data, _sha256=None)
 
 
 MAX_NAME = 255

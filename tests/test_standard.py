@@ -22,7 +22,6 @@ from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests, 
 from PIL import Image
 
 from langchain_pollinations._chat.plain_text import Route
-from langchain_pollinations._media.media_store import MediaStore
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.emulator import Emulator
@@ -260,7 +259,7 @@ class OfServedTool(OfTool):
     def tool(self, pollinations_emulator: Emulator) -> BaseTool:
         tool = self.kind(**pollinations_emulator.connection(), **self.params)
         assert isinstance(tool, MediaTool)
-        tool.media_store.add(RECORDING)
+        tool.add_media(RECORDING)
         return tool
 
 
@@ -295,7 +294,7 @@ class OfTranscribeTool:
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
-        return {"recording": MediaStore().add(RECORDING), **self.example}
+        return {"recording": RECORDING.sha256[:16], **self.example}
 
 
 class TestImageToolUnit(OfTool, ToolsUnitTests): ...

@@ -37,7 +37,8 @@ def _video_html(media: Media, source: str) -> str:
 
 def download_html(media: Media, source: str) -> str:
     name = f"{media.mime_type.partition('/')[0]}{EXTENSIONS.get(media.mime_type, '.bin')}"
-    return f'<a download="{html.escape(name)}" href="{source}">{html.escape(name)}</a> ({media.size:,} bytes)'
+    size = "" if media._is_remote else f" ({media.size:,} bytes)"
+    return f'<a download="{html.escape(name)}" href="{source}">{html.escape(name)}</a>{size}'
 
 
 DISPLAYS = {"image": _image_html, "audio": _audio_html, "video": _video_html, "audio/pcm": download_html}

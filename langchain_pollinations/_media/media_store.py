@@ -1,69 +1,84 @@
-"""Store of generated media for tools. A language model passes the id of a media to a tool, not the bytes."""
+"""The media of tools in a `ByteStore`, by id. A language model passes the id of a media to a tool, not the bytes."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import threading
+import json
+from pathlib import Path
+from typing import Any
 
-from langchain_pollinations._media.permitted_files import open_regular_file
+from langchain_core.runnables import RunnableConfig
+from langchain_core.stores import ByteStore
+
+from langchain_pollinations._media.byte_store import InProcessStore, bytes_key
+from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
-MAX_ITEMS = 50
-MAX_BYTES = 32 * 1024 * 1024
+_OWNERS = ("langgraph_auth_user_id", "thread_id")
+"""Keys of `configurable` that name the owner of a media. The first that is set counts."""
 
 
-class MediaStore:
-    """The newest media of a set of tools, by id.
+def owner_of(config: RunnableConfig) -> str:
+    """Return the owner of the media of a run.
 
-    The store keeps at most 50 items, and at most 32 MiB of bytes in memory. It always keeps the newest item. A store
-    that is restored from a pickle is empty.
+    The owner is the user that a LangGraph server authenticated, otherwise the thread. Runs with neither share one
+    owner.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[str, Media] = {}
-
-    def __reduce__(self) -> tuple[type[MediaStore], tuple[()]]:
-        return MediaStore, ()
-
-    def add(self, media: Media, secret: str = "\0") -> str:
-        """Store a `Media` and return its id.
-
-        The id is the last part of the URL of the `Media`, because the service's media host uses the same id for the
-        file. The id is a digest of the bytes if the `Media` has no URL, or if the last part contains `secret` or is not
-        a valid id.
-        """
-        name = _id_of(media, secret)
-        with self._lock:
-            self._kept.pop(name, None)
-            self._kept[name] = media
-            while len(self._kept) > MAX_ITEMS or (
-                len(self._kept) > 1 and sum(map(_stored_bytes, self._kept.values())) > MAX_BYTES
-            ):
-                del self._kept[next(iter(self._kept))]
-        return name
-
-    def find(self, reference: str) -> Media | None:
-        """Return the `Media` with this id or URL. Return None if the store does not contain it."""
-        with self._lock:
-            named, at_end = self._kept.get(reference), self._kept.get(reference.rpartition("/")[2])
-        return at_end if named is None and at_end is not None and at_end.url == reference else named
+    configurable = config.get("configurable") or {}
+    return next((f"{name}={configurable[name]}" for name in _OWNERS if configurable.get(name)), "")
 
 
-def _id_of(media: Media, secret: str) -> str:
-    end = (media.url or "").rpartition("/")[2]
-    is_id = re.fullmatch(r"[A-Za-z0-9._-]{1,128}", end) and secret not in end
-    return end if is_id else _digest(media).hexdigest()[:16]
+def add_media(store: ByteStore, media: Media, owner: str) -> dict[str, Any]:
+    """Store a `Media` for its owner, and return its artifact.
+
+    The store gets two values: the bytes under their digest, and the artifact under the owner and the id. The bytes of
+    a `Media` in a file stay in the file.
+    """
+    artifact = media._reference()
+    record = json.dumps(artifact).encode()
+    content = [] if "path" in artifact else [(bytes_key(artifact["sha256"]), media.data)]
+    store.mset([(_record_key(owner, artifact["id"]), record), *content])
+    return artifact
 
 
-def _digest(media: Media) -> hashlib._Hash:
-    """Return a digest of the bytes. A file is read in chunks."""
-    if media.path is None:
-        return hashlib.sha256(media.data)
-    with open_regular_file(media.path) as file:
-        return hashlib.file_digest(file, "sha256")
+def find_media(store: ByteStore, media_id: str, owner: str) -> Media | None:
+    """Return the `Media` with this id. Return None if its owner has no such media in the store.
+
+    The `Media` has no bytes if only the record is left in the store, or if the file was deleted.
+
+    Raises:
+        InvalidRequestError: If the bytes are gone and there is no public URL, or if another file took their place.
+    """
+    (record,) = store.mget([_record_key(owner, media_id)])
+    if record is None:
+        return None
+    artifact = json.loads(record)
+    path = artifact.pop("path", None)
+    if path is not None and Path(path).is_file():
+        return _media_in_file(Path(path), artifact)
+    found = Media._from_reference(artifact, store)
+    if found._is_remote and found.url is None:
+        raise InvalidRequestError(f"the file with the id {media_id} has been deleted, and has no public URL")
+    return found
 
 
-def _stored_bytes(media: Media) -> int:
-    return media.size if media.path is None else 0
+def _media_in_file(path: Path, artifact: dict[str, Any]) -> Media:
+    """Return a `Media` in a file. Its bytes must be those of the artifact, because the store may be open to others."""
+    media = Media._from_reference(artifact)._stored_at(path)
+    try:
+        is_same = media.sha256 == artifact["sha256"]
+    except OSError as error:
+        raise InvalidRequestError(f"the file with the id {artifact['id']} cannot be read: {error.strerror}") from error
+    if not is_same:
+        raise InvalidRequestError(f"the file with the id {artifact['id']} has changed since it was written")
+    return media
+
+
+def _record_key(owner: str, media_id: str) -> str:
+    """Return the key of a record. Its digest contains the owner, so an id of another owner finds nothing."""
+    return f"pollinations/ids/{hashlib.sha256(json.dumps([owner, media_id]).encode()).hexdigest()}"
+
+
+def pickled_store(store: ByteStore) -> dict[str, ByteStore]:
+    """Return the field of the store for a pickle. The default store is left out, because it belongs to the process."""
+    return {} if isinstance(store, InProcessStore) else {"media_store": store}

@@ -29,6 +29,8 @@ def reference_to_json(given: Any) -> Any:
     if isinstance(given, bytes):
         return reference_to_json(Media(given, sniff(given) or "application/octet-stream"))
     if isinstance(given, Media):
+        if given._is_remote:
+            return given.url
         return f"data:{given.mime_type};base64,{base64.b64encode(given.data).decode('ascii')}"
     return str(given) if isinstance(given, Path) else given
 
@@ -138,9 +140,11 @@ class ReferenceReader:
     def _error(self, detail: str) -> InvalidRequestError:
         return InvalidRequestError(f"{self.argument}: {detail}", param=self.argument)
 
-    def _check_media(self, given: Media) -> Media:
+    def _check_media(self, given: Media) -> Media | str:
         if not given.mime_type.startswith(f"{self.family}/"):
             raise self._error(f"must be {self.family} data, not {given.mime_type[:60]}")
+        if given._is_remote and given.url is not None:
+            return self.one(given.url)
         if given.path is None or (given.url or "").startswith(f"{self.own}/"):
             return given
         # The file may have been replaced after the `Media` was created.

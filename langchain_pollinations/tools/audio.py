@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.documents import Document
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException
 from pydantic import BaseModel, Field
 
 from langchain_pollinations._media.audio_options import MAX_VOICE
 from langchain_pollinations._media.formats import sniff
+from langchain_pollinations._media.media_store import owner_of
 from langchain_pollinations._media.recordings import MAX_RECORDING_BYTES
 from langchain_pollinations._media.references import ReferenceReader
 from langchain_pollinations._safe_text import safe_lines
-from langchain_pollinations._transport.request import ApiRequest, RequestFlow
+from langchain_pollinations._transport.request import RequestFlow
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
 from langchain_pollinations.errors import InvalidRequestError, NotFoundError, PayloadTooLargeError
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.base import Content, MediaTool, chosen_arguments
 from langchain_pollinations.transcription import PollinationsTranscriber
-from langchain_pollinations.uploads import UNKNOWN
+from langchain_pollinations.uploads import UNKNOWN, file_request
 
 # --- Audio ------------------------------------------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ class PollinationsSpeechTool(MediaTool):
     wrapper: PollinationsSpeech
     """Wrapper that generates the speech."""
 
-    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _request(self, options: dict[str, Any], owner: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         text = options.pop("text")
         if len(text) > self.max_characters:
             message = f"text: has {len(text):,} characters; at most {self.max_characters:,} are allowed per call"
@@ -128,44 +129,47 @@ class PollinationsTranscribeTool(MediaTool):
     """Folder of the recordings. Only files below this folder are read. If the folder is None, no file is read."""
 
     def _run(
-        self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
         options = self._by_name(args, options)
         with self._errors_for_model(options):
             overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = self.wrapper._client.run(self._recording(overrides.pop("recording")))
-            return self._result(self.wrapper.transcribe(recording, **overrides))
+                flow = self._recording(overrides.pop("recording"), owner_of(config))
+                recording = self.wrapper._client.run(flow)
+            return self._transcript(self.wrapper.transcribe(recording, **overrides))
 
     async def _arun(
-        self, *args: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self,
+        *args: str,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **options: Any,
     ) -> tuple[Content, dict[str, Any]]:
         options = self._by_name(args, options)
         with self._errors_for_model(options):
             overrides = chosen_arguments(options)
             with _explain_missing():
-                recording = await self.wrapper._client.arun(self._recording(overrides.pop("recording")))
-            return self._result(await self.wrapper.atranscribe(recording, **overrides))
+                flow = self._recording(overrides.pop("recording"), owner_of(config))
+                recording = await self.wrapper._client.arun(flow)
+            return self._transcript(await self.wrapper.atranscribe(recording, **overrides))
 
-    def _recording(self, reference: str) -> RequestFlow[Media]:
+    def _recording(self, reference: str, owner: str) -> RequestFlow[Media]:
         """Load the recording that the language model named, from the store, a file, or the service's media host."""
         host = self.wrapper._media_host
-        media = self._resolve(reference)
+        media = self._resolve(reference, owner)
         if isinstance(media, str):
             family = "video" if media.endswith((".mp4", ".webm")) else "audio"
             media = ReferenceReader("recording", family, self.reference_folder, host, MAX_RECORDING_BYTES).one(media)
         if isinstance(media, Media):
             return media
-        path = media.removeprefix(host)
-        if not media.startswith(f"{host}/") or not _MEDIA_PATH.fullmatch(path):
+        request = file_request(media, host, partial(_parse_recording, url=media), _check_size)
+        if request is None:
             raise InvalidRequestError("recording: must be the id of an earlier recording or video", param="recording")
-        parse = partial(_parse_recording, url=media)
-        fetched: Media = yield ApiRequest(
-            "GET", path, parse, origin=host, send_credentials=False, on_progress=_check_size
-        )
+        fetched: Media = yield request
         return fetched
 
-    def _result(self, transcript: Document) -> tuple[Content, dict[str, Any]]:
+    def _transcript(self, transcript: Document) -> tuple[Content, dict[str, Any]]:
         text = safe_lines(transcript.page_content[:MAX_TRANSCRIPT], [self._secret()]) or "No speech was recognized."
         if (length := len(transcript.page_content)) > MAX_TRANSCRIPT:
             text += f"\n(The transcript has {length:,} characters; only the first {MAX_TRANSCRIPT:,} are included.)"
@@ -187,9 +191,6 @@ def _explain_missing() -> Iterator[None]:
 
 MAX_TRANSCRIPT = 100_000
 """Maximum characters of a transcript that the language model reads. The artifact contains the full transcript."""
-
-_MEDIA_PATH = re.compile(r"/(?!\.+$)[A-Za-z0-9._-]{1,200}")
-"""Pattern of the paths of files on the media host."""
 
 
 def _check_size(received: int, total: int | None) -> None:

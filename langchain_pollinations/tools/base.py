@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import RunnableConfig
+from langchain_core.stores import ByteStore
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from langchain_pollinations._config.service import ServiceConfig
-from langchain_pollinations._media.media_store import MediaStore
+from langchain_pollinations._media.byte_store import InProcessStore, check_store
+from langchain_pollinations._media.media_store import add_media, find_media, owner_of, pickled_store
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.concurrency import run_in_thread
@@ -41,9 +43,14 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     A tool calls a wrapper, which is a media class such as `PollinationsImage`. The tool takes the arguments of the
     wrapper (`model`, `api_key`, ...), or the wrapper itself as `wrapper=`. The language model reads a sentence with an
-    id and a public URL. The artifact of the `ToolMessage` contains the `Media`. `Media.from_artifact(message.artifact)`
-    restores it. With `output_folder`, the tool saves the media to a file in that folder and chooses the file name. The
-    artifact then contains the path instead of the bytes.
+    id and a public URL. The artifact of the `ToolMessage` describes the `Media` without its bytes, so that checkpoints
+    stay small. `Media.from_artifact(message.artifact, store=tool.media_store)` restores it. With `output_folder`, the
+    tool saves the media to a file in that folder and chooses the file name. The artifact then contains the path.
+
+    An id is valid only for its owner: the user that a LangGraph server authenticated (`langgraph_auth_user_id` in the
+    `configurable` of the run), otherwise the thread (`thread_id`). The agents of several users can therefore share one
+    tool. A run with neither shares its media with all such runs. The URLs of the service are public: anyone who knows
+    the URL of a file can read it.
 
     Errors that the language model caused become `ToolException`. These are errors about an argument that the language
     model chose (`InvalidRequestError.param`), and rejections of its prompt. Other errors are raised. The constructor
@@ -65,9 +72,19 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
     wrapper: Any
     """Wrapper that sends the requests. By default, the tool creates the wrapper from its own arguments."""
 
-    media_store: MediaStore = Field(default_factory=MediaStore, repr=False, exclude=True)
-    """Store in which the tool finds earlier media by id. To share the store of another tool, pass
-    `media_store=other_tool.media_store`. Each of the two tools then finds the media of the other."""
+    media_store: ByteStore = Field(default_factory=InProcessStore, repr=False, exclude=True)
+    """Store of the bytes of the media, and of their descriptions by id. The default keeps the newest 50 media, and at
+    most 32 MiB, in this process. A `LocalFileStore` or any other `ByteStore` keeps them across restarts. The tool never
+    deletes from it. To share the store of another tool, pass `media_store=other_tool.media_store`. Each of the two
+    tools then finds the media of the other."""
+
+    inline: bool = False
+    """Put the bytes into the artifact as base64. Each checkpoint of a thread then repeats all earlier media."""
+
+    @field_validator("media_store", mode="plain")
+    @classmethod
+    def _check_store(cls, value: Any) -> ByteStore:
+        return check_store(value)
 
     if TYPE_CHECKING:
         # A tool also takes the arguments of its wrapper. Without this signature, type checkers see only the fields.
@@ -103,11 +120,12 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         return found
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return the state without the default `handle_validation_error`. This default is a private function."""
+        """Return the state without the default `handle_validation_error` and the default `media_store`. These defaults
+        are private."""
         state = super().__getstate__()
-        if self.handle_validation_error is not _validation_message:
-            return state
-        fields = {name: value for name, value in state["__dict__"].items() if name != "handle_validation_error"}
+        fields = {**state["__dict__"], **pickled_store(self.media_store)}
+        if self.handle_validation_error is _validation_message:
+            del fields["handle_validation_error"]
         return {**state, "__dict__": fields}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -121,22 +139,27 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         self.wrapper._check_constructor()
 
     def _run(
-        self, *args: str, run_manager: CallbackManagerForToolRun | None = None, **options: Any
+        self, *args: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None, **options: Any
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._by_name(args, options)
+        options, owner = self._by_name(args, options), owner_of(config)
         with self._errors_for_model(options):
-            arguments, overrides = self._request(chosen_arguments(options))
+            arguments, overrides = self._request(chosen_arguments(options), owner)
             media = getattr(self.wrapper, self._VERB)(*arguments, **overrides)
-        return self._result(media)
+        return self._result(media, owner)
 
     async def _arun(
-        self, *args: str, run_manager: AsyncCallbackManagerForToolRun | None = None, **options: Any
+        self,
+        *args: str,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **options: Any,
     ) -> tuple[Content, dict[str, Any]]:
-        options = self._by_name(args, options)
+        options, owner = self._by_name(args, options), owner_of(config)
         with self._errors_for_model(options):
-            arguments, overrides = self._request(chosen_arguments(options))
+            arguments, overrides = await run_in_thread(self._request, chosen_arguments(options), owner)
             media = await getattr(self.wrapper, f"a{self._VERB}")(*arguments, **overrides)
-        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, media)  # slow for a large video
+        # In a thread, because the store may be slow, or the media large.
+        result: tuple[Content, dict[str, Any]] = await run_in_thread(self._result, media, owner)
         return result
 
     def _by_name(self, args: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
@@ -144,16 +167,35 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         schema: Any = self.args_schema
         return {**dict(zip(schema.model_fields, args, strict=False)), **options}
 
-    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _request(self, options: dict[str, Any], owner: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Convert the arguments of the language model to positional and named arguments of the wrapper."""
         return (options.pop("prompt"),), options
 
-    def _result(self, media: Any) -> tuple[Content, dict[str, Any]]:
-        return self._describe(media), media.to_artifact()
+    def _result(self, media: Any, owner: str) -> tuple[Content, dict[str, Any]]:
+        """Store the result for its owner. Return the content and the artifact of the tool message."""
+        artifact = add_media(self.media_store, media, owner)
+        text = describe_result(media, self._NOUN, artifact["id"], self._secret())
+        return self._content(text, media), media.to_artifact() if self.inline else artifact
 
-    def _describe(self, media: Media) -> str:
-        secret = self._secret()
-        return describe_result(media, self._NOUN, self.media_store.add(media, secret), secret)
+    def _content(self, text: str, media: Media) -> Content:
+        return text
+
+    def add_media(self, media: Media, config: RunnableConfig | None = None) -> str:
+        """Put a `Media` into the store, such as a file that the user uploaded.
+
+        Args:
+            media: The `Media`, with its bytes in memory or in a file.
+            config: The configuration of the runs that may use the `Media`, with its `thread_id` or user.
+
+        Returns:
+            The id by which the language model can refer to the `Media`.
+
+        Raises:
+            InvalidRequestError: If the bytes of the `Media` are not here.
+            OSError: If its file cannot be read.
+        """
+        media_id: str = add_media(self.media_store, media, owner_of(config or {}))["id"]
+        return media_id
 
     def _secret(self) -> str:
         """Return the API key, which no message may contain. Return a null byte if there is no key."""
@@ -180,28 +222,26 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         is_known = error.param in _ARGUMENT_NAMES or error.param in options
         return not is_known and not isinstance(error, UnsupportedRequestError)
 
-    def _resolve(self, reference: str) -> Media | str:
+    def _resolve(self, reference: str, owner: str) -> Media | str:
         """Resolve an id or a URL from the language model.
 
         Returns:
-            The `Media` from the store, or a string that the wrapper resolves. For an id that the store does not
-            contain, the string is a URL on the media host. For a `Media` whose file was deleted, it is the public URL.
+            The `Media` of this owner, or a string that the wrapper resolves: the URL of a `Media` whose bytes are gone,
+            or a URL or a path from the language model.
+
+        Raises:
+            InvalidRequestError: If the owner has no media with this id.
         """
-        wrapper: ServiceConfig = self.wrapper
-        found = self.media_store.find(reference)
-        if found is not None:
-            return found if found.path is None or found.path.is_file() else _public_url(found)
-        if re.fullmatch(r"[A-Za-z0-9_-]{6,128}", reference):
-            return f"{wrapper._media_host}/{reference}"
-        return reference
+        if not _ID.fullmatch(reference):
+            return reference
+        found = find_media(self.media_store, reference, owner)
+        if found is None:
+            raise InvalidRequestError(f"no media has the id {reference}; use its URL, or another id")
+        return found if found.url is None or not found._is_remote else found.url
 
 
-def _public_url(media: Media) -> str:
-    """Return the public URL of a `Media` whose file has been deleted."""
-    if media.url is None:
-        raise InvalidRequestError("the file with this id has been deleted, and has no public URL")
-    return media.url
-
+_ID = re.compile(r"[A-Za-z0-9_-]{6,128}")
+"""A reference that is neither a URL nor a file name with a suffix."""
 
 _EARLIER_WRAPPER_NAMES = frozenset({"image", "video", "speech", "music", "transcriber"})
 

@@ -53,15 +53,15 @@ class ImageTool(MediaTool):
 
     show: bool = False
     """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown. Each
-    later request of the conversation contains all shown images, and the service accepts about 20 MiB per request."""
+    later request of the conversation contains all shown images, and the service accepts about 20 MiB per request. The
+    tool message holds the shown image, so checkpoints contain it too."""
 
-    def _result(self, media: Media) -> tuple[Content, dict[str, Any]]:
-        text = self._describe(media)
+    def _content(self, text: str, media: Media) -> Content:
         if not self.show or media.mime_type not in _VIEWABLE_TYPES:
-            return text, media.to_artifact()
+            return text
         if media.size > MAX_SHOWN_BYTES:
-            return f"{text} {explain_not_shown(media, MAX_SHOWN_BYTES)}", media.to_artifact()
-        return [{"type": "text", "text": text}, media.to_block()], media.to_artifact()
+            return f"{text} {explain_not_shown(media, MAX_SHOWN_BYTES)}"
+        return [{"type": "text", "text": text}, media.to_block()]
 
 
 class PollinationsImageTool(ImageTool):
@@ -172,5 +172,6 @@ class PollinationsEditImageTool(ImageTool):
     def _check_options(self) -> None:
         self.wrapper._check_editing()
 
-    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (options.pop("prompt"), [self._resolve(each) for each in options.pop("images")]), options
+    def _request(self, options: dict[str, Any], owner: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        images = [self._resolve(each, owner) for each in options.pop("images")]
+        return (options.pop("prompt"), images), options

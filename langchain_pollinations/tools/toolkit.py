@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
+from langchain_core.stores import ByteStore
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from langchain_pollinations._config.host_choice import LegacyConfig
-from langchain_pollinations._media.media_store import MediaStore
+from langchain_pollinations._media.byte_store import InProcessStore, check_store
+from langchain_pollinations._media.media_store import pickled_store
 from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE
@@ -35,7 +37,8 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 class PollinationsToolkit(LegacyConfig, BaseToolkit):
     """Toolkit whose tools share one connection and one media store.
 
-    Create a separate toolkit for each user, because an agent can use any media in the store if it knows the id.
+    Several users can share a toolkit. The id of a media is valid only for the user of a LangGraph server or the thread
+    that it belongs to (see `MediaTool`). Runs without a user and without a `thread_id` share their media.
 
     >>> toolkit = PollinationsToolkit(
     ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
@@ -54,8 +57,18 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     options: Mapping[ToolName, Mapping[str, Any]] = Field(default_factory=dict)
     """Arguments for individual tools, such as `{"image": {"model": "zimage"}}`."""
 
-    _media_store: MediaStore = PrivateAttr(default_factory=MediaStore)
+    media_store: ByteStore = Field(default_factory=InProcessStore, repr=False, exclude=True)
+    """Store of the bytes of the media, which all tools share. See `MediaTool.media_store`."""
+    inline: bool = False
+    """Put the bytes into the artifacts as base64. Each checkpoint of a thread then repeats all earlier media."""
+
+    _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
     _upload_cache: UploadCache = PrivateAttr(default_factory=UploadCache)
+
+    @field_validator("media_store", mode="plain")
+    @classmethod
+    def _check_store(cls, value: Any) -> ByteStore:
+        return check_store(value)
 
     @field_validator("options")
     @classmethod
@@ -95,12 +108,17 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
         arguments = {**self._connection_arguments(wrapper_class.model_fields), **self.options.get(name, {})}
         if issubclass(tool_class, ImageTool):
             arguments.setdefault("show", self.show)
-        tool = tool_class(**arguments, media_store=self._media_store)
+        tool = tool_class(**{"media_store": self.media_store, "inline": self.inline, **arguments})
         wrapper = tool.wrapper
         wrapper._pool = self._pool
         if hasattr(wrapper, "_upload_cache"):
             wrapper._upload_cache = self._upload_cache
         return tool
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return the state without the default `media_store`."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], **pickled_store(self.media_store)}}
 
     def _connection_arguments(self, accepted: Container[str]) -> dict[str, Any]:
         """Return the connection fields that a tool receives. Fields that its wrapper does not accept are omitted.

@@ -52,7 +52,7 @@ class PollinationsVideoTool(MediaTool):
     wrapper: PollinationsVideo
     """Wrapper that generates the videos."""
 
-    def _request(self, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _request(self, options: dict[str, Any], owner: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         for frame in {"first_frame", "last_frame"} & options.keys():
-            options[frame] = self._resolve(options[frame])
+            options[frame] = self._resolve(options[frame], owner)
         return (options.pop("prompt"),), options

@@ -126,10 +126,12 @@ def test_an_agent_draws_and_answers(emulator: Emulator) -> None:
     from langchain_pollinations.tools.images import PollinationsImageTool
 
     service = emulator.connection()
-    agent = create_agent(ChatPollinations(**service), [PollinationsImageTool(**service, width=64, height=64)])
+    draw = PollinationsImageTool(**service, width=64, height=64)
+    agent = create_agent(ChatPollinations(**service), [draw])
     asked = {"messages": "Tell me a short illustrated story about a lighthouse keeper and a whale, in three scenes"}
     for result in (agent.invoke(asked), asyncio.run(agent.ainvoke(asked))):
-        pictures = [Media.from_artifact(m.artifact) for m in result["messages"] if isinstance(m, ToolMessage)]
+        artifacts = [message.artifact for message in result["messages"] if isinstance(message, ToolMessage)]
+        pictures = [Media.from_artifact(artifact, store=draw.media_store) for artifact in artifacts]
         assert len({picture.data for picture in pictures}) >= 3
         for picture in pictures:
             assert picture.url is not None

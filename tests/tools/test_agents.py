@@ -61,6 +61,7 @@ from langchain_pollinations.errors import (
 )
 from langchain_pollinations.media import Media
 from langchain_pollinations.tools.images import PollinationsImageTool
+from langchain_pollinations.uploads import download
 from tests.chat.test_messages import PDF, PNG
 from tests.helpers.wire import asked_models
 
@@ -1117,7 +1118,8 @@ def test_a_model_looks_at_the_pictures_that_it_drew(emulator: Emulator, run: Run
     _, _, *results, shown = history(emulator)
     assert [result["tool_call_id"] for result in results] == ["call_a", "call_b"]
     seen = [part["image_url"]["url"] for part in shown["content"] if part["type"] == "image_url"]
-    drawn = [Media.from_artifact(m.artifact).data for m in state["messages"] if isinstance(m, ToolMessage)]
+    artifacts = [message.artifact for message in state["messages"] if isinstance(message, ToolMessage)]
+    drawn = [Media.from_artifact(artifact, store=tools[0].media_store).data for artifact in artifacts]
     assert [base64.b64decode(url.partition(",")[2]) for url in seen] == drawn
 
 
@@ -1135,7 +1137,6 @@ def test_a_thread_remembers_words_calls_and_pictures(emulator: Emulator, run: Ru
     (shown,) = (message for message in state["messages"] if isinstance(message, ToolMessage))
     picture = Media.from_artifact(shown.artifact)
     assert (picture.prompt, picture.seed) == ("a whale", 7)
-    assert picture.data.startswith(b"\xff\xd8")
     assert history(emulator) == [
         {"role": "user", "content": "Draw a whale"},
         {"role": "assistant", "content": None, "tool_calls": calls, **thought},
@@ -1143,6 +1144,7 @@ def test_a_thread_remembers_words_calls_and_pictures(emulator: Emulator, run: Ru
         {"role": "assistant", "content": "Here it is."},
         {"role": "user", "content": "What was it?"},
     ]
+    assert download(picture, base_url=emulator.url).data.startswith(b"\xff\xd8")
     emulator.reply("I do not know.")
     assert len(run(illustrator(emulator, checkpointer=saver), "What was it?", thread_id="two")["messages"]) == 2
 

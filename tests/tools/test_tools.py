@@ -19,14 +19,17 @@ from langchain.agents import create_agent
 from langchain_core.load import dumpd
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
+from langchain_core.stores import ByteStore, InMemoryByteStore
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image, ImageStat
 
-from langchain_pollinations._media.media_store import MAX_BYTES, MAX_ITEMS, MediaStore
+from langchain_pollinations._media.byte_store import MAX_BYTES, MAX_ITEMS, InProcessStore
+from langchain_pollinations._media.media_store import add_media, find_media
 from langchain_pollinations._media.recordings import MAX_RECORDING_BYTES
 from langchain_pollinations._safe_text import safe_lines, safe_text
+from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.errors import (
@@ -61,7 +64,7 @@ def run(request: pytest.FixtureRequest) -> Any:
 def test_the_tool_names_the_address_and_carries_the_picture(emulator: Emulator, run: Any) -> None:
     tool = PollinationsImageTool(**emulator.connection(), width=64, height=48)
     message = run(tool, {"prompt": "a lighthouse at dusk", "seed": 7})
-    picture = Media.from_artifact(message.artifact)
+    picture = Media.from_artifact(message.artifact, store=tool.media_store)
     assert isinstance(message.content, str)
     assert picture.url is not None
     assert picture.url in message.content
@@ -79,19 +82,19 @@ def test_a_tool_takes_words_alone_for_its_first_argument(emulator: Emulator, ask
     service = emulator.connection()
     assert emulator.url in ask(PollinationsImageTool(**service, models=["flux"]), "a lighthouse at dusk")
     assert emulator.requests[-1].path == "/image/a lighthouse at dusk"
-    speech = Media.from_artifact(RUNS["invoke"](PollinationsSpeechTool(**service), {"text": "Hello"}).artifact)
     listener = PollinationsTranscribeTool(**service)
-    assert ask(listener, listener.media_store.add(speech))
+    assert ask(listener, listener.add_media(PollinationsSpeech(**service).generate("Hello")))
     assert emulator.requests[-1].path == "/v1/audio/transcriptions"
     assert "images: Field required" in ask(PollinationsEditImageTool(**service), "make it night")
 
 
 def test_show_puts_the_picture_before_the_model(emulator: Emulator, run: Any) -> None:
     service = emulator.connection()
-    message = run(PollinationsImageTool(**service, show=True), {"prompt": "a cat", "width": 64, "height": 48})
+    tool = PollinationsImageTool(**service, show=True)
+    message = run(tool, {"prompt": "a cat", "width": 64, "height": 48})
     text, image = message.content
     assert emulator.url in text["text"]
-    assert image == Media.from_artifact(message.artifact).to_block()
+    assert image == Media.from_artifact(message.artifact, store=tool.media_store).to_block()
     chat = ChatPollinations(**service)
     question = HumanMessage("Draw a cat")
     called = chat.bind_tools([PollinationsImageTool(**service)]).invoke([question])
@@ -217,20 +220,26 @@ def id_in(message: ToolMessage) -> str:
 
 
 @pytest.fixture
-def tools(emulator: Emulator) -> dict[str, BaseTool]:
-    toolkit = PollinationsToolkit(**emulator.connection(), options={"video": {"progress": False}})
+def store() -> ByteStore:
+    return InMemoryByteStore()
+
+
+@pytest.fixture
+def tools(emulator: Emulator, store: ByteStore) -> dict[str, BaseTool]:
+    options: Any = {"video": {"progress": False}}
+    toolkit = PollinationsToolkit(**emulator.connection(), media_store=store, options=options)
     return {tool.name: tool for tool in toolkit.get_tools()}
 
 
 def test_a_picture_is_edited_by_its_id_and_the_model_sees_no_bytes(
-    emulator: Emulator, tools: dict[str, BaseTool], run: Any
+    emulator: Emulator, tools: dict[str, BaseTool], store: ByteStore, run: Any
 ) -> None:
     drawn = run(tools["generate_image"], {"prompt": "a kite", "width": 64, "height": 48})
     edited = run(tools["edit_image"], {"prompt": "make it night", "images": [id_in(drawn)]})
     assert edited.status == "success"
     assert isinstance(edited.content, str)
     assert len(edited.content) < 400
-    before, after = (Media.from_artifact(message.artifact) for message in (drawn, edited))
+    before, after = (Media.from_artifact(message.artifact, store=store) for message in (drawn, edited))
     assert Image.open(io.BytesIO(after.data)).size == (64, 48)
     assert after.data != before.data
     assert (emulator.requests[-1].path, before.data in emulator.requests[-1].body) == ("/v1/images/edits", True)
@@ -245,17 +254,17 @@ def test_an_edit_can_be_edited_and_a_name_may_be_the_address_or_not_in_a_list(
         assert run(tools["edit_image"], {"prompt": "snow", "images": images}).status == "success"
 
 
-def test_an_id_that_is_not_known_here_is_one_of_the_media_host(
+def test_a_picture_that_is_not_in_the_store_is_named_by_its_address(
     emulator: Emulator, tools: dict[str, BaseTool], run: Any
 ) -> None:
     """Such as one from a checkpoint that another process wrote."""
     drawn = run(tools["generate_image"], {"prompt": "a kite", "width": 64, "height": 48})
     stranger = PollinationsEditImageTool(**emulator.connection())
-    assert run(stranger, {"prompt": "night", "images": [id_in(drawn)]}).status == "success"
     address = Media.from_artifact(drawn.artifact).url
+    lost = run(stranger, {"prompt": "night", "images": [id_in(drawn)]})
+    assert (lost.status, lost.content) == ("error", f"no media has the id {id_in(drawn)}; use its URL, or another id")
+    assert run(stranger, {"prompt": "night", "images": [address]}).status == "success"
     assert emulator.requests[-1].json["image"] == [{"image_url": address}]
-    lost = run(stranger, {"prompt": "night", "images": ["0123456789abcdef"]})
-    assert lost.status == "error"
 
 
 def test_a_picture_without_an_address_has_an_id_all_the_same(
@@ -284,7 +293,7 @@ def test_what_was_said_is_written_down_by_its_id(emulator: Emulator, tools: dict
     assert heard.artifact["metadata"]["words"]
     json.dumps(heard.artifact)
     stranger = PollinationsTranscribeTool(**emulator.connection())
-    assert run(stranger, {"recording": id_in(spoken)}).content == "The tide is out."
+    assert run(stranger, {"recording": spoken.artifact["url"]}).content == "The tide is out."
     fetched = next(request for request in emulator.requests if request.path.startswith("/media/"))
     assert "authorization" not in fetched.headers
 
@@ -314,9 +323,9 @@ def test_a_model_makes_nobody_fetch_or_read_what_the_developer_did_not_name(
 
 
 def test_files_are_read_below_the_folder_that_was_named(
-    emulator: Emulator, tools: dict[str, BaseTool], run: Any, tmp_path: Path
+    emulator: Emulator, tools: dict[str, BaseTool], store: ByteStore, run: Any, tmp_path: Path
 ) -> None:
-    spoken = Media.from_artifact(run(tools["generate_speech"], {"text": "The tide is out."}).artifact)
+    spoken = Media.from_artifact(run(tools["generate_speech"], {"text": "The tide is out."}).artifact, store=store)
     spoken.save(tmp_path / "talk.mp3")
     file = io.BytesIO()
     Image.new("RGB", (32, 24), "red").save(file, "PNG")
@@ -350,7 +359,7 @@ def test_films_go_to_files_of_our_own_naming_where_a_folder_is_given(
         ("generate_speech", {"text": "Hello", "voice": "nemo"}, "has no voice 'nemo'"),
         ("generate_speech", {"text": "x" * 10_001}, "10,001 characters"),
         ("generate_music", {"prompt": "a waltz", "duration": 1}, "duration: model 'music' accepts 3 to 300, got 1"),
-        ("transcribe_audio", {"recording": "abcdefgh"}, "no file exists under this id"),
+        ("transcribe_audio", {"recording": "abcdefgh"}, "no media has the id abcdefgh"),
     ],
 )
 def test_what_a_model_chose_wrongly_is_told_to_it(
@@ -480,7 +489,7 @@ def test_a_recording_that_is_too_large_is_not_loaded(emulator: Emulator, run: An
             == f"recording: '{name}' has {MAX_RECORDING_BYTES + 1:,} bytes; the maximum is {MAX_RECORDING_BYTES:,}"
         )
     emulator.reply(body=b"RIFF", headers={"content-length": str(MAX_RECORDING_BYTES + 1)}, on="/media")
-    message = run(PollinationsTranscribeTool(**service), {"recording": "abcdefgh"})
+    message = run(PollinationsTranscribeTool(**service), {"recording": f"{emulator.url}/media/abcdefgh"})
     assert message.content == f"recording: is too large; at most {MAX_RECORDING_BYTES:,} bytes are accepted"
 
 
@@ -534,19 +543,20 @@ def test_a_film_whose_file_is_gone_is_one_of_the_media_host(emulator: Emulator, 
     service = emulator.connection()
     camera = PollinationsVideoTool(**service, output_folder=tmp_path, progress=False)
     listener = PollinationsTranscribeTool(**service, media_store=camera.media_store)
-    film = Media.from_artifact(RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4}).artifact, tmp_path)
+    shot = RUNS["invoke"](camera, {"prompt": "a cat", "duration": 4})
+    film = Media.from_artifact(shot.artifact, tmp_path)
     assert film.path is not None
     assert film.url is not None
     film.path.unlink()
     emulator.reply(body={"text": "The tide is out."}, on="/v1/audio/transcriptions")
-    assert run(listener, {"recording": film.url.rpartition("/")[2]}).content == "The tide is out."
+    assert run(listener, {"recording": id_in(shot)}).content == "The tide is out."
     assert emulator.requests[-2].path == film.url.removeprefix(emulator.url)
 
 
 def test_a_model_is_told_of_what_is_gone_altogether(emulator: Emulator, run: Any, tmp_path: Path) -> None:
     editor = PollinationsEditImageTool(**emulator.connection())
     (tmp_path / "dot.png").write_bytes(PNG)
-    name = editor.media_store.add(Media.from_file(tmp_path / "dot.png"))
+    name = editor.add_media(Media.from_file(tmp_path / "dot.png"))
     (tmp_path / "dot.png").unlink()
     message = run(editor, {"prompt": "night", "images": [name]})
     assert message.status == "error"
@@ -560,22 +570,35 @@ def _media(data: bytes, url: str | None = None) -> Media:
     return Media(data=data, mime_type="image/png", url=url)
 
 
-def test_a_shelf_keeps_the_newest() -> None:
-    media_store = MediaStore()
-    names = [media_store.add(_media(str(number).encode())) for number in range(MAX_ITEMS + 2)]
-    assert [media_store.find(name) is None for name in names] == [True, True] + [False] * MAX_ITEMS
-    heavy = [media_store.add(_media(bytes([number]) * (MAX_BYTES // 2))) for number in range(3)]
-    assert [media_store.find(name) is None for name in heavy] == [True, False, False]
+def test_the_default_store_keeps_the_newest() -> None:
+    store = InProcessStore()
+    names = [add_media(store, _media(str(number).encode()), "")["id"] for number in range(MAX_ITEMS + 2)]
+    assert [find_media(store, name, "") is None for name in names] == [True, True] + [False] * MAX_ITEMS
+    heavy = [add_media(store, _media(bytes([number]) * (MAX_BYTES // 2)), "")["id"] for number in range(3)]
+    assert [find_media(store, name, "") is None for name in heavy] == [True, True, False]
+    largest = add_media(store, _media(bytes(MAX_BYTES + 1)), "")
+    assert find_media(store, largest["id"], "") == _media(bytes(MAX_BYTES + 1))
+    assert len(list(store.yield_keys(prefix="pollinations/"))) == 2
+    store.mdelete(list(store.yield_keys()))
+    assert find_media(store, largest["id"], "") is None
 
 
-def test_a_shelf_finds_by_id_and_by_the_whole_address_only() -> None:
-    media_store = MediaStore()
-    kite = _media(b"kite", "https://media.pollinations.ai/3f9c1e2a")
-    assert media_store.add(kite) == "3f9c1e2a"
-    assert media_store.find("3f9c1e2a") is kite
-    assert media_store.find("https://media.pollinations.ai/3f9c1e2a") is kite
-    assert media_store.find("https://evil.example/3f9c1e2a") is None
-    assert media_store.find("") is None
+def test_bytes_in_memory_are_stored_even_if_there_is_a_file_too(tmp_path: Path) -> None:
+    media = Media(b"kite", "image/png", path=tmp_path / "gone.png")
+    found = find_media(InMemoryByteStore(), "0" * 16, "")
+    assert found is None
+    store = InMemoryByteStore()
+    found = find_media(store, add_media(store, media, "")["id"], "")
+    assert found is not None
+    assert found.data == b"kite"
+
+
+def test_a_store_is_checked(emulator: Emulator) -> None:
+    for kind in (PollinationsImageTool, PollinationsToolkit):
+        with pytest.raises(ValueError, match="media_store must be a ByteStore of langchain_core.stores, not dict"):
+            kind(**emulator.connection(), media_store={})
+    with pytest.raises(ValueError, match="store must be a ByteStore of langchain_core.stores, not dict"):
+        _media(b"x").to_artifact({})  # type: ignore[arg-type]
 
 
 # --- The toolkit ------------------------------------------------------------------------------------------------------
@@ -680,16 +703,17 @@ def test_an_illustrator_draws_looks_criticises_and_draws_again(emulator: Emulato
     emulator.reply(tool_calls=[{"name": "generate_image", "args": drawing}], on="/v1/chat")
     first = PollinationsImage(**service).generate(**drawing)
     emulator.requests.clear()
-    name = str(first.url).rpartition("/")[2]
+    name = first.sha256[:16]
     change = {"prompt": "make it night", "images": [name]}
     emulator.reply("Too bright, I shall darken it.", tool_calls=[{"name": "edit_image", "args": change}], on="/v1/chat")
     emulator.reply("Now it is right.", on="/v1/chat")
     messages = _answered(agent, way, "Draw a lighthouse at night.", config={"configurable": {"thread_id": "1"}})
 
-    drawn, edited = (Media.from_artifact(message.artifact) for message in messages if message.type == "tool")
+    results = [message.artifact for message in messages if message.type == "tool"]
+    drawn, edited = (Media.from_artifact(artifact, store=toolkit.media_store) for artifact in results)
     assert messages[-1].text == "Now it is right."
     assert [len(seen) for seen in _pictures_seen(emulator)] == [0, 1, 2]
-    assert named(emulator.requests[-1].json["messages"]) == str(edited.url).rpartition("/")[2]
+    assert named(emulator.requests[-1].json["messages"]) == edited.sha256[:16]
     assert drawn.data == first.data
     assert _brightness(edited) < _brightness(drawn)
     assert Image.open(io.BytesIO(edited.data)).size == (96, 64)
@@ -743,9 +767,10 @@ def test_a_large_picture_is_not_put_before_the_model(emulator: Emulator, run: An
     """Each later request would hold it, and the service takes about 20 MiB."""
     large = PNG[:-12] + b"\0\x50\0\0tEXt" + bytes(0x500000 + 4) + PNG[-12:]
     emulator.reply(body=large, content_type="image/png", on="/image/")
-    message = run(PollinationsImageTool(**emulator.connection(), show=True), {"prompt": "a cat"})
+    tool = PollinationsImageTool(**emulator.connection(), show=True)
+    message = run(tool, {"prompt": "a cat"})
     assert "is not shown, because it has 5,242," in message.content
-    assert Media.from_artifact(message.artifact).data == large
+    assert Media.from_artifact(message.artifact, store=tool.media_store).data == large
 
 
 def test_a_model_reads_the_beginning_of_a_long_transcript(emulator: Emulator, run: Any) -> None:

@@ -1,0 +1,24 @@
+"""Two users, whose keys are their names. Each has access to their own threads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph_sdk import Auth
+
+auth = Auth()
+
+
+@auth.authenticate
+async def authenticate(authorization: str | None) -> dict[str, Any]:
+    user = (authorization or "").removeprefix("Bearer ")
+    if user not in ("anna", "bert"):
+        raise Auth.exceptions.HTTPException(status_code=401, detail="unknown user")
+    return {"identity": user}
+
+
+@auth.on
+async def own_resources(ctx: Any, value: dict[str, Any]) -> dict[str, str]:
+    owner = {"owner": ctx.user.identity}
+    value.setdefault("metadata", {}).update(owner)
+    return owner

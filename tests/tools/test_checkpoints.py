@@ -1,0 +1,319 @@
+"""Media in the checkpoints of agents: how large they are, what comes back after a restart, and for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import json
+import pickle
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from langchain.agents import AgentState, create_agent
+from langchain_core.load import dumpd
+from langchain_core.messages import AnyMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.stores import ByteStore, InMemoryByteStore
+from langgraph.channels import DeltaChannel
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph.message import add_messages
+
+from langchain_pollinations import (
+    ChatPollinations,
+    InvalidRequestError,
+    InvalidResponseError,
+    Media,
+    NotFoundError,
+    PollinationsEditImageTool,
+    PollinationsImage,
+    PollinationsImageTool,
+    PollinationsSpeech,
+    PollinationsSpeechTool,
+    PollinationsToolkit,
+    adownload,
+    download,
+    upload,
+)
+from langchain_pollinations.emulator import Emulator
+from tests.helpers.files import FolderStore, png
+
+KITE = {"prompt": "a kite", "width": 64, "height": 48}
+SIZE: Any = {"image": {"width": 768, "height": 512}}
+
+
+def _call(tool: Any, args: dict[str, Any], config: RunnableConfig | None = None) -> ToolMessage:
+    message: ToolMessage = tool.invoke({"type": "tool_call", "id": "c", "name": tool.name, "args": args}, config)
+    return message
+
+
+def _acall(tool: Any, args: dict[str, Any], config: RunnableConfig | None = None) -> ToolMessage:
+    call = {"type": "tool_call", "id": "c", "name": tool.name, "args": args}
+    message: ToolMessage = asyncio.run(tool.ainvoke(call, config))
+    return message
+
+
+CALLS = {"invoke": _call, "ainvoke": _acall}
+
+
+@pytest.fixture(params=CALLS)
+def call(request: pytest.FixtureRequest) -> Any:
+    return CALLS[request.param]
+
+
+# --- Size -------------------------------------------------------------------------------------------------------------
+
+
+def _fold(messages: list[AnyMessage], writes: list[Any]) -> list[AnyMessage]:
+    for write in writes:
+        messages = add_messages(messages, write)  # type: ignore[assignment, arg-type]
+    return messages
+
+
+class Delta(AgentState[Any]):
+    """A state of which each checkpoint stores the new messages only."""
+
+    messages: Annotated[list[AnyMessage], DeltaChannel(_fold)]
+
+
+def _draw_twenty(emulator: Emulator, database: Path, folder: Path, **options: Any) -> tuple[list[int], list[Any]]:
+    """Draw an image in each of 20 turns. After each turn, everything starts again.
+
+    Returns:
+        The size of the database after each turn, and the last messages.
+    """
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite", reason="langgraph-checkpoint-sqlite is not installed")
+    sizes, messages = [], []
+    schema = options.pop("state_schema", None)
+    inline = options.pop("inline", False)
+    for turn in range(20):
+        toolkit = PollinationsToolkit(
+            **emulator.connection(), include=["image"], media_store=FolderStore(folder), inline=inline, options=SIZE
+        )
+        call = {"name": "generate_image", "args": {"prompt": "a kite", "seed": turn}}
+        emulator.reply(tool_calls=[call], on="/v1/chat")
+        emulator.reply("Here it is.", on="/v1/chat")
+        with closing(sqlite3.connect(database, check_same_thread=False)) as connection:
+            chat, saver = ChatPollinations(**emulator.connection()), sqlite.SqliteSaver(connection)
+            agent = create_agent(chat, toolkit.get_tools(), checkpointer=saver, state_schema=schema)
+            thread: Any = {"configurable": {"thread_id": "1"}}
+            messages = agent.invoke({"messages": "Draw a kite"}, thread, **options)["messages"]
+        sizes.append(database.stat().st_size)
+    return sizes, messages
+
+
+def test_a_thread_grows_by_the_same_amount_with_each_image(emulator: Emulator, tmp_path: Path) -> None:
+    sizes, messages = _draw_twenty(emulator, tmp_path / "db", tmp_path / "media", state_schema=Delta)
+    assert sizes[-1] < 500_000
+    assert sizes[-1] - sizes[9] < 1.3 * (sizes[9] - sizes[0])
+    _check_all_come_back(emulator, messages, tmp_path / "media")
+
+
+def test_twenty_images_fit_into_two_megabytes(emulator: Emulator, tmp_path: Path) -> None:
+    sizes, messages = _draw_twenty(emulator, tmp_path / "db", tmp_path / "media", durability="exit")
+    assert sizes[-1] < 2_000_000
+    written = JsonPlusSerializer().dumps_typed(messages)[1]
+    assert len(written) < 100_000
+    assert len(json.dumps(dumpd(messages))) < 200_000
+    _check_all_come_back(emulator, messages, tmp_path / "media")
+
+
+def _check_all_come_back(emulator: Emulator, messages: list[Any], folder: Path) -> None:
+    artifacts = [message.artifact for message in messages if message.type == "tool"]
+    assert len(artifacts) == 20
+    sent = len(emulator.requests)
+    for artifact in json.loads(json.dumps(artifacts)):
+        image = Media.from_artifact(artifact, store=FolderStore(folder))
+        assert (image.width, image.height, image.prompt) == (768, 512, "a kite")
+        assert len(json.dumps(artifact)) < 600
+    assert len(emulator.requests) == sent
+
+
+def test_inline_artifacts_hold_the_bytes(emulator: Emulator, call: Any) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), inline=True)
+    tools = {tool.name: tool for tool in toolkit.get_tools()}
+    message = call(tools["generate_image"], KITE)
+    assert Media.from_artifact(message.artifact).data.startswith(b"\xff\xd8")
+    named = message.text.partition("(id ")[2].partition(")")[0]
+    assert call(tools["edit_image"], {"prompt": "night", "images": [named]}).status == "success"
+
+
+# --- Where the bytes are ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store() -> ByteStore:
+    return InMemoryByteStore()
+
+
+@pytest.fixture
+def drawn(emulator: Emulator, store: ByteStore) -> dict[str, Any]:
+    tool = PollinationsImageTool(**emulator.connection(), media_store=store)
+    artifact: dict[str, Any] = json.loads(json.dumps(_call(tool, KITE).artifact))
+    return artifact
+
+
+def test_the_bytes_come_from_the_store_else_from_the_media_host(
+    emulator: Emulator, store: ByteStore, drawn: dict[str, Any]
+) -> None:
+    here, there = Media.from_artifact(drawn, store=store), Media.from_artifact(drawn)
+    assert hashlib.sha256(here.data).hexdigest() == here.sha256 == there.sha256 == drawn["sha256"]
+    assert drawn["id"] == drawn["sha256"][:16]
+    sent = len(emulator.requests)
+    lazy = (partial(getattr, there, name) for name in ("data", "size", "width"))
+    for use in (there.to_block, lambda: there.save("x.jpg"), *lazy):
+        with pytest.raises(InvalidRequestError, match=r"store=\.\.\., or load them .* download\(media\)"):
+            use()
+    assert len(emulator.requests) == sent
+    loaded = download(there, base_url=emulator.url)
+    assert (loaded.data, loaded.prompt, loaded.metadata) == (here.data, "a kite", here.metadata)
+    assert "authorization" not in emulator.requests[-1].headers
+    assert asyncio.run(adownload(there, media_url=f"{emulator.url}/media")) == loaded
+    assert download(here) is here
+
+
+def test_a_media_without_bytes_is_as_good_as_its_address(emulator: Emulator, drawn: dict[str, Any]) -> None:
+    there = Media.from_artifact(drawn)
+    serializer = JsonPlusSerializer()
+    twins = [copy.deepcopy(there), pickle.loads(pickle.dumps(there)), Media.from_artifact(there.to_artifact())]
+    twins.append(serializer.loads_typed(serializer.dumps_typed(there)))
+    assert all(twin == there and hash(twin) == hash(there) for twin in twins)
+    assert there != Media.from_artifact({**drawn, "sha256": "0" * 64})
+    assert there._repr_mimebundle_()["text/html"].startswith(f'<img src="{drawn["url"]}"')
+    painter = PollinationsImage(**emulator.connection(), model="klein")
+    assert painter.edit("make it night", there).data
+    assert emulator.requests[-1].json["image"] == [{"image_url": drawn["url"]}]
+    with pytest.raises(InvalidRequestError, match="the bytes of this media are not here"):
+        upload(there, **emulator.connection())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/{id}",
+        "{host}.evil.example/{id}",
+        "{host}/media/../v1/models",
+        "{host}/media/%2e%2e/{id}",
+        "{host}/media/",
+        "{host}/media/x?key=1",
+        "file:///etc/passwd",
+        "http://169.254.169.254/latest/meta-data",
+    ],
+)
+def test_bytes_are_fetched_from_the_media_host_only(emulator: Emulator, drawn: dict[str, Any], url: str) -> None:
+    url = url.format(host=emulator.url, id=drawn["url"].rpartition("/")[2])
+    sent = len(emulator.requests)
+    with pytest.raises(InvalidRequestError, match=r"not that of a file on the media host .*, and no other host"):
+        download(Media.from_artifact({**drawn, "url": url}), base_url=emulator.url)
+    assert len(emulator.requests) == sent
+
+
+def test_other_bytes_are_an_error(emulator: Emulator, store: ByteStore, drawn: dict[str, Any]) -> None:
+    """The service may store a new result under the same URL; anybody may have written to the store."""
+    there = Media.from_artifact(drawn)
+    emulator.reply(body=png(), content_type="image/png", on="/media")
+    with pytest.raises(InvalidResponseError, match="has another file now"):
+        download(there, base_url=emulator.url)
+    with pytest.raises(NotFoundError):
+        download(Media.from_artifact({**drawn, "url": f"{emulator.url}/media/0123456789"}), base_url=emulator.url)
+    (key,) = store.yield_keys(prefix="pollinations/media/")
+    store.mset([(str(key), png())])
+    with pytest.raises(ValueError, match="the store has other bytes under the sha256"):
+        Media.from_artifact(drawn, store=store)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"url": None}, r"its bytes are in no store that was given \(store=\.\.\.\), and it has no URL"),
+        ({"sha256": "../../etc/passwd"}, "sha256 must be 64 hexadecimal digits"),
+        ({"sha256": None}, "sha256 must be 64 hexadecimal digits"),
+        ({"sha256": "A" * 64}, "sha256 must be 64 hexadecimal digits"),
+        ({"mime_type": None}, "needs a 'mime_type'"),
+    ],
+)
+def test_what_is_no_reference_says_so(drawn: dict[str, Any], changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Media.from_artifact({**drawn, **changes})
+
+
+def test_a_wav_is_the_same_from_everywhere(emulator: Emulator) -> None:
+    """The sizes in the header of a WAV are corrected before it is hashed."""
+    body = PollinationsSpeech(**emulator.connection(), response_format="wav").generate("Hello").data
+    sent = body[:4] + b"\xff" * 4 + body[8:40] + b"\xff" * 4 + body[44:]
+    headers = {"link": f'<{emulator.url}/media/wave>; rel="enclosure"'}
+    emulator.reply(body=sent, content_type="audio/wav", headers=headers, on="/v1/audio/speech")
+    artifact = _call(PollinationsSpeechTool(**emulator.connection(), response_format="wav"), {"text": "Hi"}).artifact
+    emulator.reply(body=sent, content_type="audio/wav", on="/media")
+    assert download(Media.from_artifact(artifact), base_url=emulator.url).data == body
+
+
+def test_a_store_that_was_given_is_pickled_with_its_tools(emulator: Emulator, tmp_path: Path) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), media_store=FolderStore(tmp_path))
+    again, tool = pickle.loads(pickle.dumps((toolkit, toolkit.get_tools()[0])))
+    assert again.media_store.folder == tool.media_store.folder == tmp_path
+    assert b"FolderStore" not in pickle.dumps(PollinationsToolkit(**emulator.connection()))
+
+
+# --- Owners -----------------------------------------------------------------------------------------------------------
+
+ANNA, BERT = ("langgraph_auth_user_id", "anna"), ("langgraph_auth_user_id", "bert")
+ONE, TWO = ("thread_id", "1"), ("thread_id", "2")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "is_found"),
+    [
+        ([], [], True),
+        ([ONE], [ONE], True),
+        ([ONE], [TWO], False),
+        ([ONE], [], False),
+        ([ANNA, ONE], [ANNA, TWO], True),
+        ([ANNA, ONE], [BERT, ONE], False),
+        ([ANNA, ONE], [ONE], False),
+        ([("thread_id", "anna")], [ANNA], False),
+    ],
+    ids=str,
+)
+def test_an_id_is_valid_for_its_owner_only(
+    emulator: Emulator, call: Any, theirs: list[tuple[str, str]], mine: list[tuple[str, str]], is_found: bool
+) -> None:
+    """The owner is the user of the server, otherwise the thread."""
+    tools = {tool.name: tool for tool in PollinationsToolkit(**emulator.connection()).get_tools()}
+    made = call(tools["generate_image"], KITE, {"configurable": dict(theirs)})
+    sent = len(emulator.requests)
+    args = {"prompt": "make it night", "images": [made.artifact["id"]]}
+    edited = call(tools["edit_image"], args, {"configurable": dict(mine)})
+    assert edited.status == ("success" if is_found else "error")
+    assert len(emulator.requests) == sent + is_found
+    heard = call(tools["transcribe_audio"], {"recording": made.artifact["id"]}, {"configurable": dict(mine)})
+    assert ("no media has the id" in heard.text) is not is_found
+
+
+def test_an_upload_of_a_user_is_added_for_its_owner(emulator: Emulator, call: Any) -> None:
+    editor = PollinationsEditImageTool(**emulator.connection())
+    config: RunnableConfig = {"configurable": {"thread_id": "1"}}
+    named = editor.add_media(Media(png(), "image/png"), config)
+    assert call(editor, {"prompt": "night", "images": [named]}, config).status == "success"
+    assert call(editor, {"prompt": "night", "images": [named]}).status == "error"
+
+
+def test_agents_of_two_users_share_their_tools(emulator: Emulator) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), include=["image", "edit_image"])
+    agent = create_agent(ChatPollinations(**emulator.connection()), toolkit.get_tools(), checkpointer=InMemorySaver())
+
+    def turn(thread_id: str, name: str, **args: Any) -> ToolMessage:
+        emulator.reply(tool_calls=[{"name": name, "args": args}], on="/v1/chat")
+        emulator.reply("Done.", on="/v1/chat")
+        config: Any = {"configurable": {"thread_id": thread_id}}
+        message: ToolMessage = agent.invoke({"messages": "Do it"}, config)["messages"][-2]
+        return message
+
+    named = turn("1", "generate_image", **KITE).artifact["id"]
+    assert turn("2", "edit_image", prompt="night", images=[named]).status == "error"
+    assert turn("1", "edit_image", prompt="night", images=[named]).status == "success"
