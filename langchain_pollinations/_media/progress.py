@@ -28,7 +28,7 @@ class Progress:
     """Progress of a call."""
 
     stage: Literal["queued", "waiting", "receiving", "done"]
-    """The stage is `queued` while the rate limiter of a legacy host delays the request. It is `waiting` until the first
+    """The stage is `queued` while a rate limiter of the package delays the request. It is `waiting` until the first
     bytes arrive, `receiving` while bytes arrive, and `done` after success."""
     seconds: float
     """Seconds since the start of the call. While `queued`, seconds since the request entered the queue."""
@@ -121,6 +121,21 @@ def show_line(show: ShowProgress, line: str) -> None:
     if sys.stderr is not None and (show is True or (show is None and (is_notebook() or _is_terminal()))):
         sys.stderr.write(f"{line}\n")  # one write, so that lines of several threads do not mix
         sys.stderr.flush()
+
+
+def report_wait(show: ShowProgress, waited: float, left: float, line: str | None) -> None:
+    """Show the wait of a request for a rate limit. `line` is None if another request has shown it.
+
+    Args:
+        show: The field `on_wait`.
+        waited: Seconds since the wait began.
+        left: Expected seconds until the request is sent.
+        line: Text that describes the wait.
+    """
+    if callable(show):
+        show(Progress("queued", waited, left=left))
+    elif line is not None:
+        show_line(show, line)
 
 
 def _is_terminal() -> bool:
