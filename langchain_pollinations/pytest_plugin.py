@@ -2,8 +2,8 @@
 
 pytest loads this plugin automatically once the package is installed. The server starts when a test first uses the
 fixture. Objects created within the test do not wait for rate limits of models, unless the test sets
-`wait_for_rate_limit=True`. A test fails if no request used one of the replies or faults that the test scripted. The marker
-`unused_replies` disables this check.
+`wait_for_rate_limit=True`. A test fails if no request used one of the replies or faults that the test scripted. The
+marker `unused_replies` disables this check.
 """
 
 from __future__ import annotations

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from langchain_core.rate_limiters import BaseRateLimiter
-from langchain_core.utils import from_env
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from langchain_pollinations._media.progress import ShowProgress, report_wait
 
 if TYPE_CHECKING:
     from langchain_pollinations._transport.rate_limits import ModelLimits
+
+_VARIABLE = "POLLINATIONS_WAIT_FOR_RATE_LIMIT"
+
+
+def _waits_by_default() -> bool:
+    value = os.environ.get(_VARIABLE, "1")
+    if value not in ("0", "1", ""):
+        raise ValueError(f"{_VARIABLE}: must be 0 or 1, not {value!r:.60}")
+    return value != "0"
 
 
 class ModelLimitFields(BaseModel):
@@ -21,9 +31,7 @@ class ModelLimitFields(BaseModel):
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
 
-    wait_for_rate_limit: bool = Field(
-        default_factory=from_env("POLLINATIONS_WAIT_FOR_RATE_LIMIT", default="1"), validate_default=True
-    )
+    wait_for_rate_limit: bool = Field(default_factory=lambda: _waits_by_default())
     """Whether requests wait for the rate limits of models. The default is True, or the value of
     `POLLINATIONS_WAIT_FOR_RATE_LIMIT` (1 or 0).
 
@@ -60,7 +68,7 @@ class RateLimiterField(BaseModel):
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
 
-    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    rate_limiter: SkipJsonSchema[BaseRateLimiter] | None = Field(default=None, exclude=True, repr=False)
     """A rate limiter of LangChain, such as `InMemoryRateLimiter`. Each request that may be billed, and each of its
     retries, waits for it. Several objects may share one. None is no further limit."""
 

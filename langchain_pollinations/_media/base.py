@@ -138,6 +138,8 @@ class MediaGenerator(BatchMixin, MediaWriter, RunnableSerializable[Prompt, Media
 
     model_config = ConfigDict(extra="forbid")
 
+    _SHOWS_PROGRESS: ClassVar[bool] = True
+
     _OPTIONS: ClassVar[type[MediaOptions]]
     """Class of the options that the constructor and each call accept."""
 

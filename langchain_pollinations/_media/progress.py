@@ -75,8 +75,31 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
         with _reporting(show) as on_progress:
             yield on_progress
     else:
-        with _bar() as bar, _reporting(bar.update) as on_progress:
+        size = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        with _bar(desc="waiting", leave=False, **size) as bar, _reporting(bar.update) as on_progress:
             yield on_progress
+
+
+@contextmanager
+def count_progress(show: bool | None, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
+    """Yield a function that counts a finished input or row. It may be called from any thread.
+
+    Args:
+        show: Whether to show a bar. None shows it only in a terminal or a notebook with tqdm installed.
+        total: Number of inputs. None if unknown.
+        done: Number of inputs that are already finished.
+
+    Raises:
+        InvalidRequestError: If `show` is not True, False or None.
+        ImportError: If a bar is requested and tqdm is not installed.
+    """
+    if not (show is None or isinstance(show, bool)):
+        raise InvalidRequestError(f"progress: must be True, False or None, not {show!r:.60}", param="progress")
+    if not (_is_bar_seen() if show is None else show):
+        yield lambda: None
+        return
+    with _bar(total=total, initial=done) as bar:
+        yield bar.count
 
 
 @contextmanager
@@ -160,8 +183,8 @@ def _has_widgets() -> bool:
 
 
 @contextmanager
-def _bar() -> Iterator[_Bar]:
-    """Show a bar, and remove it at the end or after an error."""
+def _bar(**options: Any) -> Iterator[_Bar]:
+    """Show a bar, and close it at the end or after an error. `options` are arguments of tqdm."""
     try:
         tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # a slow import
     except ImportError as error:
@@ -169,7 +192,7 @@ def _bar() -> Iterator[_Bar]:
             "progress=True shows a progress bar and needs tqdm: pip install tqdm, or pass a function"
         ) from error
     own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread, which would outlive the bar
-    bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
+    bar = _Bar(own(dynamic_ncols=True, **options))
     try:
         bar.start()
         yield bar
@@ -182,6 +205,7 @@ class _Bar:
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
+        self._lock = threading.Lock()
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="pollinations-progress", daemon=True)
 
@@ -197,6 +221,10 @@ class _Bar:
     def _tick(self) -> None:
         while not self._ended.wait(REFRESH_INTERVAL):
             self._bar.refresh()
+
+    def count(self) -> None:
+        with self._lock:
+            self._bar.update()
 
     def update(self, progress: Progress) -> None:
         if progress.stage != "receiving":
