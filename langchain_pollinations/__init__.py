@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from langchain_pollinations.images import PollinationsImage
+    from langchain_pollinations.jobs import JobReport, arun_job, run_job
     from langchain_pollinations.mcp import (
         MCPServer,
         alist_mcp_servers,
@@ -88,6 +89,7 @@ __all__ = [
     "InternalServerError",
     "InvalidRequestError",
     "InvalidResponseError",
+    "JobReport",
     "KeyBudgetExhaustedError",
     "MCPServer",
     "Media",
@@ -140,6 +142,7 @@ __all__ = [
     "alist_mcp_servers",
     "alist_models",
     "alogin",
+    "arun_job",
     "aupload",
     "list_mcp_servers",
     "list_models",
@@ -148,11 +151,13 @@ __all__ = [
     "mcp_connections",
     "mcp_errors",
     "register",
+    "run_job",
     "upload",
 ]
 
 _MODULES = {
     "ChatPollinations": "chat_models",
+    "JobReport": "jobs",
     "MCPServer": "mcp",
     "Media": "media",
     "Model": "catalog",
@@ -184,6 +189,7 @@ _MODULES = {
     "alist_mcp_servers": "mcp",
     "alist_models": "catalog",
     "alogin": "sign_in",
+    "arun_job": "jobs",
     "aupload": "uploads",
     "list_mcp_servers": "mcp",
     "list_models": "catalog",
@@ -192,6 +198,7 @@ _MODULES = {
     "mcp_connections": "mcp",
     "mcp_errors": "mcp",
     "register": "registration",
+    "run_job": "jobs",
     "upload": "uploads",
 }
 

@@ -59,7 +59,7 @@ LAYERS = (
     "_catalog _account account catalog mcp registration sign_in uploads",
     "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video "
     "voice",
-    "tools meter middleware __main__",
+    "tools _jobs jobs meter middleware __main__",
 )
 """Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""
 
