@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from langchain_pollinations._media.progress import ShowProgress, report_wait
+from langchain_pollinations.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from langchain_pollinations._transport.rate_limits import ModelLimits
@@ -22,7 +23,7 @@ _VARIABLE = "POLLINATIONS_WAIT_FOR_RATE_LIMIT"
 def _waits_by_default() -> bool:
     value = os.environ.get(_VARIABLE, "1")
     if value not in ("0", "1", ""):
-        raise ValueError(f"{_VARIABLE}: must be 0 or 1, not {value!r:.60}")
+        raise InvalidRequestError(f"{_VARIABLE}: must be 0 or 1, not {value!r:.60}", param="wait_for_rate_limit")
     return value != "0"
 
 
@@ -31,9 +32,9 @@ class ModelLimitFields(BaseModel):
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
 
-    wait_for_rate_limit: bool = Field(default_factory=lambda: _waits_by_default())
-    """Whether requests wait for the rate limits of models. The default is True, or the value of
-    `POLLINATIONS_WAIT_FOR_RATE_LIMIT` (1 or 0).
+    wait_for_rate_limit: bool | None = None
+    """Whether requests wait for the rate limits of models. None, the default, reads `POLLINATIONS_WAIT_FOR_RATE_LIMIT`
+    (1 or 0) from the environment with the first call. Without this variable, requests wait.
 
     The service limits the requests per minute of a key to some models (`per_user_rpm` in its model list). All objects,
     threads and event loops of the process share the limit of a key and a model. The limits are those of the packaged
@@ -58,7 +59,7 @@ class ModelLimitFields(BaseModel):
     def _model_limits(self, base_url: str, headers: Mapping[str, str]) -> ModelLimits | None:
         from langchain_pollinations._transport.rate_limits import ModelLimits, scope
 
-        if not self.wait_for_rate_limit:
+        if not (_waits_by_default() if self.wait_for_rate_limit is None else self.wait_for_rate_limit):
             return None
         return ModelLimits(scope(base_url, headers), partial(report_wait, self.on_wait))
 

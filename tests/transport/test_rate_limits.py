@@ -17,6 +17,7 @@ from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 
 from langchain_pollinations import (
     ChatPollinations,
+    InvalidRequestError,
     PollinationsEmbeddings,
     PollinationsImage,
     PollinationsSpeech,
@@ -355,7 +356,7 @@ def test_a_limiter_of_another_type_is_an_error() -> None:
 def test_the_environment_is_the_default(monkeypatch: pytest.MonkeyPatch, value: str | None, is_waiting: bool) -> None:
     name = "POLLINATIONS_WAIT_FOR_RATE_LIMIT"
     monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-    assert ChatPollinations(api_key="sk_x").wait_for_rate_limit is is_waiting
+    assert (ChatPollinations(api_key="sk_x")._client.limits is not None) is is_waiting
     monkeypatch.setenv(name, "perhaps")
-    with pytest.raises(ValueError, match=f"{name}: must be 0 or 1, not 'perhaps'"):
-        ChatPollinations(api_key="sk_x")
+    with pytest.raises(InvalidRequestError, match=f"^{name}: must be 0 or 1, not 'perhaps'"):
+        ChatPollinations(api_key="sk_x").invoke("Hi")
