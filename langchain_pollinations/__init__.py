@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from langchain_pollinations.images import PollinationsImage
+    from langchain_pollinations.jobs import JobReport, arun_job, run_job
     from langchain_pollinations.mcp import (
         MCPServer,
         alist_mcp_servers,
@@ -88,6 +89,7 @@ __all__ = [
     "InternalServerError",
     "InvalidRequestError",
     "InvalidResponseError",
+    "JobReport",
     "KeyBudgetExhaustedError",
     "MCPServer",
     "Media",
@@ -141,6 +143,7 @@ __all__ = [
     "alist_mcp_servers",
     "alist_models",
     "alogin",
+    "arun_job",
     "aupload",
     "download",
     "list_mcp_servers",
@@ -150,11 +153,13 @@ __all__ = [
     "mcp_connections",
     "mcp_errors",
     "register",
+    "run_job",
     "upload",
 ]
 
 _MODULES = {
     "ChatPollinations": "chat_models",
+    "JobReport": "jobs",
     "MCPServer": "mcp",
     "Media": "media",
     "Model": "catalog",
@@ -187,6 +192,7 @@ _MODULES = {
     "alist_mcp_servers": "mcp",
     "alist_models": "catalog",
     "alogin": "sign_in",
+    "arun_job": "jobs",
     "aupload": "uploads",
     "download": "uploads",
     "list_mcp_servers": "mcp",
@@ -196,6 +202,7 @@ _MODULES = {
     "mcp_connections": "mcp",
     "mcp_errors": "mcp",
     "register": "registration",
+    "run_job": "jobs",
     "upload": "uploads",
 }
 

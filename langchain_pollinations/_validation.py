@@ -6,10 +6,12 @@ import ast
 import copy
 import difflib
 import inspect
+import random
 import re
 import secrets
 import textwrap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
@@ -90,9 +92,15 @@ MAX_SEED = 2**31 - 1
 SAFE_WORDS = ("privacy", "secrets", "sexual", "violence", "shield", "true", "nsfw", "false", "0")
 
 
+SEEDS: ContextVar[random.Random | None] = ContextVar("SEEDS", default=None)
+"""The generator of random seeds in this context. A job sets it, so that a repeated row sends equal requests."""
+
+
 def resolve_seed(seed: int | None) -> int | None:
     """Return the seed to send. -1 becomes a random seed, because the service treats -1 as one fixed seed."""
-    return secrets.randbelow(MAX_SEED + 1) if seed == -1 else seed
+    if seed != -1:
+        return seed
+    return (SEEDS.get() or secrets.SystemRandom()).randint(0, MAX_SEED)
 
 
 def check_safe(safe: str) -> None:

@@ -36,6 +36,7 @@ from langchain_pollinations._chat.content import (
     unwrap_non_standard,
 )
 from langchain_pollinations._chat.text import join_surrogates
+from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
@@ -80,7 +81,7 @@ class DecisionOptions(CallOptions):
     """Canonical id or alias of the model."""
 
 
-class PollinationsDecisions(BatchMixin, ServiceConfig, DecisionOptions, BaseDecisionModel):
+class PollinationsDecisions(BatchMixin, RateLimiterField, ServiceConfig, DecisionOptions, BaseDecisionModel):
     """Answers typed questions about a state, with probabilities. Alpha: the service may change or remove the route.
 
         >>> from langchain_core.decisions import Choice

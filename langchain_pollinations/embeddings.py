@@ -18,6 +18,7 @@ from pydantic import ConfigDict
 from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units, usage_units
 from langchain_pollinations._catalog.snapshot import known
+from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.embedding_inputs import (
@@ -38,7 +39,7 @@ from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError, InvalidResponseError
 
 
-class PollinationsEmbeddings(ServiceConfig, EmbeddingOptions, Embeddings):
+class PollinationsEmbeddings(RateLimiterField, ServiceConfig, EmbeddingOptions, Embeddings):
     """Embeddings of texts, and of images, audio and video if the model supports them.
 
         >>> embeddings = PollinationsEmbeddings(model="openai/text-embedding-3-small", dimensions=512)

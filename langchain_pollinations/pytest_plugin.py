@@ -1,8 +1,9 @@
 """The `pollinations_emulator` fixture: an emulator of the service on 127.0.0.1, with fresh state for every test.
 
 pytest loads this plugin automatically once the package is installed. The server starts when a test first uses the
-fixture. A test fails if no request used one of the replies or faults that the test scripted. The marker
-`unused_replies` disables this check.
+fixture. Objects created within the test do not wait for rate limits of models, unless the test sets
+`wait_for_rate_limit=True`. A test fails if no request used one of the replies or faults that the test scripted. The
+marker `unused_replies` disables this check.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ def _pollinations_emulator_server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def pollinations_emulator(
-    _pollinations_emulator_server: Emulator, request: pytest.FixtureRequest
+    _pollinations_emulator_server: Emulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Emulator]:
     """An emulator of Pollinations.AI that has received no requests.
 
     The test fails if no request used one of its scripted replies or faults. The marker `unused_replies` allows this.
     """
+    # The emulator forgets the requests of earlier tests, but the rate limiter of the process does not.
+    monkeypatch.setenv("POLLINATIONS_WAIT_FOR_RATE_LIMIT", "0")
     emulator = _pollinations_emulator_server
     emulator.reset()
     yield emulator

@@ -21,6 +21,7 @@ from langchain_pollinations._catalog.capabilities import require, suggest_models
 from langchain_pollinations._catalog.costs import canonical, cost_of, expected_price, header_units
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._catalog.snapshot import abilities
+from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.recordings import (
     Recording,
@@ -96,7 +97,7 @@ class TranscriptionOverrides(CallOverrides, total=False):
     isolate: bool
 
 
-class PollinationsTranscriber(ServiceConfig, TranscriptionOptions, BaseBlobParser):
+class PollinationsTranscriber(RateLimiterField, ServiceConfig, TranscriptionOptions, BaseBlobParser):
     """Transcribes recordings to documents, with times and speakers.
 
         >>> transcriber = PollinationsTranscriber(model="universal-2", speakers_expected=2)

@@ -35,6 +35,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key or address of the person who runs the tests must not reach them."""
     for name in ("API_KEY", "BASE_URL", "LEGACY_TEXT_URL", "LEGACY_IMAGE_URL", "USE_KEYRING"):
         monkeypatch.delenv(f"POLLINATIONS_{name}", raising=False)
+    # The rate limiter is shared by all tests of a process. Its own tests set wait_for_rate_limit=True.
+    monkeypatch.setenv("POLLINATIONS_WAIT_FOR_RATE_LIMIT", "0")
 
 
 @pytest.fixture(autouse=True)

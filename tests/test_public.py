@@ -50,16 +50,16 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 LAYERS = (
     "errors _safe_text _types _warnings pytest_plugin",
-    "_transport _catalog.snapshot _catalog.records _catalog.costs",
+    "_transport _catalog.snapshot _catalog.records _catalog.costs _media.progress",
     "_validation _media.data_uri _media.display _media.files _media.formats _media.integrity "
-    "_media.byte_store _media.media_store _media.permitted_files _media.progress _media.text_splitter _media.wav media",
+    "_media.byte_store _media.permitted_files _media.text_splitter _media.wav media",
     "_chat",
     "_legacy",
     "_config",
     "_catalog _account account catalog mcp registration sign_in uploads",
     "_media _chat.model_info _chat.calls audio chat_models decisions embeddings images models3d transcription video "
     "voice",
-    "tools meter middleware __main__",
+    "tools _jobs jobs meter middleware __main__",
 )
 """Packages and modules of the client, lowest first. Each layer imports itself and lower layers."""
 

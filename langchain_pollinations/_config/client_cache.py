@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FIELDS = (
     *("api_key", "base_url", "timeout", "max_retries", "stream_chunk_timeout", "max_response_bytes"),
-    *("async_transport", "http_client", "http_async_client"),
+    *("async_transport", "http_client", "http_async_client", "wait_for_rate_limit", "on_wait", "rate_limiter"),
 )
 """Fields that a client is built from, beside `default_headers`."""
 

@@ -10,7 +10,6 @@ from pydantic import Field, PrivateAttr
 from langchain_pollinations._config.identity import user_agent
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, REQUEST_INTERVAL, TEXT_HOST
-from langchain_pollinations._media.progress import ShowProgress
 from langchain_pollinations._transport.call_settings import RequestSettings
 from langchain_pollinations._transport.headers import has_authorization
 from langchain_pollinations._warnings import warn
@@ -47,11 +46,6 @@ class LegacyConfig(ServiceConfig):
     """Seconds that each attempt of a call may wait in the queue of the legacy hosts. If the first attempt would wait
     longer, the call raises a `RateLimitError` at once. If a retry would wait longer, the call raises the error of the
     last attempt. None is no limit."""
-
-    on_wait: ShowProgress = Field(default=None, exclude=True, repr=False)
-    """How a wait in the queue of the legacy hosts is shown. None shows a line in a terminal or a notebook only. True
-    always shows the line, False never. A function is called with a `Progress` whose stage is `queued`. The function
-    must not be async."""
 
     _warned: bool = PrivateAttr(default=False)
 

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -24,6 +23,7 @@ from langchain_pollinations._config.client_cache import ClientCache
 from langchain_pollinations._config.closable import Closable, new_pool
 from langchain_pollinations._config.identity import user_agent
 from langchain_pollinations._config.keys import KEY_VARIABLE, header_value, is_keyring_enabled, missing_key
+from langchain_pollinations._config.rate_limits import ModelLimitFields
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings
@@ -59,7 +59,7 @@ _ORIGINS = {"base_url": GEN_HOST, "legacy_text_url": TEXT_HOST, "legacy_image_ur
 
 _LEGACY_NAMES = frozenset(urlsplit(origin).netloc for origin in (TEXT_HOST, IMAGE_HOST))
 
-_LEGACY_FIELDS = frozenset({"legacy_text_url", "legacy_image_url", "legacy_interval", "legacy_max_wait", "on_wait"})
+_LEGACY_FIELDS = frozenset({"legacy_text_url", "legacy_image_url", "legacy_interval", "legacy_max_wait"})
 """Fields of `LegacyConfig`, which other classes do not have."""
 
 _CALLBACKS = ("on_wait", "progress")
@@ -69,7 +69,7 @@ _BUILDING: ContextVar[bool] = ContextVar("_BUILDING", default=False)
 """True while an object is built only to validate an assignment. Assignments in its validators are then not checked."""
 
 
-class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
+class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFields):
     """Mixin with the connection fields. Wrappers send their requests with `_client`."""
 
     model_config = ConfigDict(
@@ -351,6 +351,8 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
             deadline=None if self.total_timeout is None else Deadline(self.total_timeout),
             pool=self._pool,
             async_transport=self.async_transport,
+            limits=self._model_limits(self._service_url, headers),
+            rate_limiter=self._caller_limiter,
             custom_client=to_httpx(self.http_client),
             custom_async_client=to_httpx(self.http_async_client),
         )
@@ -393,9 +395,10 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, BaseModel):
         return self._cache.stored_key(self._service_url)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return a copy with new connections. The user's clients are shared, because they cannot be copied."""
+        """Return a copy with new connections. The user's clients and rate limiter are shared."""
         memo = {} if memo is None else memo
-        memo.update({id(client): client for client in (self.http_client, self.http_async_client)})
+        shared = (self.http_client, self.http_async_client, self._caller_limiter)
+        memo.update({id(each): each for each in shared})
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -21,19 +21,13 @@ from functools import partial
 from itertools import takewhile
 
 from langchain_pollinations._media.progress import Progress, ShowProgress, show_line
+from langchain_pollinations._transport.heartbeat import Heartbeats
 from langchain_pollinations.errors import KEYS_PAGE, PollinationsError, RateLimitError
 
 logger = logging.getLogger(__name__)
 
 SILENT_WAIT = 1.0
 """Minimum seconds of a wait that is reported."""
-
-WAKE_INTERVAL = 0.25
-"""Maximum seconds that an event loop sleeps while tasks wait for a slot.
-
-Notebooks cancel the task of a cell from a signal handler, which does not wake the loop. Without this interval, a
-stopped cell would still wait for its slot.
-"""
 
 
 @dataclass(eq=False)
@@ -66,30 +60,6 @@ class _Position:
     """Number of requests ahead, including the request that is being sent."""
 
 
-class _Heartbeat:
-    """A timer that wakes an event loop while tasks sleep. Only the loop's own thread uses it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._sleepers = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        self._sleepers += 1
-        if self._timer is None:
-            self._beat()
-
-    def stop(self) -> bool:
-        """End the sleep of one task. Return whether no task sleeps any more."""
-        self._sleepers -= 1
-        if not self._sleepers and self._timer is not None:
-            self._timer.cancel()
-        return not self._sleepers
-
-    def _beat(self) -> None:
-        self._timer = self._loop.call_later(WAKE_INTERVAL, self._beat)
-
-
 class RequestQueue:
     """A queue of requests, first in, first out. The package has one queue per process.
 
@@ -111,7 +81,7 @@ class RequestQueue:
         self._lock = threading.RLock()
         self._places: dict[_Waiter, None] = {}
         self._holder: _Waiter | None = None
-        self._sleeping: dict[asyncio.AbstractEventLoop, _Heartbeat] = {}
+        self.heartbeats = Heartbeats()
 
     def __len__(self) -> int:
         """Number of waiters, including the holder of the slot."""
@@ -175,17 +145,6 @@ class RequestQueue:
             for number, each in enumerate(self._able(list(self._places))):
                 if number == 0 or each.hears_all:
                     each.wake()
-
-    @contextmanager
-    def heartbeat(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        """Wake the running event loop every `WAKE_INTERVAL` within the context. All tasks of a loop share one timer."""
-        beat = self._sleeping.setdefault(loop, _Heartbeat(loop))
-        beat.start()
-        try:
-            yield
-        finally:
-            if beat.stop():
-                self._sleeping.pop(loop, None)
 
     def _able(self, places: Iterable[_Waiter]) -> list[_Waiter]:
         """The waiters that are not skipped."""
@@ -318,7 +277,7 @@ class _AsyncSlot:
         self._place = _Waiter(turn.interval, wake, callable(turn.on_wait), loop=loop)
         try:
             for seconds in turn._waits(self._place):
-                with turn.line.heartbeat(loop):
+                with turn.line.heartbeats.beating(loop):
                     await _sleep(woken, seconds)
         except BaseException:
             turn.line.leave(self._place)

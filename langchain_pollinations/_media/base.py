@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from langchain_pollinations._catalog.capabilities import suggest_models
+from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.files import target_path
 from langchain_pollinations._media.progress import ShowProgress, watch_progress
@@ -66,7 +67,7 @@ Generation: TypeAlias = Callable[..., RequestFlow[Media]]
 """Function that creates the request flow of a `Media`. Its first argument is the progress callback."""
 
 
-class MediaWriter(ServiceConfig):
+class MediaWriter(RateLimiterField, ServiceConfig):
     """Base class of the wrappers whose calls return a `Media`: output files and progress."""
 
     model_config = ConfigDict(extra="forbid")
@@ -136,6 +137,8 @@ class MediaGenerator(BatchMixin, MediaWriter, RunnableSerializable[Prompt, Media
     """Base class of the wrappers that generate media from a prompt."""
 
     model_config = ConfigDict(extra="forbid")
+
+    _SHOWS_PROGRESS: ClassVar[bool] = True
 
     _OPTIONS: ClassVar[type[MediaOptions]]
     """Class of the options that the constructor and each call accept."""

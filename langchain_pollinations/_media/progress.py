@@ -28,7 +28,7 @@ class Progress:
     """Progress of a call."""
 
     stage: Literal["queued", "waiting", "receiving", "done"]
-    """The stage is `queued` while the rate limiter of a legacy host delays the request. It is `waiting` until the first
+    """The stage is `queued` while a rate limiter of the package delays the request. It is `waiting` until the first
     bytes arrive, `receiving` while bytes arrive, and `done` after success."""
     seconds: float
     """Seconds since the start of the call. While `queued`, seconds since the request entered the queue."""
@@ -75,8 +75,31 @@ def watch_progress(show: ShowProgress) -> Iterator[OnProgress | None]:
         with _reporting(show) as on_progress:
             yield on_progress
     else:
-        with _bar() as bar, _reporting(bar.update) as on_progress:
+        size = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        with _bar(desc="waiting", leave=False, **size) as bar, _reporting(bar.update) as on_progress:
             yield on_progress
+
+
+@contextmanager
+def count_progress(show: bool | None, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
+    """Yield a function that counts a finished input or row. It may be called from any thread.
+
+    Args:
+        show: Whether to show a bar. None shows it only in a terminal or a notebook with tqdm installed.
+        total: Number of inputs. None if unknown.
+        done: Number of inputs that are already finished.
+
+    Raises:
+        InvalidRequestError: If `show` is not True, False or None.
+        ImportError: If a bar is requested and tqdm is not installed.
+    """
+    if not (show is None or isinstance(show, bool)):
+        raise InvalidRequestError(f"progress: must be True, False or None, not {show!r:.60}", param="progress")
+    if not (_is_bar_seen() if show is None else show):
+        yield lambda: None
+        return
+    with _bar(total=total, initial=done) as bar:
+        yield bar.count
 
 
 @contextmanager
@@ -123,6 +146,21 @@ def show_line(show: ShowProgress, line: str) -> None:
         sys.stderr.flush()
 
 
+def report_wait(show: ShowProgress, waited: float, left: float, line: str | None) -> None:
+    """Show the wait of a request for a rate limit. `line` is None if another request has shown it.
+
+    Args:
+        show: The field `on_wait`.
+        waited: Seconds since the wait began.
+        left: Expected seconds until the request is sent.
+        line: Text that describes the wait.
+    """
+    if callable(show):
+        show(Progress("queued", waited, left=left))
+    elif line is not None:
+        show_line(show, line)
+
+
 def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
@@ -145,8 +183,8 @@ def _has_widgets() -> bool:
 
 
 @contextmanager
-def _bar() -> Iterator[_Bar]:
-    """Show a bar, and remove it at the end or after an error."""
+def _bar(**options: Any) -> Iterator[_Bar]:
+    """Show a bar, and close it at the end or after an error. `options` are arguments of tqdm."""
     try:
         tqdm = import_module("tqdm.auto" if _has_widgets() else "tqdm.std").tqdm  # a slow import
     except ImportError as error:
@@ -154,7 +192,7 @@ def _bar() -> Iterator[_Bar]:
             "progress=True shows a progress bar and needs tqdm: pip install tqdm, or pass a function"
         ) from error
     own = type("_Tqdm", (tqdm,), {"monitor_interval": 0})  # no monitor thread, which would outlive the bar
-    bar = _Bar(own(desc="waiting", unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True))
+    bar = _Bar(own(dynamic_ncols=True, **options))
     try:
         bar.start()
         yield bar
@@ -167,6 +205,7 @@ class _Bar:
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
+        self._lock = threading.Lock()
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="pollinations-progress", daemon=True)
 
@@ -182,6 +221,10 @@ class _Bar:
     def _tick(self) -> None:
         while not self._ended.wait(REFRESH_INTERVAL):
             self._bar.refresh()
+
+    def count(self) -> None:
+        with self._lock:
+            self._bar.update()
 
     def update(self, progress: Progress) -> None:
         if progress.stage != "receiving":

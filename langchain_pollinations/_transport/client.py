@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -47,6 +47,7 @@ from langchain_pollinations._transport.exceptions import (
 from langchain_pollinations._transport.metering import metered
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, require_open
+from langchain_pollinations._transport.rate_limits import ModelLimits, ModelSlot
 from langchain_pollinations._transport.request import (
     MAX_CONCURRENCY,
     MAX_PARSED_IN_LOOP,
@@ -56,7 +57,7 @@ from langchain_pollinations._transport.request import (
     T,
     encode_json,
 )
-from langchain_pollinations._transport.retry import RetryPolicy, should_retry
+from langchain_pollinations._transport.retry import awith_retries, with_retries
 from langchain_pollinations._transport.sse import (
     EventBody,
     adrain,
@@ -68,6 +69,9 @@ from langchain_pollinations._transport.sse import (
     iter_events,
 )
 from langchain_pollinations._transport.timeouts import DEADLINE, Deadline, Transport, bound_body
+
+if TYPE_CHECKING:
+    from langchain_core.rate_limiters import BaseRateLimiter
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,10 @@ class Client:
     `MAX_IN_MEMORY`."""
     deadline: Deadline | None = None
     """The end of the total time for all requests of a call."""
+    limits: ModelLimits | None = None
+    """The rate limits of the models. None does not wait for them."""
+    rate_limiter: BaseRateLimiter | None = None
+    """The rate limiter of the caller. Each attempt of a request that is billed waits for it."""
     custom_client: httpx.Client | None = None
     custom_async_client: httpx.AsyncClient | None = None
     _urls: dict[str, httpx.URL] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -93,13 +101,13 @@ class Client:
 
     def send(self, call: ApiRequest[T]) -> T:
         with metered(call.billing) as charge:
-            response = self._with_retries(self._fetch, call)
+            response = with_retries(self, call, self._fetch)
             with self._map_errors(), OnError(map_recursion_error):
                 return charge.add(call.parse(response))
 
     async def asend(self, call: ApiRequest[T]) -> T:
         with metered(call.billing) as charge:
-            response = await self._awith_retries(self._afetch, call)
+            response = await awith_retries(self, call, self._afetch)
             with self._map_errors(), OnError(map_recursion_error):
                 if call.save_to is None and len(response.content) <= MAX_PARSED_IN_LOOP:
                     return charge.add(call.parse(response))
@@ -165,7 +173,7 @@ class Client:
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:
         with metered(call.billing) as charge:
-            response = self._with_retries(self._open_stream, call)
+            response = with_retries(self, call, self._open_stream)
             with Closing(response), close_at_deadline(response):
                 reader = charge.watch(call.parse(response))
                 watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
@@ -187,7 +195,7 @@ class Client:
     async def astream(self, call: ApiRequest[EventParser[T]]) -> AsyncGenerator[T]:
         async with contextlib.AsyncExitStack() as stack:
             charge = stack.enter_context(metered(call.billing))
-            response = await self._awith_retries(self._aopen_stream, call, stack)
+            response = await awith_retries(self, call, self._aopen_stream, stack)
             reader = charge.watch(call.parse(response))
             watched = EventBody(response, self.stream_chunk_timeout, self._limit(call))
             events = await stack.enter_async_context(contextlib.aclosing(aiter_events(watched)))
@@ -276,18 +284,20 @@ class Client:
                 raise httpx.TooManyRedirects("too many redirects", request=chain.request)
 
     def _open_stream(self, call: ApiRequest[Any]) -> httpx.Response:
-        with _slot(call):
-            return self._open(call)
+        with self._slot(call) as slot:
+            return _noted(slot, self._open(call))
 
     async def _aopen_stream(self, call: ApiRequest[Any], stack: contextlib.AsyncExitStack) -> httpx.Response:
-        async with _aslot(call):
-            return await self._aopen(call, stack)
+        async with self._aslot(call) as slot:
+            return _noted(slot, await self._aopen(call, stack))
 
     def _fetch(self, call: ApiRequest[Any]) -> httpx.Response:
+        if self.rate_limiter is not None and call.billing is not None:
+            self.rate_limiter.acquire(blocking=True)
         with (
-            _slot(call),
+            self._slot(call) as slot,
             self._map_errors(),
-            Closing(self._open(call)) as response,
+            Closing(_noted(slot, self._open(call))) as response,
             close_at_deadline(response),
         ):
             if call.save_to is None:
@@ -296,9 +306,11 @@ class Client:
         return response
 
     async def _afetch(self, call: ApiRequest[Any]) -> httpx.Response:
+        if self.rate_limiter is not None and call.billing is not None:
+            await self.rate_limiter.aacquire(blocking=True)
         with self._map_errors():
-            async with _aslot(call), contextlib.AsyncExitStack() as stack:
-                response = await self._aopen(call, stack)
+            async with self._aslot(call) as slot, contextlib.AsyncExitStack() as stack:
+                response = _noted(slot, await self._aopen(call, stack))
                 async with asyncio.timeout(self._time_left()):
                     if call.save_to is None:
                         return await aread_body(response, self._limit(call), call.on_progress)
@@ -395,39 +407,26 @@ class Client:
         headers.update(self._pooled_headers)
         return headers
 
-    # The first attempt runs without tenacity, whose state machine costs a tenth of a call that succeeds at once.
+    def _slot(self, call: ApiRequest[Any]) -> contextlib.AbstractContextManager[ModelSlot | None]:
+        if call.limiter is not None:
+            return call.limiter.acquire()
+        return contextlib.nullcontext() if (slot := self._model_slot(call)) is None else slot
 
-    def _with_retries(self, attempt: Callable[..., T], call: ApiRequest[Any]) -> T:
-        try:
-            return attempt(call)
-        except errors.PollinationsError as error:
-            if not self.max_retries or not should_retry(error):
-                raise
-            failed = error
-        try:
-            return RetryPolicy(self, call).run(failed, partial(attempt, call))
-        finally:
-            del failed  # its traceback refers to this frame
+    def _aslot(self, call: ApiRequest[Any]) -> contextlib.AbstractAsyncContextManager[ModelSlot | None]:
+        if call.limiter is not None:
+            return call.limiter.aacquire()
+        return contextlib.nullcontext() if (slot := self._model_slot(call)) is None else slot
 
-    async def _awith_retries(self, attempt: Callable[..., Awaitable[T]], call: ApiRequest[Any], *args: Any) -> T:
-        try:
-            return await attempt(call, *args)
-        except errors.PollinationsError as error:
-            if not self.max_retries or not should_retry(error):
-                raise
-            failed = error
-        try:
-            return await RetryPolicy(self, call).arun(failed, partial(attempt, call, *args))
-        finally:
-            del failed
+    def _model_slot(self, call: ApiRequest[Any]) -> ModelSlot | None:
+        if self.limits is None or call.billing is None:
+            return None
+        return self.limits.slot(call.billing.model, self.deadline)
 
 
-def _slot(call: ApiRequest[Any]) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if call.limiter is None else call.limiter.acquire()
-
-
-def _aslot(call: ApiRequest[Any]) -> contextlib.AbstractAsyncContextManager[None]:
-    return contextlib.nullcontext() if call.limiter is None else call.limiter.aacquire()
+def _noted(slot: ModelSlot | None, response: httpx.Response) -> httpx.Response:
+    if slot is not None:
+        slot.note(response)
+    return response
 
 
 def _mark_response(response: httpx.Response, call: ApiRequest[Any]) -> httpx.Response:

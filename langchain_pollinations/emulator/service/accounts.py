@@ -52,6 +52,7 @@ DEFAULT_PROFILE: Mapping[str, str | None] = {
 }
 SCOPES = ("profile", "usage", "keys", "machines")
 UNLIMITED = Decimal("Infinity")
+MINUTE = 60.0  # seconds
 
 
 def default_account() -> Account:
@@ -316,7 +317,7 @@ class Rates:
         calls = self._calls.setdefault((key, model["name"]), deque())
         moment = time.monotonic()
         most = math.ceil(limit)
-        window = 60 * most / limit
+        window = MINUTE * most / limit
         while calls and moment - calls[0] > window:
             calls.popleft()
         if len(calls) >= most:
