@@ -22,7 +22,8 @@
     ├── NotFoundError                 404
     ├── RequestTimeoutError           408, or a time limit of this package (also a TimeoutError)
     │   └── StreamTimeoutError        no event for `stream_chunk_timeout` seconds
-    ├── RateLimitError                429; legacy hosts: also 402, or a wait longer than `legacy_max_wait`
+    ├── RateLimitError                429, or a wait longer than `total_timeout`; legacy hosts: also 402, or a wait
+    │                                 longer than `legacy_max_wait`
     ├── ServiceError                  any other 5xx
     │   ├── InternalServerError       500
     │   ├── UpstreamError             502, or an error in a response: the provider behind the service failed
@@ -226,7 +227,8 @@ class StreamTimeoutError(RequestTimeoutError):
 
 
 class RateLimitError(PollinationsError, core.ModelRateLimitError):
-    """Too many requests. `retry_after` is the time to wait. Legacy hosts: also a wait longer than `legacy_max_wait`."""
+    """Too many requests. `retry_after` is the time to wait. Also: a wait for a rate limit that is longer than
+    `total_timeout`, or, on the legacy hosts, than `legacy_max_wait`. Such a request was not sent."""
 
 
 class ServiceError(PollinationsError, core.ModelAPIError):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ chat = ChatPollinations(seed=-1, **{connection!r})
 report = run_job({rows!r}, chat, {folder!r}, id_column="id", input_column="prompt", concurrency=16)
 print(json.dumps([report.done, report.failed, report.skipped]))
 """
+
+
+@pytest.fixture
+def slow() -> Iterator[Emulator]:
+    """An emulator whose requests are running when a process ends. Its ledger has no generations of earlier tests, which
+    go on after a test has cancelled its requests."""
+    with Emulator(latency=0.03) as emulator:
+        yield emulator
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -82,13 +90,10 @@ def wait_for_records(folder: Path, count: int) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_of_2000_rows_none_is_lost_and_none_is_generated_twice_by_a_killed_job(
-    emulator: Emulator, tmp_path: Path
-) -> None:
+def test_of_2000_rows_none_is_lost_and_none_is_generated_twice_by_a_killed_job(slow: Emulator, tmp_path: Path) -> None:
     table, folder = tmp_path / "rows.jsonl", tmp_path / "out"
     table.write_text("".join(json.dumps(row) + "\n" for row in prompts(2000)), "utf-8")
-    emulator.latency = 0.02  # so that requests are running when the process is killed
-    script = SCRIPT.format(connection=emulator.connection(), rows=str(table), folder=str(folder))
+    script = SCRIPT.format(connection=slow.connection(), rows=str(table), folder=str(folder))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as first:
         wait_for_records(folder, 700)
         first.kill()
@@ -100,16 +105,15 @@ def test_of_2000_rows_none_is_lost_and_none_is_generated_twice_by_a_killed_job(
     found = records(folder)
     assert Counter(each["id"] for each in found) == {row["id"]: 1 for row in prompts(2000)}
     assert all(each["status"] == "done" and each["result"]["text"] for each in found)
-    assert len(emulator.ledger) == 2000  # the rows that were running were sent again, and not generated again
-    assert len(emulator.requests) > 2000
+    assert len(slow.ledger) == 2000  # the rows that were running were sent again, and not generated again
+    assert len(slow.requests) > 2000
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a process")
-def test_ctrl_c_leaves_a_journal_that_can_be_continued(emulator: Emulator, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_journal_that_can_be_continued(slow: Emulator, tmp_path: Path) -> None:
     table, folder = tmp_path / "rows.csv", tmp_path / "out"
     table.write_text("id,prompt\n" + "".join(f"{row['id']},{row['prompt']}\n" for row in prompts(200)), "utf-8")
-    emulator.latency = 0.05
-    script = SCRIPT.format(connection=emulator.connection(), rows=str(table), folder=str(folder))
+    script = SCRIPT.format(connection=slow.connection(), rows=str(table), folder=str(folder))
     with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
         wait_for_records(folder, 40)
         process.send_signal(signal.SIGINT)
@@ -117,10 +121,10 @@ def test_ctrl_c_leaves_a_journal_that_can_be_continued(emulator: Emulator, tmp_p
     assert "KeyboardInterrupt" in said
     done = len(records(folder))
     report = run_job(
-        table, ChatPollinations(seed=-1, **emulator.connection()), folder, id_column="id", input_column="prompt"
+        table, ChatPollinations(seed=-1, **slow.connection()), folder, id_column="id", input_column="prompt"
     )
     assert (report.done, report.skipped) == (200 - done, done) and 40 <= done < 200
-    assert len(emulator.ledger) == len({each["id"] for each in records(folder)}) == 200
+    assert len(slow.ledger) == len({each["id"] for each in records(folder)}) == 200
 
 
 def test_a_torn_last_record_is_removed_and_its_row_runs_again(run: Run, emulator: Emulator, tmp_path: Path) -> None:
@@ -295,7 +299,7 @@ def test_a_meter_limits_the_cost_of_a_job(run: Run, emulator: Emulator, tmp_path
     options = {"id_column": "id", "input_column": "prompt"}
     with pytest.raises(PollenBudgetExceeded), PollenMeter(budget="0.01") as meter:  # an image costs 0.002
         run(prompts(9), painter, tmp_path, **options, concurrency=2)
-    assert len(emulator.ledger) == 5 and str(meter.total) == "0.010"
+    assert 3 <= len(emulator.ledger) <= 5 and meter.total <= Decimal("0.01")  # a request may have been cancelled
     report = run(prompts(9), painter, tmp_path, **options)
     assert len(emulator.ledger) == 9 and report.done + report.skipped == 9
 

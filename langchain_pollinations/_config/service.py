@@ -125,8 +125,8 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
     generations, raise `max_retries`."""
 
     total_timeout: float | None = Field(default=None, gt=0)
-    """Maximum seconds of a call in total, including the queue of the legacy hosts, retries, headers and body. A call
-    that takes longer raises a `RequestTimeoutError`. `timeout` limits only the time without data, so a server that
+    """Maximum seconds of a call in total, including waits for rate limits, retries, headers and body. A call that
+    takes longer raises a `RequestTimeoutError`. `timeout` limits only the time without data, so a server that
     sends single bytes could prolong a call without end. For a stream, the time that the caller spends between two
     chunks counts too. None is no limit."""
 
@@ -136,7 +136,8 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     max_retries: int | None = Field(default=2, ge=0)
     """Maximum number of retries after the first attempt. 0 disables retries; None is the default. A stream that has
-    begun is never retried."""
+    begun is never retried. Up to 10 responses with status 429 do not count, if the call waits for the rate limits of
+    models."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers of every request. They override the headers of this package and are not sent to the legacy hosts. Pickles

@@ -115,8 +115,8 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
             try:
                 results.put((index, context.run(functions[index]), None))
             except BaseException as error:
+                results.put((index, None, error))  # before other functions are cancelled, so that it is the first
                 abandoned.set()
-                results.put((index, None, error))
                 del error  # its traceback holds this frame
 
     threads = [
