@@ -36,7 +36,8 @@ def _image(contender: str, base_url: str) -> Callable[[], Any]:
     if contender == "ours":
         from langchain_pollinations import PollinationsImage
 
-        return lambda: PollinationsImage(base_url=base_url, api_key="sk_test").generate
+        # The stub server has no rate limit.
+        return lambda: PollinationsImage(base_url=base_url, api_key="sk_test", wait_for_rate_limit=False).generate
     from .contenders import get_bytes
 
     return lambda: get_bytes(base_url)
