@@ -361,5 +361,5 @@ def format_validation_error(error: ValidationError) -> str:
     for finding in error.errors(include_url=False, include_input=False):
         where = ".".join(map(str, finding["loc"]))
         says = finding["msg"].removeprefix("Value error, ")
-        findings.append(f"{where}: {says}" if where else says)
+        findings.append(f"{where}: {says}" if where and not says.startswith(f"{where}: ") else says)
     return "; ".join(findings)

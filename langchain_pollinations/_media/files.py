@@ -9,12 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from langchain_pollinations._media.permitted_files import open_regular_file
+from langchain_pollinations.errors import InvalidRequestError
 
 
 def read_file(path: Path) -> bytes:
     """Read the bytes of a regular file."""
     with open_regular_file(path) as file:
         return file.read()
+
+
+def input_path(path: str | os.PathLike[str], param: str) -> Path:
+    """Return the path of a file that the caller passes in the argument `param`.
+
+    Raises:
+        InvalidRequestError: If the path is a folder, a device or a pipe. Reading some of these does not end.
+    """
+    file = Path(path).expanduser()
+    if file.exists() and not file.is_file():
+        raise InvalidRequestError(f"{param}: {os.fspath(path)!r} is not a regular file", param=param)
+    return file
 
 
 @contextmanager
