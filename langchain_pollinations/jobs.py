@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import os
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -226,6 +228,9 @@ class _Job:
             raise InvalidRequestError(
                 f"concurrency: must be a whole number above 0, not {concurrency!r:.60}", param="concurrency"
             )
+        classes = errors if isinstance(errors, tuple) else (errors,)
+        if not all(isinstance(each, type) and issubclass(each, Exception) for each in classes):
+            raise InvalidRequestError(f"errors: must be a tuple of error classes, not {errors!r:.60}", param="errors")
         found = read_rows(rows, id_column)
         self.total = len(found) if isinstance(found, Sequence) else None
         self._rows = iter(found)
@@ -262,7 +267,7 @@ class _Job:
             with self._meter, attempt.meter:
                 yield attempt
         except self._errors as error:
-            if isinstance(error, ENDING):
+            if isinstance(error, (*ENDING, CancelledError)):  # a request that waited when the job ended is cancelled
                 raise
             attempt.error = error
         finally:
@@ -270,14 +275,14 @@ class _Job:
 
     def _input_of(self, row: Row) -> Any:
         if self._input_column is None:
-            return dict(row.values)
+            return copy.deepcopy(row.values)  # the call may change it
         if self._input_column not in row.values:
             names = ", ".join(map(repr, row.values))
             raise InvalidRequestError(
                 f"input_column: the row {row.id!r:.80} has no column {self._input_column!r}, only {names}",
                 param="input_column",
             )
-        return row.values[self._input_column]
+        return copy.deepcopy(row.values[self._input_column])
 
     def record(self, attempt: _Attempt) -> None:
         """Write the files of a row, then its record."""
