@@ -206,6 +206,32 @@ def test_objects_threads_and_loops_share_the_limit_of_a_key_and_a_model(service:
     assert service.requests[-1].at - service.requests[0].at > SECONDS  # 60 fit into a minute
 
 
+PROCESS = """
+from langchain_pollinations import PollinationsImage
+from langchain_pollinations._transport import rate_limits
+
+rate_limits.PERIOD, rate_limits.MARGIN = {seconds}, 0.2
+painter = PollinationsImage(model="flux", width=8, height=8, **{fields!r})
+assert len(painter.batch([f"process {{number}}" for number in range(60)])) == 60
+"""
+
+
+def test_two_processes_with_one_key_lose_no_image(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not know of each other. Requests that the service refuses are sent again."""
+    seconds = 2
+    monkeypatch.setattr("langchain_pollinations._transport.rate_limits.PERIOD", seconds)
+    monkeypatch.setattr("langchain_pollinations.emulator.service.accounts.MINUTE", seconds)
+    code = PROCESS.format(seconds=seconds, fields=waiting(service))
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as other:
+        while other.poll() is None and not service.requests:
+            time.sleep(0.01)
+        assert len(painter(service).batch([f"cat {number}" for number in range(60)])) == 60
+        _, said = other.communicate(timeout=120)
+    assert other.returncode == 0, said
+    accepted, _ = statuses(service)
+    assert accepted == 120
+
+
 def test_a_refusal_delays_all_requests_to_its_model_and_no_others(service: Emulator) -> None:
     service.fail(429, headers={"retry-after": "1"})
     chat, same = (ChatPollinations(model="community/x/other", **waiting(service)) for _ in range(2))
