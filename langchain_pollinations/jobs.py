@@ -91,8 +91,9 @@ def run_job(
         >>> report = run_job("prompts.csv", painter, "images", id_column="id", input_column="prompt")  # doctest: +SKIP
         >>> print(report.done, report.failed, report.cost)  # doctest: +SKIP
 
-    `Media` are written to files that the id of the row names. All other results are in the journal,
-    `journal.jsonl`. Each line is a record of one attempt of a row:
+    `Media` are written to files that the id of the row names. The images of an agent are not among them: its messages
+    refer to the `media_store` of its tools. All other results are in the journal, `journal.jsonl`. Each line is a
+    record of one attempt of a row:
 
     - `id` and `row`: the id and the values of the row.
     - `status`: `done`, or `failed` if the call raised an error.
@@ -104,8 +105,9 @@ def run_job(
     - `seconds` and `finished`: the duration, and the time when the row was finished.
 
     A further run with the same folder skips the rows that are done. It repeats rows that have failed, rows that were
-    running when the job ended, rows with other values than before, and rows whose files are missing. It is safe to end
-    a job with Ctrl-C, and to kill its process. After a power failure, the last records may be missing.
+    running when the job ended, rows with other values than before, and rows whose files are missing. It does not
+    compare the other arguments: use another folder for another `call` or `input_column`. It is safe to end a job with
+    Ctrl-C, and to kill its process. After a power failure, the last records may be missing.
 
     A row that is repeated is not billed twice if its requests are equal to those of the first attempt, because the
     service returns the stored result of an equal request, or that of the generation that is still running. Requests are
@@ -117,8 +119,8 @@ def run_job(
     Args:
         rows: The path of a CSV file (with a header) or a JSONL file, or an iterable of dicts. Values of a CSV file are
             text. A list and a file are checked before the job begins.
-        call: A runnable, such as a wrapper, a chain or an agent, or a function with one argument. It is called with the
-            row as a dict, or with the value of `input_column`, from several threads.
+        call: A runnable, such as a wrapper, a chain or an agent, or a function with one argument. It is called with a
+            copy of the row as a dict, or with the value of `input_column`, from several threads.
         folder: The folder of the results. It is created if it does not exist. Only one job may run in a folder.
         id_column: The column with the ids of the rows: texts or whole numbers, each in one row only. With None, the id
             of a row is a digest of its values.
