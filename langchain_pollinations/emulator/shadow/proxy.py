@@ -210,7 +210,7 @@ class Shadow:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 capture.start(message["status"], message.get("headers", []))
-            else:
+            elif scope["method"] != "HEAD":
                 capture.add(message.get("body", b""))
 
         answering = asyncio.create_task(_call(self._emulator, scope, receive, send))

@@ -30,12 +30,13 @@ def upstream_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{text!r} is not a URL: {error}") from None
-    if not url.host or url.userinfo or url.query or url.fragment:
-        raise ValueError(f"{text!r} must have the form https://host, without user, query and fragment")
+        raise ValueError(f"the address is not a URL: {error}") from None
+    if not url.host or url.userinfo or url.query or url.fragment:  # which can contain a key
+        raise ValueError("the address must have the form https://host, without user, query and fragment")
     if url.scheme == "https" or (url.scheme == "http" and url.host in LOCAL_HOSTS):
         return url
-    raise ValueError(f"{text!r} must start with https://; http:// is allowed for {', '.join(LOCAL_HOSTS)} only")
+    allowed = f"must start with https://; http:// is allowed for {', '.join(LOCAL_HOSTS)} only"
+    raise ValueError(f"the address {text!r} {allowed}")
 
 
 class ShadowServer:
