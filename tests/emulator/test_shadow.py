@@ -316,7 +316,7 @@ def command(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a process cannot send SIGINT to another one")
+@pytest.mark.skipif(os.name != "posix", reason="this system cannot send SIGINT to a process")
 def test_an_interrupt_writes_the_report(emulator: Emulator, tmp_path: Path) -> None:
     path = tmp_path / "live.jsonl"
     with command("--record", str(path), "--upstream", emulator.url) as process:
