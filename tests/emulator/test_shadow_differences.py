@@ -154,6 +154,18 @@ def test_fields_of_secrets_are_removed() -> None:
     assert Redactor().json(schema, is_request=True) == schema
 
 
+def test_secrets_of_a_request() -> None:
+    headers = {
+        "authorization": "Bearer a=b/c",
+        "cookie": "theme=dark; session=0123456789",
+        "accept": "application/json",
+    }
+    found = redaction.secrets_in(headers, {"key": "in-query", "model": "openai", "seed": "12345678"})
+    assert {"a=b/c", "0123456789", "in-query"} <= set(found)
+    kept = "Bearer tokens, a dark theme, application/json, openai, 12345678"
+    assert Redactor(found).text(kept) == kept
+
+
 def test_headers_that_can_contain_credentials_are_removed() -> None:
     secret = ("authorization", "cookie", "set-cookie", "x-api-key", "mcp-session-id", "payment-signature")
     public = ("content-type", "x-usage-total-tokens", "x-cache-key", "link")

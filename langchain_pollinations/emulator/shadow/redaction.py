@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 REMOVED = "[removed]"
-MIN_LENGTH = 4  # characters of a secret that is removed wherever it occurs
+# Characters of a secret that is removed wherever it occurs. A shorter text would also remove ordinary words.
+MIN_KEY, MIN_WORD = 4, 8
 
 SECRET_HEADER = re.compile(r"auth|cookie|key|token|secret|signature|session|credential|payment", re.IGNORECASE)
 PUBLIC_HEADERS = ("x-usage-", "x-cache-")  # prefixes of headers that are recorded although their names match
@@ -41,10 +42,13 @@ def headers(found: Mapping[str, str]) -> dict[str, str]:
 
 def secrets_in(found: Mapping[str, str], query: Mapping[str, str]) -> list[str]:
     """Return the secrets of a request: the credentials in its headers and in its query."""
-    texts = [value for name, value in found.items() if SECRET_HEADER.search(name)]
-    texts += [value for name, value in query.items() if _is_secret(name, True)]
-    words = [word.partition("=")[2] if "=" in word else word for text in texts for word in re.split(r"[\s;,]+", text)]
-    return sorted({secret for secret in (*texts, *words) if len(secret) >= MIN_LENGTH}, key=len, reverse=True)
+    keys = [value for name, value in query.items() if _is_secret(name, True)]
+    keys.append(found.get("authorization", "").partition(" ")[2].strip())
+    values = [value for name, value in found.items() if SECRET_HEADER.search(name)]
+    words = [word for value in values for word in (value, *re.split(r"[\s;,]+", value))]
+    words += [word.partition("=")[2] for word in words]  # the values of cookies
+    secrets = {each for each in keys if len(each) >= MIN_KEY} | {each for each in words if len(each) >= MIN_WORD}
+    return sorted(secrets, key=len, reverse=True)
 
 
 class Redactor:
