@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -73,6 +73,11 @@ test-lowest:  ## Run the tests with the lowest version of each direct dependency
 	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]'); \
 	  $(call TEST,build/lowest)
 
+test-newest:  ## Run the tests with the newest version of everything, the tools included
+	@set -e; mkdir -p build; : > build/newest.txt; \
+	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]'); \
+	  $(call TEST,build/newest)
+
 test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
 	@set -e; mkdir -p build; \
 	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic); \
@@ -108,6 +113,26 @@ record-live: $(READY)  ## Record them against the service, into a folder of thei
 
 wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
+
+reproducible: $(READY)  ## Build the wheel and the sdist twice, compare them, and write them to dist/
+	$(BIN)/python scripts/check_build.py dist
+
+# The contract is not in the sdist, and is not needed for these tests.
+SDIST_TESTS := tests/test_public.py tests/test_cassettes.py tests/test_standard.py tests/emulator/test_contract.py tests/legacy/test_migrating.py
+
+sdist-test: $(READY)  ## Run tests from the unpacked sdist; ARGS="tests" runs all
+	rm -rf build/sdist
+	$(BIN)/python -m build --sdist --outdir build/sdist
+	$(BIN)/python -m tarfile -e build/sdist/*.tar.gz build/sdist
+	cd build/sdist/*/ && PYTHONPATH=$$PWD $(abspath $(BIN))/python -m pytest -n auto -p no:cacheprovider $(or $(ARGS),$(SDIST_TESTS))
+
+# pip-audit has an environment of its own, so that its dependencies are not audited. --strict: a package that the
+# vulnerability service does not know is an error.
+audit: $(READY)  ## Look for known vulnerabilities in the packages of .venv; asks a vulnerability service
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > build/audit.txt
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement build/audit.txt
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
