@@ -67,6 +67,17 @@ def bytes_key(sha256: str) -> str:
     return f"pollinations/media/{sha256}"
 
 
+def unstored_bytes(store: ByteStore, sha256: str, data: bytes) -> list[tuple[str, bytes]]:
+    """Return the bytes with their key, or nothing if the store already has them.
+
+    Bytes that the store has are not written again. A `LocalFileStore` would first truncate the file, which another
+    process may be reading. The default store writes them again, so that they count as new.
+    """
+    key = bytes_key(sha256)
+    is_stored = not isinstance(store, InProcessStore) and store.mget([key]) == [data]
+    return [] if is_stored else [(key, data)]
+
+
 def read_bytes(store: ByteStore, sha256: str) -> bytes | None:
     """Return the bytes with a digest, or None if the store does not contain them.
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import pickle
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -296,6 +296,60 @@ def test_what_is_no_reference_says_so(drawn: dict[str, Any], changes: dict[str, 
         Media.from_artifact({**drawn, **changes})
 
 
+class WriteCounter(InMemoryByteStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
+        self.written += [key for key, _ in key_value_pairs]
+        super().mset(key_value_pairs)
+
+
+def test_bytes_that_the_store_has_are_not_written_again(emulator: Emulator, call: Any) -> None:
+    """A `LocalFileStore` truncates a file to write it, and another process may read the file at this time."""
+    store = WriteCounter()
+    tool = PollinationsImageTool(**emulator.connection(), media_store=store)
+    for thread_id in ("1", "2"):
+        artifact = call(tool, KITE, {"configurable": {"thread_id": thread_id}}).artifact
+    Media.from_artifact(artifact, store=store).to_artifact(store)
+    key = f"pollinations/media/{artifact['sha256']}"
+    assert store.written.count(key) == 1
+    store.mset([(key, b"damaged")])
+    call(tool, KITE)
+    assert Media.from_artifact(artifact, store=store).data.startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("prefix", ["pollinations/media/", "pollinations/ids/"])
+@pytest.mark.parametrize("left", [0, 5])
+def test_the_model_hears_of_a_value_that_was_not_written_to_its_end(
+    emulator: Emulator, tmp_path: Path, call: Any, prefix: str, left: int
+) -> None:
+    """A process that is killed leaves part of a file. The thread must go on."""
+    store = FolderStore(tmp_path)
+    editor = PollinationsEditImageTool(**emulator.connection(), media_store=store)
+    named = editor.add_media(Media(png(), "image/png", url=f"{emulator.url}/media/1"))
+    (key,) = store.yield_keys(prefix=prefix)
+    store.mset([(key, (store.mget([key])[0] or b"")[:left])])
+    sent = len(emulator.requests)
+    message = call(editor, {"prompt": "night", "images": [named]})
+    assert (message.status, "is damaged in the store; use its URL" in message.text) == ("error", True)
+    assert len(emulator.requests) == sent
+
+
+class FullStore(InMemoryByteStore):
+    def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_an_error_of_the_store_names_the_url_of_the_image(emulator: Emulator, call: Any) -> None:
+    """The image has been paid for."""
+    with pytest.raises(OSError, match="No space left") as raised:
+        call(PollinationsImageTool(**emulator.connection(), media_store=FullStore()), KITE)
+    note = raised.value.__notes__[0]
+    assert note.startswith(f"The image was generated: {emulator.url}/media/")
+
+
 def test_a_wav_is_the_same_from_everywhere(emulator: Emulator) -> None:
     """The sizes in the header of a WAV are corrected before it is hashed."""
     body = PollinationsSpeech(**emulator.connection(), response_format="wav").generate("Hello").data
@@ -331,11 +385,14 @@ ONE, TWO = ("thread_id", "1"), ("thread_id", "2")
         ([ANNA, ONE], [BERT, ONE], False),
         ([ANNA, ONE], [ONE], False),
         ([("thread_id", "anna")], [ANNA], False),
+        ([("thread_id", "0")], [("thread_id", 0)], True),  # as a checkpointer reads it
+        ([("thread_id", 0)], [], False),
+        ([("langgraph_auth_user_id", ""), ONE], [ONE], True),
     ],
     ids=str,
 )
 def test_an_id_is_valid_for_its_owner_only(
-    emulator: Emulator, call: Any, theirs: list[tuple[str, str]], mine: list[tuple[str, str]], is_found: bool
+    emulator: Emulator, call: Any, theirs: list[tuple[str, Any]], mine: list[tuple[str, Any]], is_found: bool
 ) -> None:
     """The owner is the user of the server, otherwise the thread."""
     tools = {tool.name: tool for tool in PollinationsToolkit(**emulator.connection()).get_tools()}
