@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.stores import BaseStore, ByteStore
@@ -67,15 +67,17 @@ def bytes_key(sha256: str) -> str:
     return f"pollinations/media/{sha256}"
 
 
-def unstored_bytes(store: ByteStore, sha256: str, data: bytes) -> list[tuple[str, bytes]]:
-    """Return the bytes with their key, or nothing if the store already has them.
+def store_values(store: ByteStore, values: Mapping[str, bytes]) -> None:
+    """Store values, except those that the store already has.
 
-    Bytes that the store has are not written again. A `LocalFileStore` would first truncate the file, which another
-    process may be reading. The default store writes them again, so that they count as new.
+    A `LocalFileStore` truncates a file before it writes the file, which another process may be reading. The default
+    store writes all values again, so that they count as new.
     """
-    key = bytes_key(sha256)
-    is_stored = not isinstance(store, InProcessStore) and store.mget([key]) == [data]
-    return [] if is_stored else [(key, data)]
+    is_shared = not isinstance(store, InProcessStore)
+    found = store.mget(list(values)) if is_shared else [None] * len(values)
+    new = [(key, value) for (key, value), old in zip(values.items(), found, strict=True) if value != old]
+    if new:
+        store.mset(new)
 
 
 def read_bytes(store: ByteStore, sha256: str) -> bytes | None:

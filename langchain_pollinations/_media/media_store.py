@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.stores import ByteStore
 
-from langchain_pollinations._media.byte_store import InProcessStore, unstored_bytes
+from langchain_pollinations._media.byte_store import InProcessStore, bytes_key, store_values
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -31,14 +31,20 @@ def owner_of(config: RunnableConfig) -> str:
 def add_media(store: ByteStore, media: Media, owner: str) -> dict[str, Any]:
     """Store a `Media` for its owner, and return its artifact.
 
-    The store gets two values: the bytes under their digest, and the artifact under the owner and the id. The bytes of
-    a `Media` in a file stay in the file.
+    The store gets two values: the bytes under their digest, and a record under the owner and the id. The bytes of a
+    `Media` in a file stay in the file.
     """
     artifact = media._reference()
-    record = json.dumps(artifact).encode()
-    content = [] if "path" in artifact else unstored_bytes(store, artifact["sha256"], media.data)
-    store.mset([(_record_key(owner, artifact["id"]), record), *content])
+    record = {name: artifact[name] for name in _RECORDED if name in artifact}
+    values = {_record_key(owner, artifact["id"]): json.dumps(record).encode()}
+    if "path" not in artifact:
+        values[bytes_key(artifact["sha256"])] = media.data
+    store_values(store, values)
     return artifact
+
+
+_RECORDED = ("id", "sha256", "mime_type", "url", "path")
+"""Fields of a record. They are equal for equal results, so that their record is written once."""
 
 
 def find_media(store: ByteStore, media_id: str, owner: str) -> Media | None:

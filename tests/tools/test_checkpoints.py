@@ -306,15 +306,16 @@ class WriteCounter(InMemoryByteStore):
         super().mset(key_value_pairs)
 
 
-def test_bytes_that_the_store_has_are_not_written_again(emulator: Emulator, call: Any) -> None:
+def test_values_that_the_store_has_are_not_written_again(emulator: Emulator, call: Any) -> None:
     """A `LocalFileStore` truncates a file to write it, and another process may read the file at this time."""
     store = WriteCounter()
     tool = PollinationsImageTool(**emulator.connection(), media_store=store)
-    for thread_id in ("1", "2"):
+    for thread_id in ("1", "2", "2"):
         artifact = call(tool, KITE, {"configurable": {"thread_id": thread_id}}).artifact
     Media.from_artifact(artifact, store=store).to_artifact(store)
     key = f"pollinations/media/{artifact['sha256']}"
     assert store.written.count(key) == 1
+    assert len(store.written) == len(set(store.written)) == 3
     store.mset([(key, b"damaged")])
     call(tool, KITE)
     assert Media.from_artifact(artifact, store=store).data.startswith(b"\xff\xd8")
