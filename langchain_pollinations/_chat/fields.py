@@ -254,18 +254,8 @@ def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[
     return {key: value for key, value in known.items() if value not in (None, {})}
 
 
-# LangGraph stores the metadata of each message in each later checkpoint of a thread. What the filters did not find, and
-# zeros that `usage_metadata` repeats, are therefore left out.
-
-
-def token_usage(usage: Json) -> Json:
-    """Return usage as received, without the zeros and nulls in the details of its tokens."""
-    read = {key: _nonzero(value) if key.endswith("tokens_details") else value for key, value in usage.items()}
-    return {key: value for key, value in read.items() if value not in (None, {})}
-
-
-def _nonzero(details: Any) -> Any:
-    return {key: count for key, count in details.items() if count} if isinstance(details, dict) else details
+# LangGraph stores the metadata of each message in each later checkpoint of a thread. What the filters did not find
+# is therefore left out.
 
 
 def filter_results(facts: Mapping[str, Any]) -> Json:

@@ -38,7 +38,6 @@ from langchain_pollinations._chat.fields import (
     parse_text,
     parse_usage,
     string_or_empty,
-    token_usage,
 )
 from langchain_pollinations._chat.raw_fields import RawFields
 from langchain_pollinations._chat.text import BlockJoiner, FieldMerger, ThinkTagSplitter, join_surrogates
@@ -325,7 +324,7 @@ class ResponseParser:
         known = parse_metadata(self._request, self._response.headers, self._facts, served)
         known["finish_reason"] = parse_finish_reason(self._finish_reason, bool(self.calls))
         if self._raw_usage and self._request.include_usage:
-            known["token_usage"] = token_usage(self._raw_usage)
+            known["token_usage"] = self._raw_usage
         if (field_name := self._reasoning.followed) is not None:
             known["reasoning_field"] = field_name
         facts = {key: value for key, value in self._facts.items() if key not in _ELSEWHERE}

@@ -174,5 +174,5 @@ def test_a_model_reads_pdfs_and_videos(emulator: Emulator, block: dict[str, Any]
     chat = ChatPollinations(**emulator.connection(), model="google/gemini-3-flash-preview")
     answer = chat.invoke([HumanMessage(["What is this?", block])])
     assert says in answer.text
-    counted = answer.response_metadata["token_usage"].get("prompt_tokens_details", {})
+    counted = answer.response_metadata["token_usage"]["prompt_tokens_details"]
     assert ("video_tokens" in counted) is (block["type"] == "video")
