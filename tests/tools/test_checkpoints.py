@@ -156,7 +156,7 @@ def _draw_twenty(emulator: Emulator, database: Any, folder: Path, turns: int = 2
         pytest.param({"turns": 5}, 1_300_000, id="four images per run"),
         # LangGraph stores all messages five times per turn. With ChatOpenAI and a tool that only returns a URL, the
         # database has 2.48 MB.
-        pytest.param({}, 2_700_000, id="defaults"),
+        pytest.param({}, 3_000_000, id="defaults"),
     ],
 )
 def test_the_checkpoints_of_twenty_images(
@@ -173,7 +173,7 @@ def test_a_message_repeats_nothing(emulator: Emulator, tmp_path: Path) -> None:
     """The size of a thread grows with the square of the messages, so each byte of a message counts."""
     _, messages = _draw_twenty(emulator, SqliteFile(tmp_path), tmp_path / "media", turns=1)
     sizes = {(message.type, len(JsonPlusSerializer().dumps_typed(message)[1])) for message in messages}
-    assert max(size for kind, size in sizes if kind == "ai") < 800
+    assert max(size for kind, size in sizes if kind == "ai") < 900
     assert max(size for kind, size in sizes if kind == "tool") < 850
 
 
