@@ -119,31 +119,6 @@ def write(table: pa.Table, rows: Path) -> None:
     part.replace(rows / f"{len(list(rows.glob('*.parquet'))):06}.parquet")
 
 
-def run(data: list[dict[str, Any]], folder: Path, actors: int, **options: Any) -> pa.Table:
-    """Run the rows that are not finished, and return all finished rows."""
-    rows, images = folder / "rows", folder / "images"
-    for each in (rows, images):
-        each.mkdir(parents=True, exist_ok=True)
-    for part in images.glob(".*.part"):  # left by a process that was killed
-        part.unlink(missing_ok=True)
-    done = set(finished(rows)["id"].to_pylist())
-    if todo := [row for row in data if row["id"] not in done]:
-        results = ray.data.from_items(todo, override_num_blocks=-(-len(todo) // BATCH)).map_batches(
-            Illustrator,  # Ray replaces a worker that dies, and repeats its batch
-            batch_size=BATCH,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            num_cpus=0.1,  # a worker waits for the network most of the time
-            fn_constructor_kwargs={"images": images.absolute(), **options},
-        )
-        for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            failed = table["error"].is_valid()
-            write(table.filter(pc.invert(failed)), rows)
-            for row in table.filter(failed).to_pylist():
-                print(f"{row['id']} failed and will be repeated by the next run: {row['error']}")
-    return finished(rows)
-
-
 @contextmanager
 def service() -> Iterator[None]:
     """Use the service if there is a key, otherwise start the emulator."""
@@ -172,6 +147,35 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
+def run(data: list[dict[str, Any]], folder: Path, actors: int, **options: Any) -> pa.Table:
+    """Run the rows that are not finished, and return all finished rows."""
+    rows, images = folder / "rows", folder / "images"
+    for each in (rows, images):
+        each.mkdir(parents=True, exist_ok=True)
+    for part in images.glob(".*.part"):  # left by a process that was killed
+        part.unlink(missing_ok=True)
+    done = set(finished(rows)["id"].to_pylist())
+    todo = [row for row in data if row["id"] not in done]
+    if not todo:
+        return finished(rows)
+    size = min(BATCH, -(-len(todo) // actors))
+    with cluster():
+        results = ray.data.from_items(todo, override_num_blocks=-(-len(todo) // size)).map_batches(
+            Illustrator,  # Ray replaces a worker that dies, and repeats its batch
+            batch_size=size,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=0.1,  # a worker waits for the network most of the time
+            fn_constructor_kwargs={"images": images.absolute(), **options},
+        )
+        for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            failed = table["error"].is_valid()
+            write(table.filter(pc.invert(failed)), rows)
+            for row in table.filter(failed).to_pylist():
+                print(f"{row['id']} failed and will be repeated by the next run: {row['error']}")
+    return finished(rows)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rows", type=int, default=200)
@@ -181,7 +185,7 @@ def main() -> None:
     options.add_argument("--size", type=int, default=256, help="width and height of the images")
     options.add_argument("--rpm", type=float, help="images per minute (default: the limit in the model list)")
     chosen = options.parse_args()
-    with service(), cluster():
+    with service():
         table = run(
             products(chosen.rows),
             chosen.out,
