@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -77,6 +77,12 @@ test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restar
 	@set -e; mkdir -p build; \
 	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic); \
 	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
+
+test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
+	@set -e; mkdir -p build; \
+	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(EXTRAS),ray]'); \
+	  $(call TEST,build/ray) -s tests/test_scale_out.py; \
+	  $(call TEST,build/ray) tests/test_examples.py -k scale_out
 
 # $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
 FRESH = $(1) -m venv $(2) && \
