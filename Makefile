@@ -81,7 +81,7 @@ test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restar
 test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
 	@set -e; mkdir -p build; \
 	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(EXTRAS),ray]'); \
-	  $(call TEST,build/ray) -s tests/test_scale_out.py; \
+	  $(call TEST,build/ray) -s -o faulthandler_timeout=1800 tests/test_scale_out.py; \
 	  $(call TEST,build/ray) tests/test_examples.py -k scale_out
 
 # $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
