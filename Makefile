@@ -56,6 +56,7 @@ test-live-legacy: $(READY)  ## Send requests to the two legacy hosts, without a 
 # with LangChain's own MCP adapter, which needs a later mcp than this extra.
 EXTRAS := agents,aiohttp,emulator
 WITH_MCP := $(EXTRAS),mcp
+WITH_RAY := $(EXTRAS),ray
 
 PYTHONS ?= python3.11 python3.12 python3.13
 
@@ -80,7 +81,7 @@ test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restar
 
 test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
 	@set -e; mkdir -p build; \
-	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(EXTRAS),ray]'); \
+	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(WITH_RAY)]'); \
 	  $(call TEST,build/ray) -s -o faulthandler_timeout=1800 tests/test_scale_out.py; \
 	  $(call TEST,build/ray) tests/test_examples.py -k scale_out
 
