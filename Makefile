@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -56,6 +56,7 @@ test-live-legacy: $(READY)  ## Send requests to the two legacy hosts, without a 
 # with LangChain's own MCP adapter, which needs a later mcp than this extra.
 EXTRAS := agents,aiohttp,emulator
 WITH_MCP := $(EXTRAS),mcp
+WITH_RAY := $(EXTRAS),ray
 
 PYTHONS ?= python3.11 python3.12 python3.13
 
@@ -82,6 +83,12 @@ test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restar
 	@set -e; mkdir -p build; \
 	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic); \
 	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
+
+test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
+	@set -e; mkdir -p build; \
+	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(WITH_RAY)]'); \
+	  $(call TEST,build/ray) -s -o faulthandler_timeout=1800 tests/test_scale_out.py; \
+	  $(call TEST,build/ray) tests/test_examples.py -k scale_out
 
 # $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
 FRESH = $(1) -m venv $(2) && \

@@ -72,7 +72,7 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-NEEDS = {"research_agent": "langchain_mcp_adapters"}
+NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray"}
 """Modules that are not in every environment of the tests, by the notebook that needs them."""
 
 
@@ -87,7 +87,7 @@ class Pages:
 
     def __getitem__(self, name: str) -> Path:
         if name in NEEDS:
-            pytest.importorskip(NEEDS[name])
+            pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
         page, work = self.folder / f"{name}.html", self.folder / name
         try:
             work.mkdir(parents=True)
@@ -138,6 +138,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
         ("research_agent", 1, 0),
+        ("scale_out", 1, 0),
         ("without_a_key", 4, 0),
     ],
 )
