@@ -44,6 +44,7 @@ class ErrorMapper:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if error is None:
             return
+        remove_headers(error)
         mapped = _over_time(error, self._deadline) or _from_library(error) or error
         if isinstance(mapped, PollinationsError):
             remove_key(mapped, self._headers)
@@ -63,7 +64,6 @@ def _over_time(error: BaseException, deadline: Deadline | None) -> PollinationsE
     early = 0.05 if isinstance(error, TimeoutError) else 0.0
     if deadline.remaining() > early or isinstance(error, RequestTimeoutError) or getattr(error, "status_code", None):
         return None
-    remove_headers(error)
     return deadline.error()
 
 
@@ -72,13 +72,11 @@ def _from_library(error: BaseException) -> PollinationsError | None:
     if isinstance(error, httpx.InvalidURL):
         return InvalidRequestError(f"The address of the request is not valid: {error}")
     if isinstance(error, httpx.HTTPError):
-        remove_headers(error)
         return _from_httpx(error)
     if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":  # else from a hook of the user
         return InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}")
     if isinstance(error, _aiohttp_errors()):
         # httpx-aiohttp 0.2 does not convert some errors of aiohttp, for example for a malformed response.
-        remove_headers(error)
         return APIConnectionError(f"The connection failed: {error}")
     return None
 
@@ -113,7 +111,7 @@ def remove_headers(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if _has_aiohttp_frame(error.__traceback__):  # its frames have the headers in a variable
+        if _has_frame_with_headers(error.__traceback__):
             error.__traceback__ = None
         if isinstance(error, httpx.HTTPError):
             with suppress(RuntimeError):
@@ -128,9 +126,13 @@ def remove_headers(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _has_aiohttp_frame(trace: TracebackType | None) -> bool:
+_HOLDERS = frozenset({"aiohttp", "h11", "h2", "hpack", "httpcore", "httpcore2", "httpx_aiohttp"})
+"""Packages whose functions have the headers of a request or of a proxy in variables, which tracebacks may show."""
+
+
+def _has_frame_with_headers(trace: TracebackType | None) -> bool:
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "aiohttp":
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] in _HOLDERS:
             return True
         trace = trace.tb_next
     return False
