@@ -349,8 +349,10 @@ def _parse_token(response: httpx.Response) -> Grant | str:
     except (ValueError, RecursionError):
         body = None
     body = body if isinstance(body, dict) else {}
-    key = _as_key(body.pop("access_token", None))  # tracebacks may show the local variables of this frame
-    error = body.get("error")
+    key = _as_key(body.get("access_token"))
+    # No other part is kept, because tracebacks may show the local variables of this frame.
+    body = {name: body.get(name) for name in ("error", "error_description", "scope")}
+    error = body["error"]
     if error in ("authorization_pending", "slow_down"):
         return str(error)
     if isinstance(error, str) and error in _ENDINGS:
@@ -360,10 +362,9 @@ def _parse_token(response: httpx.Response) -> Grant | str:
         raise _flat_error(response)
     if error:
         raise SignInError(_described("The sign-in host refused", body), code=error if isinstance(error, str) else None)
-    granted = body.get("scope")
-    del body
     if key is None:
         raise InvalidResponseError("The answer of the sign-in host holds no key", status_code=response.status_code)
+    granted = body["scope"]
     return Grant(key, tuple(granted.split()) if isinstance(granted, str) else None)
 
 

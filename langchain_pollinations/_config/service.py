@@ -161,15 +161,6 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
     _pool: ConnectionPool = PrivateAttr(default_factory=new_pool)
     _cache: ClientCache = PrivateAttr(default_factory=ClientCache)
 
-    if not TYPE_CHECKING:  # type checkers see the fields
-
-        def __init__(self, *args: Any, **fields: Any) -> None:
-            if args:  # the message does not show the value, which may be a key
-                name = type(self).__name__
-                example = "model" if "model" in type(self).model_fields else "api_key"
-                raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
-            super().__init__(**fields)
-
     @model_validator(mode="before")
     @classmethod
     def _resolve_synonyms(cls, values: Any) -> Any:

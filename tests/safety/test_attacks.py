@@ -367,22 +367,30 @@ def test_a_tool_that_does_not_exist_is_not_called(world: World, name: str) -> No
     assert world.requests == []
 
 
-@pytest.mark.parametrize("owner", [{"thread_id": "bob"}, {"langgraph_auth_user_id": "bob"}, {"thread_id": 0}, {}])
+OWNERS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "threads": ({"thread_id": "alice"}, {"thread_id": "bob"}),
+    "users": ({"langgraph_auth_user_id": "alice"}, {"langgraph_auth_user_id": "bob", "thread_id": "alice"}),
+    "thread named as a user": ({"langgraph_auth_user_id": "alice"}, {"thread_id": "alice"}),
+    "no thread": ({"thread_id": "alice"}, {}),
+    "thread 0": ({}, {"thread_id": 0}),
+}
+
+
+@pytest.mark.parametrize(("owner", "other"), OWNERS.values(), ids=OWNERS)
 @pytest.mark.parametrize("tool", ["edit_image", "generate_video", "transcribe_audio"])
-def test_an_id_of_another_user_finds_nothing(world: World, tool: str, owner: dict[str, Any]) -> None:
-    made = world.run("generate_image", {"prompt": "a diary"}, thread_id="alice")
-    media_id = made.artifact["id"]
+def test_an_id_of_another_user_finds_nothing(
+    world: World, tool: str, owner: dict[str, Any], other: dict[str, Any]
+) -> None:
+    media_id = world.run("generate_image", {"prompt": f"a diary {owner}"}, **owner).artifact["id"]
     args = {
         "edit_image": {"prompt": "x", "images": [media_id]},
         "generate_video": {"prompt": "x", "first_frame": media_id},
-        "transcribe_audio": {"recording": media_id, "config": {"configurable": {"thread_id": "alice"}}},
+        "transcribe_audio": {"recording": media_id, "config": {"configurable": owner}},
     }[tool]
-    message = world.run(tool, args, **owner)
+    message = world.run(tool, args, **other)
     assert "no media has the id" in str(message.content)
     assert world.requests == []
-    others = world.run("generate_image", {"prompt": "another", "seed": 5}, **owner).artifact["id"]
-    message = world.run("edit_image", {"prompt": "x", "images": [others]}, thread_id="alice")
-    assert "no media has the id" in str(message.content)
+    assert "no media has the id" not in str(world.run(tool, args, **owner).content)
 
 
 # --- Content of other tools -------------------------------------------------------------------------------------------
