@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
@@ -78,7 +79,7 @@ HEADER = "3of5-secret-header"
 PASSWORD = "4of5-secret-password"
 TOKEN = "sk_5of5_secret_token_of_a_sign_in"
 SECRETS = (KEY, AUTHORIZATION, HEADER, PASSWORD, TOKEN)
-HEADERS = {"X-Gateway": HEADER, "Cookie": f"session={HEADER}", "Proxy-Authorization": f"Basic {AUTHORIZATION}"}
+HEADERS = {"X-Gateway-Key": HEADER, "Cookie": f"session={HEADER}", "Proxy-Authorization": f"Basic {AUTHORIZATION}"}
 
 
 def found_in(text: Any) -> list[str]:
@@ -380,6 +381,7 @@ def test_no_validation_error_shows_its_input(kind: Any, given: dict[str, Any]) -
     error: Any = failure(lambda: kind(**given))
     assert_hidden(error)
     assert found_in(f"{error.errors()} {error.json()}") == []
+    assert all(found["msg"] and found["input"] is None for found in error.errors())
 
 
 # --- Proxies and the sign-in ------------------------------------------------------------------------------------------
@@ -475,6 +477,8 @@ def _made(emulator: Emulator, service: dict[str, Any]) -> Iterator[tuple[str, An
     painter = PollinationsImage(**service)
     media = painter.generate("a cat", width=32, height=32)
     yield "media", media
+    yield "stored media", JsonPlusSerializer().dumps_typed({"picture": media})[1]
+    yield "traced media", orjson.dumps(media, default=str)
     yield "artifact", media.to_artifact()
     yield "block", media.to_block()
     yield "bundle", media._repr_mimebundle_()
@@ -494,7 +498,7 @@ def _made(emulator: Emulator, service: dict[str, Any]) -> Iterator[tuple[str, An
 
 def _pickled(value: Any) -> Any:
     """Other objects hold the key to send it, and are not pickled."""
-    kept = (*CLASSES, Media, AIMessage, Upload, PollenMeter, RunnableBinding)
+    kept = (*CLASSES, Media, AIMessage, Upload, RunnableBinding)
     return pickle.dumps(value) if isinstance(value, kept) else ""
 
 
@@ -583,7 +587,7 @@ def test_no_record_of_a_run_shows_a_secret(
         seen.append(PollinationsImage(**service).invoke("a kite", {"callbacks": [tracer]}))
     finally:
         set_debug(False)
-    assert emulator.requests[-1].headers["x-gateway"] == HEADER
+    assert emulator.requests[-1].headers["x-gateway-key"] == HEADER
     stored = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     shown = {
         "traces": tracer.stored,
@@ -603,7 +607,12 @@ def test_a_journal_of_a_job_and_its_files_hold_no_secret(
     emulator: Emulator, service: dict[str, Any], tmp_path: Path
 ) -> None:
     emulator.fail(400, message=f"no {KEY}", code=KEY, on="/image")
-    report = run_job([{"prompt": "a cat"}, {"prompt": "a dog"}], PollinationsImage(**service), tmp_path / "job")
+    report = run_job(
+        [{"prompt": "a cat"}, {"prompt": "a dog"}],
+        PollinationsImage(**service),
+        tmp_path / "job",
+        input_column="prompt",
+    )
     assert (report.done, report.failed) == (1, 1)
     written = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert "journal.jsonl" in written
@@ -641,7 +650,7 @@ def test_fails(monkeypatch):
     def refuse(self, request, *args, **options):
         raise httpx.ConnectError("refused", request=request)
     monkeypatch.setattr(httpx.Client, "send", refuse)
-    headers = {{"X-Gateway": {HEADER[:6]!r} + {HEADER[6:]!r}}}
+    headers = {{"X-Gateway-Key": {HEADER[:6]!r} + {HEADER[6:]!r}}}
     chat = ChatPollinations(api_key={KEY[:6]!r} + {KEY[6:]!r}, default_headers=headers, max_retries=0)
     del headers
     chat.invoke("Hi")
