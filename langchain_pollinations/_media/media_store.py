@@ -25,7 +25,8 @@ def owner_of(config: RunnableConfig) -> str:
     owner.
     """
     configurable = config.get("configurable") or {}
-    return next((f"{name}={configurable[name]}" for name in _OWNERS if configurable.get(name) not in (None, "")), "")
+    names = (name for name in _OWNERS if configurable.get(name) not in (None, ""))
+    return next((f"{name}={configurable[name]}" for name in names), "")
 
 
 def add_media(store: ByteStore, media: Media, owner: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from langchain_pollinations._transport.exceptions import drop_tracebacks
 from langchain_pollinations.errors import InvalidRequestError
 
 _FAULTS = (OSError, ValueError, ImportError, httpx.InvalidURL)
@@ -59,6 +60,7 @@ def named_variables() -> Iterator[None]:
             "http_client and http_async_client"
         )
         refusal.was_sent = False
+        drop_tracebacks(error)  # the frames of httpx hold the URL of the proxy
         raise refusal from error
 
 
