@@ -111,11 +111,10 @@ def remove_headers(failed: BaseException) -> None:
     for error in _with_causes(failed):
         if _has_frame_with_headers(error.__traceback__):
             error.__traceback__ = None
-        if (
-            type(error).__name__ == "LocalProtocolError"
-        ):  # of httpx, httpcore or h11: its text has the value of a header
+        if type(error).__name__ == "LocalProtocolError":  # of httpx, httpcore or h11: it names the value of a header
             error.args, error.__traceback__ = ("a header cannot be sent",), None
         if isinstance(error, httpx.HTTPError):
+            error.__traceback__ = None  # its frames may hold a part of a body that repeats the key
             with suppress(RuntimeError):
                 error.request.headers = httpx.Headers()
         elif isinstance(error, _aiohttp_errors("ClientResponseError")):

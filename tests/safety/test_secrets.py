@@ -180,6 +180,7 @@ ANSWERS = {
     "chunk": OK + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     "gzip": OK + b"content-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc",
     "no JSON": OK + b"content-length: 3\r\n\r\nabc",
+    "cut off after the key": OK + b"content-type: text/html\r\ncontent-length: 100\r\n\r\n<html>" + KEY.encode(),
     "page that repeats the key": OK + b"content-type: text/html\r\n\r\n<html>" + KEY.encode(),
     "error that repeats the key": b"HTTP/1.1 400 No\r\ncontent-type: application/json\r\n\r\n" + ECHO,
     "503 that repeats the key": b"HTTP/1.1 503 No\r\ncontent-type: application/json\r\n\r\n" + ECHO,
