@@ -8,6 +8,7 @@ from typing import Any
 from langchain_pollinations._catalog.listing import _FAILED, _list_request
 from langchain_pollinations._catalog.records import Capability, Kind, Reliability, Source
 from langchain_pollinations._catalog.records import Model as Model
+from langchain_pollinations._config.keys import hide_key
 
 
 def list_models(
@@ -46,6 +47,7 @@ def list_models(
         InvalidRequestError: If an argument is wrong.
         PollinationsError: If the service refuses the request, for instance `AuthenticationError`.
     """
+    hide_key(connection)
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, **connection,
@@ -70,6 +72,7 @@ async def alist_models(
     **connection: Any,
 ) -> list[Model]:
     """Like `list_models`, for async code."""
+    hide_key(connection)
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, **connection,

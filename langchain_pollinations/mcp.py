@@ -17,6 +17,7 @@ import httpx
 from pydantic import Field, SecretStr, ValidationError
 
 from langchain_pollinations._config.identity import user_agent
+from langchain_pollinations._config.keys import hide_key
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.error_response import parse_json, unexpected_response
@@ -205,6 +206,7 @@ def list_mcp_servers(**connection: Any) -> list[MCPServer]:
         InvalidRequestError: If an argument is invalid.
         PollinationsError: If the service refuses the request or cannot be reached.
     """
+    hide_key(connection)
     with _configured(_ServerList, merge_extra_headers(connection)) as service:
         found: list[MCPServer] = service._client.send(ApiRequest("GET", "/mcp", parse_servers))
     return found
@@ -212,6 +214,7 @@ def list_mcp_servers(**connection: Any) -> list[MCPServer]:
 
 async def alist_mcp_servers(**connection: Any) -> list[MCPServer]:
     """Asynchronous version of `list_mcp_servers`."""
+    hide_key(connection)
     async with _configured(_ServerList, merge_extra_headers(connection)) as service:
         found: list[MCPServer] = await service._client.asend(ApiRequest("GET", "/mcp", parse_servers))
     return found

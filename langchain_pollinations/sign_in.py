@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, get_args
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from langchain_pollinations._config.keys import header_value, store_key, stored_key
+from langchain_pollinations._config.keys import header_value, hide_key, store_key, stored_key
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.progress import check_progress, is_notebook
 from langchain_pollinations._safe_text import safe_text
@@ -187,6 +187,7 @@ class SignInHost(ServiceConfig):
 
 
 def _sign_in_host(scopes: Any, save: Any, client_id: Any, sign_in_url: Any, show: Any, connection: Any) -> SignInHost:
+    hide_key(connection)
     own = {"scopes": scopes, "save": save, "client_id": client_id, "sign_in_url": sign_in_url, "show": show}
     try:
         return SignInHost(**merge_extra_headers(connection), **own)
@@ -201,8 +202,7 @@ def show_sign_in(sign_in: SignIn) -> None:
 
         display(sign_in)  # type: ignore[no-untyped-call]
     elif sys.stderr is not None:
-        sys.stderr.write(f"{sign_in}\n")
-        sys.stderr.flush()
+        print(sign_in, file=sys.stderr, flush=True)
 
 
 # --- Device flow ------------------------------------------------------------------------------------------------------

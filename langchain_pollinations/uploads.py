@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from langchain_pollinations._config.keys import hide_key
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, sniff
 from langchain_pollinations._media.wav import fix_wav_sizes
@@ -81,6 +82,7 @@ def upload(
         PayloadTooLargeError: If the file is larger than the service accepts.
         OSError: If the file cannot be read.
     """
+    hide_key(connection)
     with _connected(connection) as host, _explain_taken_id(id):
         return host._client.run(_upload(file, host._media_host, name, id, tags))
 
@@ -94,6 +96,7 @@ async def aupload(
     **connection: Any,
 ) -> Upload:
     """Asynchronous version of `upload`."""
+    hide_key(connection)
     async with _connected(connection) as host:
         with _explain_taken_id(id):
             return await host._client.arun(_upload(file, host._media_host, name, id, tags))
@@ -122,6 +125,7 @@ def download(media: Media, **connection: Any) -> Media:
     """
     if not media._is_remote:
         return media
+    hide_key(connection)
     with _connected(connection, _MediaHost) as host:
         return host._client.send(_download_request(media, host._media_host))
 
@@ -130,6 +134,7 @@ async def adownload(media: Media, **connection: Any) -> Media:
     """Asynchronous version of `download`."""
     if not media._is_remote:
         return media
+    hide_key(connection)
     async with _connected(connection, _MediaHost) as host:
         return await host._client.asend(_download_request(media, host._media_host))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from types import ModuleType
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -18,6 +19,16 @@ KEYRING_SERVICE = "langchain-pollinations"
 """Service name of the entries in the keyring. The user name of an entry is the `base_url` that its key is for."""
 
 _SWITCH = {"1": True, "true": True, "yes": True, "": False, "0": False, "false": False, "no": False}
+
+
+def hide_key(connection: dict[str, Any]) -> None:
+    """Wrap the key in the keyword arguments of a function. A trace of an error may show the variables of the function.
+
+    The dictionary is changed, because each function call has its own.
+    """
+    for name in ("api_key", "pollinations_api_key"):
+        if isinstance(connection.get(name), str):
+            connection[name] = SecretStr(connection[name])
 
 
 def is_keyring_enabled() -> bool:

@@ -22,7 +22,7 @@ from pydantic import (
 from langchain_pollinations._config.client_cache import ClientCache
 from langchain_pollinations._config.closable import Closable, new_pool
 from langchain_pollinations._config.identity import user_agent
-from langchain_pollinations._config.keys import KEY_VARIABLE, header_value, is_keyring_enabled, missing_key
+from langchain_pollinations._config.keys import KEY_VARIABLE, header_value, hide_key, is_keyring_enabled, missing_key
 from langchain_pollinations._config.rate_limits import ModelLimitFields
 from langchain_pollinations._legacy.defaults import IMAGE_HOST, SCOPE, TEXT_HOST
 from langchain_pollinations._media.progress import ShowProgress, check_progress
@@ -168,6 +168,7 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
                 name = type(self).__name__
                 example = "model" if "model" in type(self).model_fields else "api_key"
                 raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
+            hide_key(fields)
             super().__init__(**fields)
 
     @model_validator(mode="before")
