@@ -147,6 +147,10 @@ def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
         error.args = tuple(_replace(secret, each) for each in error.args)
         for name, value in vars(error).items():
             setattr(error, name, _replace(secret, value))
+    cause = error.__cause__
+    if len(secret) >= 8 and isinstance(cause, ValueError):  # an error of the JSON parser has the text of the body
+        for name, value in vars(cause).items():
+            setattr(cause, name, _replace(secret, value))
 
 
 def _replace(secret: str, value: Any) -> Any:
@@ -195,7 +199,9 @@ def _classify(error: httpx.HTTPError) -> PollinationsError:
         return proxy_password_error()
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
         hint = "" if _was_sent(error) else _connection_hint(error)
-        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
+        failed = APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
+        failed.is_retryable = "CERTIFICATE_VERIFY_FAILED" not in str(error)
+        return failed
     return _final(f"The answer{where} could not be read: {error or type(error).__name__}")
 
 

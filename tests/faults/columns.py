@@ -181,6 +181,11 @@ class Paths:
 
 ANY = Paths(tuple(COLUMNS), ("chat invoke", "chat astream", "chat ainvoke, aiohttp", "video agenerate to a file"))
 """Faults of the network."""
+CLIENTS = Paths(
+    tuple(COLUMNS),
+    (*ANY.few, "image agenerate, aiohttp", "chat invoke, httpx2", "chat ainvoke, httpx2"),
+)
+"""Faults of connections, which each HTTP library handles in its own way."""
 STATUS = Paths(_GEN, ("chat invoke", "chat astream"))
 """Error responses of gen.pollinations.ai."""
 CHAT = Paths(_CHAT, ("chat invoke", "chat astream"))

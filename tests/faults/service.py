@@ -119,11 +119,10 @@ def _play(link: socket.socket, steps: Steps) -> bool:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if step in (RESET, CLOSE):
             return True
-        if step is SILENCE or isinstance(step, float):
-            if _has_left(link, PATIENCE if step is SILENCE else step):
-                return True
-        elif isinstance(step, bytes):
+        if isinstance(step, bytes):
             link.sendall(step)
+        elif _has_left(link, step if isinstance(step, float) else PATIENCE):
+            return True
     return steps[-1:] == (SILENCE,)
 
 

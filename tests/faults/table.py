@@ -15,6 +15,7 @@ from tests.faults.columns import (
     ASYNC,
     BODY,
     CHAT,
+    CLIENTS,
     COLUMNS,
     FILE,
     GET,
@@ -90,7 +91,7 @@ REFUSED = Group(
         ),
         emulated("Other 402", 402, e.PaymentRequiredError, STATUS, code="PAYMENT_REQUIRED"),
         *(
-            emulated(f"Refusal as text with status 200: {what}", case, kind, CHAT)
+            emulated(f"Refusal as text with status 200 | {what}", case, kind, CHAT)
             for what, case, kind in (
                 ("balance", "balance notice", e.InsufficientBalanceError),
                 ("key budget", "key budget notice", e.KeyBudgetExhaustedError),
@@ -99,14 +100,20 @@ REFUSED = Group(
                 ("earlier wording", "september notice", e.InsufficientBalanceError),
             )
         ),
-        emulated("Invalid field (400)", 400, e.InvalidRequestError, STATUS, details={"fieldErrors": {"seed": ["no"]}}),
-        emulated("Input too long, by the code of the provider", "context overflow", e.ContextOverflowError, STATUS),
-        emulated("Input too long, by the words of the provider", "provider 400", e.ContextOverflowError, STATUS),
-        emulated("Input too long (413)", 413, e.ContextOverflowError, STATUS, message="prompt is too long: 9 > 8"),
+        emulated(
+            "Invalid field (400), and other 4xx | field",
+            400,
+            e.InvalidRequestError,
+            STATUS,
+            details={"fieldErrors": {"seed": ["no"]}},
+        ),
+        emulated("Input too long | code of the provider", "context overflow", e.ContextOverflowError, STATUS),
+        emulated("Input too long | words of the provider", "provider 400", e.ContextOverflowError, STATUS),
+        emulated("Input too long | 413", 413, e.ContextOverflowError, STATUS, message="prompt is too long: 9 > 8"),
         emulated("Request larger than the limit (413)", "body over 20 MiB", e.PayloadTooLargeError, STATUS),
         emulated("Blocked by the safety filter", "content blocked", e.ContentBlockedError, STATUS),
         emulated(
-            "Blocked by the safety filter, earlier format",
+            "Blocked by the safety filter | earlier format",
             "content blocked, earlier shape",
             e.ContentBlockedError,
             STATUS,
@@ -114,18 +121,41 @@ REFUSED = Group(
         emulated("Rejected by the content policy (422)", "content policy", e.UnprocessableError, STATUS),
         emulated("Rejected by the provider (422)", "provider 422", e.UnprocessableError, STATUS),
         *(
-            emulated(f"Image of the input: {case}", case, e.MediaInputError, STATUS)
+            emulated(f"Image of the input that the service cannot use | {case}", case, e.MediaInputError, STATUS)
             for case in ("image download failed", "invalid image url", "image too large", "unsupported image type")
         ),
         emulated("Unknown path (404)", "path unknown", e.NotFoundError, STATUS),
         *(
-            emulated(f"Unsupported request ({status})", status, e.UnsupportedRequestError, STATUS)
+            emulated(
+                f"Unsupported request (405, 409, 410, 415, 426) | {status}", status, e.UnsupportedRequestError, STATUS
+            )
             for status in (405, 409, 410, 415, 426)
         ),
-        emulated("Other 4xx, such as 418", 418, e.InvalidRequestError, STATUS),
-        emulated("400 with a flat error", 400, e.InvalidRequestError, STATUS, body={"error": "No"}, says="No"),
-        emulated("400 with an HTML page", 400, e.InvalidRequestError, STATUS, body=PAGE, says="400"),
-        emulated("400 with an empty body", 400, e.InvalidRequestError, STATUS, body=b"", says="400"),
+        emulated("Invalid field (400), and other 4xx | 418", 418, e.InvalidRequestError, STATUS),
+        emulated(
+            "Invalid field (400), and other 4xx | a flat error",
+            400,
+            e.InvalidRequestError,
+            STATUS,
+            body={"error": "No"},
+            says="No",
+        ),
+        emulated(
+            "Invalid field (400), and other 4xx | an HTML page",
+            400,
+            e.InvalidRequestError,
+            STATUS,
+            body=PAGE,
+            says="400",
+        ),
+        emulated(
+            "Invalid field (400), and other 4xx | an empty body",
+            400,
+            e.InvalidRequestError,
+            STATUS,
+            body=b"",
+            says="400",
+        ),
     ],
 )
 
@@ -135,7 +165,7 @@ LIMITED = Group(
     "once. Its `retry_after` is the time to wait.",
     [
         *(
-            emulated(f"Rate limit: {what}", case, e.RateLimitError, STATUS, retried=True)
+            emulated(f"Rate limit (429) | {what}", case, e.RateLimitError, STATUS, retried=True)
             for what, case in (
                 ("publishable key", "publishable key limiter"),
                 ("one generation at a time", "concurrency limiter"),
@@ -143,13 +173,14 @@ LIMITED = Group(
                 ("requests per minute of a model", "per-model limit"),
             )
         ),
-        emulated("429 without a body", 429, e.RateLimitError, STATUS, body=b"", retried=True),
+        emulated("Rate limit (429) | empty", 429, e.RateLimitError, STATUS, body=b"", retried=True),
         emulated("`Retry-After` of an hour", 429, e.RateLimitError, STATUS, headers={"retry-after": "3600"}),
         emulated("`Retry-After` of a million years", 503, e.ServiceUnavailableError, STATUS,
                  headers={"retry-after": "3" + "0" * 13}),
         *(
-            emulated(f"`Retry-After` of {what}", 429, e.RateLimitError, STATUS, headers={"retry-after": value},
-                     retried=True, do="The value is ignored: the call waits as for a response without it.")
+            emulated(f"`Retry-After` that is no time to wait | {what}", 429, e.RateLimitError, STATUS,
+                     headers={"retry-after": value},
+                     retried=True, do="The call is retried after a short delay.")
             for what, value in (
                 ("infinity", "1e999"),
                 ("no number", "nan"),
@@ -170,92 +201,113 @@ FAILED = Group(
     [
         emulated("408", 408, e.RequestTimeoutError, STATUS, retried=True),
         emulated("500", 500, e.InternalServerError, STATUS, retried=True),
-        emulated("500 with a flat error", "usage unavailable", e.InternalServerError, STATUS, retried=True),
-        emulated("500 with a JSON list", 500, e.InternalServerError, STATUS, body='["a"]', retried=True),
-        emulated("500 with an error of null", 500, e.InternalServerError, STATUS, body={"error": None}, retried=True),
-        emulated("501 and other 5xx", 501, e.ServiceError, STATUS),
+        emulated("500 | flat error", "usage unavailable", e.InternalServerError, STATUS, retried=True),
+        emulated("500 | JSON list", 500, e.InternalServerError, STATUS, body='["a"]', retried=True),
+        emulated("500 | null", 500, e.InternalServerError, STATUS, body={"error": None}, retried=True),
+        emulated("501, 530 and other 5xx | 501", 501, e.ServiceError, STATUS),
         emulated("502", 502, e.UpstreamError, STATUS, retried=True),
-        emulated("502 with an HTML page", "bad gateway page", e.UpstreamError, STATUS, retried=True),
+        emulated("502 | HTML", "bad gateway page", e.UpstreamError, STATUS, retried=True),
         *(
-            emulated(f"502: the provider refuses the key of the service ({status})", f"provider {status}",
+            emulated(f"502, because the provider refused the service (401, 402, 404) | {status}", f"provider {status}",
                      e.UpstreamError, STATUS)
             for status in (401, 402, 404)
         ),
-        emulated("502: rate limit of the provider", "provider 429", e.UpstreamError, STATUS, retried=True),
-        emulated("502: the provider timed out", "provider 524", e.UpstreamError, STATUS, retried=True),
-        emulated("502: the provider sent no usage", "provider left usage out", e.UpstreamError, STATUS, retried=True),
-        emulated("502: the provider sent JSON for a stream", "provider answered a stream request with JSON",
+        emulated("502 | rate limit of the provider", "provider 429", e.UpstreamError, STATUS, retried=True),
+        emulated("502 | provider timed out", "provider 524", e.UpstreamError, STATUS, retried=True),
+        emulated("502 | no usage", "provider left usage out", e.UpstreamError, STATUS, retried=True),
+        emulated("502 | JSON for a stream", "provider answered a stream request with JSON",
                  e.UpstreamError, STATUS, retried=True),
-        emulated("500: the provider failed", "provider 500", e.InternalServerError, STATUS, retried=True),
-        emulated("503: the provider is overloaded", "provider 503", e.ServiceUnavailableError, STATUS, retried=True),
-        emulated("503 in plain text", "coordination unavailable", e.ServiceUnavailableError, STATUS, retried=True),
-        emulated("503: the cache is down", "cache unavailable", e.ServiceUnavailableError, STATUS, retried=True),
-        emulated("503: the safety service is down", "safety service down", e.ServiceUnavailableError, STATUS,
+        emulated("500 | provider", "provider 500", e.InternalServerError, STATUS, retried=True),
+        emulated("503 | provider overloaded", "provider 503", e.ServiceUnavailableError, STATUS, retried=True),
+        emulated("503 | plain text", "coordination unavailable", e.ServiceUnavailableError, STATUS, retried=True),
+        emulated("503 | cache", "cache unavailable", e.ServiceUnavailableError, STATUS, retried=True),
+        emulated("503 | safety service", "safety service down", e.ServiceUnavailableError, STATUS,
                  retried=True),
-        emulated("503 with an empty body", 503, e.ServiceUnavailableError, STATUS, body=b"", retried=True),
-        emulated("504", "provider 408", e.GatewayTimeoutError, STATUS, retried=True),
-        emulated("524 with an HTML page", "edge page", e.GatewayTimeoutError, STATUS, retried=True),
+        emulated("503 | empty", 503, e.ServiceUnavailableError, STATUS, body=b"", retried=True),
+        emulated("504, 522, 524, 598, 599 | 504", "provider 408", e.GatewayTimeoutError, STATUS, retried=True),
+        emulated("504, 522, 524, 598, 599 | 524", "edge page", e.GatewayTimeoutError, STATUS, retried=True),
         *(
-            emulated(f"Edge of the service: {status}", status, e.GatewayTimeoutError, STATUS, body=PAGE, retried=True)
+            emulated(f"504, 522, 524, 598, 599 | {status}", status, e.GatewayTimeoutError, STATUS, body=PAGE,
+                     retried=True)
             for status in (522, 598, 599)
         ),
         *(
-            emulated(f"Edge of the service: {status}", status, e.ServiceError, STATUS, body=PAGE, retried=True)
+            emulated(f"520, 521, 523, 525, 526, 529 | {status}", status, e.ServiceError, STATUS, body=PAGE,
+                     retried=True)
             for status in (520, 521, 523, 525, 526, 529)
         ),
-        emulated("Edge of the service: 530, no route", 530, e.ServiceError, STATUS, body=PAGE),
-        Fault("Error response whose body breaks off",
+        emulated("501, 530 and other 5xx | 530", 530, e.ServiceError, STATUS, body=PAGE),
+        Fault("400 that cannot be read | breaks off",
               (http('{"error": {"message": "half', status="400 No", content_length="500"), CLOSE),
               ANY, e.InvalidRequestError),
-        Fault("Error response larger than 1 MiB", http(ZEROS[:4_000_000], status="503 No", retry_after="0"),
+        Fault("503 that cannot be read | larger than 1 MiB", http(ZEROS[:4_000_000], status="503 No",
+              retry_after="0"),
               STATUS, e.ServiceUnavailableError, retried=True),
-        Fault("Error response that is a decompression bomb",
+        Fault("503 that cannot be read | bomb",
               http(BOMB, status="503 No", content_encoding="gzip", retry_after="0"),
               STATUS, e.ServiceUnavailableError, retried=True),
-        Fault("Error response in an unknown encoding",
+        Fault("503 that cannot be read | encoding",
               http(b"x", status="503 No", content_encoding="br", retry_after="0"),
               STATUS, e.ServiceUnavailableError, retried=True),
         *(
-            Fault(f"Error response whose charset is {charset!r}",
+            Fault(f"400 that cannot be read | charset {charset}",
                   http(b"whale", f"text/plain; charset={charset}", "400 No"), STATUS, e.InvalidRequestError)
             for charset in ("hex", "nonsense", "utf-16", "undefined")
         ),
-        Fault("Error response of JSON 100,000 levels deep", http(DEEP, status="400 No"), STATUS,
+        Fault("400 that cannot be read | deep JSON", http(DEEP, status="400 No"), STATUS,
               e.InvalidRequestError),
-        Fault("Error response that repeats the key", http({"error": {"message": f"Bearer {KEY}", "code": KEY}},
-              status="401 No", x_request_id=KEY), STATUS, e.AuthenticationError, says=r"\*\*\*",
-              do="The key is replaced by `***`."),
+        *(
+            Fault(f"Response that repeats the key | {what}", by, STREAM if what == "event" else CHAT, kind,
+                  do="The key is replaced by `***`.",
+                  says=says)
+            for what, by, kind, says in (
+                ("error", http({"error": {"message": f"Bearer {KEY}", "code": KEY}}, status="401 No"),
+                 e.AuthenticationError, r"\*\*\*"),
+                ("request id", http("{}", status="400 No", x_request_id=KEY), e.InvalidRequestError, r"\*\*\*"),
+                ("other JSON", http({"detail": f"Bearer {KEY}"}), e.UpstreamError, r"\*\*\*"),
+                ("event", http(sse({"error": {"message": KEY}}), "text/event-stream"), e.UpstreamError, r"\*\*\*"),
+                ("page", http(f"<html>{KEY}</html>", "text/html"), e.InvalidResponseError, r"\*\*\*"),
+            )
+        ),
+        Fault("503 | a request id that forges a line of a log", http({"error": {"message": "x", "requestId":
+              "a\nWARNING:root:forged \x1b[31m"}}, status="503 No", retry_after="0"), STATUS,
+              e.ServiceUnavailableError, True),
     ],
 )  # fmt: skip
 
 OLD_TEXT: dict[str, Any] = {"on": LEGACY_TEXT, "legacy": True}
 OLD_IMAGE: dict[str, Any] = {"on": LEGACY_IMAGE, "legacy": True}
+KEYED = "Wait, or use an API key."
 OLD = Group(
     "The legacy hosts",
     "These rows are for calls without a key. No failure of a legacy host is retried on the other hosts.",
     [
-        emulated("The queue of the host is full (429)", "queue full", e.RateLimitError, retried=True, **OLD_TEXT),
-        emulated("An offer of payment (402)", "payment challenge", e.RateLimitError, retried=True, **OLD_TEXT),
-        emulated("The IP address is blocked", "blocked address", e.PermissionDeniedError, **OLD_TEXT),
-        emulated("The IP address is blocked, with details", "blocked address, told", e.PermissionDeniedError,
+        emulated("The queue of the host is full (429)", "queue full", e.RateLimitError, do=KEYED, retried=True,
+                 **OLD_TEXT),
+        emulated("An offer of payment (402)", "payment challenge", e.RateLimitError, do=KEYED, retried=True,
+                 **OLD_TEXT),
+        emulated("The IP address is blocked", "blocked address", e.PermissionDeniedError, do=KEYED, **OLD_TEXT),
+        emulated("The IP address is blocked | details", "blocked address, told", e.PermissionDeniedError, do=KEYED,
                  **OLD_TEXT),
         emulated("The provider is overloaded (503)", "provider 503", e.ServiceUnavailableError, retried=True,
                  says="The model is overloaded", **OLD_TEXT),
         emulated("Input too long (500)", "input too long", e.ContextOverflowError, **OLD_TEXT),
-        emulated("Model not found (404)", 404, e.UnknownModelError, message="Model not found: x", **OLD_TEXT),
+        emulated("Model not found (404)", 404, e.UnknownModelError, do=KEYED, message="Model not found: x", **OLD_TEXT),
         emulated("The cache of the host fails (500 in plain text)", "worker error", e.InternalServerError,
                  retried=True, **OLD_TEXT),
         emulated("The host is down (530)", "origin down", e.ServiceError, **OLD_TEXT),
         emulated("502 with an HTML page", "bad gateway page", e.UpstreamError, retried=True, **OLD_TEXT),
         emulated("400 with an HTML page", "malformed body", e.InvalidRequestError, **OLD_TEXT),
         emulated("The migration notice with status 200", "migration notice", e.AuthenticationError,
+                 do="Remove the header that a proxy adds.",
                  on=Paths(LEGACY_TEXT.all, LEGACY_TEXT.few), legacy=True),
         emulated("Image of an error with status 200", "image of an error", e.InternalServerError, retried=True,
                  **OLD_IMAGE),
-        emulated("Image of a rate limit with status 200", "image of a limit", e.RateLimitError, retried=True,
+        emulated("Image of a rate limit with status 200", "image of a limit", e.RateLimitError, do=KEYED, retried=True,
                  **OLD_IMAGE),
         emulated("Image of a block with status 200", "image of a block", e.ContentBlockedError, **OLD_IMAGE),
-        emulated("An offer of payment for an image (402)", "payment challenge", e.RateLimitError, retried=True,
+        emulated("An offer of payment for an image (402)", "payment challenge", e.RateLimitError, do=KEYED,
+                 retried=True,
                  **OLD_IMAGE),
         emulated("The image host is down (530)", "origin down", e.ServiceError, **OLD_IMAGE),
         Fault("Error in the format of gen.pollinations.ai",
@@ -273,6 +325,7 @@ MISSING = {"SSL_CERT_FILE": "/nowhere/certificates.pem"}
 PROXIED = {"base_url": "http://service.invalid", "media_url": "http://service.invalid/media"}
 SECURE = {"base_url": "https://service.invalid", "media_url": "https://service.invalid/media"}
 NAMED = "check the environment variable {};"
+PASSWORD = "Add the user name and the password to the URL of the proxy."
 UNREACHED = Group(
     "The service cannot be reached",
     "Errors of the environment name the variable, never its value, because the URL of a proxy may contain a password.",
@@ -290,7 +343,7 @@ UNREACHED = Group(
               fields={"base_url": "{gen_tls}", "media_url": "{gen_tls}/media", "legacy_text_url": "{gen_tls}",
                       "legacy_image_url": "{gen_tls}"}),
         *(
-            Fault(what, None, OWN, e.APIConnectionError, True, sends=0, heals=False, env=env, says="certificate",
+            Fault(what, None, OWN, e.APIConnectionError, sends=0, heals=False, env=env, says="certificate",
                   fields={"base_url": f"{{{name}}}", "media_url": f"{{{name}}}/media", "legacy_text_url": f"{{{name}}}",
                           "legacy_image_url": f"{{{name}}}"},
                   do="Install the certificate authority, or set `SSL_CERT_FILE`.")
@@ -311,10 +364,11 @@ UNREACHED = Group(
               env={"http_proxy": "http://me:{key}@no-such-proxy.invalid:8080"}, fields=PROXIED, says="proxy"),
         Fault("The proxy asks for a password (407)", http(PAGE, "text/html", "407 Proxy Authentication Required"), OWN,
               e.APIConnectionError, env={"http_proxy": "http://me:{key}@{netloc}"}, fields=PROXIED,
-              says="proxy.*password"),
-        Fault("The proxy asks for a password for a tunnel (407)",
+              do=PASSWORD, says="proxy.*password"),
+        Fault("The proxy asks for a password (407) | tunnel",
               (http(PAGE, "text/html", "407 Proxy Authentication Required"), CLOSE), OWN, e.APIConnectionError,
-              env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, says="proxy.*password", heals=False),
+              env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, says="proxy.*password", heals=False,
+              do=PASSWORD),
         Fault("The proxy refuses the tunnel (403)", (http("", status="403 Forbidden"), CLOSE), OWN,
               e.APIConnectionError, True, env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, heals=False),
         Fault("The proxy has no connection (502)", (http("", status="502 Bad Gateway"), CLOSE), OWN,
@@ -336,21 +390,23 @@ UNREACHED = Group(
     ],
 )  # fmt: skip
 
+SECOND = http(completion("Wrong."))
 LOST = Group(
     "The connection breaks",
     "A call that returns a whole response is retried, and billed once. A stream is retried until its response begins. "
     "The service bills each attempt of a stream that it received. After that, `error.partial` is the text so far.",
     [
-        Fault("Reset before the response", (RESET,), ANY, e.APIConnectionError, True),
-        Fault("Closed before the response", (CLOSE,), ANY, e.APIConnectionError, True),
-        Fault("Closed in the status line", cut(head=0.05), ANY, e.APIConnectionError, True),
-        Fault("Closed in the headers", cut(head=0.5), ANY, e.APIConnectionError, True),
-        Fault("Reset in the headers", cut(head=0.5, end=RESET), ANY, e.APIConnectionError, True),
-        Fault("Closed before the body", cut(body=0), WHOLE, e.APIConnectionError, True),
-        Fault("Closed in the body", cut(body=0.5), WHOLE, e.APIConnectionError, True),
-        Fault("Reset in the body", cut(body=0.5, end=RESET), WHOLE, e.APIConnectionError, True),
+        Fault("Connection lost before the response | reset", (RESET,), CLIENTS, e.APIConnectionError, True),
+        Fault("Connection lost before the response | closed", (CLOSE,), CLIENTS, e.APIConnectionError, True),
+        Fault("Connection lost in the headers | status line", cut(head=0.05), ANY, e.APIConnectionError, True),
+        Fault("Connection lost in the headers | closed", cut(head=0.5), ANY, e.APIConnectionError, True),
+        Fault("Connection lost in the headers | reset", cut(head=0.5, end=RESET), ANY, e.APIConnectionError, True),
+        Fault("Connection lost in the body | at its start", cut(body=0), WHOLE, e.APIConnectionError, True),
+        Fault("Connection lost in the body | closed", cut(body=0.5), WHOLE, e.APIConnectionError, True),
+        Fault("Connection lost in the body | reset", cut(body=0.5, end=RESET), WHOLE, e.APIConnectionError, True),
         *(
-            Fault(f"{what} in a stream", (*stream(delta("Half é"), end=end),), STREAM_CLIENTS, e.APIConnectionError,
+            Fault(f"Connection lost in a stream | {what}", (*stream(delta("Half é"), end=end),), STREAM_CLIENTS,
+                  e.APIConnectionError,
                   partial="Half é")
             for what, end in (
                 ("Closed between two events", (CLOSE,)),
@@ -361,14 +417,19 @@ LOST = Group(
                  (chunk('data: {"choices":[{"delta":{"content":"é'.encode()[:-1]), CLOSE)),
             )
         ),
-        Fault("Not HTTP", (b"hello\r\n\r\n", CLOSE), ANY, e.APIConnectionError, True),
-        Fault("Invalid status line", (b"HTTP/1.1 OK 200\r\n\r\n", CLOSE), ANY, e.APIConnectionError, True),
-        Fault("Header without a name", (b"HTTP/1.1 200 OK\r\n: x\r\n\r\n", CLOSE), ANY, e.APIConnectionError, True),
-        Fault("Invalid `Content-Length`", (OK + b"content-length: abc\r\n\r\n", CLOSE), ANY, e.APIConnectionError,
-              True),
-        Fault("Two different lengths", (OK + b"content-length: 2\r\ncontent-length: 5\r\n\r\n{}", CLOSE), ANY,
+        Fault("Response that is not HTTP | text", (b"hello\r\n\r\n", CLOSE), ANY, e.APIConnectionError, True),
+        Fault("Response that is not HTTP | status line", (b"HTTP/1.1 OK 200\r\n\r\n", CLOSE), ANY,
               e.APIConnectionError, True),
-        Fault("Invalid length of a chunk", (OK + b"transfer-encoding: chunked\r\n\r\nzz\r\n", CLOSE), WHOLE,
+        Fault("Response that is not HTTP | header without a name", (b"HTTP/1.1 200 OK\r\n: x\r\n\r\n", CLOSE), ANY,
+              e.APIConnectionError, True),
+        Fault("Response that is not HTTP | length", (OK + b"content-length: abc\r\n\r\n", CLOSE), ANY,
+              e.APIConnectionError,
+              True),
+        Fault("Response that is not HTTP | two lengths", (OK + b"content-length: 2\r\ncontent-length: 5\r\n\r\n{}",
+              CLOSE), ANY,
+              e.APIConnectionError, True),
+        Fault("Response that is not HTTP | length of a chunk", (OK + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+              CLOSE), WHOLE,
               e.APIConnectionError, True),
         Fault("Headers larger than 100 KB", (OK + b"x: " + b"y" * 200_000 + b"\r\n\r\n", CLOSE), ANY,
               e.APIConnectionError, True),
@@ -378,11 +439,12 @@ LOST = Group(
               None),
         Fault("HTTP/1.0 without a length", (b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n"
               + json.dumps(completion()).encode(), CLOSE), CHAT, "Yes."),
-        Fault("A second response behind the response", lambda genuine: (genuine + http(completion("Wrong.")),), ANY,
-              None),
-        Fault("A second response a moment later", lambda genuine: (genuine, 0.05, http(completion("Wrong."))), ANY,
-              None, pause=0.15),
-        Fault("Half a response behind the response", lambda genuine: (genuine + b"HTTP/1.1 200 OK\r\nx",), ANY, None),
+        Fault("More data than the response | second response", lambda genuine: (genuine + SECOND,), CLIENTS, None),
+        Fault("More data than the response | later", lambda genuine: (genuine, 0.05, SECOND), CLIENTS, None,
+              pause=0.15),
+        Fault("More data than the response | half a response", lambda genuine: (genuine + SECOND[:18],), CLIENTS, None),
+        Fault("More data than the response | behind an error", http("{}", status="400 No") + SECOND, CLIENTS,
+              e.InvalidRequestError),
         Fault("Cookies", with_headers(set_cookie="session=1; Path=/; Max-Age=999"), ANY, None),
     ],
 )  # fmt: skip
@@ -400,39 +462,49 @@ LATE = Group(
         Fault("No data for `timeout` seconds in the body", cut(body=0.5, end=SILENCE), WHOLE, e.RequestTimeoutError,
               True,
               fields=SLOW),
-        Fault("No response within `total_timeout`", (SILENCE,), ANY, e.RequestTimeoutError, fields=HURRY,
+        Fault("Response that is not complete within `total_timeout` | No response within tota", (SILENCE,), ANY,
+              e.RequestTimeoutError, fields=HURRY,
               says="total_timeout"),
-        Fault("Headers byte by byte", dripping(OK + b"x: ", b"a"), ANY, e.RequestTimeoutError, fields=HURRY,
+        Fault("Response that is not complete within `total_timeout` | Headers byte by byte", dripping(OK + b"x: ",
+              b"a"), ANY, e.RequestTimeoutError, fields=HURRY,
               says="total_timeout"),
-        Fault("Body byte by byte", dripping(OK + b"content-type: application/json\r\n\r\n", b" "), WHOLE,
+        Fault("Response that is not complete within `total_timeout` | Body byte by byte",
+              dripping(OK + b"content-type: application/json\r\n\r\n", b" "), WHOLE,
               e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
-        Fault("Informational responses without end", dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ANY,
+        Fault("Response that is not complete within `total_timeout` | Informational responses ", dripping(b"",
+              b"HTTP/1.1 100 Continue\r\n\r\n"), ANY,
               e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
-        Fault("Digits of a length without end", dripping(OK + b"transfer-encoding: chunked\r\n\r\n", b"0"), WHOLE,
+        Fault("Response that is not complete within `total_timeout` | Digits of a length witho",
+              dripping(OK + b"transfer-encoding: chunked\r\n\r\n", b"0"), WHOLE,
               e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
-        Fault("Trailers without end", dripping(OK + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"x"), WHOLE,
+        Fault("Response that is not complete within `total_timeout` | Trailers without end",
+              dripping(OK + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"x"), WHOLE,
               e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
-        Fault("Silence in the body within `total_timeout`", (OK + b"content-type: application/json\r\n\r\n{", SILENCE),
+        Fault("Response that is not complete within `total_timeout` | Silence in the body with",
+              (OK + b"content-type: application/json\r\n\r\n{", SILENCE),
               WHOLE, e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
         Fault("Retries that would end after `total_timeout`", http("", status="503 No", retry_after="1"), STATUS,
               e.ServiceUnavailableError, fields=HURRY),
-        Fault("Stream without an event", stream(end=(SILENCE,)), STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL,
+        Fault("Stream without an event | Stream without an event", stream(end=(SILENCE,)), STREAM_CLIENTS,
+              e.StreamTimeoutError, fields=STALL,
               partial=""),
         Fault("Stream that stops", stream(WORD, end=(SILENCE,)), STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL,
               partial="Half"),
-        Fault("Stream that stops, with `timeout` only", stream(WORD, end=(SILENCE,)), STREAM_CLIENTS,
+        Fault("Stream that stops | timeout only", stream(WORD, end=(SILENCE,)), STREAM_CLIENTS,
               e.StreamTimeoutError, fields=SLOW, partial="Half"),
         *(
-            Fault(f"Stream of {what} only", dripping(STREAM_HEAD + chunk(sse(WORD)), chunk(sse(piece))), STREAM_CLIENTS,
+            Fault(f"Stream that sends only comments and other lines without data | {what}",
+                  dripping(STREAM_HEAD + chunk(sse(WORD)), chunk(sse(piece))), STREAM_CLIENTS,
                   e.StreamTimeoutError, fields=STALL, partial="Half")
             for what, piece in (("comments", ": ping\n\n"), ("ids", "id: 7\n\n"), ("empty lines", "\n"),
                                 ("retry fields", "retry: 3000\n\n"))
         ),
-        Fault("Stream of empty gzip blocks", dripping(
+        Fault("Stream without an event | Stream of empty gzip blo", dripping(
               OK + b"content-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n" + (PACKED := zlib.compressobj(
                   wbits=31)).compress(b": comment\n\n") + PACKED.flush(zlib.Z_SYNC_FLUSH), b"\0\0\0\xff\xff"),
               STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL, partial=""),
-        Fault("A slow body under a stream's request", dripping(OK + b"content-type: application/json\r\n\r\n", b" "),
+        Fault("Stream without an event | A slow body under a stre",
+              dripping(OK + b"content-type: application/json\r\n\r\n", b" "),
               STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL),
         Fault("Stream without end", dripping(STREAM_HEAD, chunk(sse(delta("a")))), STREAM_CLIENTS,
               e.RequestTimeoutError,
@@ -448,7 +520,7 @@ READ_ANYWAY = Group(
     "These responses are not as the service documents them. The answer in them is complete.",
     [
         *(
-            Fault(what, http(body, kind), STREAM, "Yes.")
+            Fault(f"Stream with another content type, encoding or form | {what}", http(body, kind), STREAM, "Yes.")
             for what, kind, body in (
                 ("JSON for a stream", "application/json", completion()),
                 ("JSON for a stream, as text", "text/plain; charset=utf-8", completion()),
@@ -462,13 +534,15 @@ READ_ANYWAY = Group(
                 ("Stream without its last empty line", "text/event-stream", sse(*WHOLE_STREAM)[:-2]),
                 ("Stream without `[DONE]`", "text/event-stream", sse(*WHOLE_STREAM[:-1])),
                 ("Stream with another event after the end", "text/event-stream", sse(*WHOLE_STREAM, DEEP)),
-                ("Byte order mark in pieces", "text/event-stream", b"\xef\xbb\xbf" + sse(*WHOLE_STREAM)),
             )
         ),
-        Fault("Stream byte by byte", (STREAM_HEAD, *(chunk(bytes([byte])) for byte in sse(delta("Yé😀s."), STOP, DONE)),
+        Fault("Stream with another content type, encoding or form | byte by byte", (STREAM_HEAD,
+              *(chunk(bytes([byte])) for byte in sse(delta("Yé😀s."), STOP, DONE)),
               b"0\r\n\r\n"), STREAM_CLIENTS, "Yé😀s."),
-        Fault("Connection lost after the end of a stream", stream(*WHOLE_STREAM, end=(CLOSE,)), STREAM_CLIENTS, "Yes."),
-        Fault("Silence after the end of a stream", stream(*WHOLE_STREAM, end=(SILENCE,)), STREAM_CLIENTS, "Yes."),
+        Fault("Connection lost, or silence, after the end of a stream | lost", stream(*WHOLE_STREAM, end=(CLOSE,)),
+              STREAM_CLIENTS, "Yes."),
+        Fault("Connection lost, or silence, after the end of a stream | silence", stream(*WHOLE_STREAM, end=(SILENCE,
+              )), STREAM_CLIENTS, "Yes."),
         Fault("Stream with pings of every kind", stream(*(ping for word in ("Ye", "s.") for ping in (
               "waiting", "data:\n\n", "null", "7", "[]", '"ping"', "{}", '{"type":"ping"}', "event: ping\ndata: {}\n\n",
               ": comment\n\n", "retry: 3000\n\n", "id: 7\n\n", '{"choices":[]}', '{"choices":null,"usage":null}',
@@ -477,17 +551,17 @@ READ_ANYWAY = Group(
         Fault("Emoji cut into two events", stream(delta("hi \ud83d"), delta("\ude00"), STOP, TOTAL, DONE), STREAM,
               "hi 😀"),
         *(
-            Fault(f"{what} as content type of a chat", http(completion(), kind), CHAT, "Yes.")
+            Fault(f"Another content type | {what}", http(completion(), kind), CHAT, "Yes.")
             for what, kind in (("Text", "text/plain; charset=utf-8"), ("Bytes", "application/octet-stream"),
                                ("An invalid charset", "application/json; charset*" + "9" * 500 + "=x"))
         ),
         *(
-            Fault(f"{what} as content type", with_headers(content_type=kind), WHOLE, None)
+            Fault(f"Another content type | for all, {what}", with_headers(content_type=kind), WHOLE, None)
             for what, kind in (("Bytes", "application/octet-stream"), ("HTML", "text/html"), ("Nothing", ""))
         ),
         Fault("JSON with NaN and infinity", http(json.dumps({**completion(), "score": float("nan")})), CHAT, "Yes."),
         *(
-            Fault(f"Compressed body: {what}", with_body(change, content_encoding=encoding), BODY, None)
+            Fault(f"Compressed body (gzip, deflate) | {what}", with_body(change, content_encoding=encoding), BODY, None)
             for what, change, encoding in (
                 ("gzip", gzip.compress, "gzip"),
                 ("gzip in several parts", in_members, "x-gzip"),
@@ -496,14 +570,20 @@ READ_ANYWAY = Group(
                 ("identity", bytes, "identity"),
             )
         ),
-        Fault("Compressed stream in several parts", http(b"".join(gzip.compress(sse(each)) for each in WHOLE_STREAM),
+        Fault("Compressed body (gzip, deflate) | byte by byte",
+              (OK + b"content-type: application/json\r\ncontent-encoding: "
+              b"deflate\r\n\r\n", *(bytes([byte]) for byte in zlib.compress(json.dumps(completion()).encode(),
+              wbits=-15)),
+              CLOSE), CHAT, "Yes."),
+        Fault("Compressed body (gzip, deflate) | stream",
+              http(b"".join(gzip.compress(sse(each)) for each in WHOLE_STREAM),
               "text/event-stream", content_encoding="gzip"), STREAM_CLIENTS, "Yes."),
         Fault("Empty answer", http(completion("")), CHAT, "", says="The model returned an empty response"),
-        Fault("Empty answer, token limit reached", http(completion(None, "length")), CHAT, "", says="raise max_tokens"),
-        Fault("Empty answer, content filter", http(completion(None, "SAFETY")), CHAT, "", says="filter"),
-        Fault("Empty stream", stream(DONE), STREAM, "", says="The model returned an empty response"),
+        Fault("Empty answer | token limit", http(completion(None, "length")), CHAT, "", says="raise max_tokens"),
+        Fault("Empty answer | filter", http(completion(None, "SAFETY")), CHAT, "", says="filter"),
+        Fault("Empty answer | stream", stream(DONE), STREAM, "", says="The model returned an empty response"),
         *(
-            Fault(f"Plain text with usage headers of {what}", http("Yes.", "text/plain", **{name: value}), PLAIN_TEXT,
+            Fault(f"Invalid usage headers | {what}", http("Yes.", "text/plain", **{name: value}), PLAIN_TEXT,
                   "Yes.")
             for what, name, value in (
                 ("no number", "x_usage_total_tokens", "\xb2"),
@@ -511,7 +591,7 @@ READ_ANYWAY = Group(
             )
         ),
         *(
-            Fault(f"Plain text in the charset {charset!r}", http(b"Yes.", f"text/plain; charset={charset}"), PLAIN_TEXT,
+            Fault(f"Unknown charset | {charset}", http(b"Yes.", f"text/plain; charset={charset}"), PLAIN_TEXT,
                   "Yes.")
             for charset in ("hex", "base64", "nonsense", "idna")
         ),
@@ -543,6 +623,20 @@ ERROR_OBJECTS: list[tuple[str, Any, type[BaseException]]] = [
     ("a wrong key", {"error": {**BROKE, "type": "authentication_error"}}, e.AuthenticationError),
     ("the content policy", {"error": {**BROKE, "code": "content_policy_violation"}}, e.UnprocessableError),
 ]  # fmt: skip
+OBJECTS: dict[type[BaseException], str] = {
+    e.UpstreamError: "Error object without a status",
+    e.ServiceUnavailableError: "Error object with status 503 or type `overloaded_error`",
+    e.RateLimitError: "Error object with code 429",
+    e.InternalServerError: "Error object with code 500",
+    e.InsufficientBalanceError: "Error object with code `INSUFFICIENT_BALANCE`",
+    e.ContextOverflowError: "Error object with code `context_length_exceeded`",
+    e.AuthenticationError: "Error object of type `authentication_error`",
+    e.UnprocessableError: "Error object with code `content_policy_violation`",
+}
+INSTEAD_OF_STREAM = {
+    e.UpstreamError: OBJECTS[e.UpstreamError],
+    e.InvalidResponseError: "HTML, text, nothing or other JSON, instead of a chat completion",
+}
 ON_CHOICE: list[tuple[str, Any, type[BaseException]]] = [
     ("on the choice", {"choices": [{"error": BROKE}]}, e.UpstreamError),
     ("beside choices", {**completion("Half"), "error": BROKE}, e.UpstreamError),
@@ -555,16 +649,18 @@ WRONG = Group(
     "Error or nonsense with status 200",
     "Such a response never passes for an answer. It is not retried, because it may have been billed.",
     [
-        *(Fault(f"Error as {what}", http(body), CHAT, kind, says="The provider broke")
+        *(Fault(f"{OBJECTS[kind]} | {what}", http(body), CHAT, kind, says="The provider broke")
           for what, body, kind in (*ERROR_OBJECTS, *ON_CHOICE)),
-        *(Fault(f"Error as {what}, for media and JSON", http(body), on, kind, says="The provider broke")
+        *(Fault(f"{OBJECTS[kind]} | {what}, for {on.few[0]}", http(body), on, kind, says="The provider broke")
           for what, body, kind in ERROR_OBJECTS[:2] for on in (MEDIA, JSON)),
-        *(Fault(f"Finish reason {reason!r}", http(completion(text, reason)), CHAT, e.UpstreamError, says=reason,
+        *(Fault(f"Finish reason of a failure | {reason}", http(completion(text, reason)), CHAT, e.UpstreamError,
+        says=reason,
                 partial=text)
           for reason, text in (("error", ""), ("failed", "Half"), ("network_error", ""),
                                ("insufficient_system_resource", "Half"))),
         *(
-            Fault(f"For a chat: {what}", http(body, kind), CHAT, e.InvalidResponseError, says=says)
+            Fault(f"HTML, text, nothing or other JSON, instead of a chat completion | {what}", http(body, kind), CHAT,
+                  e.InvalidResponseError, says=says)
             for what, body, kind, says in (
                 ("null", "null", "application/json", "null"),
                 ("an HTML page", PAGE, "text/html; charset=utf-8", "Down for repairs"),
@@ -586,7 +682,8 @@ WRONG = Group(
             )
         ),
         *(
-            Fault(f"Labelled as a stream: {what}", http(body, "text/event-stream"), STREAM, kind, says=says)
+            Fault(f"{INSTEAD_OF_STREAM[kind]} | {what}, as a stream", http(body, "text/event-stream"), STREAM, kind,
+                  says=says)
             for what, body, kind, says in (
                 ("an error", {"error": BROKE}, e.UpstreamError, "The provider broke"),
                 ("an HTML page", PAGE, e.InvalidResponseError, "Down for repairs"),
@@ -594,7 +691,8 @@ WRONG = Group(
             )
         ),
         *(
-            Fault(f"For {name}: {what}", http(body, kind), on, e.InvalidResponseError)
+            Fault(f"HTML, text, nothing or other JSON, instead of {name} | {what}", http(body, kind), on,
+                  e.InvalidResponseError)
             for name, on in (("media", MEDIA), ("embeddings, uploads and lists", JSON))
             for what, body, kind in (
                 ("an HTML page", PAGE, "text/html"),
@@ -606,13 +704,14 @@ WRONG = Group(
                 ("JSON 100,000 levels deep", DEEP, "application/json"),
             )
         ),
-        Fault("For media: the beginning of the file", with_body(lambda body: body[: len(body) // 2]),
+        Fault("A part of a media file", with_body(lambda body: body[: len(body) // 2]),
               Paths(tuple(n for n in MEDIA.all if "speech" not in n), MEDIA.few[:2]), e.InvalidResponseError,
               says="incomplete"),
-        Fault("For embeddings, uploads and lists: the JSON twice", with_body(lambda body: body * 2), JSON,
+        Fault("HTML, text, nothing or other JSON, instead of embeddings, uploads and lists | twice",
+              with_body(lambda body: body * 2), JSON,
               e.InvalidResponseError),
         *(
-            Fault(f"For plain text labelled as audio: {what}", http(body, "audio/mpeg"), PLAIN_TEXT,
+            Fault(f"HTML, text, nothing or other JSON, instead of audio | {what}", http(body, "audio/mpeg"), PLAIN_TEXT,
                   e.InvalidResponseError)
             for what, body in (("an HTML page", PAGE), ("JSON", '{"error": "x"}'), ("nothing", ""))
         ),
@@ -653,34 +752,37 @@ STREAMED = Group(
     "not retried, because a new request would be billed again.",
     [
         *(
-            Fault(f"Error in {what}, {when}", stream(*before, *frame), STREAM, kind, says="The provider broke",
+            Fault(f"{OBJECTS[kind]} | {what}, {when}", stream(*before, *frame), STREAM, kind, says="The provider broke",
                   partial=partial)
             for what, frame, kind in _frames()
             for when, before, partial in (("as first event", [], ""), ("after text", [delta("Ha"), delta("lf")],
             "Half"))
         ),
-        Fault("Error in an event named `error` without data", stream(delta("Half"), "event: error\ndata:\n\n"), STREAM,
+        Fault("Error object without a status | event without data", stream(delta("Half"), "event: error\ndata:\n\n"),
+              STREAM,
               e.UpstreamError, partial="Half"),
-        Fault("Error in an event of JSON 100,000 levels deep", stream(f"event: error\ndata: {DEEP}\n\n"), STREAM,
+        Fault("Error object without a status | deep JSON", stream(f"event: error\ndata: {DEEP}\n\n"), STREAM,
               e.UpstreamError),
         *(
-            Fault(f"Finish reason {reason!r} in a stream", stream(delta("Half"), delta(finish_reason=reason), *end),
+            Fault(f"Finish reason of a failure | {reason} in a stream", stream(delta("Half"),
+                  delta(finish_reason=reason), *end),
                   STREAM,
                   e.UpstreamError, says=reason, partial="Half")
             for reason, end in (("error", (TOTAL, DONE)), ("network_error", ()))
         ),
-        *(Fault(f"Stream ends {when}", stream(*events), STREAM, e.IncompleteStreamError, partial=partial,
+        *(Fault(f"Stream that ends without its end mark | {when}", stream(*events), STREAM, e.IncompleteStreamError,
+        partial=partial,
                 says=f"after {len(partial)} characters")
           for when, events, partial in BROKEN_OFF),
         *(
-            Fault(f"Malformed event among good ones: {what}", stream(delta("Half"), event, delta("ugh."), STOP, TOTAL,
+            Fault(f"Malformed event among good ones | {what}", stream(delta("Half"), event, delta("ugh."), STOP, TOTAL,
                   DONE), STREAM, e.InvalidResponseError, partial="Half")
             for what, event in (
                 ("half of its JSON", 'data: {"choices":[{"delta":{"content":" mo\n\n'),
                 ("half of a key", 'data: {"choices":[{"del\n\n'),
             )
         ),
-        Fault("Event of JSON 100,000 levels deep", stream(delta("Half"), '{"choices":' + DEEP), STREAM,
+        Fault("Stream that ends without its end mark | deep JSON", stream(delta("Half"), '{"choices":' + DEEP), STREAM,
               e.IncompleteStreamError, partial="Half"),
     ],
 )  # fmt: skip
@@ -710,7 +812,7 @@ MOVED = Group(
               env={"SSL_CERT_FILE": "{certificates}/valid.pem"}, fields={"base_url": "{valid}"},
               do="As for another origin: no key is sent."),
         *(
-            Fault(f"Redirect to an address that cannot be requested: `{place[:24]}`", moved(place, "302 Found"), GET,
+            Fault(f"Redirect to an address that cannot be requested | {place[:24]}", moved(place, "302 Found"), GET,
                   e.PollinationsError)
             for place in ("http://xn--/", "http://a..b/", f"http://{'a' * 300}/", "http://./", "http://[::1]:99999/",
                           "http://u:p@127.0.0.1:9/", "file:///etc/passwd", "javascript:alert(1)")
@@ -718,33 +820,37 @@ MOVED = Group(
     ],
 )  # fmt: skip
 
+RAISE = "Raise `max_response_bytes` if the response is genuine."
 LARGE = Group(
     "Too large, or wrongly compressed",
     "`max_response_bytes` limits a decoded response: 512 MiB in memory and 8 GiB in a file by default. An event of a "
     "stream may have 64 MiB. No response uses more memory than its limit.",
     [
-        Fault("Declared length above the limit", http(b"x" * (LIMIT + 1)), BODY, e.InvalidResponseError, says=TOO_LARGE,
+        Fault("Response above the limit | Declared length ", http(b"x" * (LIMIT + 1)), BODY, e.InvalidResponseError,
+              says=TOO_LARGE, do=RAISE,
               fields=BOUNDED),
-        Fault("Body without a length above the limit", (OK + b"content-type: application/json\r\n\r\n"
-              + b" " * (LIMIT + 1), CLOSE), BODY, e.InvalidResponseError, says=TOO_LARGE, fields=BOUNDED),
-        Fault("Decompression bomb: gzip", http(BOMB, content_encoding="gzip"), BODY, e.InvalidResponseError,
-              says=TOO_LARGE,
+        Fault("Response above the limit | Body without a l", (OK + b"content-type: application/json\r\n\r\n"
+              + b" " * (LIMIT + 1), CLOSE), BODY, e.InvalidResponseError, says=TOO_LARGE, do=RAISE, fields=BOUNDED),
+        Fault("Decompression bomb | gzip", http(BOMB, content_encoding="gzip"), BODY, e.InvalidResponseError,
+              says=TOO_LARGE, do=RAISE,
               fields=BOUNDED),
-        Fault("Decompression bomb: deflate", http(zlib.compress(ZEROS), content_encoding="deflate"), BODY,
-              e.InvalidResponseError, says=TOO_LARGE, fields=BOUNDED),
-        Fault("Decompression bomb: gzip twice", with_body(gzipped_twice, content_encoding="gzip, gzip"), BODY,
+        Fault("Decompression bomb | deflate", http(zlib.compress(ZEROS), content_encoding="deflate"), BODY,
+              e.InvalidResponseError, says=TOO_LARGE, do=RAISE, fields=BOUNDED),
+        Fault("Encoding that was not asked for | gzip twice", with_body(gzipped_twice, content_encoding="gzip, gzip"),
+              BODY,
               e.InvalidResponseError, says="not asked for"),
-        Fault("Brotli, which was not asked for", http(b"\x1b" * 99, content_encoding="br"), BODY,
+        Fault("Encoding that was not asked for | Brotli", http(b"\x1b" * 99, content_encoding="br"), BODY,
               e.InvalidResponseError,
               says="not asked for"),
-        Fault("Labelled as gzip, but is not", http(completion(), content_encoding="gzip"), BODY, e.InvalidResponseError,
+        Fault("Invalid gzip | not gzip", http(completion(), content_encoding="gzip"), BODY, e.InvalidResponseError,
               says="not encoded as it says"),
-        Fault("Half of a gzip body", with_body(lambda body: gzip.compress(body)[:-9], content_encoding="gzip"), WHOLE,
+        Fault("Invalid gzip | half", with_body(lambda body: gzip.compress(body)[:-9], content_encoding="gzip"), WHOLE,
               e.InvalidResponseError, says="before the end of its encoding"),
-        Fault("Bytes behind a gzip body", with_body(lambda body: gzip.compress(body) + b"x" * 70_000,
+        Fault("Invalid gzip | more behind it", with_body(lambda body: gzip.compress(body) + b"x" * 70_000,
               content_encoding="gzip"), WHOLE, e.InvalidResponseError, says="after the end of its encoding"),
         *(
-            Fault(f"Stream above the limit: {what}", stream(*events), STREAM, e.InvalidResponseError, says=TOO_LARGE,
+            Fault(f"Response above the limit | stream of {what}", stream(*events), STREAM, e.InvalidResponseError,
+                  says=TOO_LARGE, do=RAISE,
                   fields=BOUNDED)
             for what, events in (
                 ("text", [delta("whale " * 20_000)] * 60),
