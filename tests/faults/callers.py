@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -176,11 +177,23 @@ def save_as_folder(column: Column, made: Any, call: Call, service: FaultyService
 
 
 def save_in_read_only_folder(column: Column, made: Any, call: Call, service: FaultyService) -> Any:
-    """A folder of the system, because root may write to any other."""
-    folder = Path("/sys")
-    if not folder.is_dir() or os.access(folder, os.W_OK):
-        pytest.skip("this system has no folder that root may not write to")
-    return column.use(made, Call(folder))
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    return _then(column, made, Call(folder), folder.rmdir, _unprivileged)
+
+
+@contextlib.contextmanager
+def _unprivileged() -> Iterator[None]:
+    """Give up the rights of root, who may write to any folder."""
+    if not hasattr(os, "seteuid"):
+        pytest.skip("this system has no user ids")
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 def save_in_removed_folder(column: Column, made: Any, call: Call, service: FaultyService) -> Any:
@@ -231,17 +244,17 @@ def _then(
     within: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> Any:
     if not column.is_async:
-        with within():
-            try:
+        try:
+            with within():
                 return column.use(made, call)
-            finally:
-                after()
+        finally:
+            after()
 
     async def use() -> Any:
-        with within():
-            try:
+        try:
+            with within():
                 return await column.use(made, call)
-            finally:
-                after()
+        finally:
+            after()
 
     return use()

@@ -106,11 +106,11 @@ async def _aembed(maker: Any, call: Call) -> Any:
 
 
 def _upload(fields: Any, call: Call) -> Any:
-    return upload(PNG, **fields).url
+    return upload(PNG, **fields).mime_type
 
 
 async def _aupload(fields: Any, call: Call) -> Any:
-    return (await aupload(PNG, **fields)).url
+    return (await aupload(PNG, **fields)).mime_type
 
 
 def _list(fields: Any, call: Call) -> Any:
@@ -186,8 +186,8 @@ CLIENTS = Paths(
     (*ANY.few, "image agenerate, aiohttp", "chat invoke, httpx2", "chat ainvoke, httpx2"),
 )
 """Faults of connections, which each HTTP library handles in its own way."""
-STATUS = Paths(_GEN, ("chat invoke", "chat astream"))
-"""Error responses of gen.pollinations.ai."""
+STATUS = Paths(tuple(name for name in _GEN if "upload" not in name), ("chat invoke", "chat astream"))
+"""Error responses of gen.pollinations.ai. The media host, which stores uploads, has a format of its own."""
 CHAT = Paths(_CHAT, ("chat invoke", "chat astream"))
 STREAM = Paths(_named("chat stream", "chat astream"), ("chat stream", "chat astream"))
 STREAM_CLIENTS = Paths(STREAM.all, ("chat stream", "chat astream, aiohttp", "chat astream, httpx2"))

@@ -37,6 +37,7 @@ class FaultyService:
     """Host, head and body of each request."""
     videos: dict[bytes, bytes] = field(default_factory=dict)
     """Responses to requests for videos. Each video is generated once, because that takes long."""
+    is_emulator_faulty: bool = False
     _script: Script | None = None
     _times: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +59,7 @@ class FaultyService:
     def genuine(self, host: str, head: bytes, body: bytes) -> bytes:
         """The response of the emulator, for a connection that stays open."""
         line = head.partition(b"\r\n")[0]
-        if b"/video/" not in line or self.emulator.script.unused:
+        if b"/video/" not in line or self.is_emulator_faulty:
             return self._forward(host, head, body)
         if line not in self.videos:
             self.videos[line] = self._forward(host, head, body)

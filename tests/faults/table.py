@@ -323,6 +323,7 @@ OLD = Group(
 
 MISSING = {"SSL_CERT_FILE": "/nowhere/certificates.pem"}
 PROXIED = {"base_url": "http://service.invalid", "media_url": "http://service.invalid/media"}
+BEHIND = Paths(tuple(name for name in OWN.all if COLUMNS[name].host == "gen"), OWN.few)
 SECURE = {"base_url": "https://service.invalid", "media_url": "https://service.invalid/media"}
 NAMED = "check the environment variable {};"
 PASSWORD = "Add the user name and the password to the URL of the proxy."
@@ -358,23 +359,24 @@ UNREACHED = Group(
         Fault("A private certificate that `SSL_CERT_FILE` names", None, OWN, None,
               env={"SSL_CERT_FILE": "{certificates}/valid.pem"}, fields={"base_url": "{valid}",
               "media_url": "{valid}/media"}),
-        Fault("The proxy cannot be reached", None, OWN, e.APIConnectionError, True, sends=0, heals=False,
+        Fault("The proxy cannot be reached", None, BEHIND, e.APIConnectionError, True, sends=0, heals=False,
               env={"http_proxy": "{closed}"}, fields=PROXIED, says="proxy"),
-        Fault("The name of the proxy does not exist", None, OWN, e.APIConnectionError, True, sends=0, heals=False,
+        Fault("The name of the proxy does not exist", None, BEHIND, e.APIConnectionError, True, sends=0, heals=False,
               env={"http_proxy": "http://me:{key}@no-such-proxy.invalid:8080"}, fields=PROXIED, says="proxy"),
-        Fault("The proxy asks for a password (407)", http(PAGE, "text/html", "407 Proxy Authentication Required"), OWN,
+        Fault("The proxy asks for a password (407)", http(PAGE, "text/html", "407 Proxy Authentication Required"),
+              BEHIND,
               e.APIConnectionError, env={"http_proxy": "http://me:{key}@{netloc}"}, fields=PROXIED,
               do=PASSWORD, says="proxy.*password"),
         Fault("The proxy asks for a password (407) | tunnel",
-              (http(PAGE, "text/html", "407 Proxy Authentication Required"), CLOSE), OWN, e.APIConnectionError,
+              (http(PAGE, "text/html", "407 Proxy Authentication Required"), CLOSE), BEHIND, e.APIConnectionError,
               env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, says="proxy.*password", heals=False,
               do=PASSWORD),
-        Fault("The proxy refuses the tunnel (403)", (http("", status="403 Forbidden"), CLOSE), OWN,
+        Fault("The proxy refuses the tunnel (403)", (http("", status="403 Forbidden"), CLOSE), BEHIND,
               e.APIConnectionError, True, env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, heals=False),
-        Fault("The proxy has no connection (502)", (http("", status="502 Bad Gateway"), CLOSE), OWN,
+        Fault("The proxy has no connection (502)", (http("", status="502 Bad Gateway"), CLOSE), BEHIND,
               e.APIConnectionError, True, env={"https_proxy": "http://me:{key}@{netloc}"}, fields=SECURE, heals=False),
         *(
-            Fault(what, None, OWN, e.InvalidRequestError, sends=0, heals=False, env={name: value},
+            Fault(what, None, BEHIND, e.InvalidRequestError, sends=0, heals=False, env={name: value},
                   says=NAMED.format(name), do="Correct the environment variable.")
             for what, name, value in (
                 ("`HTTPS_PROXY` with a misspelt scheme", "HTTPS_PROXY", "htp://me:{key}@proxy.example"),
@@ -445,13 +447,13 @@ LOST = Group(
         Fault("More data than the response | half a response", lambda genuine: (genuine + SECOND[:18],), CLIENTS, None),
         Fault("More data than the response | behind an error", http("{}", status="400 No") + SECOND, CLIENTS,
               e.InvalidRequestError),
-        Fault("Cookies", with_headers(set_cookie="session=1; Path=/; Max-Age=999"), ANY, None),
+        Fault("Cookies", with_headers(set_cookie="session=1; Path=/; Max-Age=999"), OWN, None),
     ],
 )  # fmt: skip
 
-SLOW = {"timeout": 0.15}
-HURRY = {"total_timeout": 0.25, "max_retries": 3}
-STALL = {"stream_chunk_timeout": 0.2}
+SLOW = {"timeout": 0.3}
+HURRY = {"total_timeout": 0.5, "max_retries": 3}
+STALL = {"stream_chunk_timeout": 0.4}
 WORD = delta("Half")
 LATE = Group(
     "The service is slow",
@@ -508,13 +510,14 @@ LATE = Group(
               STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL),
         Fault("Stream without end", dripping(STREAM_HEAD, chunk(sse(delta("a")))), STREAM_CLIENTS,
               e.RequestTimeoutError,
-              fields={"total_timeout": 0.3}, says="total_timeout"),
+              fields={"total_timeout": 0.6}, says="total_timeout"),
         Fault("Slow stream, faster than `stream_chunk_timeout`",
-              (STREAM_HEAD, *(step for each in WHOLE_STREAM for step in (chunk(sse(each)), 0.08)), b"0\r\n\r\n"),
-              STREAM_CLIENTS, "Yes.", fields=STALL),
+              (STREAM_HEAD, *(step for each in WHOLE_STREAM for step in (chunk(sse(each)), 0.3)), b"0\r\n\r\n"),
+              STREAM_CLIENTS, "Yes.", fields={"stream_chunk_timeout": 1.0}),
     ],
 )  # fmt: skip
 
+TYPED = Paths(tuple(name for name in WHOLE.all if "plain text" not in name), WHOLE.few)
 READ_ANYWAY = Group(
     "Odd responses that are read",
     "These responses are not as the service documents them. The answer in them is complete.",
@@ -556,7 +559,7 @@ READ_ANYWAY = Group(
                                ("An invalid charset", "application/json; charset*" + "9" * 500 + "=x"))
         ),
         *(
-            Fault(f"Another content type | for all, {what}", with_headers(content_type=kind), WHOLE, None)
+            Fault(f"Another content type | for all, {what}", with_headers(content_type=kind), TYPED, None)
             for what, kind in (("Bytes", "application/octet-stream"), ("HTML", "text/html"), ("Nothing", ""))
         ),
         Fault("JSON with NaN and infinity", http(json.dumps({**completion(), "score": float("nan")})), CHAT, "Yes."),
@@ -792,6 +795,7 @@ def moved(location: str, status: str = "307 Temporary Redirect") -> bytes:
     return http(b"", "text/plain", status, location=location)
 
 
+PLACED = Paths(tuple(name for name in GET.all if "list" not in name), GET.few)
 MOVED = Group(
     "Redirects",
     "Only a GET follows redirects. Another origin receives neither the key nor other headers of the object.",
@@ -812,7 +816,7 @@ MOVED = Group(
               env={"SSL_CERT_FILE": "{certificates}/valid.pem"}, fields={"base_url": "{valid}"},
               do="As for another origin: no key is sent."),
         *(
-            Fault(f"Redirect to an address that cannot be requested | {place[:24]}", moved(place, "302 Found"), GET,
+            Fault(f"Redirect to an address that cannot be requested | {place[:24]}", moved(place, "302 Found"), PLACED,
                   e.PollinationsError)
             for place in ("http://xn--/", "http://a..b/", f"http://{'a' * 300}/", "http://./", "http://[::1]:99999/",
                           "http://u:p@127.0.0.1:9/", "file:///etc/passwd", "javascript:alert(1)")
@@ -864,6 +868,7 @@ LARGE = Group(
 SYNC = Paths(
     tuple(n for n, c in COLUMNS.items() if not c.is_async), ("chat invoke", "chat stream", "video generate to a file")
 )
+OWN_ASYNC = Paths(tuple(name for name in ASYNC.all if name in OWN.all), ASYNC.few)
 SYNC_STREAM = Paths(("chat stream", "legacy chat stream"), ("chat stream",))
 STOPPED = Group(
     "The caller stops, or uses many threads and event loops",
@@ -878,9 +883,9 @@ STOPPED = Group(
         Fault("A stream that is not read to its end", stream(delta("Yes."), end=(SILENCE,)), STREAM_CLIENTS, "Yes.",
               act=callers.abandon),
         Fault("32 threads", None, OWN, None, act=callers.use_in_threads, sends=32),
-        Fault("Two event loops at the same time", None, Paths(ASYNC.all, ASYNC.few[:3]), None,
+        Fault("Two event loops at the same time", None, OWN_ASYNC, None,
               act=callers.use_in_two_loops, sends=2),
-        Fault("Event loop closed during a call", (SILENCE,), ASYNC, None, act=callers.close_loop, sends=-1),
+        Fault("Event loop closed during a call", (SILENCE,), OWN_ASYNC, None, act=callers.close_loop, sends=-1),
         Fault("Fork after use", None, Paths(("chat invoke",), ("chat invoke",)), None, act=callers.fork, sends=4),
     ],
 )  # fmt: skip

@@ -36,6 +36,7 @@ HANGS = 15.0
 """Seconds that no cell needs, even on a busy machine."""
 SNAPSHOT_AFTER = (errors.APIConnectionError, errors.RequestTimeoutError, errors.ServiceError)
 """Errors of a model list after which the records that ship with the package are returned, with a warning."""
+TIME_LIMITS = ("timeout", "total_timeout", "stream_chunk_timeout")
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
@@ -151,6 +152,7 @@ class Cell:
     def break_(self, times: int) -> None:
         by = self.fault.by
         self.service.break_(None)
+        self.service.is_emulator_faulty = isinstance(by, Emulated)
         if isinstance(by, Emulated):
             by.inject(self.service.emulator, times)
         elif isinstance(by, bytes):
@@ -160,6 +162,7 @@ class Cell:
 
     def heal(self) -> None:
         self.service.break_(None)
+        self.service.is_emulator_faulty = False
         self.service.emulator.script.clear()
         self.service.emulator.legacy.script.clear()
 
@@ -176,11 +179,27 @@ class Cell:
 
         def again(call: Call) -> Any:
             self.heal()
-            if self.fault.retried:
+            if self.recovers:
                 self.break_(1)
-            return self.column.use(self.made, call)
+            return self.column.use(self._patient(), call)
 
         return [(act, True), *([(again, False)] if self.fault.heals else [])]
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The time limits of the row, as a busy machine needs them."""
+        return {name: 30.0 for name in TIME_LIMITS if name in self.fault.fields}
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the fault happens once in the second call."""
+        return self.fault.retried and not self.limits
+
+    def _patient(self) -> Any:
+        """The object with the same connections, and with longer time limits."""
+        if not self.limits:
+            return self.made
+        return self.made | self.limits if isinstance(self.made, dict) else self.made.model_copy(update=self.limits)
 
     # What is promised.
 
@@ -233,8 +252,9 @@ class Cell:
 
     def _check_requests(self, outcome: Outcome, is_first: bool) -> None:
         fault, requests = self.fault, self.service.requests
-        assert outcome.retries == fault.retried, "retries"
-        sends = 1 + fault.retried if fault.sends is None or not is_first else fault.sends
+        retries = fault.retried if is_first else self.recovers
+        assert outcome.retries == retries, "retries"
+        sends = 1 + retries if fault.sends is None or not is_first else fault.sends
         if self.fault.sends != -1:  # requests of cancelled calls may arrive late
             assert len(requests) == sends, "requests"
         # Equal requests are billed once: the service joins them, or returns the stored result.
