@@ -173,10 +173,14 @@ class Paths:
 
     all: tuple[str, ...]
     few: tuple[str, ...]
+    in_turn: bool = False
+    """Whether each row takes the next of the few, because the rows differ only in what is parsed."""
 
-    @property
-    def chosen(self) -> tuple[str, ...]:
-        return self.all if os.environ.get("FAULTS") == "all" else self.few
+    def chosen(self, number: int) -> tuple[str, ...]:
+        """The columns of the row with a number."""
+        if os.environ.get("FAULTS") == "all":
+            return self.all
+        return (self.few[number % len(self.few)],) if self.in_turn else self.few
 
 
 ANY = Paths(tuple(COLUMNS), ("chat invoke", "chat astream", "chat ainvoke, aiohttp", "video agenerate to a file"))
@@ -186,10 +190,10 @@ CLIENTS = Paths(
     (*ANY.few, "image agenerate, aiohttp", "chat invoke, httpx2", "chat ainvoke, httpx2"),
 )
 """Faults of connections, which each HTTP library handles in its own way."""
-STATUS = Paths(tuple(name for name in _GEN if "upload" not in name), ("chat invoke", "chat astream"))
+STATUS = Paths(tuple(name for name in _GEN if "upload" not in name), ("chat invoke", "chat astream"), in_turn=True)
 """Error responses of gen.pollinations.ai. The media host, which stores uploads, has a format of its own."""
-CHAT = Paths(_CHAT, ("chat invoke", "chat astream"))
-STREAM = Paths(_named("chat stream", "chat astream"), ("chat stream", "chat astream"))
+CHAT = Paths(_CHAT, ("chat invoke", "chat astream"), in_turn=True)
+STREAM = Paths(_named("chat stream", "chat astream"), ("chat stream", "chat astream"), in_turn=True)
 STREAM_CLIENTS = Paths(STREAM.all, ("chat stream", "chat astream, aiohttp", "chat astream, httpx2"))
 WHOLE = Paths(
     tuple(name for name in COLUMNS if "stream" not in name),
@@ -201,19 +205,23 @@ BODY = Paths(
     ("chat invoke", "chat astream", "chat ainvoke, aiohttp", "image generate, httpx2", "video agenerate to a file"),
 )
 """Encodings of bodies."""
-MEDIA = Paths(_named("image", "video", "speech"), ("image generate", "video agenerate to a file", "speech generate"))
-JSON = Paths(
-    _named("embeddings", "upload", "aupload", "list", "alist"), ("embeddings embed_query", "aupload", "list_models")
+MEDIA = Paths(
+    _named("image", "video", "speech"), ("image generate", "video agenerate to a file", "speech generate"), in_turn=True
 )
-PLAIN_TEXT = Paths(_named("plain text"), ("plain text invoke", "plain text astream"))
+JSON = Paths(
+    _named("embeddings", "upload", "aupload", "list", "alist"),
+    ("embeddings embed_query", "aupload", "list_models"),
+    in_turn=True,
+)
+PLAIN_TEXT = Paths(_named("plain text"), ("plain text invoke", "plain text astream"), in_turn=True)
 GET = Paths(
     tuple(name for name in _named("image", "video", "list", "alist")), ("image generate", "image agenerate, aiohttp")
 )
 POST = Paths(_named("chat", "speech", "embeddings"), ("chat invoke", "chat astream", "speech agenerate"))
 FILE = Paths(_named("video"), ("video generate to a file", "video agenerate to a file"))
-LEGACY_TEXT = Paths(_named("legacy chat", "legacy plain"), ("legacy chat invoke", "legacy chat astream"))
-LEGACY_IMAGE = Paths(_named("legacy image"), ("legacy image generate", "legacy image agenerate"))
-LEGACY = Paths(_named("legacy"), ("legacy chat invoke", "legacy image agenerate", "legacy list_models"))
+LEGACY_TEXT = Paths(_named("legacy chat", "legacy plain"), ("legacy chat invoke", "legacy chat astream"), in_turn=True)
+LEGACY_IMAGE = Paths(_named("legacy image"), ("legacy image generate", "legacy image agenerate"), in_turn=True)
+LEGACY = Paths(_named("legacy"), ("legacy chat invoke", "legacy image agenerate", "legacy list_models"), in_turn=True)
 OWN = Paths(tuple(n for n in COLUMNS if n not in _HTTPX2), ANY.few)
 """The package's own HTTP clients."""
 ASYNC = Paths(_ASYNC, ("chat ainvoke", "chat astream", "chat ainvoke, aiohttp", "video agenerate to a file"))

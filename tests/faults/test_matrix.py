@@ -286,7 +286,11 @@ def _shown(error: BaseException | None) -> str:
 
 
 def _cells() -> list[Any]:
-    return [pytest.param(fault, name, id=f"{fault.what}-{name}") for fault in FAULTS for name in fault.on.chosen]
+    return [
+        pytest.param(fault, name, id=f"{fault.what}-{name}")
+        for number, fault in enumerate(FAULTS)
+        for name in fault.on.chosen(number)
+    ]
 
 
 @contextlib.contextmanager

@@ -632,7 +632,7 @@ def test_an_interrupted_batch_sends_no_other_request(emulator: Emulator) -> None
     chat = ChatPollinations(**emulator.connection())
     emulator.fail(429, headers={"retry-after": "0.5"}, times=9)
     with pytest.raises(KeyboardInterrupt):
-        for _ in run_all([lambda: chat.invoke("Hello"), lambda: _interrupt_after(0.2)], 2):
+        for _ in run_all([lambda: chat.invoke("Hello"), lambda: _interrupt_after_request(emulator)], 2):
             pass
     time.sleep(1)
     assert len(emulator.requests) == 1
@@ -650,8 +650,10 @@ def test_a_context_kept_by_a_callback_outlives_its_batch(emulator: Emulator) -> 
     assert kept[0].run(chat.invoke, "Hello again").text
 
 
-def _interrupt_after(seconds: float) -> AIMessage:
-    time.sleep(seconds)
+def _interrupt_after_request(emulator: Emulator) -> AIMessage:
+    while not emulator.requests:
+        time.sleep(0.01)
+    time.sleep(0.1)
     raise KeyboardInterrupt
 
 
