@@ -172,8 +172,8 @@ def save_in_missing_folder(column: Column, made: Any, call: Call, service: Fault
 
 
 def save_as_folder(column: Column, made: Any, call: Call, service: FaultyService) -> Any:
-    (call.folder / "film.mp4").mkdir()
-    return _then(column, made, call, (call.folder / "film.mp4").rmdir)
+    (call.folder / "video.mp4").mkdir()
+    return _then(column, made, call, (call.folder / "video.mp4").rmdir)
 
 
 def save_in_read_only_folder(column: Column, made: Any, call: Call, service: FaultyService) -> Any:
@@ -213,12 +213,12 @@ def save_on_full_disk(column: Column, made: Any, call: Call, service: FaultyServ
     """The emulator is in the same process. It cannot write a video either, so `FaultyService` has to keep one."""
     if not column.is_async:
         column.use(made, call)
-        (call.folder / "film.mp4").unlink()
+        (call.folder / "video.mp4").unlink()
         return _then(column, made, call, lambda: None, _small_files)
 
     async def use() -> Any:
         await column.use(made, call)
-        (call.folder / "film.mp4").unlink()
+        (call.folder / "video.mp4").unlink()
         return await _then(column, made, call, lambda: None, _small_files)
 
     return use()

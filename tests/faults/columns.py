@@ -90,11 +90,11 @@ def _whole(media: Media) -> bytes:
 
 
 def _save(maker: Any, call: Call) -> bytes:
-    return _generate(maker, call, path=call.folder / "film.mp4")
+    return _generate(maker, call, path=call.folder / "video.mp4")
 
 
 async def _asave(maker: Any, call: Call) -> bytes:
-    return await _agenerate(maker, call, path=call.folder / "film.mp4")
+    return await _agenerate(maker, call, path=call.folder / "video.mp4")
 
 
 def _embed(maker: Any, call: Call) -> Any:

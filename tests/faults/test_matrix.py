@@ -271,8 +271,8 @@ class Cell:
 
     def _check_files(self, outcome: Outcome) -> None:
         names = [path.name for path in self.folder.iterdir()]
-        is_saved = outcome.error is None and "film.mp4" in names
-        assert names == ["film.mp4"] * is_saved
+        is_saved = outcome.error is None and "video.mp4" in names
+        assert names == ["video.mp4"] * is_saved
         for name in names:
             (self.folder / name).unlink()
 
