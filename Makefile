@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -44,6 +44,10 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
+
+faults: $(READY)  ## Run the fault matrix and rewrite its page in docs/; FAULTS=all runs each fault with every way to call
+	$(BIN)/python scripts/fault_table.py
+	FAULTS=$(FAULTS) $(BIN)/python -m pytest -n auto tests/faults $(ARGS)
 
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }

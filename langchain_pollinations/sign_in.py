@@ -201,8 +201,7 @@ def show_sign_in(sign_in: SignIn) -> None:
 
         display(sign_in)  # type: ignore[no-untyped-call]
     elif sys.stderr is not None:
-        sys.stderr.write(f"{sign_in}\n")
-        sys.stderr.flush()
+        print(sign_in, file=sys.stderr, flush=True)
 
 
 # --- Device flow ------------------------------------------------------------------------------------------------------

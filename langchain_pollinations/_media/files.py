@@ -49,11 +49,13 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """Return the path of an output file. It is `path`, with `suffix` added if `path` has no suffix.
 
     Raises:
-        OSError: If the path is a folder, or its parent folder does not exist.
+        OSError: If the path is a folder, or its parent folder does not exist or cannot be written.
     """
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent} is no folder: make it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(f"{target.parent} cannot be written: choose another folder")
     return target if target.suffix else target.with_suffix(suffix)

@@ -91,6 +91,7 @@ class RedirectChain:
             onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in CROSS_ORIGIN_HEADERS})
         self._is_named_by_response = True
         self._sending = nullcontext()
+        onward.read()  # otherwise httpx-aiohttp sends the empty body in chunks
         self.request = onward
 
     def private_address(self) -> errors.InvalidResponseError:

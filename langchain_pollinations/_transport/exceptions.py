@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from langchain_pollinations._transport.environment import proxy_variables
 from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -74,7 +75,7 @@ def _from_library(error: BaseException) -> PollinationsError | None:
     if isinstance(error, httpx.HTTPError):
         return _from_httpx(error)
     if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":  # else from a hook of the user
-        return InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}")
+        return _final(f"The address of the request cannot be used: {str(error)[:200]}")
     if isinstance(error, _aiohttp_errors()):
         # httpx-aiohttp 0.2 does not convert some errors of aiohttp, for example for a malformed response.
         return APIConnectionError(f"The connection failed: {error}")
@@ -210,23 +211,49 @@ def _classify(error: httpx.HTTPError) -> PollinationsError:
         return RequestTimeoutError(
             f"No answer{where} within the time limit ({kind}); raise `timeout` (or `total_timeout`) if it is short"
         )
+    if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
+        return proxy_password_error()
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
-        hint = "" if _was_sent(error) else _emulator_hint(error)
-        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
-    found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
-    found.is_retryable = False
-    return found
+        hint = "" if _was_sent(error) else _connection_hint(error)
+        failed = APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
+        failed.is_retryable = "CERTIFICATE_VERIFY_FAILED" not in str(error)
+        return failed
+    return _final(f"The answer{where} could not be read: {error or type(error).__name__}")
 
 
-def _emulator_hint(error: httpx.HTTPError) -> str:
-    """Return how to start the emulator, if the request was to this machine."""
+def _final(message: str) -> InvalidResponseError:
+    error = InvalidResponseError(message)
+    error.is_retryable = False
+    return error
+
+
+def proxy_password_error() -> APIConnectionError:
+    """Return the error for a proxy that requires credentials. A retry would fail too."""
+    error = APIConnectionError(
+        "The proxy requires a user name and a password (407): add them to its URL, as in http://user:password@host:port"
+    )
+    error.is_retryable = False
+    return error
+
+
+def _connection_hint(error: httpx.HTTPError) -> str:
+    """Return how to start the emulator, if the request was to this machine, or the variable that names a proxy."""
     try:
         url = error.request.url
-        is_local = url.host == "localhost" or ip_address(url.host).is_loopback
-    except (RuntimeError, ValueError):  # no request, or a host name
+    except RuntimeError:  # the error has no request
         return ""
-    command = f"python -m langchain_pollinations.emulator --port {url.port or 80}"
-    return f". To start the emulator there: {command}" if is_local else ""
+    if names := proxy_variables(url.scheme, url.host):
+        return f". The request may have used the proxy of the environment variable {names[0]}"
+    if not _is_local(url.host):
+        return ""
+    return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a host name
+        return False
 
 
 def _origin(error: httpx.HTTPError) -> str:
