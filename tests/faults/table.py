@@ -162,8 +162,8 @@ REFUSED = Group(
 LIMITED = Group(
     "Rate limits",
     "After a 429, a call waits as long as the response asks, at most 5 minutes, or 60 seconds with "
-    "`wait_for_rate_limit=False`. If it has to wait longer, the error is raised at once. Its `retry_after` is the time to "
-    "wait.",
+    "`wait_for_rate_limit=False`. If it has to wait longer, the error is raised at once. Its `retry_after` is the time "
+    "to wait.",
     [
         *(
             emulated(f"Rate limit (429) | {what}", case, e.RateLimitError, STATUS, retried=True)
