@@ -56,6 +56,18 @@ def no_collection() -> Iterator[None]:
     gc.enable()
 
 
+def pytest_collection() -> None:
+    """Collect the tests without garbage collection, since all of them are kept."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and tests from garbage collection, which would visit all of them each time."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than cores, because the tests spend a third of their time waiting."""
     return (os.cpu_count() or 1) + 1
