@@ -680,8 +680,14 @@ TOGETHER: dict[str, Together] = {"send_all": _send_all, "asend_all": lambda *arg
 
 
 @pytest.fixture(params=TOGETHER)
-def together(request: pytest.FixtureRequest) -> Together:
-    return TOGETHER[request.param]
+def together(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[Together]:
+    """`send_all` or `asend_all`.
+
+    After the test, the emulator has read the requests that the calls have cancelled, so that they take no reply of a
+    later test.
+    """
+    yield TOGETHER[request.param]
+    httpx.get(f"{emulator.url}/models")
 
 
 def numbered(count: int) -> list[ApiRequest[Any]]:
