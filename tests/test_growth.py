@@ -114,6 +114,7 @@ def seconds(part: Callable[[int], None], size: int) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", PARTS)
 def test_time_grows_with_the_size_of_an_answer(part: str) -> None:
     with warnings.catch_warnings():
