@@ -1062,7 +1062,7 @@ def test_json_mode_of_a_call_is_read_as_in_the_constructor(emulator: Emulator) -
 def test_a_model_that_runs_in_circles_stops_nobody(
     emulator: Emulator, chat: ChatPollinations, way: str, text: str
 ) -> None:
-    """Each of its brackets could be the beginning of an answer; the test would take minutes to fail."""
+    """Each of its brackets could be the beginning of an answer. tests/test_growth.py tests how the time grows."""
     emulator.reply(f"Well: {text}", dialect="plain")
     with pytest.raises(OutputParserException, match="no JSON"):
         ANSWERS[way](chat.with_structured_output({"title": "A", "type": "object", "properties": {}}), "Go")
