@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest demo notebooks models record record-live wheel clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -45,6 +45,10 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py tests/emulator/test_any_input.py $(ARGS)
 
+faults: $(READY)  ## Run the fault matrix and rewrite its page in docs/; FAULTS=all runs each fault with every way to call
+	$(BIN)/python scripts/fault_table.py
+	FAULTS=$(FAULTS) $(BIN)/python -m pytest -n auto tests/faults $(ARGS)
+
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }
 	POLLINATIONS_LIVE_KEY=$$POLLINATIONS_API_KEY $(BIN)/python -m pytest tests/live --force-enable-socket
@@ -56,6 +60,7 @@ test-live-legacy: $(READY)  ## Send requests to the two legacy hosts, without a 
 # with LangChain's own MCP adapter, which needs a later mcp than this extra.
 EXTRAS := agents,aiohttp,emulator
 WITH_MCP := $(EXTRAS),mcp
+WITH_RAY := $(EXTRAS),ray
 
 PYTHONS ?= python3.11 python3.12 python3.13
 
@@ -73,10 +78,21 @@ test-lowest:  ## Run the tests with the lowest version of each direct dependency
 	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]',test); \
 	  $(call TEST,build/lowest)
 
+test-newest:  ## Run the tests with the newest version of everything, the tools included
+	@set -e; mkdir -p build; : > build/newest.txt; \
+	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]',test); \
+	  $(call TEST,build/newest)
+
 test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
 	@set -e; mkdir -p build; \
 	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic,test); \
 	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
+
+test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
+	@set -e; mkdir -p build; \
+	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(WITH_RAY)]',dev); \
+	  $(call TEST,build/ray) -s -o faulthandler_timeout=1800 tests/test_scale_out.py; \
+	  $(call TEST,build/ray) tests/test_examples.py -k scale_out -m once
 
 # $(call FRESH,python,folder,constraints,requirements,group): an environment with the package and a dependency group.
 FRESH = $(1) -m venv $(2) && \
@@ -109,6 +125,26 @@ record-live: $(READY)  ## Record them against the service, into a folder of thei
 
 wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel
+
+reproducible: $(READY)  ## Build the wheel and the sdist twice, compare them, and write them to dist/
+	$(BIN)/python scripts/check_build.py dist
+
+# The contract is not in the sdist, and is not needed for these tests.
+SDIST_TESTS := tests/test_public.py tests/test_cassettes.py tests/test_standard.py tests/emulator/test_contract.py tests/legacy/test_migrating.py
+
+sdist-test: $(READY)  ## Run tests from the unpacked sdist; ARGS="tests" runs all
+	rm -rf build/sdist
+	$(BIN)/python -m build --sdist --outdir build/sdist
+	$(BIN)/python -m tarfile -e build/sdist/*.tar.gz build/sdist
+	cd build/sdist/*/ && PYTHONPATH=$$PWD $(abspath $(BIN))/python -m pytest -n auto -p no:cacheprovider $(or $(ARGS),$(SDIST_TESTS))
+
+# pip-audit has an environment of its own, so that its dependencies are not audited. --strict: a package that the
+# vulnerability service does not know is an error.
+audit: $(READY)  ## Look for known vulnerabilities in the packages of .venv; asks a vulnerability service
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > build/audit.txt
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement build/audit.txt
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

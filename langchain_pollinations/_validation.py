@@ -271,7 +271,23 @@ def _without_input(error: ValidationError) -> ValidationError:
 class HiddenInput(DescribedFields):
     """Mixin for models whose validation errors do not contain the input. The input may be a key that was passed to the
     wrong field. pydantic's `hide_input_in_errors` removes the input only from the text of an error, not from
-    `errors()`."""
+    `errors()`, and a traceback may show the variables of its constructor."""
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, *args: Any, **fields: Any) -> None:
+            if args:  # the message does not show the value, which may be a key
+                del args
+                name = type(self).__name__
+                example = "model" if "model" in type(self).model_fields else "api_key"
+                raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
+            try:
+                super().__init__(**fields)
+                return
+            except ValidationError as error:
+                bare = error.with_traceback(None)
+            del fields
+            raise bare
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -361,5 +377,5 @@ def format_validation_error(error: ValidationError) -> str:
     for finding in error.errors(include_url=False, include_input=False):
         where = ".".join(map(str, finding["loc"]))
         says = finding["msg"].removeprefix("Value error, ")
-        findings.append(f"{where}: {says}" if where else says)
+        findings.append(f"{where}: {says}" if where and not says.startswith(f"{where}: ") else says)
     return "; ".join(findings)

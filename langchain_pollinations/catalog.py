@@ -48,7 +48,7 @@ def list_models(
     """
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
-        limit=limit, **connection,
+        limit=limit, connection=connection,
     )  # fmt: skip
     with listing:
         try:
@@ -72,7 +72,7 @@ async def alist_models(
     """Like `list_models`, for async code."""
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
-        limit=limit, **connection,
+        limit=limit, connection=connection,
     )  # fmt: skip
     async with listing:
         try:

@@ -31,7 +31,7 @@
     │   ├── GatewayTimeoutError       504, 522, 524, 598, 599
     │   └── InvalidResponseError      a response of an unexpected kind
     │       └── IncompleteStreamError a stream that ended before it was complete
-    └── APIConnectionError            the service could not be reached, or the connection was lost
+    └── APIConnectionError            the service or a proxy could not be reached, or the connection was lost
 
 Each class also derives from its counterpart in `langchain_core.exceptions`. Retry and fallback middleware can therefore
 decide by `is_retryable` which errors to retry.

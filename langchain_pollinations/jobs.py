@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import os
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,8 +91,9 @@ def run_job(
         >>> report = run_job("prompts.csv", painter, "images", id_column="id", input_column="prompt")  # doctest: +SKIP
         >>> print(report.done, report.failed, report.cost)  # doctest: +SKIP
 
-    `Media` are written to files that the id of the row names. All other results are in the journal,
-    `journal.jsonl`. Each line is a record of one attempt of a row:
+    `Media` are written to files that the id of the row names. The images of an agent are not among them: its messages
+    refer to the `media_store` of its tools. All other results are in the journal, `journal.jsonl`. Each line is a
+    record of one attempt of a row:
 
     - `id` and `row`: the id and the values of the row.
     - `status`: `done`, or `failed` if the call raised an error.
@@ -102,8 +105,9 @@ def run_job(
     - `seconds` and `finished`: the duration, and the time when the row was finished.
 
     A further run with the same folder skips the rows that are done. It repeats rows that have failed, rows that were
-    running when the job ended, rows with other values than before, and rows whose files are missing. It is safe to end
-    a job with Ctrl-C, and to kill its process. After a power failure, the last records may be missing.
+    running when the job ended, rows with other values than before, and rows whose files are missing. It does not
+    compare the other arguments: use another folder for another `call` or `input_column`. It is safe to end a job with
+    Ctrl-C, and to kill its process. After a power failure, the last records may be missing.
 
     A row that is repeated is not billed twice if its requests are equal to those of the first attempt, because the
     service returns the stored result of an equal request, or that of the generation that is still running. Requests are
@@ -115,8 +119,8 @@ def run_job(
     Args:
         rows: The path of a CSV file (with a header) or a JSONL file, or an iterable of dicts. Values of a CSV file are
             text. A list and a file are checked before the job begins.
-        call: A runnable, such as a wrapper, a chain or an agent, or a function with one argument. It is called with the
-            row as a dict, or with the value of `input_column`, from several threads.
+        call: A runnable, such as a wrapper, a chain or an agent, or a function with one argument. It is called with a
+            copy of the row as a dict, or with the value of `input_column`, from several threads.
         folder: The folder of the results. It is created if it does not exist. Only one job may run in a folder.
         id_column: The column with the ids of the rows: texts or whole numbers, each in one row only. With None, the id
             of a row is a digest of its values.
@@ -226,6 +230,9 @@ class _Job:
             raise InvalidRequestError(
                 f"concurrency: must be a whole number above 0, not {concurrency!r:.60}", param="concurrency"
             )
+        classes = errors if isinstance(errors, tuple) else (errors,)
+        if not all(isinstance(each, type) and issubclass(each, Exception) for each in classes):
+            raise InvalidRequestError(f"errors: must be a tuple of error classes, not {errors!r:.60}", param="errors")
         found = read_rows(rows, id_column)
         self.total = len(found) if isinstance(found, Sequence) else None
         self._rows = iter(found)
@@ -262,7 +269,7 @@ class _Job:
             with self._meter, attempt.meter:
                 yield attempt
         except self._errors as error:
-            if isinstance(error, ENDING):
+            if isinstance(error, (*ENDING, CancelledError)):  # a request that waited when the job ended is cancelled
                 raise
             attempt.error = error
         finally:
@@ -270,14 +277,14 @@ class _Job:
 
     def _input_of(self, row: Row) -> Any:
         if self._input_column is None:
-            return dict(row.values)
+            return copy.deepcopy(row.values)  # the call may change it
         if self._input_column not in row.values:
             names = ", ".join(map(repr, row.values))
             raise InvalidRequestError(
                 f"input_column: the row {row.id!r:.80} has no column {self._input_column!r}, only {names}",
                 param="input_column",
             )
-        return row.values[self._input_column]
+        return copy.deepcopy(row.values[self._input_column])
 
     def record(self, attempt: _Attempt) -> None:
         """Write the files of a row, then its record."""

@@ -95,10 +95,12 @@ def mcp_connections(
         InvalidRequestError: If a server is unknown or an argument is invalid.
         AuthenticationError: If there is no key.
     """
+    connection = {"api_key": api_key, "base_url": base_url, "timeout": timeout}
+    del api_key  # tracebacks may show this variable
+    service = _configured(ServiceConfig, connection)
     if not servers:
         raise InvalidRequestError(f"servers: name at least one of {', '.join(KNOWN_SERVERS)}", param="servers")
     ids = [_check_id(server, check) for server in servers]
-    service = _configured(ServiceConfig, {"api_key": api_key, "base_url": base_url, "timeout": timeout})
     limits = to_httpx_timeout(service.timeout)
     auth = service_auth(SecretStr(service._key()), limits)
     return {
@@ -129,9 +131,9 @@ def _check_id(server: Any, check: bool) -> str:
     raise InvalidRequestError(f"servers: {unknown} {known}; {hint}", param="servers")
 
 
-def _configured(kind: type[ServiceConfig], fields: Mapping[str, Any]) -> Any:
+def _configured(kind: type[ServiceConfig], fields: dict[str, Any]) -> Any:
     try:
-        return kind(**fields)
+        return kind(**merge_extra_headers(fields))
     except ValidationError as error:
         raise invalid_request(error) from None
 
@@ -205,14 +207,14 @@ def list_mcp_servers(**connection: Any) -> list[MCPServer]:
         InvalidRequestError: If an argument is invalid.
         PollinationsError: If the service refuses the request or cannot be reached.
     """
-    with _configured(_ServerList, merge_extra_headers(connection)) as service:
+    with _configured(_ServerList, connection) as service:
         found: list[MCPServer] = service._client.send(ApiRequest("GET", "/mcp", parse_servers))
     return found
 
 
 async def alist_mcp_servers(**connection: Any) -> list[MCPServer]:
     """Asynchronous version of `list_mcp_servers`."""
-    async with _configured(_ServerList, merge_extra_headers(connection)) as service:
+    async with _configured(_ServerList, connection) as service:
         found: list[MCPServer] = await service._client.asend(ApiRequest("GET", "/mcp", parse_servers))
     return found
 

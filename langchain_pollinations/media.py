@@ -15,7 +15,7 @@ from typing import Any, Self
 from langchain_core.stores import ByteStore
 from pydantic_core import core_schema
 
-from langchain_pollinations._media.byte_store import bytes_key, check_digest, check_store, read_bytes
+from langchain_pollinations._media.byte_store import bytes_key, check_digest, check_store, read_bytes, store_values
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.display import DISPLAYS, MAX_SHOWN_BYTES, MAX_SHOWN_WIDTH, download_html
 from langchain_pollinations._media.files import atomic_write, read_file, target_path
@@ -292,7 +292,7 @@ class Media:
             ValueError: If `store` is not a `ByteStore`.
         """
         if store is not None and self._data is not None:
-            check_store(store, "store").mset([(bytes_key(self.sha256), self._data)])
+            store_values(check_store(store, "store"), {bytes_key(self.sha256): self._data})
         if store is not None or self._is_remote:
             return self._reference()
         held = {"path": str(self.path)} if self._data is None else {"base64": self._base64()}

@@ -42,6 +42,8 @@ class ModelCost:
     """Requests that were billed, or whose cost is unknown."""
     stored: int = 0
     """Responses that the service had stored. They are free."""
+    saved: Decimal = FREE
+    """Pollen that the stored responses would have cost, as far as it is known."""
     estimated: int = 0
     """Requests in `requests` whose cost is an estimate: the response did not arrive completely, or has no usage."""
     unknown: int = 0
@@ -51,7 +53,7 @@ class ModelCost:
 
     def _add(self, cost: Cost) -> ModelCost:
         if cost.is_stored:
-            return replace(self, stored=self.stored + 1)
+            return replace(self, stored=self.stored + 1, saved=self.saved + (cost.saved or FREE))
         names = dict.fromkeys((*self.units, *cost.units))
         return replace(
             self,
@@ -132,6 +134,14 @@ class PollenMeter(BaseCallbackHandler, Meter):
     def total(self) -> Decimal:
         """Pollen so far, including estimates."""
         return self._total(self._costs)
+
+    @property
+    def saved(self) -> Decimal:
+        """Pollen that the stored responses would have cost, as far as it is known. `total` does not include it.
+
+        If a job repeats requests of an interrupted run, this is what that run had paid for the same responses.
+        """
+        return sum((each.saved for each in list(self._costs.values())), FREE)
 
     @property
     def left(self) -> Decimal | None:

@@ -201,8 +201,7 @@ def show_sign_in(sign_in: SignIn) -> None:
 
         display(sign_in)  # type: ignore[no-untyped-call]
     elif sys.stderr is not None:
-        sys.stderr.write(f"{sign_in}\n")
-        sys.stderr.flush()
+        print(sign_in, file=sys.stderr, flush=True)
 
 
 # --- Device flow ------------------------------------------------------------------------------------------------------
@@ -349,7 +348,10 @@ def _parse_token(response: httpx.Response) -> Grant | str:
     except (ValueError, RecursionError):
         body = None
     body = body if isinstance(body, dict) else {}
-    error = body.get("error")
+    key = _as_key(body.get("access_token"))
+    # No other part is kept, because tracebacks may show the local variables of this frame.
+    body = {name: body.get(name) for name in ("error", "error_description", "scope")}
+    error = body["error"]
     if error in ("authorization_pending", "slow_down"):
         return str(error)
     if isinstance(error, str) and error in _ENDINGS:
@@ -359,9 +361,9 @@ def _parse_token(response: httpx.Response) -> Grant | str:
         raise _flat_error(response)
     if error:
         raise SignInError(_described("The sign-in host refused", body), code=error if isinstance(error, str) else None)
-    if not (isinstance(body.get("access_token"), str) and (key := _as_key(body["access_token"]))):
+    if key is None:
         raise InvalidResponseError("The answer of the sign-in host holds no key", status_code=response.status_code)
-    granted = body.get("scope")
+    granted = body["scope"]
     return Grant(key, tuple(granted.split()) if isinstance(granted, str) else None)
 
 
@@ -372,9 +374,11 @@ def _compared(grant: Grant, scopes: Iterable[str]) -> SecretStr:
     return grant.key
 
 
-def _as_key(text: str) -> SecretStr | None:
+def _as_key(text: Any) -> SecretStr | None:
+    if not isinstance(text, str) or not text.strip():
+        return None
     try:
-        return SecretStr(header_value(SecretStr(text))) if text.strip() else None
+        return SecretStr(header_value(SecretStr(text)))
     except AuthenticationError:
         return None
 

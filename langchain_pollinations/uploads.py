@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ import httpx
 from pydantic import ValidationError
 
 from langchain_pollinations._config.service import ServiceConfig
+from langchain_pollinations._media.files import input_path
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, sniff
 from langchain_pollinations._media.wav import fix_wav_sizes
 from langchain_pollinations._transport.call_settings import merge_extra_headers
@@ -176,9 +176,10 @@ def _read_file(file: Any) -> Media:
         return Media(data=file, mime_type=sniff(file) or UNKNOWN)
     if not isinstance(file, str | os.PathLike):
         raise InvalidRequestError(f"file must be bytes, a Media or a path, not {type(file).__name__}", param="file")
-    with Path(file).open("rb") as opened:
+    path = input_path(file, "file")
+    with path.open("rb") as opened:
         head = opened.read(SNIFFED_BYTES)
-    return Media.from_file(file, mime_type=sniff(head) or UNKNOWN)
+    return Media.from_file(path, mime_type=sniff(head) or UNKNOWN)
 
 
 def upload_request(

@@ -185,7 +185,7 @@ def _request_video(
         "/v1/images/generations",
         partial(parse_stored_video, prompt=prompt, options=options),
         {"json": fields},
-        billing=replace(billing, cost=StoredVideo.billed),
+        billing=replace(billing, cost=lambda stored: stored.billed(price_variants(options))),
     )
     origin, path = stored.place()
     video = yield ApiRequest(
@@ -297,8 +297,8 @@ class StoredVideo:
     known: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the `Media` that are already known."""
 
-    def billed(self) -> Cost:
-        return cost_of_fields(self.known["model"], self.known.get("cost"), self.known["metadata"])
+    def billed(self, variants: Sequence[str]) -> Cost:
+        return cost_of_fields(self.known["model"], self.known.get("cost"), self.known["metadata"], variants)
 
     def place(self) -> tuple[str, str]:
         """Return the origin of the URL, and its path with the query."""

@@ -20,7 +20,6 @@ from langchain_pollinations import errors
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.headers import check_headers
-from langchain_pollinations._transport.http_clients import _ssl_context
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.timeouts import check_timeout, to_httpx_timeout
 from langchain_pollinations.audio import PollinationsMusic, PollinationsSpeech
@@ -281,7 +280,7 @@ def test_a_call_may_have_a_time_limit_of_its_own(silent: str, name: str) -> None
     connection = {"base_url": silent, "api_key": "sk_x", "max_retries": 0}
     with pytest.raises(errors.RequestTimeoutError):
         USES[name](connection, timeout=(5, 0.05))
-    with pytest.raises(errors.InvalidRequestError, match="timeout: a time limit must be more than 0"):
+    with pytest.raises(errors.InvalidRequestError, match="^timeout: a time limit must be more than 0 seconds"):
         USES[name](connection, timeout=0)
 
 
@@ -576,46 +575,6 @@ def test_a_model_given_by_position_is_asked_for_by_name(kind: type[Any]) -> None
 
 
 # --- Building the HTTP client -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fresh_tls() -> Iterator[None]:
-    """The certificates are read once in a process."""
-    _ssl_context.cache_clear()
-    yield
-    _ssl_context.cache_clear()
-
-
-@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SSL_CERT_FILE", "/nowhere/sk_hidden.pem"),
-        ("SSL_CERT_FILE", __file__),
-        ("HTTPS_PROXY", "ftp://me:sk_hidden@proxy.example"),
-        ("https_proxy", "http://me:sk_hidden@proxy.example:port"),
-        ("ALL_PROXY", "socks9://sk_hidden"),
-        ("NO_PROXY", "sk_hidden.example:port"),
-    ],
-)
-def test_a_variable_that_keeps_the_client_from_being_built_is_named(
-    monkeypatch: pytest.MonkeyPatch, emulator: Emulator, fresh_tls: None, transport: Any, name: str, value: str
-) -> None:
-    for each in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(each, raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    if name == "NO_PROXY":
-        monkeypatch.delenv("no_proxy")
-    monkeypatch.setenv(name, value)
-    chat = ChatPollinations(**emulator.connection(), async_transport=transport)
-    for ask in WAYS.values():
-        with pytest.raises(errors.InvalidRequestError, match=f"check the environment variable {name};") as caught:
-            ask(chat, "Hi")
-        assert "sk_hidden" not in str(caught.value)
-        assert not caught.value.was_sent
-    monkeypatch.delenv(name)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert chat.invoke("Hi").text  # the wrapper works as soon as the variable is right
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])

@@ -49,7 +49,7 @@ def test_the_python_of_the_readme_runs(
         block = block.replace("max_wait=90", "max_wait=90, legacy_interval=0")
         block = block.replace("http://127.0.0.1:8787", emulator.url)
         block = block.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "README.md", "exec", dont_inherit=True), names)
 
     with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
         run(first)
@@ -73,7 +73,7 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-NEEDS = {"research_agent": "langchain_mcp_adapters"}
+NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray"}
 """Modules that are not in every environment of the tests, by the notebook that needs them."""
 
 
@@ -88,7 +88,7 @@ class Pages:
 
     def __getitem__(self, name: str) -> Path:
         if name in NEEDS:
-            pytest.importorskip(NEEDS[name])
+            pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
         page, work = self.folder / f"{name}.html", self.folder / name
         try:
             work.mkdir(parents=True)
@@ -142,6 +142,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
         ("research_agent", 1, 0),
+        ("scale_out", 1, 0),
         ("without_a_key", 4, 0),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
@@ -33,6 +34,7 @@ from langchain_pollinations import (
     run_job,
 )
 from langchain_pollinations._jobs.results import file_stem
+from langchain_pollinations._transport.concurrency import sleep
 from langchain_pollinations.emulator import Emulator
 
 Run = Callable[..., JobReport]
@@ -139,6 +141,22 @@ def test_a_torn_last_record_is_removed_and_its_row_runs_again(run: Run, emulator
     assert {path.name for path in tmp_path.iterdir()} == {"journal.jsonl", ".lock"}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit for the size of files")
+def test_a_record_that_is_written_in_part_is_removed_and_is_an_error(run: Run, tmp_path: Path) -> None:
+    import resource
+
+    run([{"n": 1}], json.dumps, tmp_path)
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as on a full disk
+    try:
+        with pytest.raises(OSError, match="too large"):
+            run([{"n": 2}], lambda row: "a" * 2000, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
 def test_another_line_that_is_no_record_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text('{"id": "1"}\n', "utf-8")
     with pytest.raises(InvalidRequestError, match="^folder: line 1 of journal.jsonl is not a record"):
@@ -195,7 +213,30 @@ def test_a_call_may_be_a_chain_or_a_function_and_return_several_things(
     (several,) = run([{"a": "cat"}], call, tmp_path / "several").results()
     assert len(several["result"]["vector"]) == 128
     stem = several["id"]
-    assert several["files"] == [f"{stem}.jpg", f"{stem}-2.jpg"]
+    assert several["files"] == [f"{stem}.jpg", f"{stem}~2.jpg"]
+
+
+def test_no_file_of_another_row_or_of_the_caller_is_overwritten_or_deleted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    def call(row: Any) -> Any:
+        return [Media.from_file(tmp_path / "photo.png")] * 2
+
+    report = run([{"n": 1}, {"n": 1}, {"n": 2}], call, tmp_path)
+    files = [name for each in report.results() for name in each["files"]]
+    assert len(set(files)) == 6
+    assert {path.name for path in tmp_path.glob("*.png")} == {"photo.png", *files}
+
+
+def test_a_call_may_change_its_row_and_a_row_is_compared_as_json(run: Run, tmp_path: Path) -> None:
+    def call(row: Any) -> None:
+        row["list"].append(row.pop("n"))
+
+    rows = [{"n": 1, "list": (1, 2), "map": {2: "a", 10: "b"}}]
+    assert run(rows, call, tmp_path).done == 1
+    assert run(rows, call, tmp_path).skipped == 1
+    (record,) = records(tmp_path)
+    assert record["row"] == {"n": 1, "list": [1, 2], "map": {"2": "a", "10": "b"}} and rows[0]["n"] == 1
 
 
 def test_rows_with_equal_values_all_run_and_changed_rows_run_again(run: Run, tmp_path: Path) -> None:
@@ -210,6 +251,8 @@ def test_rows_with_equal_values_all_run_and_changed_rows_run_again(run: Run, tmp
 BAD_ROWS = {
     "a.csv": ("id,b\n1\n", "line 2 must have 2 values"),
     "b.csv": ('id,b\n1,"2\n', "line 1 is not valid CSV"),
+    "h.csv": ("id,b,b\n1,2,3\n", "line 1 names the column 'b' 2 times"),
+    "i.jsonl": ("[" * 100_000, "line 1 is not valid JSON"),
     "c.jsonl": ('{"id": 1}\n{', "line 2 is not valid JSON"),
     "d.jsonl": ('{"id": 1}\n[1]', "line 2 must be a dict"),
     "e.jsonl": ('{"id": 1}\n\n{"id": "1"}', "line 3 has the id '1' of an earlier row"),
@@ -236,6 +279,7 @@ def test_a_file_with_a_wrong_row_is_an_error_before_the_first_call(run: Run, tmp
         ({"call": "flux"}, "^call: must be a runnable or a function, not str"),
         ({"concurrency": 0}, "^concurrency: must be a whole number above 0"),
         ({"input_column": "prompt"}, "^input_column: the row .* has no column 'prompt', only 'a'"),
+        ({"errors": ValueError()}, "^errors: must be a tuple of error classes"),
         ({"progress": 1}, "^progress: must be True, False or None"),
     ],
 )
@@ -250,12 +294,28 @@ def test_an_async_function_needs_arun_job(tmp_path: Path) -> None:
         run_job([{}], asyncio.sleep, tmp_path)
 
 
-def test_a_result_that_json_cannot_represent_ends_the_job(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="^call: returned a object"):
-        run([{"a": 1}], lambda row: object(), tmp_path)
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [(object(), "returned a object"), ({"a": [math.nan]}, "JSON cannot represent the result of the row '[0-9a-f]+'")],
+)
+def test_a_result_that_json_cannot_represent_ends_the_job(run: Run, tmp_path: Path, result: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=f"^call: {says}"):
+        run([{"a": 1}], lambda row: result, tmp_path)
 
 
-@pytest.mark.parametrize(("id", "stem"), [("a-1", "a-1"), ("../a", "_a-"), ("A", "a-"), ("a.b", "a_b-"), (".", "_-")])
+@pytest.mark.parametrize(
+    ("id", "stem"),
+    [
+        ("con", "con-"),
+        ("lpt1", "lpt1-"),
+        ("control", "control"),
+        ("a-1", "a-1"),
+        ("../a", "_a-"),
+        ("A", "a-"),
+        ("a.b", "a_b-"),
+        (".", "_-"),
+    ],
+)
 def test_ids_become_safe_file_names(id: str, stem: str) -> None:
     assert file_stem(id).startswith(stem) and (file_stem(id) == id) == (id == stem)
 
@@ -292,6 +352,17 @@ def test_errors_that_concern_all_rows_and_mistakes_in_the_program_end_the_job(
         run([{"n": 1}, {"n": 0}, {"n": 2}], call, tmp_path / "b", concurrency=1)
     (recorded,) = records(tmp_path / "b")
     assert recorded["error"]["type"] == "OutputParserException" and recorded["error"]["message"].startswith("no")
+
+
+def test_a_row_that_waits_when_the_job_ends_is_not_recorded(tmp_path: Path) -> None:
+    def call(row: Any) -> None:
+        if row["n"]:
+            sleep(60)  # as for a rate limit
+        raise AuthenticationError("no")
+
+    with pytest.raises(AuthenticationError):
+        run_job([{"n": 1}, {"n": 0}], call, tmp_path, concurrency=2, errors=(Exception,))
+    assert records(tmp_path) == []
 
 
 def test_a_meter_limits_the_cost_of_a_job(run: Run, emulator: Emulator, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from langchain_pollinations import (
     PollinationsImageTool,
     PollinationsToolkit,
     PollinationsTranscriber,
+    PollinationsVideo,
 )
 from langchain_pollinations._media.wav import pcm16_to_wav
 from langchain_pollinations.emulator import Emulator
@@ -196,12 +197,26 @@ def test_langchains_usage_callbacks_still_work(chat: ChatPollinations) -> None:
     assert counts(meter) == (1, 0)
 
 
-def test_stored_responses_are_free(emulator: Emulator, chat: ChatPollinations) -> None:
-    with PollenMeter() as meter:
-        chat.invoke("Hi")
-        first = meter.total
-        chat.invoke("Hi")
-    assert (meter.total, counts(meter)) == (first, (1, 1))
+SERVICE_CALLS: dict[str, Callable[[dict[str, str]], Any]] = {
+    "chat": lambda service: ChatPollinations(**service).invoke("Hi"),
+    "text": lambda service: ChatPollinations(route="get", **service).invoke("Hi"),
+    "image": lambda service: PollinationsImage(width=16, height=16, **service).generate("a cat"),
+    "image by size": lambda service: PollinationsImage(model="qwen/qwen-image-3", **service).generate("a cat"),
+    "video": lambda service: PollinationsVideo(duration=4, progress=False, **service).generate("a cat"),
+    "embeddings": lambda service: PollinationsEmbeddings(**service).embed_query("Hi"),
+}
+
+
+@pytest.mark.parametrize("call", SERVICE_CALLS.values(), ids=SERVICE_CALLS)
+def test_stored_responses_are_free_and_the_meter_knows_what_they_saved(
+    emulator: Emulator, call: Callable[[dict[str, str]], Any]
+) -> None:
+    with PollenMeter() as first:
+        call(emulator.connection())
+    with PollenMeter() as second:
+        call(emulator.connection())
+    assert (first.saved, second.total, counts(second)) == (0, 0, (0, 1))
+    assert second.saved == first.total > 0
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -248,6 +248,5 @@ def cost_of_model(model: str, is_stored: bool, units: Units, variants: Iterable[
     """Return the cost of a usage of a model. A stored response is free."""
     record = _record(model)
     name = model if record is None else record.id
-    if is_stored:
-        return Cost(name, FREE, is_stored=True)
-    return Cost(name, None if record is None else _price(record, units, variants), units)
+    price = None if record is None else _price(record, units, variants)
+    return Cost(name, FREE, is_stored=True, saved=price) if is_stored else Cost(name, price, units)

@@ -160,8 +160,8 @@ def parse_list(response: httpx.Response) -> list[Any]:
     return entries
 
 
-def _list_request(**fields: Any) -> ModelList:
+def _list_request(connection: dict[str, Any], **filters: Any) -> ModelList:
     try:
-        return ModelList(**merge_extra_headers(fields))
+        return ModelList(**filters, **merge_extra_headers(connection))
     except ValidationError as error:
         raise invalid_request(error) from None

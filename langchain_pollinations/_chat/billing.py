@@ -65,11 +65,8 @@ def _cost(result: ChatResult | ChatGenerationChunk) -> Cost | None:
 
 def cost_in(metadata: Mapping[str, Any]) -> Cost:
     """Return the cost in the `response_metadata` of a message."""
-    amount, usage = metadata.get("cost"), metadata.get("token_usage")
-    is_stored = metadata.get("cached") is True
-    return Cost(
-        model=canonical(metadata["model_name"]),
-        amount=None if amount is None else Decimal(amount),
-        units={} if is_stored or usage is None else usage_units(usage),
-        is_stored=is_stored,
-    )
+    model, amount = canonical(metadata["model_name"]), metadata.get("cost")
+    units = usage_units(metadata.get("token_usage") or {})
+    if metadata.get("cached") is True:
+        return Cost(model, FREE, is_stored=True, saved=price_of(model, units))
+    return Cost(model, None if amount is None else Decimal(amount), units)

@@ -248,10 +248,47 @@ def parse_metadata(request: RequestInfo, headers: httpx.Headers, facts: Mapping[
         "request_id": headers.get("x-request-id"),
         "cache_type": headers.get("x-cache-type"),
         "safety": _headers_under("x-safety-", headers),
-        "moderation": _headers_under("x-moderation-", headers),
+        "moderation": _found(_headers_under("x-moderation-", headers)),
         "headers": dict(headers) if request.include_headers else None,
     }
     return {key: value for key, value in known.items() if value not in (None, {})}
+
+
+# LangGraph stores the metadata of each message in each later checkpoint of a thread. What the filters did not find
+# is therefore left out.
+
+
+def filter_results(facts: Mapping[str, Any]) -> Json:
+    """Return Azure's content filter results, without the categories in which nothing was found."""
+    prompts = facts.get(_OF_PROMPTS)
+    if isinstance(prompts, list):
+        prompts = [found for each in prompts if (found := _found_in_prompt(each))]
+    found = {_OF_PROMPTS: prompts, _RESULTS: _found(facts.get(_RESULTS))}
+    return {key: value for key, value in found.items() if value}
+
+
+def _found_in_prompt(prompt: Any) -> Any:
+    if not isinstance(prompt, dict) or _RESULTS not in prompt:
+        return prompt
+    found = _found(prompt[_RESULTS])
+    return {**prompt, _RESULTS: found} if found else None
+
+
+def _found(results: Any) -> Any:
+    """Return the categories in which something was found. Results of an unknown form stay unchanged."""
+    if not isinstance(results, dict):
+        return results
+    return {category: result for category, result in results.items() if not _is_clean(result)}
+
+
+def _is_clean(result: Any) -> bool:
+    values = result.values() if isinstance(result, dict) else [result]
+    return all(value in _CLEAN for value in values)
+
+
+_CLEAN = (False, "false", "safe")
+_OF_PROMPTS, _RESULTS = "prompt_filter_results", "content_filter_results"
+FILTER_RESULTS = frozenset({_OF_PROMPTS, _RESULTS})
 
 
 def _headers_under(prefix: str, headers: httpx.Headers) -> dict[str, str]:

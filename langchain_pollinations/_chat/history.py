@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -71,6 +71,39 @@ def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
         else:
             wire.append(turn.wire)
     return wire
+
+
+def limit_images(turns: Sequence[WireMessage | ToolResult], most: int) -> tuple[list[WireMessage | ToolResult], int]:
+    """Replace the oldest images in tool results, until the messages contain `most` images. Return the messages and the
+    number of replaced images.
+
+    An agent that shows each generated image to its model exceeds the limit of the model after some turns. The service
+    refuses more images, and would refuse each later request of the conversation. Images in other messages remain,
+    because the caller wrote them.
+    """
+    if not any(isinstance(turn, ToolResult) and turn.media for turn in turns):
+        return [*turns], 0
+    excess = sum(map(_count_images, turns)) - most
+    replaced = 0
+    limited: list[WireMessage | ToolResult] = []
+    for turn in turns:
+        if isinstance(turn, ToolResult) and replaced < excess:
+            media = []
+            for part in turn.media:
+                is_removed = part.get("type") == "image_url" and replaced < excess
+                media.append(_OLDER_IMAGE if is_removed else part)
+                replaced += is_removed
+            turn = replace(turn, media=media)
+        limited.append(turn)
+    return limited, replaced
+
+
+_OLDER_IMAGE = {"type": "text", "text": "This image is not sent again: the request contains only the newest images."}
+
+
+def _count_images(turn: WireMessage | ToolResult) -> int:
+    parts = turn.media if isinstance(turn, ToolResult) else turn.wire.get("content")
+    return sum(part.get("type") == "image_url" for part in parts) if isinstance(parts, list | tuple) else 0
 
 
 def _with_results(turn: WireMessage, results: Sequence[ToolResult | None], used: set[str]) -> list[Json]:

@@ -18,11 +18,12 @@ from langchain_core.messages import (
 )
 
 from langchain_pollinations._chat.content import block_type, encode_content
-from langchain_pollinations._chat.history import ToolResult, WireMessage, pair_tool_results
+from langchain_pollinations._chat.history import ToolResult, WireMessage, limit_images, pair_tool_results
 from langchain_pollinations._chat.replay import encode_assistant
 from langchain_pollinations._chat.tool_names import fit_participant_name
 from langchain_pollinations._chat.tool_results import RESULT_BLOCKS, encode_tool_result, tool_results_in
 from langchain_pollinations._types import PROVIDER, Json
+from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -34,7 +35,11 @@ def is_from_service(message: AIMessage) -> bool:
 
 
 def encode_messages(
-    messages: Sequence[BaseMessage], is_own: Callable[[AIMessage], bool] = is_from_service, *, keeps_ids: bool = False
+    messages: Sequence[BaseMessage],
+    is_own: Callable[[AIMessage], bool] = is_from_service,
+    *,
+    keeps_ids: bool = False,
+    max_images: int | None = None,
 ) -> list[Json]:
     """Encode the messages of a chat request in a form that every provider accepts.
 
@@ -45,6 +50,7 @@ def encode_messages(
         is_own: Returns whether a model of the requested publisher wrote a message. Only then are the reasoning and the
             signatures of the message sent back.
         keeps_ids: Whether the tool-call ids of such a message are sent in the publisher's own form.
+        max_images: Maximum number of images. Only the newest images of tool results are sent, with a warning.
 
     Raises:
         InvalidRequestError: If there is no message, or the content of a message cannot be sent.
@@ -59,6 +65,13 @@ def encode_messages(
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if not turns:
         raise InvalidRequestError("messages[0]: it is empty, and no message with content follows")
+    if max_images is not None:
+        turns, replaced = limit_images(turns, max_images)
+        if replaced:
+            warn(
+                f"messages: the model accepts at most {max_images} images; the {replaced} oldest images in tool "
+                "results are replaced by a text"
+            )
     return pair_tool_results(turns)
 
 

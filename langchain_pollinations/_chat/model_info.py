@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Self
 
 from langchain_core.language_models import LangSmithParams, ModelProfile
@@ -82,10 +83,15 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
         """Return the key for LangChain's cache.
 
         The key contains the serialized model, which LangChain stores in the model. The stored text is removed first,
-        because it does not follow later changes of the model.
+        because it does not follow later changes of the model. The values of `extra_headers` may be secrets, and the
+        cache may be a file, so the key contains their SHA-256.
         """
         self.__dict__.pop("_serialized", None)
-        return super()._get_llm_string(stop, **kwargs)
+        return super()._get_llm_string(stop, **_replace_headers(kwargs, lambda value: sha256(value).hexdigest()))
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Return the parameters for a trace, without the values of `extra_headers`, which may be secrets."""
+        return super()._get_invocation_params(stop, **_replace_headers(kwargs, lambda value: "***"))
 
     @property
     def model_name(self) -> str:
@@ -142,3 +148,12 @@ def _is_snapshot_profile(profile: ModelProfile | None) -> bool:
     from langchain_pollinations._legacy.models import PROFILE
 
     return profile == PROFILE or ships(profile)
+
+
+def _replace_headers(options: Json, replace: Callable[[bytes], str]) -> Json:
+    """Return the options of a call with other values of `extra_headers`."""
+    headers = options.get("extra_headers")
+    if not headers or not isinstance(headers, Mapping):
+        return options
+    replaced = {str(name): replace(str(value).encode("utf-8", "surrogatepass")) for name, value in headers.items()}
+    return {**options, "extra_headers": replaced}

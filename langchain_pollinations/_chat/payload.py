@@ -72,6 +72,7 @@ def encode_for_model(
         messages,
         partial(_is_published_by, snapshot.publisher(model)),
         keeps_ids=abilities.get("own_call_ids", False),
+        max_images=known(model).get("max_reference_images"),
     )
     if instruction:
         wire = add_instruction(wire, instruction)

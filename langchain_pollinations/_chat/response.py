@@ -24,8 +24,10 @@ from langchain_pollinations._chat.citations import collect
 from langchain_pollinations._chat.fields import (
     EXPECTED,
     FAILURES,
+    FILTER_RESULTS,
     RequestInfo,
     check_choice,
+    filter_results,
     first_choice,
     is_refusal,
     parse_finish_reason,
@@ -325,8 +327,8 @@ class ResponseParser:
             known["token_usage"] = self._raw_usage
         if (field_name := self._reasoning.followed) is not None:
             known["reasoning_field"] = field_name
-        facts = {key: value for key, value in self._facts.items() if key not in ("model", *_MESSAGE_FACTS)}
-        return {**facts, **known, **self._cost(served, known.get("cache_type")).fields}
+        facts = {key: value for key, value in self._facts.items() if key not in _ELSEWHERE}
+        return {**facts, **filter_results(self._facts), **known, **self._cost(served, known.get("cache_type")).fields}
 
     def _cost(self, served: str | None, cache_type: str | None) -> Cost:
         if self._request.is_free:
@@ -343,6 +345,7 @@ _BODY_FIELDS = frozenset({"object", "choices", "usage", "error"})
 _CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "error"})
 # Fields beside the message of the response. LangChain's users expect them in `additional_kwargs` of the message.
 _MESSAGE_FACTS = ("citations", "search_results")
+_ELSEWHERE = frozenset({"model", *_MESSAGE_FACTS, *FILTER_RESULTS})
 _EMPTY_HINTS = {
     "length": "; raise max_tokens",
     "content_filter": "; the provider's content filter removed it",

@@ -12,6 +12,6 @@ __version__ = version("langchain-pollinations-ai")
 
 
 def user_agent() -> httpx.Headers:
-    import httpx
+    from langchain_pollinations._transport.hidden_headers import HiddenHeaders
 
-    return httpx.Headers({"User-Agent": f"langchain-pollinations/{__version__}"})
+    return HiddenHeaders({"User-Agent": f"langchain-pollinations/{__version__}"})

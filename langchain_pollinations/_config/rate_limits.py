@@ -39,9 +39,11 @@ class ModelLimitFields(BaseModel):
     The service limits the requests per minute of a key to some models (`per_user_rpm` in its model list). All objects,
     threads and event loops of the process share the limit of a key and a model. The limits are those of the packaged
     model list. A 429 response of the service (code `community_model_rate_limit`) corrects them, and delays all requests
-    with the key to the model, for up to 5 minutes. A request waits even if the service has stored its response, because
-    this is unknown until the response arrives. A request that would wait longer than `total_timeout` raises a
-    `RateLimitError`.
+    with the key to the model, for up to 5 minutes. If the service asks for a longer time, the error is raised, and no
+    other request is delayed. Several processes with one key do not share a limit: each sends as many requests as the
+    limit allows, and sends those again that the service refuses, up to 10 times each. A request waits even if the
+    service has stored its response, because this is unknown until the response arrives. A request that would wait
+    longer than `total_timeout` raises a `RateLimitError`.
 
     With False, requests are sent at once, and a 429 is retried as any other error. The legacy hosts have a queue of
     their own (`legacy_interval`)."""

@@ -141,7 +141,7 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers of every request. They override the headers of this package and are not sent to the legacy hosts. Pickles
-    do not contain `Authorization`."""
+    do not contain headers whose names contain `authorization`, `cookie`, `key`, `password`, `secret` or `token`."""
 
     http_client: HttpClient = Field(default=None, exclude=True, repr=False)
     """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it.
@@ -160,15 +160,6 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     _pool: ConnectionPool = PrivateAttr(default_factory=new_pool)
     _cache: ClientCache = PrivateAttr(default_factory=ClientCache)
-
-    if not TYPE_CHECKING:  # type checkers see the fields
-
-        def __init__(self, *args: Any, **fields: Any) -> None:
-            if args:  # the message does not show the value, which may be a key
-                name = type(self).__name__
-                example = "model" if "model" in type(self).model_fields else "api_key"
-                raise TypeError(f"{name} takes named arguments only: {name}({example}=...)")
-            super().__init__(**fields)
 
     @model_validator(mode="before")
     @classmethod
@@ -212,9 +203,9 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
     def _check_timeout(cls, value: Any) -> Any:
         return check_timeout(value)
 
-    @field_validator("default_headers", mode="before")
+    @field_validator("default_headers", mode="wrap")  # Pydantic's own validator would return a dict that shows values
     @classmethod
-    def _check_headers(cls, value: Any) -> Any:
+    def _check_headers(cls, value: Any, _: Any) -> Any:
         return None if value is None else check_headers(value, "default_headers")
 
     @field_validator("http_client", "http_async_client")

@@ -31,7 +31,8 @@ class Journal:
     """The journal of the job in a folder. Only one process may have it open. Any thread may use it.
 
     A record is written with one system call, after its files are in place. A process that is killed therefore leaves
-    complete records, except perhaps the last, which is removed when the journal is opened.
+    complete records, except perhaps the last, which is removed when the journal is opened. A record that cannot be
+    written completely is removed at once.
 
     Raises:
         InvalidRequestError: If another process runs the job, or a record cannot be read.
@@ -57,19 +58,18 @@ class Journal:
 
     def _load(self) -> dict[str, str]:
         """Return the digests of the finished rows by id, and remove an incomplete last record."""
-        if not self._path.exists():
-            return {}
-        with self._path.open("r+b") as file:
-            data = file.read()
-            end = data.rfind(b"\n") + 1
-            if end < len(data):
-                file.truncate(end)
         found: dict[str, str] = {}
-        for record in _parse(data[:end], self._path.name):
-            if record["status"] == "done" and self._has_files(record):
-                found[record["id"]] = digest_of(record["row"])
-            else:
-                found.pop(record["id"], None)
+        if not self._path.exists():
+            return found
+        with self._path.open("r+b") as file:
+            end = 0
+            for place, record in _parse(file):
+                end = place.stop
+                if record["status"] == "done" and self._has_files(record):
+                    found[record["id"]] = digest_of(record["row"])
+                else:
+                    found.pop(record["id"], None)
+            file.truncate(end)
         return found
 
     def _has_files(self, record: Mapping[str, Any]) -> bool:
@@ -79,12 +79,29 @@ class Journal:
         return self._finished.get(row.id) == row.digest
 
     def add(self, record: Mapping[str, Any]) -> bool:
-        """Append a record. Return False if the journal is closed. A thread of an interrupted job may come too late."""
-        line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
+        """Append a record. Return False if the journal is closed. A thread of an interrupted job may come too late.
+
+        Raises:
+            TypeError: If the record contains NaN or infinity.
+            OSError: If the record cannot be written.
+        """
+        try:
+            text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise TypeError(
+                f"call: JSON cannot represent the result of the row {record['id']!r:.80}: {error}"
+            ) from error
+        line = memoryview(text.encode("utf-8", "backslashreplace") + b"\n")
         with self._mutex:
             if self._file is None:
                 return False
-            self._file.write(line)
+            end = self._file.seek(0, os.SEEK_END)
+            try:
+                while line:  # if the disk is full, only a part is written
+                    line = line[self._file.write(line) :]
+            except OSError:
+                self._file.truncate(end)
+                raise
             return True
 
     def close(self) -> None:
@@ -97,29 +114,42 @@ class Journal:
 
 def read_records(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the last record of each row, in the order of their first records. An incomplete last record is omitted."""
-    data = (folder / JOURNAL).read_bytes()
-    last = {record["id"]: record for record in _parse(data[: data.rfind(b"\n") + 1], JOURNAL)}
-    yield from last.values()
+    with (folder / JOURNAL).open("rb") as file:
+        last = {record["id"]: place.start for place, record in _parse(file)}  # the records may not fit into memory
+        for start in last.values():
+            file.seek(start)
+            yield json.loads(file.readline())
 
 
-def _parse(data: bytes, name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+def _parse(file: IO[bytes]) -> Iterator[tuple[slice, dict[str, Any]]]:
+    """Yield the place of each complete record in the file, and the record."""
+    end = 0
+    for number, line in enumerate(file, 1):
+        if not line.endswith(b"\n"):
+            return
         try:
             record = json.loads(line)
         except ValueError:
             record = None
         if not isinstance(record, dict) or not {"id", "row", "status", "files"} <= record.keys():
-            raise InvalidRequestError(f"folder: line {number} of {name} is not a record of a job", param="folder")
-        yield record
+            raise InvalidRequestError(f"folder: line {number} of {JOURNAL} is not a record of a job", param="folder")
+        place = slice(end, end + len(line))
+        end = place.stop
+        yield place, record
 
 
 def _lock_file(file: IO[bytes], folder: Path) -> None:
-    """Lock a file until it is closed or the process ends, in whatever way."""
+    """Lock a file until it is closed or the process ends, in whatever way.
+
+    Raises:
+        InvalidRequestError: If the file is locked.
+        OSError: If the file system has no locks.
+    """
     try:
         if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except (BlockingIOError, PermissionError) as error:  # Windows reports the latter
         raise InvalidRequestError(f"folder: another job is running in {os.fspath(folder)}", param="folder") from error

@@ -15,7 +15,11 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from langchain_pollinations.errors import PollinationsError
 from langchain_pollinations.media import Media
 
-_SAFE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_SAFE_NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9_-]{1,64}")
+"""Ids that are file names in all systems. Windows reserves some names."""
+
+_RANDOM_NAME = re.compile(r"[a-z0-9]+-[0-9a-f]{12}")
+"""Names of files that wrappers save in their `output_folder`."""
 
 _MEDIA_FIELDS = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id", "metadata")
 
@@ -36,7 +40,8 @@ class ResultWriter:
 
     Args:
         folder: The folder.
-        id: The id of the row, which names the files. Further files of a row have a number.
+        id: The id of the row, which names the files. Further files of a row have a number, after a character that
+            is in the name of no other row.
     """
 
     def __init__(self, folder: Path, id: str) -> None:
@@ -72,10 +77,11 @@ class ResultWriter:
             ) from error
 
     def _save(self, media: Media) -> dict[str, Any]:
-        stem = self._stem if not self.files else f"{self._stem}-{len(self.files) + 1}"
+        stem = self._stem if not self.files else f"{self._stem}~{len(self.files) + 1}"
         path = media.save(self._folder / stem)
-        if media.path is not None and media.path.parent == self._folder and media.path != path:
-            media.path.unlink()  # the wrapper has saved the file in this folder, with a random name
+        if media.generator is not None and media.path is not None and media.path != path:
+            if media.path.parent == self._folder and _RANDOM_NAME.fullmatch(media.path.stem):
+                media.path.unlink()  # the wrapper has saved the file in this folder, with a random name
         self.files.append(path.name)
         return {"file": path.name, **{name: to_jsonable_python(getattr(media, name)) for name in _MEDIA_FIELDS}}
 

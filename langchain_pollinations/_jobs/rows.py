@@ -26,6 +26,7 @@ class Row:
     id: str
     """Unique in the job. Equal in each run."""
     values: Mapping[str, Any]
+    """The values as JSON, such as lists instead of tuples. They are a copy of those of the caller."""
     digest: str
     """Digest of the values. If a row has changed since it was finished, it runs again."""
 
@@ -50,12 +51,8 @@ def read_rows(rows: Rows, id_column: str | None) -> Sequence[Row] | Iterator[Row
 
 
 def digest_of(values: Any) -> str:
-    """Return the digest of the values of a row.
-
-    Raises:
-        TypeError, ValueError: If JSON cannot represent the values.
-    """
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """Return the digest of the values of a row, which are JSON."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -65,16 +62,17 @@ def _identify(rows: Iterable[tuple[str, Any]], id_column: str | None) -> Iterato
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
             raise _error(place, f"must be a dict with text keys, not {type(values).__name__}")
         try:
-            digest = digest_of(dict(values))
-        except (TypeError, ValueError) as error:
+            copied = json.loads(json.dumps(dict(values), allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
             raise _error(place, f"must hold only values of JSON: {error}") from error
+        digest = digest_of(copied)
         id = digest if id_column is None else _id_in(place, values, id_column)
         seen[id] += 1
         if seen[id] > 1:
             if id_column is not None:
                 raise _error(place, f"has the id {id!r:.80} of an earlier row")
             id = f"{id}-{seen[id]}"
-        yield Row(id, dict(values), digest)
+        yield Row(id, copied, digest)
 
 
 def _id_in(place: str, values: Mapping[str, Any], id_column: str) -> str:
@@ -99,6 +97,9 @@ def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
 def _read_csv(file: Iterable[str]) -> Iterator[tuple[str, Any]]:
     reader = csv.DictReader(file, strict=True)
     try:
+        for name, count in Counter(reader.fieldnames).items():
+            if count > 1:
+                raise _error("line 1", f"names the column {name!r:.80} {count} times")
         for values in reader:
             place = f"line {reader.line_num}"
             if None in values or None in values.values():
@@ -113,7 +114,7 @@ def _read_json_lines(file: Iterable[str]) -> Iterator[tuple[str, Any]]:
         if line.strip():
             try:
                 yield f"line {number}", json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise _error(f"line {number}", f"is not valid JSON: {error}") from error
 
 

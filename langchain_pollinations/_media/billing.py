@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from langchain_pollinations._catalog.costs import STORED, canonical, expected_price, header_units
+from langchain_pollinations._catalog.costs import STORED, canonical, expected_price, header_units, price_of
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._media.references import as_list
 from langchain_pollinations._transport.metering import FREE, Billing, Cost
@@ -22,7 +22,11 @@ def media_billing(kind: str, options: Any, prompt: str) -> Billing:
         options: The options of the request.
         prompt: The prompt, or the text that is spoken.
     """
-    return Billing(kind, canonical(options.model), partial(_estimate, options, prompt), cost_of_media)
+
+    def cost(media: Media) -> Cost:
+        return cost_of_media(media, price_variants(options))
+
+    return Billing(kind, canonical(options.model), partial(_estimate, options, prompt), cost)
 
 
 def free_media(kind: str, model: str) -> Billing:
@@ -30,18 +34,18 @@ def free_media(kind: str, model: str) -> Billing:
     return Billing(kind, model, lambda: FREE, lambda media: Cost(media.model or model, FREE))
 
 
-def cost_of_media(media: Media) -> Cost:
-    return cost_of_fields(media.model or "", media.cost, media.metadata)
+def cost_of_media(media: Media, variants: Sequence[str] = ()) -> Cost:
+    return cost_of_fields(media.model or "", media.cost, media.metadata, variants)
 
 
-def cost_of_fields(model: str, cost: str | None, metadata: Mapping[str, Any]) -> Cost:
-    """Return the cost in the fields of a `Media`."""
+def cost_of_fields(model: str, cost: str | None, metadata: Mapping[str, Any], variants: Sequence[str] = ()) -> Cost:
+    """Return the cost in the fields of a `Media`. `variants` are the price variants of a stored one."""
     name = canonical(model)
-    usage = {header: str(value) for header, value in metadata.items() if header.startswith("x-usage-")}
+    units = header_units({name: str(value) for name, value in metadata.items() if name.startswith("x-usage-")})
     amount = None if cost is None else Decimal(cost)
     if metadata.get("cache_type") in STORED and amount == 0:
-        return Cost(name, FREE, is_stored=True)
-    return Cost(name, amount, header_units(usage))
+        return Cost(name, FREE, is_stored=True, saved=price_of(name, units, variants))
+    return Cost(name, amount, units)
 
 
 def _estimate(options: Any, prompt: str) -> Decimal | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.stores import BaseStore, ByteStore
@@ -65,6 +65,19 @@ def check_store(value: Any, name: str = "media_store") -> ByteStore:
 def bytes_key(sha256: str) -> str:
     """Return the key of bytes. Only a reader who already knows the digest of the bytes can find them."""
     return f"pollinations/media/{sha256}"
+
+
+def store_values(store: ByteStore, values: Mapping[str, bytes]) -> None:
+    """Store values, except those that the store already has.
+
+    A `LocalFileStore` truncates a file before it writes the file, which another process may be reading. The default
+    store writes all values again, so that they count as new.
+    """
+    is_shared = not isinstance(store, InProcessStore)
+    found = store.mget(list(values)) if is_shared else [None] * len(values)
+    new = [(key, value) for (key, value), old in zip(values.items(), found, strict=True) if value != old]
+    if new:
+        store.mset(new)
 
 
 def read_bytes(store: ByteStore, sha256: str) -> bytes | None:

@@ -9,12 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from langchain_pollinations._media.permitted_files import open_regular_file
+from langchain_pollinations.errors import InvalidRequestError
 
 
 def read_file(path: Path) -> bytes:
     """Read the bytes of a regular file."""
     with open_regular_file(path) as file:
         return file.read()
+
+
+def input_path(path: str | os.PathLike[str], param: str) -> Path:
+    """Return the path of a file that the caller passes in the argument `param`.
+
+    Raises:
+        InvalidRequestError: If the path is a folder, a device or a pipe. Reading some of these does not end.
+    """
+    file = Path(path).expanduser()
+    if file.exists() and not file.is_file():
+        raise InvalidRequestError(f"{param}: {os.fspath(path)!r} is not a regular file", param=param)
+    return file
 
 
 @contextmanager
@@ -36,11 +49,13 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """Return the path of an output file. It is `path`, with `suffix` added if `path` has no suffix.
 
     Raises:
-        OSError: If the path is a folder, or its parent folder does not exist.
+        OSError: If the path is a folder, or its parent folder does not exist or cannot be written.
     """
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent} is no folder: make it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(f"{target.parent} cannot be written: choose another folder")
     return target if target.suffix else target.with_suffix(suffix)

@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.stores import ByteStore
 
-from langchain_pollinations._media.byte_store import InProcessStore, bytes_key
+from langchain_pollinations._media.byte_store import InProcessStore, bytes_key, store_values
 from langchain_pollinations.errors import InvalidRequestError
 from langchain_pollinations.media import Media
 
@@ -25,20 +25,27 @@ def owner_of(config: RunnableConfig) -> str:
     owner.
     """
     configurable = config.get("configurable") or {}
-    return next((f"{name}={configurable[name]}" for name in _OWNERS if configurable.get(name)), "")
+    names = (name for name in _OWNERS if configurable.get(name) not in (None, ""))
+    return next((f"{name}={configurable[name]}" for name in names), "")
 
 
 def add_media(store: ByteStore, media: Media, owner: str) -> dict[str, Any]:
     """Store a `Media` for its owner, and return its artifact.
 
-    The store gets two values: the bytes under their digest, and the artifact under the owner and the id. The bytes of
-    a `Media` in a file stay in the file.
+    The store gets two values: the bytes under their digest, and a record under the owner and the id. The bytes of a
+    `Media` in a file stay in the file.
     """
     artifact = media._reference()
-    record = json.dumps(artifact).encode()
-    content = [] if "path" in artifact else [(bytes_key(artifact["sha256"]), media.data)]
-    store.mset([(_record_key(owner, artifact["id"]), record), *content])
+    record = {name: artifact[name] for name in _RECORDED if name in artifact}
+    values = {_record_key(owner, artifact["id"]): json.dumps(record).encode()}
+    if "path" not in artifact:
+        values[bytes_key(artifact["sha256"])] = media.data
+    store_values(store, values)
     return artifact
+
+
+_RECORDED = ("id", "sha256", "mime_type", "url", "path")
+"""Fields of a record. They are equal for equal results, so that their record is written once."""
 
 
 def find_media(store: ByteStore, media_id: str, owner: str) -> Media | None:
@@ -47,16 +54,23 @@ def find_media(store: ByteStore, media_id: str, owner: str) -> Media | None:
     The `Media` has no bytes if only the record is left in the store, or if the file was deleted.
 
     Raises:
-        InvalidRequestError: If the bytes are gone and there is no public URL, or if another file took their place.
+        InvalidRequestError: If the bytes are gone and there is no public URL, if another file took their place, or if
+            the store has damaged values.
     """
     (record,) = store.mget([_record_key(owner, media_id)])
     if record is None:
         return None
-    artifact = json.loads(record)
-    path = artifact.pop("path", None)
-    if path is not None and Path(path).is_file():
-        return _media_in_file(Path(path), artifact)
-    found = Media._from_reference(artifact, store)
+    try:
+        artifact = json.loads(record)
+        path = artifact.pop("path", None)
+        if path is not None and Path(path).is_file():
+            return _media_in_file(Path(path), artifact)
+        found = Media._from_reference(artifact, store)
+    except InvalidRequestError:
+        raise
+    except ValueError as error:  # a process that is killed leaves part of a value
+        message = f"the media with the id {media_id} is damaged in the store; use its URL, or another id"
+        raise InvalidRequestError(message) from error
     if found._is_remote and found.url is None:
         raise InvalidRequestError(f"the file with the id {media_id} has been deleted, and has no public URL")
     return found

@@ -15,6 +15,7 @@ from langchain_core.documents.base import Blob
 from langchain_pollinations._catalog.capabilities import models_that_can
 from langchain_pollinations._catalog.records import Model
 from langchain_pollinations._catalog.snapshot import abilities
+from langchain_pollinations._media.files import input_path
 from langchain_pollinations._media.formats import sniff
 from langchain_pollinations._media.references import is_url
 from langchain_pollinations._media.wav import wav_seconds
@@ -182,7 +183,7 @@ def _bytes(blob: Blob, largest: int, usual: int) -> bytes:
 def _read_file(path: str, largest: int, usual: int) -> bytes:
     if is_url(path):
         raise _error("a URL is not fetched; pass the bytes or a file path")
-    file = Path(path).expanduser()
+    file = input_path(path, "recording")
     _check_size(file.stat().st_size, largest, usual)
     return file.read_bytes()
 

@@ -123,11 +123,12 @@ class ReferenceReader:
         return isinstance(given, Path) or (isinstance(given, str) and not is_url(given))
 
     def _size(self, given: Any) -> int:
-        """Return the size of a file in bytes. Return 0 for other references."""
+        """Return the size of a file, of bytes or of a data URI in bytes. Return 0 for other references."""
         if isinstance(given, Media):
             return 0 if given.path is None else given.size
         if not self._names_file(given):
-            return 0
+            is_data = isinstance(given, bytes) or (isinstance(given, str) and is_data_uri(given))
+            return len(given) if is_data else 0
         with self._open(Path(given)) as file:
             return self._file_size(file, Path(given))
 

@@ -7,17 +7,26 @@ from typing import Any
 import aiohttp
 from httpx_aiohttp import AiohttpTransport
 
+from langchain_pollinations._transport.public_peer import check_peer
+
 
 class _Connector(aiohttp.TCPConnector):
-    """Connector that does not reuse a connection if data arrived after its last response. aiohttp would read this data
-    as the response to the next request."""
+    """Connector that refuses the private addresses of `check_peer`. It does not reuse a connection if data arrived
+    after its last response. aiohttp would read this data as the response to the next request."""
 
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+    async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         while True:
-            connection = await super().connect(*args, **kwargs)
+            connection = await super().connect(req, *args, **kwargs)
             if connection.protocol is None or not connection.protocol.should_close:
-                return connection
+                break
             connection.close()
+        if not req.proxy and connection.transport is not None:
+            try:
+                check_peer(req.url.raw_host, connection.transport.get_extra_info("peername"))
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
 
 class _Response(aiohttp.ClientResponse):

@@ -18,9 +18,9 @@ from langchain_pollinations.errors import InvalidRequestError
 
 class BatchMixin:
     """Mixin for runnables that send requests. Ctrl-C ends a batch at once; LangChain's own `batch` waits for all
-    running requests. After an error, `abatch_as_completed` cancels the running requests; LangChain's own leaves them
-    running. If requests wait in the queue of the legacy hosts, the inputs run one after another. Concurrent requests
-    would only wait for minutes in this queue.
+    running requests. After an error, no further input runs, and the async methods cancel the running requests;
+    LangChain's own async methods run all inputs. If requests wait in the queue of the legacy hosts, the inputs run one
+    after another. Concurrent requests would only wait for minutes in this queue.
 
     `progress=True` shows a bar of the finished inputs, which requires tqdm."""
 
@@ -75,8 +75,6 @@ class BatchMixin:
 
         async def abatch(self, inputs: list[Any], config: Any = None, **options: Any) -> list[Any]:
             """Asynchronous version of `batch`. Without `max_concurrency`, all inputs run at once."""
-            if not self._is_queued and not options.get("progress"):
-                return await super().abatch(inputs, config, **self._split_progress(options)[1])
             async with aclosing(self.abatch_as_completed(inputs, config, **options)) as found:
                 results = {index: result async for index, result in found}
             return [results[index] for index in range(len(inputs))]

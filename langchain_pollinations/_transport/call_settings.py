@@ -39,13 +39,16 @@ def split_settings(overrides: Mapping[str, Any]) -> tuple[RequestSettings, dict[
         raise InvalidRequestError(str(error)) from None
 
 
-def merge_extra_headers(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def merge_extra_headers(arguments: dict[str, Any]) -> dict[str, Any]:
     """Merge `extra_headers` into `default_headers` in the arguments of a function that makes a single call.
+
+    `arguments` is emptied, because tracebacks may show this variable of the function, and it may hold a key.
 
     Raises:
         InvalidRequestError: If a header is invalid.
     """
     merged = dict(arguments)
+    arguments.clear()
     try:
         if extra := check_extra_headers(merged.pop("extra_headers", None)):
             default = check_headers(merged.get("default_headers") or {}, "default_headers")
@@ -53,5 +56,8 @@ def merge_extra_headers(arguments: Mapping[str, Any]) -> dict[str, Any]:
             kept = {name: value for name, value in default.items() if name.lower() not in replaced}
             merged["default_headers"] = {**kept, **extra}
     except ValueError as error:
-        raise InvalidRequestError(str(error)) from None
-    return merged
+        message = str(error)
+    else:
+        return merged
+    del merged
+    raise InvalidRequestError(message)  # outside the handler: the frames of the error hold the headers

@@ -44,6 +44,7 @@ from langchain_pollinations._transport.exceptions import (
     OnError,
     map_recursion_error,
 )
+from langchain_pollinations._transport.hidden_headers import HiddenHeaders
 from langchain_pollinations._transport.metering import metered
 from langchain_pollinations._transport.origins import ais_private, is_private, origin_of
 from langchain_pollinations._transport.pool import ConnectionPool, require_open
@@ -248,8 +249,10 @@ class Client:
             if opened is not None:
                 chain.request.extensions |= {"trace": partial(record_connection, opened)}
             for _ in range(client.max_redirects + 1):
-                if chain.must_be_public and is_private(chain.request.url.host) and not is_private(chain.chosen_host):
-                    raise chain.private_address()
+                if chain.must_be_public and not is_private(chain.chosen_host):
+                    if is_private(chain.request.url.host):
+                        raise chain.private_address()
+                    chain.require_public_peer(is_async=False)
                 response = _mark_response(chain.sender(client).send(chain.request, **chain.options), call)
                 if call.is_success(response):
                     return response
@@ -268,10 +271,12 @@ class Client:
                     client = await opened.enter_async_context(lease)
                 chain = self._chain(client, call)
                 for _ in range(client.max_redirects + 1):
-                    is_named = chain.must_be_public and await ais_private(chain.request.url.host)
-                    if is_named and not await ais_private(chain.chosen_host):
-                        raise chain.private_address()
-                    response = _mark_response(await chain.sender(client).send(chain.request, **chain.options), call)
+                    if chain.must_be_public and not await ais_private(chain.chosen_host):
+                        if await ais_private(chain.request.url.host):
+                            raise chain.private_address()
+                        chain.require_public_peer(is_async=True)
+                    with chain.sending:
+                        response = _mark_response(await chain.sender(client).send(chain.request, **chain.options), call)
                     if call.is_success(response):
                         opened.push_async_callback(aclose, response)
                         stack.push_async_exit(opened.pop_all())
@@ -346,7 +351,10 @@ class Client:
                 options["content"] = encode_json(options.pop("json"))
             if custom is not None:
                 url = (call.origin or self.base_url) + call.path
-                return custom.build_request(call.method, url, timeout=timeout, **options)
+                request = custom.build_request(call.method, url, timeout=timeout, **options)
+                if not call.send_credentials:
+                    request.headers.pop("authorization", None)  # of the user's client
+                return request
             extensions["timeout"] = timeout.as_dict()
             return httpx.Request(call.method, self._url(call), **options)
         except (TypeError, ValueError) as error:  # NaN, a lone surrogate, or an object that JSON cannot represent
@@ -378,15 +386,15 @@ class Client:
     def _headers(self, call: ApiRequest[Any], custom: httpx.Client | httpx.AsyncClient | None) -> httpx.Headers:
         """Return the headers of a request. `custom` is the client of the user, if it builds the request."""
         if self._is_foreign(call):
-            headers = httpx.Headers({name: value for name, value in self.headers.items() if name == "user-agent"})
+            headers = HiddenHeaders({name: value for name, value in self.headers.items() if name == "user-agent"})
         elif custom is not None:
-            headers = httpx.Headers({"accept-encoding": ACCEPTED_ENCODINGS})
+            headers = HiddenHeaders({"accept-encoding": ACCEPTED_ENCODINGS})
             headers.update(self.headers)
         else:
             headers = self._json_headers if "json" in call.options else self._pooled_headers
         if call.send_credentials and "headers" not in call.options and custom is None:
             return headers
-        headers = httpx.Headers(headers)
+        headers = HiddenHeaders(headers)
         if "json" in call.options and (custom is None or "content-type" not in custom.headers):
             headers.setdefault("content-type", "application/json")
         if not call.send_credentials:
@@ -395,15 +403,15 @@ class Client:
         return headers
 
     @cached_property
-    def _pooled_headers(self) -> httpx.Headers:
+    def _pooled_headers(self) -> HiddenHeaders:
         """The headers of this client, and those that a client of httpx adds."""
-        headers = httpx.Headers({"accept": "*/*", "accept-encoding": ACCEPTED_ENCODINGS, "connection": "keep-alive"})
+        headers = HiddenHeaders({"accept": "*/*", "accept-encoding": ACCEPTED_ENCODINGS, "connection": "keep-alive"})
         headers.update(self.headers)
         return headers
 
     @cached_property
-    def _json_headers(self) -> httpx.Headers:
-        headers = httpx.Headers({"content-type": "application/json"})
+    def _json_headers(self) -> HiddenHeaders:
+        headers = HiddenHeaders({"content-type": "application/json"})
         headers.update(self._pooled_headers)
         return headers
 

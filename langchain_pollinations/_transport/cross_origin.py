@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from langchain_pollinations import errors
 from langchain_pollinations._transport.origins import CROSS_ORIGIN_HEADERS, is_cross_origin, is_requestable
 from langchain_pollinations._transport.pool import AnyClient
+from langchain_pollinations._transport.public_peer import AsyncPeerTrace, PeerTrace, required_peer
 from langchain_pollinations._transport.request import ApiRequest
 
 
@@ -35,6 +37,7 @@ class RedirectChain:
         self._chosen_origin = chosen_origin
         self._is_named_by_response = call.is_origin_checked
         self._is_anonymous = is_anonymous
+        self._sending: AbstractContextManager[None] = nullcontext()
 
     @property
     def chosen_host(self) -> str:
@@ -45,6 +48,19 @@ class RedirectChain:
         """Whether a response chose the host of the request. Such a host may be private only if `chosen_host` is."""
         return self._is_named_by_response and self.request.url.host != self.chosen_host
 
+    def require_public_peer(self, *, is_async: bool) -> None:
+        """Refuse a connection to a private address. The host may resolve to another address after its check."""
+        host, extensions = self.request.url.raw_host.decode("ascii"), self.request.extensions
+        trace: Any = AsyncPeerTrace if is_async else PeerTrace
+        peer_trace = trace(host, self.private_address, extensions.get("trace"))
+        self.request.extensions = {**extensions, "trace": peer_trace}
+        self._sending = required_peer(host, self.private_address)
+
+    @property
+    def sending(self) -> AbstractContextManager[None]:
+        """The context in which the current request is sent."""
+        return self._sending
+
     def sender(self, client: AnyClient) -> AnyClient:
         return _without_request_hooks(client) if self._is_anonymous else client
 
@@ -52,7 +68,7 @@ class RedirectChain:
     def options(self) -> dict[str, Any]:
         """The options of `send`."""
         options: dict[str, Any] = {"stream": True, "follow_redirects": False}
-        return {**options, "auth": None} if self._is_anonymous else options
+        return options if self._call.send_credentials and not self._is_anonymous else {**options, "auth": None}
 
     def follow(self, response: httpx.Response, failed: httpx.Response) -> None:
         """Continue with the request that a response redirects to.
@@ -74,6 +90,8 @@ class RedirectChain:
         if self._is_anonymous:
             onward.headers = httpx.Headers({k: v for k, v in onward.headers.items() if k in CROSS_ORIGIN_HEADERS})
         self._is_named_by_response = True
+        self._sending = nullcontext()
+        onward.read()  # otherwise httpx-aiohttp sends the empty body in chunks
         self.request = onward
 
     def private_address(self) -> errors.InvalidResponseError:

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from urllib.request import proxy_bypass
 
 import httpx
 
@@ -54,12 +55,23 @@ def named_variables() -> Iterator[None]:
     try:
         yield
     except _FAULTS as error:
+        kind = type(error).__name__
         refusal = InvalidRequestError(
-            f"The HTTP client cannot be built ({type(error).__name__}): check {_suspect_variables()}; or pass "
+            f"The HTTP client cannot be built ({kind}): check {_suspect_variables()}; or pass "
             "http_client and http_async_client"
         )
         refusal.was_sent = False
+        # The message and the frames of the cause may show the value of a variable.
+        error.args, error.__traceback__, error.__cause__, error.__context__ = (kind,), None, None, None
         raise refusal from error
+
+
+def proxy_variables(scheme: str, host: str) -> list[str]:
+    """Return the environment variables that name the proxy for a URL. The list is empty if none applies."""
+    if proxy_bypass(host):
+        return []
+    names = [name for each in (f"{scheme}_proxy", "all_proxy") for name in (each, each.upper())]
+    return [name for name in names if os.environ.get(name)][:1]
 
 
 def _suspect_variables() -> str:

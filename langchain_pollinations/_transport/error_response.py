@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from langchain_pollinations._transport.exceptions import proxy_password_error
 from langchain_pollinations._transport.refusal_notices import fix_links, fix_page, read_notice
 from langchain_pollinations.errors import (
     KEYS_PAGE,
@@ -110,6 +111,8 @@ def error_from_response(
     """
     if response.has_redirect_location:
         return _redirected(response)
+    if response.status_code == 407:
+        return proxy_password_error()
     if response.status_code == 402 and "payment-required" in response.headers and meaning is None:
         return _payment_offered(response)
     body = _parse_body(response)

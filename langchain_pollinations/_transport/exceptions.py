@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from langchain_pollinations._transport.environment import proxy_variables
 from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -44,6 +45,7 @@ class ErrorMapper:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if error is None:
             return
+        remove_headers(error)
         mapped = _over_time(error, self._deadline) or _from_library(error) or error
         if isinstance(mapped, PollinationsError):
             remove_key(mapped, self._headers)
@@ -63,7 +65,6 @@ def _over_time(error: BaseException, deadline: Deadline | None) -> PollinationsE
     early = 0.05 if isinstance(error, TimeoutError) else 0.0
     if deadline.remaining() > early or isinstance(error, RequestTimeoutError) or getattr(error, "status_code", None):
         return None
-    remove_headers(error)
     return deadline.error()
 
 
@@ -72,13 +73,11 @@ def _from_library(error: BaseException) -> PollinationsError | None:
     if isinstance(error, httpx.InvalidURL):
         return InvalidRequestError(f"The address of the request is not valid: {error}")
     if isinstance(error, httpx.HTTPError):
-        remove_headers(error)
         return _from_httpx(error)
     if isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna":  # else from a hook of the user
-        return InvalidResponseError(f"The address of the request cannot be used: {str(error)[:200]}")
+        return _final(f"The address of the request cannot be used: {str(error)[:200]}")
     if isinstance(error, _aiohttp_errors()):
         # httpx-aiohttp 0.2 does not convert some errors of aiohttp, for example for a malformed response.
-        remove_headers(error)
         return APIConnectionError(f"The connection failed: {error}")
     return None
 
@@ -107,43 +106,67 @@ def map_recursion_error(error: BaseException) -> None:
         raise too_deep from error
 
 
-def remove_headers(error: BaseException | None) -> None:
+def remove_headers(failed: BaseException) -> None:
     """Remove the headers of the request from an error and its causes. The headers include the key, and errors outlive
     the request, for example in a trace."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if _has_aiohttp_frame(error.__traceback__):  # its frames have the headers in a variable
+    for error in _with_causes(failed):
+        if _has_frame_with_headers(error.__traceback__):
             error.__traceback__ = None
+        if type(error).__name__ == "LocalProtocolError":  # of httpx, httpcore or h11: it names the value of a header
+            error.args, error.__traceback__ = ("a header cannot be sent",), None
         if isinstance(error, httpx.HTTPError):
+            error.__traceback__ = None  # its frames may hold a part of a body that repeats the key
             with suppress(RuntimeError):
                 error.request.headers = httpx.Headers()
         elif isinstance(error, _aiohttp_errors("ClientResponseError")):
             # The text of the error needs only the URL of the request.
-            failed: Any = error
-            info = failed.request_info
-            failed.request_info = type(info)(info.url, info.method, {}, info.real_url)
-            failed.history = ()
-            failed.args = (failed.request_info, failed.history)
-        error = error.__cause__ or error.__context__
+            of_aiohttp: Any = error
+            info = of_aiohttp.request_info
+            of_aiohttp.request_info = type(info)(info.url, info.method, {}, info.real_url)
+            of_aiohttp.history = ()
+            of_aiohttp.args = (of_aiohttp.request_info, of_aiohttp.history)
 
 
-def _has_aiohttp_frame(trace: TracebackType | None) -> bool:
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and its causes and contexts."""
+    todo, seen = [error], set[int]()
+    while todo:
+        each = todo.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            todo += [each.__cause__, each.__context__]
+
+
+def drop_tracebacks(error: BaseException) -> None:
+    """Remove the tracebacks of an error and its causes, because their frames hold a secret in a variable."""
+    for each in _with_causes(error):
+        each.__traceback__ = None
+
+
+_HOLDERS = frozenset({"aiohttp", "h11", "h2", "hpack", "httpcore", "httpcore2", "httpx_aiohttp"})
+"""Packages whose functions have the headers of a request or of a proxy in variables, which tracebacks may show."""
+
+
+def _has_frame_with_headers(trace: TracebackType | None) -> bool:
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "aiohttp":
+        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] in _HOLDERS:
             return True
         trace = trace.tb_next
     return False
 
 
 def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
-    """Replace the key from `headers` in all attributes of an error, because the service may repeat the request."""
+    """Replace the key from `headers` in all attributes of an error and its causes, because the service may repeat the
+    request. Then the frames of the parsers hold the key too, so the tracebacks are removed."""
     secret = headers.get("authorization", "").rpartition(" ")[2]
     # A shorter key is a placeholder for a gateway, and may be part of any word.
     if len(secret) >= 8 and secret in repr((error.args, vars(error))):
-        error.args = tuple(_replace(secret, each) for each in error.args)
-        for name, value in vars(error).items():
-            setattr(error, name, _replace(secret, value))
+        for each in _with_causes(error):
+            each.args = tuple(_replace(secret, part) for part in each.args)
+            for name, value in dict(vars(each)).items():
+                setattr(each, name, _replace(secret, value))
+        drop_tracebacks(error)
 
 
 def _replace(secret: str, value: Any) -> Any:
@@ -188,23 +211,49 @@ def _classify(error: httpx.HTTPError) -> PollinationsError:
         return RequestTimeoutError(
             f"No answer{where} within the time limit ({kind}); raise `timeout` (or `total_timeout`) if it is short"
         )
+    if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
+        return proxy_password_error()
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol):
-        hint = "" if _was_sent(error) else _emulator_hint(error)
-        return APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
-    found = InvalidResponseError(f"The answer{where} could not be read: {error or type(error).__name__}")
-    found.is_retryable = False
-    return found
+        hint = "" if _was_sent(error) else _connection_hint(error)
+        failed = APIConnectionError(f"The connection{where} failed: {error or type(error).__name__}{hint}")
+        failed.is_retryable = "CERTIFICATE_VERIFY_FAILED" not in str(error)
+        return failed
+    return _final(f"The answer{where} could not be read: {error or type(error).__name__}")
 
 
-def _emulator_hint(error: httpx.HTTPError) -> str:
-    """Return how to start the emulator, if the request was to this machine."""
+def _final(message: str) -> InvalidResponseError:
+    error = InvalidResponseError(message)
+    error.is_retryable = False
+    return error
+
+
+def proxy_password_error() -> APIConnectionError:
+    """Return the error for a proxy that requires credentials. A retry would fail too."""
+    error = APIConnectionError(
+        "The proxy requires a user name and a password (407): add them to its URL, as in http://user:password@host:port"
+    )
+    error.is_retryable = False
+    return error
+
+
+def _connection_hint(error: httpx.HTTPError) -> str:
+    """Return how to start the emulator, if the request was to this machine, or the variable that names a proxy."""
     try:
         url = error.request.url
-        is_local = url.host == "localhost" or ip_address(url.host).is_loopback
-    except (RuntimeError, ValueError):  # no request, or a host name
+    except RuntimeError:  # the error has no request
         return ""
-    command = f"python -m langchain_pollinations.emulator --port {url.port or 80}"
-    return f". To start the emulator there: {command}" if is_local else ""
+    if names := proxy_variables(url.scheme, url.host):
+        return f". The request may have used the proxy of the environment variable {names[0]}"
+    if not _is_local(url.host):
+        return ""
+    return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a host name
+        return False
 
 
 def _origin(error: httpx.HTTPError) -> str:

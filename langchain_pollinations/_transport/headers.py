@@ -11,6 +11,14 @@ from typing import Any
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
+_SECRET_NAME = re.compile(r"(?i)authorization|cookie|key|password|secret|token")
+
+
+class HiddenDict(dict[str, str]):
+    """Headers whose `repr` shows only the names. Tracebacks may show the local variables that hold them."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self) or 'none'}>"
 
 
 def check_headers(given: Any, argument: str) -> dict[str, str]:
@@ -27,22 +35,22 @@ def check_headers(given: Any, argument: str) -> dict[str, str]:
                 f"{argument}: the value of {name!r} cannot be sent: it holds a line break, a control character or a "
                 "character outside ASCII, or it starts or ends with whitespace"
             )
-    return dict(given)
+    return HiddenDict(given)
 
 
 def check_extra_headers(given: Any) -> dict[str, str]:
     """Validate the headers of one call. They must not change the credentials."""
-    headers = {} if given is None else check_headers(given, "extra_headers")
+    headers = HiddenDict() if given is None else check_headers(given, "extra_headers")
     if refused := sorted(name for name in headers if name.lower() in _CREDENTIALS):
         raise ValueError(f"extra_headers: {refused[0]!r} is not for a single call; use api_key or default_headers")
     return headers
 
 
 def without_credentials(headers: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Return the headers that may be written to a pickle."""
+    """Return the headers that may be written to a pickle. Headers whose name suggests a secret are omitted."""
     if headers is None:
         return None
-    return {name: value for name, value in headers.items() if name.lower() not in _CREDENTIALS}
+    return {name: value for name, value in headers.items() if not _SECRET_NAME.search(name)}
 
 
 def has_authorization(headers: Mapping[str, str] | None) -> bool:

@@ -41,6 +41,8 @@ class Cost:
     """Usage by the names of the prices. Empty for a stored response, which used nothing."""
     is_stored: bool = False
     """Whether the service had stored the response. Such a response is free."""
+    saved: Decimal | None = None
+    """Pollen that a stored response would have cost. None if the price or the usage is unknown."""
     is_estimate: bool = False
     """Whether the amount is an estimate, because the response did not arrive completely, or has no usage."""
 

@@ -117,10 +117,10 @@ LOOKUP_TIMEOUT = 5.0
 
 
 def _has_private_address(found: Iterable[tuple[object, ...]]) -> bool:
-    return any(not _is_public(str(address[0])) for *_, address in found if isinstance(address, tuple))
+    return any(not is_public_address(str(address[0])) for *_, address in found if isinstance(address, tuple))
 
 
-def _is_public(address: str) -> bool:
+def is_public_address(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour

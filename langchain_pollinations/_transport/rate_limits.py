@@ -53,6 +53,12 @@ SILENT_WAIT = 1.0
 MIN_SLEEP = 0.5
 """Minimum seconds between two checks of a window, unless the wait is shorter."""
 
+MAX_DELAY = 5.0
+"""Seconds after which a request that has not been checked when it was due loses its place."""
+
+ACCEPTED_RPM = (0.01, 10_000.0)
+"""Minimum and maximum limit that is read from a message of the service. A 429 with another limit is only a pause."""
+
 MAX_WINDOWS = 1000
 """Number of windows above which unused windows are removed."""
 
@@ -70,7 +76,7 @@ class Ticket:
 
     number: int
     due: float
-    """When the last check expected the request to be sent. Then it may be sent before earlier requests."""
+    """When the last check expected the request to be sent."""
     sent: float | None = None
     is_waiting: bool = True
 
@@ -78,8 +84,8 @@ class Ticket:
 class Window:
     """The recent requests with one key to one model. Any thread may use it.
 
-    Requests are sent in the order in which they arrived, unless an earlier request does not check in time. An event
-    loop that is blocked or closed therefore delays no other request.
+    Requests are sent in the order in which they arrived. A request that is not checked when it is due loses its place,
+    so that an event loop that is blocked or closed does not stop the other requests.
     """
 
     def __init__(self, rpm: float | None) -> None:
@@ -94,6 +100,7 @@ class Window:
         # A reentrant lock: a coroutine that is garbage-collected leaves the window, and the garbage collector may run
         # in a thread that holds the lock.
         self._lock = threading.RLock()
+        self._waiting: deque[Ticket] = deque()  # also holds requests that have left since
         self._entered = self._left = 0
 
     def _set_limit(self, rpm: float | None) -> None:
@@ -117,16 +124,17 @@ class Window:
 
     def enter(self) -> Ticket:
         with self._lock:
-            ticket = Ticket(self._entered, math.inf)
+            ticket = Ticket(self._entered, time.monotonic())
             self._entered += 1
+            self._waiting.append(ticket)
             return ticket
 
     def take(self, ticket: Ticket) -> float:
         """Count the request and return 0 if it can be sent now. Otherwise return the seconds until the next check."""
         with self._lock:
-            now = time.monotonic()
-            ahead = 0 if now >= ticket.due else max(0, ticket.number - self._left)
-            left = self._delay(ahead)
+            ticket.due = now = time.monotonic()
+            self._remove_late(now)
+            left = self._delay(max(0, ticket.number - self._left))
             ticket.due = now + left
             if not left:
                 self._remove(ticket)
@@ -144,6 +152,10 @@ class Window:
         if ticket.is_waiting:
             ticket.is_waiting = False
             self._left += 1
+
+    def _remove_late(self, now: float) -> None:
+        while self._waiting and not (self._waiting[0].is_waiting and now < self._waiting[0].due + MAX_DELAY):
+            self._remove(self._waiting.popleft())
 
     def give_back(self, ticket: Ticket) -> None:
         """Forget a request that the service did not count."""
@@ -297,7 +309,9 @@ class ModelSlot:
         if error is None:
             return
         if is_refusal(error):
-            self._limits.registry.learn(self._key).refuse(error.retry_after or 0.0, limit_in(error))
+            # After a longer time, the error is raised. The next request asks the service again, and does not wait.
+            if (seconds := error.retry_after or 0.0) <= MAX_REFUSAL_DELAY:
+                self._limits.registry.learn(self._key).refuse(seconds, limit_in(error))
         elif isinstance(error, PollinationsError) and not error.was_sent:
             self._give_back()
 
@@ -375,4 +389,5 @@ _LIMIT = re.compile(r"limit of (\d+(?:\.\d+)?) RPM", re.IGNORECASE)
 def limit_in(error: RateLimitError) -> float | None:
     """Return the requests per minute that the message of the service names."""
     found = _LIMIT.search(error.message)
-    return (float(found[1]) or None) if found else None
+    least, most = ACCEPTED_RPM
+    return rpm if found and least <= (rpm := float(found[1])) <= most else None

@@ -71,15 +71,15 @@ class ApiRequest(Generic[T]):
     method: Literal["GET", "POST"]
     path: str
     parse: Callable[[httpx.Response], T]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Keyword arguments of `httpx.Client.build_request`: json, params, content."""
     origin: str | None = None
     """Origin that the request is sent to. None is the `base_url` of the wrapper."""
     is_origin_checked: bool = False
     """Whether `origin` came from a response. Such an origin may be private only if `base_url` is private."""
     send_credentials: bool = True
-    """Whether to send the key. If False, a request to a foreign host carries no other headers, cookies and credentials
-    of the wrapper either."""
+    """Whether to send the key, and the `Authorization` header and credentials of the user's client. If False, a request
+    to a foreign host carries no other headers, cookies and credentials of the wrapper either."""
     save_to: Path | None = None
     """File that the body is written to as it arrives. `parse` then receives the response without its body. A retry
     overwrites the file."""

@@ -32,6 +32,7 @@ Other modules support them:
 - `routes.mcp` emulates the hosted MCP servers `exa` and `pollinations`, with the package `mcp` (extra `mcp`). The web
   that `exa` searches is a small encyclopedia in `synthesis.pages`.
 - `routes.media` serves generated and uploaded files. `service.references` opens the images that a request refers to.
+- `shadow` forwards requests to the service and compares the emulator with it.
 - `legacy` emulates the two legacy hosts. They are available as `Emulator().legacy`.
 """
 

@@ -1,4 +1,7 @@
-"""The command `python -m langchain_pollinations.emulator`. It runs the emulator until it is interrupted."""
+"""The command `python -m langchain_pollinations.emulator`. It runs the emulator until it is interrupted.
+
+With --record, it runs the shadow mode: it forwards requests to the service and compares the emulator with it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import threading
 
 from langchain_pollinations.emulator.scripting.dialects import DIALECTS
 from langchain_pollinations.emulator.server import DEFAULT_KEY, Emulator
+from langchain_pollinations.emulator.shadow.server import SERVICE, ShadowServer
 
 HELLO = """\
 The emulator of Pollinations.AI is listening.
@@ -43,6 +47,16 @@ or, for programs that name no address:
     export POLLINATIONS_LEGACY_IMAGE_URL={legacy_image_url}
 
 """
+SHADOW_HELLO = """\
+The shadow mode is listening. It forwards requests to {upstream}
+and appends the exchanges to {record}. The file has no API keys, but it has prompts and responses.
+
+    base_url  {url}
+    api_key   your own
+
+Requests cost what they cost at {upstream}.
+
+"""
 GOODBYE = "Stop it with Ctrl-C."
 LAST_PORT = 65535
 
@@ -73,12 +87,66 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="also start the two legacy hosts: text on the port after --port, images on the port after that",
     )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="shadow mode: forward requests to --upstream, compare the emulator with its responses, and append the "
+        "requests and both responses to FILE as JSON lines without API keys",
+    )
+    parser.add_argument("--upstream", metavar="URL", help=f"server to which --record forwards (default {SERVICE})")
     chosen = parser.parse_args(arguments)
     if chosen.legacy and chosen.port > LAST_PORT - 2:
         parser.error(f"--legacy needs the two ports after {chosen.port}, which do not exist")
+    if chosen.record is None:
+        if chosen.upstream is not None:
+            parser.error("--upstream needs --record, which names the file for the exchanges")
+        return _emulate(chosen)
+    for name in ("legacy", "latency"):
+        if getattr(chosen, name):
+            parser.error(f"--{name} cannot be combined with --record")
+    try:
+        shadow = ShadowServer(
+            chosen.record, chosen.upstream or SERVICE, chosen.port, dialect=chosen.dialect, tell=_print
+        )
+    except ValueError as error:
+        parser.error(f"--upstream: {error}")
+    return _shadow(shadow, chosen.record, chosen.upstream or SERVICE)
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
+def _interrupted() -> threading.Event:
+    """Return an event that the first SIGINT or SIGTERM sets. The second one ends the process."""
     ended = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        ended.set()
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
+    return ended
+
+
+def _shadow(shadow: ShadowServer, record: str, upstream: str) -> int:
+    ended = _interrupted()
+    try:
+        shadow.start()
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"{named}{error.strerror}", file=sys.stderr)
+        return 1
+    _print(SHADOW_HELLO.format(url=shadow.url, record=record, upstream=upstream) + GOODBYE)
+    ended.wait()
+    shadow.stop()
+    _print(f"\n{shadow.report.text()}")
+    return 0
+
+
+def _emulate(chosen: argparse.Namespace) -> int:
+    ended = _interrupted()
     emulator = Emulator(chosen.port, latency=chosen.latency, dialect=chosen.dialect)
     try:
         emulator.start()

@@ -47,7 +47,9 @@ def _bound(host: str, port: int) -> socket.socket:
     # asyncio disables Nagle's algorithm, which delays small writes, only if the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows, SO_REUSEADDR would let two servers use the same port.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
         listener.bind((host, port))
         listener.listen(128)
     except OSError as error:
@@ -59,7 +61,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _configured(app: ASGIApp) -> _Server:
+def _configured(app: ASGIApp, stop_time: int) -> _Server:
     closing = _Closing(app)
     config = uvicorn.Config(
         closing,
@@ -73,7 +75,7 @@ def _configured(app: ASGIApp) -> _Server:
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=stop_time,
     )
     server = _Server(config)
     closing.server = server
@@ -84,11 +86,11 @@ class Port:
     """Serves an application on a port from `start` to `stop`.
 
     Each start creates a new application. If `port` is 0, the first start picks a free port. Later starts use the same
-    port.
+    port. When the server stops, running requests have `stop_time` seconds to end.
     """
 
-    def __init__(self, make: Callable[[], ASGIApp], port: int = 0, *, name: str) -> None:
-        self._make, self._port, self._name = make, port, name
+    def __init__(self, make: Callable[[], ASGIApp], port: int = 0, *, name: str, stop_time: int = 1) -> None:
+        self._make, self._port, self._name, self._stop_time = make, port, name, stop_time
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self.url = ""  # set by the first start
@@ -103,7 +105,7 @@ class Port:
         listener = _bound(HOST, self._port)
         self._port = listener.getsockname()[1]  # reused by later starts
         self.url = f"http://{HOST}:{self._port}"
-        self._server = _configured(self._make())
+        self._server = _configured(self._make(), self._stop_time)
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name=self._name, daemon=True)
         self._thread.start()
         if not self._server.listens.wait(TIMEOUT):

@@ -25,13 +25,13 @@ from langchain_pollinations.emulator.synthesis.audio.recognition import SpeechIn
 
 @dataclass(frozen=True)
 class Asked:
-    """A recorded request."""
+    """A recorded request. Its `repr` omits the headers and the query, which may contain a key."""
 
     method: str
     path: str
-    raw_path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    raw_path: str = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = b""
     client: tuple[str, int] = ("", 0)  # address and port of the client: requests over one connection share them
     host: str = "gen"  # the host that received it: "gen", or "text" or "image" for the legacy hosts

@@ -173,7 +173,11 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     def _result(self, media: Any, owner: str) -> tuple[Content, dict[str, Any]]:
         """Store the result for its owner. Return the content and the artifact of the tool message."""
-        artifact = add_media(self.media_store, media, owner)
+        try:
+            artifact = add_media(self.media_store, media, owner)
+        except Exception as error:  # of any store
+            error.add_note(f"The {self._NOUN} was generated: {media.url or 'it has no public URL'}")
+            raise
         text = describe_result(media, self._NOUN, artifact["id"], self._secret())
         return self._content(text, media), media.to_artifact() if self.inline else artifact
 

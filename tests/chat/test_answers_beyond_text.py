@@ -577,14 +577,38 @@ HEADERS = {
     "x-safety-redacted": "EMAIL",
     "x-safety-status": "ok",
     "x-moderation-prompt-self-harm-severity": "low",
+    "x-moderation-prompt-hate-severity": "safe",
+    "x-moderation-prompt-jailbreak-detected": "false",
     "x-moderation-completion-protected-material-code-detected": "true",
 }
-JUDGED = {"hate": {"filtered": False, "severity": "safe"}}
+CLEAN = {"hate": {"filtered": False, "severity": "safe"}, "jailbreak": {"filtered": False, "detected": False}}
+JUDGED = {"violence": {"filtered": True, "severity": "high"}, "sexual": {"filtered": False, "severity": "low"}}
 
 
-def test_what_the_filters_found_is_in_the_metadata(emulator: Emulator, ask_in_any_form: Ask, request: Any) -> None:
-    beside = {"content_filter_results": JUDGED}
-    above = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": JUDGED}], "service_tier": "flex"}
+def judged(results: dict[str, Any]) -> dict[str, Any]:
+    return {"prompt_index": 0, "content_filter_results": results}
+
+
+@pytest.mark.parametrize(
+    ("prompts", "results", "found"),
+    [
+        pytest.param([judged(CLEAN)], CLEAN, {}, id="nothing"),
+        pytest.param(
+            [judged(CLEAN), judged({**CLEAN, **JUDGED})],
+            {**CLEAN, **JUDGED},
+            {"prompt_filter_results": [judged(JUDGED)], "content_filter_results": JUDGED},
+            id="something",
+        ),
+        pytest.param(
+            ["odd"], "odd", {"prompt_filter_results": ["odd"], "content_filter_results": "odd"}, id="another form"
+        ),
+    ],
+)
+def test_what_the_filters_found_is_in_the_metadata(
+    emulator: Emulator, ask_in_any_form: Ask, request: Any, prompts: Any, results: Any, found: dict[str, Any]
+) -> None:
+    """Categories in which they found nothing are left out, because each checkpoint of a thread has all metadata."""
+    beside, above = {"content_filter_results": results}, {"prompt_filter_results": prompts, "service_tier": "flex"}
     if request.node.callspec.params["ask_in_any_form"] in STREAMS:
         said = {"choices": [{"index": 0, "delta": {"content": "Yes."}, **beside}]}
         emulator.reply(chunks=[{**above, "choices": []}, said, {"choices": [], "usage": USAGE}, DONE], headers=HEADERS)
@@ -596,8 +620,8 @@ def test_what_the_filters_found_is_in_the_metadata(emulator: Emulator, ask_in_an
         "prompt_self_harm_severity": "low",
         "completion_protected_material_code_detected": "true",
     }
-    assert told["content_filter_results"] == JUDGED
-    assert {key: told[key] for key in above} == above
+    assert told["service_tier"] == "flex"
+    assert {key: value for key, value in told.items() if key.endswith("filter_results")} == found
 
 
 # --- Nothing is dropped -----------------------------------------------------------------------------------------------

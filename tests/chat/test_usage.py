@@ -294,7 +294,7 @@ FACTS: dict[str, Any] = {  # of the body, or on each event of a stream
 BESIDE: dict[str, Any] = {  # of the choice
     "native_finish_reason": "completed",
     "matched_stop": 1,
-    "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}},
+    "content_filter_results": {"hate": {"filtered": True, "severity": "high"}},
 }
 EMPTY: dict[str, Any] = {"id": "", "created": None, "model": "", "system_fingerprint": None, "an_object": {}}
 

@@ -303,7 +303,7 @@ def test_pictures_sound_and_files_are_looked_at(say: Say) -> None:
     told = message(response)["content"]
     assert "40 by 30" in told and "red" in told and "n.txt" in told and "A short note" in told
     assert response.json()["usage"]["prompt_tokens_details"]["image_tokens"] > 0
-    sound = {"type": "input_audio", "input_audio": {"data": "aGk=" * 500, "format": "wav"}}
+    sound = {"type": "input_audio", "input_audio": {"data": "aGkh" * 500, "format": "wav"}}
     response = say([{"role": "user", "content": [sound]}], model="openai-audio")
     assert "wav" in message(response)["content"]
     assert response.json()["usage"]["prompt_tokens_details"]["audio_tokens"] > 0

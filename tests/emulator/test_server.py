@@ -101,6 +101,7 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this system cannot send SIGINT to a process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_serves_until_it_is_interrupted(number: signal.Signals) -> None:
     with program("--port", "0") as process:
@@ -124,7 +125,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         with program("--port", str(port)) as process:
             out, errors = process.communicate(timeout=120)
             assert process.returncode == 1 and out == ""
-            assert errors == f"Port {port} cannot be used: Address already in use\n"
+            assert re.fullmatch(rf"Port {port} cannot be used: .+\n", errors)
 
 
 def test_the_program_knows_the_dialects() -> None:

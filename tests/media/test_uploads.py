@@ -120,6 +120,8 @@ def test_an_id_may_be_taken_by_the_same_call(put: Put, emulator: Emulator) -> No
     [
         (b"", {}, "file is empty"),
         (5, {}, "file must be bytes, a Media or a path, not int"),
+        ("", {}, "file: '' is not a regular file"),
+        ("/dev/zero", {}, "file: '/dev/zero' is not a regular file"),
         (None, {}, "not NoneType"),
         (PNG, {"id": ""}, "id must be up to 128"),
         (PNG, {"id": ".hidden"}, "id must be up to 128"),
@@ -162,7 +164,7 @@ def test_a_file_that_is_too_large_is_refused_unread(put: Put, emulator: Emulator
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(put: Put, tmp_path: Path) -> None:
-    for missing in (tmp_path / "missing.png", tmp_path, Media.from_artifact(_artifact_of(tmp_path), tmp_path)):
+    for missing in (tmp_path / "missing.png", Media.from_artifact(_artifact_of(tmp_path), tmp_path)):
         with pytest.raises(OSError, match=str(tmp_path)):
             put(missing)
 

@@ -185,6 +185,8 @@ BAD_RECORDINGS: list[Any] = [
     (b"\x89PNG\r\n\x1a\n", InvalidRequestError, "recording: this is image/png"),
     (5, InvalidRequestError, "must be a Blob, a Media, bytes or a file path, not int"),
     ("https://example.com/a.mp3", InvalidRequestError, "a URL is not fetched"),
+    ("", InvalidRequestError, "recording: '' is not a regular file"),
+    ("/dev/zero", InvalidRequestError, "recording: '/dev/zero' is not a regular file"),
     (b"ID3" + bytes(50 << 20), PayloadTooLargeError, "it has 52,428,803 bytes; the maximum is 52,428,800"),
 ]
 

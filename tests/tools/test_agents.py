@@ -1123,6 +1123,38 @@ def test_a_model_looks_at_the_pictures_that_it_drew(emulator: Emulator, run: Run
     assert [base64.b64decode(url.partition(",")[2]) for url in seen] == drawn
 
 
+@pytest.mark.parametrize("own", [0, 4, 11])
+def test_a_model_sees_only_as_many_images_as_it_accepts(emulator: Emulator, own: int) -> None:
+    """The service refuses more images, and would refuse each later request of the thread."""
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
+    results = [
+        message
+        for number in range(12)
+        for message in (
+            AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": f"call_{number}"}]),
+            ToolMessage([{"type": "text", "text": f"{number}"}, image], tool_call_id=f"call_{number}"),
+        )
+    ]
+    messages = [*results, HumanMessage([{"type": "text", "text": "Compare them"}, *[image] * own])]
+    chat = ChatPollinations(**emulator.connection())  # its model accepts 10 images
+    with pytest.warns(
+        UserWarning, match=f"at most 10 images; the {min(12, 2 + own)} oldest images in tool results are"
+    ):
+        if own <= 10:
+            chat.invoke(messages)
+        else:  # images of the caller are not removed
+            with pytest.raises(InvalidRequestError, match="at most 10 reference images"):
+                chat.invoke(messages)
+    kinds = [
+        part["type"]
+        for message in history(emulator)
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    ]
+    assert kinds.count("image_url") == max(10, own)
+    assert kinds[1] == "text" and kinds[-1] == ("image_url" if own else "text")
+
+
 def test_a_thread_remembers_words_calls_and_pictures(emulator: Emulator, run: Run) -> None:
     """Each turn runs in an event loop of its own, and reads what the last one wrote as bytes."""
     saver = InMemorySaver()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 
 from langchain_pollinations import (
     ChatPollinations,
@@ -81,18 +82,23 @@ def test_errors_may_be_results(emulator: Emulator, is_async: bool) -> None:
     assert sorted(isinstance(each, PollinationsError) for each in found.values()) == [False, True]
 
 
-def test_an_error_cancels_the_running_requests_of_an_async_batch(emulator: Emulator) -> None:
+@pytest.mark.parametrize("call", ["abatch", "abatch_as_completed"])
+def test_an_error_cancels_the_other_requests_of_an_async_batch(emulator: Emulator, call: str) -> None:
     async def act() -> set[asyncio.Task[Any]]:
         before = asyncio.all_tasks()
+        chat, asked = ChatPollinations(**emulator.connection()), [f"number {number}" for number in range(20)]
+        config: RunnableConfig = {"max_concurrency": 4}
         with pytest.raises(PollinationsError):
-            async for _ in ChatPollinations(**emulator.connection()).abatch_as_completed(["one", "two", "three"]):
+            if call == "abatch":
+                await chat.abatch(asked, config)
+            async for _ in chat.abatch_as_completed(asked, config):
                 pass
         return asyncio.all_tasks() - before
 
     emulator.fail(400)
     emulator.latency = 0.5
     assert asyncio.run(act()) == set()
-    assert len(emulator.ledger) == 0
+    assert len(emulator.ledger) == 0 and len(emulator.requests) <= 5
 
 
 @pytest.mark.parametrize("is_async", [False, True])

@@ -87,59 +87,12 @@ def test_every_recorded_error_reads_right(example: Any) -> None:
     ("response", "expected", "says"),
     [
         pytest.param(
-            answer(400, envelope("Blocked", "content_blocked")), E.ContentBlockedError, "Blocked", id="safety"
-        ),
-        pytest.param(
-            answer(400, {"error": {"type": "safety_error", "code": "content_blocked", "message": "Violence"}}),
-            E.ContentBlockedError,
-            "Violence",
-            id="safety, the older shape",
-        ),
-        pytest.param(
-            answer(400, envelope("x", "invalid_image_url")), E.MediaInputError, "x", id="picture of the input"
-        ),
-        pytest.param(
             answer(400, envelope("Bad", details={"upstreamBody": '{"error":{"code":"context_length_exceeded"}}'})),
             E.ContextOverflowError,
             "Bad",
             id="overflow, by the provider's code",
         ),
-        pytest.param(
-            answer(413, envelope("prompt is too long: 9 > 8")), E.ContextOverflowError, "too long", id="overflow, 413"
-        ),
-        pytest.param(answer(402, envelope("Pay", "PAYMENT_REQUIRED")), E.PaymentRequiredError, "Pay", id="402"),
-        pytest.param(answer(405, envelope("No", "METHOD_NOT_ALLOWED")), E.UnsupportedRequestError, "No", id="405"),
-        pytest.param(answer(409, envelope("No", "CONFLICT")), E.UnsupportedRequestError, "No", id="409"),
-        pytest.param(answer(410, envelope("No", "GONE")), E.UnsupportedRequestError, "No", id="410"),
-        pytest.param(answer(415, envelope("No", "UNSUPPORTED_MEDIA_TYPE")), E.UnsupportedRequestError, "No", id="415"),
-        pytest.param(answer(426, envelope("No", "UPGRADE_REQUIRED")), E.UnsupportedRequestError, "No", id="426"),
-        pytest.param(answer(408, envelope("Slow", "REQUEST_TIMEOUT")), E.RequestTimeoutError, "Slow", id="408"),
-        pytest.param(
-            answer(422, envelope("Refused", "content_policy_violation")), E.UnprocessableError, "Refused", id="422"
-        ),
-        pytest.param(
-            answer(429, {"error": "concurrency_limit_exceeded", "message": "One at a time"}, retry_after="1"),
-            E.RateLimitError,
-            "One at a time",
-            id="concurrency limit",
-        ),
-        pytest.param(answer(429, ""), E.RateLimitError, "429", id="429 without a body"),
-        pytest.param(
-            answer(503, "Generation coordination is unavailable"),
-            E.ServiceUnavailableError,
-            "Generation coordination is unavailable",
-            id="503 in plain text",
-        ),
-        *[
-            pytest.param(answer(status, "<html>"), E.GatewayTimeoutError, str(status), id=f"edge {status}")
-            for status in (522, 598, 599)
-        ],
-        pytest.param(answer(524, "<html><h1>Error 524</h1></html>"), E.GatewayTimeoutError, "524", id="HTML page"),
-        pytest.param(answer(418, envelope("Teapot", "UNKNOWN_ERROR")), E.InvalidRequestError, "Teapot", id="odd 4xx"),
-        pytest.param(answer(501, ""), E.ServiceError, "501", id="odd 5xx"),
         pytest.param(answer(409, {"error": "id exists"}), E.UnsupportedRequestError, "id exists", id="media host"),
-        pytest.param(answer(500, '["a", "list"]'), E.InternalServerError, "500", id="JSON that is no object"),
-        pytest.param(answer(500, {"error": None}), E.InternalServerError, "500", id="an error of null"),
         pytest.param(
             answer(400, envelope("Invalid value", details={"upstreamBody": '{"error":{"message":"Too many tokens"}}'})),
             E.ContextOverflowError,

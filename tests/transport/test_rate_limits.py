@@ -123,9 +123,29 @@ def test_a_refusal_without_a_limit_is_a_pause() -> None:
     assert take(window, 9) == pytest.approx([31] * 9, abs=0.5)
 
 
-def test_the_limit_is_read_from_the_message() -> None:
-    texts = ("Per-user limit of 0.5 RPM exceeded for model x", "limit of 60 RPM", "limit of 0 RPM", "60 RPM exceeded")
-    assert [limit_in(RateLimitError(text)) for text in texts] == [0.5, 60, None, None]
+def test_requests_that_are_never_checked_again_stop_no_other_request(
+    monkeypatch: pytest.MonkeyPatch, minute: None
+) -> None:
+    monkeypatch.setattr("langchain_pollinations._transport.rate_limits.MAX_DELAY", 0.05)
+    window = Window(1)
+    left = take(window, 4)  # as in an event loop that is closed while three tasks wait
+    assert left[0] == 0 < left[1]
+    for _ in range(2):  # the second does not wait for them again
+        ticket, given_up = window.enter(), time.monotonic() + 30
+        while seconds := window.take(ticket):
+            assert time.monotonic() < given_up
+            time.sleep(seconds / 10)
+    assert window.take(window.enter()) <= SECONDS + 0.2
+
+
+@pytest.mark.parametrize(
+    ("limit", "rpm"),
+    [("0.5", 0.5), ("60", 60), ("0.01", 0.01), ("10000", 10_000)]
+    + [(wrong, None) for wrong in ("0", "0.0000001", "10001", "9" * 400, "-1", "nan")],
+)
+def test_a_plausible_limit_is_read_from_the_message(limit: str, rpm: float | None) -> None:
+    assert limit_in(RateLimitError(f"Per-user limit of {limit} RPM exceeded for model x")) == rpm
+    assert limit_in(RateLimitError(f"{limit} RPM exceeded")) is None
 
 
 def test_unused_windows_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +206,32 @@ def test_objects_threads_and_loops_share_the_limit_of_a_key_and_a_model(service:
     assert service.requests[-1].at - service.requests[0].at > SECONDS  # 60 fit into a minute
 
 
+PROCESS = """
+from langchain_pollinations import PollinationsImage
+from langchain_pollinations._transport import rate_limits
+
+rate_limits.PERIOD, rate_limits.MARGIN = {seconds}, 0.2
+painter = PollinationsImage(model="flux", width=8, height=8, **{fields!r})
+assert len(painter.batch([f"process {{number}}" for number in range(60)])) == 60
+"""
+
+
+def test_two_processes_with_one_key_lose_no_image(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not know of each other. Requests that the service refuses are sent again."""
+    seconds = 2
+    monkeypatch.setattr("langchain_pollinations._transport.rate_limits.PERIOD", seconds)
+    monkeypatch.setattr("langchain_pollinations.emulator.service.accounts.MINUTE", seconds)
+    code = PROCESS.format(seconds=seconds, fields=waiting(service))
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as other:
+        while other.poll() is None and not service.requests:
+            time.sleep(0.01)
+        assert len(painter(service).batch([f"cat {number}" for number in range(60)])) == 60
+        _, said = other.communicate(timeout=120)
+    assert other.returncode == 0, said
+    accepted, _ = statuses(service)
+    assert accepted == 120
+
+
 def test_a_refusal_delays_all_requests_to_its_model_and_no_others(service: Emulator) -> None:
     service.fail(429, headers={"retry-after": "1"})
     chat, same = (ChatPollinations(model="community/x/other", **waiting(service)) for _ in range(2))
@@ -219,6 +265,14 @@ def test_a_refusal_that_is_not_waited_for_is_an_error(service: Emulator, fields:
     with pytest.raises(RateLimitError) as caught:
         ChatPollinations(**waiting(service, **fields)).invoke("Hi")
     assert caught.value.status_code == 429 and len(service.requests) == 1
+
+
+def test_the_next_request_does_not_wait_for_a_time_that_is_too_long(service: Emulator) -> None:
+    service.fail(429, headers={"retry-after": "86400"})
+    chat = ChatPollinations(**waiting(service, total_timeout=60))
+    with pytest.raises(RateLimitError):
+        chat.invoke("Hi")
+    assert chat.invoke("Hi").text
 
 
 def test_a_wait_longer_than_the_total_timeout_is_an_error_at_once(service: Emulator) -> None:

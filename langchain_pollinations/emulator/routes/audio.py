@@ -323,7 +323,9 @@ async def make(state: State, asked: Asked, order: Order, key: str) -> generation
         headers = media.made_headers(state, file) | _headers(order) | _song(order, name[:20])
         return Stored(file, len(data), headers), _units(order)
 
-    job = Job(order.model, key, _units(order), lambda: _check_abilities(state, order))
+    units = _units(order)
+    has_offer = order.is_speech and units == {"completionAudioTokens": len(order.text)}  # priced by characters
+    job = Job(order.model, key, units, lambda: _check_abilities(state, order), has_offer=has_offer)
     return await generation.run(state, asked, job, generate)
 
 

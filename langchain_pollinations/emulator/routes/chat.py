@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,7 @@ from langchain_pollinations.emulator.service import (
     large_bodies,
     media_chat,
     moderation,
+    references,
     safety,
     usage,
     validation,
@@ -46,6 +48,7 @@ ROUTE = "/v1/chat/completions"
 TEXT_ROUTE = "/text/{prompt}"
 NO_STORE = {"cache-control": "private, no-store"}
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+MAX_PAID_TOKENS = 4096  # of a chat that can be paid without an API key
 ESTIMATED_COMPLETION = 100  # expected completion tokens, for the cost estimate before generation
 
 
@@ -289,11 +292,15 @@ class Request:
 
         def check_abilities() -> None:
             self.safety.block(self.chat.messages)
+            contents = (message.get("content") for message in self.chat.messages)
+            references.check_parts(self.state, chain.from_iterable(c for c in contents if isinstance(c, list)))
             abilities.check(self.model, self.chat, self.dialect, self.plain)
             if decisions.is_decision_model(self.model):
                 decisions.from_chat(self.chat)
 
-        return Job(self.model, key, estimate, check_abilities, self.asked_name)
+        most = self.body.get("max_tokens", self.body.get("max_completion_tokens"))
+        has_offer = isinstance(most, int) and 1 <= most <= MAX_PAID_TOKENS and not self.chat.parts
+        return Job(self.model, key, estimate, check_abilities, self.asked_name, has_offer)
 
     async def answer(self) -> Response:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from langchain_pollinations.emulator.service import cache, generation, usage, validation
+from langchain_pollinations.emulator.service import cache, generation, references, usage, validation
 from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
 from langchain_pollinations.emulator.service.error_responses import Refusal
@@ -32,6 +32,7 @@ DIMENSIONS: Mapping[str, int] = {
     "qwen/qwen3-embedding-8b": 4096,
 }
 COHERE_DIMENSIONS = (256, 512, 1024, 1536)
+VIDEO_TYPES = ("video/mp4", "video/mpeg")
 INSTRUCTION_TOKENS = 8  # tokens of the task instruction before the text
 
 # Stop words.
@@ -97,7 +98,19 @@ def _inputs(body: Json) -> list[list[Json]]:
     return [[{"type": "text", "text": text}] for text in given]
 
 
-def _check_abilities(model: Model, body: Json, inputs: list[list[Json]]) -> None:
+def _check_parts(state: State, model: Model, given: list[Json]) -> None:
+    """Check the content parts of one input."""
+    references.check_parts(state, given)
+    for part in given:
+        parts.look(part)
+        mime_type = part["video_url"].get("mime_type") if part["type"] == "video_url" else None
+        if mime_type not in (None, *VIDEO_TYPES):
+            raise _refuse(f"Unsupported video type: {mime_type}. Supported: {', '.join(VIDEO_TYPES)}")
+    if model["name"].startswith("cohere/") and sum(part["type"] == "image_url" for part in given) > 1:
+        raise _refuse("This model takes text and at most one image per input")
+
+
+def _check_abilities(state: State, model: Model, body: Json, inputs: list[list[Json]]) -> None:
     name = model["name"]
     kinds = {part["type"] for parts in inputs for part in parts} - {"text"}
     takes = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
@@ -117,6 +130,8 @@ def _check_abilities(model: Model, body: Json, inputs: list[list[Json]]) -> None
         raise _refuse("input_type is only supported on Cohere embedding models")
     if body.get("input_type") not in (None, "query", "document"):
         raise _refuse("input_type must be query or document")
+    for each in inputs:
+        _check_parts(state, model, each)
 
 
 def _words(part: Json) -> str:
@@ -173,6 +188,6 @@ async def create(state: State, asked: Asked) -> Response:
         return Stored(answer, len(answer), headers), units
 
     key = cache.identity(asked.method, asked.path, asked.query, body)
-    job = Job(model, key, {"promptTextTokens": 1}, lambda: _check_abilities(model, body, inputs))
+    job = Job(model, key, {"promptTextTokens": 1}, lambda: _check_abilities(state, model, body, inputs))
     result = await generation.run(state, asked, job, make)
     return Response(result.stored.value, media_type="application/json", headers=dict(result.headers))

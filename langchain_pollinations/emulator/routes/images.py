@@ -45,6 +45,7 @@ DEFAULT_SIDES = {
 RESOLUTION_SIDES = {"1k": 1024, "2k": 2048}  # side of a square image in pixels
 GPT_IMAGE_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
 TRANSPARENCY_MODELS = ("openai/gpt-image-1-mini", "openai/gpt-image-1.5")  # other models always render a background
+VIDEO_REFERENCES = ("reference_images", "reference_videos", "reference_audios")
 VECTOR_MODEL = "recraft/recraft-v4.1-vector"
 MULTIPLES_OF_16 = ("black-forest-labs/flux.2-pro", "black-forest-labs/flux.2-flex")
 
@@ -151,6 +152,13 @@ def _references(order: Order) -> None:
         raise Refusal(400, f"This model supports at most {most} reference images")
 
 
+def _refuse_video_references(model: Model, query: Mapping[str, str]) -> None:
+    """Reject reference parameters that only video models have."""
+    for name in VIDEO_REFERENCES:
+        if query.get(name):
+            raise Refusal(400, f"Invalid parameters: {name} is not supported for {model['name']}")
+
+
 ABILITIES = (_maximum_size, _multiples_of_16, _resolution, _transparency, _grok_quality, _references)
 
 
@@ -254,7 +262,8 @@ async def draw(state: State, asked: Asked, order: Order, key: str) -> generation
 
     An empty `key` disables the cache.
     """
-    job = Job(order.priced, key, _units(order), lambda: _check_abilities(state, order))
+    has_fixed_price = "promptTextTokens" not in order.priced["pricing"]
+    job = Job(order.priced, key, _units(order), lambda: _check_abilities(state, order), has_offer=has_fixed_price)
     return await generate_file(state, asked, job, order, partial(_render, state, order))
 
 
@@ -304,6 +313,7 @@ async def get_image(state: State, asked: Asked, prompt: str) -> Response:
     query = asked.query
     validation.against(validation.IMAGE_QUERY, query, "Query parameter")
     model = state.catalog.resolve(query.get("model"), "image", "/image/{prompt}", "image")
+    _refuse_video_references(model, query)
     width, height = _size(model, number_of(query, "width"), number_of(query, "height"))
     redacted, safe = redact_prompt(model, prompt, asked, {})
     order = Order(

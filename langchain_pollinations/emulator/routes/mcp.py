@@ -257,5 +257,7 @@ def _message(asked: Asked) -> Any:
         return asked.json
     except RecursionError:
         raise Refusal(400, "The JSON of the request has too many levels") from None
+    except UnicodeDecodeError:  # the `mcp` package would answer with status 500
+        raise Refusal(400, "The JSON of the request is not UTF-8") from None
     except ValueError:
         return None

@@ -10,7 +10,14 @@ from typing import Any
 from langchain_pollinations.emulator.service import accounts
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.catalog import Model
-from langchain_pollinations.emulator.service.error_responses import ENTER, UNKNOWN_KEY, Refusal, model_unknown, upstream
+from langchain_pollinations.emulator.service.error_responses import (
+    ENTER,
+    UNKNOWN_KEY,
+    PaymentOffer,
+    Refusal,
+    model_unknown,
+    upstream,
+)
 
 DAMAGES = ("drop", "cut", "no end", "stall")
 SEPTEMBER_NOTICE = (
@@ -88,7 +95,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "paid model for a quest pollen key": http(
         402, "This model needs paid Pollen, but this API key only spends Quest Pollen.", code="QUEST_POLLEN_ONLY"
     ),
-    "payment offer": plain(402, {"x402Version": 2, "accepts": []}, **{"payment-required": "eyJ4NDAyVmVyc2lvbiI6Mn0="}),
+    "payment offer": PaymentOffer,
     "publishable key limiter": plain(429, LIMITER, **{"retry-after": "2"}),
     "concurrency limiter": plain(
         429,

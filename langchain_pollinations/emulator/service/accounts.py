@@ -12,14 +12,15 @@ API keys must not share one dictionary. All keys are optional:
 - `models`: names, aliases or categories of the models that the API key may use.
 - `scopes`: the account routes that the API key may use: "profile", "usage", "keys", "machines". The default is none.
 - `expires`: when the API key expires, an aware `datetime` or an ISO 8601 text with a UTC offset. The default is never.
+- `banned`: True if the service has banned the user. Requests that need an API key are rejected.
 - `id`: id of the API key. Error responses contain it in their links. The default is derived from the API key.
 - `name`: name of the API key.
 - `app`: origin of the app that the API key belongs to. Error responses contain it in their links.
 - `app_key`: App Key (`pk_...`) of the app for which the user has created the API key.
 - `redirect_uris`: addresses to which the sign-in with an App Key may return.
-- `user`: dictionary of the user that owns the API key, with the keys `balance`, `paid`, `user_id` and `profile`. API
-  keys that share this dictionary share its balance. It can be the account of another API key. The default is the
-  account itself.
+- `user`: dictionary of the user that owns the API key, with the keys `balance`, `paid`, `banned`, `user_id` and
+  `profile`. API keys that share this dictionary share its balance. It can be the account of another API key. The
+  default is the account itself.
 - `user_id`: id of the user. The default is derived from the id of the API key.
 - `created`, `metadata`: shown in the list of API keys.
 - `profile`: profile of the user, with the keys `githubUsername`, `image`, `name` and `email`.
@@ -108,7 +109,7 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
     """Return the account of an API key.
 
     Raises:
-        Refusal: If the API key is missing or expired. If `strict`, also if it is unknown.
+        Refusal: If the API key is missing or expired, or its user is banned. If `strict`, also if it is unknown.
     """
     if not key:
         raise Refusal(401)
@@ -117,6 +118,8 @@ def authenticate(keys: MutableMapping[str, Account], key: str | None, *, strict:
     account = known(keys, key)
     if account is None:
         raise Refusal(401, UNKNOWN_KEY)
+    if owner(account).get("banned"):
+        raise Refusal(403, "This account is banned.")
     return account
 
 

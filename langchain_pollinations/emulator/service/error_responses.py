@@ -55,6 +55,8 @@ UNKNOWN_KEY = (
     f"Manage keys at {ENTER}/keys"
 )
 
+OFFER = "eyJ4NDAyVmVyc2lvbiI6Mn0="  # base64 of {"x402Version":2}
+
 
 def now() -> str:
     """Return the current UTC time in the service's format, for example "2026-01-15T12:00:00.000Z"."""
@@ -111,6 +113,16 @@ class OAuthRefusal(Refusal):
 
     def envelope(self) -> dict[str, Any]:
         return {"error": self.code, "error_description": self.message}
+
+
+class PaymentOffer(Refusal):
+    """An offer to pay for a request without an API key, by the protocol x402."""
+
+    def __init__(self) -> None:
+        super().__init__(402, "Payment required", headers={"payment-required": OFFER})
+
+    def envelope(self) -> dict[str, Any]:
+        return {"x402Version": 2, "accepts": []}
 
 
 def model_unknown(name: Any) -> Refusal:

@@ -15,8 +15,11 @@ from langchain_pollinations.emulator.service import accounts, cache, catalog
 from langchain_pollinations.emulator.service.accounts import Account
 from langchain_pollinations.emulator.service.cache import Stored
 from langchain_pollinations.emulator.service.catalog import Model
+from langchain_pollinations.emulator.service.error_responses import PaymentOffer
 from langchain_pollinations.emulator.service.ledger import UsageRecord
 from langchain_pollinations.emulator.state import Asked, State
+
+OFFER_HEADER = "idempotency-key"  # asks for an offer to pay without an API key
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Job:
     estimate: Mapping[str, float]
     check_abilities: Callable[[], None]  # raises if the model does not support the request
     asked_name: str | None = None  # the model's name in the request
+    has_offer: bool = False  # the request can be paid without an API key
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ def admit(state: State, asked: Asked, job: Job) -> Account:
     Raises:
         Refusal: If a check fails. The first failed check determines the error.
     """
+    if job.has_offer and not job.model.get("community") and not asked.key and OFFER_HEADER in asked.headers:
+        raise PaymentOffer
     account = accounts.authenticate(state.keys, asked.key, strict=state.strict_keys)
     accounts.permit(account, job.model, job.asked_name)
     accounts.afford(account, job.model, catalog.cost(job.model, job.estimate))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from PIL import Image, ImageOps
@@ -45,6 +46,16 @@ def check_address(address: str) -> None:
     """Reject a URL that does not point to the public web."""
     if not is_public(address):
         raise Refusal(400, f"Invalid image URL: {address}", code="invalid_image_url")
+
+
+def check_parts(state: State, parts: Iterable[Mapping[str, Any]]) -> None:
+    """Reject content parts whose image or video has a URL that the service would not fetch."""
+    for part in parts:
+        kind = part.get("type")
+        value = part.get(kind) if kind in ("image_url", "video_url") else None
+        url = value.get("url") if isinstance(value, Mapping) else None
+        if isinstance(url, str) and url.startswith(("http://", "https://")) and own(state, url) is None:
+            check_address(url)
 
 
 def own(state: State, address: str) -> File | None:

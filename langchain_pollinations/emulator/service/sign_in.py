@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from langchain_pollinations.emulator.service.error_responses import OAuthRefusal
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CODE_GRANT = "authorization_code"
+MAX_BUDGET = Decimal(sys.float_info.max)  # as in the JSON of the routes for API keys
 DEVICE_INTERVAL = 5.0  # seconds between two polls
 DEVICE_LIFETIME = 1800.0  # seconds
 CODE_LIFETIME = 600.0  # seconds
@@ -52,6 +54,8 @@ class Consent:
     def __post_init__(self) -> None:
         if self.budget is not None and not (self.budget.is_finite() and self.budget >= 0):
             raise ValueError(f"The budget must be a number of at least 0, not {self.budget}")
+        if self.budget is not None and self.budget > MAX_BUDGET:
+            raise ValueError(f"The budget must be at most {MAX_BUDGET:.0e}, not {self.budget}")
         if self.lifetime is not None and not timedelta() < self.lifetime <= MAX_LIFETIME:
             raise ValueError(f"The lifetime must be more than 0 and at most {MAX_LIFETIME.days} days")
 

@@ -115,6 +115,10 @@ def _audio(value: Any) -> Part:
     data = value.get("data") if isinstance(value, Mapping) else None
     if not isinstance(data, str):
         raise Refusal(400, "400 Bad Request: input_audio needs data and format.")
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:  # binascii.Error is a ValueError; text that is not ASCII raises another one
+        raise upstream(400, "400 Bad Request: Invalid input_audio: the data is no base64", 400) from None
     kind = str(value.get("format") or "audio")
     return Part("audio", f"a sound recording ({kind})", max(10, len(data) // 853))
 
