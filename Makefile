@@ -12,7 +12,7 @@ install: $(READY)  ## Create .venv with the package and all tools
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(call FRESH,$(PYTHON),.venv,constraints.txt,'.[$(WITH_MCP)]')
+	$(call FRESH,$(PYTHON),.venv,constraints.txt,'.[$(WITH_MCP)]',dev)
 	@touch $(READY)
 
 format: $(READY)  ## Format the code
@@ -43,7 +43,7 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 	$(BIN)/python -m tests.benchmarks --short
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
-	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py tests/emulator/test_any_input.py $(ARGS)
 
 faults: $(READY)  ## Run the fault matrix and rewrite its page in docs/; FAULTS=all runs each fault with every way to call
 	$(BIN)/python scripts/fault_table.py
@@ -68,39 +68,40 @@ test-pythons:  ## Run the tests on several Pythons; PYTHONS="path path" names ot
 	@set -e; for python in $(PYTHONS); do \
 	  $$python --version; \
 	  home=build/$$($$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
-	  $(call FRESH,$$python,$$home,constraints.txt,'.[$(EXTRAS)]' 'langchain[mcp]'); \
+	  $(call FRESH,$$python,$$home,constraints.txt,'.[$(EXTRAS)]' 'langchain[mcp]',test); \
 	  $(call TEST,$$home); \
 	done
 
 test-lowest:  ## Run the tests with the lowest version of each direct dependency that we allow
 	@set -e; mkdir -p build; \
 	  { cat constraints.txt; $(PYTHON) scripts/lowest.py pyproject.toml; } > build/lowest.txt; \
-	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]'); \
+	  $(call FRESH,$(PYTHON),build/lowest,build/lowest.txt,'.[$(EXTRAS)]',test); \
 	  $(call TEST,build/lowest)
 
 test-newest:  ## Run the tests with the newest version of everything, the tools included
 	@set -e; mkdir -p build; : > build/newest.txt; \
-	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]'); \
+	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]',test); \
 	  $(call TEST,build/newest)
 
 test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
 	@set -e; mkdir -p build; \
-	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic); \
+	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic,test); \
 	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
 
 test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
 	@set -e; mkdir -p build; \
-	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(WITH_RAY)]'); \
+	  $(call FRESH,$(PYTHON),build/ray,constraints.txt,'.[$(WITH_RAY)]',dev); \
 	  $(call TEST,build/ray) -s -o faulthandler_timeout=1800 tests/test_scale_out.py; \
-	  $(call TEST,build/ray) tests/test_examples.py -k scale_out
+	  $(call TEST,build/ray) tests/test_examples.py -k scale_out -m once
 
-# $(call FRESH,python,folder,constraints,requirements): an environment with the package and what the tests need.
+# $(call FRESH,python,folder,constraints,requirements,group): an environment with the package and a dependency group.
 FRESH = $(1) -m venv $(2) && \
 	  $(2)/bin/python -m pip install --quiet --constraint $(3) pip && \
-	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable $(4) --group dev
+	  $(2)/bin/python -m pip install --quiet --constraint $(3) --editable $(4) --group $(5)
 
-# $(call TEST,folder): all tests in such an environment, which share no folder that they write with others.
-TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m pytest -p no:cacheprovider
+# $(call TEST,folder): the tests in such an environment, which share no folder that they write with others. Tests with
+# the marker `once` run only in `make test`.
+TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m pytest -p no:cacheprovider -m "not once"
 
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
@@ -75,6 +76,11 @@ def parsed(value: Json) -> None:
     AnswerParser(pydantic_object=Tags).invoke(AIMessage(json.dumps(value)))
 
 
+def without_json(text: str) -> None:
+    with pytest.raises(OutputParserException, match="no JSON"):
+        AnswerParser(pydantic_object=Tags).invoke(AIMessage(text))
+
+
 NOTICE = "The account behind this API key doesn't have enough credits"
 PARTS: dict[str, Callable[[int], None]] = {
     "calls": lambda n: whole({"tool_calls": [call(i) for i in range(n)]}),
@@ -103,6 +109,8 @@ PARTS: dict[str, Callable[[int], None]] = {
     "recursive definitions": lambda n: described(definitions(n, lambda i: [i + 1, i + 2, 0])),
     "one definition with many references": lambda n: described(definitions(n, lambda i: [] if i else [*range(1, n)])),
     "items that came as strings": lambda n: parsed({"tags": ['{"name": "a"}'] * n}),
+    "brackets without an end": lambda n: without_json("Well: " + "[" * n),
+    "objects without an end": lambda n: without_json("Well: " + '{"a": [' * n),
     "two names for one text": lambda n: streamed([{"reasoning": "word ", "reasoning_content": "word "}] * n),
 }
 SIZE = 400
@@ -114,6 +122,7 @@ def seconds(part: Callable[[int], None], size: int) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", PARTS)
 def test_time_grows_with_the_size_of_an_answer(part: str) -> None:
     with warnings.catch_warnings():

@@ -322,7 +322,7 @@ def _outcome(chat: ChatPollinations, form: str) -> Any:
 def test_a_stream_reads_the_same_wherever_the_network_cuts_it(stream: bytes) -> None:
     uncut = {form: read([stream], form) for form in STREAMED}
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(
         st.sampled_from(STREAMED),
         st.lists(st.integers(1, 1 << 20), max_size=12) | st.integers(1, 99).map(lambda n: [*range(0, len(stream), n)]),

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from langchain_pollinations.emulator import Emulator
+from tests.helpers.fuzz import examples
 
 from .conftest import KEY
 
@@ -101,9 +102,10 @@ HEADERS = st.dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("host", HOSTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_input_makes_the_emulator_fail(emulator: Emulator, host: str, data: st.DataObject) -> None:
     address, paths = HOSTS[host]

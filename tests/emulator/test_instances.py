@@ -122,6 +122,11 @@ CHOICE = {"anyOf": [{"const": "search", "description": "Finds."}, {"const": "mai
             {"2026-01-15": 1},
             id="a date as a key",
         ),
+        pytest.param(
+            {"type": "object", "additionalProperties": True, "minProperties": 1},
+            {"please_send_a": "Please send a mail to the team"},
+            id="any key",
+        ),
         pytest.param({"type": "string", "pattern": "^[A-Z]{2}[0-9]{9}$"}, "AA000000000", id="a pattern"),
     ],
 )

@@ -174,6 +174,7 @@ def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 PLUGIN = ("-p", "langchain_pollinations.pytest_plugin")
+ONLY_PLUGIN = ("--disable-plugin-autoload", *PLUGIN)  # without the time that the other plugins take
 
 
 def _plugin_arguments() -> tuple[str, ...]:
@@ -224,7 +225,7 @@ def test_that_clears_what_is_left(pollinations_emulator):
 
 def test_replies_that_no_request_asked_for_fail_their_test(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(TESTS_THAT_LEAVE_REPLIES)
-    done = pytest_in(tmp_path, *_plugin_arguments(), "--strict-markers", "-rA")
+    done = pytest_in(tmp_path, *ONLY_PLUGIN, "--strict-markers", "-rA")
     wrong = sorted(line.partition("::")[2].split()[0] for line in done.stdout.splitlines() if line.startswith("ERROR "))
     assert wrong == ["test_fault_of_a_legacy_host", "test_reply"], done.stdout
     assert "1 failed, 5 passed, 2 errors" in done.stdout
@@ -235,7 +236,7 @@ def test_replies_that_no_request_asked_for_fail_their_test(tmp_path: Path) -> No
 def test_the_fixture_names_the_extra_that_it_needs(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(USERS_TESTS)
     (tmp_path / "conftest.py").write_text("import sys\nsys.modules['uvicorn'] = None\n")
-    done = pytest_in(tmp_path, *_plugin_arguments())
+    done = pytest_in(tmp_path, *ONLY_PLUGIN)
     assert done.returncode != 0 and "langchain-pollinations-ai[emulator]" in done.stdout
 
 

@@ -607,8 +607,10 @@ def test_the_emulator_s_parts_are_those_that_it_speaks_alone(
     speaker: PollinationsSpeech, emulator: Emulator, make: Make, options: dict[str, Any], unit: str
 ) -> None:
     emulator.fail(503, headers={"retry-after": "0"}, on=ROUTE)
-    whole = make(speaker, STORY, **options, seed=1)
-    parts = [speaker.generate(part, **options, seed=1) for part in PARTS]
+    story = STORY[:10_500]
+    whole = make(speaker, story, **options, seed=1)
+    parts = [speaker.generate(part, **options, seed=1) for part in split_text(story, 10_000)]
+    assert len(parts) == 2
     assert whole.mime_type == "audio/wav"
     assert whole.data == join_wavs([part.data for part in parts])
     assert int(whole.metadata[f"x-usage-{unit}"]) == sum(int(part.metadata[f"x-usage-{unit}"]) for part in parts)

@@ -292,7 +292,9 @@ def _both(camera: PollinationsVideo, prompts: list[str]) -> list[Media]:
 
 @pytest.fixture
 def camera(emulator: Emulator) -> PollinationsVideo:
-    return PollinationsVideo(**emulator.connection(), first_frame=PNG, duration=4, progress=False, max_retries=0)
+    return PollinationsVideo(
+        **emulator.connection(), first_frame=PNG, model="p-video", duration=1, progress=False, max_retries=0
+    )
 
 
 def _slow_uploads(emulator: Emulator, delay: float) -> None:

@@ -134,14 +134,14 @@ def test_every_option_goes_out_as_it_was_given(
 def test_a_film_whose_prompt_goes_in_a_body_is_fetched_without_the_key(
     camera: PollinationsVideo, emulator: Emulator, contract: Path, tmp_path: Path, film: Film, prompt: str
 ) -> None:
-    options = {"duration": 4, "width": 1280, "height": 720, "seed": 3, "first_frame": PICTURE, "safe": "nsfw"}
-    made = film(camera, prompt, path=tmp_path / "film", aspect_ratio="16:9", audio=False, **options)
+    options = {"duration": 1, "width": 1280, "height": 720, "seed": 3, "first_frame": PICTURE, "safe": "nsfw"}
+    made = film(camera, prompt, model="p-video", path=tmp_path / "film", aspect_ratio="16:9", audio=False, **options)
     posted, fetched = emulator.requests[-2:]
     assert (posted.method, posted.path) == ("POST", "/v1/images/generations")
     assert posted.json == {
-        "model": "veo",
+        "model": "p-video",
         "prompt": prompt,
-        "duration": 4,
+        "duration": 1,
         "size": "1280x720",
         "aspectRatio": "16:9",
         "audio": False,
@@ -155,10 +155,10 @@ def test_a_film_whose_prompt_goes_in_a_body_is_fetched_without_the_key(
     assert (fetched.method, f"{emulator.url}{fetched.path}") == ("GET", made.url)
     assert "authorization" in posted.headers
     assert fetched.key is None
-    assert (made.model, made.prompt, made.seed) == ("google/veo-3.1-fast", prompt, 3)
+    assert (made.model, made.prompt, made.seed) == ("prunaai/p-video", prompt, 3)
     assert made.path == tmp_path / "film.mp4"
     assert has_all_boxes(io.BytesIO(made.path.read_bytes()))
-    assert made.metadata["x-usage-completion-video-seconds"] == "4"
+    assert made.metadata["x-usage-completion-video-seconds"] == "1"
 
 
 OWN: dict[str, Any] = {"headers": {"Authorization": "secret"}, "auth": ("me", "secret"), "cookies": {"a": "secret"}}

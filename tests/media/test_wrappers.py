@@ -39,7 +39,7 @@ from tests.media.test_references import PNG
 
 SMALL: dict[str, dict[str, Any]] = {
     "image": {"width": 32, "height": 32},
-    "video": {"duration": 4, "progress": False},
+    "video": {"model": "p-video", "duration": 1, "progress": False},
     "speech": {},
     "music": {"duration": 3},
     "3d": {"model": "rodin"},
@@ -210,8 +210,13 @@ def test_a_suffix_of_another_type_is_warned_of_once(emulator: Emulator, kind: st
 # --- Progress ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "make"), _makes())
-@pytest.mark.parametrize("place", ["constructor", "call"])
+@pytest.mark.parametrize(
+    ("kind", "make", "place"),
+    [
+        *((kind, make, "call") for kind, make in _makes()),
+        *((kind, make, "constructor") for kind in WRAPPERS for make in ("generate", "ainvoke")),
+    ],
+)
 def test_every_download_reports_its_progress(emulator: Emulator, kind: str, make: str, place: str) -> None:
     told: list[Progress] = []
     given = {"progress": told.append}

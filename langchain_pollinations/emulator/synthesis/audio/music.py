@@ -5,6 +5,7 @@ The prompt determines a loop of a few seconds. The loop is repeated for the requ
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -52,12 +53,16 @@ class _Piece:
         self._chords = self._random.choice(PROGRESSIONS)
         self._notes: dict[tuple[str, int], Wave] = {}
 
-    def loop(self) -> bytes:
-        """Return the samples of the loop. The chords are played twice, with a different melody each time."""
-        rounds = 2
-        track = [0.0] * (self._beat * BEATS * len(self._chords) * rounds)
-        for bar, degree in enumerate(self._chords * rounds):
-            start = bar * BEATS * self._beat
+    def loop(self, seconds: float) -> bytes:
+        """Return the samples of the loop. The chords are played twice, with a different melody each time.
+
+        The loop of a shorter piece ends with the bar in which the piece ends.
+        """
+        rounds, length = 2, self._beat * BEATS
+        chords = (self._chords * rounds)[: math.ceil(seconds * RATE / length)]
+        track = [0.0] * (length * len(chords))
+        for bar, degree in enumerate(chords):
+            start = bar * length
             self._accompany(track, start, degree)
             self._play(track, start, degree)
         return samples(levelled(track))
@@ -117,7 +122,7 @@ def music(prompt: str, seconds: float, seed: str = "", sung: bool = False) -> by
         seed: Selects a variant.
         sung: Whether a voice sings the melody.
     """
-    return repeated(_Piece(prompt, seed, sung).loop(), seconds)
+    return repeated(_Piece(prompt, seed, sung).loop(seconds), seconds)
 
 
 # Effects.
