@@ -91,14 +91,14 @@ def limit_images(turns: Sequence[WireMessage | ToolResult], most: int) -> tuple[
             media = []
             for part in turn.media:
                 is_removed = part.get("type") == "image_url" and replaced < excess
-                media.append(_OLDER_IMAGE if is_removed else part)
+                media.append(_OMITTED_IMAGE if is_removed else part)
                 replaced += is_removed
             turn = replace(turn, media=media)
         limited.append(turn)
     return limited, replaced
 
 
-_OLDER_IMAGE = {"type": "text", "text": "This image is not sent again: the request contains only the newest images."}
+_OMITTED_IMAGE = {"type": "text", "text": "This image is not sent again: the request contains only the newest images."}
 
 
 def _count_images(turn: WireMessage | ToolResult) -> int:
