@@ -54,7 +54,7 @@ class RedirectChain:
         trace: Any = AsyncPeerTrace if is_async else PeerTrace
         peer_trace = trace(host, self.private_address, extensions.get("trace"))
         self.request.extensions = {**extensions, "trace": peer_trace}
-        self._sending = required_peer(host, self.private_address)
+        self._sending = required_peer(self.private_address)
 
     @property
     def sending(self) -> AbstractContextManager[None]:
