@@ -67,10 +67,10 @@ def encode_messages(
         raise InvalidRequestError("messages[0]: it is empty, and no message with content follows")
     if max_images is not None:
         turns, replaced = limit_images(turns, max_images)
-        if replaced:
+        if replaced:  # without their number: Python shows an equal warning once, not in each turn of a thread
             warn(
-                f"messages: the model accepts at most {max_images} images; the {replaced} oldest images in tool "
-                "results are replaced by a text"
+                f"messages: the model accepts at most {max_images} images, so the oldest images in tool results are "
+                "replaced by a text"
             )
     return pair_tool_results(turns)
 
