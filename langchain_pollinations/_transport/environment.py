@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -52,6 +53,7 @@ def named_variables() -> Iterator[None]:
     Raises:
         InvalidRequestError: If the client cannot be built.
     """
+    handled = sys.exception()
     try:
         yield
     except _FAULTS as error:
@@ -60,7 +62,7 @@ def named_variables() -> Iterator[None]:
             "http_client and http_async_client"
         )
         refusal.was_sent = False
-        drop_tracebacks(error)  # the frames of httpx hold the URL of the proxy
+        drop_tracebacks(error, handled)  # the frames of httpx hold the URL of the proxy
         raise refusal from error
 
 

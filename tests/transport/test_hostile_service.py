@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from langchain_pollinations import errors
@@ -444,6 +445,27 @@ def test_a_key_that_the_service_repeats_is_in_no_error(
     error: Any = caught.value
     assert KEY not in repr((str(error), error, error.args, vars(error)))
     assert KEY not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize(
+    "responder",
+    [lambda link, number: True, always(ECHOES["an error"](f"Authorization: Bearer {KEY}"))],
+    ids=["lost connection", "error with the key"],
+)
+def test_an_exception_that_the_caller_is_handling_is_not_changed(
+    ask: Ask, client: dict[str, Any], responder: Any
+) -> None:
+    """For example that of another provider, in a program that then asks this service."""
+    with service(responder) as (url, _):
+        try:
+            httpx.post(url, headers={"x-own": "1"}, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
+            own = error
+            before = traceback.format_exception(own)
+            with pytest.raises(errors.PollinationsError):
+                ask(model(url, **client), "Hi")
+    assert traceback.format_exception(own) == before
+    assert own.request.headers["x-own"] == "1"
 
 
 def test_no_frame_of_a_failed_request_holds_the_key(client: dict[str, Any]) -> None:
