@@ -37,6 +37,7 @@ from langchain_pollinations import (
     PollinationsEmbeddings,
     PollinationsError,
     PollinationsImage,
+    UnknownModelError,
     list_models,
 )
 
@@ -86,7 +87,7 @@ class Illustrator:
                 caption = self.chat.invoke(f"Describe this product in one sentence: {row['product']}").text
                 image = self.painter.generate(caption, path=self.images / row["id"])
                 found = {"caption": caption, "image": image.path.name, "vector": self.embeddings.embed_query(caption)}
-            except (AuthenticationError, PaymentRequiredError):
+            except (AuthenticationError, PaymentRequiredError, UnknownModelError):
                 raise  # these errors concern all rows
             except PollinationsError as error:
                 found = {"error": f"{type(error).__name__}: {error}"}
@@ -107,16 +108,17 @@ def products(count: int) -> list[dict[str, Any]]:
     return [{"id": f"{n:07}", "product": f"{colours[n % 4]} {things[n % 5]}, model {n}"} for n in range(count)]
 
 
-def finished(rows: Path) -> pa.Table:
+def finished(rows: Path, *columns: str) -> pa.Table:
     """Return the rows that are written. Files whose names begin with a dot are incomplete, and are ignored."""
-    return parquet.dataset(rows, schema=SCHEMA, format="parquet").to_table()
+    return parquet.dataset(rows, schema=SCHEMA, format="parquet").to_table(list(columns))
 
 
 def write(table: pa.Table, rows: Path) -> None:
-    """Write rows to a new file. The file appears when it is complete."""
-    part = rows / f".{os.getpid()}.part"
-    pyarrow.parquet.write_table(table, part)
-    part.replace(rows / f"{len(list(rows.glob('*.parquet'))):06}.parquet")
+    """Write rows to a new file, which the id of its first row names. The file appears when it is complete."""
+    if table.num_rows:
+        part = rows / f".{os.getpid()}.part"
+        pyarrow.parquet.write_table(table, part)
+        part.replace(rows / f"{table['id'][0]}.parquet")
 
 
 @contextmanager
@@ -147,17 +149,17 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
-def run(data: list[dict[str, Any]], folder: Path, actors: int, **options: Any) -> pa.Table:
-    """Run the rows that are not finished, and return all finished rows."""
+def run(data: list[dict[str, Any]], folder: Path, actors: int, **options: Any) -> None:
+    """Run the rows that are not finished."""
     rows, images = folder / "rows", folder / "images"
     for each in (rows, images):
         each.mkdir(parents=True, exist_ok=True)
     for part in images.glob(".*.part"):  # left by a process that was killed
         part.unlink(missing_ok=True)
-    done = set(finished(rows)["id"].to_pylist())
+    done = set(finished(rows, "id")["id"].to_pylist())
     todo = [row for row in data if row["id"] not in done]
     if not todo:
-        return finished(rows)
+        return
     size = min(BATCH, -(-len(todo) // actors))
     with cluster():
         results = ray.data.from_items(todo, override_num_blocks=-(-len(todo) // size)).map_batches(
@@ -173,7 +175,6 @@ def run(data: list[dict[str, Any]], folder: Path, actors: int, **options: Any) -
             write(table.filter(pc.invert(failed)), rows)
             for row in table.filter(failed).to_pylist():
                 print(f"{row['id']} failed and will be repeated by the next run: {row['error']}")
-    return finished(rows)
 
 
 def main() -> None:
@@ -186,7 +187,7 @@ def main() -> None:
     options.add_argument("--rpm", type=float, help="images per minute (default: the limit in the model list)")
     chosen = options.parse_args()
     with service():
-        table = run(
+        run(
             products(chosen.rows),
             chosen.out,
             chosen.actors,
@@ -194,6 +195,7 @@ def main() -> None:
             size=chosen.size,
             rpm=rate_limits(chosen.rpm, chosen.image_model, chosen.actors),
         )
+    table = finished(chosen.out / "rows", "pollen", "stored")
     pollen, stored = (sum(table[name].to_pylist(), Decimal(0)).normalize() for name in ("pollen", "stored"))
     print(f"{len(table)} rows in {chosen.out}: {pollen:f} pollen, and {stored:f} pollen of interrupted attempts")
 

@@ -198,7 +198,8 @@ def test_a_header_that_was_changed_in_place_is_checked_before_it_is_sent(emulato
 @pytest.mark.parametrize("kind", [ChatPollinations, PollinationsImage, PollinationsEmbeddings, PollinationsToolkit])
 def test_neither_key_nor_authorization_is_in_a_pickle_or_a_checkpoint(kind: type[Any], emulator: Emulator) -> None:
     jsonplus = pytest.importorskip("langgraph.checkpoint.serde.jsonplus")
-    secret = {"AUTHORIZATION": "Bearer sk_hidden", "Proxy-Authorization": "sk_hidden", "X-Team": "blue"}
+    names = ("AUTHORIZATION", "Proxy-Authorization", "Gateway-Auth", "X-Passwd", "X-Credential", "X-Session-Id")
+    secret = {**dict.fromkeys(names, "Bearer sk_hidden"), "X-Team": "blue"}
     wrapper = kind(default_headers=secret, api_key="sk_hidden")
     written = [pickle.dumps(wrapper), jsonplus.JsonPlusSerializer(pickle_fallback=True).dumps_typed(wrapper)[1]]
     assert not [data for data in written if b"sk_hidden" in data]

@@ -7,6 +7,7 @@ finishes the rows. No row is lost, and nothing is generated twice.
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from langchain_pollinations import Media
 from langchain_pollinations.emulator import Emulator
 
 pytest.importorskip("ray", reason="ray is not installed; `make test-ray` installs it")
+pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.dataset")
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +78,18 @@ def wait(folder: Path, process: subprocess.Popen[bytes], is_reached: Callable[[l
     while not is_reached(table(folder)):
         assert process.poll() is None and time.monotonic() < end, (folder / "log").read_text("utf-8")[-5000:]
         time.sleep(0.1)
+
+
+def test_no_file_replaces_another(tmp_path: Path) -> None:
+    """The user may remove a file, so that its rows run again."""
+    write, schema = (runpy.run_path(str(ROOT / "examples" / "scale_out.py"))[name] for name in ("write", "SCHEMA"))
+    for ids in (["a", "b"], [], ["c"], ["d"]):
+        write(pa.Table.from_pylist([{"id": each} for each in ids], schema), tmp_path)
+    min(tmp_path.iterdir()).unlink()
+    write(pa.Table.from_pylist([{"id": "e"}], schema), tmp_path)
+    found = parquet.dataset(tmp_path, format="parquet").to_table()["id"].to_pylist()
+    assert sorted(found) == ["c", "d", "e"]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def workers(rows: list[dict[str, Any]]) -> set[int]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from langchain_pollinations._chat.inline_media import MIB, sizes
 from langchain_pollinations._types import Json
 
 UNNAMED = "unnamed_tool"
@@ -73,37 +74,55 @@ def pair_tool_results(turns: Sequence[WireMessage | ToolResult]) -> list[Json]:
     return wire
 
 
-def limit_images(turns: Sequence[WireMessage | ToolResult], most: int) -> tuple[list[WireMessage | ToolResult], int]:
-    """Replace the oldest images in tool results, until the messages contain `most` images. Return the messages and the
-    number of replaced images.
+def limit_images(
+    turns: Sequence[WireMessage | ToolResult], most: int | None
+) -> tuple[list[WireMessage | ToolResult], int]:
+    """Replace the oldest images in tool results, until the messages contain `most` images and `MAX_INLINE` characters
+    of inline files. Return the messages and the number of replaced images.
 
-    An agent that shows each generated image to its model exceeds the limit of the model after some turns. The service
-    refuses more images, and would refuse each later request of the conversation. Images in other messages remain,
-    because the caller wrote them.
+    An agent that shows each generated image to its model exceeds these limits after some turns. The service refuses
+    such a request, and would refuse each later request of the conversation. Images in other messages remain, because
+    the caller wrote them.
     """
     if not any(isinstance(turn, ToolResult) and turn.media for turn in turns):
         return [*turns], 0
-    excess = sum(map(_count_images, turns)) - most
+    parts = [part for turn in turns for part in _parts(turn)]
+    excess = 0 if most is None else sum(map(_is_image, parts)) - most
+    surplus = _inline_size(parts) - MAX_INLINE
     replaced = 0
     limited: list[WireMessage | ToolResult] = []
     for turn in turns:
-        if isinstance(turn, ToolResult) and replaced < excess:
+        if isinstance(turn, ToolResult) and (replaced < excess or surplus > 0):
             media = []
             for part in turn.media:
-                is_removed = part.get("type") == "image_url" and replaced < excess
+                size = _inline_size([part])
+                is_removed = _is_image(part) and (replaced < excess or (surplus > 0 and size > 0))
                 media.append(_OMITTED_IMAGE if is_removed else part)
                 replaced += is_removed
+                surplus -= size * is_removed
             turn = replace(turn, media=media)
         limited.append(turn)
     return limited, replaced
 
 
+MAX_INLINE = 16 * MIB
+"""Maximum characters of the inline files if there are images in tool results. The service accepts requests of 20 MiB,
+so 4 MiB are left for the text."""
+
 _OMITTED_IMAGE = {"type": "text", "text": "This image is not sent again: the request contains only the newest images."}
 
 
-def _count_images(turn: WireMessage | ToolResult) -> int:
+def _parts(turn: WireMessage | ToolResult) -> Sequence[Json]:
     parts = turn.media if isinstance(turn, ToolResult) else turn.wire.get("content")
-    return sum(part.get("type") == "image_url" for part in parts) if isinstance(parts, list | tuple) else 0
+    return parts if isinstance(parts, list | tuple) else ()
+
+
+def _is_image(part: Json) -> bool:
+    return part.get("type") == "image_url"
+
+
+def _inline_size(parts: Sequence[Json]) -> int:
+    return sum(sizes([{"content": list(parts)}]))
 
 
 def _with_results(turn: WireMessage, results: Sequence[ToolResult | None], used: set[str]) -> list[Json]:

@@ -18,7 +18,14 @@ from langchain_core.messages import (
 )
 
 from langchain_pollinations._chat.content import block_type, encode_content
-from langchain_pollinations._chat.history import ToolResult, WireMessage, limit_images, pair_tool_results
+from langchain_pollinations._chat.history import (
+    MAX_INLINE,
+    ToolResult,
+    WireMessage,
+    limit_images,
+    pair_tool_results,
+)
+from langchain_pollinations._chat.inline_media import MIB
 from langchain_pollinations._chat.replay import encode_assistant
 from langchain_pollinations._chat.tool_names import fit_participant_name
 from langchain_pollinations._chat.tool_results import RESULT_BLOCKS, encode_tool_result, tool_results_in
@@ -50,7 +57,8 @@ def encode_messages(
         is_own: Returns whether a model of the requested publisher wrote a message. Only then are the reasoning and the
             signatures of the message sent back.
         keeps_ids: Whether the tool-call ids of such a message are sent in the publisher's own form.
-        max_images: Maximum number of images. Only the newest images of tool results are sent, with a warning.
+        max_images: Maximum number of images. If there are more, or if they are too large together, only the newest
+            images of tool results are sent, with a warning.
 
     Raises:
         InvalidRequestError: If there is no message, or the content of a message cannot be sent.
@@ -65,13 +73,13 @@ def encode_messages(
             raise InvalidRequestError(f"messages[{position}]: {error}") from error
     if not turns:
         raise InvalidRequestError("messages[0]: it is empty, and no message with content follows")
-    if max_images is not None:
-        turns, replaced = limit_images(turns, max_images)
-        if replaced:
-            warn(
-                f"messages: the model accepts at most {max_images} images; the {replaced} oldest images in tool "
-                "results are replaced by a text"
-            )
+    turns, replaced = limit_images(turns, max_images)
+    if replaced:  # without their number: Python shows an equal warning once, not in each turn of a thread
+        count = "" if max_images is None else f"{max_images}, and "
+        warn(
+            f"messages: too many images for one request (at most {count}{MAX_INLINE // MIB} MiB together as base64); "
+            "the oldest images in tool results are replaced by a text"
+        )
     return pair_tool_results(turns)
 
 

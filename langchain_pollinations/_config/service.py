@@ -141,7 +141,8 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers of every request. They override the headers of this package and are not sent to the legacy hosts. Pickles
-    do not contain headers whose names contain `authorization`, `cookie`, `key`, `password`, `secret` or `token`."""
+    do not contain headers whose names contain `auth`, `cookie`, `credential`, `key`, `passw`, `secret`, `session` or
+    `token`. Pass them again to an unpickled object."""
 
     http_client: HttpClient = Field(default=None, exclude=True, repr=False)
     """An `httpx.Client` or `httpx2.Client` to send requests with. The package never closes it.

@@ -22,7 +22,7 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         if not req.proxy and connection.transport is not None:
             try:
-                check_peer(req.url.raw_host, connection.transport.get_extra_info("peername"))
+                check_peer(connection.transport.get_extra_info("peername"))
             except BaseException:
                 connection.close()
                 raise

@@ -253,7 +253,7 @@ class Client:
                     if is_private(chain.request.url.host):
                         raise chain.private_address()
                     chain.require_public_peer(is_async=False)
-                response = _mark_response(chain.sender(client).send(chain.request, **chain.options), call)
+                response = _mark_response(chain.send(client), call)
                 if call.is_success(response):
                     return response
                 with Closing(response):
@@ -275,8 +275,7 @@ class Client:
                         if await ais_private(chain.request.url.host):
                             raise chain.private_address()
                         chain.require_public_peer(is_async=True)
-                    with chain.sending:
-                        response = _mark_response(await chain.sender(client).send(chain.request, **chain.options), call)
+                    response = _mark_response(await chain.asend(client), call)
                     if call.is_success(response):
                         opened.push_async_callback(aclose, response)
                         stack.push_async_exit(opened.pop_all())

@@ -1,4 +1,4 @@
-"""Redirects, and requests to origins that a response named. No I/O."""
+"""Redirects, and requests to origins that a response named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from langchain_pollinations import errors
+from langchain_pollinations._transport.body import with_body
 from langchain_pollinations._transport.origins import CROSS_ORIGIN_HEADERS, is_cross_origin, is_requestable
 from langchain_pollinations._transport.pool import AnyClient
 from langchain_pollinations._transport.public_peer import AsyncPeerTrace, PeerTrace, required_peer
@@ -54,21 +55,45 @@ class RedirectChain:
         trace: Any = AsyncPeerTrace if is_async else PeerTrace
         peer_trace = trace(host, self.private_address, extensions.get("trace"))
         self.request.extensions = {**extensions, "trace": peer_trace}
-        self._sending = required_peer(host, self.private_address)
+        self._sending = required_peer(self.private_address)
 
-    @property
-    def sending(self) -> AbstractContextManager[None]:
-        """The context in which the current request is sent."""
-        return self._sending
+    def send(self, client: httpx.Client) -> httpx.Response:
+        """Send the current request."""
+        sender: Any = self._sender(client)
+        try:
+            response: httpx.Response = sender.send(self.request, **self._options)
+            return response
+        except httpx.HTTPStatusError as error:
+            return self._refused(error)
 
-    def sender(self, client: AnyClient) -> AnyClient:
+    async def asend(self, client: httpx.AsyncClient) -> httpx.Response:
+        """Like `send`."""
+        sender: Any = self._sender(client)
+        try:
+            with self._sending:
+                response: httpx.Response = await sender.send(self.request, **self._options)
+                return response
+        except httpx.HTTPStatusError as error:
+            return self._refused(error)
+
+    def _sender(self, client: AnyClient) -> AnyClient:
         return _without_request_hooks(client) if self._is_anonymous else client
 
     @property
-    def options(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         """The options of `send`."""
         options: dict[str, Any] = {"stream": True, "follow_redirects": False}
         return options if self._call.send_credentials and not self._is_anonymous else {**options, "auth": None}
+
+    def _refused(self, error: httpx.HTTPStatusError) -> httpx.Response:
+        """Return the response for which a hook of the caller called `raise_for_status`. httpx has closed it.
+
+        Raises:
+            httpx.HTTPStatusError: If the hook sent the request.
+        """
+        if error.request is not self.request:
+            raise error
+        return with_body(error.response, error.response.content if error.response.is_stream_consumed else b"")
 
     def follow(self, response: httpx.Response, failed: httpx.Response) -> None:
         """Continue with the request that a response redirects to.

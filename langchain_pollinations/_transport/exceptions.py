@@ -26,29 +26,30 @@ class ErrorMapper:
     """Context manager that converts exceptions of httpx and aiohttp to errors of this package.
 
     An error names `total_timeout` if this limit caused the failure. The key is removed from errors of this package,
-    because a response may repeat the key. The class costs a tenth of a generator, and several of them enclose each
-    request.
+    because a response may repeat the key. An exception that the caller was handling before is not changed. The class
+    costs a tenth of a generator, and several of them enclose each request.
 
     Args:
         deadline: The deadline of the call.
         headers: The headers of the request, which include the key.
     """
 
-    __slots__ = ("_deadline", "_headers")
+    __slots__ = ("_deadline", "_handled", "_headers")
 
     def __init__(self, deadline: Deadline | None, headers: Mapping[str, str]) -> None:
         self._deadline, self._headers = deadline, headers
+        self._handled: BaseException | None
 
     def __enter__(self) -> None:
-        pass
+        self._handled = sys.exception()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if error is None:
             return
-        remove_headers(error)
+        remove_headers(error, self._handled)
         mapped = _over_time(error, self._deadline) or _from_library(error) or error
         if isinstance(mapped, PollinationsError):
-            remove_key(mapped, self._headers)
+            remove_key(mapped, self._headers, self._handled)
         del self  # a trace of the error would show the headers
         try:
             if mapped is not error:
@@ -106,10 +107,10 @@ def map_recursion_error(error: BaseException) -> None:
         raise too_deep from error
 
 
-def remove_headers(failed: BaseException) -> None:
+def remove_headers(failed: BaseException, handled: BaseException | None = None) -> None:
     """Remove the headers of the request from an error and its causes. The headers include the key, and errors outlive
-    the request, for example in a trace."""
-    for error in _with_causes(failed):
+    the request, for example in a trace. `handled` is the exception that the caller was handling before."""
+    for error in _with_causes(failed, handled):
         if _has_frame_with_headers(error.__traceback__):
             error.__traceback__ = None
         if type(error).__name__ == "LocalProtocolError":  # of httpx, httpcore or h11: it names the value of a header
@@ -127,9 +128,9 @@ def remove_headers(failed: BaseException) -> None:
             of_aiohttp.args = (of_aiohttp.request_info, of_aiohttp.history)
 
 
-def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and its causes and contexts."""
-    todo, seen = [error], set[int]()
+def _with_causes(error: BaseException | None, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and its causes and contexts, except `handled`, which Python makes a context of each error."""
+    todo, seen = [error], {id(handled)}
     while todo:
         each = todo.pop()
         if each is not None and id(each) not in seen:
@@ -138,9 +139,9 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
             todo += [each.__cause__, each.__context__]
 
 
-def drop_tracebacks(error: BaseException) -> None:
+def drop_tracebacks(error: BaseException, handled: BaseException | None) -> None:
     """Remove the tracebacks of an error and its causes, because their frames hold a secret in a variable."""
-    for each in _with_causes(error):
+    for each in _with_causes(error, handled):
         each.__traceback__ = None
 
 
@@ -156,17 +157,17 @@ def _has_frame_with_headers(trace: TracebackType | None) -> bool:
     return False
 
 
-def remove_key(error: PollinationsError, headers: Mapping[str, str]) -> None:
+def remove_key(error: PollinationsError, headers: Mapping[str, str], handled: BaseException | None = None) -> None:
     """Replace the key from `headers` in all attributes of an error and its causes, because the service may repeat the
     request. Then the frames of the parsers hold the key too, so the tracebacks are removed."""
     secret = headers.get("authorization", "").rpartition(" ")[2]
     # A shorter key is a placeholder for a gateway, and may be part of any word.
     if len(secret) >= 8 and secret in repr((error.args, vars(error))):
-        for each in _with_causes(error):
+        for each in _with_causes(error, handled):
             each.args = tuple(_replace(secret, part) for part in each.args)
             for name, value in dict(vars(each)).items():
                 setattr(each, name, _replace(secret, value))
-        drop_tracebacks(error)
+        drop_tracebacks(error, handled)
 
 
 def _replace(secret: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
-_SECRET_NAME = re.compile(r"(?i)authorization|cookie|key|password|secret|token")
+_SECRET_NAME = re.compile(r"(?i)auth|cookie|credential|key|passw|secret|session|token")
 
 
 class HiddenDict(dict[str, str]):

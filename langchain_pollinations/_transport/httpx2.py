@@ -192,6 +192,12 @@ def _converted(native: Any, request: httpx.Request) -> Iterator[None]:
         kinds = (getattr(httpx, base.__name__, None) for base in type(error).__mro__)
         kind = next(each for each in kinds if isinstance(each, type) and issubclass(each, httpx.RequestError))
         raise kind(str(error), request=request) from error
+    except httpx2.HTTPStatusError as error:  # of a hook that calls `raise_for_status`
+        if error.request is not native:
+            raise
+        native.headers.pop("authorization", None)
+        response = _response(error.response, _Body(error.response, native, request))
+        raise httpx.HTTPStatusError(str(error), request=request, response=response) from error
 
 
 def check_client(client: Any, argument: str) -> None:

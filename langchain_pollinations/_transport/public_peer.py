@@ -16,9 +16,9 @@ from langchain_pollinations._transport.origins import is_public_address
 Refuse = Callable[[], Exception]
 """Creates the error for a private address."""
 
-PUBLIC_PEER: ContextVar[tuple[str, Refuse] | None] = ContextVar("PUBLIC_PEER", default=None)
-"""The host of the request in this context whose address must be public, and its error. Connectors of aiohttp read it,
-because aiohttp calls no trace function of httpcore."""
+PUBLIC_PEER: ContextVar[Refuse | None] = ContextVar("PUBLIC_PEER", default=None)
+"""Creates the error if the request in this context is sent to a private address. None allows these addresses.
+Connectors of aiohttp read it, because aiohttp calls no trace function of httpcore."""
 
 
 class _PeerTrace:
@@ -64,17 +64,17 @@ def is_private_peer(address: Any) -> bool:
     return isinstance(address, tuple) and not is_public_address(str(address[0]))
 
 
-def check_peer(host: str | None, address: Any) -> None:
-    """Raise the error of `PUBLIC_PEER` if its host is `host` and the address of the connection is private."""
-    required = PUBLIC_PEER.get()
-    if required is not None and required[0] == host and is_private_peer(address):
-        raise required[1]()
+def check_peer(address: Any) -> None:
+    """Raise the error of `PUBLIC_PEER` if the address of the connection is private."""
+    refuse = PUBLIC_PEER.get()
+    if refuse is not None and is_private_peer(address):
+        raise refuse()
 
 
 @contextmanager
-def required_peer(host: str, refuse: Refuse) -> Iterator[None]:
+def required_peer(refuse: Refuse) -> Iterator[None]:
     """Set `PUBLIC_PEER`."""
-    token = PUBLIC_PEER.set((host, refuse))
+    token = PUBLIC_PEER.set(refuse)
     try:
         yield
     finally:

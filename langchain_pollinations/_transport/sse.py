@@ -27,7 +27,6 @@ from langchain_pollinations._transport.body import (
 )
 from langchain_pollinations._transport.concurrency import Resumed
 from langchain_pollinations._transport.connections import close_after, shut_down, unparsed_bytes
-from langchain_pollinations._transport.exceptions import remove_headers
 from langchain_pollinations._transport.request import EventParser
 from langchain_pollinations._transport.timeouts import deadline_of
 
@@ -181,7 +180,6 @@ class EventBody:
         except httpx.ReadTimeout as error:
             if self.limit is None:
                 raise
-            remove_headers(error)
             self.check_deadline()
             raise _stall_error(self.limit) from error
 

@@ -53,8 +53,8 @@ class ImageTool(MediaTool):
 
     show: bool = False
     """Show the image to the language model, for models with image input. An image of more than 2 MiB is not shown. Each
-    later request of the conversation contains all shown images, and the service accepts about 20 MiB per request. The
-    tool message holds the shown image, so checkpoints contain it too."""
+    later request of the conversation contains the newest shown images: as many as the model accepts, and at most 16 MiB
+    as base64. The tool message holds the shown image, so checkpoints contain it too."""
 
     def _content(self, text: str, media: Media) -> Content:
         if not self.show or media.mime_type not in _VIEWABLE_TYPES:

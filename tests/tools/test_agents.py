@@ -1137,9 +1137,7 @@ def test_a_model_sees_only_as_many_images_as_it_accepts(emulator: Emulator, own:
     ]
     messages = [*results, HumanMessage([{"type": "text", "text": "Compare them"}, *[image] * own])]
     chat = ChatPollinations(**emulator.connection())  # its model accepts 10 images
-    with pytest.warns(
-        UserWarning, match=f"at most 10 images; the {min(12, 2 + own)} oldest images in tool results are"
-    ):
+    with pytest.warns(UserWarning, match="at most 10, and 16 MiB together.*; the oldest images in tool results are"):
         if own <= 10:
             chat.invoke(messages)
         else:  # images of the caller are not removed
@@ -1153,6 +1151,28 @@ def test_a_model_sees_only_as_many_images_as_it_accepts(emulator: Emulator, own:
     ]
     assert kinds.count("image_url") == max(10, own)
     assert kinds[1] == "text" and kinds[-1] == ("image_url" if own else "text")
+
+
+def test_images_of_tools_do_not_make_a_request_too_large(emulator: Emulator) -> None:
+    """A model that accepts 3,600 images would otherwise end the thread with status 413."""
+    large = base64.b64encode(base64.b64decode(PNG) + bytes(1024 * 1024)).decode()
+    image = {"type": "image", "base64": large, "mime_type": "image/png"}
+    results = [
+        message
+        for number in range(16)
+        for message in (
+            AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": f"call_{number}"}]),
+            ToolMessage([image], tool_call_id=f"call_{number}"),
+        )
+    ]
+    chat = ChatPollinations(model="google/gemini-2.5-flash-lite", **emulator.connection())
+    with pytest.warns(UserWarning, match="at most 3600, and 16 MiB together"):
+        chat.invoke([*results, HumanMessage("Compare them")])
+    assert len(emulator.requests[-1].body) < 16 * 1024 * 1024
+    contents = [message["content"] for message in history(emulator) if isinstance(message["content"], list)]
+    parts = [part for content in contents for part in content]
+    kinds = [kind for part in parts if (kind := part.get("text", "image")).startswith(("This image", "image"))]
+    assert [kind[:5] for kind in kinds] == ["This "] * 5 + ["image"] * 11
 
 
 def test_a_thread_remembers_words_calls_and_pictures(emulator: Emulator, run: Run) -> None:

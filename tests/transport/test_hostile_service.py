@@ -9,6 +9,7 @@ import json
 import socket
 import socketserver
 import time
+import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,6 +149,25 @@ def test_numbers_that_json_does_not_have_do_not_end_the_conversation(ask: Ask) -
         first = ask(model(url), "Hi")
         assert ask(model(url), [("user", "Hi"), first, ("user", "More")]).text == "Hi"
     assert len(heads) == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    [lambda link, number: True, always(http({"error": {"message": f"Bearer {KEY}"}}, status="401 No"))],
+    ids=["lost connection", "error with the key"],
+)
+def test_an_exception_that_the_caller_is_handling_is_not_changed(ask: Ask, script: Script) -> None:
+    """For example that of another provider, in a program that then asks this service."""
+    with service(script) as (url, _):
+        try:
+            httpx.post(url, headers={"x-own": "1"}, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
+            own = error
+            before = traceback.format_exception(own)
+            with pytest.raises(errors.PollinationsError):
+                ask(model(url), "Hi")
+    assert traceback.format_exception(own) == before
+    assert own.request.headers["x-own"] == "1"
 
 
 @pytest.mark.parametrize("link", ["file:///etc/passwd", "javascript:alert(1)", "https://media.pollinations.ai/a"])

@@ -150,6 +150,35 @@ def test_a_hook_may_read_a_compressed_response(emulator: Emulator, module: Any) 
         assert ServiceConfig(**emulator.connection(), **own)._client.send(call) == 7
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_hook_may_call_raise_for_status(emulator: Emulator, module: Any, ask: Ask, reads: bool) -> None:
+    """The example of hooks in httpx's own documentation. The errors are those of a client without the hook."""
+
+    def check(response: Any) -> None:
+        if reads and isinstance(response.stream, module.SyncByteStream):
+            response.read()
+        response.raise_for_status()
+
+    with clients(module, hooks={"response": [check]}) as own:
+        chat = ChatPollinations(**emulator.connection(), **own, max_retries=1)
+        emulator.fail(429, headers={"retry-after": "0"})
+        assert ask(chat, "Hi").text
+        emulator.fail(402)
+        with pytest.raises(errors.PaymentRequiredError) as caught:
+            ask(chat, "Hi")
+    assert caught.value.status_code == 402
+    assert "sk_emulator" not in repr(vars(caught.value))
+
+
+def test_an_error_of_another_request_in_a_hook_is_not_that_of_the_call(emulator: Emulator, module: Any) -> None:
+    with module.Client() as other:
+        hook = lambda _: other.get(f"{emulator.url}/nothing").raise_for_status()  # noqa: E731
+        with clients(module, hooks={"request": [hook]}) as own:
+            own.pop("http_async_client")
+            with pytest.raises((errors.InvalidResponseError, module.HTTPStatusError)):
+                ChatPollinations(**emulator.connection(), **own).invoke("Hi")
+
+
 def test_a_video_is_saved_piece_by_piece(emulator: Emulator, module: Any, tmp_path: Path) -> None:
     from langchain_pollinations.video import PollinationsVideo
 
