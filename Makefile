@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -44,6 +44,18 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
 	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
+
+# atheris is a package of machine code for some systems only, so it has an environment of its own.
+FUZZ_TARGETS := response plain stream media boxes data_uri wav journal
+FUZZ_SECONDS ?= 600
+
+fuzz-parsers:  ## Fuzz each parser with atheris for FUZZ_SECONDS=600; FUZZ_TARGETS="stream wav" only some
+	@set -e; mkdir -p build/fuzz; \
+	  $(call FRESH,$(PYTHON),build/fuzz-env,constraints.txt,'.[$(EXTRAS)]' atheris); \
+	  for target in $(FUZZ_TARGETS); do build/fuzz-env/bin/python -m tests.fuzz $$target $(FUZZ_SECONDS); done
+
+soak: $(READY)  ## Send mixed traffic with faults to an emulator for half an hour; SOAK=60 seconds
+	$(BIN)/python -m tests.soak $(or $(SOAK),1800)
 
 test-live: $(READY)  ## Ask the service itself, for a little pollen; needs POLLINATIONS_API_KEY
 	@test -n "$$POLLINATIONS_API_KEY" || { echo "test-live asks the service: set POLLINATIONS_API_KEY"; exit 1; }
