@@ -87,7 +87,20 @@ class Service:
 ODD_TEXTS = (
     *("", " ", "\0", "\n", "a\r\nb: c", "\ud83d", "\udc00x", "\U0001f40b", "e\u0301", "\u202egnp", "\u2028", "\ufeff"),
     *(".", "..", "../x", "/etc/passwd", "a/b\\c", "%", "%2F", "%00", "?a=b#c", "models", "data:,", "data:image/png,x"),
-    *("CON", "x" * 300, "file://x", "https://", "http://[", "https://\ud800", "~root", "\x1b[31m", "\x85", "~", "*"),
+    *(
+        "CON",
+        "x" * 300,
+        "file://x",
+        "https://",
+        "http://[",
+        "https://\ud800",
+        "~root",
+        "~nobody_here",
+        "\x1b[31m",
+        "\x85",
+        "~",
+        "*",
+    ),
 )
 texts = st.text(st.characters(), max_size=20) | st.sampled_from(ODD_TEXTS)
 
@@ -178,8 +191,8 @@ def test_any_text_is_a_result_or_a_typed_error(method: str, tmp_path: Path) -> N
             except (PollinationsError, ValidationError, *ALSO.get(method, ())) as error:
                 assert KEY not in str(error)
                 return
-        if method in UNCHANGED and text.isprintable():
-            assert text in service.received() or json.dumps(text)[1:-1] in service.received()
+        if method in UNCHANGED and text.strip() and text.isprintable():
+            assert text in service.received() or json.dumps(text, ensure_ascii=False) in service.received()
 
     check()
 
@@ -224,11 +237,12 @@ def test_any_blocks_are_sent_or_refused_by_a_typed_error(message: str) -> None:
     @settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(blocks, max_size=3))
     def check(content: list[Any]) -> None:
-        service = Service()
+        chat = ChatPollinations(api_key=KEY)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             try:
-                assert _chat(service.given, *MESSAGES[message](content)).text == "Yes."
+                # Not `invoke`, because LangChain itself refuses some blocks with a `TypeError` or `ValueError`.
+                assert json.dumps(chat._prepare(MESSAGES[message](content), None, {}).body, allow_nan=False)
             except PollinationsError as error:
                 assert KEY not in str(error)
 

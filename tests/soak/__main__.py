@@ -213,7 +213,7 @@ def _check_growth(findings: Findings) -> None:
 
 
 def _fill_string_cache() -> None:
-    """Fill the cache in which pydantic keeps up to 16,384 short strings of JSON. Else it would grow for half an hour."""
+    """Fill the cache of pydantic for up to 16,384 short strings of JSON, which would grow for half an hour."""
     from_json(json.dumps([f"string {number}" for number in range(200_000)]))
 
 
