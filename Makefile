@@ -43,7 +43,8 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 	$(BIN)/python -m tests.benchmarks --short
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
-	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_input.py tests/test_any_response.py \
+	  tests/chat/test_histories.py tests/chat/test_fields.py $(ARGS)
 
 # atheris is a package of machine code for some systems only, so it has an environment of its own.
 FUZZ_TARGETS := response plain stream media boxes data_uri wav journal

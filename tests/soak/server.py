@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from langchain_pollinations.emulator import Asked, Emulator, UsageRecord
-from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script
+from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script, is_text_route
 from langchain_pollinations.emulator.service.ledger import Ledger
 from langchain_pollinations.emulator.state import Requests
 
@@ -36,9 +36,6 @@ FAULTS: tuple[tuple[str | int, dict[str, Any]], ...] = (
     ("no end", {}),
     ("stall", {"seconds": 1.5}),
     ("stall", {"seconds": 1.5, "pings": True}),
-    ("comments", {}),
-    ("stream error", {}),
-    ("balance notice", {}),
     (400, {}),
     (429, {"headers": {"retry-after": "0"}}),
     (500, {}),
@@ -50,7 +47,14 @@ FAULTS: tuple[tuple[str | int, dict[str, Any]], ...] = (
     ("bad gateway page", {}),
     ("coordination unavailable", {}),
 )
+TEXT_FAULTS: tuple[tuple[str | int, dict[str, Any]], ...] = (
+    ("comments", {}),
+    ("stream error", {}),
+    ("balance notice", {}),
+)
+"""Faults inside a text response with status 200."""
 _current: ContextVar[str] = ContextVar("_current")
+_expects_fault: ContextVar[bool] = ContextVar("_expects_fault", default=False)
 
 
 def operation_of(asked: Asked) -> str:
@@ -86,7 +90,11 @@ class NamedLedger(Ledger):
 
 
 class RandomFaults(Script):
-    """A queue that gets a random fault before a share of the requests."""
+    """A queue that gets a random fault before a share of the requests.
+
+    A request has one fault at most. Two faults could bill a generation twice: the emulator does not store a response
+    that has a fault of `TEXT_FAULTS`, so a retry after a second fault would not get the stored response.
+    """
 
     def __init__(self, emulator: Emulator, share: float) -> None:
         super().__init__()
@@ -94,11 +102,17 @@ class RandomFaults(Script):
         self.injected: Counter[str] = Counter()
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
-        if not messages and self._random.random() < self._share:
-            case, options = self._random.choice(FAULTS)
-            self.injected[str(case)] += 1
-            self._emulator.fail(case, **options)
-        return super().take(path, messages=messages)
+        if messages:
+            return super().take(path, messages=True) if _expects_fault.get() else None
+        _expects_fault.set(False)
+        if self._random.random() >= self._share:
+            return None
+        case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) else FAULTS)
+        self.injected[str(case)] += 1
+        self._emulator.fail(case, **options)
+        entry = super().take(path, messages=False)
+        _expects_fault.set(entry is None)
+        return entry
 
 
 class Server:
