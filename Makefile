@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -43,7 +43,20 @@ bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25
 	$(BIN)/python -m tests.benchmarks --short
 
 fuzz: $(READY)  ## Try many more responses, histories and requests at random; FUZZ=500 examples of each
-	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_response.py tests/chat/test_histories.py tests/chat/test_fields.py tests/emulator/test_any_input.py $(ARGS)
+	FUZZ=$(or $(FUZZ),500) $(BIN)/python -m pytest tests/test_any_input.py tests/test_any_response.py \
+	  tests/chat/test_histories.py tests/chat/test_fields.py tests/emulator/test_any_input.py $(ARGS)
+
+# atheris is a package of machine code for some systems only, so it has an environment of its own.
+FUZZ_TARGETS := response plain stream media boxes data_uri wav journal
+FUZZ_SECONDS ?= 600
+
+fuzz-parsers:  ## Fuzz each parser with atheris for FUZZ_SECONDS=600; FUZZ_TARGETS="stream wav" only some
+	@set -e; mkdir -p build/fuzz; \
+	  $(call FRESH,$(PYTHON),build/fuzz-env,constraints.txt,'.[$(EXTRAS)]' atheris,test); \
+	  for target in $(FUZZ_TARGETS); do build/fuzz-env/bin/python -m tests.fuzz $$target $(FUZZ_SECONDS); done
+
+soak: $(READY)  ## Send mixed traffic with faults to an emulator for half an hour; SOAK=60 seconds
+	$(BIN)/python -m tests.soak $(or $(SOAK),1800)
 
 faults: $(READY)  ## Run the fault matrix and rewrite its page in docs/; FAULTS=all runs each fault with every way to call
 	$(BIN)/python scripts/fault_table.py

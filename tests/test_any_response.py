@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from functools import reduce
 from importlib.util import find_spec
+from itertools import islice
 from operator import add
 from typing import Any, NamedTuple
 
@@ -21,20 +22,29 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_pollinations._media.wav import pcm16_to_wav
+from langchain_pollinations.account import PollinationsAccount
 from langchain_pollinations.audio import PollinationsSpeech
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.embeddings import PollinationsEmbeddings
 from langchain_pollinations.errors import PollinationsError
 from langchain_pollinations.images import PollinationsImage
+from langchain_pollinations.mcp import list_mcp_servers
+from langchain_pollinations.media import Media
 from langchain_pollinations.models3d import Pollinations3D
 from langchain_pollinations.transcription import PollinationsTranscriber
-from langchain_pollinations.uploads import upload
+from langchain_pollinations.uploads import download, upload
 from langchain_pollinations.video import PollinationsVideo
 from langchain_pollinations.voice import PollinationsVoice
 from tests.helpers.fuzz import examples
 
 KEY = "sk_a_secret_key"
+STORED: Any = {
+    "type": "pollinations_media",
+    "mime_type": "image/png",
+    "sha256": "0" * 64,
+    "url": "https://media.pollinations.ai/abc",
+}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
 
 # --- Responses --------------------------------------------------------------------------------------------------------
@@ -51,6 +61,32 @@ ENTRY = (
 )
 MEDIUM = ("url", "b64_json", "revised_prompt", "media_type", "embedding", "index")
 RESULT = ("text", "words", "segments", "duration", "language", "audio_base64", "alignment", "error", "model", "usage")
+RECORD = (
+    *(
+        "timestamp",
+        "type",
+        "model",
+        "cost_usd",
+        "cost",
+        "api_key",
+        "meter_source",
+        "input_text_tokens",
+        "date",
+        "requests",
+    ),
+    *(
+        "balance",
+        "tierBalance",
+        "packBalance",
+        "valid",
+        "permissions",
+        "expiresAt",
+        "expiresIn",
+        "pollenBudget",
+        "name",
+    ),
+    *("githubUsername", "tier", "nextResetAt", "description", "url", "id", "rateLimitEnabled", "keyType"),
+)
 DECISION = ("noul", "choice", "probabilities", "confidence", "score", "legend")
 INNER = (
     *("function", "name", "arguments", "id", "index", "type", "text", "thinking", "signature", "data", "transcript"),
@@ -91,6 +127,9 @@ choices = st.lists(having(CHOICE, message=having(MESSAGE)) | having(CHOICE, delt
 documents = st.one_of(
     having(FACTS, choices=choices),
     st.lists(having(ENTRY, name=values), max_size=3),
+    having(RECORD),
+    having(FACTS, data=st.lists(having(RECORD), max_size=3)),
+    having(("count",), usage=st.lists(having(RECORD), max_size=3)),
     having(RESULT, data=st.lists(having(MEDIUM), max_size=2)),
     having(FACTS, answers=st.fixed_dictionaries({"urgent": having(DECISION, type=st.just("noul"))})),
     values,
@@ -179,6 +218,15 @@ WRAPPERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "embeddings": lambda given: PollinationsEmbeddings(**given).embed_query("a whale"),
     "models": lambda given: list_models("text", **given),
     "upload": lambda given: upload(PNG, **given),
+    "key": lambda given: PollinationsAccount(**given).key(),
+    "balance": lambda given: PollinationsAccount(**given).balance(),
+    "profile": lambda given: PollinationsAccount(**given).profile(),
+    "usage": lambda given: list(islice(PollinationsAccount(**given).usage(), 3)),
+    "daily usage": lambda given: PollinationsAccount(**given).daily_usage(),
+    "check of a model": lambda given: PollinationsAccount(**given).check("openai"),
+    "MCP servers": lambda given: list_mcp_servers(**given),
+    "download": lambda given: download(Media.from_artifact(STORED), **given),
+    "several embeddings": lambda given: PollinationsEmbeddings(**given).embed_documents(["a whale", "a bee"]),
     "voice": lambda given: PollinationsVoice(**given).change(pcm16_to_wav(b"\0" * 800)),
 }
 if find_spec("langchain_core.decisions"):

@@ -157,8 +157,18 @@ def test_a_record_that_is_written_in_part_is_removed_and_is_an_error(run: Run, t
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
 
-def test_another_line_that_is_no_record_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_text('{"id": "1"}\n', "utf-8")
+NO_RECORDS = (
+    '{"id": "1"}',
+    '{"id": [], "row": {}, "status": "done", "files": []}',
+    '{"id": "1", "row": {}, "status": "done", "files": 5}',
+    '{"id": "1", "row": {}, "status": "done", "files": [5]}',
+    '{"id": "1", "row": ' + "[" * 2000 + "]" * 2000 + ', "status": "done", "files": []}',
+)
+
+
+@pytest.mark.parametrize("line", NO_RECORDS)
+def test_another_line_that_is_no_record_is_an_error(tmp_path: Path, line: str) -> None:
+    (tmp_path / "journal.jsonl").write_text(f"{line}\n", "utf-8")
     with pytest.raises(InvalidRequestError, match="^folder: line 1 of journal.jsonl is not a record"):
         run_job([], str, tmp_path)
 

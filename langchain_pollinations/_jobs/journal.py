@@ -129,13 +129,20 @@ def _parse(file: IO[bytes]) -> Iterator[tuple[slice, dict[str, Any]]]:
             return
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
-        if not isinstance(record, dict) or not {"id", "row", "status", "files"} <= record.keys():
+        if not _is_record(record):
             raise InvalidRequestError(f"folder: line {number} of {JOURNAL} is not a record of a job", param="folder")
         place = slice(end, end + len(line))
         end = place.stop
         yield place, record
+
+
+def _is_record(record: Any) -> bool:
+    match record:
+        case {"id": str(), "row": _, "status": str(), "files": [*names]}:
+            return all(isinstance(name, str) for name in names)
+    return False
 
 
 def _lock_file(file: IO[bytes], folder: Path) -> None:

@@ -22,9 +22,14 @@ def input_path(path: str | os.PathLike[str], param: str) -> Path:
     """Return the path of a file that the caller passes in the argument `param`.
 
     Raises:
-        InvalidRequestError: If the path is a folder, a device or a pipe. Reading some of these does not end.
+        InvalidRequestError: If the path is a folder, a device or a pipe, because reading some of these does not end. Or
+            if no file can have the path.
     """
-    file = Path(path).expanduser()
+    _check_possible(path, param)
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidRequestError(f"{param}: {os.fspath(path)!r:.200} names an unknown user", param=param) from error
     if file.exists() and not file.is_file():
         raise InvalidRequestError(f"{param}: {os.fspath(path)!r} is not a regular file", param=param)
     return file
@@ -49,8 +54,10 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """Return the path of an output file. It is `path`, with `suffix` added if `path` has no suffix.
 
     Raises:
+        InvalidRequestError: If no file can have the path.
         OSError: If the path is a folder, or its parent folder does not exist or cannot be written.
     """
+    _check_possible(path, "path")
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
@@ -59,3 +66,14 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(f"{target.parent} cannot be written: choose another folder")
     return target if target.suffix else target.with_suffix(suffix)
+
+
+def _check_possible(path: str | os.PathLike[str], param: str) -> None:
+    """Raise an `InvalidRequestError` if the file system cannot represent a path."""
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        message = f"{param}: {os.fspath(path)!r:.200} must not contain null characters or lone surrogates"
+        raise InvalidRequestError(message, param=param)

@@ -29,11 +29,17 @@ async def _body(receive: Receive, limit: int) -> bytes:
     """Read the whole request body.
 
     A body over the limit is also read to its end. Otherwise, the client could not receive the error response.
+
+    Raises:
+        Finished: If the client closes the connection before the end of the body.
+        Refusal: If the body is over the limit.
     """
     pieces: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Finished
         piece = message.get("body", b"")
         size += len(piece)
         if size <= limit:

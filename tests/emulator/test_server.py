@@ -74,6 +74,15 @@ def test_stopping_does_not_wait_for_silent_streams() -> None:
     assert set(threading.enumerate()) <= before
 
 
+def test_a_request_whose_body_is_cut_off_is_not_recorded(pollinations_emulator: Emulator) -> None:
+    url = httpx.URL(pollinations_emulator.url)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: {KEY['authorization']}\r\n"
+    with socket.create_connection((url.host, url.port)) as connection:
+        connection.sendall(f"{head}content-length: 99\r\n\r\n{{".encode())
+    httpx.get(f"{url}/models")
+    assert [asked.path for asked in pollinations_emulator.requests] == ["/models"]
+
+
 async def test_a_server_starts_inside_a_running_loop() -> None:
     with Emulator() as emulator:
         async with httpx.AsyncClient(base_url=emulator.url) as http:

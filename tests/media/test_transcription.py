@@ -442,6 +442,7 @@ BAD_RECORDINGS: dict[str, tuple[Any, str]] = {
     "an address": ("https://example.com/talk.mp3", "a URL is not fetched"),
     "a data URI": ("data:audio/wav;base64,UklGRg==", "a URL is not fetched"),
     "a blob of an address": (Blob(path="https://example.com/talk.mp3"), "a URL is not fetched"),
+    "a path with a null": ("a\0.mp3", "must not contain null characters or lone surrogates"),
     "a folder": ("", "'' is not a regular file"),
     "a number": (7, "must be a Blob, a Media, bytes or a file path, not int"),
     "nothing": (None, "not NoneType"),

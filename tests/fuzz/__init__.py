@@ -1,0 +1,1 @@
+"""Fuzz targets for atheris, a fuzzer that is guided by coverage. See `__main__`."""
