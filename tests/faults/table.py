@@ -62,7 +62,6 @@ from tests.faults.wire import (
     with_headers,
 )
 
-AT_ONCE = {"retry-after": "0"}
 BROKE = {"message": "The provider broke", "code": "broken"}
 PAGE = "<!DOCTYPE html><html><head><title>Down for repairs</title></head></html>"
 LIMIT = 4 * 1024 * 1024
@@ -378,7 +377,6 @@ OLD = Group(
     ],
 )  # fmt: skip
 
-MISSING = {"SSL_CERT_FILE": "/nowhere/certificates.pem"}
 PROXIED = {"base_url": "http://service.invalid", "media_url": "http://service.invalid/media"}
 BEHIND = Paths(tuple(name for name in OWN.all if COLUMNS[name].host == "gen"), OWN.few)
 SECURE = {"base_url": "https://service.invalid", "media_url": "https://service.invalid/media"}
@@ -407,6 +405,7 @@ UNREACHED = Group(
                   do="Install the certificate authority, or set `SSL_CERT_FILE`.")
             for what, name, env in (
                 ("The certificate of the server is unknown", "valid", {}),
+                ("The certificate of the server is unknown | missing folder", "valid", {"SSL_CERT_DIR": "/nowhere"}),
                 ("The certificate of the server has expired", "expired",
                     {"SSL_CERT_FILE": "{certificates}/expired.pem"}),
                 ("The certificate is that of another host", "other_host",
@@ -464,8 +463,8 @@ LOST = Group(
         Fault("Connection lost in the body | reset", cut(body=0.5, end=RESET), WHOLE, e.APIConnectionError, True),
         *(
             Fault(f"Connection lost in a stream | {what}", (*stream(delta("Half é"), end=end),), STREAM_CLIENTS,
-                  e.APIConnectionError,
-                  partial="Half é")
+                  e.APIConnectionError, partial="Half é",
+                  do="Use `error.partial`, or repeat the call. The service bills it again.")
             for what, end in (
                 ("Closed between two events", (CLOSE,)),
                 ("Reset between two events", (0.05, RESET)),
