@@ -3,7 +3,8 @@
 python scripts/check_build.py dist
 
 The second build runs in another folder, from the unpacked source distribution of the first one, with other times and
-permissions of the files. The script writes the files of the first build to the folder, and prints their hashes.
+permissions of the files. The script replaces the builds in the folder by those of the first build, and prints their
+hashes.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ def main(target: str) -> None:
         again = build(unpacked(next(first.glob("*.tar.gz")), Path(work, "elsewhere", "unpacked")), second)
         if hashes != again:
             raise SystemExit(f"The builds differ:\n{hashes}\n{again}")
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(first, target)
+        for old in (*Path(target).glob("*.whl"), *Path(target).glob("*.tar.gz")):
+            old.unlink()  # and no other file: the folder may hold some
+        shutil.copytree(first, target, dirs_exist_ok=True)
     print("\n".join(f"{digest}  {name}" for name, digest in hashes.items()))
 
 

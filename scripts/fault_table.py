@@ -29,8 +29,8 @@ For every fault:
   in `langchain_pollinations.errors`. `status_code`, `code`, `request_id`, `retry_after`, `fix_url` and `param` have the
   details.
 - The call ends within its time limits.
-- A retry sends the same bytes, so that a whole response is billed once. `max_retries` (2 by default) is the number of
-  retries. Other errors are not retried. `error.is_retryable` tells fallbacks and middleware whether a retry can help.
+- "retried: yes" means up to `max_retries` retries (2 by default). A retry sends the same bytes, so that a whole
+  response is billed once. `error.is_retryable` tells fallbacks and middleware whether a later call can succeed.
 - The text that a stream delivered before the error is in `error.partial`. A file is complete, or it does not exist.
 - No API key is in an error, its causes, its traceback, a warning or a log line.
 - The same object works when the fault is over.
@@ -82,7 +82,7 @@ def outcome(fault: Fault) -> str:
 
 
 def rows(group: Group) -> Iterator[str]:
-    """The rows of a group. Faults with the same outcome are one row."""
+    """The rows of a group. Faults with the same outcome are one row, and so are outcomes of the same fault."""
     merged: dict[tuple[str, str, str], list[str]] = {}
     for fault in group.faults:
         retried = "yes" if fault.retried else "no" if isinstance(fault.ends, type) else ""
@@ -90,14 +90,21 @@ def rows(group: Group) -> Iterator[str]:
         phrase = fault.what.partition(" | ")[0]
         if phrase not in phrases:
             phrases.append(phrase)
+    ends: dict[tuple[str, str, str], list[str]] = {}
     for (end, retried, do), phrases in merged.items():
-        yield f"| {'<br>'.join(phrases)} | {end} | {retried} | {do} |"
+        ends.setdefault(("<br>".join(phrases), retried, do), []).append(end)
+    for (phrase, retried, do), each in ends.items():
+        yield f"| {phrase} | {'<br>'.join(each)} | {retried} | {do} |"
 
 
 def sections() -> Iterator[str]:
+    """The page. A row that is in a table above is not repeated."""
     yield INTRO
+    shown: set[str] = set()
     for group in GROUPS:
-        table = ["| what goes wrong | what you get | retried | what to do |", "|---|---|---|---|", *rows(group)]
+        own = [row for row in rows(group) if row not in shown]
+        shown.update(own)
+        table = ["| what goes wrong | what you get | retried | what to do |", "|---|---|---|---|", *own]
         yield f"## {group.title}\n\n{textwrap.fill(group.intro, 120)}\n\n" + "\n".join(table) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -23,7 +24,10 @@ import pytest
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.emulator.__main__ import main
 from langchain_pollinations.emulator.shadow.journal import Journal
+from langchain_pollinations.emulator.shadow.proxy import Shadow, Upstream
+from langchain_pollinations.emulator.shadow.report import Report
 from langchain_pollinations.emulator.shadow.server import ShadowServer
+from langchain_pollinations.emulator.state import State
 from tests.helpers.servers import serve
 
 from .conftest import KEY
@@ -361,3 +365,20 @@ def test_a_file_that_cannot_be_opened_is_named() -> None:
     with command("--record", "no/such/folder/x") as process:
         out, errors = process.communicate(timeout=LONG)
     assert (process.returncode, out, errors) == (1, "", "no/such/folder/x: No such file or directory\n")
+
+
+def test_a_response_that_the_emulator_breaks_off_is_named(emulator: Emulator, tmp_path: Path) -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"Ha", "more_body": True})
+        raise ZeroDivisionError
+
+    async def ask() -> None:
+        found = Shadow(Upstream(httpx.URL(emulator.url)), State(keys={}), broken, journal, Report(), lines.append)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(found), base_url=emulator.url) as client:
+            await client.get("/text/hi", headers=KEY)
+
+    lines: list[str] = []
+    with contextlib.closing(Journal(tmp_path / "live.jsonl")) as journal:
+        asyncio.run(ask())
+    assert "emulator: The emulator failed: ZeroDivisionError" in lines[0]

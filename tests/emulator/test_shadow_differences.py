@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from langchain_pollinations.emulator.shadow import event_streams, redaction, report
 from langchain_pollinations.emulator.shadow.captured import Captured
 from langchain_pollinations.emulator.shadow.differences import KINDS, compare
+from langchain_pollinations.emulator.shadow.records import Request, record
 from langchain_pollinations.emulator.shadow.redaction import Redactor
 
 JSON = {"content-type": "application/json"}
@@ -113,6 +115,14 @@ def test_deep_and_broken_bodies_do_not_fail() -> None:
                 for status in (200, 400):
                     kept = (b"data: " + body if headers is STREAM else body for body in (one, other))
                     compare("/text/x", *(Captured(status, headers, body, body[:64], 9) for body in kept))
+
+
+@pytest.mark.parametrize("level", [("[", "]"), ('{"a":', "}")])
+def test_a_body_of_any_depth_is_recorded(level: tuple[str, str]) -> None:
+    """As JSON, or by its size if it has too many levels for Python."""
+    for depth in range(400, 1000):
+        body = (level[0] * depth + "1" + level[1] * depth).encode()
+        json.dumps(record(Request("GET", "/x", {}, {}, io.BytesIO()), Captured(200, JSON, body, size=9), None, []))
 
 
 @pytest.mark.parametrize(

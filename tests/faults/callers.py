@@ -30,19 +30,23 @@ Act = Callable[[Column, Any, Call, FaultyService], Any]
 
 # --- Cancellation -----------------------------------------------------------------------------------------------------
 
-STEPS = (0, 1, 2, 3, 5, 8, 12, 18, 27, 40)
-"""Numbers of rounds of the event loop before a cancellation."""
-
 
 async def cancel_at_every_step(column: Column, made: Any, call: Call, service: FaultyService) -> None:
-    for steps in STEPS:
+    """Cancel the call after more and more rounds of the event loop, until it ends before."""
+    rounds = 0
+    while True:
         task = asyncio.create_task(column.use(made, call))
-        for _ in range(steps):
+        for _ in range(rounds):
             await asyncio.sleep(0)
-        task.cancel()
+        if not task.cancel():
+            break
         with contextlib.suppress(asyncio.CancelledError):
             await task
         call.chunks.clear()
+        rounds += 1 + rounds // 3
+    await task
+    for path in call.folder.iterdir():
+        path.unlink()
     task = asyncio.create_task(column.use(made, call))
     await asyncio.sleep(0)
     task.cancel()

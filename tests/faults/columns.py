@@ -192,6 +192,9 @@ CLIENTS = Paths(
 """Faults of connections, which each HTTP library handles in its own way."""
 STATUS = Paths(tuple(name for name in _GEN if "upload" not in name), ("chat invoke", "chat astream"), in_turn=True)
 """Error responses of gen.pollinations.ai. The media host, which stores uploads, has a format of its own."""
+BILLED = Paths(tuple(name for name in STATUS.all if "list" not in name), ("chat invoke", "chat astream"))
+"""Requests that wait for the rate limits of models."""
+UPLOAD = Paths(_named("upload", "aupload"), ("upload", "aupload"), in_turn=True)
 CHAT = Paths(_CHAT, ("chat invoke", "chat astream"), in_turn=True)
 STREAM = Paths(_named("chat stream", "chat astream"), ("chat stream", "chat astream"), in_turn=True)
 STREAM_CLIENTS = Paths(STREAM.all, ("chat stream", "chat astream, aiohttp", "chat astream, httpx2"))

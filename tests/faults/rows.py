@@ -39,6 +39,8 @@ class Fault:
     ends: type[BaseException] | str | None
     """Class of the error, or the text of the answer. None is the genuine answer."""
     retried: bool = False
+    retries: int = 1
+    """Retries of a call whose requests all fail, if the fault is retried. The object has `max_retries=1`."""
     says: str = ""
     """Pattern of the message of the error, or of the warning beside an answer."""
     partial: str | None = None

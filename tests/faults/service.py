@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from langchain_pollinations.emulator import Emulator
@@ -37,6 +38,8 @@ class FaultyService:
     """Host, head and body of each request."""
     videos: dict[bytes, bytes] = field(default_factory=dict)
     """Responses to requests for videos. Each video is generated once, because that takes long."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """The genuine answer of each column."""
     is_emulator_faulty: bool = False
     _script: Script | None = None
     _times: int = 0

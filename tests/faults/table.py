@@ -13,6 +13,7 @@ from tests.faults import callers
 from tests.faults.columns import (
     ANY,
     ASYNC,
+    BILLED,
     BODY,
     CHAT,
     CLIENTS,
@@ -30,6 +31,7 @@ from tests.faults.columns import (
     STATUS,
     STREAM,
     STREAM_CLIENTS,
+    UPLOAD,
     WHOLE,
     Paths,
 )
@@ -60,7 +62,6 @@ from tests.faults.wire import (
     with_headers,
 )
 
-AT_ONCE = {"retry-after": "0"}
 BROKE = {"message": "The provider broke", "code": "broken"}
 PAGE = "<!DOCTYPE html><html><head><title>Down for repairs</title></head></html>"
 LIMIT = 4 * 1024 * 1024
@@ -69,7 +70,7 @@ ZEROS = bytes(64 * 1024 * 1024)
 BOMB = gzip.compress(ZEROS)
 DEEP = "[" * 100_000
 TOO_LARGE = "larger than 4,194,304 bytes; raise `max_response_bytes`"
-RECONNECT = "Check the address, the proxy and the network."
+SECOND = http(completion("Wrong."))
 
 REFUSED = Group(
     "The service refuses a request",
@@ -80,6 +81,7 @@ REFUSED = Group(
         emulated("An offer of payment by x402 (402)", "payment offer", e.AuthenticationError, STATUS),
         emulated("Unknown model", "model unknown", e.UnknownModelError, STATUS),
         emulated("Model not allowed for the key", "model not allowed for the key", e.PermissionDeniedError, STATUS),
+        emulated("Account blocked, or the key lacks a scope (403)", 403, e.PermissionDeniedError, STATUS),
         emulated("Balance too low", "balance spent", e.InsufficientBalanceError, STATUS),
         emulated("Budget of the key spent", "key budget spent", e.KeyBudgetExhaustedError, STATUS),
         emulated("Quest Pollen used up", "quest pollen spent", e.QuestPollenOnlyError, STATUS),
@@ -149,6 +151,31 @@ REFUSED = Group(
             says="400",
         ),
         emulated(
+            "Invalid field (400), and other 4xx | earlier format of the safety filter",
+            400,
+            e.InvalidRequestError,
+            STATUS,
+            body={"error": {"type": "safety_error", "code": "invalid_safe", "message": "No such check"}},
+            says="No such check",
+        ),
+        *(
+            emulated(
+                f"The media host refuses an upload | {status}", status, kind, UPLOAD, body={"error": "No"}, says="No"
+            )
+            for status, kind in (
+                (400, e.InvalidRequestError),
+                (401, e.AuthenticationError),
+                (409, e.UnsupportedRequestError),
+                (413, e.PayloadTooLargeError),
+            )
+        ),
+        Fault(
+            "Invalid field (400), and other 4xx | more data behind it",
+            http("{}", status="400 No") + SECOND,
+            CLIENTS,
+            e.InvalidRequestError,
+        ),
+        emulated(
             "Invalid field (400), and other 4xx | an empty body",
             400,
             e.InvalidRequestError,
@@ -161,9 +188,10 @@ REFUSED = Group(
 
 LIMITED = Group(
     "Rate limits",
-    "After a 429, a call waits as long as the response asks, at most 5 minutes, or 60 seconds with "
-    "`wait_for_rate_limit=False`. If it has to wait longer, the error is raised at once. Its `retry_after` is the time "
-    "to wait.",
+    "After a 429, a billed call waits as long as `Retry-After` asks, at most 5 minutes, and is sent again up to 10 "
+    "times, which do not count as retries. With `wait_for_rate_limit=False`, without `Retry-After`, and after other "
+    "errors, the call waits at most 60 seconds, and `max_retries` applies. If it would have to wait longer, the error "
+    "is raised at once. `error.retry_after` is the time to wait in seconds.",
     [
         *(
             emulated(f"Rate limit (429) | {what}", case, e.RateLimitError, STATUS, retried=True)
@@ -174,6 +202,8 @@ LIMITED = Group(
                 ("requests per minute of a model", "per-model limit"),
             )
         ),
+        emulated("Rate limit (429) | time to wait", 429, e.RateLimitError, BILLED, headers={"retry-after": "0.01"},
+                 retried=True, retries=10),
         emulated("Rate limit (429) | empty", 429, e.RateLimitError, STATUS, body=b"", retried=True),
         emulated("`Retry-After` of an hour", 429, e.RateLimitError, STATUS, headers={"retry-after": "3600"}),
         emulated("`Retry-After` of a million years", 503, e.ServiceUnavailableError, STATUS,
@@ -209,10 +239,14 @@ FAILED = Group(
         emulated("502", 502, e.UpstreamError, STATUS, retried=True),
         emulated("502 | HTML", "bad gateway page", e.UpstreamError, STATUS, retried=True),
         *(
-            emulated(f"502, because the provider refused the service (401, 402, 404) | {status}", f"provider {status}",
-                     e.UpstreamError, STATUS)
+            emulated(f"502, because the provider refused the service (401, 402, 403, 404) | {status}",
+                     f"provider {status}", e.UpstreamError, STATUS)
             for status in (401, 402, 404)
         ),
+        Fault("502, because the provider refused the service (401, 402, 403, 404) | 403", http({"error": {**BROKE,
+              "details": {"upstreamStatus": 403}}}, status="502 No"), STATUS, e.UpstreamError),
+        Fault("502 | conflict at the provider", http({"error": {**BROKE, "details": {"upstreamStatus": 409}}},
+              status="502 No", retry_after="0"), STATUS, e.UpstreamError, True),
         emulated("502 | rate limit of the provider", "provider 429", e.UpstreamError, STATUS, retried=True),
         emulated("502 | provider timed out", "provider 524", e.UpstreamError, STATUS, retried=True),
         emulated("502 | no usage", "provider left usage out", e.UpstreamError, STATUS, retried=True),
@@ -221,10 +255,16 @@ FAILED = Group(
         emulated("500 | provider", "provider 500", e.InternalServerError, STATUS, retried=True),
         emulated("503 | provider overloaded", "provider 503", e.ServiceUnavailableError, STATUS, retried=True),
         emulated("503 | plain text", "coordination unavailable", e.ServiceUnavailableError, STATUS, retried=True),
+        emulated("503 | no cache entry", 503, e.ServiceUnavailableError, STATUS, retried=True,
+                 body=b"Generation completed without a durable cache entry", says="durable cache entry"),
+        emulated("503 | earlier format of the safety service", 503, e.ServiceUnavailableError, STATUS, retried=True,
+                 body={"error": {"type": "safety_error", "code": "service_unavailable", "message": "No checks"}},
+                 says="No checks"),
         emulated("503 | cache", "cache unavailable", e.ServiceUnavailableError, STATUS, retried=True),
         emulated("503 | safety service", "safety service down", e.ServiceUnavailableError, STATUS,
                  retried=True),
         emulated("503 | empty", 503, e.ServiceUnavailableError, STATUS, body=b"", retried=True),
+        emulated("504, 522, 524, 598, 599 | own", 504, e.GatewayTimeoutError, STATUS, retried=True),
         emulated("504, 522, 524, 598, 599 | 504", "provider 408", e.GatewayTimeoutError, STATUS, retried=True),
         emulated("504, 522, 524, 598, 599 | 524", "edge page", e.GatewayTimeoutError, STATUS, retried=True),
         *(
@@ -287,18 +327,33 @@ OLD = Group(
                  **OLD_TEXT),
         emulated("An offer of payment (402)", "payment challenge", e.RateLimitError, do=KEYED, retried=True,
                  **OLD_TEXT),
+        emulated("An offer of payment (402) | too few rights", 402, e.RateLimitError, do=KEYED, retried=True,
+                 body={"error": "Tier too low", "status": 402}, says="Tier too low", **OLD_TEXT),
         emulated("The IP address is blocked", "blocked address", e.PermissionDeniedError, do=KEYED, **OLD_TEXT),
         emulated("The IP address is blocked | details", "blocked address, told", e.PermissionDeniedError, do=KEYED,
                  **OLD_TEXT),
         emulated("The provider is overloaded (503)", "provider 503", e.ServiceUnavailableError, retried=True,
                  says="The model is overloaded", **OLD_TEXT),
         emulated("Input too long (500)", "input too long", e.ContextOverflowError, **OLD_TEXT),
-        emulated("Model not found (404)", 404, e.UnknownModelError, do=KEYED, message="Model not found: x", **OLD_TEXT),
-        emulated("The cache of the host fails (500 in plain text)", "worker error", e.InternalServerError,
+        emulated("Model not found (404)", 404, e.UnknownModelError,
+                 do="Choose another model. More models need an API key.", message="Model not found: x", **OLD_TEXT),
+        emulated("The cache of the host fails (500)", "worker error", e.InternalServerError,
                  retried=True, **OLD_TEXT),
-        emulated("The host is down (530)", "origin down", e.ServiceError, **OLD_TEXT),
+        emulated("The host is down (501, 530)", "origin down", e.ServiceError, **OLD_TEXT),
         emulated("502 with an HTML page", "bad gateway page", e.UpstreamError, retried=True, **OLD_TEXT),
-        emulated("400 with an HTML page", "malformed body", e.InvalidRequestError, **OLD_TEXT),
+        emulated("Invalid request (400)", 400, e.InvalidRequestError, body={"error": "No messages"},
+                 says="No messages", **OLD_TEXT),
+        emulated("Invalid request (400) | HTML page", "malformed body", e.InvalidRequestError, **OLD_TEXT),
+        *(
+            emulated(f"{what} | JSON of the image host", status, kind, retried=retried, do=do, says="It broke",
+                     body={"error": label, "message": "It broke", "requestParameters": {}, "queueInfo": None},
+                     **OLD_IMAGE)
+            for what, status, label, kind, retried, do in (
+                ("The queue of the host is full (429)", 429, "Too Many Requests", e.RateLimitError, True, KEYED),
+                ("The IP address is blocked", 403, "Forbidden", e.PermissionDeniedError, False, KEYED),
+                ("The cache of the host fails (500)", 500, "Internal Server Error", e.InternalServerError, True, ""),
+            )
+        ),
         emulated("The migration notice with status 200", "migration notice", e.AuthenticationError,
                  do="Remove the header that a proxy adds.",
                  on=Paths(LEGACY_TEXT.all, LEGACY_TEXT.few), legacy=True),
@@ -307,22 +362,21 @@ OLD = Group(
         emulated("Image of a rate limit with status 200", "image of a limit", e.RateLimitError, do=KEYED, retried=True,
                  **OLD_IMAGE),
         emulated("Image of a block with status 200", "image of a block", e.ContentBlockedError, **OLD_IMAGE),
-        emulated("An offer of payment for an image (402)", "payment challenge", e.RateLimitError, do=KEYED,
+        emulated("An offer of payment (402) | image", "payment challenge", e.RateLimitError, do=KEYED,
                  retried=True,
                  **OLD_IMAGE),
-        emulated("The image host is down (530)", "origin down", e.ServiceError, **OLD_IMAGE),
+        emulated("The host is down (501, 530) | image", "origin down", e.ServiceError, **OLD_IMAGE),
         Fault("Error in the format of gen.pollinations.ai",
               http({"success": False, "status": 503, "error": {**BROKE, "code": "SERVICE_UNAVAILABLE"}},
                    status="503 No", retry_after="0"), LEGACY, e.ServiceUnavailableError, retried=True),
-        Fault("Error response of JSON 100,000 levels deep", http(DEEP, status="400 No"), LEGACY,
+        Fault("Invalid request (400) | deep JSON", http(DEEP, status="400 No"), LEGACY,
               e.InvalidRequestError),
-        Fault("Details of JSON 100,000 levels deep", http({"error": "x", "details": '{"a":' + DEEP}, status="501 No"),
-              LEGACY, e.ServiceError),
-        Fault("JSON 100,000 levels deep", http(DEEP), LEGACY, e.InvalidResponseError),
+        Fault("The host is down (501, 530) | deep details",
+              http({"error": "x", "details": '{"a":' + DEEP}, status="501 No"), LEGACY, e.ServiceError),
+        Fault("Response that cannot be read", http(DEEP), LEGACY, e.InvalidResponseError),
     ],
 )  # fmt: skip
 
-MISSING = {"SSL_CERT_FILE": "/nowhere/certificates.pem"}
 PROXIED = {"base_url": "http://service.invalid", "media_url": "http://service.invalid/media"}
 BEHIND = Paths(tuple(name for name in OWN.all if COLUMNS[name].host == "gen"), OWN.few)
 SECURE = {"base_url": "https://service.invalid", "media_url": "https://service.invalid/media"}
@@ -351,6 +405,7 @@ UNREACHED = Group(
                   do="Install the certificate authority, or set `SSL_CERT_FILE`.")
             for what, name, env in (
                 ("The certificate of the server is unknown", "valid", {}),
+                ("The certificate of the server is unknown | missing folder", "valid", {"SSL_CERT_DIR": "/nowhere"}),
                 ("The certificate of the server has expired", "expired",
                     {"SSL_CERT_FILE": "{certificates}/expired.pem"}),
                 ("The certificate is that of another host", "other_host",
@@ -393,7 +448,6 @@ UNREACHED = Group(
     ],
 )  # fmt: skip
 
-SECOND = http(completion("Wrong."))
 LOST = Group(
     "The connection breaks",
     "A call that returns a whole response is retried, and billed once. A stream is retried until its response begins. "
@@ -409,8 +463,8 @@ LOST = Group(
         Fault("Connection lost in the body | reset", cut(body=0.5, end=RESET), WHOLE, e.APIConnectionError, True),
         *(
             Fault(f"Connection lost in a stream | {what}", (*stream(delta("Half é"), end=end),), STREAM_CLIENTS,
-                  e.APIConnectionError,
-                  partial="Half é")
+                  e.APIConnectionError, partial="Half é",
+                  do="Use `error.partial`, or repeat the call. The service bills it again.")
             for what, end in (
                 ("Closed between two events", (CLOSE,)),
                 ("Reset between two events", (0.05, RESET)),
@@ -446,8 +500,6 @@ LOST = Group(
         Fault("More data than the response | later", lambda genuine: (genuine, 0.05, SECOND), CLIENTS, None,
               pause=0.15),
         Fault("More data than the response | half a response", lambda genuine: (genuine + SECOND[:18],), CLIENTS, None),
-        Fault("More data than the response | behind an error", http("{}", status="400 No") + SECOND, CLIENTS,
-              e.InvalidRequestError),
         Fault("Cookies", with_headers(set_cookie="session=1; Path=/; Max-Age=999"), OWN, None),
     ],
 )  # fmt: skip
@@ -458,8 +510,9 @@ STALL = {"stream_chunk_timeout": 0.4}
 WORD = delta("Half")
 LATE = Group(
     "The service is slow",
-    "`timeout` limits the time without data, `stream_chunk_timeout` the time between two events of a stream, and "
-    "`total_timeout` the whole call with its retries.",
+    "`timeout` (300 seconds by default) limits the time without data, `stream_chunk_timeout` (120 seconds) the time "
+    "between two events of a stream. `total_timeout` limits the whole call with its waits and retries. It is not set "
+    "by default: set it for agents that run unattended.",
     [
         Fault("No response within `timeout`", (SILENCE,), ANY, e.RequestTimeoutError, True, fields=SLOW),
         Fault("No data for `timeout` seconds in the body", cut(body=0.5, end=SILENCE), WHOLE, e.RequestTimeoutError,
@@ -467,25 +520,25 @@ LATE = Group(
               fields=SLOW),
         Fault("Response that is not complete within `total_timeout` | No response within tota", (SILENCE,), ANY,
               e.RequestTimeoutError, fields=HURRY,
-              says="total_timeout"),
+              says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Headers byte by byte", dripping(OK + b"x: ",
               b"a"), ANY, e.RequestTimeoutError, fields=HURRY,
-              says="total_timeout"),
+              says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Body byte by byte",
               dripping(OK + b"content-type: application/json\r\n\r\n", b" "), WHOLE,
-              e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
+              e.RequestTimeoutError, fields=HURRY, says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Informational responses ", dripping(b"",
               b"HTTP/1.1 100 Continue\r\n\r\n"), ANY,
-              e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
+              e.RequestTimeoutError, fields=HURRY, says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Digits of a length witho",
               dripping(OK + b"transfer-encoding: chunked\r\n\r\n", b"0"), WHOLE,
-              e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
+              e.RequestTimeoutError, fields=HURRY, says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Trailers without end",
               dripping(OK + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"x"), WHOLE,
-              e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
+              e.RequestTimeoutError, fields=HURRY, says="longer than `total_timeout`"),
         Fault("Response that is not complete within `total_timeout` | Silence in the body with",
               (OK + b"content-type: application/json\r\n\r\n{", SILENCE),
-              WHOLE, e.RequestTimeoutError, fields=HURRY, says="total_timeout"),
+              WHOLE, e.RequestTimeoutError, fields=HURRY, says="longer than `total_timeout`"),
         Fault("Retries that would end after `total_timeout`", http("", status="503 No", retry_after="1"), STATUS,
               e.ServiceUnavailableError, fields=HURRY),
         Fault("Stream without an event | Stream without an event", stream(end=(SILENCE,)), STREAM_CLIENTS,
@@ -511,7 +564,7 @@ LATE = Group(
               STREAM_CLIENTS, e.StreamTimeoutError, fields=STALL),
         Fault("Stream without end", dripping(STREAM_HEAD, chunk(sse(delta("a")))), STREAM_CLIENTS,
               e.RequestTimeoutError,
-              fields={"total_timeout": 0.6}, says="total_timeout"),
+              fields={"total_timeout": 0.6}, says="longer than `total_timeout`"),
         Fault("Slow stream, faster than `stream_chunk_timeout`",
               (STREAM_HEAD, *(step for each in WHOLE_STREAM for step in (chunk(sse(each)), 0.3)), b"0\r\n\r\n"),
               STREAM_CLIENTS, "Yes.", fields={"stream_chunk_timeout": 1.0}),
@@ -753,7 +806,8 @@ BROKEN_OFF: list[tuple[str, list[Any], str]] = [
 STREAMED = Group(
     "A stream fails",
     "The chunks before the error have been yielded, and `error.partial` repeats their text. A stream that has begun is "
-    "not retried, because a new request would be billed again.",
+    "not retried, because a new request would be billed again. Error objects in a stream raise the errors of the table "
+    "above.",
     [
         *(
             Fault(f"{OBJECTS[kind]} | {what}, {when}", stream(*before, *frame), STREAM, kind, says="The provider broke",

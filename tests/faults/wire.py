@@ -79,7 +79,8 @@ def stream(*events: Any, end: Steps = (b"0\r\n\r\n",)) -> Steps:
 WHOLE_STREAM = (delta("Yes."), STOP, TOTAL, DONE)
 
 
-def dripping(head: bytes, piece: bytes, every: float = 0.02, times: int = 400) -> Steps:
+def dripping(head: bytes, piece: bytes, every: float = 0.02, times: int = 2000) -> Steps:
+    """A response that sends a piece again and again, for longer than a cell may take."""
     return (head, *(step for _ in range(times) for step in (piece, every)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import io
 import json
@@ -15,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -37,7 +35,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import SecretStr
 from rich.console import Console
-from rich.pretty import pretty_repr
 
 from langchain_pollinations import (
     ChatPollinations,
@@ -69,6 +66,7 @@ from langchain_pollinations import (
 )
 from langchain_pollinations.emulator import Emulator
 from langchain_pollinations.sign_in import DeviceCode, Grant, SignIn
+from tests.helpers import secrets
 from tests.helpers.ask import WAYS
 from tests.helpers.files import FolderStore
 from tests.helpers.samples import Joke, get_weather
@@ -83,63 +81,10 @@ HEADERS = {"X-Gateway-Key": HEADER, "Cookie": f"session={HEADER}", "Proxy-Author
 
 
 def found_in(text: Any) -> list[str]:
-    """The secrets in a text, plain or in the base64 of basic authentication."""
-    plain = text.decode("latin-1") if isinstance(text, bytes) else str(text)
-    found = [secret for secret in SECRETS if secret in plain]
-    for coded in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", plain):
-        with contextlib.suppress(ValueError):
-            decoded = base64.b64decode(coded + "=" * (-len(coded) % 4)).decode("latin-1")
-            found += [f"base64 of {secret}" for secret in SECRETS if secret in decoded]
-    return found
-
-
-def safe_repr(value: Any) -> str:
-    """`repr`, also for an object of a library that is not complete yet."""
-    try:
-        return repr(value)
-    except Exception as error:
-        return f"<{type(error).__name__}>"
+    return secrets.found_in(text, SECRETS)
 
 
 # --- Errors -----------------------------------------------------------------------------------------------------------
-
-
-def chain(error: BaseException) -> list[BaseException]:
-    """An error, its causes, contexts, and the errors of a group."""
-    todo, found = [error], list[BaseException]()
-    while todo:
-        each = todo.pop()
-        if all(each is not other for other in found):
-            found.append(each)
-            todo += [other for other in (each.__cause__, each.__context__) if other is not None]
-            todo += each.exceptions if isinstance(each, BaseExceptionGroup) else []
-    return found
-
-
-def forms_of_error(error: BaseException) -> Iterator[tuple[str, Any]]:
-    """All forms in which an error is shown or stored. Variables of this file are left out."""
-    yield "traceback", "".join(traceback.format_exception(error))
-    for each in chain(error):
-        name = type(each).__name__
-        yield f"{name}: text", f"{each} {each!r} {safe_repr(vars(each))} {getattr(each, '__notes__', '')}"
-        yield f"{name}: request", safe_repr(getattr(getattr(each, "_request", None), "headers", ""))
-        if isinstance(each, PollinationsError):
-            yield f"{name}: pickle", pickle.dumps(each)
-        for frame, _ in traceback.walk_tb(each.__traceback__):
-            module = frame.f_globals.get("__name__", "")
-            if module.startswith("tests."):
-                continue
-            for variable, value in frame.f_locals.items():
-                shown = f"{safe_repr(value)} {safe_rich(value)}"
-                yield f"{name}: {module}.{frame.f_code.co_name}.{variable}", shown
-
-
-def safe_rich(value: Any) -> str:
-    """What rich shows of a variable. It looks into containers and dataclasses by itself."""
-    try:
-        return pretty_repr(value, max_length=20, max_string=10_000)
-    except Exception as error:
-        return f"<{type(error).__name__}>"
 
 
 @contextlib.contextmanager
@@ -214,8 +159,7 @@ def failure(call: Callable[[], Any]) -> BaseException:
 
 def assert_hidden(error: BaseException, *given_to: str) -> None:
     """No form of an error shows a secret. `given_to` are packages whose frames got it from the caller."""
-    leaks = {place: found for place, text in forms_of_error(error) if (found := found_in(text))}
-    assert {place: found for place, found in leaks.items() if not place.partition(": ")[2].startswith(given_to)} == {}
+    assert secrets.leaks_of(error, SECRETS, *given_to) == {}
 
 
 @pytest.fixture(autouse=True)
@@ -510,8 +454,8 @@ def _rich(value: Any) -> str:
 FORMS: Mapping[str, Callable[[Any], Any]] = {
     "repr": repr,
     "str": str,
-    "vars": lambda value: safe_repr(getattr(value, "__dict__", "")),
-    "private": lambda value: safe_repr(getattr(value, "__pydantic_private__", "")),
+    "vars": lambda value: secrets.safe_repr(getattr(value, "__dict__", "")),
+    "private": lambda value: secrets.safe_repr(getattr(value, "__pydantic_private__", "")),
     "rich": _rich,
     "model_dump": lambda value: value.model_dump() if isinstance(value, CLASSES) else "",
     "model_dump_json": lambda value: value.model_dump_json() if isinstance(value, CLASSES[:11]) else "",

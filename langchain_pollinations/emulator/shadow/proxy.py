@@ -219,7 +219,7 @@ class Shadow:
         finally:
             answering.cancel()
         error = answering.exception()
-        if error is not None and not capture.has_started:
+        if error is not None:
             capture.failure = f"The emulator failed: {error!r}"
         self._state.requests.clear()  # they are in the file
         return capture.result()

@@ -102,10 +102,10 @@ def _body(captured: Captured, redactor: Redactor, *, is_request: bool = False) -
         content, written = None, ""
     if content is not None and len(written) <= MAX_BODY:
         return content
-    return {"type": captured.media_type, "size": captured.size, "sha256": captured.sha256}
+    return {"type": redactor.text(captured.media_type), "size": captured.size, "sha256": captured.sha256}
 
 
-def _response(captured: Captured, redactor: Redactor) -> Json:
+def _response(captured: Captured) -> Json:
     found: Json = {"failure": captured.failure} if captured.failure else {}
     if captured.status is None:
         return found
@@ -113,7 +113,6 @@ def _response(captured: Captured, redactor: Redactor) -> Json:
         "status": captured.status,
         "seconds": round(captured.seconds, 3),
         "headers": redaction.headers(captured.headers),
-        "body": _body(captured, redactor),
     }
 
 
@@ -138,14 +137,17 @@ def record(
             "path": request.path,
             "query": query,
             "headers": redaction.headers(request.headers),
-            "body": _body(request.captured(), redactor, is_request=True),
         },
-        "upstream": None if upstream is None else _response(upstream, redactor),
-        "emulator": None if emulator is None else _response(emulator, redactor),
+        "upstream": None if upstream is None else _response(upstream),
+        "emulator": None if emulator is None else _response(emulator),
         "differences": [asdict(difference) for difference in found],
     }
     cleaned = _text_only(entry | ({"note": note} if note else {}), redactor)
     assert isinstance(cleaned, dict)
+    cleaned["request"]["body"] = _body(request.captured(), redactor, is_request=True)
+    for side, response in (("upstream", upstream), ("emulator", emulator)):
+        if response is not None and response.status is not None:
+            cleaned[side]["body"] = _body(response, redactor)
     return cleaned
 
 
