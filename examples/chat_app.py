@@ -40,12 +40,15 @@ INSTRUCTIONS = (
 )
 EXAMPLES = [
     "Tell me a short illustrated story about a whale",
-    "Use generate_video to show a lighthouse at dusk",
-    "Use generate_speech to say: The tide is out.",
-    "Use generate_music to play a slow waltz",
+    "Generate a video of a lighthouse at dusk",
+    "Generate speech: The tide is out.",
+    "Generate music: a slow waltz",
 ]
 IMAGE_LINK = re.compile(r"!\[[^\]]*(?:\](?:\([^)]*\)?)?)?")
 """An image in Markdown, which may be incomplete. Without the link, the page loads no URL that a model wrote."""
+
+CSS = 'button[title="Share"] { display: none; }'
+"""Hides the button that uploads media to Hugging Face."""
 
 
 class Conversation:
@@ -172,7 +175,9 @@ def build(page: ChatPage) -> Any:
     first = DEFAULT if DEFAULT in page.models else choices[0][1]
     with gr.Blocks(title="Chat with Pollinations.AI", fill_height=True, analytics_enabled=False) as blocks:
         with gr.Row():
-            model = gr.Dropdown(choices, value=first, label="Model · pollen for a million tokens, read / written")
+            model = gr.Dropdown(
+                choices, value=first, min_width=300, label="Model (pollen per million tokens, read / written)"
+            )
             spent = gr.Markdown(cost(PollenMeter()), container=True)
         gr.ChatInterface(
             page.answer,
@@ -224,7 +229,7 @@ def main() -> None:
     with service(), tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads and media are deleted with the folder
         page = ChatPage(list_models("text", "tool_calling", agent=False), Path(folder))
-        build(page).launch(server_name="127.0.0.1", server_port=chosen.port, share=False, footer_links=[])
+        build(page).launch(server_name="127.0.0.1", server_port=chosen.port, share=False, css=CSS, footer_links=[])
 
 
 if __name__ == "__main__":
