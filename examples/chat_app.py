@@ -47,8 +47,10 @@ EXAMPLES = [
 IMAGE_LINK = re.compile(r"!\[[^\]]*(?:\](?:\([^)]*\)?)?)?")
 """An image in Markdown, which may be incomplete. Without the link, the page loads no URL that a model wrote."""
 
-CSS = 'button[title="Share"] { display: none; }'
-"""Hides the button that uploads media to Hugging Face."""
+CSS = """
+button[title="Share"] { display: none; }  /* it uploads media to Hugging Face */
+.message img, .message video { max-height: 50vh; }
+"""
 
 
 class Conversation:
@@ -68,6 +70,13 @@ class ChatPage:
         self.folder = folder
         self.toolkit = PollinationsToolkit()
         self.tools: list[Any] = self.toolkit.get_tools()
+        self.agents: dict[str, Any] = {}
+
+    def agent(self, model: str) -> Any:
+        if model not in self.agents:
+            chat = ChatPollinations(model=model)
+            self.agents[model] = create_agent(chat, self.tools, system_prompt=INSTRUCTIONS)
+        return self.agents[model]
 
     async def answer(
         self, asked: dict[str, Any], history: list[Any], model: str, conversation: Conversation
@@ -82,9 +91,8 @@ class ChatPage:
         try:
             question = self.question(asked, self.models[model], config)
             conversation.turns = [*turns, [question]]
-            agent: Any = create_agent(ChatPollinations(model=model), self.tools, system_prompt=INSTRUCTIONS)
-            run = agent.astream({"messages": [*before, question]}, config, stream_mode=["messages", "values"])
-            async for mode, part in run:
+            state = {"messages": [*before, question]}
+            async for mode, part in self.agent(model).astream(state, config, stream_mode=["messages", "values"]):
                 if mode == "messages":
                     shown.add(part[0])
                     yield shown.messages, cost(conversation.meter)
