@@ -1,4 +1,4 @@
-"""A chat page with an agent that writes, draws, films, speaks and makes music.
+"""A chat page with an agent that generates text, images, videos, speech and music.
 
     pip install 'langchain-pollinations-ai[agents,emulator]' gradio
     python examples/chat_app.py
@@ -63,7 +63,7 @@ class Conversation:
 
 
 class ChatPage:
-    """The page. All users of it share the models and the tools."""
+    """What all pages share: the models, the agents and their tools."""
 
     def __init__(self, models: list[Model], folder: Path) -> None:
         self.models = {model.id: model for model in models}
@@ -136,7 +136,7 @@ class Answer:
                 elif block["type"] == "reasoning":
                     self._add_text(block.get("reasoning", ""), "Reasoning")
                 elif block["type"] == "tool_call_chunk" and block.get("name"):
-                    self._calls[block["id"] or ""] = self._show("", f"Running {block['name']}", "pending")
+                    self._calls[block["id"] or ""] = self._show("", block["name"], "pending")
 
     def fail(self, error: Exception) -> None:
         for message in self._calls.values():
@@ -151,7 +151,7 @@ class Answer:
             self._growing.content = IMAGE_LINK.sub("", self._text)
 
     def _add_result(self, result: ToolMessage) -> None:
-        call = self._calls.pop(result.tool_call_id)
+        call = self._calls.pop(result.tool_call_id, None) or self._show("")
         failed = result.status == "error"
         call.metadata = {"title": f"{result.name} {'failed' if failed else 'finished'}", "status": "done"}
         call.content = result.text
@@ -169,7 +169,7 @@ class Answer:
 
 
 def cost(meter: PollenMeter) -> str:
-    return f"Cost of this conversation: **{meter.total.normalize():f} pollen**"
+    return f"Cost: **{meter.total.normalize():f} pollen**"
 
 
 def label(model: Model) -> str:
@@ -194,7 +194,7 @@ def build(page: ChatPage) -> Any:
                 show_label=False,
                 scale=1,
                 buttons=["copy", "copy_all"],
-                placeholder="Ask for a story, a film or a song.",
+                placeholder="Ask for a story, a video or a song.",
             ),
             textbox=gr.MultimodalTextbox(
                 label="Message",

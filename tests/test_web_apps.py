@@ -51,7 +51,7 @@ def running(folder: Path, *command: str, service: Emulator | None) -> Iterator[s
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "TMPDIR": str(folder)}
     if service is not None:
         connection = service.connection()
         environment["POLLINATIONS_BASE_URL"] = connection["base_url"]
@@ -184,7 +184,7 @@ def test_the_page_tells_an_illustrated_story_without_a_key(browser: Any, tmp_pat
         page.wait_until("document.querySelectorAll('[data-testid=bot] h2').length == 3")
         page.page.locator(".submit-button").wait_for()
         assert "Reasoning" in page.text()
-        assert "Cost of this conversation: 0 pollen" not in page.text()
+        assert "Cost: 0 pollen" not in page.text()
         # The whole page is on the screen, with the box for the next message.
         width, height = SCREENS[screen]
         assert page.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -280,7 +280,7 @@ def test_the_models_have_prices_and_the_chosen_one_answers(page: Page, service: 
     picker.fill("GPT-5 Nano")
     page.page.get_by_role("option", name="GPT-5 Nano · 0.04 / 0.30").click()
     page.ask("Hello")
-    page.wait_until("!document.body.innerText.includes('Cost of this conversation: 0 pollen')")
+    page.wait_until("!document.body.innerText.includes('Cost: 0 pollen')")
     assert chats(service)[-1]["model"] == "openai/gpt-5-nano"
 
 
