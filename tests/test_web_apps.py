@@ -274,6 +274,22 @@ def test_attachments_reach_the_model_and_the_tools(page: Page, service: Emulator
     assert "Whales sleep upright" in chats(service)[-1]["messages"][-1]["content"]
 
 
+def test_each_page_has_a_conversation_of_its_own(browser: Any, page: Page, service: Emulator, url: str) -> None:
+    service.reply("Hello Anna.", "Hello Bert.", "Hello again.")
+    page.ask("I am Anna")
+    page.wait_for("Hello Anna.")
+    with opened(browser, url) as other:
+        other.ask("I am Bert")
+        other.wait_for("Hello Bert.")
+    page.page.get_by_role("button", name="Clear").first.click()
+    page.page.get_by_text("Hello Anna.").wait_for(state="detached")
+    page.ask("Who am I?")
+    page.wait_for("Hello again.")
+    told = [json.dumps(chat["messages"]) for chat in chats(service)]
+    assert [text.count('"user"') for text in told] == [1, 1, 1]
+    assert "Anna" not in told[1] + told[2]
+
+
 def test_the_models_have_prices_and_the_chosen_one_answers(page: Page, service: Emulator) -> None:
     picker = page.page.get_by_role("combobox").first
     picker.click()
