@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -95,6 +95,18 @@ test-newest:  ## Run the tests with the newest version of everything, the tools 
 	@set -e; mkdir -p build; : > build/newest.txt; \
 	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]',test); \
 	  $(call TEST,build/newest)
+
+chat:  ## Open a chat page with an agent, on the emulator or with POLLINATIONS_API_KEY on the service
+	@mkdir -p build
+	@$(PYTHON) -m venv build/chat
+	@build/chat/bin/python -m pip install --quiet --constraint constraints.txt pip
+	@build/chat/bin/python -m pip install --quiet --editable '.[agents,emulator]' gradio
+	build/chat/bin/python examples/chat_app.py
+
+test-chat:  ## Test the chat page in Chromium, and the examples for FastAPI and Streamlit
+	@set -e; mkdir -p build; \
+	  $(call FRESH,$(PYTHON),build/web,constraints.txt,'.[$(EXTRAS)]' gradio playwright fastapi streamlit,test); \
+	  $(call TEST,build/web) tests/test_web_apps.py $(ARGS)
 
 test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
 	@set -e; mkdir -p build; \
