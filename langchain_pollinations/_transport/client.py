@@ -168,8 +168,12 @@ class Client:
                     answer = await self.asend(step)
                 else:
                     answer = await self.asend_all(step, MAX_CONCURRENCY)
+        except GeneratorExit:  # the event loop was closed during the call, so that nothing can be awaited
+            if inspect.getgeneratorstate(flow) == inspect.GEN_SUSPENDED:
+                flow.close()
+            raise
         finally:
-            if inspect.getgeneratorstate(flow) != inspect.GEN_CLOSED:  # interrupted: it may have to clean up
+            if inspect.getgeneratorstate(flow) == inspect.GEN_SUSPENDED:  # interrupted: it may have to clean up
                 await run_in_thread(flow.close)
 
     def stream(self, call: ApiRequest[EventParser[T]]) -> Generator[T]:

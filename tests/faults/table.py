@@ -498,7 +498,7 @@ LOST = Group(
               + json.dumps(completion()).encode(), CLOSE), CHAT, "Yes."),
         Fault("More data than the response | second response", lambda genuine: (genuine + SECOND,), CLIENTS, None),
         Fault("More data than the response | later", lambda genuine: (genuine, 0.05, SECOND), CLIENTS, None,
-              pause=0.15),
+              pause=0.4),
         Fault("More data than the response | half a response", lambda genuine: (genuine + SECOND[:18],), CLIENTS, None),
         Fault("Cookies", with_headers(set_cookie="session=1; Path=/; Max-Age=999"), OWN, None),
     ],
@@ -940,7 +940,8 @@ STOPPED = Group(
         Fault("32 threads", None, OWN, None, act=callers.use_in_threads, sends=32),
         Fault("Two event loops at the same time", None, OWN_ASYNC, None,
               act=callers.use_in_two_loops, sends=2),
-        Fault("Event loop closed during a call", (SILENCE,), OWN_ASYNC, None, act=callers.close_loop, sends=-1),
+        Fault("Event loop closed during a call", (SILENCE,), Paths(OWN_ASYNC.all, OWN_ASYNC.all), None,
+              act=callers.close_loop, sends=-1),
         Fault("Fork after use", None, Paths(("chat invoke",), ("chat invoke",)), None, act=callers.fork, sends=4),
     ],
 )  # fmt: skip
