@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import atheris
@@ -72,16 +74,19 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("seconds", type=int, nargs="?", default=600)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--merge", metavar="FOLDER", help="used by --keep, because libFuzzer ends the process")
     chosen = parser.parse_args()
-    found, smallest = BUILD / chosen.target, BUILD / f"{chosen.target}-smallest"
+    found = BUILD / chosen.target
     _write_seeds(chosen.target, found)
-    if chosen.keep and smallest.exists():
-        _keep(chosen.target, smallest)
+    if chosen.keep:
+        with tempfile.TemporaryDirectory() as smallest:
+            command = [sys.executable, "-m", "tests.fuzz", chosen.target, "--merge", smallest]
+            subprocess.run(command, check=True)
+            _keep(chosen.target, Path(smallest))
         return
     options = [f"-max_len={LONGEST}", "-timeout=10", f"-artifact_prefix={BUILD}/{chosen.target}-", "-rss_limit_mb=2048"]
-    if chosen.keep:  # libFuzzer ends the process after a merge, so a second call keeps the result
-        smallest.mkdir()
-        arguments = [*options, "-merge=1", str(smallest), str(found)]
+    if chosen.merge:
+        arguments = [*options, "-merge=1", chosen.merge, str(found)]
     else:
         arguments = [*options, f"-max_total_time={chosen.seconds}", f"-dict={_dictionary()}", str(found)]
     atheris.Setup([sys.argv[0], *arguments], TARGETS[chosen.target])
