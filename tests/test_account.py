@@ -361,3 +361,10 @@ def test_the_list_of_all_models_is_requested_without_the_key(emulator: Emulator,
 
 def test_a_sign_in_never_sends_the_key() -> None:
     assert "authorization" not in SignInHost(api_key="sk_hidden")._client.headers
+
+
+def test_an_error_object_may_hold_numbers_with_a_fraction(emulator: Emulator) -> None:
+    emulator.reply(body={"error": 1.5}, on="/account/balance")
+    with pytest.raises(errors.PollinationsError, match=r"inside its answer: 1\.5") as raised:
+        PollinationsAccount(**emulator.connection()).balance()
+    assert raised.value.body == {"error": 1.5}

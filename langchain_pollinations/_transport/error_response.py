@@ -172,6 +172,7 @@ def parse_json(
     if not isinstance(body, dict):
         raise unexpected_response(response, expected)
     if is_failure(body):
+        body = response.json()  # without the numbers of `parse_float`, which JSON may not represent
         raise error_from_event(body, request_id=response.headers.get("x-request-id"))
     return body
 

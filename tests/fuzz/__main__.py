@@ -7,7 +7,7 @@ fails, or takes longer than 10 seconds, ends the run with its traceback and is w
 
     python -m tests.fuzz stream --keep
 
-This writes the smallest inputs that reach the same code back to `corpus/`, up to 4 KiB.
+This adds the smallest inputs in `build/fuzz/` to `corpus/`, up to 4 KiB in total.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ def _dictionary() -> Path:
 
 def _keep(target: str, folder: Path) -> None:
     found = sorted((path.read_bytes() for path in folder.iterdir()), key=lambda data: (len(data), data))
-    lines, size = [], 0
+    kept = _read_kept(target)
     for data in found:
-        size += len(data)
-        if size <= KEPT:
-            lines.append(json.dumps(data.decode("latin-1")) + "\n")
-    (CORPUS / f"{target}.jsonl").write_text("".join(lines), "ascii")
+        if data not in kept and sum(map(len, [*kept, data])) <= KEPT:
+            kept.append(data)
+    (CORPUS / f"{target}.jsonl").write_text(
+        "".join(json.dumps(data.decode("latin-1")) + "\n" for data in kept), "ascii"
+    )
 
 
 def main() -> None:
@@ -73,17 +74,13 @@ def main() -> None:
     parser.add_argument("seconds", type=int, nargs="?", default=600)
     parser.add_argument("--keep", action="store_true")
     chosen = parser.parse_args()
-    found, smallest = BUILD / chosen.target, BUILD / f"{chosen.target}-smallest"
+    found = BUILD / chosen.target
     _write_seeds(chosen.target, found)
-    if chosen.keep and smallest.exists():
-        _keep(chosen.target, smallest)
+    if chosen.keep:
+        _keep(chosen.target, found)
         return
     options = [f"-max_len={LONGEST}", "-timeout=10", f"-artifact_prefix={BUILD}/{chosen.target}-", "-rss_limit_mb=2048"]
-    if chosen.keep:  # libFuzzer ends the process after a merge, so a second call keeps the result
-        smallest.mkdir()
-        arguments = [*options, "-merge=1", str(smallest), str(found)]
-    else:
-        arguments = [*options, f"-max_total_time={chosen.seconds}", f"-dict={_dictionary()}", str(found)]
+    arguments = [*options, f"-max_total_time={chosen.seconds}", f"-dict={_dictionary()}", str(found)]
     atheris.Setup([sys.argv[0], *arguments], TARGETS[chosen.target])
     atheris.Fuzz()
 

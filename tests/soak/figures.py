@@ -28,7 +28,7 @@ def descriptors() -> int:
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
-def _return_free_memory() -> None:
+def return_free_memory() -> None:
     """Return free memory to the system, so that the resident memory is what is in use. Only glibc can do it."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -37,7 +37,7 @@ def _return_free_memory() -> None:
 def held() -> dict[str, int]:
     """Return what this process holds after a garbage collection."""
     gc.collect()
-    _return_free_memory()
+    return_free_memory()
     return {
         "memory blocks": sys.getallocatedblocks(),
         "memory (KiB)": resident_bytes() // 1024,

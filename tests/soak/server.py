@@ -23,7 +23,7 @@ from langchain_pollinations.emulator.scripting.reply_queue import Entry, Script,
 from langchain_pollinations.emulator.service.ledger import Ledger
 from langchain_pollinations.emulator.state import Requests
 
-from .figures import resident_bytes
+from .figures import resident_bytes, return_free_memory
 
 OPERATION = re.compile(rb"soak-(\d+)")
 """The name of an operation. It is in the prompt, the file or a header of each request of the operation."""
@@ -129,6 +129,7 @@ class Server:
         last = time.monotonic() + QUIET_WITHIN
         while (running.tasks or self.emulator.state.cache._running) and time.monotonic() < last:
             time.sleep(0.05)
+        return_free_memory()
         found = {
             "requests": Counter(map(operation_of, self.emulator.requests)),
             "generations": dict(self._ledger.counts),
