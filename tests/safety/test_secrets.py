@@ -16,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,6 @@ from langchain_pollinations import (
     PollenMiddleware,
     Pollinations3D,
     PollinationsAccount,
-    PollinationsDecisions,
     PollinationsEmbeddings,
     PollinationsError,
     PollinationsImage,
@@ -70,6 +70,12 @@ from tests.helpers import secrets
 from tests.helpers.ask import WAYS
 from tests.helpers.files import FolderStore
 from tests.helpers.samples import Joke, get_weather
+
+DECISIONS: tuple[Any, ...] = ()
+if find_spec("langchain_core.decisions"):
+    from langchain_pollinations.decisions import PollinationsDecisions
+
+    DECISIONS = (PollinationsDecisions,)
 
 KEY = "sk_1of5_secret_api_key"
 AUTHORIZATION = "token-2of5-secret-authorization"
@@ -313,11 +319,11 @@ WRONG_FIELDS: Mapping[str, dict[str, Any]] = {
     "name of a header": {"default_headers": {f"X {HEADER}": "x"}},
     "value of a header": {"default_headers": {"X-Own": f"{HEADER}\n"}},
 }
-CLASSES: tuple[Any, ...] = (
+WRAPPERS: tuple[Any, ...] = (
     *(ChatPollinations, PollinationsEmbeddings, PollinationsImage, PollinationsVideo, PollinationsSpeech),
-    *(PollinationsMusic, Pollinations3D, PollinationsTranscriber, PollinationsVoice, PollinationsDecisions),
-    *(PollinationsAccount, PollinationsImageTool, PollinationsVideoTool, PollinationsToolkit),
+    *(PollinationsMusic, Pollinations3D, PollinationsTranscriber, PollinationsVoice, PollinationsAccount, *DECISIONS),
 )
+CLASSES = (*WRAPPERS, PollinationsImageTool, PollinationsVideoTool, PollinationsToolkit)
 
 
 @pytest.mark.parametrize("given", WRONG_FIELDS.values(), ids=WRONG_FIELDS)
@@ -458,7 +464,7 @@ FORMS: Mapping[str, Callable[[Any], Any]] = {
     "private": lambda value: secrets.safe_repr(getattr(value, "__pydantic_private__", "")),
     "rich": _rich,
     "model_dump": lambda value: value.model_dump() if isinstance(value, CLASSES) else "",
-    "model_dump_json": lambda value: value.model_dump_json() if isinstance(value, CLASSES[:11]) else "",
+    "model_dump_json": lambda value: value.model_dump_json() if isinstance(value, WRAPPERS) else "",
     "schema": lambda value: value.args if hasattr(value, "args_schema") else "",
     "dumps": dumps,
     "dumpd": dumpd,
