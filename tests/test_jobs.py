@@ -162,7 +162,7 @@ NO_RECORDS = (
     '{"id": [], "row": {}, "status": "done", "files": []}',
     '{"id": "1", "row": {}, "status": "done", "files": 5}',
     '{"id": "1", "row": {}, "status": "done", "files": [5]}',
-    '{"id": "1", "row": ' + "[" * 2000 + "]" * 2000 + ', "status": "done", "files": []}',
+    '{"id": "1", "row": ' + "[" * 200_000 + "]" * 200_000 + ', "status": "done", "files": []}',
 )
 
 
