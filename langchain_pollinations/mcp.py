@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -152,11 +154,12 @@ def mcp_errors() -> AbstractContextManager[None]:
         with mcp_errors():
             tools = await client.get_tools()
     """
-    return OnError(_raise_own)
+    return OnError(partial(_raise_own, sys.exception()))
 
 
-def _raise_own(error: BaseException) -> None:
-    found = find_error(error) if isinstance(error, Exception) else None  # the user may have interrupted the program
+def _raise_own(handled: BaseException | None, error: BaseException) -> None:
+    # The user may have interrupted the program.
+    found = find_error(error, handled) if isinstance(error, Exception) else None
     if found is not None and found is not error:
         raise found from None
 

@@ -66,12 +66,10 @@ def named_variables() -> Iterator[None]:
         raise refusal from error
 
 
-def proxy_variables(scheme: str, host: str) -> list[str]:
-    """Return the environment variables that name the proxy for a URL. The list is empty if none applies."""
-    if proxy_bypass(host):
-        return []
-    names = [name for each in (f"{scheme}_proxy", "all_proxy") for name in (each, each.upper())]
-    return [name for name in names if os.environ.get(name)][:1]
+def proxy_variable(scheme: str, host: str) -> str | None:
+    """Return the name of the environment variable with the proxy for a URL."""
+    names = (name for each in (f"{scheme}_proxy", "all_proxy") for name in (each, each.upper()))
+    return None if proxy_bypass(host) else next((name for name in names if os.environ.get(name)), None)
 
 
 def _suspect_variables() -> str:

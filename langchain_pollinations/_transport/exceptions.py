@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from langchain_pollinations._transport.environment import proxy_variables
+from langchain_pollinations._transport.environment import proxy_variable
 from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -107,7 +107,7 @@ def map_recursion_error(error: BaseException) -> None:
         raise too_deep from error
 
 
-def remove_headers(failed: BaseException, handled: BaseException | None = None) -> None:
+def remove_headers(failed: BaseException, handled: BaseException | None) -> None:
     """Remove the headers of the request from an error and its causes. The headers include the key, and errors outlive
     the request, for example in a trace. `handled` is the exception that the caller was handling before."""
     for error in _with_causes(failed, handled):
@@ -139,12 +139,6 @@ def _with_causes(error: BaseException | None, handled: BaseException | None) -> 
             todo += [each.__cause__, each.__context__]
 
 
-def drop_tracebacks(error: BaseException, handled: BaseException | None) -> None:
-    """Remove the tracebacks of an error and its causes, because their frames hold a secret in a variable."""
-    for each in _with_causes(error, handled):
-        each.__traceback__ = None
-
-
 _HOLDERS = frozenset({"aiohttp", "h11", "h2", "hpack", "httpcore", "httpcore2", "httpx_aiohttp"})
 """Packages whose functions have the headers of a request or of a proxy in variables, which tracebacks may show."""
 
@@ -157,7 +151,7 @@ def _has_frame_with_headers(trace: TracebackType | None) -> bool:
     return False
 
 
-def remove_key(error: PollinationsError, headers: Mapping[str, str], handled: BaseException | None = None) -> None:
+def remove_key(error: PollinationsError, headers: Mapping[str, str], handled: BaseException | None) -> None:
     """Replace the key from `headers` in all attributes of an error and its causes, because the service may repeat the
     request. Then the frames of the parsers hold the key too, so the tracebacks are removed."""
     secret = headers.get("authorization", "").rpartition(" ")[2]
@@ -167,7 +161,7 @@ def remove_key(error: PollinationsError, headers: Mapping[str, str], handled: Ba
             each.args = tuple(_replace(secret, part) for part in each.args)
             for name, value in dict(vars(each)).items():
                 setattr(each, name, _replace(secret, value))
-        drop_tracebacks(error, handled)
+            each.__traceback__ = None
 
 
 def _replace(secret: str, value: Any) -> Any:
@@ -243,8 +237,8 @@ def _connection_hint(error: httpx.HTTPError) -> str:
         url = error.request.url
     except RuntimeError:  # the error has no request
         return ""
-    if names := proxy_variables(url.scheme, url.host):
-        return f". The request may have used the proxy of the environment variable {names[0]}"
+    if name := proxy_variable(url.scheme, url.host):
+        return f". The request may have used the proxy of the environment variable {name}"
     if not _is_local(url.host):
         return ""
     return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"

@@ -48,7 +48,7 @@ class ServiceAuth:
             await response.aread()
             if is_refusal(response):
                 error = error_from_response(_to_httpx_response(response))
-                remove_key(error, request.headers)
+                remove_key(error, request.headers, None)
                 raise error
 
     def __repr__(self) -> str:
@@ -88,16 +88,17 @@ def _to_httpx_response(response: Any) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, content=response.content)
 
 
-def find_error(error: BaseException) -> PollinationsError | None:
+def find_error(error: BaseException, handled: BaseException | None) -> PollinationsError | None:
     """Return the error of this package for an exception of an MCP client. Return None for another exception.
 
-    The exception may be a group. Its causes are searched too.
+    The exception may be a group. Its causes are searched too. `handled` is the exception that the caller was handling
+    before. It is not changed.
     """
     parts = list(_parts(error))
     own = next((part for part in parts if isinstance(part, PollinationsError)), None)
     if own is not None:
         return own
-    return next(filter(None, map(_convert, parts)), None)
+    return next((found for part in parts if (found := _convert(part, handled))), None)
 
 
 def _parts(error: BaseException) -> Iterator[BaseException]:
@@ -113,7 +114,7 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
         todo += [part.__cause__] if part.__cause__ is not None else []
 
 
-def _convert(error: BaseException) -> PollinationsError | None:
+def _convert(error: BaseException, handled: BaseException | None) -> PollinationsError | None:
     """Convert an exception of httpx or httpx2."""
     names = [base.__name__ for base in type(error).__mro__ if base.__module__.partition(".")[0] in ("httpx", "httpx2")]
     failed: Any = error
@@ -124,7 +125,7 @@ def _convert(error: BaseException) -> PollinationsError | None:
     if not kinds:
         return None
     if isinstance(error, httpx.HTTPError):
-        remove_headers(error)
+        remove_headers(error, handled)
     try:
         request = httpx.Request(failed.request.method, str(failed.request.url))
     except RuntimeError:  # the exception has no request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -120,7 +121,7 @@ def _play(link: socket.socket, steps: Steps) -> bool:
     """Send a response. Return whether the connection has ended."""
     for step in steps:
         if step is RESET:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
         if step in (RESET, CLOSE):
             return True
         if isinstance(step, bytes):

@@ -11,7 +11,6 @@ import re
 import struct
 import warnings
 import wave
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from langchain_pollinations._media.wav import join_wavs, pcm16_to_wav
 from langchain_pollinations.images import PollinationsImage
 from langchain_pollinations.media import Media
 from tests.helpers.files import box
+from tests.helpers.html_page import Elements
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -413,19 +413,6 @@ def test_a_suffix_of_another_type_is_warned_of(tmp_path: Path, data: bytes, name
 
 
 # --- On a page --------------------------------------------------------------------------------------------------------
-
-
-class Elements(HTMLParser):
-    """The elements of a page with their attributes, as a browser would read them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'> ' &quot; `\n</p>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html.parser
 import http.server
 import json
 import os
@@ -33,6 +32,7 @@ from langchain_pollinations import (
 from langchain_pollinations._media.references import MAX_TOTAL_BYTES
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.files import png
+from tests.helpers.html_page import Elements
 
 CANARY = "canary-of-a-secret-file"
 KEY = "sk_emulator"
@@ -519,17 +519,6 @@ RESULTS = {
 }
 
 
-class _Tags(html.parser.HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
 @pytest.mark.parametrize("media", RESULTS.values(), ids=RESULTS)
 def test_a_notebook_shows_media_as_data(media: Media) -> None:
     """An image element runs no script of an SVG. A page becomes a download."""
@@ -538,7 +527,7 @@ def test_a_notebook_shows_media_as_data(media: Media) -> None:
     assert shown.keys() <= {"text/plain", "text/html", "image/png", "image/jpeg"}
     assert is_plain(shown["text/plain"])
     assert is_plain(f"{media} {media!r}")
-    for tag, attributes in _Tags(shown.get("text/html", "")).found:
+    for tag, attributes in Elements(shown.get("text/html", "")).found:
         assert tag in {"img", "audio", "video", "a"}
         assert attributes.keys() <= {"src", "alt", "style", "controls", "playsinline", "href", "download"}
         source = attributes.get("src") or attributes.get("href") or ""

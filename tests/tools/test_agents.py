@@ -34,7 +34,7 @@ from langchain.agents.structured_output import (
 )
 from langchain_core import exceptions
 from langchain_core.callbacks import get_usage_metadata_callback
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.messages.content import create_file_block, create_image_block, create_text_block
 from langchain_core.tools import StructuredTool, ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -1123,19 +1123,22 @@ def test_a_model_looks_at_the_pictures_that_it_drew(emulator: Emulator, run: Run
     assert [base64.b64decode(url.partition(",")[2]) for url in seen] == drawn
 
 
-@pytest.mark.parametrize("own", [0, 4, 11])
-def test_a_model_sees_only_as_many_images_as_it_accepts(emulator: Emulator, own: int) -> None:
-    """The service refuses more images, and would refuse each later request of the thread."""
-    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
-    results = [
+def shown_by_tools(count: int, image: dict[str, str]) -> list[BaseMessage]:
+    return [
         message
-        for number in range(12)
+        for number in range(count)
         for message in (
             AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": f"call_{number}"}]),
             ToolMessage([{"type": "text", "text": f"{number}"}, image], tool_call_id=f"call_{number}"),
         )
     ]
-    messages = [*results, HumanMessage([{"type": "text", "text": "Compare them"}, *[image] * own])]
+
+
+@pytest.mark.parametrize("own", [0, 4, 11])
+def test_a_model_sees_only_as_many_images_as_it_accepts(emulator: Emulator, own: int) -> None:
+    """The service refuses more images, and would refuse each later request of the thread."""
+    image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
+    messages = [*shown_by_tools(12, image), HumanMessage([{"type": "text", "text": "Compare them"}, *[image] * own])]
     chat = ChatPollinations(**emulator.connection())  # its model accepts 10 images
     with pytest.warns(UserWarning, match="at most 10, and 16 MiB together.*; the oldest images in tool results are"):
         if own <= 10:
@@ -1157,17 +1160,9 @@ def test_images_of_tools_do_not_make_a_request_too_large(emulator: Emulator) -> 
     """A model that accepts 3,600 images would otherwise end the thread with status 413."""
     large = base64.b64encode(base64.b64decode(PNG) + bytes(1024 * 1024)).decode()
     image = {"type": "image", "base64": large, "mime_type": "image/png"}
-    results = [
-        message
-        for number in range(16)
-        for message in (
-            AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": f"call_{number}"}]),
-            ToolMessage([image], tool_call_id=f"call_{number}"),
-        )
-    ]
     chat = ChatPollinations(model="google/gemini-2.5-flash-lite", **emulator.connection())
     with pytest.warns(UserWarning, match="at most 3600, and 16 MiB together"):
-        chat.invoke([*results, HumanMessage("Compare them")])
+        chat.invoke([*shown_by_tools(16, image), HumanMessage("Compare them")])
     assert len(emulator.requests[-1].body) < 16 * 1024 * 1024
     contents = [message["content"] for message in history(emulator) if isinstance(message["content"], list)]
     parts = [part for content in contents for part in content]

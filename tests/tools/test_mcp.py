@@ -423,3 +423,17 @@ def test_an_answer_that_is_no_list_is_an_error(
     emulator.reply(body=body, on="/mcp")
     with pytest.raises(kind):
         listed(base_url=emulator.url)
+
+
+def test_an_exception_that_the_caller_is_handling_is_not_changed() -> None:
+    request = httpx.Request("POST", "https://other.example", headers={"x-own": "1"})
+    try:
+        raise httpx.ConnectError("of another service", request=request)
+    except httpx.ConnectError as own:
+        trace = own.__traceback__
+        failed = httpx.ConnectError("of this service", request=httpx.Request("POST", "https://mcp.example"))
+        failed.__context__ = own  # as Python does for each exception that is raised here
+        with pytest.raises(APIConnectionError), mcp_errors():
+            raise failed  # noqa: B904
+        assert own.request.headers["x-own"] == "1"
+        assert own.__traceback__ is trace
