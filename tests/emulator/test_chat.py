@@ -324,19 +324,37 @@ def test_thought_comes_before_the_answer(say: Say) -> None:
 CONTEXT = "Paris is the capital of France. Berlin is the capital of Germany. Whales eat krill."
 
 
+ASKED = "What do whales eat?"
+
+
 @pytest.mark.parametrize(
-    "messages",
+    ("system", "user"),
     [
-        [{"role": "user", "content": f"Answer from this.\n\nContext:\n{CONTEXT}\n\nQuestion: What do whales eat?"}],
-        [{"role": "user", "content": f"Question: What do whales eat?\nContext: {CONTEXT}\nAnswer:"}],
-        [
-            {"role": "system", "content": f"Use the following pieces of context to answer.\n\n{CONTEXT}"},
-            {"role": "user", "content": "What do whales eat?"},
-        ],
+        ("", f"Answer from this.\n\nContext:\n{CONTEXT}\n\nQuestion: {ASKED}"),
+        ("", f"Question: {ASKED}\nContext: {CONTEXT}\nAnswer:"),
+        ("", f"Answer from these notes:\n\n{CONTEXT}\n\nQuestion: {ASKED}\nAnswer:"),
+        ("", f"Answer the question from the notes below.\n\n- A note.\n- {CONTEXT}\n\n{ASKED}"),
+        ("", f"{ASKED}\n\nUse these notes:\n{CONTEXT}"),
+        ("", f'<documents><document index="1">{CONTEXT}</document></documents>\n\n{ASKED}'),
+        ("", f"Knowledge base:\n{CONTEXT}\n\nUser: {ASKED}"),
+        (f"Use the following pieces of context to answer.\n\n{CONTEXT}", ASKED),
+        (f"Answer with the help of these notes:\n{CONTEXT}", ASKED),
+        (f"Answer only from the notes.\n\nNotes:\n{CONTEXT}", ASKED),
+        (f"Use the retrieved passages to answer.\n---\n{CONTEXT}\n---", ASKED),
+        (f"Answer based solely on the context below:\n\n<context>\n{CONTEXT}\n</context>", ASKED),
     ],
 )
-def test_a_question_is_answered_from_the_text_that_was_given(say: Say, messages: list[dict[str, Any]]) -> None:
-    assert "Whales eat krill." in message(say(messages))["content"]
+def test_a_question_is_answered_from_the_context_in_a_prompt(say: Say, system: str, user: str) -> None:
+    messages = [{"role": "user", "content": user}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    assert message(say(messages))["content"] == "Whales eat krill."
+
+
+@pytest.mark.parametrize("system", ["You work with documents.\nBe kind to whales.", "Whales eat krill."])
+def test_a_system_message_without_a_context_is_not_quoted(say: Say, system: str) -> None:
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": ASKED}]
+    assert ASKED in message(say(messages))["content"]
 
 
 def test_a_long_result_is_shortened_to_what_was_asked(say: Say) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from langchain_pollinations.emulator.scripting.reply_queue import tool_call
-from langchain_pollinations.emulator.synthesis.answers import citations, melody, story, tool_planning, words
+from langchain_pollinations.emulator.synthesis.answers import citations, context, melody, story, tool_planning, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
 from langchain_pollinations.emulator.synthesis.answers.tool_planning import Plan
@@ -248,42 +248,6 @@ def _remembered(chat: ChatRequest) -> str | None:
     return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
 
 
-LABEL = re.compile(
-    r"^[^\w\n]*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M
-)
-MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
-QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.M)
-
-
-def _context(chat: ChatRequest) -> tuple[str, str] | None:
-    """Return a context and a question about the context. Return None if the request contains no context.
-
-    The user message contains the question. The user message or the system message contains the context.
-    """
-    for text, asked in ((chat.asked, None), (chat.system, chat.asked)):
-        found = LABEL.search(text) or MENTION.search(text)
-        question = QUESTION.search(text)
-        wanted = question[1] if question else asked
-        numbered = citations.SOURCE.search(text)  # numbered sources may contain labels, too
-        start = numbered.start() if numbered else found.end() if found else 0
-        given = QUESTION.sub("", text[start:]) if found else ""
-        if wanted and words.sentences(given):
-            return given, wanted
-    return None
-
-
-def _from_context(chat: ChatRequest) -> str | None:
-    """Answer a question about a context.
-
-    If the context has numbered sources, the answer quotes and cites them. Otherwise, the answer is the most similar
-    sentence of the context.
-    """
-    given = _context(chat)
-    if given is None:
-        return None
-    return citations.cited(*given) or citations.nearest(*given) or "The given text does not answer that."
-
-
 def _poem(chat: ChatRequest) -> str | None:
     if not re.search(r"\bhaikus?\b", chat.asked, re.IGNORECASE):
         return None
@@ -329,7 +293,7 @@ def _echo(chat: ChatRequest) -> str:
 
 
 RULES: Sequence[Callable[[ChatRequest], str | None]] = (
-    _describe_attachments, _remembered, _from_context, _calculated, _poem, _tale, _greet,
+    _describe_attachments, _remembered, context.answer, _calculated, _poem, _tale, _greet,
 )  # fmt: skip
 
 
