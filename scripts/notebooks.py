@@ -29,6 +29,9 @@ SELF_CONTAINED = Config(
     }
 )
 
+# The template breaks long lines of text outputs inside words.
+STYLE = "<style>pre { word-break: normal !important; }</style>"
+
 
 def execute(source: Path, folder: Path) -> Path:
     """The page that a notebook makes; the notebook itself stays without outputs."""
@@ -42,7 +45,7 @@ def execute(source: Path, folder: Path) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{source.stem}.html"
-    target.write_text(page, encoding="utf-8")
+    target.write_text(page.replace("</head>", f"{STYLE}</head>", 1), encoding="utf-8")
     return target
 
 
