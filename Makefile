@@ -6,7 +6,7 @@ READY := .venv/ready
 .PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
 
 install: $(READY)  ## Create .venv with the package and all tools
 
