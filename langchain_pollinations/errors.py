@@ -111,7 +111,10 @@ class PollinationsError(core.ModelError):
         message = safe_text(self.message, LONGEST_SHOWN) or type(self).__name__
         text = f"{message} ({safe_text(', '.join(facts), 300)})" if facts else message
         url = safe_text(self.fix_url or "", 500)
-        return f"{text} See {url}" if url and url not in text else text
+        if not url or url in text:
+            return text
+        end = "" if text.endswith((".", "!", "?", ")")) else "."
+        return f"{text}{end} See {url}"
 
 
 class InvalidRequestError(PollinationsError, core.ModelInvalidRequestError, ValueError):
