@@ -309,6 +309,29 @@ def test_pictures_sound_and_files_are_looked_at(say: Say) -> None:
     assert response.json()["usage"]["prompt_tokens_details"]["audio_tokens"] > 0
 
 
+def test_an_image_of_the_emulator_is_known_by_its_prompt(say: Say, http: httpx.Client) -> None:
+    def shown(image: bytes, **request: Any) -> str:
+        url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        content = [{"type": "text", "text": "Extract it."}, {"type": "image_url", "image_url": {"url": url}}]
+        return str(message(say([{"role": "user", "content": content}], **request))["content"])
+
+    drawn = http.get("/image/a kettle for 39.90 euros", params={"model": "flux"}).content
+    cut_out = http.get("/image/a red kite", params={"model": "gptimage", "transparent": "true"}).content
+    edited = http.post(
+        "/v1/images/edits", data={"prompt": "make it night", "model": "klein"}, files={"image": drawn}
+    ).json()["data"][0]["b64_json"]
+    assert 'shows "a kettle for 39.90 euros"' in shown(drawn)
+    assert 'shows "a red kite"' in shown(cut_out)
+    assert 'shows "a kettle for 39.90 euros, make it night"' in shown(base64.b64decode(edited))
+    schema = {
+        "type": "object",
+        "properties": {"name": STRING, "price": {"type": "number"}},
+        "required": ["name", "price"],
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "Product", "schema": schema}}
+    assert json.loads(shown(drawn, response_format=form)) == {"name": "a kettle for 39.90 euros", "price": 39.9}
+
+
 def test_thought_comes_before_the_answer(say: Say) -> None:
     response = say("Explain tides", reasoning_effort="low")
     assert "tides" in message(response)["reasoning_content"]

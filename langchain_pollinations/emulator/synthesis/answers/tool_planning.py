@@ -300,8 +300,10 @@ def _still_forced(chat: ChatRequest, done: int) -> list[Call]:
 
 
 def known(chat: ChatRequest) -> str:
-    """Return the text from which a response is built: the tool results, and then the user's text."""
-    return "\n\n".join([*(flat(result.text) for result in chat.results), chat.asked])
+    """Return the text from which a response is built: the tool results, and then the text of the attachments. Without
+    such attachments, the user's text follows instead."""
+    read = [part.text for part in chat.attachments if part.text] or [chat.asked]
+    return "\n\n".join([*(flat(result.text) for result in chat.results), *read])
 
 
 def flat(text: str) -> str:
