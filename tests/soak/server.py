@@ -14,7 +14,7 @@ import random
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextvars import ContextVar
 from typing import Any
 
@@ -100,6 +100,7 @@ class RandomFaults(Script):
         super().__init__()
         self._emulator, self._share, self._random = emulator, share, random.Random(1)
         self.injected: Counter[str] = Counter()
+        self.by_operation: dict[str, list[str]] = defaultdict(list)
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
         if messages:
@@ -109,6 +110,7 @@ class RandomFaults(Script):
             return None
         case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) else FAULTS)
         self.injected[str(case)] += 1
+        self.by_operation[_current.get("")].append(str(case))
         self._emulator.fail(case, **options)
         entry = super().take(path, messages=False)
         _expects_fault.set(entry is None)
@@ -134,11 +136,13 @@ class Server:
             "requests": Counter(map(operation_of, self.emulator.requests)),
             "generations": dict(self._ledger.counts),
             "faults": dict(self._script.injected),
+            "faults_by_operation": dict(self._script.by_operation),
             "still_running": len(running.tasks),
             "connections": len(running.connections),
             "bytes": resident_bytes(),
         }
         self._script.injected.clear()
+        self._script.by_operation.clear()
         self.emulator.clear()
         return found
 
