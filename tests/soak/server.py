@@ -92,8 +92,8 @@ class NamedLedger(Ledger):
 class RandomFaults(Script):
     """A queue that gets a random fault before a share of the requests.
 
-    A request has one fault at most. Two faults could bill a generation twice: the emulator does not store a response
-    that has a fault of `TEXT_FAULTS`, so a retry after a second fault would not get the stored response.
+    A request has one fault at most. A fault of `TEXT_FAULTS` is the first one of its operation: the emulator does not
+    use or store a response for such a request, so it bills a generation that an earlier request has already paid for.
     """
 
     def __init__(self, emulator: Emulator, share: float) -> None:
@@ -108,9 +108,10 @@ class RandomFaults(Script):
         _expects_fault.set(False)
         if self._random.random() >= self._share:
             return None
-        case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) else FAULTS)
+        earlier = self.by_operation[_current.get("")]
+        case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) and not earlier else FAULTS)
         self.injected[str(case)] += 1
-        self.by_operation[_current.get("")].append(str(case))
+        earlier.append(str(case))
         self._emulator.fail(case, **options)
         entry = super().take(path, messages=False)
         _expects_fault.set(entry is None)
