@@ -114,6 +114,30 @@ def test_quoted_names_arrive_unharmed(say: Say) -> None:
     assert calls(say(words, tools=[CUSTOMER]))[0][1]["customer_name"] == "你好啊集团"
 
 
+MEDIA_TOOLS = [
+    PAINTER,
+    tool("generate_video", "Generate a video. Use only when an image is not enough.", prompt=STRING),
+    tool("generate_speech", "Read a text aloud.", text=STRING),
+    tool("generate_music", "Generate music.", prompt=STRING),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "arguments"),
+    [
+        ("Generate a video of a lighthouse at dusk", "generate_video", {"prompt": "a lighthouse at dusk"}),
+        ("Generate speech: The tide is out.", "generate_speech", {"text": "The tide is out."}),
+        ("Generate music: a slow waltz", "generate_music", {"prompt": "a slow waltz"}),
+        ("Generate an image of a whale", "paint_image", None),
+    ],
+)
+def test_the_tool_of_a_medium_is_called(say: Say, asked: str, name: str, arguments: Any) -> None:
+    ((called, given),) = calls(say(asked, tools=MEDIA_TOOLS))
+    assert called == name and (arguments is None or given == arguments)
+    told = message(say(results(asked, (name, "Ready: http://127.0.0.1/media/1")), tools=MEDIA_TOOLS))["content"]
+    assert ("![" in told) == (name == "paint_image") and "](http://127.0.0.1/media/1)" in told
+
+
 def test_tool_choice_is_kept(say: Say) -> None:
     tools = [WEATHER, ADDER]
     assert calls(say("Hello!", tools=tools)) == []

@@ -69,6 +69,8 @@ def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes,
 
 
 def _edit(spec: ImageSpec, sources: Sequence[Image.Image]) -> Image.Image:
+    if edits.describes_scene(spec.prompt):
+        return _paint_scene(spec.prompt, spec.width, spec.height, spec.random)
     return edits.edited(spec.prompt, spec.random, (spec.width, spec.height), sources)
 
 
