@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import pytest
 
 import langchain_pollinations
 from langchain_pollinations import emulator as emulator_package
+from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.emulator.scripting import faults
 from tests.helpers.files import png
 from tests.helpers.pages import python_blocks
 
@@ -22,6 +26,8 @@ TESTED_ELSEWHERE = ("migrating.md", "migrating_from_chatopenai.md", "migrating_f
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in TESTED_ELSEWHERE)
 WITH_CODE = [path for path in PAGES if any(python_blocks(path))]
 MAX_NOT_RUN = 3
+LOGGERS = ("langchain_pollinations", "httpx")
+"""Loggers whose level a page sets."""
 
 _OPTIONAL = ("langchain_mcp_adapters", "langchain_core.decisions")
 """Modules that only some environments have. A block that imports another is skipped with them."""
@@ -33,7 +39,7 @@ def _can_run(code: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in _OPTIONAL if name in code)
 
 
-@pytest.mark.filterwarnings("ignore:No key")
+@pytest.mark.filterwarnings("ignore:No key", "ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path
@@ -58,6 +64,10 @@ def test_the_python_of_a_page_runs(
             for name, test in [item for item in names.items() if item[0].startswith("test_")]:
                 test(emulator)  # the tests of a page take the fixture
                 del names[name]
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    names.clear()
+    gc.collect()  # agents are in cycles of references, and the collector may reach a socket before its owner
 
 
 def test_few_blocks_are_not_run() -> None:
@@ -73,6 +83,33 @@ def test_each_environment_variable_is_in_the_table() -> None:
     assert len(used) >= 6 and len(checked) >= 7
     missing = sorted(name for name in used | checked if f"| `{name}`" not in table and f", `{name}`" not in table)
     assert missing == []
+
+
+def _rows(page: str) -> list[list[str]]:
+    """The cells of the tables of a page."""
+    lines = (ROOT / "docs" / page).read_text("utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+CODE = re.compile("`([^`]+)`")
+UNDERSTOOD = [row for row in _rows("testing.md") if len(row) == 2 and all(map(CODE.fullmatch, row))]
+
+
+def test_the_table_of_prompts_is_found() -> None:
+    assert len(UNDERSTOOD) >= 5
+
+
+@pytest.mark.parametrize(("prompt", "start"), UNDERSTOOD)
+def test_the_emulator_answers_as_the_page_says(chat: ChatPollinations, prompt: str, start: str) -> None:
+    prompt, start = prompt.strip("`"), start.strip("`")
+    lines = re.sub(r" (?=\[\d\]|Question:)", "\n", re.sub(r"(?<=[.]) (?=How)", "\n\n", prompt))
+    assert chat.invoke(lines).text.startswith(start)
+
+
+def test_each_fault_of_the_emulator_is_in_the_table() -> None:
+    names = {*faults.CASES, *faults.SOFT_CASES, *faults.DAMAGES}
+    listed = {name for row in _rows("testing.md") if len(row) == 2 for name in CODE.findall(row[1])}
+    assert sorted(names - listed) == []
 
 
 OPTIONS = {
