@@ -135,7 +135,7 @@ notebooks: $(READY)  ## Execute every notebook and write its page to build/
 	$(BIN)/python scripts/notebooks.py notebooks/*.ipynb
 
 # Zensical, mkdocstrings and Playwright have an environment of their own, without the package, which they read as text.
-# A notebook is executed again if it has changed. Without Ray, the notebook of Ray gives a page without results.
+# A notebook is executed again if it has changed. That of Ray is not executed, because .venv does not contain Ray.
 DOCS_ENV := build/docs-env
 NOTEBOOK_PAGES = $(patsubst %.ipynb,build/docs-notebooks/%.html,$(notdir $(shell find notebooks -name '*.ipynb')))
 vpath %.ipynb $(shell find notebooks -type d)
@@ -154,7 +154,7 @@ $(DOCS_ENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 build/docs-notebooks/%.html: %.ipynb | $(READY)
-	$(BIN)/python scripts/notebooks.py --to build/docs-notebooks $<
+	$(BIN)/python scripts/notebooks.py --to build/docs-notebooks $(if $(findstring scale_out,$@),--no-run) $<
 
 models: $(READY)  ## Rewrite the snapshot of the models from the service's list; FILE=answer.json from a saved one
 	$(BIN)/python scripts/refresh_models.py $(FILE)

@@ -12,7 +12,7 @@ import argparse
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -36,14 +36,19 @@ FOUND = """() => ({
 })"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """The browser has left the page before it was complete."""
+
+
 @contextmanager
 def served() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE))) as server:
+    with Server(("127.0.0.1", 0), partial(Handler, directory=str(SITE))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -56,24 +61,27 @@ class Check:
         self.ids: dict[str, set[str]] = {}
         self.links: dict[str, set[str]] = {}
 
-    def open(self, name: str, screen: str) -> None:
+    def open_all(self, names: Sequence[str], screen: str) -> None:
         size = dict(zip(("width", "height"), SCREENS[screen], strict=True))
         page = self.browser.new_page(viewport=size)
-        where = f"{name} ({screen})"
-        page.on("request", lambda request: self._note_request(where, request.url))
-        page.on("console", lambda line: self._note_console(where, line.type, line.text))
-        page.on("pageerror", lambda error: self.problems.append(f"{where}: {error}"))
-        page.goto(urljoin(self.base, name))
-        found = page.evaluate(FOUND)
+        page.on("request", lambda request: self._note_request(page.url, request.url))
+        page.on("console", lambda line: self._note_console(page.url, line.type, line.text))
+        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+        for name in names:
+            page.goto(urljoin(self.base, name))
+            self._look(page, name, screen, size["width"])
+        page.close()
+
+    def _look(self, page: Any, name: str, screen: str, width: int) -> None:
+        found, where = page.evaluate(FOUND), f"{name} ({screen})"
         notebook = name.startswith("notebooks/")  # these pages are made for a desktop
-        if found["width"] > size["width"] and not (notebook and screen == "phone"):
+        if found["width"] > width and not (notebook and screen == "phone"):
             self.problems.append(f"{where}: the page is {found['width']} pixels wide, because of {found['wide']}")
         self.ids[name] = {*found["ids"], ""}
         self.links[name] = set() if notebook else set(found["links"])
         if self.screenshots:
             target = self.screenshots / f"{name.replace('/', '-').removesuffix('.html')}-{screen}.png"
             page.screenshot(path=target)
-        page.close()
 
     def _note_request(self, where: str, url: str) -> None:
         if not url.startswith((self.base, "data:", "blob:")):
@@ -123,9 +131,8 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         check = Check(browser, base, folder)
         names = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
-        for name in names:
-            for screen in SCREENS:
-                check.open(name, screen)
+        for screen in SCREENS:
+            check.open_all(names, screen)
         check.check_links()
         check.search("rate limit")
         browser.close()

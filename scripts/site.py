@@ -8,6 +8,7 @@ they name the page that shows the file. A link to a file that the site does not 
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -32,6 +33,8 @@ PROJECT_PAGES = {
     "LICENSE": "license.txt",
 }
 """Files of the project, and the pages that show them."""
+TEXTS = ("llms.txt", "llms-full.txt")
+"""Files for coding assistants, which this script writes."""
 
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(?=[#)])")
 FENCE = re.compile(r"^ *(```|~~~)")
@@ -40,6 +43,7 @@ FENCE = re.compile(r"^ *(```|~~~)")
 def collect() -> Mapping[Path, str]:
     """Return the repository's files that the site shows, each with its path in the site."""
     shown = {ROOT / source: page for source, page in PROJECT_PAGES.items()}
+    shown |= {ROOT / "docs" / name: name for name in TEXTS}
     for path in sorted((ROOT / "docs").rglob("*")):
         if path.is_file() and "langchain" not in path.parts[len(ROOT.parts) :]:
             shown[path] = path.relative_to(ROOT / "docs").as_posix()
@@ -69,20 +73,47 @@ def with_links(text: str, source: Path, shown: Mapping[Path, str]) -> str:
             sys.exit(f"{source.relative_to(ROOT)}: the site does not show {match[1]}")
         return os.path.relpath(shown[target], PurePosixPath(shown[source]).parent).replace(os.sep, "/")
 
-    return "\n".join(line if code else LINK.sub(link, line) for line, code in lines_with_code(text)) + "\n"
+    plain = re.sub(r"^## \[(.+?)\]", r"## \1", text, flags=re.M)  # the versions of the changelog
+    return "\n".join(line if code else LINK.sub(link, line) for line, code in lines_with_code(plain)) + "\n"
 
 
 def example_page(source: Path) -> str:
     code = source.read_text("utf-8")
-    return f"# {source.name}\n\n```python\n{code.rstrip()}\n```\n"
+    about = (ast.get_docstring(ast.parse(code)) or "").partition("\n\n")[0]
+    return f"# {source.name}\n\n{about}\n\n```python\n{code.rstrip()}\n```\n"
 
 
-def write_pages(shown: Mapping[Path, str]) -> None:
+def load_package() -> griffe.Module:
+    """Return the package as griffe reads it, without an import."""
+    extension = griffe.load_extensions(str(ROOT / "scripts" / "griffe_fields.py"))
+    return griffe.load(NAME, search_paths=[ROOT], docstring_parser="google", extensions=extension)  # type: ignore[return-value]
+
+
+SHARED = (
+    "service.ServiceConfig",
+    "rate_limits.ModelLimitFields",
+    "rate_limits.RateLimiterField",
+    "host_choice.LegacyConfig",
+)
+"""Classes in `_config` with the options of all classes."""
+
+
+def with_filters(text: str, package: griffe.Module) -> str:
+    """Return a page of the API reference on which only `ChatPollinations` has the options of all classes."""
+    names = {
+        name: None for each in SHARED for name in package[f"_config.{each}"].attributes if not name.startswith("_")
+    }
+    filters = "".join(f'\n        - "!^{pattern}"' for pattern in ("_", f"({'|'.join(names)})$"))
+    options = f"\n    options:\n      filters:{filters}"
+    return re.sub(r"^::: \S+\.Pollinations\w+$", rf"\g<0>{options}", text, flags=re.M)
+
+
+def write_pages(shown: Mapping[Path, str], package: griffe.Module) -> None:
     """Write the pages that Zensical reads."""
     shutil.rmtree(PAGES, ignore_errors=True)
     for source, page in shown.items():
         target = PAGES / page
-        if page == "index.md" and source.name == "README.md":  # a link to the README means the first page
+        if source.name == "README.md" or page in TEXTS:  # a link to the README means the first page
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".ipynb":
@@ -93,7 +124,8 @@ def write_pages(shown: Mapping[Path, str]) -> None:
         elif source.suffix == ".py":
             target.write_text(example_page(source), "utf-8")
         elif source.suffix == ".md":
-            target.write_text(with_links(source.read_text("utf-8"), source, shown), "utf-8")
+            text = with_links(source.read_text("utf-8"), source, shown)
+            target.write_text(with_filters(text, package) if page.startswith("api/") else text, "utf-8")
         else:
             shutil.copy(source, target)
 
@@ -127,7 +159,7 @@ def check_navigation(pages: list[tuple[str, str, str]]) -> None:
 def first_sentence(text: str) -> str:
     """Return the first sentence of a page after its title."""
     for paragraph in re.split(r"\n\s*\n", text):
-        if re.match(r"[A-Z`*\[]", paragraph):
+        if re.match(r"(?!```)[A-Z`*\[]", paragraph):
             plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(paragraph.split()))
             return re.split(r"(?<=[.:])\s", plain)[0]
     return ""
@@ -146,10 +178,16 @@ def signature(found: Any) -> str:
     return f"`{found.name}({arguments}) -> {found.returns}`"
 
 
-def described(found: Any, depth: str) -> Iterator[str]:
-    """Yield the Markdown of an object of the API: its docstring, its fields and its methods."""
+def described(found: Any, depth: str, seen: set[str]) -> Iterator[str]:
+    """Yield the Markdown of an object of the API: its docstring, its fields and its methods.
+
+    Inherited fields and methods are described once.
+    """
     if found.is_alias:
         found = found.final_target
+    if found.path in seen:
+        return
+    seen.add(found.path)
     text = found.docstring.value if found.docstring else ""
     if found.is_attribute:
         default = f" = {found.value}" if found.value and len(str(found.value)) < 60 else ""
@@ -165,47 +203,55 @@ def described(found: Any, depth: str) -> Iterator[str]:
         members = [each for each in members if not each.is_alias or each.target_path.startswith(NAME)]
         attributes = [each for each in members if each.is_attribute and each.name != "model_config"]
         for member in [*attributes, *(each for each in members if each.is_function)]:
-            yield from described(member, "###")
+            yield from described(member, "###", seen)
 
 
-def with_api(text: str, package: Any) -> str:
+def with_api(text: str, package: griffe.Module, seen: set[str]) -> str:
     """Return the text of a page with the API in place of the directives of mkdocstrings."""
 
     def describe(match: re.Match[str]) -> str:
-        return "\n".join(described(package[match[1].removeprefix(f"{NAME}.")], "##"))
+        return "\n".join(described(package[match[1].removeprefix(f"{NAME}.")], "##", seen))
 
     return re.sub(r"^::: (\S+)(?:\n {4}.*)*", describe, text, flags=re.M)
 
 
-def write_texts(pages: list[tuple[str, str, str]]) -> None:
-    """Write llms.txt, which lists the pages as Markdown, and llms-full.txt, which contains them."""
-    package = griffe.load(NAME, search_paths=[ROOT], docstring_parser="google")
-    index, whole, current = [f"# {SUMMARY}\n", f"> {package.docstring.value.splitlines()[0]}\n"], [], None
+def write_texts(pages: list[tuple[str, str, str]], package: griffe.Module) -> Mapping[str, str]:
+    """Write llms.txt, which lists the pages as Markdown, and llms-full.txt, which contains them.
+
+    Return the Markdown of the pages. That of the API reference is in place of the directives of mkdocstrings.
+    """
+    seen: set[str] = set()
+    texts = {path: with_api((PAGES / path).read_text("utf-8"), package, seen) for _, _, path in pages}
+    index, current = [f"# {SUMMARY}\n", f"> {package.docstring.value.splitlines()[0]}\n"], ""
     for section, title, path in pages:
-        text = with_api((PAGES / path).read_text("utf-8"), package)
-        (SITE / path).write_text(text, "utf-8")
-        if section != current and section:
+        if section and section != current:
             index.append(f"\n## {section}\n")
         current = section
-        index.append(f"- [{title}]({path}): {first_sentence(text)}".rstrip(": "))
-        whole.append(f"<!-- {path} -->\n\n{text.strip()}\n")
-    index.append("\n## Optional\n\n- [All pages in one file](llms-full.txt)")
-    (SITE / "llms.txt").write_text("\n".join(index) + "\n", "utf-8")
-    (SITE / "llms-full.txt").write_text("\n\n".join(whole), "utf-8")
+        index.append(f"- [{title}]({path}): {first_sentence(texts[path])}".rstrip(": "))
+    index.append("\n## Optional\n\n- [All pages in one file](llms-full.txt)\n")
+    (PAGES / TEXTS[0]).write_text("\n".join(index), "utf-8")
+    whole = (f"<!-- {path} -->\n\n{text.strip()}\n" for path, text in texts.items())
+    (PAGES / TEXTS[1]).write_text("\n\n".join(whole), "utf-8")
+    return texts
 
 
 def main() -> int:
-    write_pages(collect())
+    package = load_package()
+    write_pages(collect(), package)
     pages = navigation()
     check_navigation(pages)
+    texts = write_texts(pages, package)
     shutil.rmtree(SITE, ignore_errors=True)
     zensical = Path(sys.executable).with_name("zensical")
     done = subprocess.run([zensical, "build", "--strict", "--clean"], cwd=ROOT, capture_output=True, text=True)
-    output = done.stdout + done.stderr
-    print(output[-6000:] if done.returncode else output.strip().splitlines()[-1])
+    output = (done.stdout + done.stderr).partition("Traceback")[0]
+    print(output if done.returncode else output.strip().splitlines()[-1])
     if done.returncode:
         return 1
-    write_texts(pages)
+    for path, text in texts.items():
+        (SITE / path).write_text(text, "utf-8")
+    # The pages of the notebooks name no icon, so browsers ask for this file.
+    shutil.copy(SITE / "assets" / "images" / "favicon.png", SITE / "favicon.ico")
     return 0
 
 
