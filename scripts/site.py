@@ -103,7 +103,9 @@ def with_filters(text: str, package: griffe.Module) -> str:
     names = {
         name: None for each in SHARED for name in package[f"_config.{each}"].attributes if not name.startswith("_")
     }
-    filters = "".join(f'\n        - "!^{pattern}"' for pattern in ("_", f"({'|'.join(names)})$"))
+    filters = "".join(
+        f'\n        - "!^{pattern}"' for pattern in ("_", "(lc_|is_lc_|get_lc_|model_copy$)", f"({'|'.join(names)})$")
+    )
     options = f"\n    options:\n      filters:{filters}"
     return re.sub(r"^::: \S+\.Pollinations\w+$", rf"\g<0>{options}", text, flags=re.M)
 
