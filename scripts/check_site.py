@@ -120,7 +120,7 @@ class Check:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--screenshots", type=Path, help="folder for a picture of each page")
+    options.add_argument("--screenshots", type=Path, help="folder for a screenshot of each page")
     folder = options.parse_args().screenshots
     if CHROMIUM is None:
         print("Chromium is not installed, so the pages are not checked.", file=sys.stderr)

@@ -180,7 +180,7 @@ def signature(found: Any) -> str:
     return f"`{found.name}({arguments}) -> {found.returns}`"
 
 
-def described(found: Any, depth: str, seen: set[str]) -> Iterator[str]:
+def described(found: Any, heading: str, seen: set[str]) -> Iterator[str]:
     """Yield the Markdown of an object of the API: its docstring, its fields and its methods.
 
     Inherited fields and methods are described once.
@@ -195,7 +195,7 @@ def described(found: Any, depth: str, seen: set[str]) -> Iterator[str]:
         default = f" = {found.value}" if found.value and len(str(found.value)) < 60 else ""
         yield f"- `{found.name}: {found.annotation}{default}`" + (f": {' '.join(text.split())}" if text else "")
         return
-    yield f"\n{depth} {found.path if depth == '##' else found.name}\n"
+    yield f"\n{heading}\n"
     if found.is_function:
         yield signature(found)
     if text:
@@ -205,14 +205,14 @@ def described(found: Any, depth: str, seen: set[str]) -> Iterator[str]:
         members = [each for each in members if not each.is_alias or each.target_path.startswith(NAME)]
         attributes = [each for each in members if each.is_attribute and each.name != "model_config"]
         for member in [*attributes, *(each for each in members if each.is_function)]:
-            yield from described(member, "###", seen)
+            yield from described(member, f"### {member.name}", seen)
 
 
 def with_api(text: str, package: griffe.Module, seen: set[str]) -> str:
     """Return the text of a page with the API in place of the directives of mkdocstrings."""
 
     def describe(match: re.Match[str]) -> str:
-        return "\n".join(described(package[match[1].removeprefix(f"{NAME}.")], "##", seen))
+        return "\n".join(described(package[match[1].removeprefix(f"{NAME}.")], f"## {match[1]}", seen))
 
     return re.sub(r"^::: (\S+)(?:\n {4}.*)*", describe, text, flags=re.M)
 
