@@ -131,8 +131,8 @@ TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
 
-notebooks: $(READY)  ## Execute every notebook and write its page to build/
-	$(BIN)/python scripts/notebooks.py notebooks/*.ipynb
+notebooks: $(READY)  ## Execute every notebook but that of Ray, and write the pages to build/
+	$(BIN)/python scripts/notebooks.py $(filter-out %/scale_out.ipynb,$(wildcard notebooks/*.ipynb notebooks/recipes/*.ipynb))
 
 # Zensical, mkdocstrings and Playwright have an environment of their own, without the package, which they read as text.
 # A notebook is executed again if it has changed. That of Ray is not executed, because .venv does not contain Ray.

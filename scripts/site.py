@@ -48,7 +48,8 @@ def collect() -> Mapping[Path, str]:
         if path.is_file() and "langchain" not in path.parts[len(ROOT.parts) :]:
             shown[path] = path.relative_to(ROOT / "docs").as_posix()
     shown |= {path: f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").rglob("*.ipynb")}
-    return shown | {path: f"examples/{path.stem}.md" for path in (ROOT / "examples").glob("*.py")}
+    shown |= {path: f"examples/{path.stem}.md" for path in (ROOT / "examples").glob("*.py")}
+    return shown | {path: f"examples/{path.parent.name}.md" for path in (ROOT / "examples").glob("*/README.md")}
 
 
 def lines_with_code(text: str) -> Iterator[tuple[str, bool]]:
@@ -115,7 +116,9 @@ def write_pages(shown: Mapping[Path, str], package: griffe.Module) -> None:
     shutil.rmtree(PAGES, ignore_errors=True)
     for source, page in shown.items():
         target = PAGES / page
-        if source.name == "README.md" or page in TEXTS:  # a link to the README means the first page
+        if (
+            page == "index.md" and source.name == "README.md" or page in TEXTS
+        ):  # a link to the README means the first page
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".ipynb":
@@ -127,6 +130,8 @@ def write_pages(shown: Mapping[Path, str], package: griffe.Module) -> None:
             target.write_text(example_page(source), "utf-8")
         elif source.suffix == ".md":
             text = with_links(source.read_text("utf-8"), source, shown)
+            if source.name == "README.md":  # of an example, whose programs follow
+                text += "".join(f"\n#{example_page(path)}" for path in sorted(source.parent.glob("*.py")))
             target.write_text(with_filters(text, package) if page.startswith("api/") else text, "utf-8")
         else:
             shutil.copy(source, target)

@@ -66,15 +66,15 @@ def test_the_python_of_the_readme_runs(
         assert (tmp_path / name).stat().st_size > 1000
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/**/*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_are_kept_without_outputs(path: Path) -> None:
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
 
 
-NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray"}
+NOTEBOOKS = sorted(ROOT.glob("notebooks/**/*.ipynb"))
+NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray", "deep_agent": "deepagents"}
 """Modules that are not in every environment of the tests, by the notebook that needs them."""
 
 
@@ -91,6 +91,7 @@ class Pages:
         if name in NEEDS:
             pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
         page, work = self.folder / f"{name}.html", self.folder / name
+        (notebook,) = (path for path in NOTEBOOKS if path.stem == name)
         try:
             work.mkdir(parents=True)
         except FileExistsError:
@@ -102,7 +103,7 @@ class Pages:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("POLLINATIONS_")}
         environment["PYTHONPATH"] = str(ROOT)  # this checkout, wherever an installed package may lie
         subprocess.run(
-            [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", work, ROOT / "notebooks" / f"{name}.ipynb"],
+            [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", work, notebook],
             check=True,
             capture_output=True,
             env=environment,
@@ -138,12 +139,21 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
+        ("approval", 0, 1),
+        ("captions", 3, 1),
         ("chat", 0, 1),
+        ("comic_strip", 2, 0),
+        ("deep_agent", 2, 0),
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
+        ("memory", 2, 0),
+        ("narrated_slideshow", 1, 1),
+        ("podcast", 0, 1),
+        ("product_images", 1, 0),
         ("research_agent", 1, 0),
         ("scale_out", 1, 0),
+        ("structured_extraction", 5, 0),
         ("without_a_key", 4, 0),
     ],
 )
@@ -198,6 +208,23 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
     assert re.search(r"which lighthouse it sees\. \[2\]", html)
     assert "[2] The rhythm of a light, notes/02.md" in html
     assert not re.search(r"\[\d+\] is none of the notes", html)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("approval", r"Too expensive\. An image is enough\."),
+        ("deep_agent", r"\[x\] Write the story"),
+        ("fallbacks", r"after 2 faults: (?!openai/)"),
+        ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
+        ("podcast", r"0:\d\d\.\d  Ben: "),
+        ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
+        ("structured_extraction", r"<td>3\.49</td><td>EUR</td><td></td>"),
+    ],
+)
+def test_a_recipe_shows_what_it_promises(pages: Pages, name: str, shown: str) -> None:
+    assert re.search(shown, pages[name].read_text("utf-8"))
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:

@@ -114,6 +114,30 @@ def test_quoted_names_arrive_unharmed(say: Say) -> None:
     assert calls(say(words, tools=[CUSTOMER]))[0][1]["customer_name"] == "你好啊集团"
 
 
+MEDIA_TOOLS = [
+    PAINTER,
+    tool("generate_video", "Generate a video. Use only when an image is not enough.", prompt=STRING),
+    tool("generate_speech", "Read a text aloud.", text=STRING),
+    tool("generate_music", "Generate music.", prompt=STRING),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "arguments"),
+    [
+        ("Generate a video of a lighthouse at dusk", "generate_video", {"prompt": "a lighthouse at dusk"}),
+        ("Generate speech: The tide is out.", "generate_speech", {"text": "The tide is out."}),
+        ("Generate music: a slow waltz", "generate_music", {"prompt": "a slow waltz"}),
+        ("Generate an image of a whale", "paint_image", None),
+    ],
+)
+def test_the_tool_of_a_medium_is_called(say: Say, asked: str, name: str, arguments: Any) -> None:
+    ((called, given),) = calls(say(asked, tools=MEDIA_TOOLS))
+    assert called == name and (arguments is None or given == arguments)
+    told = message(say(results(asked, (name, "Ready: http://127.0.0.1/media/1")), tools=MEDIA_TOOLS))["content"]
+    assert ("![" in told) == (name == "paint_image") and "](http://127.0.0.1/media/1)" in told
+
+
 def test_tool_choice_is_kept(say: Say) -> None:
     tools = [WEATHER, ADDER]
     assert calls(say("Hello!", tools=tools)) == []
@@ -307,6 +331,29 @@ def test_pictures_sound_and_files_are_looked_at(say: Say) -> None:
     response = say([{"role": "user", "content": [sound]}], model="openai-audio")
     assert "wav" in message(response)["content"]
     assert response.json()["usage"]["prompt_tokens_details"]["audio_tokens"] > 0
+
+
+def test_an_image_of_the_emulator_is_known_by_its_prompt(say: Say, http: httpx.Client) -> None:
+    def shown(image: bytes, **request: Any) -> str:
+        url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        content = [{"type": "text", "text": "Extract it."}, {"type": "image_url", "image_url": {"url": url}}]
+        return str(message(say([{"role": "user", "content": content}], **request))["content"])
+
+    drawn = http.get("/image/a kettle for 39.90 euros", params={"model": "flux"}).content
+    cut_out = http.get("/image/a red kite", params={"model": "gptimage", "transparent": "true"}).content
+    edited = http.post(
+        "/v1/images/edits", data={"prompt": "make it night", "model": "klein"}, files={"image": drawn}
+    ).json()["data"][0]["b64_json"]
+    assert 'shows "a kettle for 39.90 euros"' in shown(drawn)
+    assert 'shows "a red kite"' in shown(cut_out)
+    assert 'shows "a kettle for 39.90 euros, make it night"' in shown(base64.b64decode(edited))
+    schema = {
+        "type": "object",
+        "properties": {"name": STRING, "price": {"type": "number"}},
+        "required": ["name", "price"],
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "Product", "schema": schema}}
+    assert json.loads(shown(drawn, response_format=form)) == {"name": "a kettle for 39.90 euros", "price": 39.9}
 
 
 def test_thought_comes_before_the_answer(say: Say) -> None:

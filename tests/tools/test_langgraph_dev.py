@@ -29,7 +29,7 @@ pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not install
 storage = pytest.importorskip("langchain_classic.storage", reason="langchain-classic is not installed")
 sdk = pytest.importorskip("langgraph_sdk")
 
-APP = Path(__file__).parents[1] / "langgraph_app"
+APP = Path(__file__).parents[2] / "examples" / "langgraph_app"
 STARTUP_LIMIT = 120
 """Seconds after which a server that does not answer has failed."""
 
@@ -126,7 +126,7 @@ async def _first_session(anna: User, bert: User, emulator: Emulator, store: Byte
     (drawn,), chunks = await anna.ask("Draw a kite")
     assert chunks > 1
     artifact: dict[str, Any] = drawn["artifact"]
-    assert Media.from_artifact(artifact, store=store).width == 256
+    assert Media.from_artifact(artifact, store=store).width == 768
 
     await bert.new_thread()
     edit = {"prompt": "make it night", "images": [artifact["id"]]}
@@ -152,7 +152,7 @@ async def _second_session(anna: User, bert: User, emulator: Emulator, store: Byt
     assert edited["status"] == "success"
     state = await anna.client.threads.get_state(anna.thread_id)
     artifacts = [message["artifact"] for message in state["values"]["messages"] if message["type"] == "tool"]
-    assert [Media.from_artifact(artifact, store=store).width for artifact in artifacts] == [256, 256]
+    assert [Media.from_artifact(artifact, store=store).width for artifact in artifacts] == [768, 768]
     await anna.new_thread()
     _script(emulator, "edit_image", **edit)
     (again,), _ = await anna.ask("Make the kite of the other thread dark")
@@ -172,6 +172,19 @@ async def _second_session(anna: User, bert: User, emulator: Emulator, store: Byt
         assert refused["status"] == "error"
 
 
+def _run_client(folder: Path, url: str, emulator: Emulator) -> list[str]:
+    """Run `client.py` as the README of the example says. Return the lines that it prints."""
+    service = emulator.connection()
+    environment = os.environ | {
+        "POLLINATIONS_BASE_URL": service["base_url"],
+        "POLLINATIONS_API_KEY": service["api_key"],
+    }
+    command = [sys.executable, "client.py", "--url", url, "Tell me a short illustrated story about a whale"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=STARTUP_LIMIT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 def test_two_users_of_a_server_see_only_their_own_media(emulator: Emulator, tmp_path: Path) -> None:
     for file in APP.iterdir():
         if file.is_file():
@@ -181,6 +194,9 @@ def test_two_users_of_a_server_see_only_their_own_media(emulator: Emulator, tmp_
         kept = asyncio.run(_run(url, _first_session, emulator, store))
     with _server(tmp_path, emulator) as url:
         asyncio.run(_run(url, _second_session, emulator, store, kept))
+        *text, first, second, third = _run_client(tmp_path, url, emulator)
+    assert "# The Whale" in text
+    assert all((tmp_path / name).read_bytes().startswith(b"\xff\xd8") for name in (first, second, third))
     assert "BlockingError" not in (tmp_path / "log").read_text("utf-8")
 
 

@@ -13,6 +13,7 @@ from langchain_pollinations.emulator.scripting.reply_queue import tool_call
 from langchain_pollinations.emulator.synthesis.answers import citations, context, melody, story, tool_planning, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
+from langchain_pollinations.emulator.synthesis.answers.sequences import sequence_instance
 from langchain_pollinations.emulator.synthesis.answers.tool_planning import Plan
 
 Json = dict[str, Any]
@@ -76,7 +77,7 @@ def content(chat: ChatRequest, planned: Plan) -> str:
     form = chat.body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
-        return json.dumps(instance(schema, tool_planning.known(chat)), ensure_ascii=False)
+        return json.dumps(sequence_instance(schema, chat), ensure_ascii=False)
     if form.get("type") == "json_object":
         return json.dumps(_loose_object(chat), ensure_ascii=False)
     if chat.results:
@@ -181,10 +182,11 @@ def _image_markdown(result: Result, caption: str | None = None) -> str:
         reason = " ".join(result.text.split())[:200]
         return f"*There is no image here, because the tool answered: {reason}*"
     match = URL.search(result.text)
-    alt_text = caption or str(result.arguments.get("prompt") or "image")
+    alt_text = caption or str(result.arguments.get("prompt") or result.arguments.get("text") or "image")
     if match is None:
         return f"*{tool_planning.flat(result.text) or 'The image was generated.'}*"
-    return f"![{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
+    link = f"[{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
+    return link if tool_planning.makes_other_media(result.name) else f"!{link}"
 
 
 def _with_results(chat: ChatRequest, planned: Plan) -> str:
@@ -206,7 +208,7 @@ def _describe_result(result: Result, chat: ChatRequest) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        prompt = str(result.arguments.get("prompt", "your image"))
+        prompt = str(result.arguments.get("prompt") or result.arguments.get("text") or "your image")
         known = any(prompt in other.text for other in chat.results)
         return _image_markdown(result) if known else f"Here it is: {prompt.rstrip('.')}.\n\n{_image_markdown(result)}"
     if result.parts:
