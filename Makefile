@@ -154,7 +154,7 @@ $(DOCS_ENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 build/docs-notebooks/%.html: %.ipynb | $(READY)
-	$(BIN)/python scripts/notebooks.py --to build/docs-notebooks $(if $(findstring scale_out,$@),--no-run) $<
+	env -u POLLINATIONS_API_KEY $(BIN)/python scripts/notebooks.py --to build/docs-notebooks $(if $(findstring scale_out,$@),--no-run) $<
 
 models: $(READY)  ## Rewrite the snapshot of the models from the service's list; FILE=answer.json from a saved one
 	$(BIN)/python scripts/refresh_models.py $(FILE)

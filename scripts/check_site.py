@@ -107,9 +107,9 @@ class Check:
         page = self.browser.new_page()
         page.on("request", lambda request: self._note_request("search", request.url))
         page.goto(self.base)
-        page.keyboard.press("/")
-        page.keyboard.type(words, delay=20)
         try:
+            page.keyboard.press("/")
+            page.locator("input:focus").fill(words, timeout=15_000)
             page.locator(f"a[href*='.html'] >> text=/{words}/i").first.wait_for(timeout=15_000)
         except Exception as error:  # playwright's own classes of errors
             self.problems.append(f"the search does not find {words!r}: {str(error).splitlines()[0]}")
