@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks docs docs-serve models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -133,6 +133,28 @@ demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illus
 
 notebooks: $(READY)  ## Execute every notebook but that of Ray, and write the pages to build/
 	$(BIN)/python scripts/notebooks.py $(filter-out %/scale_out.ipynb,$(wildcard notebooks/*.ipynb notebooks/recipes/*.ipynb))
+
+# Zensical, mkdocstrings and Playwright have an environment of their own, without the package, which they read as text.
+# A notebook is executed again if it has changed. That of Ray is not executed, because .venv does not contain Ray.
+DOCS_ENV := build/docs-env
+NOTEBOOK_PAGES = $(patsubst %.ipynb,build/docs-notebooks/%.html,$(notdir $(shell find notebooks -name '*.ipynb')))
+vpath %.ipynb $(shell find notebooks -type d)
+
+docs: $(DOCS_ENV)/ready $(NOTEBOOK_PAGES)  ## Build the documentation in build/site, and open its pages in Chromium
+	$(DOCS_ENV)/bin/python scripts/site.py
+	$(DOCS_ENV)/bin/python scripts/check_site.py $(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS))
+
+docs-serve: docs  ## Serve build/site at http://127.0.0.1:8000
+	$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
+$(DOCS_ENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS_ENV)
+	$(DOCS_ENV)/bin/python -m pip install --quiet --constraint constraints.txt pip
+	$(DOCS_ENV)/bin/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch $@
+
+build/docs-notebooks/%.html: %.ipynb | $(READY)
+	env -u POLLINATIONS_API_KEY $(BIN)/python scripts/notebooks.py --to build/docs-notebooks $(if $(findstring scale_out,$@),--no-run) $<
 
 models: $(READY)  ## Rewrite the snapshot of the models from the service's list; FILE=answer.json from a saved one
 	$(BIN)/python scripts/refresh_models.py $(FILE)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from langchain_pollinations.emulator import Emulator
+from tests.helpers.pages import Block, python_blocks
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -36,26 +37,26 @@ def _is_installed(module: str) -> bool:
 def test_the_python_of_the_readme_runs(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    first, *blocks = python_blocks(ROOT / "README.md")
     assert len(blocks) >= 6
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
     monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", emulator.legacy.image_url)
     names: dict[str, Any] = {"__name__": "readme"}
 
-    def run(block: str) -> None:
+    def run(block: Block) -> None:
         # Nobody waits for 30 seconds here.
-        block = re.sub(r"(Pollinations\w*)\(\)", r"\1(legacy_interval=0)", block)
-        block = block.replace("max_wait=90", "max_wait=90, legacy_interval=0")
-        block = block.replace("http://127.0.0.1:8787", emulator.url)
-        block = block.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
-        exec(compile(block, "README.md", "exec", dont_inherit=True), names)
+        code = re.sub(r"(Pollinations\w*)\(\)", r"\1(legacy_interval=0)", block.code)
+        code = code.replace("max_wait=90", "max_wait=90, legacy_interval=0")
+        code = code.replace("http://127.0.0.1:8787", emulator.url)
+        code = code.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
+        block.run(names, code)
 
     with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
         run(first)
     assert [request.host for request in emulator.legacy.requests] == ["text", "image"]
     for block in blocks:
-        if all(_is_installed(name) for name in _OPTIONAL if name in block):
+        if all(_is_installed(name) for name in _OPTIONAL if name in block.code):
             run(block)
     names["test_my_agent"](emulator)
     shown = capsys.readouterr().out
