@@ -72,9 +72,9 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
     """Generates 3D objects from images and prompts.
 
         >>> sculptor = Pollinations3D(model="trellis-2", resolution="medium")
-        >>> chair = sculptor.generate(image="https://example.com/chair.png")  # doctest: +SKIP
-        >>> chair.save("chair")  # doctest: +SKIP
-        PosixPath('chair.glb')
+        >>> chair = sculptor.generate(image=PollinationsImage().generate("a chair"))
+        >>> chair.save("chair").name
+        'chair.glb'
 
     Every field of `Model3DOptions` is an option of the constructor and of each call. The result is a `Media` of type
     `model/gltf-binary`, or `model/ply` for models that generate Gaussian splats, such as `asset-harvester`.

@@ -105,9 +105,9 @@ class PendingChange(_Record):
 class Model(_Record):
     """A model, as the service lists it.
 
-        >>> model = find("openai")
+        >>> model = list_models(query="gpt-5.4-nano")[0]
         >>> model
-        Model(id='openai/gpt-5.4-nano', kind='text', capabilities=('tool_calling',), origin='snapshot')
+        Model(id='openai/gpt-5.4-nano', kind='text', capabilities=('tool_calling',), origin='live')
         >>> 1_000_000 * model.prices["promptTextTokens"]
         Decimal('0.15000000')
 
