@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import re
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, GetJsonSchemaHandler
@@ -21,9 +21,12 @@ _FIELD = re.compile(r'\n    (\w+):[^\n]*(?:\n     [^\n]*|\n    \)[^\n]*)*\n    "
 """An annotated name of a class, its default over one or several lines, and its docstring, as ruff formats them."""
 
 
+_PACKAGE = __name__.partition(".")[0]
+
+
 def is_own(kind: type) -> bool:
     """Whether this package defines a class."""
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kind.__module__.partition(".")[0] == _PACKAGE
 
 
 class DescribedFields(_Mixin):
@@ -44,48 +47,39 @@ class DescribedFields(_Mixin):
         found = _read_docstrings(cls) if "__annotations__" in vars(cls) else {}
         for name, field in cls.model_fields.items():
             field.description = found.get(name) or field.description or _inherited(cls, name)
-        type.__setattr__(cls, "__doc__", _ClassDocstring(cls.__doc__))
+        if cls.__name__ in sys.modules[_PACKAGE].__all__ and cls.__doc__:  # `python -OO` removes the docstrings
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}{_heading(cls)}{_describe_fields(cls)}"
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Describe the class without its fields, which the schema describes one by one."""
         json_schema = handler(schema)
-        written = vars(cls).get("__doc__")
-        if isinstance(written, _ClassDocstring) and written.text:
-            handler.resolve_ref_schema(json_schema)["description"] = inspect.cleandoc(written.text)
+        described = handler.resolve_ref_schema(json_schema)
+        if "description" in described:
+            described["description"] = described["description"].partition(_heading(cls))[0]
         return json_schema
 
 
-class _ClassDocstring:
-    """The docstring of a class, with a section of its fields. The section is written when the docstring is read."""
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def __get__(self, instance: object, kind: type[DescribedFields]) -> str | None:
-        if self.text is None:  # python -OO
-            return None
-        # The fields of LangChain's base classes are last.
-        own = [name for name in kind.model_fields if is_own(_definition(kind, name))]
-        names = sorted(kind.model_fields, key=lambda name: name not in own)
-        fields = "\n".join(_entry(kind, name) for name in names)
-        text = inspect.cleandoc(self.text)
-        return f"{text}\n\n{kind._FIELDS_TITLE}:\n{fields}" if fields else text
+def _heading(kind: type[DescribedFields]) -> str:
+    return f"\n\n{kind._FIELDS_TITLE}:\n"
 
 
-def _entry(kind: type[BaseModel], name: str) -> str:
-    """Describe a field: its name, type and default in the first line, and its description below."""
-    field = kind.model_fields[name]
-    annotation = inspect.get_annotations(_definition(kind, name))[name]
-    declared = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    default = "" if field.default is PydanticUndefined or field.default_factory else f" = {field.default!r}"
-    lines = [textwrap.fill(line, 116) for line in (field.description or "").split("\n")]
-    return f"    {name}: {declared}{default}\n" + textwrap.indent("\n".join(lines), " " * 8)
-
-
-def _definition(kind: type, name: str) -> type:
-    """Return the class that defines a field."""
-    return next(base for base in kind.__mro__ if name in vars(base).get("__annotations__", {}))
+def _describe_fields(kind: type[BaseModel]) -> str:
+    """Return the name, type and default of each field, with its description below. LangChain's fields are last."""
+    types: dict[str, Any] = {}
+    own: set[str] = set()
+    for base in reversed(kind.__mro__):
+        defined = vars(base).get("__annotations__", {})
+        types |= defined
+        if is_own(base):
+            own |= defined.keys()
+    entries = []
+    for name, field in sorted(kind.model_fields.items(), key=lambda item: item[0] not in own):
+        declared = types[name] if isinstance(types[name], str) else inspect.formatannotation(types[name])
+        default = "" if field.default is PydanticUndefined or field.default_factory else f" = {field.default!r}"
+        text = str(field.description).replace("\n", "\n        ").replace("\n        \n", "\n\n")
+        entries.append(f"    {name}: {declared}{default}\n        {text}")
+    return "\n".join(entries)
 
 
 def _inherited(kind: type, name: str) -> str | None:
@@ -96,10 +90,8 @@ def _inherited(kind: type, name: str) -> str | None:
 
 def _read_docstrings(kind: type) -> dict[str, str]:
     """Return the docstrings of the fields that a class defines itself."""
-    spec = sys.modules[kind.__module__].__spec__
-    source = getattr(spec and spec.loader, "get_source", lambda name: None)(kind.__module__)
-    if not source:  # an application may ship without source files
-        return {}
+    module = sys.modules[kind.__module__]
+    source = "".join(linecache.getlines(module.__file__ or "", vars(module)))  # empty if the source is not installed
     _, _, body = source.partition(f"\nclass {kind.__name__}(")
     body = re.split(r"\n(?=[^\s)])", body, maxsplit=1)[0]
     return {name: inspect.cleandoc(text) for name, text in _FIELD.findall(body)}

@@ -52,7 +52,8 @@ class Model3DOptions(MediaOptions):
     resolution: Literal["low", "medium", "high"] | None = None
     """Resolution, for models that offer a choice. The service's default is `low`. The others cost more."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached object. With -1, the package chooses a random seed for each call."""
+    """Seed, -1 to 2147483647. Equal requests return the same cached object. With -1, the package chooses a random seed
+    for each call."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:

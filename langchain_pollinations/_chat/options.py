@@ -88,7 +88,7 @@ class ChatOptions(DescribedFields, BaseModel):
     """Canonical id (`openai/gpt-5.4-nano`) or alias (`openai`) of the model."""
 
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed of the response. The service caches responses, so equal requests get equal responses.
+    """Seed of the response, -1 to 2147483647. The service caches responses, so equal requests get equal responses.
 
     For -1 this package sends a random seed with each request, because the service treats -1 as one fixed seed."""
 
