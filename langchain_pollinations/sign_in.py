@@ -48,7 +48,15 @@ SLOW_DOWN = 5.0
 
 @dataclass(frozen=True)
 class SignIn:
-    """A sign-in that waits for the confirmation of the user."""
+    """A sign-in that waits for the confirmation of the user.
+
+    >>> import webbrowser
+    >>> def show(sign_in: SignIn) -> None:
+    ...     print(f"Confirm {sign_in.user_code}")
+    ...     webbrowser.open(sign_in.url)
+    >>> key = login(show=show)
+    Confirm ...
+    """
 
     url: str
     """Page where the user confirms. It contains the code if the service supports this."""
@@ -83,8 +91,8 @@ def login(
 ) -> SecretStr:
     """Sign in to Pollinations.AI and return a new API key of the user.
 
-        >>> chat = ChatPollinations(api_key=login())  # doctest: +SKIP
-        To sign in, open https://enter.pollinations.ai/device?user_code=ABCD-1234 and confirm the code ABCD-1234
+        >>> import webbrowser
+        >>> chat = ChatPollinations(api_key=login(show=lambda sign_in: webbrowser.open(sign_in.url)))
 
     A link is shown in a notebook, and otherwise written to stderr. The call waits until the user confirms it, declines
     it, or lets it expire (after 30 minutes). Ctrl-C ends the wait. The user chooses the budget and the expiry of the
@@ -129,7 +137,12 @@ async def alogin(
     show: Show | None = None,
     **connection: Any,
 ) -> SecretStr:
-    """Asynchronous version of `login`. To end the wait, cancel the task."""
+    """Asynchronous version of `login`. To end the wait, cancel the task.
+
+    >>> import asyncio
+    >>> import webbrowser
+    >>> key = asyncio.run(alogin(show=lambda sign_in: webbrowser.open(sign_in.url)))
+    """
     host = _sign_in_host(scopes, save, client_id, sign_in_url, show, connection)
     if host.save:
         await run_in_thread(stored_key, host._service_url)
