@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "langchain_pollinations"
 TESTED_ELSEWHERE = ("migrating.md", "migrating_from_chatopenai.md", "migrating_from_langchain_pollinations.md")
 """Pages whose code tests/legacy/test_migrating.py and its neighbours run."""
-PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in TESTED_ELSEWHERE)
+README = ROOT / "README.md"
+PAGES = [README, *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in TESTED_ELSEWHERE)]
 WITH_CODE = [path for path in PAGES if any(python_blocks(path))]
 MAX_NOT_RUN = 3
 LOGGERS = ("langchain_pollinations", "httpx")
@@ -54,7 +55,8 @@ def test_the_python_of_a_page_runs(
         for name, value in emulator.connection().items():
             monkeypatch.setenv(f"POLLINATIONS_{name.upper()}", value)
     names: dict[str, Any] = {"__name__": page.stem}
-    for block in python_blocks(page):
+    blocks = list(python_blocks(page))
+    for block in blocks[page == README :]:  # the first block of the README starts its own emulator
         code = block.code
         if block.reason is None and _can_run(code):
             if without_key:  # the test does not wait for 30 seconds

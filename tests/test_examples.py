@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -16,54 +15,21 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations.emulator import Emulator
-from tests.helpers.pages import Block, python_blocks
+from tests.helpers.pages import python_blocks
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-AUDIO = ("tide", "echo", "clean", "dialogue", "waltz", "door")
-"""Files that the README writes."""
-
-_OPTIONAL = ("langchain_mcp_adapters", "langchain_core.decisions")
-"""Modules that only some of the environments of `make test-pythons` and `make test-lowest` have."""
-
-
-def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def test_the_python_of_the_readme_runs(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first, *blocks = python_blocks(ROOT / "README.md")
-    assert len(blocks) >= 6
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
-    monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", emulator.legacy.image_url)
-    names: dict[str, Any] = {"__name__": "readme"}
-
-    def run(block: Block) -> None:
-        # Nobody waits for 30 seconds here.
-        code = re.sub(r"(Pollinations\w*)\(\)", r"\1(legacy_interval=0)", block.code)
-        code = code.replace("max_wait=90", "max_wait=90, legacy_interval=0")
-        code = code.replace("http://127.0.0.1:8787", emulator.url)
-        code = code.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
-        block.run(names, code)
-
-    with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
-        run(first)
-    assert [request.host for request in emulator.legacy.requests] == ["text", "image"]
-    for block in blocks:
-        if all(_is_installed(name) for name in _OPTIONAL if name in block.code):
-            run(block)
-    names["test_my_agent"](emulator)
-    shown = capsys.readouterr().out
-    assert shown.count("![") >= 3
-    assert "['reasoning', 'text']" in shown
-    for name in ("lighthouse.jpg", "lighthouse.mp4", *(f"{each}.mp3" for each in AUDIO)):
-        assert (tmp_path / name).stat().st_size > 1000
+def test_the_first_python_of_the_readme_needs_no_key_and_no_server(tmp_path: Path) -> None:
+    first = next(python_blocks(ROOT / "README.md"))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("POLLINATIONS_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", first.code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("](http://127.0.0.1:") == 3
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/**/*.ipynb")), ids=lambda path: path.stem)
