@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks docs docs-serve models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-environments bench-short features fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks docs docs-serve models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
@@ -27,7 +27,14 @@ check: $(READY)  ## Lint and type-check
 test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of them, on one
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-bench:  ## Compare the speed with other integrations, and write tables and plots to build/bench/
+bench: bench-environments  ## Compare the speed with other integrations, and write tables and plots to build/bench/
+	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
+	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
+
+features: $(READY) bench-environments  ## Compare the features with other integrations, and print the table of docs/features.md
+	@$(BIN)/python -m tests.benchmarks.features --bin build/bench
+
+bench-environments:
 	@mkdir -p build/bench
 	$(PYTHON) -m venv build/bench/env
 	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt pip
@@ -36,8 +43,6 @@ bench:  ## Compare the speed with other integrations, and write tables and plots
 	build/bench/minimal/bin/python -m pip install --quiet .
 	@$(PYTHON) -m venv build/bench/other && build/bench/other/bin/python -m pip install --quiet langchain-pollinations || \
 	  { rm -rf build/bench/other; echo "The other package could not be installed; its column is left out."; }
-	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
-	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
 
 bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25 % worse than at the last release
 	$(BIN)/python -m tests.benchmarks --short
