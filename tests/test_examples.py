@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from langchain_pollinations.emulator import Emulator
+from tests.helpers.pages import python_blocks, run_block
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -36,7 +37,7 @@ def _is_installed(module: str) -> bool:
 def test_the_python_of_the_readme_runs(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    first, *blocks = python_blocks(ROOT / "README.md")
     assert len(blocks) >= 6
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
@@ -49,7 +50,7 @@ def test_the_python_of_the_readme_runs(
         block = block.replace("max_wait=90", "max_wait=90, legacy_interval=0")
         block = block.replace("http://127.0.0.1:8787", emulator.url)
         block = block.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
-        exec(compile(block, "README.md", "exec", dont_inherit=True), names)
+        run_block(block, names, "README.md")
 
     with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
         run(first)
