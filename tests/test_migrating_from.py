@@ -205,8 +205,9 @@ def test_the_python_of_a_page_runs(source: str) -> None:
 # --- Before -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif("MIGRATING_BIN" not in os.environ, reason="MIGRATING_BIN names no folder with environments")
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.source}-{row.before[:60]}")
+@pytest.mark.parametrize(
+    "row", ROWS if "MIGRATING_BIN" in os.environ else [], ids=lambda row: f"{row.source}-{row.before[:60]}"
+)
 def test_the_requests_of_the_left_column_are_as_written(row: Row, emulator: Emulator) -> None:
     python = Path(os.environ["MIGRATING_BIN"]) / SOURCES[row.source] / "bin" / "python"
     done = subprocess.run(
