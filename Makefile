@@ -31,14 +31,15 @@ bench: bench-environments  ## Compare the speed with other integrations, and wri
 	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
 	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
 
-features: $(READY) bench-environments  ## Compare the features with other integrations, and print the table of docs/features.md
+features: $(READY) bench-environments  ## Compare the features with other integrations, and print the table of docs/features.md; check docs/migrating_from_*.md
 	@$(BIN)/python -m tests.benchmarks.features --bin build/bench
+	MIGRATING_BIN=$(CURDIR)/build/bench $(BIN)/python -m pytest tests/test_migrating_from.py
 
 bench-environments:
 	@mkdir -p build/bench
 	$(PYTHON) -m venv build/bench/env
 	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt pip
-	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[aiohttp]' --group bench
+	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp]' --group bench
 	$(PYTHON) -m venv build/bench/minimal
 	build/bench/minimal/bin/python -m pip install --quiet .
 	@$(PYTHON) -m venv build/bench/other && build/bench/other/bin/python -m pip install --quiet langchain-pollinations || \
