@@ -15,9 +15,11 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import nullcontext
 from decimal import Decimal
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -41,22 +43,22 @@ MODELS = {name: kind for name, kind in CLIENT.items() if isinstance(kind, type) 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
-def _methods(kind: Any) -> Iterator[tuple[str, Any]]:
+def methods(kind: Any) -> Iterator[tuple[str, Any]]:
     """The public methods and properties that this package defines for a class."""
     if not isinstance(kind, type):
         return
     for base in kind.__mro__:
         for name, value in vars(base).items():
-            is_method = callable(value) or isinstance(value, property | classmethod | staticmethod)
-            if is_method and not name.startswith("_") and base.__module__.startswith("langchain_pollinations"):
-                yield name, getattr(kind, name) if isinstance(value, classmethod | staticmethod) else value
+            is_method = isinstance(value, FunctionType | property | cached_property | classmethod | staticmethod)
+            if is_method and not name.startswith(("_", "model_post_init")) and is_own(base):
+                yield name, value
 
 
 def test_every_public_name_and_method_has_a_docstring() -> None:
     missing = [name for name, value in PUBLIC.items() if not value.__doc__]
     for name, value in PUBLIC.items():
         # `getattr`, because an override inherits the docstring of LangChain's method.
-        missing += [f"{name}.{each}" for each, _ in _methods(value) if not inspect.getdoc(getattr(value, each))]
+        missing += [f"{name}.{each}" for each, _ in methods(value) if not inspect.getdoc(getattr(value, each))]
     assert "\n".join(missing) == ""
 
 
@@ -83,7 +85,7 @@ def test_every_example_runs(emulator: Emulator, monkeypatch: pytest.MonkeyPatch,
     _files()
     documented = {id(value): (name, value) for name, value in PUBLIC.items()}
     for name, value in PUBLIC.items():
-        documented |= {id(method): (f"{name}.{each}", method) for each, method in _methods(value)}
+        documented |= {id(method): (f"{name}.{each}", method) for each, method in methods(value)}
     runner, report = doctest.DocTestRunner(verbose=False, optionflags=FLAGS), io.StringIO()
     without = []
     for name, value in documented.values():

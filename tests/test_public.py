@@ -108,6 +108,13 @@ def test_modules_import_lower_layers_only() -> None:
     assert upward == []
 
 
+def test_modules_of_the_client_are_short() -> None:
+    root = Path(langchain_pollinations.__file__ or "").parent
+    paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] != "emulator"]
+    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in paths}
+    assert {name: number for name, number in lines.items() if number > 450} == {}
+
+
 def test_the_emulator_shares_no_code_with_the_client() -> None:
     folder = Path(langchain_pollinations.__file__ or "").parent / "emulator"
     for path in folder.rglob("*.py"):
