@@ -11,12 +11,9 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +23,8 @@ import pytest
 from langchain_pollinations import PollinationsSpeech
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.files import png
+from tests.helpers.programs import ROOT, running
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = [name for name in ("gradio", "playwright", "fastapi", "streamlit") if importlib.util.find_spec(name) is None]
 if CHROMIUM is None:
@@ -45,42 +42,12 @@ trailer<</Root 1 0 R>>
 %%EOF"""
 
 
-@contextmanager
-def running(folder: Path, *command: str, service: Emulator | None) -> Iterator[str]:
-    """Run a program of `examples/` on a free port, and yield its URL. `{port}` in the command is the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "TMPDIR": str(folder)}
-    if service is not None:
-        connection = service.connection()
-        environment["POLLINATIONS_BASE_URL"] = connection["base_url"]
-        environment["POLLINATIONS_API_KEY"] = connection["api_key"]
-    words = [sys.executable, *(word.format(port=port) for word in command)]
-    log, url = folder / "log", f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(words, cwd=EXAMPLES, env=environment, stdout=output, stderr=output)
-    try:
-        end = time.monotonic() + LIMIT
-        while not _is_up(url):
-            assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8")[-3000:]
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(LIMIT)
-    assert "Traceback" not in log.read_text("utf-8"), log.read_text("utf-8")[-3000:]
+def example(folder: Path, *command: str, service: Emulator | None) -> AbstractContextManager[str]:
+    return running(folder, *command, cwd=ROOT / "examples", service=service)
 
 
-def _is_up(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code < 500
-    except httpx.TransportError:
-        return False
-
-
-def chat_app(folder: Path, service: Emulator | None) -> Any:
-    return running(folder, "chat_app.py", "--port", "{port}", service=service)
+def chat_app(folder: Path, service: Emulator | None) -> AbstractContextManager[str]:
+    return example(folder, "chat_app.py", "--port", "{port}", service=service)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
@@ -325,7 +292,7 @@ def test_the_endpoint_streams_text_and_images_and_stops_for_a_client_that_leaves
     shared: Emulator, tmp_path: Path
 ) -> None:
     shared.clear()
-    with running(tmp_path, "fastapi_app.py", "--port", "{port}", service=shared) as url:
+    with example(tmp_path, "fastapi_app.py", "--port", "{port}", service=shared) as url:
         with answers(url, "Tell me a short illustrated story about a whale") as events:
             seen = list(events)
         names = [name for name, _ in seen]
@@ -352,7 +319,7 @@ def test_the_streamlit_page_shows_a_story_and_keeps_it(browser: Any, shared: Emu
     shared.clear()
     options = ["--server.port", "{port}", "--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false"]
     command = ["-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true", *options]
-    with running(tmp_path, *command, service=shared) as url, opened(browser, url) as page:
+    with example(tmp_path, *command, service=shared) as url, opened(browser, url) as page:
         page.ask("Tell me a short illustrated story about a whale")
         page.wait_until(f"{IMAGES} >= 3")
         page.wait_until("document.querySelectorAll('h2').length == 3")
