@@ -15,8 +15,8 @@ from langchain_pollinations import ChatPollinations, Media, PollenMeter, Pollina
 
 page = st.session_state
 if "agent" not in page:  # each page that is opened has an agent, media and costs of its own
-    page.toolkit = PollinationsToolkit(include=["image", "edit_image"], inline=True)
-    page.agent = create_agent(ChatPollinations(), page.toolkit.get_tools())
+    tools = PollinationsToolkit(include=["image", "edit_image"], inline=True).get_tools()
+    page.agent = create_agent(ChatPollinations(), tools)
     page.messages, page.meter = [], PollenMeter(budget="1")
 
 
