@@ -109,7 +109,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
         ("captions", 3, 1),
         ("chat", 0, 1),
         ("comic_strip", 2, 0),
-        ("deep_agent", 2, 0),
+        ("deep_agent", 3, 0),
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
@@ -181,7 +181,8 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
     ("name", "shown"),
     [
         ("approval", r"Too expensive\. An image is enough\."),
-        ("deep_agent", r"\[x\] Write the story"),
+        ("deep_agent", r"\[x\] Write the text to /story\.md"),
+        ("deep_agent", r"3 of 3 images are in the story"),
         ("fallbacks", r"after 2 faults: (?!openai/)"),
         ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
