@@ -105,7 +105,7 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
-        ("approval", 0, 1),
+        ("approval", 1, 2),
         ("captions", 3, 1),
         ("chat", 0, 1),
         ("comic_strip", 2, 0),
@@ -180,7 +180,8 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("approval", r"Too expensive\. An image is enough\."),
+        ("approval", r"<td>edit</td>\s*<td>0\.64</td>\s*<td>0\.32</td>"),
+        ("approval", r"<td>reject</td>\s*<td>0\.32</td>\s*<td>0</td>"),
         ("deep_agent", r"\[x\] Write the text to /story\.md"),
         ("deep_agent", r"3 of 3 images are in the story"),
         ("fallbacks", r"after 2 faults: (?!openai/)"),
