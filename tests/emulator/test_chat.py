@@ -851,11 +851,17 @@ def test_a_talk_that_does_not_fit_is_refused(say: Say, model: str, words: str, c
         "(" * 300_000,
         "(\n" * 150_000,
         "tell a story about" + " " * 300_000 + "a fox",
+        "summary <message type=" + "a" * 300_000,
     ],
-    ids=["digits", "brackets", "lines", "blanks"],
+    ids=["digits", "brackets", "lines", "blanks", "tag"],
 )
 def test_long_texts_are_answered_soon(say: Say, words: str) -> None:
     assert say(words).status_code == 200  # within the client's timeout
+
+
+def test_a_long_report_of_a_subagent_is_read_soon(say: Say) -> None:
+    talk = results("Draw the scenes of a story to /kite.md", ("task", "![a](" * 60_000))
+    assert calls(say(talk, tools=[SUBAGENTS, WRITER]))[0][0] == "write_file"
 
 
 @pytest.mark.usefixtures("no_collection")

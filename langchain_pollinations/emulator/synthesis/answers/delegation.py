@@ -13,7 +13,7 @@ from langchain_pollinations.emulator.synthesis.answers.tool_planning import STOR
 
 SUBAGENT = re.compile(r"^- (?P<name>[\w-]+):(?P<description>.*)$", re.MULTILINE)
 """A line in the description of the tool that starts subagents."""
-IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\(([^)\s]+)\)")
+IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\((https?://[^()\s]{1,2000})\)")
 FILE_NAME = re.compile(r"(?<![\w/.-])/?(?:[\w-]+/)*[\w-]+\.(?:md|txt|html)\b")
 
 
