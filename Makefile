@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-short fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks models record record-live wheel reproducible sdist-test audit clean
+.PHONY: help install format check test chat test-chat test-langgraph test-ray bench bench-environments bench-short features fuzz fuzz-parsers soak faults test-live test-live-legacy test-pythons test-lowest test-newest demo notebooks docs docs-serve models record record-live wheel reproducible sdist-test audit clean
 
 help:  ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 18
 
 install: $(READY)  ## Create .venv with the package and all tools
 
@@ -27,17 +27,23 @@ check: $(READY)  ## Lint and type-check
 test: $(READY)  ## Run the tests on all cores; ARGS="-n 0 -k stream" some of them, on one
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-bench:  ## Compare the speed with other integrations, and write tables and plots to build/bench/
+bench: bench-environments  ## Compare the speed with other integrations, and write tables and plots to build/bench/
+	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
+	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
+
+features: $(READY) bench-environments  ## Compare the features with other integrations, and print the table of docs/features.md; check docs/migrating_from_*.md
+	@$(BIN)/python -m tests.benchmarks.features --bin build/bench
+	MIGRATING_BIN=$(CURDIR)/build/bench $(BIN)/python -m pytest tests/test_migrating_from.py
+
+bench-environments:
 	@mkdir -p build/bench
 	$(PYTHON) -m venv build/bench/env
 	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt pip
-	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[aiohttp]' --group bench
+	build/bench/env/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,aiohttp]' --group bench
 	$(PYTHON) -m venv build/bench/minimal
 	build/bench/minimal/bin/python -m pip install --quiet .
 	@$(PYTHON) -m venv build/bench/other && build/bench/other/bin/python -m pip install --quiet langchain-pollinations || \
 	  { rm -rf build/bench/other; echo "The other package could not be installed; its column is left out."; }
-	build/bench/env/bin/python -m tests.benchmarks --bin build/bench
-	build/bench/env/bin/python -m tests.benchmarks.growth --bin build/bench
 
 bench-short: $(READY)  ## Fail if a ratio to the least possible chat model is 25 % worse than at the last release
 	$(BIN)/python -m tests.benchmarks --short
@@ -135,8 +141,30 @@ TEST = HYPOTHESIS_STORAGE_DIRECTORY=$(CURDIR)/$(1)/hypothesis $(1)/bin/python -m
 demo: $(READY)  ## Let an agent tell an illustrated story, and write build/illustrating_agent.html
 	$(BIN)/python scripts/notebooks.py notebooks/illustrating_agent.ipynb
 
-notebooks: $(READY)  ## Execute every notebook and write its page to build/
-	$(BIN)/python scripts/notebooks.py notebooks/*.ipynb
+notebooks: $(READY)  ## Execute every notebook but that of Ray, and write the pages to build/
+	$(BIN)/python scripts/notebooks.py $(filter-out %/scale_out.ipynb,$(wildcard notebooks/*.ipynb notebooks/recipes/*.ipynb))
+
+# Zensical, mkdocstrings and Playwright have an environment of their own, without the package, which they read as text.
+# A notebook is executed again if it has changed. That of Ray is not executed, because .venv does not contain Ray.
+DOCS_ENV := build/docs-env
+NOTEBOOK_PAGES = $(patsubst %.ipynb,build/docs-notebooks/%.html,$(notdir $(shell find notebooks -name '*.ipynb')))
+vpath %.ipynb $(shell find notebooks -type d)
+
+docs: $(DOCS_ENV)/ready $(NOTEBOOK_PAGES)  ## Build the documentation in build/site, and open its pages in Chromium
+	$(DOCS_ENV)/bin/python scripts/site.py
+	$(DOCS_ENV)/bin/python scripts/check_site.py $(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS))
+
+docs-serve: docs  ## Serve build/site at http://127.0.0.1:8000
+	$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
+$(DOCS_ENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS_ENV)
+	$(DOCS_ENV)/bin/python -m pip install --quiet --constraint constraints.txt pip
+	$(DOCS_ENV)/bin/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch $@
+
+build/docs-notebooks/%.html: %.ipynb | $(READY)
+	env -u POLLINATIONS_API_KEY $(BIN)/python scripts/notebooks.py --to build/docs-notebooks $(if $(findstring scale_out,$@),--no-run) $<
 
 models: $(READY)  ## Rewrite the snapshot of the models from the service's list; FILE=answer.json from a saved one
 	$(BIN)/python scripts/refresh_models.py $(FILE)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import difflib
-import inspect
 import random
 import re
 import secrets
-import textwrap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
+from langchain_pollinations._documentation import DescribedFields, is_own
 from langchain_pollinations._transport.call_settings import NO_SETTINGS, RequestSettings, split_settings
 from langchain_pollinations._transport.timeouts import Timeout
 from langchain_pollinations.errors import InvalidRequestError
@@ -28,44 +24,6 @@ if TYPE_CHECKING:
     _Mixin = BaseModel
 else:  # the mixins define no fields, and Pydantic takes 1 ms to create a model class
     _Mixin = object
-
-
-class DescribedFields(_Mixin):
-    """Mixin for models. Their JSON schemas contain the docstrings of the fields.
-
-    The docstrings are read when a schema is requested. Pydantic's `use_attribute_docstrings` would read them when a
-    class is created, which takes 6 to 8 percent of the time of an import.
-    """
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        json_schema = handler(schema)
-        properties = handler.resolve_ref_schema(json_schema).get("properties", {})
-        # Pydantic creates a class without source for each parametrised generic.
-        for base in (each for each in cls.__mro__ if _is_own(each) and "[" not in each.__name__):
-            for name, text in _field_docstrings(base).items():
-                if name in properties:
-                    properties[name].setdefault("description", text)
-        return json_schema
-
-
-def _field_docstrings(kind: type) -> dict[str, str]:
-    """Return the docstrings of the fields that a class defines itself."""
-    try:
-        source = inspect.getsource(kind)
-    except OSError:  # an application may ship without source files
-        return {}
-    (definition,) = ast.parse(textwrap.dedent(source)).body
-    statements = definition.body if isinstance(definition, ast.ClassDef) else []
-    return {
-        field.target.id: inspect.cleandoc(docstring.value.value)
-        for field, docstring in pairwise(statements)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(docstring, ast.Expr)
-        and isinstance(docstring.value, ast.Constant)
-        and isinstance(docstring.value.value, str)
-    }
 
 
 class CallOptions(DescribedFields, BaseModel):
@@ -300,7 +258,7 @@ def own_class(kind: type[BaseModel]) -> type[BaseModel]:
     Changed fields are validated with this class, because a derived class may have a constructor with other arguments,
     or validators that overwrite the changed field.
     """
-    return next(base for base in kind.__mro__ if _is_own(base))
+    return next(base for base in kind.__mro__ if is_own(base))
 
 
 class OwnFields(_Mixin):
@@ -322,17 +280,13 @@ class OwnFields(_Mixin):
         cls._OWN_FIELDS = frozenset(own.model_fields.keys() - (theirs - ours))
 
 
-def _is_own(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
-
-
 def _takes_data(field: FieldInfo) -> bool:
     """Whether the default is computed from the other fields (Pydantic 2.10 and later)."""
     return bool(getattr(field, "default_factory_takes_validated_data", False))
 
 
 def _is_private(kind: type) -> bool:
-    return _is_own(kind) and "._" in kind.__module__
+    return is_own(kind) and "._" in kind.__module__
 
 
 class PublicPickle(_Mixin):

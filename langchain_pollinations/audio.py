@@ -48,8 +48,8 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
     """Generates speech from text.
 
         >>> speaker = PollinationsSpeech(voice="nova")
-        >>> speaker.generate("The tide is out.").save("tide")  # doctest: +SKIP
-        PosixPath('tide.mp3')
+        >>> speaker.generate("The tide is out.").save("tide").name
+        'tide.mp3'
 
     Every field of `SpeechOptions` is an option of the constructor and of each call. The class is also a LangChain
     `Runnable` that converts text to a `Media`: `chat | StrOutputParser() | speaker`.
@@ -133,10 +133,11 @@ class PollinationsSpeech(MediaGenerator, SpeechOptions):
 class PollinationsMusic(MediaGenerator, MusicOptions):
     """Generates music and sound effects from a prompt.
 
-        >>> band = PollinationsMusic(duration=30, instrumental=True)
-        >>> band.generate("a slow waltz for two accordions").save("waltz")  # doctest: +SKIP
-        PosixPath('waltz.mp3')
-        >>> PollinationsMusic(model="sfx").generate("a door falls shut")  # doctest: +SKIP
+        >>> band = PollinationsMusic(duration=10, instrumental=True)
+        >>> band.generate("a slow waltz for two accordions").save("waltz").name
+        'waltz.mp3'
+        >>> PollinationsMusic(model="sfx").generate("a door falls shut").mime_type
+        'audio/mpeg'
 
     Every field of `MusicOptions` is an option of the constructor and of each call. The class is also a LangChain
     `Runnable` that converts a prompt to a `Media`.

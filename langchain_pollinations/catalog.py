@@ -24,7 +24,8 @@ def list_models(
     """List the current models of the service.
 
         >>> for model in list_models("text", ["tool_calling", "reasoning"], source="official"):
-        ...     print(model.id, model.context_length, model.prices.get("promptTextTokens"))  # doctest: +SKIP
+        ...     print(model.id, model.context_length, model.prices.get("promptTextTokens"))
+        openai/...
 
     With a key (`api_key`, else `POLLINATIONS_API_KEY`) the list is specific to the key. It includes private models of
     the key's owner, and omits models that the key may not use. No key is required. If the service cannot be reached or
@@ -69,7 +70,11 @@ async def alist_models(
     limit: int | None = None,
     **connection: Any,
 ) -> list[Model]:
-    """Like `list_models`, for async code."""
+    """Asynchronous version of `list_models`.
+
+    >>> import asyncio
+    >>> models = asyncio.run(alist_models("image"))
+    """
     listing = _list_request(
         kind=kind, capabilities=capabilities, query=query, source=source, reliability=reliability, agent=agent,
         limit=limit, connection=connection,

@@ -40,8 +40,9 @@ class ChatPollinations(BatchMixin, ModelInfo):
     """Chat models of Pollinations.AI, with tools, structured output, reasoning and image input.
 
         >>> chat = ChatPollinations(model="openai")
-        >>> chat.invoke("Name three seas.").text  # doctest: +SKIP
-        'The Baltic, the Aegean and the Coral Sea.'
+        >>> chat.invoke("What is 6 times 7?").text
+        '...42...'
+        >>> parts = [chunk.text for chunk in chat.stream("Name three seas.")]
 
     Requests are billed to the account of the API key. The key is `api_key`, or `POLLINATIONS_API_KEY` from the
     environment. Without a key, requests go to the legacy text host, which has one model and accepts one request per
@@ -248,6 +249,12 @@ class ChatPollinations(BatchMixin, ModelInfo):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools to the model.
 
+            >>> def add(a: int, b: int) -> int:
+            ...     "Add two numbers."
+            ...     return a + b
+            >>> ChatPollinations().bind_tools([add]).invoke("Add 2 and 3.").tool_calls[0]["args"]
+            {'a': 2, 'b': 3}
+
         Args:
             tools: Functions, `BaseTool`s, Pydantic classes, TypedDicts or schemas, and built-in tools of the service
                 as dicts, such as `{"type": "google_search"}`. An empty list binds no tools. A name that providers
@@ -296,6 +303,13 @@ class ChatPollinations(BatchMixin, ModelInfo):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
         """Return a runnable whose output conforms to `schema`.
+
+            >>> from pydantic import BaseModel
+            >>> class City(BaseModel):
+            ...     name: str
+            ...     country: str
+            >>> ChatPollinations().with_structured_output(City).invoke("Name a city.")
+            City(name=..., country=...)
 
         By default, the method is "json_schema" if the model's profile declares structured output, otherwise
         "function_calling". If the model rejects forced tool calls (`tool_choice` is False in its profile), the default

@@ -89,8 +89,7 @@ class PollinationsDecisions(BatchMixin, RateLimiterField, ServiceConfig, Decisio
         >>> team = Choice(instructions="Which team handles this request?", criteria=teams)
         >>> decisions = PollinationsDecisions()
         >>> response = decisions.invoke({"state": "My invoice is wrong.", "questions": {"team": team}})
-        ... # doctest: +SKIP
-        >>> response.choices["team"].choice  # doctest: +SKIP
+        >>> response.choices["team"].choice
         'billing'
 
     The class is a LangChain decision model and works in `ModelRouterMiddleware` and `AutoModeMiddleware`. It requires

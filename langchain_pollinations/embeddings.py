@@ -43,7 +43,7 @@ class PollinationsEmbeddings(RateLimiterField, ServiceConfig, EmbeddingOptions, 
     """Embeddings of texts, and of images, audio and video if the model supports them.
 
         >>> embeddings = PollinationsEmbeddings(model="openai/text-embedding-3-small", dimensions=512)
-        >>> len(embeddings.embed_query("Where do whales sleep?"))  # doctest: +SKIP
+        >>> len(embeddings.embed_query("Where do whales sleep?"))
         512
 
     Every field of `EmbeddingOptions` is an option of the constructor and of each call. Calls also accept `timeout` and
@@ -103,9 +103,9 @@ class PollinationsEmbeddings(RateLimiterField, ServiceConfig, EmbeddingOptions, 
     def embed(self, input: Input, **overrides: Unpack[EmbeddingOverrides]) -> list[float]:
         """Embed one input as one vector.
 
-            >>> lighthouse = {"type": "image", "url": "https://example.com/lighthouse.jpg"}
+            >>> lighthouse = PollinationsImage().generate("a lighthouse")
             >>> sees = PollinationsEmbeddings(model="cohere/embed-v4.0")
-            >>> vector = sees.embed(["At dusk:", lighthouse])  # doctest: +SKIP
+            >>> vector = sees.embed(["At dusk:", lighthouse])
 
         Args:
             input: A text, a `Media`, a content block, or a list of these. A content block contains text, an image,

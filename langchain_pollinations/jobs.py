@@ -51,7 +51,12 @@ ENDING: Errors = (PollenBudgetExceeded, PaymentRequiredError, AuthenticationErro
 
 @dataclass(frozen=True)
 class JobReport:
-    """The result of one run of a job."""
+    """The result of one run of a job.
+
+    >>> report = run_job([{"city": "Lisbon"}], lambda row: f"Hello, {row['city']}", "greetings")
+    >>> [record["result"] for record in report.results()]
+    ['Hello, Lisbon']
+    """
 
     folder: Path
     """The folder of the journal and the files."""
@@ -88,8 +93,9 @@ def run_job(
     """Call a model for each row, and write the results to a folder. A further run continues an interrupted one.
 
         >>> painter = PollinationsImage(model="flux", seed=-1)
-        >>> report = run_job("prompts.csv", painter, "images", id_column="id", input_column="prompt")  # doctest: +SKIP
-        >>> print(report.done, report.failed, report.cost)  # doctest: +SKIP
+        >>> report = run_job("prompts.csv", painter, "images", id_column="id", input_column="prompt")
+        >>> report.done, report.failed
+        (2, 0)
 
     `Media` are written to files that the id of the row names. The images of an agent are not among them: its messages
     refer to the `media_store` of its tools. All other results are in the journal, `journal.jsonl`. Each line is a
@@ -172,7 +178,13 @@ async def arun_job(
     progress: bool | None = None,
 ) -> JobReport:
     """Asynchronous version of `run_job`. `call` is a runnable or an async function. After an error that ends the job,
-    the rows that are running are cancelled."""
+    the rows that are running are cancelled.
+
+        >>> import asyncio
+        >>> rows = [{"prompt": "a kite"}, {"prompt": "a boat"}]
+        >>> asyncio.run(arun_job(rows, PollinationsImage(), "drawings", input_column="prompt")).done
+        2
+    """
     invoke = call.ainvoke if isinstance(call, Runnable) else _check_call(call)
     job = await run_in_thread(partial(_Job, rows, folder, id_column, input_column, concurrency, errors))
     with job, count_progress(progress, job.total) as count:

@@ -37,7 +37,11 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class MCPServer:
-    """A hosted MCP server, as the service lists it."""
+    """A hosted MCP server, as the service lists it.
+
+    >>> [server.id for server in list_mcp_servers() if server.id == "exa"]
+    ['exa']
+    """
 
     id: str
     name: str = ""
@@ -60,11 +64,8 @@ def mcp_connections(
 ) -> dict[str, Any]:
     """Return connections to hosted MCP servers, for `MultiServerMCPClient` and for `langchain.mcp`.
 
-        from langchain_mcp_adapters.client import MultiServerMCPClient
-
-        client = MultiServerMCPClient(mcp_connections("exa", "ffmpeg"), tool_interceptors=[map_mcp_errors])
-        with mcp_errors():
-            tools = await client.get_tools()
+        >>> from langchain_mcp_adapters.client import MultiServerMCPClient
+        >>> client = MultiServerMCPClient(mcp_connections("exa", "ffmpeg"), tool_interceptors=[map_mcp_errors])
 
     For `langchain.mcp`, pass the connections to a `ClientGroup`, and run the agent within `mcp_errors`:
 
@@ -151,8 +152,14 @@ def mcp_errors() -> AbstractContextManager[None]:
     and exceeded time limits become `APIConnectionError` and `RequestTimeoutError`. An exception without such a cause is
     raised unchanged.
 
-        with mcp_errors():
-            tools = await client.get_tools()
+        >>> import asyncio
+        >>> from langchain_mcp_adapters.client import MultiServerMCPClient
+        >>> async def get_tools(api_key: str) -> list:
+        ...     with mcp_errors():
+        ...         return await MultiServerMCPClient(mcp_connections("exa", api_key=api_key)).get_tools()
+        >>> asyncio.run(get_tools("sk_wrong"))
+        Traceback (most recent call last):
+        AuthenticationError: ...
     """
     return OnError(partial(_raise_own, sys.exception()))
 
@@ -170,7 +177,8 @@ async def map_mcp_errors(request: Any, handler: Callable[[Any], Awaitable[Any]])
     It does the same as `mcp_errors`. It also raises a `PaymentRequiredError` if a tool returns a refusal for lack of
     Pollen as its result, because a model cannot correct it. Other failures of tools are for the model.
 
-        client = MultiServerMCPClient(mcp_connections("exa"), tool_interceptors=[map_mcp_errors])
+        >>> from langchain_mcp_adapters.client import MultiServerMCPClient
+        >>> client = MultiServerMCPClient(mcp_connections("exa"), tool_interceptors=[map_mcp_errors])
 
     Raises:
         PollinationsError: If the service refuses the call or cannot be reached.
@@ -200,6 +208,10 @@ class _ServerList(ServiceConfig):
 def list_mcp_servers(**connection: Any) -> list[MCPServer]:
     """List the hosted MCP servers of the service. No key is required.
 
+        >>> exa = next(server for server in list_mcp_servers() if server.id == "exa")
+        >>> exa.url
+        'http.../mcp/exa'
+
         connections = mcp_connections(*list_mcp_servers())
 
     Args:
@@ -216,7 +228,11 @@ def list_mcp_servers(**connection: Any) -> list[MCPServer]:
 
 
 async def alist_mcp_servers(**connection: Any) -> list[MCPServer]:
-    """Asynchronous version of `list_mcp_servers`."""
+    """Asynchronous version of `list_mcp_servers`.
+
+    >>> import asyncio
+    >>> servers = asyncio.run(alist_mcp_servers())
+    """
     async with _configured(_ServerList, connection) as service:
         found: list[MCPServer] = await service._client.asend(ApiRequest("GET", "/mcp", parse_servers))
     return found

@@ -35,8 +35,11 @@ class Media:
     A notebook displays a `Media` automatically. `save` writes a file. `to_block` returns a content block for a message.
     `edit` changes an image: `image.edit("make it night")`. A comparison with `==` ignores `metadata` and `generator`.
 
-        >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")  # doctest: +SKIP
-        >>> image.save("lighthouse.jpg")  # doctest: +SKIP
+        >>> image = PollinationsImage(model="flux").generate("a lighthouse at dusk")
+        >>> image.mime_type, image.width, image.height
+        ('image/jpeg', 1024, 1024)
+        >>> image.save("lighthouse.jpg").name
+        'lighthouse.jpg'
 
     The arguments of the constructor are the attributes. `data` may be None if `path` is given, or if `url` and `sha256`
     are given. The `Media` then has no bytes until `download` loads them. The constructor raises a `ValueError` if the
@@ -320,7 +323,11 @@ class Media:
         the `Media` has no bytes, and `download` loads them from `url`. No request is sent here. The store is read
         synchronously, so a coroutine should call this method in a thread if the store is slow.
 
-            >>> media = Media.from_artifact(message.artifact, store=tool.media_store)  # doctest: +SKIP
+            >>> tool = PollinationsImageTool()
+            >>> call = {"type": "tool_call", "id": "1", "name": tool.name, "args": {"prompt": "a kite"}}
+            >>> message = tool.invoke(call)
+            >>> Media.from_artifact(message.artifact, store=tool.media_store).mime_type
+            'image/jpeg'
 
         Args:
             artifact: The artifact. Its values are validated, because a checkpoint or a trace may have been changed.

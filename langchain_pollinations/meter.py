@@ -32,7 +32,13 @@ Amount: TypeAlias = str | int | float | Decimal
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What the requests to one model cost."""
+    """What the requests to one model cost.
+
+    >>> with PollenMeter() as meter:
+    ...     answer = ChatPollinations().invoke("Name three seas.")
+    >>> meter.by_model()["openai/gpt-5.4-nano"].requests
+    1
+    """
 
     model: str
     """Canonical id of the model."""
@@ -69,8 +75,9 @@ class PollenMeter(BaseCallbackHandler, Meter):
     """Counts the pollen that calls of this package cost, and keeps them within a budget.
 
         >>> with PollenMeter(budget="0.5") as meter:
-        ...     ChatPollinations().invoke("Name three seas.")  # doctest: +SKIP
-        >>> print(meter.table())  # doctest: +SKIP
+        ...     answer = ChatPollinations().invoke("Name three seas.")
+        >>> print(meter.table())
+        model ...
 
     A meter counts the calls in its `with` block, and the calls whose callbacks contain it:
     `agent.invoke(..., config={"callbacks": [meter]})`. It counts chats, media, embeddings, transcripts and decisions,

@@ -52,7 +52,8 @@ class Model3DOptions(MediaOptions):
     resolution: Literal["low", "medium", "high"] | None = None
     """Resolution, for models that offer a choice. The service's default is `low`. The others cost more."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached object. With -1, the package chooses a random seed for each call."""
+    """Seed, -1 to 2147483647. Equal requests return the same cached object. With -1, the package chooses a random seed
+    for each call."""
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -72,9 +73,9 @@ class Pollinations3D(MediaGenerator, Model3DOptions):
     """Generates 3D objects from images and prompts.
 
         >>> sculptor = Pollinations3D(model="trellis-2", resolution="medium")
-        >>> chair = sculptor.generate(image="https://example.com/chair.png")  # doctest: +SKIP
-        >>> chair.save("chair")  # doctest: +SKIP
-        PosixPath('chair.glb')
+        >>> chair = sculptor.generate(image=PollinationsImage().generate("a chair"))
+        >>> chair.save("chair").name
+        'chair.glb'
 
     Every field of `Model3DOptions` is an option of the constructor and of each call. The result is a `Media` of type
     `model/gltf-binary`, or `model/ply` for models that generate Gaussian splats, such as `asset-harvester`.

@@ -50,6 +50,12 @@ def pollinations_emulator(
 ) -> Iterator[Emulator]:
     """An emulator of Pollinations.AI that has received no requests.
 
+        >>> def test_my_agent(pollinations_emulator):
+        ...     pollinations_emulator.reply("Hello")
+        ...     chat = ChatPollinations(**pollinations_emulator.connection())
+        ...     assert chat.invoke("Hi").text == "Hello"
+        >>> test_my_agent(emulator)
+
     The test fails if no request used one of its scripted replies or faults. The marker `unused_replies` allows this.
     """
     # The emulator forgets the requests of earlier tests, but the rate limiter of the process does not.

@@ -13,25 +13,23 @@ from typing import Any, ClassVar, Literal, get_args
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from langchain_pollinations._config.keys import header_value, store_key, stored_key
+from langchain_pollinations._account.grants import ENDINGS, Grant, flat_error, parse_token
+from langchain_pollinations._config.keys import store_key, stored_key
 from langchain_pollinations._config.service import ServiceConfig
 from langchain_pollinations._media.progress import check_progress, is_notebook
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._transport.call_settings import merge_extra_headers
 from langchain_pollinations._transport.client import Client
 from langchain_pollinations._transport.concurrency import run_in_thread, sleep
-from langchain_pollinations._transport.error_response import error_from_response, parse_json
+from langchain_pollinations._transport.error_response import parse_json
 from langchain_pollinations._transport.origins import is_requestable, parse_address, write_address
 from langchain_pollinations._transport.request import ApiRequest
 from langchain_pollinations._transport.retry import should_retry
 from langchain_pollinations._validation import format_validation_error, invalid_request
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import (
-    AuthenticationError,
     InvalidResponseError,
     PollinationsError,
-    SignInDeniedError,
-    SignInError,
     SignInExpiredError,
 )
 
@@ -48,7 +46,15 @@ SLOW_DOWN = 5.0
 
 @dataclass(frozen=True)
 class SignIn:
-    """A sign-in that waits for the confirmation of the user."""
+    """A sign-in that waits for the confirmation of the user.
+
+    >>> import webbrowser
+    >>> def show(sign_in: SignIn) -> None:
+    ...     print(f"Confirm {sign_in.user_code}")
+    ...     webbrowser.open(sign_in.url)
+    >>> key = login(show=show)
+    Confirm ...
+    """
 
     url: str
     """Page where the user confirms. It contains the code if the service supports this."""
@@ -83,8 +89,8 @@ def login(
 ) -> SecretStr:
     """Sign in to Pollinations.AI and return a new API key of the user.
 
-        >>> chat = ChatPollinations(api_key=login())  # doctest: +SKIP
-        To sign in, open https://enter.pollinations.ai/device?user_code=ABCD-1234 and confirm the code ABCD-1234
+        >>> import webbrowser
+        >>> chat = ChatPollinations(api_key=login(show=lambda sign_in: webbrowser.open(sign_in.url)))
 
     A link is shown in a notebook, and otherwise written to stderr. The call waits until the user confirms it, declines
     it, or lets it expire (after 30 minutes). Ctrl-C ends the wait. The user chooses the budget and the expiry of the
@@ -129,7 +135,12 @@ async def alogin(
     show: Show | None = None,
     **connection: Any,
 ) -> SecretStr:
-    """Asynchronous version of `login`. To end the wait, cancel the task."""
+    """Asynchronous version of `login`. To end the wait, cancel the task.
+
+    >>> import asyncio
+    >>> import webbrowser
+    >>> key = asyncio.run(alogin(show=lambda sign_in: webbrowser.open(sign_in.url)))
+    """
     host = _sign_in_host(scopes, save, client_id, sign_in_url, show, connection)
     if host.save:
         await run_in_thread(stored_key, host._service_url)
@@ -216,14 +227,6 @@ class DeviceCode:
     sign_in: SignIn
 
 
-@dataclass(frozen=True)
-class Grant:
-    """The new key, and its scopes if the service sends them."""
-
-    key: SecretStr
-    scopes: tuple[str, ...] | None
-
-
 Polling = Generator[ApiRequest[Any] | float, Any, Grant]
 """Polls for a key, without I/O. It yields requests, and receives their results or retryable errors. It also yields
 seconds to wait."""
@@ -248,7 +251,7 @@ def poll(host: SignInHost, code: DeviceCode) -> Polling:
         if isinstance(answer, PollinationsError) and answer.retry_after:
             interval = max(interval, answer.retry_after)
         if time.monotonic() >= end:
-            raise SignInExpiredError(_ENDINGS["expired_token"][1], code="expired_token")
+            raise SignInExpiredError(ENDINGS["expired_token"][1], code="expired_token")
 
 
 def code_request(host: SignInHost) -> ApiRequest[DeviceCode]:
@@ -260,7 +263,7 @@ def code_request(host: SignInHost) -> ApiRequest[DeviceCode]:
         {"data": {name: value for name, value in fields.items() if value}},
         origin=host.origin,
         send_credentials=False,
-        to_error=_flat_error,
+        to_error=flat_error,
     )
 
 
@@ -304,18 +307,6 @@ def _parse_code(response: httpx.Response) -> DeviceCode:
     return DeviceCode(SecretStr(body.device_code), body.interval or DEFAULT_INTERVAL, sign_in)
 
 
-_ENDINGS: dict[str, tuple[type[SignInError], str]] = {
-    "access_denied": (SignInDeniedError, "The user declined the sign-in"),
-    "expired_token": (SignInExpiredError, "The sign-in was not confirmed in time; start it again"),
-    "invalid_grant": (
-        SignInError,
-        "The sign-in host does not know the device code, or the code was used already (perhaps by a poll whose answer "
-        "was lost); start the sign-in again",
-    ),
-}
-"""Errors that end a sign-in, with the class and the message of the error."""
-
-
 def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[Grant | str]:
     fields = {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
@@ -325,46 +316,14 @@ def _token_request(host: SignInHost, code: DeviceCode) -> ApiRequest[Grant | str
     return ApiRequest(
         "POST",
         "/api/oauth/token",
-        _parse_token,
+        parse_token,
         {"data": {name: value for name, value in fields.items() if value}},
         origin=host.origin,
         send_credentials=False,
         # The status of a response that continues the sign-in is not documented. `error` decides.
         is_success=lambda response: response.status_code < 500 and not response.has_redirect_location,
-        to_error=_flat_error,
+        to_error=flat_error,
     )
-
-
-def _parse_token(response: httpx.Response) -> Grant | str:
-    """Return the key, or the code of an error that continues the sign-in.
-
-    No error contains the body of a response with status 200, because it may hold the key.
-
-    Raises:
-        SignInError: If the sign-in ended without a key.
-    """
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        body = None
-    body = body if isinstance(body, dict) else {}
-    key = _as_key(body.get("access_token"))
-    # No other part is kept, because tracebacks may show the local variables of this frame.
-    body = {name: body.get(name) for name in ("error", "error_description", "scope")}
-    error = body["error"]
-    if error in ("authorization_pending", "slow_down"):
-        return str(error)
-    if isinstance(error, str) and error in _ENDINGS:
-        kind, message = _ENDINGS[error]
-        raise kind(_described(message, body), status_code=response.status_code, code=error)
-    if not response.is_success:
-        raise _flat_error(response)
-    if error:
-        raise SignInError(_described("The sign-in host refused", body), code=error if isinstance(error, str) else None)
-    if key is None:
-        raise InvalidResponseError("The answer of the sign-in host holds no key", status_code=response.status_code)
-    granted = body["scope"]
-    return Grant(key, tuple(granted.split()) if isinstance(granted, str) else None)
 
 
 def _compared(grant: Grant, scopes: Iterable[str]) -> SecretStr:
@@ -372,31 +331,6 @@ def _compared(grant: Grant, scopes: Iterable[str]) -> SecretStr:
     if grant.scopes is not None and (missing := [scope for scope in scopes if scope not in grant.scopes]):
         warn(f"The user did not grant the new key these scopes: {', '.join(missing)}")
     return grant.key
-
-
-def _as_key(text: Any) -> SecretStr | None:
-    if not isinstance(text, str) or not text.strip():
-        return None
-    try:
-        return SecretStr(header_value(SecretStr(text)))
-    except AuthenticationError:
-        return None
-
-
-def _flat_error(response: httpx.Response) -> PollinationsError:
-    """Return the error for a response of the sign-in host, whose refusals are flat: `{"error": "invalid_client"}`."""
-    error = error_from_response(response)
-    body = error.body if isinstance(error.body, dict) else {}
-    code = body.get("error")
-    if not isinstance(code, str) or error.is_retryable or not response.is_client_error:
-        return error
-    message, request_id = _described("The sign-in host refused", body), error.request_id
-    return SignInError(message, status_code=response.status_code, code=code, request_id=request_id)
-
-
-def _described(message: str, body: dict[str, Any]) -> str:
-    described = body.get("error_description")
-    return f"{message}: {safe_text(described)}" if isinstance(described, str) and described.strip() else message
 
 
 # --- Drivers ----------------------------------------------------------------------------------------------------------

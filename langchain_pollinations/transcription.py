@@ -101,8 +101,8 @@ class PollinationsTranscriber(RateLimiterField, ServiceConfig, TranscriptionOpti
     """Transcribes recordings to documents, with times and speakers.
 
         >>> transcriber = PollinationsTranscriber(model="universal-2", speakers_expected=2)
-        >>> interview = transcriber.transcribe("interview.mp3")  # doctest: +SKIP
-        >>> interview.metadata["speakers"]  # doctest: +SKIP
+        >>> interview = transcriber.transcribe("interview.mp3")
+        >>> interview.metadata["speakers"]
         ['A', 'B']
 
     Every field of `TranscriptionOptions` is an option of the constructor and of `transcribe`. The class is a LangChain

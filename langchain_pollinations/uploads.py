@@ -39,7 +39,12 @@ UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on the media host. Its URL is public. The service keeps the file for 30 days."""
+    """A file on the media host. Its URL is public. The service keeps the file for 30 days.
+
+    >>> file = upload("portrait.jpg")
+    >>> file.mime_type, file.tags
+    ('image/jpeg', ())
+    """
 
     url: str
     id: str
@@ -63,8 +68,8 @@ def upload(
     The media classes upload references automatically if a request accepts only URLs. A file without tags cannot be
     deleted.
 
-        >>> upload("portrait.png").url  # doctest: +SKIP
-        'https://media.pollinations.ai/3f9c1e2a'
+        >>> upload("portrait.jpg").url
+        'http...'
 
     Args:
         file: Bytes, a `Media`, or the path of a file, 400 MiB at most.
@@ -93,7 +98,12 @@ async def aupload(
     tags: str | Iterable[str] = (),
     **connection: Any,
 ) -> Upload:
-    """Asynchronous version of `upload`."""
+    """Asynchronous version of `upload`.
+
+    >>> import asyncio
+    >>> asyncio.run(aupload("portrait.jpg")).mime_type
+    'image/jpeg'
+    """
     async with _connected(connection) as host:
         with _explain_taken_id(id):
             return await host._client.arun(_upload(file, host._media_host, name, id, tags))
@@ -105,8 +115,11 @@ def download(media: Media, **connection: Any) -> Media:
     The artifact of a tool message holds no bytes. `Media.from_artifact` finds them in the store of the tool, and
     `download` loads them otherwise. Only URLs on the media host are requested, without the API key.
 
-        >>> media = Media.from_artifact(message.artifact)  # doctest: +SKIP
-        >>> download(media).save("lighthouse.jpg")  # doctest: +SKIP
+        >>> tool = PollinationsImageTool()
+        >>> call = {"type": "tool_call", "id": "1", "name": tool.name, "args": {"prompt": "a lighthouse"}}
+        >>> media = Media.from_artifact(tool.invoke(call).artifact)
+        >>> download(media).save("lighthouse.jpg").name
+        'lighthouse.jpg'
 
     Args:
         media: The `Media`. If its bytes are in memory or in a file, it is returned unchanged.
@@ -127,7 +140,13 @@ def download(media: Media, **connection: Any) -> Media:
 
 
 async def adownload(media: Media, **connection: Any) -> Media:
-    """Asynchronous version of `download`."""
+    """Asynchronous version of `download`.
+
+    >>> import asyncio
+    >>> media = Media.from_artifact(PollinationsImage().generate("a kite").to_artifact())
+    >>> asyncio.run(adownload(media)).mime_type
+    'image/jpeg'
+    """
     if not media._is_remote:
         return media
     async with _connected(connection, _MediaHost) as host:

@@ -54,7 +54,7 @@ class PollinationsVideo(MediaGenerator, VideoOptions):
     """Generates videos from a prompt, with optional reference images, videos and audio.
 
         >>> camera = PollinationsVideo(model="veo", duration=4, aspect_ratio="16:9")
-        >>> camera.generate("waves at dusk", path="waves.mp4").path.name  # doctest: +SKIP
+        >>> camera.generate("waves at dusk", path="waves.mp4").path.name
         'waves.mp4'
 
     Every field of `VideoOptions` is an option of the constructor and of each call. The class is also a LangChain

@@ -71,8 +71,9 @@ class PollinationsVoice(MediaWriter, ChangeOptions):
     """Changes the voice of a recording, and isolates speech from music and noise.
 
         >>> voice = PollinationsVoice(voice="nova")
-        >>> clean = voice.isolate("interview.mp3")  # doctest: +SKIP
-        >>> voice.change(clean, path="nova.mp3")  # doctest: +SKIP
+        >>> clean = voice.isolate("interview.mp3")
+        >>> voice.change(clean, path="nova.mp3").mime_type
+        'audio/mpeg'
 
     Every field of `ChangeOptions` is an option of the constructor and of `change`. Both models require purchased
     pollen. They cost 0.002 pollen per second of the recording. A repeated call with the same recording and the same

@@ -237,12 +237,14 @@ def test_any_blocks_are_sent_or_refused_by_a_typed_error(message: str) -> None:
     @settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(blocks, max_size=3))
     def check(content: list[Any]) -> None:
-        chat = ChatPollinations(api_key=KEY)
+        service = Service()
+        chat = ChatPollinations(**service.given)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             try:
                 # Not `invoke`, because LangChain itself refuses some blocks with a `TypeError` or `ValueError`.
-                assert json.dumps(chat._prepare(MESSAGES[message](content), None, {}).body, allow_nan=False)
+                assert chat._generate(MESSAGES[message](content))
+                assert service.requests
             except PollinationsError as error:
                 assert KEY not in str(error)
 

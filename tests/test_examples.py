@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -16,64 +15,32 @@ from typing import Any
 
 import pytest
 
-from langchain_pollinations.emulator import Emulator
+from tests.helpers.pages import python_blocks
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-AUDIO = ("tide", "echo", "clean", "dialogue", "waltz", "door")
-"""Files that the README writes."""
-
-_OPTIONAL = ("langchain_mcp_adapters", "langchain_core.decisions")
-"""Modules that only some of the environments of `make test-pythons` and `make test-lowest` have."""
-
-
-def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def test_the_python_of_the_readme_runs(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
-    assert len(blocks) >= 6
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)
-    monkeypatch.setenv("POLLINATIONS_LEGACY_IMAGE_URL", emulator.legacy.image_url)
-    names: dict[str, Any] = {"__name__": "readme"}
-
-    def run(block: str) -> None:
-        # Nobody waits for 30 seconds here.
-        block = re.sub(r"(Pollinations\w*)\(\)", r"\1(legacy_interval=0)", block)
-        block = block.replace("max_wait=90", "max_wait=90, legacy_interval=0")
-        block = block.replace("http://127.0.0.1:8787", emulator.url)
-        block = block.replace('sea. " * 400', 'sea. " * 290')  # two requests also, but less audio
-        exec(compile(block, "README.md", "exec", dont_inherit=True), names)
-
-    with pytest.warns(UserWarning, match="No key: requests go to the legacy hosts"):
-        run(first)
-    assert [request.host for request in emulator.legacy.requests] == ["text", "image"]
-    for block in blocks:
-        if all(_is_installed(name) for name in _OPTIONAL if name in block):
-            run(block)
-    names["test_my_agent"](emulator)
-    shown = capsys.readouterr().out
-    assert shown.count("![") >= 3
-    assert "['reasoning', 'text']" in shown
-    for name in ("lighthouse.jpg", "lighthouse.mp4", *(f"{each}.mp3" for each in AUDIO)):
-        assert (tmp_path / name).stat().st_size > 1000
+def test_the_first_python_of_the_readme_needs_no_key_and_no_server(tmp_path: Path) -> None:
+    first = next(python_blocks(ROOT / "README.md"))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("POLLINATIONS_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", first.code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("](http://127.0.0.1:") == 3
+    assert done.stderr == ""
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/**/*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_are_kept_without_outputs(path: Path) -> None:
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
 
 
-NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray"}
+NOTEBOOKS = sorted(ROOT.glob("notebooks/**/*.ipynb"))
+NEEDS = {"research_agent": "langchain_mcp_adapters", "scale_out": "ray", "deep_agent": "deepagents"}
 """Modules that are not in every environment of the tests, by the notebook that needs them."""
 
 
@@ -90,6 +57,7 @@ class Pages:
         if name in NEEDS:
             pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
         page, work = self.folder / f"{name}.html", self.folder / name
+        (notebook,) = (path for path in NOTEBOOKS if path.stem == name)
         try:
             work.mkdir(parents=True)
         except FileExistsError:
@@ -101,7 +69,7 @@ class Pages:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("POLLINATIONS_")}
         environment["PYTHONPATH"] = str(ROOT)  # this checkout, wherever an installed package may lie
         subprocess.run(
-            [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", work, ROOT / "notebooks" / f"{name}.ipynb"],
+            [sys.executable, ROOT / "scripts" / "notebooks.py", "--to", work, notebook],
             check=True,
             capture_output=True,
             env=environment,
@@ -137,12 +105,21 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
+        ("approval", 0, 1),
+        ("captions", 3, 1),
         ("chat", 0, 1),
+        ("comic_strip", 2, 0),
+        ("deep_agent", 2, 0),
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
+        ("memory", 2, 0),
+        ("narrated_slideshow", 1, 1),
+        ("podcast", 0, 1),
+        ("product_images", 1, 0),
         ("research_agent", 1, 0),
         ("scale_out", 1, 0),
+        ("structured_extraction", 5, 0),
         ("without_a_key", 4, 0),
     ],
 )
@@ -197,6 +174,23 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
     assert re.search(r"which lighthouse it sees\. \[2\]", html)
     assert "[2] The rhythm of a light, notes/02.md" in html
     assert not re.search(r"\[\d+\] is none of the notes", html)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("approval", r"Too expensive\. An image is enough\."),
+        ("deep_agent", r"\[x\] Write the story"),
+        ("fallbacks", r"after 2 faults: (?!openai/)"),
+        ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
+        ("podcast", r"0:\d\d\.\d  Ben: "),
+        ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
+        ("structured_extraction", r"<td>3\.49</td><td>EUR</td><td></td>"),
+    ],
+)
+def test_a_recipe_shows_what_it_promises(pages: Pages, name: str, shown: str) -> None:
+    assert re.search(shown, pages[name].read_text("utf-8"))
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:

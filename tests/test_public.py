@@ -50,7 +50,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 LAYERS = (
-    "errors _safe_text _types _warnings pytest_plugin",
+    "errors _documentation _safe_text _types _warnings pytest_plugin",
     "_transport _catalog.snapshot _catalog.records _catalog.costs _media.progress",
     "_validation _media.data_uri _media.display _media.files _media.formats _media.integrity "
     "_media.byte_store _media.media_store _media.permitted_files _media.text_splitter _media.wav media",
@@ -106,6 +106,13 @@ def test_modules_import_lower_layers_only() -> None:
         if "emulator" not in other and _layer(other) > _layer(name)
     ]
     assert upward == []
+
+
+def test_modules_of_the_client_are_short() -> None:
+    root = Path(langchain_pollinations.__file__ or "").parent
+    paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] != "emulator"]
+    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in paths}
+    assert {name: number for name, number in lines.items() if number > 450} == {}
 
 
 def test_the_emulator_shares_no_code_with_the_client() -> None:

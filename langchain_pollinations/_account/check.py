@@ -36,7 +36,12 @@ _SERVICE_KINDS: Mapping[str, str] = {"embeddings": "embedding"}
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """Whether a key may use a model and can pay for it, before a request is sent."""
+    """Whether a key may use a model and can pay for it, before a request is sent.
+
+    >>> check = PollinationsAccount().check("flux")
+    >>> check.ok, check.available
+    (True, Decimal('1000'))
+    """
 
     model: Model
     """The model, as the service lists it."""

@@ -12,6 +12,7 @@ from langchain_core.language_models import ModelProfile
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from langchain_pollinations._catalog.snapshot import abilities, known, load_snapshot
+from langchain_pollinations._documentation import DescribedFields
 from langchain_pollinations._types import Json
 
 Kind = Literal["text", "image", "video", "audio", "3d", "embeddings", "realtime"]
@@ -36,12 +37,14 @@ def _without_currency(pricing: Any) -> Any:
 Prices = Annotated[Mapping[str, Decimal], BeforeValidator(_without_currency)]
 
 
-class _Record(BaseModel):
+class _Record(DescribedFields, BaseModel):
     """A record of the service with renamed fields. Unknown fields are kept under the service's names."""
 
     model_config = ConfigDict(
         defer_build=True, frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True
     )
+
+    _FIELDS_TITLE = "Fields"
 
     _NAMES: ClassVar[Mapping[str, str]] = {"pricing": "prices"}
     """The service's field names, mapped to the names used here. If two map to one name, the later entry wins."""
@@ -62,9 +65,11 @@ class PriceVariant(_Record):
     """Other prices for some requests, such as those with a long context or a higher resolution."""
 
     name: str
+    """Name of the variant."""
     label: str = ""
     """Description of the requests that have these prices."""
     description: str = ""
+    """Longer description of these requests."""
     prices: Prices
     """Pollen per unit, as `Model.prices`. The base price applies to a unit that is absent."""
 
@@ -73,28 +78,36 @@ class PriceAdjustment(_Record):
     """A surcharge, for example for each search or for an option."""
 
     name: str
+    """Name of the surcharge."""
     label: str = ""
+    """Description of the surcharge."""
     kind: str = ""
+    """Kind of the surcharge."""
     price: Decimal
     """Pollen for `quantity` of `unit`."""
     quantity: Decimal = Decimal(1)
+    """Number of units that `price` is for."""
     unit: str = ""
+    """Unit, such as a search."""
 
 
 class PendingChange(_Record):
     """A change that the service has announced for a model."""
 
     effective_at: datetime
+    """When the change takes effect."""
     paid_only: bool | None = None
+    """New value of `Model.paid_only`."""
     prices: Prices = {}
+    """New values of `Model.prices`."""
 
 
 class Model(_Record):
     """A model, as the service lists it.
 
-        >>> model = find("openai")
+        >>> model = list_models(query="gpt-5.4-nano")[0]
         >>> model
-        Model(id='openai/gpt-5.4-nano', kind='text', capabilities=('tool_calling',), origin='snapshot')
+        Model(id='openai/gpt-5.4-nano', kind='text', capabilities=('tool_calling',), origin='live')
         >>> 1_000_000 * model.prices["promptTextTokens"]
         Decimal('0.15000000')
 
@@ -119,9 +132,11 @@ class Model(_Record):
     kind: str
     """A `kind` of `list_models`; the service may add other kinds."""
     title: str = ""
+    """Display name."""
     description: str = ""
     """The service's description; empty in the snapshot."""
     publisher: str = ""
+    """Company that made the model."""
     community: bool = False
     """Whether a third party operates the model."""
     agent: bool = False
@@ -129,12 +144,16 @@ class Model(_Record):
     base_model: str | None = None
     """The underlying model of an agent."""
     alpha: bool = False
+    """Whether the model is experimental and may change or disappear."""
     is_specialized: bool | None = None
+    """Whether the model is for a special task."""
     added_date: datetime | None = None
     """When the service added the model."""
 
     input_modalities: tuple[str, ...] | None = None
+    """Kinds of input, such as "text", "image", "audio" and "video"."""
     output_modalities: tuple[str, ...] | None = None
+    """Kinds of output, such as "text" and "audio"."""
     context_length: int | None = None
     """Tokens of input and output together."""
     max_output_tokens: int | None = None
@@ -142,8 +161,11 @@ class Model(_Record):
     capabilities: tuple[str, ...] = ()
     """Values of `Capability`."""
     tools: bool | None = None
+    """Whether the model calls tools of the caller."""
     reasoning: bool | None = None
+    """Whether the model can reason before it responds."""
     supports_structured_output: bool | None = None
+    """Whether the response can be made to conform to a JSON schema."""
     supported_parameters: tuple[str, ...] | None = None
     """Names of the request parameters that have an effect."""
     parameters: Mapping[str, Mapping[str, Any]] = {}
@@ -159,28 +181,41 @@ class Model(_Record):
     character if speech is billed by its text, and per track for music (`flat_rate`). Prices of zero are omitted. If the
     snapshot has no prices for a model, its prices are unknown."""
     pricing_variants: tuple[PriceVariant, ...] = ()
+    """Other prices for some requests, such as those with a long context or a higher resolution."""
     pricing_default_label: str | None = None
     """Label of the base prices. Each variant has its own label."""
     pricing_adjustments: tuple[PriceAdjustment, ...] = ()
+    """Surcharges, for example for each search or for an option."""
     pending_change: PendingChange | None = None
+    """A change of prices or of `paid_only` that the service has announced."""
     flat_rate: bool | None = None
+    """Whether a result has one price, whatever its length."""
     paid_only: bool | None = None
     """Whether the model can be paid only with purchased pollen."""
     per_user_rpm: int | float | None = None
     """Requests per minute and user."""
 
     voices: tuple[str, ...] = ()
+    """Voices of a speech model, for `voice=`."""
     resolutions: tuple[str, ...] = ()
-    """The first is the default."""
+    """Resolutions of images or videos. The first is the default."""
     video_capabilities: tuple[str, ...] = ()
+    """Abilities of a video model: "start_frame", "end_frame", "audio_output", "reference_images", "reference_videos"
+    and "reference_audios"."""
     min_duration: int | float | None = None
-    """Seconds, like the other durations."""
+    """Minimum duration of a video or music, in seconds."""
     max_duration: int | float | None = None
+    """Maximum duration, in seconds."""
     default_duration: int | float | None = None
+    """Duration without `duration=`, in seconds."""
     allowed_durations: tuple[int | float, ...] = ()
+    """All durations that the model accepts, in seconds. An empty tuple is no restriction."""
     duration_step: int | float | None = None
+    """Step between the accepted durations, in seconds."""
     max_reference_images: int | None = None
+    """Maximum number of reference images of a request."""
     max_reference_videos: int | None = None
+    """Maximum number of reference videos of a request."""
 
     health: Mapping[str, Any] | None = None
     """Results of recent requests; live lists only."""

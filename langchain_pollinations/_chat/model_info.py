@@ -95,6 +95,7 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
 
     @property
     def model_name(self) -> str:
+        """Same as `model`, under the name that some integrations of LangChain read."""
         return self.model
 
     @property

@@ -11,6 +11,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from langchain_pollinations._documentation import DescribedFields
 from langchain_pollinations._media.progress import ShowProgress, report_wait
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -27,7 +28,7 @@ def _waits_by_default() -> bool:
     return value != "0"
 
 
-class ModelLimitFields(BaseModel):
+class ModelLimitFields(DescribedFields, BaseModel):
     """Mixin with the fields for the rate limits of models."""
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
@@ -66,7 +67,7 @@ class ModelLimitFields(BaseModel):
         return ModelLimits(scope(base_url, headers), partial(report_wait, self.on_wait))
 
 
-class RateLimiterField(BaseModel):
+class RateLimiterField(DescribedFields, BaseModel):
     """Mixin with a rate limiter of the caller. LangChain defines the same field for chat models."""
 
     model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)

@@ -419,6 +419,7 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
+        """Fields that LangChain's `dumps` writes with other values."""
         return self._settled()
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -428,8 +429,10 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
+        """Return True: LangChain's `dumps` can write the object."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
+        """The environment variable of each secret field, which LangChain's `dumps` writes instead of the value."""
         return {"api_key": "POLLINATIONS_API_KEY"}

@@ -48,7 +48,8 @@ class SharedAudioOptions(MediaOptions):
     """Requested audio format. The service's default is wav for Gemini TTS, and mp3 for other models. Some models return
     another format. `Media.mime_type` is the type of the returned audio."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_AUDIO_SEED)
-    """Seed. Equal requests return the same cached audio. With -1, the package chooses a random seed for each call."""
+    """Seed, -1 to 4294967295. Equal requests return the same cached audio. With -1, the package chooses a random seed
+    for each call."""
 
 
 class SpeechOptions(SharedAudioOptions):
@@ -71,17 +72,17 @@ class MusicOptions(SharedAudioOptions):
     model: str = Field(default="music", min_length=1)
     """Canonical id or alias of the model. The model `sfx` generates sound effects."""
     duration: float | None = Field(default=None, ge=0.5, le=380)
-    """Duration in seconds."""
+    """Duration in seconds, 0.5 to 380. `list_models` returns the limits of each model."""
     instrumental: bool | None = None
     """Whether to generate music without vocals, for ElevenLabs music."""
     steps: int | None = Field(default=None, ge=1, le=100)
-    """Number of sampling steps, for Stable Audio."""
+    """Number of sampling steps, 1 to 100, for Stable Audio."""
     negative_prompt: str | None = Field(default=None, min_length=1, max_length=MAX_INPUT)
     """What the audio should not contain, for the large Stable Audio model."""
     loop: bool | None = None
     """Whether the end should lead seamlessly into the beginning, for sound effects."""
     prompt_influence: float | None = Field(default=None, ge=0, le=1)
-    """How closely a sound effect follows the prompt."""
+    """How closely a sound effect follows the prompt, 0 to 1."""
     reference_audio: Reference | None = Field(default=None, repr=False)
     """Reference audio of at most 20 MiB: a public URL, a data URI, bytes, a `Media`, or a file below
     `reference_folder`. Any value that is not a URL is uploaded."""

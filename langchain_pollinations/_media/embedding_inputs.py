@@ -52,9 +52,10 @@ class EmbeddingOptions(CallOptions):
     model: str = Field(default="openai/text-embedding-3-small", min_length=1)
     """Canonical id or alias of the model."""
     dimensions: int | None = Field(default=None, ge=MIN_DIMENSIONS)
-    """Number of dimensions of each vector. By default, the model decides. Some models support only a few values."""
+    """Number of dimensions of each vector, at least 128. By default, the model decides. Some models support only a few
+    values."""
     batch_size: int = Field(default=MAX_BATCH, ge=1, le=MAX_BATCH)
-    """Maximum number of texts in one request. `chunk_size` is an alias."""
+    """Maximum number of texts in one request, 1 to 32. `chunk_size` is an alias."""
     task_type: TaskType | None = None
     """Purpose of the vectors of texts, for Gemini models. With `RETRIEVAL_DOCUMENT`, `embed_query` sends
     `RETRIEVAL_QUERY`. All other values apply to both documents and queries."""
@@ -64,6 +65,7 @@ class EmbeddingOptions(CallOptions):
     """Maximum number of concurrent requests."""
 
     def body(self) -> Json:
+        """The options that are sent."""
         return self.model_dump(exclude_none=True, exclude={"batch_size", "max_concurrency"})
 
     def as_query(self) -> Self:

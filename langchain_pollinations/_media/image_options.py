@@ -23,12 +23,12 @@ class ImageOptions(MediaOptions):
     model: str = Field(default="flux", min_length=1)
     """Canonical id or alias of the model. The default of `edit` is `klein`, because `flux` cannot edit."""
     width: int | None = Field(default=None, ge=1)
-    """Width in pixels."""
+    """Width in pixels, at least 1. Some models accept only multiples of a number."""
     height: int | None = Field(default=None, ge=1)
-    """Height in pixels."""
+    """Height in pixels, at least 1. See `width`."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached image. With -1, the package chooses a random seed for each call. The
-    service itself treats -1 as a fixed seed."""
+    """Seed, -1 to 2147483647. Equal requests return the same cached image. With -1, the package chooses a random seed
+    for each call. The service itself treats -1 as a fixed seed."""
     quality: ImageQuality | None = None
     """Quality, for models of the GPT image family. Grok Imagine 2.0 accepts `low` and `medium`."""
     resolution: Resolution | None = None

@@ -25,7 +25,13 @@ REFRESH_INTERVAL = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a call."""
+    """Progress of a call.
+
+    >>> stages = set()
+    >>> image = PollinationsImage().generate("a kite", progress=lambda progress: stages.add(progress.stage))
+    >>> "done" in stages
+    True
+    """
 
     stage: Literal["queued", "waiting", "receiving", "done"]
     """The stage is `queued` while a rate limiter of the package delays the request. It is `waiting` until the first

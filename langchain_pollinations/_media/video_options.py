@@ -39,7 +39,7 @@ class VideoOptions(MediaOptions):
     model: str = Field(default="veo", min_length=1)
     """Canonical id or alias of the model."""
     duration: int | None = Field(default=None, ge=1, le=120)
-    """Duration in seconds. Most models accept only a few values."""
+    """Duration in seconds, 1 to 120. Most models accept only a few values."""
     resolution: Resolution | None = None
     """Resolution, for models that offer a choice."""
     aspect_ratio: AspectRatio | None = None
@@ -51,8 +51,8 @@ class VideoOptions(MediaOptions):
     audio: bool | None = None
     """Whether the video has audio. By default, the model decides."""
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED)
-    """Seed. Equal requests return the same cached video. With -1, the package chooses a random seed for each call. The
-    service itself treats -1 as a fixed seed."""
+    """Seed, -1 to 2147483647. Equal requests return the same cached video. With -1, the package chooses a random seed
+    for each call. The service itself treats -1 as a fixed seed."""
     first_frame: Reference | None = Field(default=None, repr=False)
     """First frame of the video, for models that accept a first frame: a public URL, a data URI, bytes, a `Media`, or a
     file below `reference_folder`. Any value that is not a URL is uploaded."""

@@ -31,10 +31,10 @@ class Emulator(Scripted):
     The emulator stores requests, generated speech, cached responses and files. It stores at most 10,000 items and about
     256 MiB of each. The oldest items are removed first.
 
-    Example:
-        with Emulator(latency=0.5) as emulator:
-            emulator.reply("Hello")
-            print(ChatPollinations(**emulator.connection()).invoke("Hi").text)
+        >>> with Emulator() as emulator:
+        ...     emulator.reply("Hello")
+        ...     ChatPollinations(**emulator.connection()).invoke("Hi").text
+        'Hello'
 
     Args:
         port: Port of the unified host (gen.pollinations.ai). With 0, the emulator chooses a free port. The legacy hosts
@@ -123,6 +123,7 @@ class Emulator(Scripted):
 
     @property
     def script(self) -> Script:
+        """The queue of scripted replies and faults."""
         return self.state.script
 
     @property
@@ -137,7 +138,10 @@ class Emulator(Scripted):
 
     @property
     def keys(self) -> dict[str, Account]:
-        """Accounts by API key. Changes apply to the next request."""
+        """Accounts by API key. Changes apply to the next request.
+
+        >>> emulator.keys["sk_poor"] = {"balance": 0}
+        """
         return self.state.keys
 
     @property
@@ -146,8 +150,9 @@ class Emulator(Scripted):
 
         A response from the cache is not billed, and neither is a request that joins a running generation.
 
-        Example:
-            assert sum(record.cost for record in emulator.ledger) < Decimal("0.01")
+            >>> answer = ChatPollinations().invoke("Hi")
+            >>> sum(record.cost for record in emulator.ledger) < Decimal("0.01")
+            True
         """
         return self.state.ledger.records
 

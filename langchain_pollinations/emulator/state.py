@@ -25,7 +25,24 @@ from langchain_pollinations.emulator.synthesis.audio.recognition import SpeechIn
 
 @dataclass(frozen=True)
 class Asked:
-    """A recorded request. Its `repr` omits the headers and the query, which may contain a key."""
+    """A recorded request. Its `repr` omits the headers and the query, which may contain a key.
+
+        >>> answer = ChatPollinations(temperature=0).invoke("Hi")
+        >>> asked = emulator.requests[-1]
+        >>> asked.method, asked.path, asked.json["temperature"]
+        ('POST', '/v1/chat/completions', 0.0)
+
+    Attributes:
+        method: HTTP method, such as "POST".
+        path: Decoded path, such as "/v1/chat/completions".
+        raw_path: Path as it was sent, with percent-encoding.
+        query: Decoded query parameters.
+        headers: Headers. Their names are in lower case.
+        body: Body of the request.
+        client: Address and port of the client. Requests over one connection share them.
+        host: The host that received the request: "gen", or "text" or "image" for the legacy hosts.
+        at: When the request arrived, in seconds of `time.monotonic`.
+    """
 
     method: str
     path: str
@@ -33,9 +50,9 @@ class Asked:
     query: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = b""
-    client: tuple[str, int] = ("", 0)  # address and port of the client: requests over one connection share them
-    host: str = "gen"  # the host that received it: "gen", or "text" or "image" for the legacy hosts
-    at: float = field(default_factory=time.monotonic)  # when it arrived, in seconds of `time.monotonic`
+    client: tuple[str, int] = ("", 0)
+    host: str = "gen"
+    at: float = field(default_factory=time.monotonic)
 
     @cached_property
     def json(self) -> Any:
@@ -48,6 +65,7 @@ class Asked:
 
     @property
     def key(self) -> str | None:
+        """The API key of the request, from its headers or its query. None if it has none."""
         return accounts.given_key(self.headers, self.query)
 
 

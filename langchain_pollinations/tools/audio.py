@@ -44,6 +44,10 @@ class SpeechInput(BaseModel):
 class PollinationsSpeechTool(MediaTool):
     """Tool that generates speech.
 
+        >>> tool = PollinationsSpeechTool(voice="nova")
+        >>> tool.invoke({"text": "The tide is out."})
+        '...'
+
     The tool takes the arguments of `PollinationsSpeech`, or a `PollinationsSpeech` as `wrapper=`.
     """
 
@@ -83,6 +87,9 @@ class MusicInput(BaseModel):
 class PollinationsMusicTool(MediaTool):
     """Tool that generates music and sound effects.
 
+        >>> PollinationsMusicTool().invoke({"prompt": "a slow waltz"})
+        '...'
+
     The tool takes the arguments of `PollinationsMusic`, or a `PollinationsMusic` as `wrapper=`.
     """
 
@@ -110,6 +117,9 @@ class TranscribeInput(BaseModel):
 
 class PollinationsTranscribeTool(MediaTool):
     """Tool that transcribes earlier media, by id, and files below `reference_folder`.
+
+        >>> PollinationsTranscribeTool(reference_folder=".").invoke({"recording": "interview.mp3"})
+        '...'
 
     The tool takes the arguments of `PollinationsTranscriber`, or a `PollinationsTranscriber` as `wrapper=`. Only URLs
     on the service's media host are accepted, because a language model must not make this machine fetch any other URL.

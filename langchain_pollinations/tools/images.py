@@ -67,8 +67,9 @@ class ImageTool(MediaTool):
 class PollinationsImageTool(ImageTool):
     """Tool that generates images.
 
-        >>> from langchain.agents import create_agent  # doctest: +SKIP
-        >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool()])  # doctest: +SKIP
+        >>> from langchain.agents import create_agent
+        >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool(width=512, height=512)])
+        >>> state = agent.invoke({"messages": [("user", "Draw a lighthouse.")]})
 
     The tool takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as
     `wrapper=`. `image=` sets reference images for every call.

@@ -40,11 +40,11 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     Several users can share a toolkit. The id of a media is valid only for the user of a LangGraph server or the thread
     that it belongs to (see `MediaTool`). Runs without a user and without a `thread_id` share their media.
 
-    >>> toolkit = PollinationsToolkit(
-    ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
-    ... )
-    >>> [tool.name for tool in toolkit.get_tools()]
-    ['generate_image', 'edit_image']
+        >>> toolkit = PollinationsToolkit(
+        ...     include=["image", "edit_image"], show=True, options={"image": {"width": 768, "height": 512}}
+        ... )
+        >>> [tool.name for tool in toolkit.get_tools()]
+        ['generate_image', 'edit_image']
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -33,6 +33,9 @@ class VideoInput(BaseModel):
 class PollinationsVideoTool(MediaTool):
     """Tool that generates short videos from a prompt and from earlier images.
 
+        >>> PollinationsVideoTool(model="veo").invoke({"prompt": "waves at dusk"})
+        '...'
+
     The tool takes the arguments of `PollinationsVideo` (`model`, `output_folder`, ...), or a `PollinationsVideo` as
     `wrapper=`.
     """

@@ -22,6 +22,14 @@ CONTRACT = Path(
 Say = Callable[..., httpx.Response]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the client use the emulator with all versions, so its own tests run once."""
+    folder = Path(__file__).parent
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker("once")
+
+
 @pytest.fixture
 def http(emulator: Emulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=emulator.url, headers=KEY, timeout=60, verify=False) as client:  # plain http, no TLS

@@ -114,6 +114,30 @@ def test_quoted_names_arrive_unharmed(say: Say) -> None:
     assert calls(say(words, tools=[CUSTOMER]))[0][1]["customer_name"] == "你好啊集团"
 
 
+MEDIA_TOOLS = [
+    PAINTER,
+    tool("generate_video", "Generate a video. Use only when an image is not enough.", prompt=STRING),
+    tool("generate_speech", "Read a text aloud.", text=STRING),
+    tool("generate_music", "Generate music.", prompt=STRING),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "arguments"),
+    [
+        ("Generate a video of a lighthouse at dusk", "generate_video", {"prompt": "a lighthouse at dusk"}),
+        ("Generate speech: The tide is out.", "generate_speech", {"text": "The tide is out."}),
+        ("Generate music: a slow waltz", "generate_music", {"prompt": "a slow waltz"}),
+        ("Generate an image of a whale", "paint_image", None),
+    ],
+)
+def test_the_tool_of_a_medium_is_called(say: Say, asked: str, name: str, arguments: Any) -> None:
+    ((called, given),) = calls(say(asked, tools=MEDIA_TOOLS))
+    assert called == name and (arguments is None or given == arguments)
+    told = message(say(results(asked, (name, "Ready: http://127.0.0.1/media/1")), tools=MEDIA_TOOLS))["content"]
+    assert ("![" in told) == (name == "paint_image") and "](http://127.0.0.1/media/1)" in told
+
+
 def test_tool_choice_is_kept(say: Say) -> None:
     tools = [WEATHER, ADDER]
     assert calls(say("Hello!", tools=tools)) == []
@@ -309,6 +333,29 @@ def test_pictures_sound_and_files_are_looked_at(say: Say) -> None:
     assert response.json()["usage"]["prompt_tokens_details"]["audio_tokens"] > 0
 
 
+def test_an_image_of_the_emulator_is_known_by_its_prompt(say: Say, http: httpx.Client) -> None:
+    def shown(image: bytes, **request: Any) -> str:
+        url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        content = [{"type": "text", "text": "Extract it."}, {"type": "image_url", "image_url": {"url": url}}]
+        return str(message(say([{"role": "user", "content": content}], **request))["content"])
+
+    drawn = http.get("/image/a kettle for 39.90 euros", params={"model": "flux"}).content
+    cut_out = http.get("/image/a red kite", params={"model": "gptimage", "transparent": "true"}).content
+    edited = http.post(
+        "/v1/images/edits", data={"prompt": "make it night", "model": "klein"}, files={"image": drawn}
+    ).json()["data"][0]["b64_json"]
+    assert 'shows "a kettle for 39.90 euros"' in shown(drawn)
+    assert 'shows "a red kite"' in shown(cut_out)
+    assert 'shows "a kettle for 39.90 euros, make it night"' in shown(base64.b64decode(edited))
+    schema = {
+        "type": "object",
+        "properties": {"name": STRING, "price": {"type": "number"}},
+        "required": ["name", "price"],
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "Product", "schema": schema}}
+    assert json.loads(shown(drawn, response_format=form)) == {"name": "a kettle for 39.90 euros", "price": 39.9}
+
+
 def test_thought_comes_before_the_answer(say: Say) -> None:
     response = say("Explain tides", reasoning_effort="low")
     assert "tides" in message(response)["reasoning_content"]
@@ -324,19 +371,37 @@ def test_thought_comes_before_the_answer(say: Say) -> None:
 CONTEXT = "Paris is the capital of France. Berlin is the capital of Germany. Whales eat krill."
 
 
+ASKED = "What do whales eat?"
+
+
 @pytest.mark.parametrize(
-    "messages",
+    ("system", "user"),
     [
-        [{"role": "user", "content": f"Answer from this.\n\nContext:\n{CONTEXT}\n\nQuestion: What do whales eat?"}],
-        [{"role": "user", "content": f"Question: What do whales eat?\nContext: {CONTEXT}\nAnswer:"}],
-        [
-            {"role": "system", "content": f"Use the following pieces of context to answer.\n\n{CONTEXT}"},
-            {"role": "user", "content": "What do whales eat?"},
-        ],
+        ("", f"Answer from this.\n\nContext:\n{CONTEXT}\n\nQuestion: {ASKED}"),
+        ("", f"Question: {ASKED}\nContext: {CONTEXT}\nAnswer:"),
+        ("", f"Answer from these notes:\n\n{CONTEXT}\n\nQuestion: {ASKED}\nAnswer:"),
+        ("", f"Answer the question from the notes below.\n\n- A note.\n- {CONTEXT}\n\n{ASKED}"),
+        ("", f"{ASKED}\n\nUse these notes:\n{CONTEXT}"),
+        ("", f'<documents><document index="1">{CONTEXT}</document></documents>\n\n{ASKED}'),
+        ("", f"Knowledge base:\n{CONTEXT}\n\nUser: {ASKED}"),
+        (f"Use the following pieces of context to answer.\n\n{CONTEXT}", ASKED),
+        (f"Answer with the help of these notes:\n{CONTEXT}", ASKED),
+        (f"Answer only from the notes.\n\nNotes:\n{CONTEXT}", ASKED),
+        (f"Use the retrieved passages to answer.\n---\n{CONTEXT}\n---", ASKED),
+        (f"Answer based solely on the context below:\n\n<context>\n{CONTEXT}\n</context>", ASKED),
     ],
 )
-def test_a_question_is_answered_from_the_text_that_was_given(say: Say, messages: list[dict[str, Any]]) -> None:
-    assert "Whales eat krill." in message(say(messages))["content"]
+def test_a_question_is_answered_from_the_context_in_a_prompt(say: Say, system: str, user: str) -> None:
+    messages = [{"role": "user", "content": user}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    assert message(say(messages))["content"] == "Whales eat krill."
+
+
+@pytest.mark.parametrize("system", ["You work with documents.\nBe kind to whales.", "Whales eat krill."])
+def test_a_system_message_without_a_context_is_not_quoted(say: Say, system: str) -> None:
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": ASKED}]
+    assert ASKED in message(say(messages))["content"]
 
 
 def test_a_long_result_is_shortened_to_what_was_asked(say: Say) -> None:

@@ -327,24 +327,6 @@ def test_null_bytes_are_refused(emulator: Emulator, kind: str) -> None:
     assert emulator.requests == []
 
 
-def test_every_field_has_a_description_in_the_json_schema() -> None:
-    wrappers = (PollinationsImage, PollinationsVideo, PollinationsSpeech, PollinationsMusic, Pollinations3D)
-    for wrapper in (*wrappers, PollinationsEmbeddings, PollinationsTranscriber, PollinationsVoice, ImageOptions):
-        fields = wrapper.model_json_schema()["properties"]
-        own = fields.keys() - {"name"}  # LangChain's
-        assert own and [name for name in sorted(own) if not fields[name].get("description")] == [], wrapper
-
-
-def test_a_json_schema_needs_no_source_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspect, "getsource", _no_source)
-    assert "prompt" not in ImageOptions.model_json_schema()["properties"]
-    assert "model" in ImageOptions.model_json_schema()["properties"]
-
-
-def _no_source(kind: type) -> str:
-    raise OSError("source code not available")
-
-
 @pytest.mark.parametrize("progress", [0, "no"])
 def test_progress_of_another_type_is_an_error(kind: str, progress: Any) -> None:
     with pytest.raises(InvalidRequestError, match="^progress: must be True, False, None or a function"):

@@ -64,8 +64,9 @@ from langchain_pollinations import (
     run_job,
     upload,
 )
+from langchain_pollinations._account.grants import Grant
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.sign_in import DeviceCode, Grant, SignIn
+from langchain_pollinations.sign_in import DeviceCode, SignIn
 from tests.helpers import secrets
 from tests.helpers.ask import WAYS
 from tests.helpers.files import FolderStore

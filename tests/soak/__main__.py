@@ -39,7 +39,7 @@ FEWEST_ROUNDS = 9
 LEAST_RIGHT = 0.85
 """Share of the operations of a kind that must get a result in spite of the faults."""
 HANGS_AFTER = 300.0
-"""Seconds after the end of the time when the soak is ended with a traceback of each thread."""
+"""Seconds after which a round that has not ended ends the soak, with a traceback of each thread."""
 LIMITS = {
     "memory blocks": 3_000.0,
     "memory (KiB)": 8 * 1024.0,
@@ -104,11 +104,13 @@ class Findings:
         if log["still_running"]:
             self.broken.append(f"{log['still_running']} requests of the emulator did not end")
         for operation in operations:
-            self._check(operation, requests.pop(str(operation.number), 0), generations.pop(str(operation.number), 0))
+            number = str(operation.number)
+            faults = log["faults_by_operation"].get(number, [])
+            self._check(operation, requests.pop(number, 0), generations.pop(number, 0), faults)
         for number, count in [*requests.items(), *generations.items()]:
             self.broken.append(f"{count} entries of the log belong to no operation: {number!r}")
 
-    def _check(self, operation: Operation, received: int, generated: int) -> None:
+    def _check(self, operation: Operation, received: int, generated: int, faults: list[str]) -> None:
         kind = operation.kind
         self.counts["operations"] += 1
         self.counts["attempts of the client"] += operation.attempts
@@ -129,7 +131,8 @@ class Findings:
             f"was generated {generated} times": generated > kind.is_billed
             or (operation.outcome == "right" and not is_early and generated != kind.is_billed),
         }
-        called = f"{operation.name} ({kind.name}, {'async' if operation.is_async else 'sync'}: {operation.outcome})"
+        called = f"{operation.name} ({kind.name}, {'async' if operation.is_async else 'sync'}: {operation.outcome}, "
+        called += f"{operation.seconds:.1f} s, faults {faults}, retried after {operation.retried})"
         self.broken += [f"{called} {problem}" for problem, is_one in problems.items() if is_one]
 
 
@@ -171,6 +174,8 @@ def _soak(seconds: float, server: Server, folder: Path) -> Findings:
     half = seconds / rounds / 2
     with asyncio.Runner() as runner:
         for number in range(rounds):
+            faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
+            known = len(findings.broken)
             operations = _run_threads(wrappers, half) + runner.run(_run_tasks(wrappers, half))
             tasks = runner.run(_idle_tasks())
             log = server.report()
@@ -182,6 +187,9 @@ def _soak(seconds: float, server: Server, folder: Path) -> Findings:
             for name, value in (found | {"memory of the emulator (KiB)": log["bytes"] // 1024}).items():
                 findings.held[name].append(value)
             print(f"round {number + 1:3} of {rounds}: ", {**found, "broken": len(findings.broken)}, flush=True)
+            for problem in findings.broken[known:]:
+                print("BROKEN:", problem, flush=True)
+    faulthandler.cancel_dump_traceback_later()
     return findings
 
 
@@ -220,7 +228,6 @@ def _fill_string_cache() -> None:
 
 def main(seconds: float) -> int:
     _fill_string_cache()
-    faulthandler.dump_traceback_later(seconds + HANGS_AFTER, exit=True)
     warnings.simplefilter("ignore", UserWarning)
     logger = logging.getLogger("langchain_pollinations")
     logger.setLevel(logging.INFO)

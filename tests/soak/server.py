@@ -14,7 +14,7 @@ import random
 import re
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextvars import ContextVar
 from typing import Any
 
@@ -92,14 +92,15 @@ class NamedLedger(Ledger):
 class RandomFaults(Script):
     """A queue that gets a random fault before a share of the requests.
 
-    A request has one fault at most. Two faults could bill a generation twice: the emulator does not store a response
-    that has a fault of `TEXT_FAULTS`, so a retry after a second fault would not get the stored response.
+    A request has one fault at most. A fault of `TEXT_FAULTS` is the first one of its operation: the emulator does not
+    use or store a response for such a request, so it bills a generation that an earlier request has already paid for.
     """
 
     def __init__(self, emulator: Emulator, share: float) -> None:
         super().__init__()
         self._emulator, self._share, self._random = emulator, share, random.Random(1)
         self.injected: Counter[str] = Counter()
+        self.by_operation: dict[str, list[str]] = defaultdict(list)
 
     def take(self, path: str, *, messages: bool) -> Entry | None:
         if messages:
@@ -107,8 +108,10 @@ class RandomFaults(Script):
         _expects_fault.set(False)
         if self._random.random() >= self._share:
             return None
-        case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) else FAULTS)
+        earlier = self.by_operation[_current.get("")]
+        case, options = self._random.choice((*FAULTS, *TEXT_FAULTS) if is_text_route(path) and not earlier else FAULTS)
         self.injected[str(case)] += 1
+        earlier.append(str(case))
         self._emulator.fail(case, **options)
         entry = super().take(path, messages=False)
         _expects_fault.set(entry is None)
@@ -134,11 +137,13 @@ class Server:
             "requests": Counter(map(operation_of, self.emulator.requests)),
             "generations": dict(self._ledger.counts),
             "faults": dict(self._script.injected),
+            "faults_by_operation": dict(self._script.by_operation),
             "still_running": len(running.tasks),
             "connections": len(running.connections),
             "bytes": resident_bytes(),
         }
         self._script.injected.clear()
+        self._script.by_operation.clear()
         self.emulator.clear()
         return found
 

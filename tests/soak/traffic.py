@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -50,6 +50,8 @@ class Operation:
     attempts: int = 1
     lost: int = 0
     """Number of attempts that ended with a connection error. The server may not have received them."""
+    retried: list[str] = field(default_factory=list)
+    """Names of the errors after which the package sent the request again."""
     outcome: str = "no end"
     seconds: float = 0.0
 
@@ -255,6 +257,7 @@ class CountRetries(logging.Handler):
             return
         operation = _current.get()
         operation.attempts += 1
+        operation.retried.append(str(record.args[3]))
         operation.lost += record.args[3] == APIConnectionError.__name__
 
 

@@ -85,6 +85,7 @@ class Hosts(Switches):
         self.similar = Similar()
 
     def clear(self) -> None:
+        """Clear recorded requests, scripted entries, cached responses, the public feeds and the queues."""
         self.requests.clear()
         self.lines.clear()
         self.similar.clear()

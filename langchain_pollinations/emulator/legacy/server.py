@@ -18,6 +18,10 @@ from langchain_pollinations.emulator.scripting.scripting_methods import Scripted
 class Legacy(Hosts, Scripted):
     """The two legacy hosts of an emulator, "text" and "image". Each host has its own port on `127.0.0.1`.
 
+        >>> emulator.legacy.reply("Hello")
+        >>> ChatPollinations(**emulator.legacy.connection()).invoke("Hi").text
+        'Hello'
+
     A port is opened when its URL is first read. It is closed when the emulator stops. `keys` are the API keys of the
     emulator. By default, they are also the `tokens` for which the text host sends the migration notice.
 
@@ -51,6 +55,7 @@ class Legacy(Hosts, Scripted):
                     port.start()
 
     def stop(self) -> None:
+        """Close the ports. The state remains."""
         with self._lock:
             self._runs = False
             for port in self._ports.values():
@@ -71,10 +76,20 @@ class Legacy(Hosts, Scripted):
 
     @property
     def text_url(self) -> str:
+        """Base URL of the text host.
+
+        Raises:
+            RuntimeError: If the emulator has not been started.
+        """
         return self._url("text")
 
     @property
     def image_url(self) -> str:
+        """Base URL of the image host.
+
+        Raises:
+            RuntimeError: If the emulator has not been started.
+        """
         return self._url("image")
 
     def connection(self) -> dict[str, str]:
@@ -94,4 +109,5 @@ class Legacy(Hosts, Scripted):
 
     @property
     def script(self) -> Script:
+        """The queue of scripted replies and faults of both hosts."""
         return self.lines

@@ -17,6 +17,7 @@ class Scripted:
 
     @property
     def script(self) -> reply_queue.Script:
+        """The queue of scripted replies and faults."""
         raise NotImplementedError
 
     @property
@@ -55,10 +56,9 @@ class Scripted:
         `refusal`, `audio`, `images` (URLs), `sources` (each with `url`, `title`, and the `text` that cites the source),
         `searches` (queries) and `code` (each with `code` and `output`). All other keys are sent unchanged.
 
-        Example:
-            emulator.reply("First response", "Second response")
-            emulator.reply(tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])
-            emulator.reply(answers={"team": "billing", "urgent": 0.9})
+            >>> emulator.reply("First response", "Second response")
+            >>> emulator.reply(tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}}])
+            >>> emulator.reply(answers={"team": "billing", "urgent": 0.9})
 
         Args:
             texts: Texts of the replies, one text for each reply. With `tool_calls`, the first text is the content of
@@ -126,6 +126,10 @@ class Scripted:
         pings: bool = False,
     ) -> None:
         """Queue a fault, which is an HTTP error or one of the named cases in `faults`.
+
+            >>> emulator.fail(503, times=2)
+            >>> emulator.fail("balance spent", on="/v1/chat")
+            >>> emulator.fail("cut", after=3)  # ends a stream after three events
 
         Args:
             case: HTTP status, or the name of a case.

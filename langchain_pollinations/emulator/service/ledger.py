@@ -17,6 +17,11 @@ MAX_RECORDS = 100_000
 class UsageRecord:
     """A billed request.
 
+        >>> answer = ChatPollinations().invoke("Hi")
+        >>> record = emulator.ledger[-1]
+        >>> record.type, record.model
+        ('generate.text', 'openai/gpt-5.4-nano')
+
     Attributes:
         type: Kind of the request, for example "generate.text", "generate.image" or "mcp.call".
         model: Name of the model. For "mcp.call", the id of the server.

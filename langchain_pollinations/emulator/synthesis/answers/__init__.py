@@ -10,9 +10,10 @@ from itertools import islice
 from typing import Any
 
 from langchain_pollinations.emulator.scripting.reply_queue import tool_call
-from langchain_pollinations.emulator.synthesis.answers import citations, melody, story, tool_planning, words
+from langchain_pollinations.emulator.synthesis.answers import citations, context, melody, story, tool_planning, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
+from langchain_pollinations.emulator.synthesis.answers.sequences import sequence_instance
 from langchain_pollinations.emulator.synthesis.answers.tool_planning import Plan
 
 Json = dict[str, Any]
@@ -76,7 +77,7 @@ def content(chat: ChatRequest, planned: Plan) -> str:
     form = chat.body.get("response_format") or {}
     if form.get("type") == "json_schema":
         schema = form["json_schema"]["schema"]
-        return json.dumps(instance(schema, tool_planning.known(chat)), ensure_ascii=False)
+        return json.dumps(sequence_instance(schema, chat), ensure_ascii=False)
     if form.get("type") == "json_object":
         return json.dumps(_loose_object(chat), ensure_ascii=False)
     if chat.results:
@@ -181,10 +182,11 @@ def _image_markdown(result: Result, caption: str | None = None) -> str:
         reason = " ".join(result.text.split())[:200]
         return f"*There is no image here, because the tool answered: {reason}*"
     match = URL.search(result.text)
-    alt_text = caption or str(result.arguments.get("prompt") or "image")
+    alt_text = caption or str(result.arguments.get("prompt") or result.arguments.get("text") or "image")
     if match is None:
         return f"*{tool_planning.flat(result.text) or 'The image was generated.'}*"
-    return f"![{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
+    link = f"[{_caption(alt_text)}]({match[0].rstrip('.,;:')})"
+    return link if tool_planning.makes_other_media(result.name) else f"!{link}"
 
 
 def _with_results(chat: ChatRequest, planned: Plan) -> str:
@@ -206,7 +208,7 @@ def _describe_result(result: Result, chat: ChatRequest) -> str:
     if result.failed:
         return f"The tool {result.name} could not help: {' '.join(result.text.split())}"
     if URL.search(result.text) and ("prompt" in result.arguments or "/media/" in result.text):
-        prompt = str(result.arguments.get("prompt", "your image"))
+        prompt = str(result.arguments.get("prompt") or result.arguments.get("text") or "your image")
         known = any(prompt in other.text for other in chat.results)
         return _image_markdown(result) if known else f"Here it is: {prompt.rstrip('.')}.\n\n{_image_markdown(result)}"
     if result.parts:
@@ -246,42 +248,6 @@ def _remembered(chat: ChatRequest) -> str | None:
     matches = [MY_NAME.search(text_of(m.get("content"))) for m in chat.messages if m["role"] == "user"]
     names = [next(filter(None, match.groups())) for match in matches if match]
     return f"Your name is {names[-1]}." if names else "You have not told me your name yet."
-
-
-LABEL = re.compile(
-    r"^[^\w\n]*(?:context|documents?|passages?|excerpts?|sources?)\b[^:\n]{0,40}:\s*", re.IGNORECASE | re.M
-)
-MENTION = re.compile(r"\bcontext\b[^\n]*\n", re.IGNORECASE)
-QUESTION = re.compile(r"^[^\w\n]*question[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.M)
-
-
-def _context(chat: ChatRequest) -> tuple[str, str] | None:
-    """Return a context and a question about the context. Return None if the request contains no context.
-
-    The user message contains the question. The user message or the system message contains the context.
-    """
-    for text, asked in ((chat.asked, None), (chat.system, chat.asked)):
-        found = LABEL.search(text) or MENTION.search(text)
-        question = QUESTION.search(text)
-        wanted = question[1] if question else asked
-        numbered = citations.SOURCE.search(text)  # numbered sources may contain labels, too
-        start = numbered.start() if numbered else found.end() if found else 0
-        given = QUESTION.sub("", text[start:]) if found else ""
-        if wanted and words.sentences(given):
-            return given, wanted
-    return None
-
-
-def _from_context(chat: ChatRequest) -> str | None:
-    """Answer a question about a context.
-
-    If the context has numbered sources, the answer quotes and cites them. Otherwise, the answer is the most similar
-    sentence of the context.
-    """
-    given = _context(chat)
-    if given is None:
-        return None
-    return citations.cited(*given) or citations.nearest(*given) or "The given text does not answer that."
 
 
 def _poem(chat: ChatRequest) -> str | None:
@@ -329,7 +295,7 @@ def _echo(chat: ChatRequest) -> str:
 
 
 RULES: Sequence[Callable[[ChatRequest], str | None]] = (
-    _describe_attachments, _remembered, _from_context, _calculated, _poem, _tale, _greet,
+    _describe_attachments, _remembered, context.answer, _calculated, _poem, _tale, _greet,
 )  # fmt: skip
 
 

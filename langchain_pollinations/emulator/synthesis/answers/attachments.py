@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from PIL import Image, UnidentifiedImageError
 
 from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
+from langchain_pollinations.emulator.synthesis.images.descriptions import description
 
 VIDEO_TOKENS = 258
 PDF_PAGE = re.compile(rb"/Type\s*/Page\b")
@@ -48,11 +49,13 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A content part that is not text. `words` describes it in a response. `tokens` is its number of prompt tokens."""
+    """A content part that is not text. `words` describes it in a response. `tokens` is its number of prompt tokens.
+    `text` is what it shows or says, as far as the emulator can read it."""
 
     kind: str
     words: str
     tokens: int
+    text: str = ""
 
 
 def decoded(uri: str) -> tuple[str, bytes] | None:
@@ -102,10 +105,10 @@ def _image(value: Any) -> Part:
     try:
         with Image.open(BytesIO(found[1]), formats=FORMATS) as image:
             width, height = image.size
+            words = f"a {image.format} of {width} by {height} pixels, mostly {dominant_colour(image)}"
+            shown = description(image)
             return Part(
-                "image",
-                f"a {image.format} of {width} by {height} pixels, mostly {dominant_colour(image)}",
-                image_tokens(width, height),
+                "image", f'{words}, that shows "{shown}"' if shown else words, image_tokens(width, height), shown
             )
     except (UnidentifiedImageError, OSError, SyntaxError):
         raise Refusal(400, "Unsupported image media type", code="unsupported_image_media_type") from None
@@ -142,14 +145,16 @@ def _file(value: Any) -> Part:
     found = _bytes_of(str(details.get("file_data") or url), str(details.get("mime_type") or ""))
     kind, data = found or (str(details.get("mime_type") or ""), b"")
     name = details.get("file_name") or details.get("filename")
-    words = FILE_NAMES.get(kind, "a file") + (f' called "{name}"' if name else "")
+    words, text = FILE_NAMES.get(kind, "a file") + (f' called "{name}"' if name else ""), ""
     if kind == "application/pdf" and data:
-        words += _pdf_words(data)
+        text = _pdf_text(data)
+        words += _pages(data) + _beginning(text)
     elif kind.startswith("text/") and data:
-        words += _beginning(data.decode("utf-8", "replace"))
+        text = data.decode("utf-8", "replace")
+        words += _beginning(text)
     elif url and not data:
         words += f" at {url}"
-    return Part("file", words, max(20, len(data) // 16))
+    return Part("file", words, max(20, len(data) // 16), text)
 
 
 def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
@@ -161,22 +166,21 @@ def _bytes_of(text: str, mime_type: str) -> tuple[str, bytes] | None:
 
 
 def _beginning(text: str) -> str:
-    return f' that begins "{" ".join(text.split()[:8])}"'
+    return f' that begins "{" ".join(text.split()[:8])}"' if text.strip() else ""
 
 
-def _pdf_words(data: bytes) -> str:
-    """Describe a PDF by its number of pages and the beginning of its text.
+def _pages(data: bytes) -> str:
+    count = len(PDF_PAGE.findall(data))
+    return f" of {count} page{'s' if count > 1 else ''}" if count else ""
 
-    Only text that the PDF stores as plain strings can be read.
-    """
-    pages = len(PDF_PAGE.findall(data))
-    text = " ".join(
+
+def _pdf_text(data: bytes) -> str:
+    """Return the text that a PDF stores as plain strings."""
+    return " ".join(
         ESCAPED.sub(rb"\1", literal).decode("latin-1")
         for stream in PDF_STREAM.findall(data)
         for literal in PDF_TEXT.findall(_inflated(stream))
     )
-    counted = f" of {pages} page{'s' if pages > 1 else ''}" if pages else ""
-    return counted + (_beginning(text) if text.strip() else "")
 
 
 def _inflated(stream: bytes) -> bytes:

@@ -120,16 +120,27 @@ class InstanceBuilder:
         """Return one variant of a union. The text can name a variant. The default is the first variant that is not
         null.
 
-        At the depth limit, null takes precedence. This ends the recursion.
+        At the depth limit, null takes precedence. This ends the recursion. Null also takes precedence over a number or
+        an enum if the text contains no such value.
         """
         resolved = [_resolved(v, self.root) for v in variants]
         nothing = [v for v in resolved if _types(v) == ["null"]]
         something = [v for v in resolved if _types(v) != ["null"]]
         if nothing and (depth >= DEPTH or not something):
             return nothing[0]
+        if nothing and len(something) == 1 and self._lacks(something[0]):
+            return nothing[0]
         simple = [v for v in something if _types(v) != ["object"]]
         possible = simple if depth >= DEPTH and simple else something
         return next((v for v in possible if self._mentions(v)), possible[0])
+
+    def _lacks(self, variant: Schema) -> bool:
+        """Return whether the text has no number for a numeric schema, or none of the values of an enum."""
+        if _is_numeric(variant):
+            return not self.words.numbers
+        text = self.words.text.lower()
+        values = [value for value in variant.get("enum") or () if isinstance(value, str)]
+        return bool(values) and not any(value.lower() in text for value in values)
 
     def _mentions(self, variant: Schema) -> bool:
         """Return whether the text contains a constant of a variant, or a constant of one of its fields."""
@@ -197,8 +208,11 @@ class InstanceBuilder:
                 listed.append(self._fitted(f"{self.words.subject} {len(listed) + 1}", item))
             return (_distinct(listed) if schema.get("uniqueItems") else listed)[: max(most, 0)]
         count = min(most, max(least, 1, self._several(item)))
-        made = [self.build(item, _singular(name), depth + 1) for _ in range(count)]
+        made = self._items(item, _singular(name), count, depth + 1)
         return _distinct(made) if schema.get("uniqueItems") else made
+
+    def _items(self, item: Schema, name: str, count: int, depth: int) -> list[Any]:
+        return [self.build(item, name, depth) for _ in range(count)]
 
     def _several(self, item: Schema) -> int:
         """Return how many items the text names for an array.
@@ -423,14 +437,14 @@ HINTS: Sequence[tuple[str, Reader]] = (
 )
 
 
-def instance(schema: Schema, text: str) -> Any:
+def instance(schema: Schema, text: str, builder: Callable[[Words, Schema], InstanceBuilder] = InstanceBuilder) -> Any:
     """Return a value that is valid for a schema. The value is built from a text.
 
     Raises:
         Refusal: If the schema is invalid.
     """
     try:
-        return InstanceBuilder(Words(text), schema).build(schema)
+        return builder(Words(text), schema).build(schema)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         message = f"400 Bad Request: Invalid schema: {type(error).__name__}: {error}"
         raise upstream(400, message, 400) from error

@@ -22,6 +22,8 @@ VISUAL = re.compile(
     r"render\w*|visuali[sz]\w*|portraits?|logos?|icons?)\b",
     re.IGNORECASE,
 )
+OTHER_MEDIA = re.compile(r"\b(?:videos?|films?|clips?|speech|voices?|audio|sounds?|music|songs?|3d)\b", re.IGNORECASE)
+INTRODUCED = re.compile(r"[^:.!?\n]{1,60}:\s+(\S.*)", re.DOTALL)
 MAKING = re.compile(r"\b(?:illustrat\w*|draw|paint|sketch|generate|create|make|render|design|produce)\b", re.IGNORECASE)
 STORY = re.compile(r"\b(?:stor(?:y|ies)|tales?|fables?|picture book|fairytale|scenes|chapters)\b", re.IGNORECASE)
 QUESTION = re.compile(r"\?\s*$|^(?:what|who|when|where|which|how|why|find|look up|search)\b", re.IGNORECASE)
@@ -71,7 +73,7 @@ def edits(tool: Tool) -> bool:
 
 def draws(tool: Tool) -> bool:
     """Return whether a tool generates images from text."""
-    if edits(tool):
+    if edits(tool) or makes_other_media(tool.name):
         return False
     return "prompt" in tool.properties and bool(VISUAL.search(f"{tool.name.replace('_', ' ')} {tool.description}"))
 
@@ -158,7 +160,7 @@ def chosen(chat: ChatRequest) -> list[Tool]:
     return [next(tool for number, tool in scores if number == best)] if choice == "required" else []
 
 
-def _arguments(tool: Tool, text: str, **given: Any) -> Json:
+def _arguments(tool: Tool, text: str, /, **given: Any) -> Json:
     """Return arguments that are valid for a tool. `given` takes precedence for the parameters that the tool has."""
     made = instance(tool.parameters, text)
     arguments: Json = made if isinstance(made, dict) else {}
@@ -268,7 +270,21 @@ def plan(chat: ChatRequest) -> Plan:
         return _research_plan(research, chat)
     if len(tools) == 1 and draws(tools[0]):
         return _image_plan(tools[0], chat)
-    return Plan([Call(tool.name, _arguments(tool, chat.asked)) for tool in tools])
+    return Plan([Call(tool.name, _arguments(tool, chat.asked, **_media_text(tool, chat))) for tool in tools])
+
+
+def makes_other_media(name: str) -> bool:
+    """Return whether a tool with this name generates videos, speech, music or 3D objects."""
+    return bool(OTHER_MEDIA.search(name.replace("_", " ")))
+
+
+def _media_text(tool: Tool, chat: ChatRequest) -> Json:
+    """Return the text for a tool that generates videos, speech or music: the text after a colon, or the subject."""
+    if not makes_other_media(tool.name):
+        return {}
+    match = INTRODUCED.match(chat.asked)
+    text = match[1].strip() if match else words.subject(chat.asked)
+    return {"prompt": text, "text": text}
 
 
 def due(chat: ChatRequest, planned: Plan) -> list[Call]:
@@ -300,8 +316,10 @@ def _still_forced(chat: ChatRequest, done: int) -> list[Call]:
 
 
 def known(chat: ChatRequest) -> str:
-    """Return the text from which a response is built: the tool results, and then the user's text."""
-    return "\n\n".join([*(flat(result.text) for result in chat.results), chat.asked])
+    """Return the text from which a response is built: the tool results, and then the text of the attachments. Without
+    such attachments, the user's text follows instead."""
+    read = [part.text for part in chat.attachments if part.text] or [chat.asked]
+    return "\n\n".join([*(flat(result.text) for result in chat.results), *read])
 
 
 def flat(text: str) -> str:

@@ -49,7 +49,7 @@ TAIL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 IMAGE_OF = re.compile(
-    r"\b(?:picture|image|drawing|illustration|photo|photograph|painting|sketch|poster|portrait|icon|logo)s?\s+"
+    r"\b(?:picture|image|drawing|illustration|photo|photograph|painting|sketch|poster|portrait|icon|logo|video|film)s?\s+"
     r"(?:of|showing|with)\s+(.+)",
     re.IGNORECASE | re.DOTALL,
 )

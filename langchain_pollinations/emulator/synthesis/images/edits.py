@@ -153,6 +153,14 @@ EFFECTS: Sequence[tuple[str, Effect]] = (
 ADDING = re.compile(
     r"\b(?:add|with|put|place|include|insert|give|draw|beside|next to)\b(.*)", re.IGNORECASE | re.DOTALL
 )
+CHANGING = re.compile(
+    r"\s*(?:please\s+)?(?:add|change|convert|crop|edit|make|move|recolou?r|remove|replace|turn|zoom)\b", re.IGNORECASE
+)
+
+
+def describes_scene(prompt: str) -> bool:
+    """Return whether a prompt describes a new scene, instead of a change of the source image."""
+    return len(named(prompt)) > 1 and not CHANGING.match(prompt) and not ADDING.search(prompt)
 
 
 def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:

@@ -13,7 +13,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw
 
-from langchain_pollinations.emulator.synthesis.images import captions, edits, styles, svg
+from langchain_pollinations.emulator.synthesis.images import captions, descriptions, edits, styles, svg
 from langchain_pollinations.emulator.synthesis.images.canvas import Canvas, Colour
 from langchain_pollinations.emulator.synthesis.images.motifs import populate
 from langchain_pollinations.emulator.synthesis.images.scenery import landscape
@@ -54,9 +54,11 @@ def draw(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, s
 
     With `sources`, the first source is edited according to the prompt. The other sources become insets.
     """
+    shown = descriptions.combined(spec.prompt, sources)
     if spec.transparent:
-        return _png(_round_corners(_edit(spec, sources)) if sources else _on_transparent_background(spec)), "image/png"
-    return jpeg(_edit(spec, sources) if sources else framed(spec)), "image/jpeg"
+        image = _round_corners(_edit(spec, sources)) if sources else _on_transparent_background(spec)
+        return _png(image, shown), "image/png"
+    return jpeg(_edit(spec, sources) if sources else framed(spec), description=shown), "image/jpeg"
 
 
 def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes, str]:
@@ -67,6 +69,8 @@ def vector(spec: ImageSpec, sources: Sequence[Image.Image] = ()) -> tuple[bytes,
 
 
 def _edit(spec: ImageSpec, sources: Sequence[Image.Image]) -> Image.Image:
+    if edits.describes_scene(spec.prompt):
+        return _paint_scene(spec.prompt, spec.width, spec.height, spec.random)
     return edits.edited(spec.prompt, spec.random, (spec.width, spec.height), sources)
 
 
@@ -75,15 +79,15 @@ def view(words: str, width: int, height: int) -> Image.Image:
     return _paint_scene(words, width, height, ImageSpec(words, width, height).random)
 
 
-def jpeg(image: Image.Image, quality: int = 88) -> bytes:
+def jpeg(image: Image.Image, quality: int = 88, description: str = "") -> bytes:
     out = BytesIO()
-    image.save(out, "JPEG", quality=quality)
+    image.save(out, "JPEG", quality=quality, comment=description.encode())
     return out.getvalue()
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, description: str) -> bytes:
     out = BytesIO()
-    image.save(out, "PNG", compress_level=3)
+    image.save(out, "PNG", compress_level=3, pnginfo=descriptions.png_metadata(description))
     return out.getvalue()
 
 
