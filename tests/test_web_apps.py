@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,22 @@ class Page:
         assert self.foreign == []
 
 
+def connections(service: Emulator) -> int:
+    """Number of open connections to the emulator."""
+    server = service._port._server
+    return 0 if server is None else len(server.server_state.connections)
+
+
+@contextmanager
+def aborted(service: Emulator) -> Iterator[None]:
+    """Wait until a request that is running is aborted by the block."""
+    before, end = connections(service), time.monotonic() + 10
+    yield
+    while connections(service) >= before:
+        assert time.monotonic() < end, "the request goes on"
+        time.sleep(0.02)
+
+
 @contextmanager
 def opened(browser: Any, url: str, screen: str = "desktop") -> Iterator[Page]:
     page = Page(browser, url, SCREENS[screen])
@@ -200,32 +216,18 @@ def test_media_of_tools_can_be_played(page: Page, service: Emulator) -> None:
     service.reply("Here they are.", on="/v1/chat")
     page.ask("Show what you can")
     page.wait_for("Here they are.")
-    page.wait_until("document.querySelector('video').duration > 1")
+    page.wait_until("document.querySelector('video')?.duration > 1")
     for duration in ("0:20", "0:01"):  # the audio elements are not in the document, but the page shows their durations
         page.wait_for(duration)
-
-
-def connections(service: Emulator) -> int:
-    """Number of open connections to the emulator."""
-    server = service._port._server
-    return 0 if server is None else len(server.server_state.connections)
-
-
-def wait_for_abort(service: Emulator, page: Page, leave: Callable[[], None]) -> None:
-    """Wait until the page shows text, leave the answer, and wait until its request is aborted."""
-    page.wait_for("tick tick")
-    before, end = connections(service), time.monotonic() + 10
-    leave()
-    while connections(service) >= before:
-        assert time.monotonic() < end, "the request goes on"
-        time.sleep(0.02)
 
 
 def test_the_stop_button_stops_and_the_conversation_goes_on(page: Page, service: Emulator) -> None:
     drawing = {"name": "generate_image", "args": {"prompt": "a clock"}}
     service.reply("tick " * 200, tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
     page.ask("Tick")
-    wait_for_abort(service, page, page.page.locator(".stop-button").click)
+    page.wait_for("tick tick")
+    with aborted(service):
+        page.page.locator(".stop-button").click()
     page.page.locator(".submit-button").wait_for()
     shown = page.text().count("tick")
     service.reply("Now I talk.")
@@ -240,10 +242,14 @@ def test_the_stop_button_stops_and_the_conversation_goes_on(page: Page, service:
 def test_an_answer_ends_with_its_conversation(browser: Any, page: Page, service: Emulator, url: str) -> None:
     service.reply("tick " * 200, on="/v1/chat", chunk_delay=0.2, times=2)
     page.ask("Tick")
-    wait_for_abort(service, page, page.page.get_by_role("button", name="Clear").first.click)
+    page.wait_for("tick tick")
+    with aborted(service):
+        page.page.get_by_role("button", name="Clear").first.click()
     page.page.get_by_text("tick").first.wait_for(state="detached")
     page.ask("Tick")
-    wait_for_abort(service, page, page.page.reload)
+    page.wait_for("tick tick")
+    with aborted(service):
+        page.page.reload()
     assert len(chats(service)) == 2
 
 
@@ -426,10 +432,12 @@ def test_the_endpoint_streams_text_and_images_and_stops_for_a_client_that_leaves
 
         shared.clear()
         drawing: Mapping[str, Any] = {"name": "generate_image", "args": {"prompt": "a kite"}}
-        shared.reply("One moment.", tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
-        with answers(url, "Draw a kite") as events:
+        shared.reply("One moment. " * 100, tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
+        with ExitStack() as stack:
+            events = stack.enter_context(answers(url, "Draw a kite"))
             assert next(events)[0] == "text"
-        time.sleep(2)  # the rest of the reply takes one second
+            with aborted(shared):
+                stack.close()
         assert [request.path for request in shared.requests] == ["/v1/chat/completions"]
 
 
