@@ -186,11 +186,29 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
         ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
         ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
-        ("structured_extraction", r"<td>3\.49</td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>3\.49</td><td></td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>the price 4\.2 is not below the old price 3\.9</td>"),
     ],
 )
 def test_a_recipe_shows_what_it_promises(pages: Pages, name: str, shown: str) -> None:
     assert re.search(shown, pages[name].read_text("utf-8"))
+
+
+@pytest.mark.once
+def test_a_browser_reads_the_subtitles_and_the_alternative_texts_of_the_captions(pages: Pages, tmp_path: Path) -> None:
+    shown = """{
+        subtitles: [...document.querySelector("video").textTracks[0].cues].map(cue => [cue.startTime, cue.text]),
+        alternatives: [...document.querySelectorAll("figure img")].map(image => image.alt),
+    }"""
+    seen = _in_a_browser(pages["captions"].read_text("utf-8"), shown, tmp_path)
+    assert [text for _, text in seen["subtitles"]] == [
+        "The tide is out.",
+        "Shells lie on the sand.",
+        "Soon the sea comes back.",
+    ]
+    starts = [start for start, _ in seen["subtitles"]]
+    assert starts == sorted(set(starts))
+    assert len(set(seen["alternatives"])) == 3 and all(0 < len(text) <= 125 for text in seen["alternatives"])
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:
