@@ -131,7 +131,7 @@ class ChatPage:
             media = Media.from_file(path)
             block = media.to_block()
             media_id = self.tools[0].add_media(media, config)
-            content.append({"type": "text", "text": f"Attached: {Path(path).name}, {media.mime_type}, id {media_id}"})
+            content.append({"type": "text", "text": f"Attached: {Path(path).name}, id {media_id}"})
             if block["type"] == "file" or block["type"] in (model.input_modalities or ()):
                 content.append(block | ({"filename": Path(path).name} if block["type"] == "file" else {}))
         return HumanMessage(content)
