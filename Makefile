@@ -102,22 +102,26 @@ test-newest:  ## Run the tests with the newest version of everything, the tools 
 	  $(call FRESH,$(PYTHON),build/newest,build/newest.txt,'.[$(WITH_MCP)]',test); \
 	  $(call TEST,build/newest)
 
-chat:  ## Open a chat page with an agent, on the emulator or with POLLINATIONS_API_KEY on the service
+chat:  ## Open a chat page with an agent, on the emulator or with POLLINATIONS_API_KEY on the service; ARGS="--port 7861"
 	@mkdir -p build
 	@$(PYTHON) -m venv build/chat
 	@build/chat/bin/python -m pip install --quiet --constraint constraints.txt pip
 	@build/chat/bin/python -m pip install --quiet --editable '.[agents,emulator]' gradio
-	build/chat/bin/python examples/chat_app.py
+	@build/chat/bin/python examples/chat_app.py $(ARGS)
 
-test-chat:  ## Test the chat page in Chromium, and the examples for FastAPI and Streamlit
-	@set -e; mkdir -p build; \
-	  $(call FRESH,$(PYTHON),build/web,constraints.txt,'.[$(EXTRAS)]' gradio playwright fastapi streamlit,test); \
-	  $(call TEST,build/web) tests/test_web_apps.py $(ARGS)
+# One environment for the examples with a page or a server.
+APPS := gradio playwright fastapi streamlit 'langgraph-cli[inmem]' langchain-classic
 
-test-langgraph:  ## Run an agent on `langgraph dev`, with two users and a restart
-	@set -e; mkdir -p build; \
-	  $(call FRESH,$(PYTHON),build/langgraph,constraints.txt,'.[$(EXTRAS)]' 'langgraph-cli[inmem]' langchain-classic,test); \
-	  $(call TEST,build/langgraph) tests/tools/test_langgraph_dev.py
+build/apps/ready: pyproject.toml constraints.txt
+	@mkdir -p build
+	$(call FRESH,$(PYTHON),build/apps,constraints.txt,'.[$(EXTRAS)]' $(APPS),test)
+	@touch $@
+
+test-chat: build/apps/ready  ## Test the chat page in Chromium, and the examples for FastAPI and Streamlit
+	$(call TEST,build/apps) tests/test_web_apps.py $(ARGS)
+
+test-langgraph: build/apps/ready  ## Test the example for LangGraph's server, with two users and a restart
+	$(call TEST,build/apps) tests/test_langgraph_app.py $(ARGS)
 
 test-ray:  ## Kill workers of the example for Ray, on a local cluster, and run its notebook; ROWS=2000 more rows
 	@set -e; mkdir -p build; \

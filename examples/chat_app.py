@@ -4,7 +4,8 @@
     python examples/chat_app.py
 
 With a key in POLLINATIONS_API_KEY, the requests go to gen.pollinations.ai and cost pollen. Without a key, they go to
-the emulator. The page is at http://127.0.0.1:7860, and only this machine can open it.
+the emulator. The page is at http://127.0.0.1:7860, and only this machine can open it. Each page that is opened or
+reloaded starts a conversation of its own. The page loads nothing from other servers.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-from langchain.agents import create_agent
+try:
+    import gradio as gr
+    from langchain.agents import create_agent
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}. The page needs: pip install 'langchain-pollinations-ai[agents,emulator]' gradio")
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
 from langchain_pollinations import (
@@ -45,7 +51,16 @@ EXAMPLES = [
     "Generate music: a slow waltz",
 ]
 IMAGE_LINK = re.compile(r"!\[[^\]]*(?:\](?:\([^)]*\)?)?)?")
-"""An image in Markdown, which may be incomplete. Without the link, the page loads no URL that a model wrote."""
+"""An image in Markdown, which may be incomplete. The page shows the images of the tools instead."""
+
+HEAD = """<meta http-equiv="Content-Security-Policy" content="
+    img-src 'self' data: blob:; media-src 'self' data: blob:; frame-src 'none'; object-src 'none'; form-action 'none'">
+"""
+"""No URL that a model wrote is loaded. Otherwise, such a URL could send parts of the conversation to another server."""
+
+INTERVAL = 0.05
+"""Least time between two updates of the page in seconds. Each update costs time in proportion to the answer."""
+STOP = "() => document.querySelector('.stop-button')?.click()"
 
 CSS = """
 button[title="Share"] { display: none; }  /* it uploads media to Hugging Face */
@@ -57,7 +72,7 @@ class Conversation:
     """What one page has said and spent. Gradio creates one for each page that is opened."""
 
     def __init__(self) -> None:
-        self.turns: list[list[BaseMessage]] = []
+        self.turns: dict[int, list[BaseMessage]] = {}
         self.meter = PollenMeter()
         self.thread_id = str(uuid.uuid4())  # media belong to their thread
 
@@ -74,8 +89,9 @@ class ChatPage:
 
     def agent(self, model: str) -> Any:
         if model not in self.agents:
-            chat = ChatPollinations(model=model)
-            self.agents[model] = create_agent(chat, self.tools, system_prompt=INSTRUCTIONS)
+            tools = self.tools if self.models[model].tools else []
+            instructions = INSTRUCTIONS if tools else None
+            self.agents[model] = create_agent(ChatPollinations(model=model), tools, system_prompt=instructions)
         return self.agents[model]
 
     async def answer(
@@ -85,31 +101,37 @@ class ChatPage:
         config: Any = {"configurable": {"thread_id": conversation.thread_id}, "callbacks": [conversation.meter]}
         # The page can remove the last turns: to edit a question, to ask again, or to clear the conversation.
         place = sum(message["role"] == "user" for message in history)
-        turns = conversation.turns[:place]
-        before = [message for turn in turns for message in turn]
-        shown = Answer(self.folder, self.toolkit)
+        turns = {number: turn for number, turn in conversation.turns.items() if number < place}
+        before = [message for turn in turns.values() for message in turn]
+        shown, updated = Answer(self.folder, self.toolkit), 0.0
         try:
             question = self.question(asked, self.models[model], config)
-            conversation.turns = [*turns, [question]]
+            conversation.turns = {**turns, place: [question]}
             state = {"messages": [*before, question]}
             async for mode, part in self.agent(model).astream(state, config, stream_mode=["messages", "values"]):
                 if mode == "messages":
                     shown.add(part[0])
-                    yield shown.messages, cost(conversation.meter)
                 elif not getattr(part["messages"][-1], "tool_calls", None):  # every tool call has its result
                     conversation.turns[place] = part["messages"][len(before) :]
+                if mode == "values" or time.monotonic() - updated > INTERVAL:
+                    yield shown.messages, cost(conversation.meter)
+                    updated = time.monotonic()
         except (PollinationsError, OSError, ValueError) as error:
+            if isinstance(error, ValueError):  # InvalidRequestError too: with this turn, later requests would fail
+                conversation.turns = turns
             shown.fail(error)
         yield shown.messages, cost(conversation.meter)
 
     def question(self, asked: dict[str, Any], model: Model, config: Any) -> HumanMessage:
         """Convert what the user entered to a message. The tools know an attachment by its id."""
+        if not asked["text"].strip() and not asked["files"]:
+            raise ValueError("Write a message or attach a file.")
         content: list[Any] = [{"type": "text", "text": asked["text"]}] if asked["text"] else []
         for path in asked["files"]:
             media = Media.from_file(path)
             block = media.to_block()
             media_id = self.tools[0].add_media(media, config)
-            content.append({"type": "text", "text": f"Attached: {Path(path).name}, {media.mime_type}, id {media_id}"})
+            content.append({"type": "text", "text": f"Attached: {Path(path).name}, id {media_id}"})
             if block["type"] == "file" or block["type"] in (model.input_modalities or ()):
                 content.append(block | ({"filename": Path(path).name} if block["type"] == "file" else {}))
         return HumanMessage(content)
@@ -175,7 +197,7 @@ def cost(meter: PollenMeter) -> str:
 def label(model: Model) -> str:
     prices = [model.prices.get(unit) for unit in ("promptTextTokens", "completionTextTokens")]
     read, written = ("?" if price is None else f"{price * 1_000_000:.2f}" for price in prices)
-    return f"{model.title or model.id} · {read} / {written}"
+    return f"{model.title or model.id} · {read} / {written}{'' if model.tools else ' · no tools'}"
 
 
 def build(page: ChatPage) -> Any:
@@ -187,7 +209,7 @@ def build(page: ChatPage) -> Any:
                 choices, value=first, min_width=300, label="Model (pollen per million tokens, read / written)"
             )
             spent = gr.Markdown(cost(PollenMeter()), container=True)
-        gr.ChatInterface(
+        chat = gr.ChatInterface(
             page.answer,
             multimodal=True,
             chatbot=gr.Chatbot(
@@ -198,6 +220,7 @@ def build(page: ChatPage) -> Any:
             ),
             textbox=gr.MultimodalTextbox(
                 label="Message",
+                placeholder="Write a message",
                 file_count="multiple",
                 file_types=["image", "audio", ".pdf"],
                 stop_btn=True,
@@ -211,6 +234,7 @@ def build(page: ChatPage) -> Any:
             api_visibility="private",
             analytics_enabled=False,
         )
+        chat.chatbot.clear(None, js=STOP)
     return blocks
 
 
@@ -236,9 +260,16 @@ def main() -> None:
     chosen = options.parse_args()
     with service(), tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads and media are deleted with the folder
-        page = ChatPage(list_models("text", "tool_calling", agent=False), Path(folder))
-        build(page).launch(server_name="127.0.0.1", server_port=chosen.port, share=False, css=CSS, footer_links=[])
+        blocks = build(ChatPage(list_models("text", agent=False), Path(folder)))
+        looks: Any = {"css": CSS, "head": HEAD, "footer_links": []}
+        try:
+            blocks.launch(server_name="127.0.0.1", server_port=chosen.port, share=False, **looks)
+        except OSError as error:
+            sys.exit(f"The page cannot use port {chosen.port}: {error}\nSelect another port with --port.")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (PollinationsError, ModuleNotFoundError) as error:
+        sys.exit(str(error))

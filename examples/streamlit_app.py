@@ -7,34 +7,30 @@ It needs a key in POLLINATIONS_API_KEY. To use the emulator, see `python -m lang
 also needs POLLINATIONS_BASE_URL.
 """
 
-from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
-
 import streamlit as st
 from langchain.agents import create_agent
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 
 from langchain_pollinations import ChatPollinations, Media, PollenMeter, PollinationsError, PollinationsToolkit
 
+page = st.session_state
+if "agent" not in page:  # each page that is opened has an agent, media and costs of its own
+    tools = PollinationsToolkit(include=["image", "edit_image"], inline=True).get_tools()
+    page.agent = create_agent(ChatPollinations(), tools)
+    page.messages, page.meter = [], PollenMeter(budget="1")
 
-@st.cache_resource
-def create() -> tuple[PollinationsToolkit, Any]:
-    toolkit = PollinationsToolkit(include=["image", "edit_image"])
-    return toolkit, create_agent(ChatPollinations(), toolkit.get_tools())
 
-
-def show(message: BaseMessage) -> None:
-    if message.type == "tool" and (artifact := getattr(message, "artifact", None)):
-        st.image(Media.from_artifact(artifact, store=toolkit.media_store).data, caption=artifact["prompt"])
+def show(message):
+    if message.type == "tool" and message.artifact:
+        st.image(Media.from_artifact(message.artifact).data, caption=message.artifact["prompt"])
     elif message.type != "tool" and message.text:
         st.chat_message(message.type).write(message.text)
 
 
-def answer(messages: list[BaseMessage]) -> Iterator[str]:
+def answer(messages):
     """Show the images and yield the text. Keep the messages when the answer is complete."""
-    config = {"configurable": {"thread_id": page.thread_id}, "callbacks": [page.meter]}
-    for mode, part in agent.stream({"messages": messages}, config, stream_mode=["messages", "values"]):
+    modes, config = ["messages", "values"], {"callbacks": [page.meter]}
+    for mode, part in page.agent.stream({"messages": messages}, config, stream_mode=modes):
         if mode == "values":
             messages = part["messages"]
         elif part[0].type == "tool":
@@ -44,10 +40,6 @@ def answer(messages: list[BaseMessage]) -> Iterator[str]:
     page.messages = messages
 
 
-toolkit, agent = create()
-page = st.session_state
-if "messages" not in page:
-    page.messages, page.meter, page.thread_id = [], PollenMeter(budget="1"), str(uuid4())
 st.title("An illustrating agent")
 for each in page.messages:
     show(each)

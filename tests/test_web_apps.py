@@ -11,12 +11,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ import pytest
 from langchain_pollinations import PollinationsSpeech
 from langchain_pollinations.emulator import Emulator
 from tests.helpers.files import png
+from tests.helpers.programs import ROOT, running, variables
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = [name for name in ("gradio", "playwright", "fastapi", "streamlit") if importlib.util.find_spec(name) is None]
 if CHROMIUM is None:
@@ -45,42 +44,12 @@ trailer<</Root 1 0 R>>
 %%EOF"""
 
 
-@contextmanager
-def running(folder: Path, *command: str, service: Emulator | None) -> Iterator[str]:
-    """Run a program of `examples/` on a free port, and yield its URL. `{port}` in the command is the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "TMPDIR": str(folder)}
-    if service is not None:
-        connection = service.connection()
-        environment["POLLINATIONS_BASE_URL"] = connection["base_url"]
-        environment["POLLINATIONS_API_KEY"] = connection["api_key"]
-    words = [sys.executable, *(word.format(port=port) for word in command)]
-    log, url = folder / "log", f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(words, cwd=EXAMPLES, env=environment, stdout=output, stderr=output)
-    try:
-        end = time.monotonic() + LIMIT
-        while not _is_up(url):
-            assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8")[-3000:]
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(LIMIT)
-    assert "Traceback" not in log.read_text("utf-8"), log.read_text("utf-8")[-3000:]
+def example(folder: Path, *command: str, service: Emulator | None) -> AbstractContextManager[str]:
+    return running(folder, *command, cwd=ROOT / "examples", service=service)
 
 
-def _is_up(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code < 500
-    except httpx.TransportError:
-        return False
-
-
-def chat_app(folder: Path, service: Emulator | None) -> Any:
-    return running(folder, "chat_app.py", "--port", "{port}", service=service)
+def chat_app(folder: Path, service: Emulator | None) -> AbstractContextManager[str]:
+    return example(folder, "chat_app.py", "--port", "{port}", service=service)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
@@ -103,12 +72,19 @@ class Page:
         self.page = browser.new_page(viewport=dict(zip(("width", "height"), screen, strict=True)))
         self.page.set_default_timeout(LIMIT * 1000)
         self.foreign: list[str] = []
+        self.blocked: list[str] = []
         self.page.on("request", self._note)
+        self.page.on("requestfailed", self._note_blocked)
         self.page.goto(url)
 
     def _note(self, request: Any) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
             self.foreign.append(request.url)
+
+    def _note_blocked(self, request: Any) -> None:
+        if request.failure == "csp":  # the browser did not send it
+            self.foreign.remove(request.url)
+            self.blocked.append(request.url)
 
     def ask(self, question: str) -> None:
         box = self.page.locator("textarea:enabled").first
@@ -126,9 +102,30 @@ class Page:
         """Wait until a JavaScript expression is true."""
         self.page.wait_for_function(script)
 
+    def attach(self, *files: Path) -> None:
+        self.page.locator("textarea:enabled").first.wait_for()
+        self.page.locator("input[type=file]").first.set_input_files(files)
+        self.wait_until(f"document.querySelectorAll('.thumbnail-item').length == {len(files)}")
+
     def close(self) -> None:
         self.page.close()
         assert self.foreign == []
+
+
+def connections(service: Emulator) -> int:
+    """Number of open connections to the emulator."""
+    server = service._port._server
+    return 0 if server is None else len(server.server_state.connections)
+
+
+@contextmanager
+def aborted(service: Emulator) -> Iterator[None]:
+    """Wait until a request that is running is aborted by the block."""
+    before, end = connections(service), time.monotonic() + 10
+    yield
+    while connections(service) >= before:
+        assert time.monotonic() < end, "the request goes on"
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -137,7 +134,8 @@ def opened(browser: Any, url: str, screen: str = "desktop") -> Iterator[Page]:
     try:
         yield page
         if folder := os.environ.get("SCREENSHOTS"):
-            page.page.screenshot(path=Path(folder) / f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[-1][:60]}.png")
+            name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
+            page.page.screenshot(path=Path(folder) / f"{name}-{screen}.png")
     finally:
         page.close()
 
@@ -176,9 +174,15 @@ def chats(service: Emulator) -> list[dict[str, Any]]:
     return [request.json for request in service.requests if request.path == "/v1/chat/completions"]
 
 
+@pytest.fixture(scope="module")
+def keyless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with chat_app(tmp_path_factory.mktemp("keyless"), None) as url:
+        yield url
+
+
 @pytest.mark.parametrize("screen", SCREENS)
-def test_the_page_tells_an_illustrated_story_without_a_key(browser: Any, tmp_path: Path, screen: str) -> None:
-    with chat_app(tmp_path, None) as url, opened(browser, url, screen) as page:
+def test_the_page_tells_an_illustrated_story_without_a_key(browser: Any, keyless: str, screen: str) -> None:
+    with opened(browser, keyless, screen) as page:
         page.page.get_by_text("illustrated story about a whale").click()
         page.wait_until(f"{IMAGES} == 3")
         page.wait_until("document.querySelectorAll('[data-testid=bot] h2').length == 3")
@@ -193,11 +197,12 @@ def test_the_page_tells_an_illustrated_story_without_a_key(browser: Any, tmp_pat
 
 
 def test_reasoning_and_text_are_shown_as_they_arrive(page: Page, service: Emulator) -> None:
-    service.reply(message={"reasoning_content": "I count. ", "content": "one " * 60 + "last"}, chunk_delay=0.2)
+    service.reply(message={"reasoning_content": "I count. ", "content": "one " * 60 + "last"}, chunk_delay=0.08)
     page.ask("Count")
     page.wait_for("I count.")
-    page.wait_for("one one one")
-    assert "last" not in page.text()
+    for number in (3, 10):
+        page.wait_for("one " * number)
+        assert "last" not in page.text()
     page.wait_for("one last")
 
 
@@ -211,33 +216,53 @@ def test_media_of_tools_can_be_played(page: Page, service: Emulator) -> None:
     service.reply("Here they are.", on="/v1/chat")
     page.ask("Show what you can")
     page.wait_for("Here they are.")
-    page.wait_until("document.querySelector('video').duration > 1")
+    page.wait_until("document.querySelector('video')?.duration > 1")
     for duration in ("0:20", "0:01"):  # the audio elements are not in the document, but the page shows their durations
         page.wait_for(duration)
 
 
 def test_the_stop_button_stops_and_the_conversation_goes_on(page: Page, service: Emulator) -> None:
     drawing = {"name": "generate_image", "args": {"prompt": "a clock"}}
-    service.reply("tick " * 100, tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
+    service.reply("tick " * 200, tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
     page.ask("Tick")
     page.wait_for("tick tick")
-    page.page.locator(".stop-button").click()
+    with aborted(service):
+        page.page.locator(".stop-button").click()
     page.page.locator(".submit-button").wait_for()
     shown = page.text().count("tick")
-    service.reply("Now I talk.", delay=6)  # the first reply would have ended by then
+    service.reply("Now I talk.")
     page.ask("Talk instead")
     page.wait_for("Now I talk.")
-    assert 0 < page.text().count("tick") <= shown < 100
+    assert 0 < page.text().count("tick") <= shown < 200
     assert [request.path for request in service.requests if request.path != "/models"] == ["/v1/chat/completions"] * 2
     asked = [message["content"] for message in chats(service)[-1]["messages"] if message["role"] == "user"]
     assert "Tick" in str(asked[0]) and "Talk instead" in str(asked[-1])
+
+
+def test_an_answer_ends_with_its_conversation(browser: Any, page: Page, service: Emulator, url: str) -> None:
+    service.reply("tick " * 200, on="/v1/chat", chunk_delay=0.2, times=2)
+    page.ask("Tick")
+    page.wait_for("tick tick")
+    with aborted(service):
+        page.page.get_by_role("button", name="Clear").first.click()
+    page.page.get_by_text("tick").first.wait_for(state="detached")
+    page.ask("Tick")
+    page.wait_for("tick tick")
+    with aborted(service):
+        page.page.reload()
+    assert len(chats(service)) == 2
 
 
 def test_an_error_can_be_read_and_the_conversation_goes_on(page: Page, service: Emulator) -> None:
     service.fail(402, message="Your balance is too low for this model.", on="/v1/chat")
     page.ask("Hello")
     page.wait_for("Your balance is too low for this model.")
-    assert service.connection()["api_key"] not in page.text()
+    key = service.connection()["api_key"]
+    account = service.state.keys.pop(key)
+    page.ask("Hello?")
+    page.wait_for("Invalid API key.")
+    service.state.keys[key] = account
+    assert key not in page.text()
     service.reply("I am back.")
     page.ask("Are you there?")
     page.wait_for("I am back.")
@@ -248,13 +273,47 @@ def test_an_error_can_be_read_and_the_conversation_goes_on(page: Page, service: 
     assert "Hello" in str(asked) and str(asked).count("Are you there?") == 1
 
 
+def test_a_message_that_cannot_be_answered_is_not_sent_again(page: Page, service: Emulator, tmp_path: Path) -> None:
+    page.ask(" ")
+    page.wait_for("Write a message or attach a file.")
+    broken, kite = tmp_path / "broken.png", tmp_path / "kite.png"
+    broken.write_bytes(b"no image")
+    page.attach(broken)
+    page.ask("What is this?")
+    page.wait_for("broken.png is not an image")
+    assert chats(service) == []
+    kite.write_bytes(png())
+    page.attach(kite)
+    service.fail(400, message="This model accepts no images.", on="/v1/chat")
+    page.ask("And this?")
+    page.wait_for("This model accepts no images.")
+    service.reply("Hello.")
+    page.ask("Good morning")
+    page.wait_for("Hello.")
+    (question,) = [message for message in chats(service)[-1]["messages"] if message["role"] == "user"]
+    assert "Good morning" in str(question) and "image" not in str(question)
+
+
+def test_urls_of_a_model_are_not_loaded(page: Page, service: Emulator) -> None:
+    tags = (
+        '<img src="http://elsewhere.example/a.png"> ![](http://elsewhere.example/b.png)',
+        '<video src="http://elsewhere.example/c.mp4"></video>',
+        '<iframe src="http://elsewhere.example/d"></iframe>',
+        '<svg><image href="http://elsewhere.example/e.png"/></svg>',
+    )
+    service.reply("\n\n".join((*tags, "This is all.")))
+    page.ask("Show images of others")
+    page.wait_for("This is all.")
+    page.wait_until("document.querySelector('[data-testid=bot] img[src*=elsewhere]')")
+    assert page.foreign == []
+
+
 def test_attachments_reach_the_model_and_the_tools(page: Page, service: Emulator, tmp_path: Path) -> None:
     speech = PollinationsSpeech(**service.connection()).generate("Whales sleep upright.")
     files = {"kite.png": png(), "paper.pdf": PDF, "talk.mp3": speech.data}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    page.page.locator("input[type=file]").first.set_input_files([tmp_path / name for name in files])
-    page.wait_until("document.querySelectorAll('.thumbnail-item').length == 3")
+    page.attach(*(tmp_path / name for name in files))
     service.reply("I see a kite.")
     page.ask("What is this?")
     page.wait_for("I see a kite.")
@@ -264,7 +323,7 @@ def test_attachments_reach_the_model_and_the_tools(page: Page, service: Emulator
     told = json.dumps(parts)
     assert all(name in told for name in files)
 
-    recording = re.search(r"talk\.mp3, audio/mpeg, id (\w+)", told)
+    recording = re.search(r"talk\.mp3, id (\w+)", told)
     assert recording
     call = {"name": "transcribe_audio", "args": {"recording": recording[1]}}
     service.reply(tool_calls=[call], on="/v1/chat")
@@ -290,14 +349,46 @@ def test_each_page_has_a_conversation_of_its_own(browser: Any, page: Page, servi
     assert "Anna" not in told[1] + told[2]
 
 
-def test_the_models_have_prices_and_the_chosen_one_answers(page: Page, service: Emulator) -> None:
+@pytest.mark.parametrize(
+    ("label", "model", "has_tools"),
+    [
+        pytest.param("GPT-5 Nano · 0.04 / 0.30", "openai/gpt-5-nano", True, id="tools"),
+        pytest.param("Sonar · 1.00 / 1.00 · no tools", "perplexity/sonar", False, id="no tools"),
+    ],
+)
+def test_the_models_have_prices_and_the_chosen_one_answers(
+    page: Page, service: Emulator, label: str, model: str, has_tools: bool
+) -> None:
     picker = page.page.get_by_role("combobox").first
     picker.click()
-    picker.fill("GPT-5 Nano")
-    page.page.get_by_role("option", name="GPT-5 Nano · 0.04 / 0.30").click()
+    picker.fill(label.partition(" ·")[0])
+    page.page.get_by_role("option", name=label).click()
     page.ask("Hello")
     page.wait_until("!document.body.innerText.includes('Cost: 0 pollen')")
-    assert chats(service)[-1]["model"] == "openai/gpt-5-nano"
+    (request,) = chats(service)
+    assert request["model"] == model
+    assert ("tools" in request) is has_tools
+
+
+WITHOUT_GRADIO = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path('chat_app.py', run_name='__main__')"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        pytest.param(["-c", WITHOUT_GRADIO], "The page needs: pip install", id="no gradio"),
+        pytest.param(["chat_app.py", "--port", "{port}"], "Select another port with --port.", id="port in use"),
+    ],
+)
+def test_a_page_that_cannot_start_says_why(
+    service: Emulator, url: str, tmp_path: Path, command: list[str], message: str
+) -> None:
+    environment = {**os.environ, **variables(tmp_path, service)}
+    words = [sys.executable, *(word.format(port=url.rpartition(":")[2]) for word in command)]
+    done = subprocess.run(words, cwd=ROOT / "examples", env=environment, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # --- The endpoint -----------------------------------------------------------------------------------------------------
@@ -325,7 +416,7 @@ def test_the_endpoint_streams_text_and_images_and_stops_for_a_client_that_leaves
     shared: Emulator, tmp_path: Path
 ) -> None:
     shared.clear()
-    with running(tmp_path, "fastapi_app.py", "--port", "{port}", service=shared) as url:
+    with example(tmp_path, "fastapi_app.py", "--port", "{port}", service=shared) as url:
         with answers(url, "Tell me a short illustrated story about a whale") as events:
             seen = list(events)
         names = [name for name, _ in seen]
@@ -341,10 +432,12 @@ def test_the_endpoint_streams_text_and_images_and_stops_for_a_client_that_leaves
 
         shared.clear()
         drawing: Mapping[str, Any] = {"name": "generate_image", "args": {"prompt": "a kite"}}
-        shared.reply("One moment.", tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
-        with answers(url, "Draw a kite") as events:
+        shared.reply("One moment. " * 100, tool_calls=[drawing], on="/v1/chat", chunk_delay=0.2)
+        with ExitStack() as stack:
+            events = stack.enter_context(answers(url, "Draw a kite"))
             assert next(events)[0] == "text"
-        time.sleep(2)  # the rest of the reply takes one second
+            with aborted(shared):
+                stack.close()
         assert [request.path for request in shared.requests] == ["/v1/chat/completions"]
 
 
@@ -352,7 +445,7 @@ def test_the_streamlit_page_shows_a_story_and_keeps_it(browser: Any, shared: Emu
     shared.clear()
     options = ["--server.port", "{port}", "--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false"]
     command = ["-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true", *options]
-    with running(tmp_path, *command, service=shared) as url, opened(browser, url) as page:
+    with example(tmp_path, *command, service=shared) as url, opened(browser, url) as page:
         page.ask("Tell me a short illustrated story about a whale")
         page.wait_until(f"{IMAGES} >= 3")
         page.wait_until("document.querySelectorAll('h2').length == 3")

@@ -201,6 +201,23 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
         media_id: str = add_media(self.media_store, media, owner_of(config or {}))["id"]
         return media_id
 
+    def find_media(self, media_id: str, config: RunnableConfig | None = None) -> Media | None:
+        """Return a `Media` of the store, such as an image that a server sends to its owner.
+
+        Args:
+            media_id: The id in the artifact of a tool message, or the result of `add_media`.
+            config: The configuration of the owner's runs, with its `thread_id` or user.
+
+        Returns:
+            The `Media`, or None if this owner has no media with this id. The `Media` has no bytes if only its
+            description is left in the store. `download` then loads them from its `url`.
+
+        Raises:
+            InvalidRequestError: If the bytes are gone and there is no public URL, if another file took their place, or
+                if the store has damaged values.
+        """
+        return find_media(self.media_store, media_id, owner_of(config or {}))
+
     def _secret(self) -> str:
         """Return the API key, which no message may contain. Return a null byte if there is no key."""
         key = self.wrapper.api_key

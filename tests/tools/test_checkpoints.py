@@ -413,6 +413,9 @@ def test_an_upload_of_a_user_is_added_for_its_owner(emulator: Emulator, call: An
     named = editor.add_media(Media(png(), "image/png"), config)
     assert call(editor, {"prompt": "night", "images": [named]}, config).status == "success"
     assert call(editor, {"prompt": "night", "images": [named]}).status == "error"
+    found = editor.find_media(named, config)
+    assert found is not None and found.data == png()
+    assert editor.find_media(named) is None
 
 
 def test_agents_of_two_users_share_their_tools(emulator: Emulator) -> None:
