@@ -105,11 +105,11 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
-        ("approval", 0, 1),
+        ("approval", 1, 2),
         ("captions", 3, 1),
         ("chat", 0, 1),
         ("comic_strip", 2, 0),
-        ("deep_agent", 2, 0),
+        ("deep_agent", 3, 0),
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
@@ -180,9 +180,12 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("approval", r"Too expensive\. An image is enough\."),
-        ("deep_agent", r"\[x\] Write the story"),
-        ("fallbacks", r"after 2 faults: (?!openai/)"),
+        ("approval", r"<td>edit</td>\s*<td>0\.64</td>\s*<td>0\.32</td>"),
+        ("approval", r"<td>reject</td>\s*<td>0\.32</td>\s*<td>0</td>"),
+        ("deep_agent", r"\[x\] Write the text to /story\.md"),
+        ("deep_agent", r"3 of 3 images are in the story"),
+        ("fallbacks", r"<td>RateLimitError, ServiceUnavailableError</td>\s*<td>qwen/"),
+        ("fallbacks", r"<td>AuthenticationError</td>\s*<td>none, it is raised</td>"),
         ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
         ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
