@@ -243,11 +243,11 @@ def _later_edit_plan(chat: ChatRequest) -> Plan | None:
     if editor is None or _choice(chat) != "auto" or not CHANGE.match(asked):
         return None
     named = words.URL.search(asked) or MEDIA_ID.search(asked)
-    image = named[named.lastindex or 0] if named else _last_image(chat)
+    image = named[named.lastindex or 0].rstrip(".,;:") if named else _last_image(chat)
     if image is None:
         return None
-    change = " ".join((asked.replace(named[0], "the image") if named else asked).split())
-    given = {"prompt": change.strip(" .!"), "images": [image.rstrip(".,;:")], **_seed(editor, chat, 0)}
+    change = re.sub(r" (?=[:;,.])", "", " ".join(asked.replace(image, "").split()))
+    given = {"prompt": change.strip(" .!"), "images": [image], **_seed(editor, chat, 0)}
     return Plan([Call(editor.name, _arguments(editor, chat.asked, **given))])
 
 
@@ -256,7 +256,7 @@ def _last_image(chat: ChatRequest) -> str | None:
     drawing = {tool.name for tool in chat.tools if draws(tool) or edits(tool)}
     found = [words.URL.search(result.text) for result in chat.earlier_results if result.name in drawing]
     urls = [match[0] for match in found if match]
-    return urls[-1] if urls else None
+    return urls[-1].rstrip(".,;:") if urls else None
 
 
 def _image_plan(tool: Tool, chat: ChatRequest) -> Plan:
