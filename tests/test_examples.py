@@ -105,15 +105,15 @@ def test_the_demo_shows_a_picture_of_each_scene(pages: Pages, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "pictures", "players"),
     [
-        ("approval", 0, 1),
+        ("approval", 1, 2),
         ("captions", 3, 1),
         ("chat", 0, 1),
         ("comic_strip", 2, 0),
-        ("deep_agent", 2, 0),
+        ("deep_agent", 3, 0),
         ("illustrated_rag", 15, 0),
         ("illustrating_agent", 3, 0),
         ("media_studio", 7, 5),
-        ("memory", 2, 0),
+        ("memory", 3, 0),
         ("narrated_slideshow", 1, 1),
         ("podcast", 0, 1),
         ("product_images", 1, 0),
@@ -180,17 +180,41 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("approval", r"Too expensive\. An image is enough\."),
-        ("deep_agent", r"\[x\] Write the story"),
-        ("fallbacks", r"after 2 faults: (?!openai/)"),
-        ("memory", r"ben: Search the memories.*\n.*(?<!Nautilus)Gull"),
+        ("approval", r"<td>edit</td>\s*<td>0\.64</td>\s*<td>0\.32</td>"),
+        ("approval", r"<td>reject</td>\s*<td>0\.32</td>\s*<td>0</td>"),
+        ("deep_agent", r"\[x\] Write the text to /story\.md"),
+        ("deep_agent", r"3 of 3 images are in the story"),
+        ("fallbacks", r"<td>RateLimitError, ServiceUnavailableError</td>\s*<td>qwen/"),
+        ("fallbacks", r"<td>AuthenticationError</td>\s*<td>none, it is raised</td>"),
+        ("memory", r"Here is a summary of the conversation"),
+        ("memory", r"ben: What is my boat called\?\n.*called Gull\n"),
+        ("memory", r"ben: Make the image \w+ foggy\.\n.*no media has the id"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
         ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
-        ("structured_extraction", r"<td>3\.49</td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>3\.49</td><td></td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>the price 4\.2 is not below the old price 3\.9</td>"),
     ],
 )
 def test_a_recipe_shows_what_it_promises(pages: Pages, name: str, shown: str) -> None:
     assert re.search(shown, pages[name].read_text("utf-8"))
+
+
+@pytest.mark.once
+def test_the_page_of_captions_shows_each_subtitle_and_has_alternative_texts(pages: Pages, tmp_path: Path) -> None:
+    shown = """(() => {
+        const track = document.querySelector("audio track"), line = document.querySelector("audio + p")
+        const subtitles = [...track.track.cues].map(cue => {
+            Object.defineProperty(track, "track", {value: {activeCues: [cue]}, configurable: true})
+            track.dispatchEvent(new Event("cuechange"))
+            return [cue.startTime, line.textContent]
+        })
+        return {subtitles, alternatives: [...document.querySelectorAll("figure img")].map(image => image.alt)}
+    })()"""
+    seen = _in_a_browser(pages["captions"].read_text("utf-8"), shown, tmp_path)
+    starts, texts = zip(*seen["subtitles"], strict=True)
+    assert texts == ("The tide is out.", "Shells lie on the sand.", "Soon the sea comes back.")
+    assert list(starts) == sorted(set(starts))
+    assert len(set(seen["alternatives"])) == 3 and all(0 < len(text) <= 125 for text in seen["alternatives"])
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:

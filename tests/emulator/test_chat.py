@@ -475,6 +475,99 @@ def test_a_picture_is_drawn_and_then_changed(say: Say, way: str) -> None:
     assert calls(say(words, tools=[PAINTER]))[0][0] == "paint_image"
 
 
+@pytest.mark.parametrize(
+    ("words", "image", "prompt"),
+    [
+        ("Make it night.", "http://127.0.0.1/media/2", "Make it night"),
+        ("Please add a moon to the image", "http://127.0.0.1/media/2", "Please add a moon to the image"),
+        ("Edit the image http://127.0.0.1/media/1: make it night", "http://127.0.0.1/media/1", None),
+        ("Make the image 908962b4e34c3764 foggy.", "908962b4e34c3764", "Make the image foggy"),
+    ],
+)
+def test_an_image_of_an_earlier_turn_is_changed(say: Say, words: str, image: str, prompt: str | None) -> None:
+    first, second = (("paint_image", f"Ready (id {n}): http://127.0.0.1/media/{n}") for n in (1, 2))
+    talk = [*results("Draw a kite", first), *results("Draw a boat", second), {"role": "user", "content": words}]
+    edit = {"prompt": prompt or "Edit the image: make it night", "images": [image]}
+    assert calls(say(talk, tools=[PAINTER, EDITOR])) == [("edit_image", edit)]
+
+
+def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) -> None:
+    talk = results("Draw a kite", ("paint_image", "Ready: http://127.0.0.1/media/1"))
+    ((name, _),) = calls(say([*talk, {"role": "user", "content": "Make a drawing of a boat"}], tools=[PAINTER, EDITOR]))
+    assert name == "paint_image"
+    assert calls(say("Make it night, please", tools=[PAINTER])) == []
+
+
+def test_each_item_of_a_list_is_drawn(say: Say) -> None:
+    asked = "Generate an image of each of these scenes:\n\n1. A kite over a hill\n2. A boat at sea"
+    drawn = calls(say(asked, tools=[PAINTER, EDITOR]))
+    assert [arguments["prompt"] for _, arguments in drawn] == ["A kite over a hill", "A boat at sea"]
+
+
+def test_a_tool_call_that_a_person_changed_is_described_as_it_was_executed(say: Say) -> None:
+    notice = (
+        "Note: a human reviewer replaced this tool call before it ran. Do not re-issue your original call. "
+        'Executed instead: paint_image with arguments {"prompt": "a calm sea"}.\n\nTool response:\n'
+    )
+    talk = results("Draw a storm", ("paint_image", f"{notice}Ready: http://127.0.0.1/media/1"))
+    told = message(say(talk, tools=[PAINTER]))["content"]
+    assert "a calm sea" in told and "storm" not in told and "reviewer" not in told
+
+
+TODOS = tool("write_todos", "Manages a list.", todos={"type": "array", "items": {"type": "object"}})
+WRITER = tool("write_file", "Writes a file.", file_path=STRING, content=STRING)
+SUBAGENTS = tool(
+    "task",
+    "Starts a subagent.\n- general-purpose: Researches.\n- artist: Draws pictures.\n",
+    description=STRING,
+    subagent_type=STRING,
+)
+
+
+def test_images_are_left_to_a_subagent_and_come_back_in_a_file(say: Say) -> None:
+    words = "Write a story about a kite in two illustrated scenes to /kite.md."
+    reports = [
+        ("write_todos", "Updated"),
+        ("task", "Done: ![one](http://127.0.0.1/media/1) and ![two](http://127.0.0.1/media/2)"),
+        ("write_todos", "Updated"),
+        ("write_file", "Updated file /kite.md"),
+        ("write_todos", "Updated"),
+    ]
+    tools = [TODOS, SUBAGENTS, WRITER]
+    made = [calls(say(results(words, *reports[:n]), tools=tools))[0] for n in range(len(reports))]
+    assert [name for name, _ in made] == [name for name, _ in reports]
+    states = [[todo["status"] for todo in made[n][1]["todos"]] for n in (0, 2, 4)]
+    assert states == [["in_progress", "pending"], ["completed", "in_progress"], ["completed", "completed"]]
+    assert made[1][1]["subagent_type"] == "artist"
+    assert len(calls(say(made[1][1]["description"], tools=[PAINTER]))) == 2
+    assert made[3][1]["file_path"] == "/kite.md"
+    assert made[3][1]["content"].count("](http://127.0.0.1/media/") == 2
+    assert message(say(results(words, *reports), tools=tools))["content"] == "The result is in /kite.md."
+    without = say(words.replace(" to /kite.md", ""), tools=[SUBAGENTS, WRITER])
+    assert [name for name, _ in calls(without)] == ["task"]
+    failed = say(results(words, *reports[:3], ("write_file", "Error: disk full"), reports[4]), tools=tools)
+    assert "disk full" in message(failed)["content"]
+
+
+def test_a_conversation_in_a_prompt_is_summarized(say: Say) -> None:
+    asked = (
+        "Extract the context for a summary.\n<messages>\n<message type='human'>My name is Ada &amp; I sail.</message>"
+        "<message type='ai'>Hello Ada</message><message type='tool'>Ready: http://127.0.0.1/media/1</message></messages>"
+    )
+    told = message(say(asked))["content"]
+    assert "My name is Ada & I sail." in told and "http://127.0.0.1/media/1" in told and "Extract" not in told
+    assert (
+        message(say([{"role": "user", "content": told}, {"role": "user", "content": "What is my name?"}]))["content"]
+        == "Your name is Ada."
+    )
+
+
+def test_a_fact_is_stored_without_the_request_to_remember_it(say: Say) -> None:
+    tools = [tool("remember_fact", "Remembers a fact about the user.", fact=STRING)]
+    for words in ("Remember that my boat is called Gull.", "Please remember this: my boat is called Gull"):
+        assert calls(say(words, tools=tools)) == [("remember_fact", {"fact": "my boat is called Gull"})]
+
+
 def test_what_was_said_before_is_remembered(say: Say) -> None:
     told = [{"role": "user", "content": "Hi! My name is Bob."}, {"role": "assistant", "content": "Hello"}]
     assert message(say([*told, {"role": "user", "content": "What is my name?"}]))["content"] == "Your name is Bob."

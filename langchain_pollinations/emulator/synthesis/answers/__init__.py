@@ -10,7 +10,15 @@ from itertools import islice
 from typing import Any
 
 from langchain_pollinations.emulator.scripting.reply_queue import tool_call
-from langchain_pollinations.emulator.synthesis.answers import citations, context, melody, story, tool_planning, words
+from langchain_pollinations.emulator.synthesis.answers import (
+    citations,
+    context,
+    delegation,
+    melody,
+    story,
+    tool_planning,
+    words,
+)
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Result, text_of
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
 from langchain_pollinations.emulator.synthesis.answers.sequences import sequence_instance
@@ -58,7 +66,7 @@ def answer(chat: ChatRequest, *, reasons: bool = False, searches: bool = False, 
         searches: Whether the response contains a web search.
         runs: Whether the response contains code that the provider ran.
     """
-    planned = tool_planning.plan(chat)
+    planned = delegation.plan(chat) or tool_planning.plan(chat)
     calls = tool_planning.due(chat, planned)
     if calls:
         message = _calling(chat, planned, [tool_call(c.name, c.arguments) for c in calls])
@@ -81,7 +89,8 @@ def content(chat: ChatRequest, planned: Plan) -> str:
     if form.get("type") == "json_object":
         return json.dumps(_loose_object(chat), ensure_ascii=False)
     if chat.results:
-        return _with_results(chat, planned)
+        failed = [result for result in chat.results if result.failed]
+        return _with_results(chat, planned) if failed or planned.conclusion is None else planned.conclusion
     return plain(chat)
 
 
@@ -295,7 +304,7 @@ def _echo(chat: ChatRequest) -> str:
 
 
 RULES: Sequence[Callable[[ChatRequest], str | None]] = (
-    _describe_attachments, _remembered, context.answer, _calculated, _poem, _tale, _greet,
+    _describe_attachments, context.summary, _remembered, context.answer, _calculated, _poem, _tale, _greet,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from langchain_pollinations.emulator.synthesis.answers import citations, words
@@ -23,6 +24,25 @@ MENTION = re.compile(
 TAG = re.compile(rf"<(?=/?{NOUN}\b)[^<>]*>", re.IGNORECASE)
 BULLET = re.compile(r"^[^\S\n]*[-*•]\s+", re.MULTILINE)
 QUESTION = re.compile(r"^[^\w\n]*(?:question|query|user)[^\S\n]*:\s*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+MESSAGE = re.compile(r"<message type=['\"]?(?P<role>\w{1,20})['\"]?[^<>]*>(?P<text>[^<]*)</message>")
+"""A message of a conversation in a prompt, in LangChain's XML format."""
+
+
+def summary(chat: ChatRequest) -> str | None:
+    """Summarize the conversation in a prompt: what the user said, and the URLs in the other messages.
+
+    Return None if the prompt does not ask for a summary of messages.
+    """
+    if not re.search(r"\bsummar(?:y|i[sz]e)\b", chat.asked, re.IGNORECASE):
+        return None
+    messages = [(match["role"], html.unescape(match["text"])) for match in MESSAGE.finditer(chat.asked)]
+    if not messages:
+        return None
+    said = [" ".join(text.split()) for role, text in messages if role in ("human", "user")]
+    urls = dict.fromkeys(url for role, text in messages if role == "tool" for url in words.URL.findall(text))
+    return "\n".join(["The user said:", *(f"- {text}" for text in said), *(f"Made: {url}" for url in urls)])
 
 
 def answer(chat: ChatRequest) -> str | None:

@@ -108,10 +108,12 @@ class ChatRequest:
     @cached_property
     def results(self) -> list[Result]:
         """The tool results that follow the last user message."""
-        after = self.messages[self.last_user + 1 :]
-        calls = {c["id"]: c["function"] for m in after for c in m.get("tool_calls") or []}
-        answers = [m for m in after if m["role"] in ("tool", "function")]
-        return [_result(m, calls.get(m.get("tool_call_id", ""), {})) for m in answers]
+        return _results(self.messages[self.last_user + 1 :])
+
+    @cached_property
+    def earlier_results(self) -> list[Result]:
+        """The tool results before the last user message."""
+        return _results(self.messages[: max(self.last_user, 0)])
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -144,8 +146,24 @@ def _arguments(text: Any) -> Json:
 FAILURE = re.compile(r"\s*(error|exception|traceback|failed|failure)\b", re.IGNORECASE)
 
 
+def _results(messages: Sequence[Json]) -> list[Result]:
+    calls = {c["id"]: c["function"] for m in messages for c in m.get("tool_calls") or []}
+    answers = [m for m in messages if m["role"] in ("tool", "function")]
+    return [_result(m, calls.get(m.get("tool_call_id", ""), {})) for m in answers]
+
+
+EXECUTED = re.compile(
+    r"Note: a human reviewer replaced this tool call[^\n]{0,1000}?"
+    r"Executed instead: (?P<name>[\w-]+) with arguments (?P<arguments>\{[^\n]*\})\.(?:\s*Tool response:)?\s*"
+)
+"""LangChain's notice about a tool call that a person changed before it was executed."""
+
+
 def _result(message: Json, function: Mapping[str, Any]) -> Result:
     text = text_of(message.get("content"))
+    executed = EXECUTED.match(text)
+    if executed is not None:
+        function, text = executed.groupdict(), text[executed.end() :]
     return Result(
         name=str(message.get("name") or function.get("name") or "tool"),
         arguments=_arguments(function.get("arguments", "{}")),

@@ -413,6 +413,12 @@ def _topic(found: Words) -> str:
     return re.split(r"[,.;]", found.subject)[0].strip() or "anything"
 
 
+def _fact(found: Words) -> str | None:
+    """Return the fact in a request such as "Remember that my boat is blue"."""
+    match = re.search(r"\b(?:remember|note|save|store)\b[^:\n]{0,40}?(?:\bthat\b|:)\s+(\S.*)", found.text, re.I | re.S)
+    return match[1].strip(" .!") if match else None
+
+
 def _quoted_or_sentence(found: Words) -> str:
     return found.take_quoted() or found.text
 
@@ -427,6 +433,7 @@ HINTS: Sequence[tuple[str, Reader]] = (
     (r"location|city|place|town|country|region|destination|address|origin", _place),
     (r"style", _style),
     (r"language|(^|_)lang(_|$)", _language),
+    (r"(^|_)(?:fact|memory)$", _fact),
     (r"setup", _setup),
     (r"punchline", _punchline),
     (r"title|headline|heading", _title),

@@ -32,6 +32,16 @@ CHANGED = re.compile(
     r"(?!describe|tell|explain|save|show|send|give|write|say)(?P<change>.+)",
     re.IGNORECASE | re.DOTALL,
 )
+IT = r"(?:it|this|that|(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo))\b"
+CHANGE = re.compile(
+    r"(?:(?:please|now|then|can you|could you)[, ]+)*"
+    rf"(?:(?:make|turn)\s+{IT}|(?:change|edit|repaint|recolou?r|add|remove)\b.{{0,200}}\b{IT})",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The start of a request to change an image that exists."""
+MEDIA_ID = re.compile(r"\b(?:image|picture|drawing|photo|id)\s+((?=[\w-]*\d)[\w-]{8,128})(?![\w-])", re.IGNORECASE)
+LISTED = re.compile(r"^[^\S\n]*\d{1,2}[.)][^\S\n]+(\S.*)$", re.MULTILINE)
+"""An item of a numbered list."""
 TO_THE_MODEL = re.compile(r"\b(?:you|your|yourself)\b", re.IGNORECASE)
 SEARCHING = frozenset(words.stem(w) for w in "search retrieve retriever lookup find query wiki wikipedia docs".split())
 READING = frozenset(words.stem(w) for w in "fetch read open browse crawl".split())
@@ -64,6 +74,8 @@ class Plan:
     illustrated: story.Story | None = None
     sequential: bool = False
     """Whether each call waits for the result of the previous one."""
+    conclusion: str | None = None
+    """The response after the last call. None if the response describes the tool results."""
 
 
 def edits(tool: Tool) -> bool:
@@ -221,7 +233,40 @@ def _edited_plan(painter: Tool, editor: Tool, change: re.Match[str], chat: ChatR
     return Plan(calls, sequential=True)
 
 
+def _later_edit_plan(chat: ChatRequest) -> Plan | None:
+    """Plan the change of an image that the user names, or of the last image of the conversation.
+
+    Return None if the user asks for something else, or there is no such image.
+    """
+    editor = next(filter(edits, chat.tools), None)
+    asked = chat.asked[: words.MAX_REQUEST_LENGTH]
+    if editor is None or _choice(chat) != "auto" or not CHANGE.match(asked):
+        return None
+    named = words.URL.search(asked) or MEDIA_ID.search(asked)
+    image = named[named.lastindex or 0].rstrip(".,;:") if named else _last_image(chat)
+    if image is None:
+        return None
+    change = re.sub(r" (?=[:;,.])", "", " ".join(asked.replace(image, "").split()))
+    given = {"prompt": change.strip(" .!"), "images": [image], **_seed(editor, chat, 0)}
+    return Plan([Call(editor.name, _arguments(editor, chat.asked, **given))])
+
+
+def _last_image(chat: ChatRequest) -> str | None:
+    """Return the URL of the last image that a tool returned before the user's message."""
+    drawing = {tool.name for tool in chat.tools if draws(tool) or edits(tool)}
+    found = [words.URL.search(result.text) for result in chat.earlier_results if result.name in drawing]
+    urls = [match[0] for match in found if match]
+    return urls[-1].rstrip(".,;:") if urls else None
+
+
 def _image_plan(tool: Tool, chat: ChatRequest) -> Plan:
+    listed = LISTED.findall(chat.asked[: words.MAX_REQUEST_LENGTH * story.MAX_SCENES])[: story.MAX_SCENES]
+    if listed:
+        calls = [
+            Call(tool.name, _arguments(tool, chat.asked, prompt=prompt.strip(), **_seed(tool, chat, place)))
+            for place, prompt in enumerate(listed)
+        ]
+        return Plan(calls)
     if STORY.search(chat.asked):
         tale = story.compose(chat.asked, story.count_of(chat.asked), chat.seed)
         calls = [
@@ -262,6 +307,9 @@ def _counted(number: int) -> str:
 
 def plan(chat: ChatRequest) -> Plan:
     """Plan all tool calls that the user's text asks for."""
+    later = _later_edit_plan(chat)
+    if later is not None:
+        return later
     tools = chosen(chat)
     if not tools:
         return Plan()
