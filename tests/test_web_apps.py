@@ -72,19 +72,17 @@ class Page:
         self.page = browser.new_page(viewport=dict(zip(("width", "height"), screen, strict=True)))
         self.page.set_default_timeout(LIMIT * 1000)
         self.foreign: list[str] = []
-        self.blocked: list[str] = []
         self.page.on("request", self._note)
         self.page.on("requestfailed", self._note_blocked)
         self.page.goto(url)
 
     def _note(self, request: Any) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+        if re.match(r"(http|ws)s?://(?!127\.0\.0\.1:)", request.url):
             self.foreign.append(request.url)
 
     def _note_blocked(self, request: Any) -> None:
         if request.failure == "csp":  # the browser did not send it
             self.foreign.remove(request.url)
-            self.blocked.append(request.url)
 
     def ask(self, question: str) -> None:
         box = self.page.locator("textarea:enabled").first
