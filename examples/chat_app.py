@@ -60,10 +60,10 @@ HEAD = """<meta http-equiv="Content-Security-Policy" content="
 
 INTERVAL = 0.05
 """Least time between two updates of the page in seconds. Each update costs time in proportion to the answer."""
-STOP = "() => document.querySelector('.stop-button')?.click()"
 
 CSS = """
 button[title="Share"] { display: none; }  /* it uploads media to Hugging Face */
+body:has(.stop-button) button[title="Clear"] { display: none; }  /* stop an answer first, otherwise it goes on */
 .message img, .message video { max-height: 50vh; }
 """
 
@@ -131,7 +131,7 @@ class ChatPage:
             media = Media.from_file(path)
             block = media.to_block()
             media_id = self.tools[0].add_media(media, config)
-            content.append({"type": "text", "text": f"Attached: {Path(path).name}, {media.mime_type}, id {media_id}"})
+            content.append({"type": "text", "text": f"Attached: {Path(path).name}, id {media_id}"})
             if block["type"] == "file" or block["type"] in (model.input_modalities or ()):
                 content.append(block | ({"filename": Path(path).name} if block["type"] == "file" else {}))
         return HumanMessage(content)
@@ -209,7 +209,7 @@ def build(page: ChatPage) -> Any:
                 choices, value=first, min_width=300, label="Model (pollen per million tokens, read / written)"
             )
             spent = gr.Markdown(cost(PollenMeter()), container=True)
-        chat = gr.ChatInterface(
+        gr.ChatInterface(
             page.answer,
             multimodal=True,
             chatbot=gr.Chatbot(
@@ -234,7 +234,6 @@ def build(page: ChatPage) -> Any:
             api_visibility="private",
             analytics_enabled=False,
         )
-        chat.chatbot.clear(None, js=STOP)
     return blocks
 
 

@@ -191,11 +191,30 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
         ("memory", r"ben: Make the image \w+ foggy\.\n.*no media has the id"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
         ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
-        ("structured_extraction", r"<td>3\.49</td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>3\.49</td><td></td><td>EUR</td><td></td>"),
+        ("structured_extraction", r"<td>the price 4\.2 is not below the old price 3\.9</td>"),
     ],
 )
 def test_a_recipe_shows_what_it_promises(pages: Pages, name: str, shown: str) -> None:
     assert re.search(shown, pages[name].read_text("utf-8"))
+
+
+@pytest.mark.once
+def test_the_page_of_captions_shows_each_subtitle_and_has_alternative_texts(pages: Pages, tmp_path: Path) -> None:
+    shown = """(() => {
+        const track = document.querySelector("audio track"), line = document.querySelector("audio + p")
+        const subtitles = [...track.track.cues].map(cue => {
+            Object.defineProperty(track, "track", {value: {activeCues: [cue]}, configurable: true})
+            track.dispatchEvent(new Event("cuechange"))
+            return [cue.startTime, line.textContent]
+        })
+        return {subtitles, alternatives: [...document.querySelectorAll("figure img")].map(image => image.alt)}
+    })()"""
+    seen = _in_a_browser(pages["captions"].read_text("utf-8"), shown, tmp_path)
+    starts, texts = zip(*seen["subtitles"], strict=True)
+    assert texts == ("The tide is out.", "Shells lie on the sand.", "Soon the sea comes back.")
+    assert list(starts) == sorted(set(starts))
+    assert len(set(seen["alternatives"])) == 3 and all(0 < len(text) <= 125 for text in seen["alternatives"])
 
 
 def _in_a_browser(html: str, expression: str, folder: Path) -> Any:

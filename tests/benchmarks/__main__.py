@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .child import Child
 from .report import Figures, write_report
 from .rows import ROWS
 
@@ -46,31 +47,16 @@ nest({})
 """
 
 
-class Worker:
+class Worker(Child):
     """A process that measures one contender."""
 
     def __init__(self, python: str, contender: str, origins: str) -> None:
-        env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-        self._process = subprocess.Popen(
-            [python, "-P", "-m", "benchmarks.worker", contender, origins],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=HERE.parent,
-        )  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        super().__init__([python, "-P", "-m", "benchmarks.worker", contender, origins], environment, HERE.parent)
 
     def measure(self, row: str) -> dict[str, float]:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{row}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"The process that measures {row} ended: {self._process.args}")
-        measured: dict[str, float] = json.loads(line)
+        measured: dict[str, float] = self.ask(row)
         return measured
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
 
 
 @contextlib.contextmanager

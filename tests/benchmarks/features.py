@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 from langchain_pollinations import PollinationsSpeech, PollinationsVideo
 from langchain_pollinations.emulator import Emulator
+from tests.benchmarks.child import Child
 from tests.benchmarks.feature_rows import ROWS, Row
 from tests.helpers.files import png
 
@@ -43,7 +43,7 @@ def _write_samples(folder: Path, emulator: Emulator) -> None:
     (folder / "sample.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
 
 
-class Worker:
+class Worker(Child):
     """The process of one package."""
 
     def __init__(self, python: str, name: str, emulator: Emulator, samples: Path) -> None:
@@ -57,22 +57,11 @@ class Worker:
             "POLLINATIONS_WAIT_FOR_RATE_LIMIT": "0",
         }
         arguments = [python, "-P", str(HERE / "feature_rows.py"), name, emulator.url, str(samples)]
-        self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=samples
-        )
+        super().__init__(arguments, environment, samples)
 
     def run(self, row: Row) -> dict[str, Any]:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{ROWS.index(row)}\n")
-        self._process.stdin.flush()
-        result: dict[str, Any] = json.loads(self._process.stdout.readline())
+        result: dict[str, Any] = self.ask(str(ROWS.index(row)))
         return result
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
 
 
 @contextlib.contextmanager

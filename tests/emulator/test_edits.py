@@ -286,6 +286,18 @@ def test_only_two_models_draw_without_a_background(http: httpx.Client) -> None:
 # Safety.
 
 
+def test_clothes_have_the_colour_that_the_prompt_names(http: httpx.Client) -> None:
+    def mean(prompt: str) -> tuple[float, ...]:
+        drawn = http.get(f"/image/{prompt}", params={"model": "gptimage", "transparent": "true"}).content
+        image = opened(drawn)
+        return tuple(ImageStat.Stat(image.convert("RGB"), image.getchannel("A").point(lambda v: v > 250 and 255)).mean)
+
+    red, green, blue = mean("a keeper in a red coat at noon")
+    assert red > 1.5 * max(green, blue)
+    red, green, blue = mean("a keeper in the blue rain coat at noon")
+    assert blue > 1.2 * max(red, green)
+
+
 def test_safety_redacts_the_prompt_or_blocks_it(http: httpx.Client) -> None:
     body = {"prompt": "a letter to me@example.org", "size": "64x64", "safe": "privacy"}
     response = http.post("/v1/images/generations", json=body)

@@ -504,7 +504,7 @@ LOST = Group(
     ],
 )  # fmt: skip
 
-SLOW = {"timeout": 0.3}
+SLOW = {"timeout": 0.8}
 HURRY = {"total_timeout": 0.5, "max_retries": 3}
 STALL = {"stream_chunk_timeout": 0.4}
 WORD = delta("Half")

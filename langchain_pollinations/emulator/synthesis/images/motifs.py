@@ -383,12 +383,16 @@ FIGURES: Sequence[tuple[str, Figure, float]] = (
     (r"(?:oak|apple|old|lonely|big|tall) tree|trees?", tree, 0.32),
 )  # fmt: skip
 MAX_FIGURES = 3
+CLOTHES = re.compile(
+    r"\s+(?:in|wearing) (?:an? |the )?(\w+) (?:\w+ )?(?:cape|cloak|coat|dress|hat|jacket|raincoat|robe|suit|sweater)\b",
+    re.IGNORECASE,
+)
 PLACES: Sequence[Sequence[float]] = ((0.5,), (0.34, 0.68), (0.24, 0.52, 0.78))
 
 
 def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
     """Return the figures that a prompt names, in the order of the prompt. A colour word before a figure sets its
-    colour.
+    colour, and so does the colour of clothes after it, as in `a keeper in a yellow coat`.
     """
     found: dict[Figure, tuple[int, Figure, float, Colour | None]] = {}
     for pattern, figure, size in FIGURES:
@@ -396,7 +400,9 @@ def named(prompt: str) -> list[tuple[int, Figure, float, Colour | None]]:
         if match is None or figure in found:
             continue
         before = prompt[: match.start()].lower().split()[-3:]
-        colour = next((COLOURS[w.strip(",.")] for w in reversed(before) if w.strip(",.") in COLOURS), None)
+        clothes = CLOTHES.match(prompt, match.end())
+        words = [*before, *([clothes[1].lower()] if clothes else [])]
+        colour = next((COLOURS[w.strip(",.")] for w in reversed(words) if w.strip(",.") in COLOURS), None)
         found[figure] = (match.start(), figure, size, colour)
     return sorted(found.values(), key=lambda entry: entry[0])[:MAX_FIGURES]
 
