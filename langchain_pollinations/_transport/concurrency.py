@@ -124,9 +124,9 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
         threading.Thread(target=work, name=f"pollinations_{number}", daemon=True)
         for number in range(min(max_concurrency, len(functions)))
     ]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         for _ in functions:
             index, result, error = results.get()
             if error is not None:
@@ -134,8 +134,10 @@ def run_all(functions: Sequence[Callable[[], T]], max_concurrency: int) -> Itera
                     thread.join()
                 raise error
             yield index, result  # type: ignore[misc]  # there is a result where there is no error
-    except BaseException:  # including an interrupt, and a caller that stops iterating
+    except BaseException as ended:  # including an interrupt, and a caller that stops iterating
         abandoned.set()  # not after success: a callback may have kept the context for later calls
+        if isinstance(ended, RuntimeError) and isinstance(ended.__context__, KeyboardInterrupt):
+            raise ended.__context__ from None  # CPython's locks turn an interrupt at one moment into this error
         raise
     finally:
         error = None  # its traceback holds this frame

@@ -606,6 +606,33 @@ INTERRUPTED = {
 }
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this system has no interval timers")
+def test_an_interrupt_at_any_moment_abandons_the_functions_that_have_not_begun() -> None:
+    """The first interrupts come while threads are being started."""
+    started: list[None] = []
+
+    def work() -> None:
+        started.append(None)
+        time.sleep(0.002)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(20):
+            started.clear()
+            with pytest.raises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.0002 * (number + 1))
+                list(run_all([work] * 400, 16))
+            time.sleep(0.02)  # for the functions that have begun
+            count = len(started)
+            time.sleep(0.02)
+            assert len(started) == count < 400
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="this system cannot send SIGINT to a process")
 def test_ctrl_c_ends_requests_in_threads_at_once(slow: Emulator) -> None:
     """One process does the work of each row, because the imports take longer than the work."""
