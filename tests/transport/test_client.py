@@ -607,6 +607,7 @@ INTERRUPTED = {
 
 
 @pytest.mark.usefixtures("no_collection")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(os.name != "posix", reason="this system has no interval timers")
 def test_an_interrupt_at_any_moment_abandons_the_functions_that_have_not_begun() -> None:
     """The first interrupts come while threads are being started."""
