@@ -189,6 +189,7 @@ def test_the_answer_from_documents_names_sources_that_were_found(pages: Pages) -
         ("memory", r"Here is a summary of the conversation"),
         ("memory", r"ben: What is my boat called\?\n.*called Gull\n"),
         ("memory", r"ben: Make the image \w+ foggy\.\n.*no media has the id"),
+        ("narrated_slideshow", r": \d+\.\d seconds, [\d,]+ bytes"),
         ("podcast", r"0:\d\d\.\d  Ben: "),
         ("product_images", r"6 done, 6 skipped, 0 failed, 0\.012 pollen"),
         ("structured_extraction", r"<td>3\.49</td><td></td><td>EUR</td><td></td>"),
