@@ -187,7 +187,8 @@ def test_no_secret_is_written_or_shown(session: Session, emulator: Emulator) -> 
     token = emulator.approve(code["user_code"])
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": code["device_code"]}
     assert session.http.post("/api/oauth/token", data=form).json()["access_token"] == token
-    emulator.fail(403, message=f"The key {secret} may not do this", fix_url=f"https://x.example/?token={secret}")
+    refused = f"The key {secret} may not do this"
+    emulator.fail(403, message=refused, fix_url=f"https://x.example/?token={secret}", on=CHAT)
     session.say()
     session.stop()
     told = session.path.read_text("utf-8") + "\n".join(session.lines) + session.server.report.text()

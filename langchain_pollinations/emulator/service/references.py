@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
@@ -14,11 +13,8 @@ from PIL import Image, ImageOps
 
 from langchain_pollinations.emulator.service.error_responses import Refusal
 from langchain_pollinations.emulator.state import File, State
-from langchain_pollinations.emulator.synthesis.answers.attachments import FORMATS
-from langchain_pollinations.emulator.synthesis.images import rendering
+from langchain_pollinations.emulator.synthesis.images import reading, rendering
 
-MAX_IMAGE_BYTES = 20 * 1024 * 1024  # maximum size of an image in bytes
-MAX_PIXELS = 64_000_000
 LOCAL = re.compile(r"localhost|.*\.localhost|\[.*\]|\d+(\.\d+){3}", re.IGNORECASE)
 STRANGER = (768, 512)  # assumed size of images on other hosts in pixels
 
@@ -28,7 +24,7 @@ def check(state: State, addresses: Iterable[str]) -> None:
     for address in addresses:
         data = _data(state, address)
         if data is not None:
-            _read(data)
+            reading.read(data)
 
 
 def is_public(address: str) -> bool:
@@ -78,7 +74,7 @@ def opened(state: State, address: str, size: tuple[int, int] = STRANGER) -> Imag
     data = _data(state, address)
     if data is None:
         return rendering.view(_words(address), *size)
-    image = ImageOps.exif_transpose(_read(data))
+    image = ImageOps.exif_transpose(reading.read(data))
     if not image.has_transparency_data:
         return image.convert("RGB")
     paper = Image.new("RGBA", image.size, "white")
@@ -103,30 +99,7 @@ def _inline(address: str) -> bytes:
     try:
         return base64.b64decode(unquote(body), validate=True)
     except (binascii.Error, ValueError):
-        raise _unsupported() from None
-
-
-def _unsupported() -> Refusal:
-    return Refusal(400, "Unsupported image media type", code="unsupported_image_media_type")
-
-
-def _too_large() -> Refusal:
-    return Refusal(400, "Image too large", code="image_too_large")
-
-
-def _read(data: bytes) -> Image.Image:
-    if len(data) > MAX_IMAGE_BYTES:
-        raise _too_large()
-    try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large()
-        image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter if warnings are errors
-        raise _too_large() from None
-    except (OSError, SyntaxError, ValueError):  # Pillow's errors for invalid or truncated files
-        raise _unsupported() from None
-    return image
+        raise reading.unsupported() from None
 
 
 def _words(address: str) -> str:

@@ -6,25 +6,25 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from langchain_pollinations.emulator.service.error_responses import Refusal, upstream
+from langchain_pollinations.emulator.synthesis.images import reading
 from langchain_pollinations.emulator.synthesis.images.descriptions import description
 
 VIDEO_TOKENS = 258
 PDF_PAGE = re.compile(rb"/Type\s*/Page\b")
-PDF_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
-PDF_TEXT = re.compile(rb"\(((?:\\.|[^\\()])*)\)\s*(?:Tj|')", re.DOTALL)
+PDF_STREAM, PDF_STREAM_END = re.compile(rb"stream\r?\n"), b"endstream"
+PDF_STRING = re.compile(rb"\(((?:\\.|[^\\()])*+)(\)\s*+(?:Tj|'))?", re.DOTALL)
+"""A string of a PDF. The second group matches if the string is shown as text. A string without an end matches, too, so
+that it is read once."""
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-MAX_PAGE_BYTES = 1024 * 1024  # bytes
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-"""The image formats that the service reads. Pillow's other readers, some of which start programs, are never used."""
+MAX_PDF_TEXT = 4 * 1024 * 1024  # bytes of a PDF that are read after decompression
 
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
 FILE_NAMES = {"application/pdf": "a PDF", "text/plain": "a text file", "text/markdown": "a Markdown file"}
@@ -102,16 +102,10 @@ def _image(value: Any) -> Part:
     found = decoded(url)
     if found is None:
         raise Refusal(400, "Invalid image URL", code="invalid_image_url")
-    try:
-        with Image.open(BytesIO(found[1]), formats=FORMATS) as image:
-            width, height = image.size
-            words = f"a {image.format} of {width} by {height} pixels, mostly {dominant_colour(image)}"
-            shown = description(image)
-            return Part(
-                "image", f'{words}, that shows "{shown}"' if shown else words, image_tokens(width, height), shown
-            )
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise Refusal(400, "Unsupported image media type", code="unsupported_image_media_type") from None
+    image = reading.read(found[1])
+    words = f"a {image.format} of {image.width} by {image.height} pixels, mostly {dominant_colour(image)}"
+    shown = description(image)
+    return Part("image", f'{words}, that shows "{shown}"' if shown else words, image_tokens(*image.size), shown)
 
 
 def _audio(value: Any) -> Part:
@@ -177,17 +171,32 @@ def _pages(data: bytes) -> str:
 def _pdf_text(data: bytes) -> str:
     """Return the text that a PDF stores as plain strings."""
     return " ".join(
-        ESCAPED.sub(rb"\1", literal).decode("latin-1")
-        for stream in PDF_STREAM.findall(data)
-        for literal in PDF_TEXT.findall(_inflated(stream))
+        ESCAPED.sub(rb"\1", string[1]).decode("latin-1")
+        for stream in _pdf_streams(data)
+        for string in PDF_STRING.finditer(stream)
+        if string[2]
     )
 
 
-def _inflated(stream: bytes) -> bytes:
+def _pdf_streams(data: bytes) -> Iterator[bytes]:
+    """Yield the decompressed streams of a PDF, up to `MAX_PDF_TEXT` bytes in total."""
+    left, place = MAX_PDF_TEXT, 0
+    while left > 0 and (start := PDF_STREAM.search(data, place)):
+        place = data.find(PDF_STREAM_END, start.end())
+        if place < 0:
+            return
+        stream = _inflated(data[start.end() : place], left)
+        left -= len(stream)
+        place += len(PDF_STREAM_END)
+        yield stream
+
+
+def _inflated(stream: bytes, most: int) -> bytes:
+    """Decompress a stream to at most `most` bytes."""
     try:
-        return zlib.decompressobj().decompress(stream, MAX_PAGE_BYTES)
+        return zlib.decompressobj().decompress(stream, most)
     except zlib.error:  # the stream is not compressed
-        return stream[:MAX_PAGE_BYTES]
+        return stream[:most]
 
 
 READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}

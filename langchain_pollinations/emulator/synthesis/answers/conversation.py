@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +13,8 @@ from typing import Any
 from langchain_pollinations.emulator.synthesis.answers.attachments import Part, look
 
 Json = dict[str, Any]
+
+RESULT_ROLES = ("tool", "function")
 
 
 def text_of(content: Any) -> str:
@@ -25,16 +27,10 @@ def text_of(content: Any) -> str:
     return "\n".join(t for t in texts if isinstance(t, str))
 
 
-def parts_of(messages: Iterable[Json]) -> list[Part]:
-    """Return the content parts of the messages that are not text."""
-    found = []
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else []:
-            seen = look(part)
-            if seen is not None:
-                found.append(seen)
-    return found
+def _parts_of(message: Json) -> list[Part]:
+    """Return the content parts of a message that are not text."""
+    content = message.get("content")
+    return [seen for part in content if (seen := look(part)) is not None] if isinstance(content, list) else []
 
 
 @dataclass(frozen=True)
@@ -85,13 +81,14 @@ class ChatRequest:
 
         Clients send the images of a tool result in a user message after the result.
         """
-        after_tool = place > 0 and self.messages[place - 1]["role"] in ("tool", "function")
-        return after_tool and bool(parts_of([self.messages[place]]))
+        after_tool = place > 0 and self.messages[place - 1]["role"] in RESULT_ROLES
+        return after_tool and bool(self._parts[place])
 
     @cached_property
     def tool_attachments(self) -> list[Part]:
         """The images and files that tools returned. Clients send them in user messages after the tool results."""
-        return parts_of(m for m in self.messages[self.last_user + 1 :] if m["role"] == "user")
+        after = range(self.last_user + 1, len(self.messages))
+        return [part for place in after if self.messages[place]["role"] == "user" for part in self._parts[place]]
 
     @cached_property
     def asked(self) -> str:
@@ -108,21 +105,31 @@ class ChatRequest:
     @cached_property
     def results(self) -> list[Result]:
         """The tool results that follow the last user message."""
-        return _results(self.messages[self.last_user + 1 :])
+        return self._results(range(self.last_user + 1, len(self.messages)))
 
     @cached_property
     def earlier_results(self) -> list[Result]:
         """The tool results before the last user message."""
-        return _results(self.messages[: max(self.last_user, 0)])
+        return self._results(range(max(self.last_user, 0)))
+
+    def _results(self, places: range) -> list[Result]:
+        calls = {c["id"]: c["function"] for i in places for c in self.messages[i].get("tool_calls") or []}
+        answers = [(self.messages[i], self._parts[i]) for i in places if self.messages[i]["role"] in RESULT_ROLES]
+        return [_result(message, calls.get(message.get("tool_call_id", ""), {}), parts) for message, parts in answers]
 
     @cached_property
+    def _parts(self) -> list[list[Part]]:
+        """The content parts of each message that are not text. Each file is read once."""
+        return [_parts_of(message) for message in self.messages]
+
+    @property
     def parts(self) -> list[Part]:
-        return parts_of(self.messages)
+        return [part for parts in self._parts for part in parts]
 
     @cached_property
     def attachments(self) -> list[Part]:
         """The attachments of the last user message."""
-        return parts_of(self.messages[self.last_user :][:1]) if self.last_user >= 0 else []
+        return self._parts[self.last_user] if self.last_user >= 0 else []
 
     @property
     def seed(self) -> int:
@@ -146,12 +153,6 @@ def _arguments(text: Any) -> Json:
 FAILURE = re.compile(r"\s*(error|exception|traceback|failed|failure)\b", re.IGNORECASE)
 
 
-def _results(messages: Sequence[Json]) -> list[Result]:
-    calls = {c["id"]: c["function"] for m in messages for c in m.get("tool_calls") or []}
-    answers = [m for m in messages if m["role"] in ("tool", "function")]
-    return [_result(m, calls.get(m.get("tool_call_id", ""), {})) for m in answers]
-
-
 EXECUTED = re.compile(
     r"Note: a human reviewer replaced this tool call[^\n]{0,1000}?"
     r"Executed instead: (?P<name>[\w-]+) with arguments (?P<arguments>\{[^\n]*\})\.(?:\s*Tool response:)?\s*"
@@ -159,7 +160,7 @@ EXECUTED = re.compile(
 """LangChain's notice about a tool call that a person changed before it was executed."""
 
 
-def _result(message: Json, function: Mapping[str, Any]) -> Result:
+def _result(message: Json, function: Mapping[str, Any], parts: Sequence[Part]) -> Result:
     text = text_of(message.get("content"))
     executed = EXECUTED.match(text)
     if executed is not None:
@@ -169,7 +170,7 @@ def _result(message: Json, function: Mapping[str, Any]) -> Result:
         arguments=_arguments(function.get("arguments", "{}")),
         text=text,
         failed=bool(FAILURE.match(text)),
-        parts=parts_of([message]),
+        parts=parts,
     )
 
 

@@ -1,0 +1,56 @@
+"""Reads the image files of requests."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+
+from PIL import Image
+
+from langchain_pollinations.emulator.service.error_responses import Refusal
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+"""The image formats that the service reads. Pillow's other readers, some of which start programs, are never used."""
+MAX_BYTES = 20 * 1024 * 1024  # maximum size of an image in bytes
+MAX_PIXELS = 64_000_000
+EXIF = ("exif", "Raw profile type exif")
+"""Where Pillow keeps the Exif metadata of a file."""
+
+
+def unsupported() -> Refusal:
+    return Refusal(400, "Unsupported image media type", code="unsupported_image_media_type")
+
+
+def _too_large() -> Refusal:
+    return Refusal(400, "Image too large", code="image_too_large")
+
+
+def read(data: bytes) -> Image.Image:
+    """Return the image in a file.
+
+    Raises:
+        Refusal: If the file is too large, or no valid image.
+    """
+    if len(data) > MAX_BYTES:
+        raise _too_large()
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large()
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter if warnings are errors
+        raise _too_large() from None
+    except (OSError, SyntaxError, ValueError):  # Pillow's errors for invalid or truncated files
+        raise unsupported() from None
+    _drop_invalid_exif(image)
+    return image
+
+
+def _drop_invalid_exif(image: Image.Image) -> None:
+    """Remove Exif metadata that Pillow cannot parse. The image itself is valid without it."""
+    try:
+        dict(image.getexif())  # parses all values
+    except (OSError, SyntaxError, ValueError, struct.error):
+        for key in EXIF:
+            image.info.pop(key, None)
+        image.getexif().clear()

@@ -1,0 +1,96 @@
+"""Attachments of a message: what the model reads from them, and files that are damaged or made to exhaust it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from collections.abc import Callable
+
+import httpx
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from tests.emulator.test_edits import data_uri, edit
+
+CHAT = "/v1/chat/completions"
+
+
+def about(http: httpx.Client, part: dict[str, object]) -> httpx.Response:
+    """Ask a model that reads images and files about an attachment."""
+    content = [{"type": "text", "text": "What is this?"}, part]
+    body = {"model": "google/gemini-2.5-flash-lite", "messages": [{"role": "user", "content": content}]}
+    return http.post(CHAT, json=body)
+
+
+def about_image(http: httpx.Client, image: bytes) -> httpx.Response:
+    return about(http, {"type": "image_url", "image_url": {"url": data_uri(image)}})
+
+
+def about_pdf(http: httpx.Client, pdf: bytes) -> httpx.Response:
+    uri = data_uri(pdf, "application/pdf")
+    return about(http, {"type": "file", "file": {"file_data": uri, "filename": "a.pdf"}})
+
+
+def text_of(response: httpx.Response) -> str:
+    assert response.status_code == 200, response.text
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+def png(size: tuple[int, int] = (8, 8), **texts: str) -> bytes:
+    out, info = io.BytesIO(), PngInfo()
+    for key, text in texts.items():
+        info.add_text(key.replace("_", " "), text, zip=len(text) > 1000)
+    Image.new("1", size).save(out, "PNG", pnginfo=info)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("send", [about_image, lambda http, image: edit(http, "make it night", data_uri(image))])
+@pytest.mark.parametrize("exif", ["\nexif\n 10\nzzzz", "\nexif\n 4\n45786966", "\nexif\n 12\n457869660000ffffffff0000"])
+def test_invalid_exif_of_an_image_is_ignored(
+    http: httpx.Client, send: Callable[[httpx.Client, bytes], httpx.Response], exif: str
+) -> None:
+    assert send(http, png(Raw_profile_type_exif=exif)).status_code == 200
+
+
+def test_the_exif_description_of_an_image_is_read(http: httpx.Client) -> None:
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[0x010E] = "a lighthouse at night"
+    Image.new("RGB", (8, 8)).save(out, "JPEG", exif=exif)
+    assert 'shows "a lighthouse at night"' in text_of(about_image(http, out.getvalue()))
+
+
+@pytest.mark.parametrize("image", [png((14_000, 14_000)), png(Comment="x" * (65 << 20))], ids=["pixels", "text"])
+def test_an_image_that_expands_too_much_is_rejected(http: httpx.Client, image: bytes) -> None:
+    response = about_image(http, image)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] in ("image_too_large", "unsupported_image_media_type")
+
+
+def pdf(*streams: bytes) -> bytes:
+    return b"%PDF-1.4\n" + b"".join(b"stream\r\n" + each + b"\nendstream\n" for each in streams)
+
+
+def test_the_text_of_a_pdf_is_read_from_all_streams(http: httpx.Client) -> None:
+    streams = (b"(One \\(1\\)) Tj (not shown) 12 Tf (two) '", zlib.compress(b"(three) Tj"))
+    assert 'begins "One (1) two three"' in text_of(about_pdf(http, pdf(*streams)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.4\n" + b"stream\n" * 60_000,
+        pdf(b"\\(" * 200_000),
+        pdf(b"(" * 400_000),
+        pdf(*[zlib.compress(b"(x" * 500_000)] * 500),
+    ],
+    ids=["streams without an end", "escaped brackets", "brackets", "compressed streams"],
+)
+def test_a_pdf_is_read_in_time_that_grows_with_its_size(http: httpx.Client, data: bytes) -> None:
+    assert "a PDF" in text_of(about_pdf(http, data))
+
+
+def test_base64_without_a_data_uri_is_a_file(http: httpx.Client) -> None:
+    file = {"file_data": base64.b64encode(pdf(b"(One) Tj")).decode(), "mime_type": "application/pdf"}
+    assert 'begins "One"' in text_of(about(http, {"type": "file", "file": file}))
