@@ -87,6 +87,26 @@ def test_every_edit_changes_the_picture_and_is_the_same_each_time(
 
 
 @pytest.mark.parametrize(
+    "prompt",
+    [
+        "erase the whale and the boat", "Now make the boat and the lighthouse red", "paint the boat and the whale red",
+        "swap the boat for a whale", "delete the boat, the birds and the whale",
+        "Keep the boat, but replace the whale by a fish", "darker sky over the boat and the lighthouse",
+        "Please remove the birds above the boat", "Could you rotate the boat and the whale?",
+    ],
+)  # fmt: skip
+def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client, prompt: str) -> None:
+    one, other = (opened(made(edit(http, prompt, data_uri(picture(colour))))) for colour in ("steelblue", "tomato"))
+    assert ImageChops.difference(one, other).getbbox() is not None
+
+
+@pytest.mark.parametrize("prompt", ["A fox sails a boat to a lighthouse", "The fox and the whale at night"])
+def test_a_prompt_that_describes_a_scene_draws_it(http: httpx.Client, prompt: str) -> None:
+    one, other = (opened(made(edit(http, prompt, data_uri(picture(colour))))) for colour in ("steelblue", "tomato"))
+    assert ImageChops.difference(one, other).getbbox() is None
+
+
+@pytest.mark.parametrize(
     ("fields", "size"),
     [
         ({}, (90, 60)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
+from tests.emulator.conftest import Say
 
 TEXTS = st.sampled_from(["", "About cats", "Pick search and mail: red, 3 and 7", 'The dog "Rex" is 4 years old.'])
 NAMES = st.sampled_from(["name", "age", "tags", "kind", "when", "items"])
@@ -67,6 +69,9 @@ KEYS = st.one_of(
 )
 
 
+SCENE = _object({"prompt": {"type": "string"}, "minutes": {"type": "integer"}}, ["prompt"], True)
+
+
 def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     fields = st.dictionaries(NAMES, inner, max_size=3)
     lengths = _range(0, 4)
@@ -74,6 +79,7 @@ def _deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(_object, fields, st.lists(NAMES), st.booleans()),
         st.builds(lambda item, r: {"type": "array", "items": item, "minItems": r[0], "maxItems": r[1]}, inner, lengths),
         st.builds(lambda item, unique: {"type": "array", "items": item, "uniqueItems": unique}, inner, st.booleans()),
+        st.integers(0, 6).map(lambda least: {"type": "array", "items": SCENE, "minItems": least, "uniqueItems": True}),
         st.builds(
             lambda value, keys, least: {
                 "type": "object", "additionalProperties": value, "propertyNames": keys, "minProperties": least
@@ -132,3 +138,81 @@ CHOICE = {"anyOf": [{"const": "search", "description": "Finds."}, {"const": "mai
 )
 def test_an_instance_follows_the_text(schema: dict[str, Any], expected: Any) -> None:
     assert instance(schema, "Please send a mail to the team") == expected
+
+
+SCENES = {"type": "object", "properties": {"prompt": {"type": "string"}, "hour": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"type": "array", "items": {"type": "integer"}, "minItems": 1000}, id="many"),
+        pytest.param({"type": "array", "items": SCENES | {"required": ["prompt"]}, "minItems": 8}, id="scenes"),
+        pytest.param({"type": "array", "items": {"type": "string"}, "minItems": 5}, id="strings"),
+        pytest.param({"type": "array", "items": {"type": "number", "maximum": 9}, "minItems": 5}, id="numbers"),
+        pytest.param({"type": "array", "items": {"enum": ["a", "b", 3]}, "minItems": 3}, id="values"),
+        pytest.param(
+            {"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 12}, id="short strings"
+        ),
+    ],
+)
+@pytest.mark.parametrize("unique", [True, False])
+@pytest.mark.parametrize("text", ["About cats", "Tell a story of a fox in three scenes."])
+def test_a_list_has_as_many_items_as_the_schema_requires(
+    say: Say, schema: dict[str, Any], unique: bool, text: str
+) -> None:
+    items = {**schema, "uniqueItems": unique}
+    whole = {"type": "object", "properties": {"list": items}, "required": ["list"], "additionalProperties": False}
+    answer = say(text, response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": whole}})
+    value = json.loads(answer.json()["choices"][0]["message"]["content"])
+    assert list(jsonschema.Draft202012Validator(whole).iter_errors(value)) == []
+
+
+def _nested(item: Any, levels: int, least: int) -> dict[str, Any]:
+    for _ in range(levels):
+        item = {"type": "array", "items": item, "minItems": least}
+    return {"type": "object", "properties": {"x": item}, "required": ["x"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(_nested({"type": "string"}, 3, 100), id="nested lists"),
+        pytest.param(_nested({"type": "string", "minLength": 20_000}, 1, 1000), id="long strings"),
+        pytest.param(_nested({"type": "string", "minLength": 10**12}, 1, 1), id="one long string"),
+        pytest.param(_nested({"type": "integer"}, 1, 10**12), id="one long list"),
+        pytest.param(_nested({"const": "x" * 50_000}, 2, 50), id="long constants"),
+        pytest.param(_nested({"enum": ["x" * 50_000]}, 2, 50), id="long choices"),
+        pytest.param({"type": "object", "additionalProperties": {}, "minProperties": 10**12}, id="many properties"),
+    ],
+)
+def test_a_schema_that_asks_for_too_much_is_rejected(say: Say, schema: dict[str, Any]) -> None:
+    answer = say("hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
+    assert answer.status_code == 400
+    assert "too large" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("pattern", ["^x{999999999}$", "^(?:(?:x{9999}){9999}){9999}$", "^x+$"])
+def test_a_pattern_does_not_make_a_text_without_limit(pattern: str) -> None:
+    assert 20_000 <= len(instance({"type": "string", "pattern": pattern, "minLength": 20_000}, "hi")) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        pytest.param({"anyOf": [{"enum": ["art"]}, {"type": "null"}]}, None, id="an optional value within a word"),
+        pytest.param({"type": "array", "items": {"enum": ["cart", "art", "red"]}}, ["red"], id="values within words"),
+        pytest.param({"enum": ["c", "art", "C++"]}, "C++", id="a value that ends with punctuation"),
+    ],
+)
+def test_a_value_is_found_as_a_word(schema: dict[str, Any], expected: Any) -> None:
+    assert instance(schema, "Start a red C++ cartridge") == expected
+
+
+def test_names_in_a_story_are_names(say: Say) -> None:
+    hero = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    schema = {"type": "object", "properties": {"heroes": {"type": "array", "items": hero}}, "required": ["heroes"]}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = say("Tell a story in three scenes about Ada and Bo.", response_format=form)
+    heroes = json.loads(answer.json()["choices"][0]["message"]["content"])["heroes"]
+    assert [hero["name"] for hero in heroes][:2] == ["Ada", "Bo"]

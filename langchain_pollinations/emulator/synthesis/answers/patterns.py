@@ -10,6 +10,7 @@ from typing import Any
 # The parser of `re`. It is private and unchanged since Python 3.11.
 _parse = import_module("re._parser").parse
 
+MAX_STEPS = 50_000
 CHARACTERS = "aA1 -_.,:/@#%+!?()"
 CATEGORIES: Mapping[str, Callable[[str], bool]] = {
     "CATEGORY_DIGIT": str.isdigit,
@@ -36,11 +37,18 @@ def text_for(pattern: str, least: int = 0, most: int | None = None) -> str | Non
     except re.error:
         return None
     for times in (1, 0, 2, 3, 4, 6, 8, 12, 16, 32, least):
-        text = _Writer(times).write(tree)
+        try:
+            text = _Writer(times).write(tree)
+        except _TooLong:
+            continue
         for padded in (text, text.ljust(least, "a"), text.rjust(least, "a")):
             if least <= len(padded) <= (len(padded) if most is None else most) and matches(pattern, padded):
                 return padded
     return None
+
+
+class _TooLong(Exception):
+    """A text has more than `MAX_STEPS` parts."""
 
 
 class _Writer:
@@ -50,13 +58,16 @@ class _Writer:
     """
 
     def __init__(self, times: int) -> None:
-        self.times = times
+        self.times, self.steps = times, 0
         self.groups: dict[int, str] = {}
 
     def write(self, tree: Iterable[tuple[Any, Any]]) -> str:
         return "".join(self._write(str(kind), value) for kind, value in tree)
 
     def _write(self, kind: str, value: Any) -> str:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise _TooLong
         match kind:
             case "LITERAL":
                 return chr(value)

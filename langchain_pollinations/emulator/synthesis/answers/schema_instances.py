@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,9 @@ from langchain_pollinations.emulator.synthesis.answers.words import Words
 
 Schema = Mapping[str, Any]
 
-MAX_ARRAY_ITEMS, MAX_CHARACTERS = 1000, 20000  # upper limits, whatever a schema asks for
+MAX_ITEMS = 100  # items of a list whose schema has no limit
+MAX_SIZE = 20_000_000  # characters of an instance; larger schemas are rejected
+VALUE_SIZE = 1000  # what each value adds to the size, because it takes time
 DEPTH = 5  # optional branches end at this depth, so that recursive schemas end, too
 
 
@@ -81,18 +84,29 @@ class InstanceBuilder:
 
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
+        self._size = 0
+
+    def _add_size(self, characters: int) -> None:
+        self._size += VALUE_SIZE + characters
+        if self._size > MAX_SIZE:
+            raise upstream(400, "400 Bad Request: Invalid schema: its smallest instance is too large", 400)
 
     def build(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         known = self._concrete(schema, depth)
         if "const" in known:
-            return known["const"]
+            return self._sized(known["const"])
         if known.get("enum"):
-            return self._choice(known["enum"])
+            return self._sized(self._choice(known["enum"]))
+        self._add_size(0)
         kinds = _types(known)
         kind = next((k for k in kinds if k != "null"), "null")
         if "null" in kinds and (depth >= DEPTH or known.get("default", 0) is None and not self._named(name)):
             return None
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
+
+    def _sized(self, value: Any) -> Any:
+        self._add_size(len(str(value)))
+        return value
 
     def _concrete(self, schema: Any, depth: int) -> Schema:
         """Replace each `anyOf` or `oneOf` at the top level of a schema with one of its variants."""
@@ -138,16 +152,19 @@ class InstanceBuilder:
         """Return whether the text has no number for a numeric schema, or none of the values of an enum."""
         if _is_numeric(variant):
             return not self.words.numbers
-        text = self.words.text.lower()
         values = [value for value in variant.get("enum") or () if isinstance(value, str)]
-        return bool(values) and not any(value.lower() in text for value in values)
+        return bool(values) and not any(map(self._says, values))
 
     def _mentions(self, variant: Schema) -> bool:
         """Return whether the text contains a constant of a variant, or a constant of one of its fields."""
-        text = self.words.text.lower()
         fields = [variant, *(_resolved(field, self.root) for field in (variant.get("properties") or {}).values())]
-        constants = [str(field["const"]).lower() for field in fields if isinstance(field.get("const"), str)]
-        return any(value and re.search(rf"\b{re.escape(value)}\b", text) for value in constants)
+        return any(self._says(field.get("const")) for field in fields)
+
+    def _says(self, value: Any) -> bool:
+        """Return whether the text contains a value as a word or as several words."""
+        if not isinstance(value, str) or not value:
+            return False
+        return bool(re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", self.words.text.lower()))
 
     def _named(self, name: str) -> bool:
         """Return whether the text contains all words of a field name."""
@@ -156,9 +173,7 @@ class InstanceBuilder:
 
     def _choice(self, values: Sequence[Any]) -> Any:
         """Return the value that the text names. The default is the first value."""
-        text = self.words.text.lower()
-        named = [v for v in values if isinstance(v, str) and re.search(rf"\b{re.escape(v.lower())}\b", text)]
-        return max(named, key=len) if named else values[0]
+        return max(filter(self._says, values), key=len, default=values[0])
 
     def _boolean(self, schema: Schema, name: str, depth: int) -> bool:
         denied = re.search(rf"\b(?:no|not|without|never)\s+(?:\w+\s)?{re.escape(name)}\b", self.words.text, re.I)
@@ -191,25 +206,66 @@ class InstanceBuilder:
         return int(value) if whole or value == int(value) and abs(value) < 1e15 else value
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
-        least = min(int(schema.get("minItems", 0)), MAX_ARRAY_ITEMS)
-        most = int(schema.get("maxItems", 100))
+        least = int(schema.get("minItems", 0))
+        most = int(schema.get("maxItems", max(least, MAX_ITEMS)))
+        unique = bool(schema.get("uniqueItems"))
         if schema.get("prefixItems"):
             return [self.build(item, name, depth + 1) for item in schema["prefixItems"]][:most]
         if depth >= DEPTH and not least:
             return []
         values = self._values(_resolved(schema.get("items", {}), self.root))
         if values is not None:
-            return self._choices(values, least, most, bool(schema.get("uniqueItems")))
+            return self._choices(values, least, most, unique)
         item = self._concrete(schema.get("items", {}), depth + 1)
-        if _types(item) == ["string"] and self._values(item) is None:
-            listed = self._listed() or [self.words.subject]
-            listed = [self._fitted(text, item) for text in listed]
-            while len(listed) < least:
-                listed.append(self._fitted(f"{self.words.subject} {len(listed) + 1}", item))
-            return (_distinct(listed) if schema.get("uniqueItems") else listed)[: max(most, 0)]
-        count = min(most, max(least, 1, self._several(item)))
-        made = self._items(item, _singular(name), count, depth + 1)
-        return _distinct(made) if schema.get("uniqueItems") else made
+        if _types(item) == ["string"] and "format" not in item:
+            made = [self._fitted(text, item) for text in (self._listed() or [self.words.subject])[: max(most, 0)]]
+            while len(made) < least:
+                made.append(self._numbered(self.words.subject, item, len(made) + 1))
+        else:
+            made = self._items(item, _singular(name), min(most, max(least, 1, self._several(item))), depth + 1)
+        return self._unique(made, item, least) if unique else made
+
+    def _unique(self, values: Sequence[Any], item: Schema, least: int) -> list[Any]:
+        """Remove duplicates from a list, and add variations of its first value until it is long enough."""
+        found = {_key_of(value): value for value in values}
+        for number in range(1, 2 * least):
+            if len(found) >= least:
+                break
+            other = self._variation(values[0], item, number)
+            found.setdefault(_key_of(other), other)
+        return list(found.values())
+
+    def _variation(self, value: Any, schema: Any, number: int) -> Any:
+        """Return the n-th other value for a schema. Return the value itself if there is no such value."""
+        known = self._concrete(schema, 0)
+        if (values := self._values(known)) is not None:
+            return values[number % len(values)]
+        match value:
+            case bool():
+                return value if number > 1 else not value
+            case int() | float():
+                return self._other_number(value, known, number)
+            case str() if "format" not in known:
+                return self._numbered(value, known, number + 1)
+            case dict():
+                fields = known.get("properties") or {}
+                varied = ((key, self._variation(value[key], fields[key], number)) for key in value if key in fields)
+                return next(({**value, key: other} for key, other in varied if other != value[key]), value)
+        return value
+
+    def _other_number(self, value: float | int, schema: Schema, number: int) -> float | int:
+        """Return the n-th number above a number or, where a schema allows no such number, below it."""
+        step = schema.get("multipleOf") or 1
+        low, high = self._limits(schema, step)
+        above = int(min((high - value) / step, number))
+        other = value + number * step if above == number else value - (number - above) * step
+        return other if other >= low else value
+
+    def _numbered(self, text: str, schema: Schema, number: int) -> str:
+        """Return a text that ends with a number, and has the length and the pattern that a schema requires."""
+        ending, most = f" {number}", schema.get("maxLength")
+        text = text if most is None else text[: max(0, int(most) - len(ending))]
+        return self._fitted(f"{text}{ending}".lstrip(), schema)
 
     def _items(self, item: Schema, name: str, count: int, depth: int) -> list[Any]:
         return [self.build(item, name, depth) for _ in range(count)]
@@ -226,11 +282,12 @@ class InstanceBuilder:
         return len(self.words.quoted) or len(self.words.names) if named else 1
 
     def _choices(self, values: Sequence[Any], least: int, most: int, unique: bool) -> list[Any]:
-        text = self.words.text.lower()
-        named = [v for v in values if isinstance(v, str) and v.lower() in text]
-        found = named or list(values[: max(1, least)])
+        """Return the values that the text names, and as many others as a list requires."""
+        named = [value for value in values if self._says(value)]
+        rest = [value for value in values if value not in named]
+        found = [*named, *rest[: max(least - len(named), 0 if named else 1)]]
         while len(found) < least and not unique:
-            found.append(values[0])
+            found.append(self._sized(values[0]))
         return found[:most]
 
     def _listed(self) -> list[str]:
@@ -257,7 +314,7 @@ class InstanceBuilder:
         }
         for key in required - set(made):
             made[key] = self.build(schema.get("additionalProperties", {}), key, depth + 1)
-        least = min(int(schema.get("minProperties", 0)), MAX_ARRAY_ITEMS)
+        least = int(schema.get("minProperties", 0))
         additional = schema.get("additionalProperties")
         if additional is True and least:
             additional = {}
@@ -274,12 +331,10 @@ class InstanceBuilder:
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
-            named = self._choices(known, count, len(known), True)
-            return _distinct([*named, *known])[: max(count, len(named))]
+            return self._choices(known, count, len(known), True)
         form = self._concrete(schema, depth)
         key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
-        numbered = [key, *(f"{key}_{number}" for number in range(2, count + 1))]
-        return [self._fitted(each, form) for each in numbered]
+        return [self._fitted(f"{key}_{number}" if number > 1 else key, form) for number in range(1, count + 1)]
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
         """Return whether an optional field is filled. The text must contain its name or one of its enum values."""
@@ -287,9 +342,8 @@ class InstanceBuilder:
             return False
         known = _resolved(inner, self.root)
         variants = [_resolved(v, self.root) for v in known.get("anyOf", [known])]
-        values = [v for variant in variants for v in variant.get("enum", []) if isinstance(v, str)]
-        text = self.words.text.lower()
-        return self._named(key) or any(re.search(rf"\b{re.escape(v.lower())}\b", text) for v in values)
+        values = [value for variant in variants for value in variant.get("enum", [])]
+        return self._named(key) or any(map(self._says, values))
 
     def _string(self, schema: Schema, name: str, depth: int) -> str:
         form = schema.get("format")
@@ -312,7 +366,8 @@ class InstanceBuilder:
 
     def _fitted(self, text: str, schema: Schema) -> str:
         """Adapt a text to the length and the pattern that a schema requires."""
-        least, most = min(int(schema.get("minLength", 0)), MAX_CHARACTERS), schema.get("maxLength")
+        least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
+        self._add_size(max(len(text), least))
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
         text = text if most is None else text[: int(most)]
@@ -342,12 +397,9 @@ def _is_numeric(schema: Schema) -> bool:
     return _types(schema)[0] in ("integer", "number")
 
 
-def _distinct(values: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    for value in values:
-        if value not in found:
-            found.append(value)
-    return found
+def _key_of(value: Any) -> str:
+    """Return a text that is the same for equal JSON values."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _singular(name: str) -> str:

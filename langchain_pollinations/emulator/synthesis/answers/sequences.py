@@ -9,12 +9,7 @@ from typing import Any
 
 from langchain_pollinations.emulator.synthesis.answers import story, tool_planning, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest
-from langchain_pollinations.emulator.synthesis.answers.schema_instances import (
-    MAX_ARRAY_ITEMS,
-    InstanceBuilder,
-    Schema,
-    instance,
-)
+from langchain_pollinations.emulator.synthesis.answers.schema_instances import InstanceBuilder, Schema, instance
 from langchain_pollinations.emulator.synthesis.answers.story import Scene
 from langchain_pollinations.emulator.synthesis.answers.words import Words
 
@@ -25,6 +20,8 @@ FIELDS: Sequence[tuple[re.Pattern[str], Callable[[Scene], str]]] = (
     (re.compile(r""), lambda scene: scene.prose),
 )
 """Patterns of field names, and the text of a scene that fills the field."""
+NAME = re.compile(r"(?<!file)name", re.IGNORECASE)
+"""Fields with the name of a person or a thing, which no scene contains."""
 
 
 def sequence_instance(schema: Schema, chat: ChatRequest) -> Any:
@@ -66,13 +63,13 @@ class SequenceBuilder(InstanceBuilder):
         return made
 
     def _several(self, item: Schema) -> int:
-        return min(len(self._scenes), MAX_ARRAY_ITEMS) if "properties" in item else super()._several(item)
+        return len(self._scenes) if "properties" in item else super()._several(item)
 
     def _choice(self, values: Sequence[Any]) -> Any:
         return super()._choice(values) if self._place is None else values[self._place % len(values)]
 
     def _text_for(self, name: str, schema: Schema) -> str:
-        if self._place is None:
+        if self._place is None or NAME.search(name):
             return super()._text_for(name, schema)
         scene = self._scenes[self._place % len(self._scenes)]
         return next(read(scene) for pattern, read in FIELDS if pattern.search(name))

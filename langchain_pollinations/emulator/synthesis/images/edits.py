@@ -153,14 +153,18 @@ EFFECTS: Sequence[tuple[str, Effect]] = (
 ADDING = re.compile(
     r"\b(?:add|with|put|place|include|insert|give|draw|beside|next to)\b(.*)", re.IGNORECASE | re.DOTALL
 )
-CHANGING = re.compile(
-    r"\s*(?:please\s+)?(?:add|change|convert|crop|edit|make|move|recolou?r|remove|replace|turn|zoom)\b", re.IGNORECASE
+CHANGING = (
+    r"add|adjust|blur|brighten|change|clean|convert|crop|cut|darken|delete|edit|enhance|erase|extend|fix|increase|invert|"
+    r"keep|lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
+    r"transform|turn|zoom"
 )
+"""The verbs of a request to change an image."""
+CHANGE = re.compile(rf"\b(?:{CHANGING}|instead|less|more|same|\w+er\s+(?:light|sky|colou?rs?))\b", re.IGNORECASE)
 
 
 def describes_scene(prompt: str) -> bool:
     """Return whether a prompt describes a new scene, instead of a change of the source image."""
-    return len(named(prompt)) > 1 and not CHANGING.match(prompt) and not ADDING.search(prompt)
+    return len(named(prompt)) > 1 and not CHANGE.search(prompt) and not ADDING.search(prompt)
 
 
 def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:
