@@ -121,7 +121,7 @@ class PollinationsError(core.ModelError):
         url = safe_text(self.fix_url or "", 500)
         if not url or url in text:
             return text
-        end = "" if text.endswith((".", "!", "?", ")")) else "."
+        end = "" if text.rstrip("\"'”’").endswith((".", "!", "?")) else "."
         return f"{text}{end} See {url}"
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 SITE = Path(__file__).parents[1] / "build" / "site"
 SCREENS = {"phone": (390, 844), "desktop": (1280, 800)}
@@ -111,7 +111,7 @@ class Check:
             page.keyboard.press("/")
             page.locator("input:focus").fill(words, timeout=15_000)
             page.locator(f"a[href*='.html'] >> text=/{words}/i").first.wait_for(timeout=15_000)
-        except Exception as error:  # playwright's own classes of errors
+        except Error as error:
             self.problems.append(f"the search does not find {words!r}: {str(error).splitlines()[0]}")
         if self.screenshots:
             page.screenshot(path=self.screenshots / "search.png")

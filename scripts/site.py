@@ -116,10 +116,8 @@ def write_pages(shown: Mapping[Path, str], package: griffe.Module) -> None:
     shutil.rmtree(PAGES, ignore_errors=True)
     for source, page in shown.items():
         target = PAGES / page
-        if (
-            page == "index.md" and source.name == "README.md" or page in TEXTS
-        ):  # a link to the README means the first page
-            continue
+        if page in TEXTS or page == "index.md" and source.name == "README.md":
+            continue  # `write_texts` writes the former, and docs/index.md is the first page of the site
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".ipynb":
             made = NOTEBOOKS / target.name
@@ -153,7 +151,8 @@ def navigation() -> list[tuple[str, str, str]]:
 
 
 def check_navigation(pages: list[tuple[str, str, str]]) -> None:
-    """
+    """Check that the navigation lists each page.
+
     Raises:
         SystemExit: If a page is missing in the navigation, or the navigation names a page that does not exist.
     """
@@ -251,10 +250,11 @@ def main() -> int:
     shutil.rmtree(SITE, ignore_errors=True)
     zensical = Path(sys.executable).with_name("zensical")
     done = subprocess.run([zensical, "build", "--strict", "--clean"], cwd=ROOT, capture_output=True, text=True)
-    output = (done.stdout + done.stderr).partition("Traceback")[0]
-    print(output if done.returncode else output.strip().splitlines()[-1])
+    output = (done.stdout + done.stderr).strip()
     if done.returncode:
+        print(output)
         return 1
+    print(output.rpartition("\n")[2])
     for path, text in texts.items():
         (SITE / path).write_text(text, "utf-8")
     # The pages of the notebooks name no icon, so browsers ask for this file.

@@ -189,7 +189,6 @@ def _soak(seconds: float, server: Server, folder: Path) -> Findings:
             print(f"round {number + 1:3} of {rounds}: ", {**found, "broken": len(findings.broken)}, flush=True)
             for problem in findings.broken[known:]:
                 print("BROKEN:", problem, flush=True)
-    faulthandler.cancel_dump_traceback_later()
     return findings
 
 

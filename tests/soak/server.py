@@ -92,8 +92,8 @@ class NamedLedger(Ledger):
 class RandomFaults(Script):
     """A queue that gets a random fault before a share of the requests.
 
-    A request has one fault at most. A fault of `TEXT_FAULTS` is the first one of its operation: the emulator does not
-    use or store a response for such a request, so it bills a generation that an earlier request has already paid for.
+    A request has one fault at most. A fault of `TEXT_FAULTS` is injected only as the first fault of an operation. The
+    emulator bills such a response and does not store it, so a second fault would bill the same generation twice.
     """
 
     def __init__(self, emulator: Emulator, share: float) -> None:

@@ -140,7 +140,7 @@ def test_an_error_tells_what_the_service_told() -> None:
     error = error_from_response(answer(403, body, x_request_id="req-1", retry_after="2"))
     assert (error.status_code, error.code, error.request_id, error.retry_after) == (403, "FORBIDDEN", "req-1", 2.0)
     assert (error.upstream_status, error.fix_url) == (429, "https://enter.pollinations.ai/grant")
-    assert str(error) == "No (403, FORBIDDEN, request req-1) See https://enter.pollinations.ai/grant"
+    assert str(error) == "No (403, FORBIDDEN, request req-1). See https://enter.pollinations.ai/grant"
 
 
 @pytest.mark.parametrize(
