@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from langchain_core.stores import ByteStore
@@ -10,6 +11,7 @@ from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from langchain_pollinations._config.host_choice import LegacyConfig
+from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._media.byte_store import InProcessStore, check_store
 from langchain_pollinations._media.media_store import pickled_store
 from langchain_pollinations._media.upload_cache import UploadCache
@@ -34,7 +36,7 @@ _TOOLS: Mapping[str, type[MediaTool]] = {
 }
 
 
-class PollinationsToolkit(LegacyConfig, BaseToolkit):
+class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
     """Toolkit whose tools share one connection and one media store.
 
     Several users can share a toolkit. The id of a media is valid only for the user of a LangGraph server or the thread
@@ -61,6 +63,11 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     """Store of the bytes of the media, which all tools share. See `MediaTool.media_store`."""
     inline: bool = False
     """Put the bytes into the artifacts as base64. Each checkpoint of a thread then repeats all earlier media."""
+    output_folder: Path | None = None
+    """Folder in which each tool writes its results to new files. The package chooses the file names."""
+    reference_folder: Path | None = None
+    """Folder of the files that the language model may name as references or recordings. If the folder is None, no file
+    is read."""
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
     _upload_cache: UploadCache = PrivateAttr(default_factory=UploadCache)
@@ -105,7 +112,10 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
     def _tool(self, name: ToolName) -> MediaTool:
         tool_class = _TOOLS[name]
         wrapper_class: Any = tool_class.model_fields["wrapper"].annotation
-        arguments = {**self._connection_arguments(wrapper_class.model_fields), **self.options.get(name, {})}
+        arguments = {
+            **self._shared_arguments(tool_class.model_fields | wrapper_class.model_fields),
+            **self.options.get(name, {}),
+        }
         if issubclass(tool_class, ImageTool):
             arguments.setdefault("show", self.show)
         tool = tool_class(**{"media_store": self.media_store, "inline": self.inline, **arguments})
@@ -120,15 +130,15 @@ class PollinationsToolkit(LegacyConfig, BaseToolkit):
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], **pickled_store(self.media_store)}}
 
-    def _connection_arguments(self, accepted: Container[str]) -> dict[str, Any]:
-        """Return the connection fields that a tool receives. Fields that its wrapper does not accept are omitted.
+    def _shared_arguments(self, accepted: Container[str]) -> dict[str, Any]:
+        """Return the fields that a tool receives. Fields that neither the tool nor its wrapper accepts are omitted.
 
         A tool receives the fields that the caller set. Other fields keep the default of the wrapper, because the
         default timeouts differ between wrappers. A tool also receives the fields that the environment may set, because
         the environment may have changed since the toolkit was created.
         """
         names = self.model_fields_set | _ENVIRONMENT_FIELDS
-        return {name: getattr(self, name) for name in LegacyConfig.model_fields if name in names and name in accepted}
+        return {name: getattr(self, name) for name in _SHARED_FIELDS if name in names and name in accepted}
 
 
 _NO_KEY_WARNING = (
@@ -136,4 +146,5 @@ _NO_KEY_WARNING = (
     f"{KEYS_PAGE} and set POLLINATIONS_API_KEY or api_key. To silence this warning, set api='legacy'"
 )
 
+_SHARED_FIELDS = (*LegacyConfig.model_fields, *RateLimiterField.model_fields, "output_folder", "reference_folder")
 _ENVIRONMENT_FIELDS = frozenset({"api_key", "base_url", "legacy_text_url", "legacy_image_url"})

@@ -18,6 +18,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.load import dumpd
 from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import RunnableLambda
 from langchain_core.stores import ByteStore, InMemoryByteStore
 from langchain_core.tools import BaseTool
@@ -632,6 +633,20 @@ def test_wrong_arguments_of_a_tool_are_told_with_its_name(emulator: Emulator) ->
     toolkit = PollinationsToolkit(**emulator.connection(), options={"image": {"widht": 3}})
     with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
         toolkit.get_tools()
+
+
+def test_a_toolkit_shares_its_folders_and_its_rate_limiter_with_all_tools(emulator: Emulator, tmp_path: Path) -> None:
+    limiter = InMemoryRateLimiter(requests_per_second=1000)
+    shared: dict[str, Any] = {"output_folder": tmp_path / "out", "reference_folder": tmp_path, "rate_limiter": limiter}
+    (tmp_path / "out").mkdir()
+    tools: list[Any] = PollinationsToolkit(**emulator.connection(), **shared).get_tools()
+    for tool in tools:
+        for name, value in shared.items():
+            holders = [each for each in (tool, tool.wrapper) if name in type(each).model_fields]
+            assert all(getattr(each, name) == value for each in holders)
+            assert holders or (tool.name, name) == ("transcribe_audio", "output_folder")
+    tools[0].invoke({"prompt": "a kite"})
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_the_tools_of_a_toolkit_share_connections_and_keep_their_own_patience(emulator: Emulator) -> None:
