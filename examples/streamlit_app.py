@@ -20,11 +20,16 @@ if "agent" not in page:  # each page that is opened has an agent, media and cost
     page.messages, page.meter = [], PollenMeter(budget="1")
 
 
+def without_images(text):
+    """Images become links: the browser would load them from any host that the model names."""
+    return text.replace("![", "[")
+
+
 def show(message):
     if message.type == "tool" and message.artifact:
         st.image(Media.from_artifact(message.artifact).data, caption=message.artifact["prompt"])
     elif message.type != "tool" and message.text:
-        st.chat_message(message.type).write(message.text)
+        st.chat_message(message.type).write(without_images(message.text))
 
 
 def answer(messages):
@@ -46,7 +51,10 @@ for each in page.messages:
 if question := st.chat_input("Ask for a story"):
     show(HumanMessage(question))
     try:
-        st.chat_message("ai").write_stream(answer([*page.messages, HumanMessage(question)]))
+        place, text = st.chat_message("ai").empty(), ""
+        for piece in answer([*page.messages, HumanMessage(question)]):
+            text += piece
+            place.write(without_images(text))
     except PollinationsError as error:
         st.error(str(error))
 st.caption(f"{page.meter.total:f} pollen")
