@@ -599,7 +599,7 @@ def slow() -> Iterator[Emulator]:
 INTERRUPTED = {
     "batch": "ChatPollinations(**service).batch(inputs)",
     "chain": "(RunnablePassthrough() | ChatPollinations(**service)).batch(inputs)",
-    "as completed": "list(ChatPollinations(**service).batch_as_completed(inputs))",
+    "as_completed": "list(ChatPollinations(**service).batch_as_completed(inputs))",
     "images": "PollinationsImage(**service).batch(inputs)",
     "tools": "PollinationsImageTool(**service).batch([{'prompt': each} for each in inputs])",
     "embeddings": "PollinationsEmbeddings(**service, chunk_size=1).embed_documents(inputs)",
@@ -650,8 +650,10 @@ import signal, sys, threading
 from langchain_core.runnables import RunnablePassthrough
 from langchain_pollinations import ChatPollinations, PollinationsEmbeddings, PollinationsImage, PollinationsImageTool
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let processes in the background ignore it
-service, inputs = {slow.connection()!r}, [f"Hello {{number}}" for number in range(12)]
-for work in sys.stdin:
+service = {slow.connection()!r}
+for line in sys.stdin:
+    name, work = line.split(":", 1)
+    inputs = [f"{{name}}-{{number}}" for number in range(12)]
     try:
         eval(compile(work, "work", "eval"))  # Python exits with SIGINT after an interrupted eval of a text
     except KeyboardInterrupt:
@@ -663,9 +665,9 @@ for work in sys.stdin:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:  # type: ignore[call-overload]
         for name, work in INTERRUPTED.items():
-            slow.requests.clear()
-            process.stdin.write(f"{work}\n")
-            while len(slow.requests) < 2:
+            process.stdin.write(f"{name}:{work}\n")
+            # Requests of the previous row may still arrive.
+            while sum(f"{name}-" in f"{asked.path} {asked.body!r}" for asked in list(slow.requests)) < 2:
                 assert process.poll() is None, name
                 time.sleep(0.01)
             began = time.monotonic()
