@@ -100,7 +100,13 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
     assert ImageChops.difference(one, other).getbbox() is not None
 
 
-@pytest.mark.parametrize("prompt", ["A fox sails a boat to a lighthouse", "The fox and the whale at night"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "A fox sails a boat to a lighthouse",
+        "The fox and the whale at night. Keep the look of the fox, in the same style",
+    ],
+)
 def test_a_prompt_that_describes_a_scene_draws_it(http: httpx.Client, prompt: str) -> None:
     one, other = (opened(made(edit(http, prompt, data_uri(picture(colour))))) for colour in ("steelblue", "tomato"))
     assert ImageChops.difference(one, other).getbbox() is None

@@ -155,11 +155,12 @@ ADDING = re.compile(
 )
 CHANGING = (
     r"add|adjust|blur|brighten|change|clean|convert|crop|cut|darken|delete|edit|enhance|erase|extend|fix|increase|invert|"
-    r"keep|lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
+    r"lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
     r"transform|turn|zoom"
 )
 """The verbs of a request to change an image."""
-CHANGE = re.compile(rf"\b(?:{CHANGING}|instead|less|more|same|\w+er\s+(?:light|sky|colou?rs?))\b", re.IGNORECASE)
+CHANGE = re.compile(rf"\b(?:{CHANGING}|instead|\w+er\s+(?:light|sky|colou?rs?))\b", re.IGNORECASE)
+"""A request to change an image. A prompt that only says what to keep describes a new scene with the same figures."""
 
 
 def describes_scene(prompt: str) -> bool:
