@@ -15,13 +15,21 @@ from typing import Any, Self
 from langchain_core.stores import ByteStore
 from pydantic_core import core_schema
 
+from langchain_pollinations._media.artifacts import (
+    ARTIFACT_TYPE,
+    DESCRIBED,
+    artifact_error,
+    check_artifact,
+    described,
+    resolve_below,
+)
 from langchain_pollinations._media.byte_store import bytes_key, check_digest, check_store, read_bytes, store_values
 from langchain_pollinations._media.data_uri import decode
 from langchain_pollinations._media.display import DISPLAYS, MAX_SHOWN_BYTES, MAX_SHOWN_WIDTH, download_html
 from langchain_pollinations._media.files import atomic_write, read_file, target_path
 from langchain_pollinations._media.formats import EXTENSIONS, SNIFFED_BYTES, SUFFIX_TYPES, sniff
 from langchain_pollinations._media.integrity import image_size
-from langchain_pollinations._media.permitted_files import artifact_error, open_regular_file, resolve_below
+from langchain_pollinations._media.permitted_files import open_regular_file
 from langchain_pollinations._safe_text import safe_text
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
@@ -202,7 +210,7 @@ class Media:
 
     def _facts(self) -> dict[str, Any]:
         """Return the attributes that `==` compares, without the bytes."""
-        return {name: getattr(self, name) for name in (*_COMPARED, "path")}
+        return {name: getattr(self, name) for name in (*DESCRIBED, "path")}
 
     @property
     def size(self) -> int:
@@ -299,16 +307,16 @@ class Media:
         if store is not None or self._is_remote:
             return self._reference()
         held = {"path": str(self.path)} if self._data is None else {"base64": self._base64()}
-        return {"type": _ARTIFACT, **held, **self._described()}
+        return {"type": ARTIFACT_TYPE, **held, **self._described()}
 
     def _reference(self) -> dict[str, Any]:
         """Return the artifact without the bytes."""
         digest = self.sha256
         path = {"path": str(self.path)} if self._data is None and self.path is not None else {}
-        return {"type": _ARTIFACT, "id": digest[:ID_LENGTH], "sha256": digest, **path, **self._described()}
+        return {"type": ARTIFACT_TYPE, "id": digest[:ID_LENGTH], "sha256": digest, **path, **self._described()}
 
     def _described(self) -> dict[str, Any]:
-        return {**{name: getattr(self, name) for name in _COMPARED}, "metadata": dict(self.metadata)}
+        return {**{name: getattr(self, name) for name in DESCRIBED}, "metadata": dict(self.metadata)}
 
     @classmethod
     def from_artifact(
@@ -340,9 +348,8 @@ class Media:
             ValueError: If `artifact` is not an artifact of a media tool, if its file is not below the folder, if the
                 store has other bytes, or if it has no bytes and the artifact has no URL.
         """
-        if not isinstance(artifact, Mapping) or artifact.get("type") != _ARTIFACT:
-            raise ValueError(f"artifact must come from a Pollinations media tool and have the type {_ARTIFACT!r}")
-        known = _known(artifact)
+        check_artifact(artifact, folder)
+        known = described(artifact)
         if "base64" in artifact:
             try:
                 return cls(decode(artifact["base64"]), **known)
@@ -361,7 +368,7 @@ class Media:
         """Restore a `Media` whose bytes are in the store. It may have no bytes and no URL."""
         digest = check_digest(artifact["sha256"])
         data = None if store is None else read_bytes(store, digest)
-        return cls(b"", **_known(artifact))._with(_data=data, _sha256=None if data is not None else digest)
+        return cls(b"", **described(artifact))._with(_data=data, _sha256=None if data is not None else digest)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
@@ -419,26 +426,8 @@ class Media:
         return self.url if self.url is not None and self.url.startswith(("http://", "https://")) else None
 
 
-_ARTIFACT = "pollinations_media"
-
 ID_LENGTH = 16
 """Number of characters of an id. An id is the beginning of the SHA-256 of the bytes."""
-
-_COMPARED = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id")
-
-_KNOWN: Mapping[str, type] = {**dict.fromkeys(_COMPARED, str), "seed": int, "metadata": dict}
-"""Attributes that an artifact contains unchanged, and their types."""
-
-
-def _known(artifact: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that an artifact contains, after a check of their types."""
-    known = {name: artifact[name] for name in _KNOWN if artifact.get(name) is not None}
-    for name, value in known.items():
-        if not isinstance(value, _KNOWN[name]):
-            raise artifact_error(f"{name} must be {_KNOWN[name].__name__}, not {type(value).__name__}")
-    if "mime_type" not in known or artifact.keys().isdisjoint(("base64", "path", "sha256")):
-        raise artifact_error("needs a 'mime_type', and 'base64', 'path' or 'sha256'")
-    return known
 
 
 def _artifact_validator(kind: type[Media]) -> Callable[[Any, core_schema.ValidationInfo], Media]:

@@ -52,7 +52,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 LAYERS = (
     "errors _documentation _safe_text _types _warnings pytest_plugin",
     "_transport _catalog.snapshot _catalog.records _catalog.costs _media.progress",
-    "_validation _media.data_uri _media.display _media.files _media.formats _media.integrity "
+    "_validation _media.artifacts _media.data_uri _media.display _media.files _media.formats _media.integrity "
     "_media.byte_store _media.media_store _media.permitted_files _media.text_splitter _media.wav media",
     "_chat",
     "_legacy",

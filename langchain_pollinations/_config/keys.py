@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from langchain_pollinations._legacy.defaults import SCOPE
 from langchain_pollinations._safe_text import safe_text
+from langchain_pollinations._transport.origins import is_local, origin_of
 from langchain_pollinations.errors import KEYS_PAGE, AuthenticationError, InvalidRequestError
 
 KEY_VARIABLE = "POLLINATIONS_API_KEY"
@@ -111,6 +112,8 @@ def missing_key(api_key: SecretStr | None, origin: str, *, is_unpickled: bool, l
             says += f" (the keyring holds no key for {origin}; login(save=True) stores one)"
         if is_unpickled:
             says += " (this object was unpickled, and a pickle holds no key)"
+        if is_local(origin_of(origin)[1]):
+            says += " (the key of the emulator is sk_emulator)"
     return f"{says}; the legacy hosts {_NEED_NO_KEY if legacy_supported else SCOPE}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.stores import BaseStore, ByteStore
 
-from langchain_pollinations._media.permitted_files import artifact_error
+from langchain_pollinations._media.artifacts import artifact_error
 
 MAX_ITEMS = 50
 MAX_BYTES = 32 * 1024 * 1024

@@ -6,10 +6,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import stat
 from pathlib import Path
-from typing import Any
 
 
 def open_below(folder: Path, inner: Path) -> int:
@@ -54,23 +52,3 @@ def open_regular_file(path: Path) -> io.BufferedReader:
         os.close(number)
         raise IsADirectoryError(errno.EISDIR, "it is no file", str(path))
     return os.fdopen(number, "rb")
-
-
-def artifact_error(says: str) -> ValueError:
-    return ValueError(f"artifact of type 'pollinations_media': {says}")
-
-
-def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
-    """Resolve the path of an artifact. The path must be below the folder."""
-    if folder is None:
-        raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
-    if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
-        raise artifact_error("path must be that of a file on this machine")
-    base = Path(folder).expanduser().resolve()
-    try:
-        found = (base / path).resolve()
-    except (OSError, RuntimeError) as error:
-        raise artifact_error(f"path cannot be read: {error}") from error
-    if not found.is_relative_to(base):
-        raise artifact_error(f"path is not below the folder {base.name!r}")
-    return found

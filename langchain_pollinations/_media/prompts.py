@@ -47,7 +47,8 @@ def check_prompt(prompt: Any, longest: int = MAX_PROMPT, name: str = "prompt") -
         InvalidRequestError: If the prompt is empty, is too long, or contains a lone surrogate or a null byte.
     """
     if not isinstance(prompt, str) or not prompt.strip():
-        raise InvalidRequestError(f"{name} must be a non-empty string", param=name)
+        hint = "; for several prompts, call batch or abatch" if isinstance(prompt, list) and prompt else ""
+        raise InvalidRequestError(f"{name} must be a non-empty string{hint}", param=name)
     if len(prompt) > longest:
         raise InvalidRequestError(f"{name} has {len(prompt)} characters; the maximum is {longest}", param=name)
     check_whole(prompt, name)

@@ -25,11 +25,18 @@ class BatchMixin:
     `progress=True` shows a bar of the finished inputs, which requires tqdm."""
 
     _SHOWS_PROGRESS: ClassVar[bool] = False
-    """Whether each call has an argument `progress` of its own."""
+    """Whether each call has the arguments `path` and `progress`."""
 
-    def _split_progress(self, options: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
-        """Return whether to show the bar of a batch, and the options of each call. A function is called for the
-        progress of each call, and a bar of the batch replaces the bars of the calls."""
+    def _split_progress(self, options: dict[str, Any], count: int) -> tuple[bool, dict[str, Any]]:
+        """Return whether to show the bar of a batch of `count` inputs, and the options of each call. A function is
+        called for the progress of each call, and a bar of the batch replaces the bars of the calls.
+
+        Raises:
+            InvalidRequestError: If `progress` is invalid, or several results have one `path`.
+        """
+        if self._SHOWS_PROGRESS and count > 1 and options.get("path") is not None:
+            says = f"path: the {count} results of a batch cannot have one path; set output_folder, or save each result"
+            raise InvalidRequestError(says, param="path")
         progress = options.pop("progress", None)
         if progress is True:
             return True, {**options, "progress": False} if self._SHOWS_PROGRESS else options
@@ -57,7 +64,7 @@ class BatchMixin:
             self, inputs: Sequence[Any], config: Any = None, **options: Any
         ) -> Iterator[tuple[int, Any]]:
             """Like `batch`, but yield the index and the result of each input as soon as the result is available."""
-            shows_bar, options = self._split_progress(options)
+            shows_bar, options = self._split_progress(options, len(inputs))
             if not inputs:
                 return
             configs = get_config_list(config, len(inputs))
@@ -83,7 +90,7 @@ class BatchMixin:
             self, inputs: Sequence[Any], config: Any = None, **options: Any
         ) -> AsyncIterator[tuple[int, Any]]:
             """Asynchronous version of `batch_as_completed`."""
-            shows_bar, options = self._split_progress(options)
+            shows_bar, options = self._split_progress(options, len(inputs))
             if not inputs:
                 return
             configs = get_config_list(config, len(inputs))

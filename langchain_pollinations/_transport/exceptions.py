@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 
 import httpx
 
 from langchain_pollinations._transport.environment import proxy_variable
+from langchain_pollinations._transport.origins import is_local
 from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -232,23 +233,19 @@ def proxy_password_error() -> APIConnectionError:
 
 
 def _connection_hint(error: httpx.HTTPError) -> str:
-    """Return how to start the emulator, if the request was to this machine, or the variable that names a proxy."""
+    """Return the variable that names a proxy, or the command that starts the emulator, if the request was to this
+    machine or the name of the host could not be resolved."""
     try:
         url = error.request.url
     except RuntimeError:  # the error has no request
         return ""
     if name := proxy_variable(url.scheme, url.host):
         return f". The request may have used the proxy of the environment variable {name}"
-    if not _is_local(url.host):
-        return ""
-    return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a host name
-        return False
+    if is_local(url.host):
+        return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
+    if any(isinstance(cause, socket.gaierror) for cause in _with_causes(error, None)):
+        return ". Without a network, use the emulator: python -m langchain_pollinations.emulator"
+    return ""
 
 
 def _origin(error: httpx.HTTPError) -> str:

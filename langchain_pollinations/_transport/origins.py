@@ -33,6 +33,14 @@ def origin_of(url: str | httpx.URL) -> Origin:
     return parsed.scheme, parsed.host, parsed.port or _DEFAULT_PORTS.get(parsed.scheme)
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this machine, by its name or its address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # another host name
+        return False
+
+
 def parse_address(value: str, argument: str, example: str) -> httpx.URL:
     """Parse an http(s) URL without credentials, query and fragment. httpx normalizes it: scheme and host in lower case,
     without the default port."""

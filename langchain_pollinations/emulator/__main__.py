@@ -24,6 +24,11 @@ The emulator of Pollinations.AI is listening.
     from langchain_pollinations import ChatPollinations
     print(ChatPollinations(base_url="{url}", api_key="{key}").invoke("Hello").text)
 
+or, for programs that name no address:
+
+    export POLLINATIONS_BASE_URL={url}
+    export POLLINATIONS_API_KEY={key}
+
 """
 
 LEGACY_HELLO = """\
@@ -153,7 +158,7 @@ def _emulate(chosen: argparse.Namespace) -> int:
         legacy_hello = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
     except OSError as error:
         emulator.stop()
-        print(error.strerror, file=sys.stderr)
+        print(f"{error.strerror}. --port selects another port; 0 is a free one.", file=sys.stderr)
         return 1
     print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + legacy_hello + GOODBYE, flush=True)
     ended.wait()

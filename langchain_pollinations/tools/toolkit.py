@@ -15,6 +15,7 @@ from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._media.byte_store import InProcessStore, check_store
 from langchain_pollinations._media.media_store import pickled_store
 from langchain_pollinations._media.upload_cache import UploadCache
+from langchain_pollinations._validation import suggest_name
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool, PollinationsTranscribeTool
@@ -86,6 +87,16 @@ class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
             raise ValueError(f"{', '.join(secrets)}: pass it to the toolkit itself; all tools share its connection")
         return value
 
+    @field_validator("options")
+    @classmethod
+    def _check_names(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
+        """Raise an error for an unknown argument of a tool."""
+        for tool, options in value.items():
+            known = _arguments_of(tool)
+            if unknown := sorted(options.keys() - known.keys()):
+                raise ValueError("; ".join(f"{tool}: {suggest_name(name, known)}" for name in unknown))
+        return value
+
     @field_validator("include")
     @classmethod
     def _check_include(cls, value: list[ToolName] | None) -> list[ToolName] | None:
@@ -100,6 +111,15 @@ class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
         if self.api == "legacy" and self.include not in (None, ["image"]):
             raise ValueError(f"include: the legacy hosts only generate images; omit it, or get a key at {KEYS_PAGE}")
         return self
+
+    @classmethod
+    def _handle_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Raise an error for an argument that only some tools have."""
+        for name in sorted(given.keys() - cls.model_fields.keys()):
+            if tools := [tool for tool in _TOOLS if name in _arguments_of(tool)]:
+                where = " or ".join(repr(tool) for tool in tools)
+                raise ValueError(f"{name}: give it in options, for the tools that it applies to ({where})")
+        return super()._handle_unknown(given)
 
     def get_tools(self) -> list[BaseTool]:
         """Return the tools, ready for `create_agent` or `bind_tools`."""
@@ -139,6 +159,13 @@ class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
         """
         names = self.model_fields_set | _ENVIRONMENT_FIELDS
         return {name: getattr(self, name) for name in _SHARED_FIELDS if name in names and name in accepted}
+
+
+def _arguments_of(tool: str) -> Mapping[str, Any]:
+    """Return the arguments of a tool: its own fields, those of its wrapper and their synonyms."""
+    tool_class = _TOOLS[tool]
+    wrapper: Any = tool_class.model_fields["wrapper"].annotation
+    return {**dict.fromkeys(wrapper._SYNONYMS), **wrapper.model_fields, **tool_class.model_fields}
 
 
 _NO_KEY_WARNING = (

@@ -120,6 +120,7 @@ def test_the_program_serves_until_it_is_interrupted(number: signal.Signals) -> N
             told += process.stdout.readline()
         found = re.search(r"base_url  (\S+)", told)
         assert found and "sk_emulator" in told and "ChatPollinations(" in told
+        assert f"export POLLINATIONS_BASE_URL={found[1]}\n" in told and "export POLLINATIONS_API_KEY=sk_emu" in told
         assert httpx.get(f"{found[1]}/models").status_code == 200
         process.send_signal(number)
         _, errors = process.communicate(timeout=120)
@@ -134,7 +135,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         with program("--port", str(port)) as process:
             out, errors = process.communicate(timeout=120)
             assert process.returncode == 1 and out == ""
-            assert re.fullmatch(rf"Port {port} cannot be used: .+\n", errors)
+            assert re.fullmatch(rf"Port {port} cannot be used: .+\. --port selects another port; 0 .+\n", errors)
 
 
 def test_the_program_knows_the_dialects() -> None:

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.load import dumpd, load
 from langchain_core.messages import ToolMessage
+from langchain_core.stores import InMemoryByteStore
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from PIL import Image
 from pydantic import BaseModel, ValidationError
@@ -298,8 +299,14 @@ def test_copies_in_memory_know_their_generator() -> None:
     ids=str,
 )
 def test_what_is_no_artifact_says_so(artifact: Any) -> None:
-    with pytest.raises(ValueError, match="pollinations_media"):
+    with pytest.raises(ValueError, match="artifact is None" if artifact is None else "pollinations_media"):
         Media.from_artifact(artifact)
+
+
+def test_a_store_in_place_of_the_folder_is_an_error() -> None:
+    artifact = Media(PNG, "image/png").to_artifact()
+    with pytest.raises(ValueError, match="folder must be a path, not InMemoryByteStore; pass a store by name: store="):
+        Media.from_artifact(artifact, InMemoryByteStore())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

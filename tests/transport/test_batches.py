@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +49,20 @@ def completed(runnable: Any, inputs: list[Any], *, is_async: bool, **options: An
         return {index: result async for index, result in runnable.abatch_as_completed(inputs, **options)}
 
     return asyncio.run(collect())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("kind", ["image", "video", "speech", "music", "3d"])
+def test_the_results_of_a_batch_cannot_have_one_path(
+    emulator: Emulator, tmp_path: Path, kind: str, is_async: bool
+) -> None:
+    for runnable in (wrapper := RUNNABLES[kind](emulator.connection()), wrapper.bind(seed=3)):
+        with pytest.raises(InvalidRequestError, match="path: the 2 results of a batch cannot have one path"):
+            completed(runnable, ["one", "two"], is_async=is_async, path=tmp_path / "same")
+    with pytest.raises(InvalidRequestError, match="call batch or abatch$|not accept a dialogue"):
+        wrapper.generate(["one", "two"])
+    assert len(emulator.requests) == 0
+    assert completed(wrapper, ["one"], is_async=is_async, path=tmp_path / "alone")[0].path is not None
 
 
 @pytest.mark.parametrize("is_async", [False, True])
