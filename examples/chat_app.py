@@ -1,6 +1,6 @@
 """A chat page with an agent that generates text, images, videos, speech and music.
 
-    pip install 'langchain-pollinations-ai[agents,emulator]' gradio
+    pip install '.[agents,emulator]' gradio
     python examples/chat_app.py
 
 With a key in POLLINATIONS_API_KEY, the requests go to gen.pollinations.ai and cost pollen. Without a key, they go to
@@ -26,7 +26,7 @@ try:
     import gradio as gr
     from langchain.agents import create_agent
 except ModuleNotFoundError as error:
-    sys.exit(f"{error}. The page needs: pip install 'langchain-pollinations-ai[agents,emulator]' gradio")
+    sys.exit(f"{error}. The page needs: pip install '.[agents,emulator]' gradio")
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
 from langchain_pollinations import (

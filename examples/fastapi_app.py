@@ -1,6 +1,6 @@
 """An endpoint that streams the text and the images of an agent as server-sent events.
 
-    pip install 'langchain-pollinations-ai[agents]' fastapi uvicorn
+    pip install '.[agents]' fastapi uvicorn
     python examples/fastapi_app.py
     curl -N http://127.0.0.1:8000/answers --json '{"question": "Tell me a short illustrated story about a whale"}'
 

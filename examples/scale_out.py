@@ -1,6 +1,6 @@
 """Caption, illustrate and embed the rows of a data set with workers of Ray.
 
-    pip install 'langchain-pollinations-ai[ray,emulator]'
+    pip install '.[ray,emulator]'
     python examples/scale_out.py --rows 200 --actors 2 --out build/scale_out
 
 With a key in POLLINATIONS_API_KEY, the requests go to gen.pollinations.ai and cost pollen. Without a key, they go to

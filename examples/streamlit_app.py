@@ -1,6 +1,6 @@
 """A page with an agent that illustrates its answers.
 
-    pip install 'langchain-pollinations-ai[agents]' streamlit
+    pip install '.[agents]' streamlit
     streamlit run examples/streamlit_app.py --server.address 127.0.0.1 --browser.gatherUsageStats false
 
 It needs a key in POLLINATIONS_API_KEY. To use the emulator, see `python -m langchain_pollinations.emulator`. It then
