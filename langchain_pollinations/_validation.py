@@ -78,7 +78,7 @@ def check_whole(text: str, name: str) -> None:
         ) from error
 
 
-_ONE_RESULT = "a call has one result: call once for each, with different seeds"
+_ONE_RESULT = "a call has one result: for several, call batch with equal inputs and seed=-1"
 _PIXELS = "give width and height, in pixels"
 _SECONDS = "give duration, in seconds"
 _A_MEDIA = "the result is a Media, which has data, url and save()"

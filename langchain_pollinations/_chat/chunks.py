@@ -30,6 +30,9 @@ class Chunk(AIMessageChunk):
     def lc_id(cls) -> list[str]:
         return AIMessageChunk.lc_id()
 
+    def __repr_name__(self) -> str:
+        return AIMessageChunk.__name__
+
     @model_validator(mode="after")
     def _restore_arguments(self) -> Self:
         return restore_arguments(self)

@@ -176,7 +176,7 @@ class ChatOptions(DescribedFields, BaseModel):
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         if self.n not in (None, 1):
-            raise ValueError("n: the service returns one choice only; make several calls with different seeds")
+            raise ValueError("n: the service returns one choice only; for several answers, call batch with seed=-1")
         if isinstance(self.stop, list) and len(self.stop) > 4:
             raise ValueError(f"stop: at most 4 strings are allowed, got {len(self.stop)}")
         if self.response_format and (self.response_format["type"] == "json_schema") != (

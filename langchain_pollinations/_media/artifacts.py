@@ -23,7 +23,7 @@ def artifact_error(says: str) -> ValueError:
 def check_artifact(artifact: Any, folder: Any) -> None:
     """Raise an error if an object is no artifact of a media tool, or if the folder is no path."""
     if artifact is None:
-        raise ValueError("artifact is None: a tool message with the status 'error' has none")
+        raise ValueError("artifact is None: the call failed (status 'error'), or the tool generates no media")
     if not isinstance(artifact, Mapping) or artifact.get("type") != ARTIFACT_TYPE:
         raise ValueError(f"artifact must come from a Pollinations media tool and have the type {ARTIFACT_TYPE!r}")
     if folder is not None and not isinstance(folder, str | os.PathLike):

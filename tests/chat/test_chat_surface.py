@@ -280,7 +280,7 @@ def test_fields_that_we_do_not_know_go_out_as_they_are(
         pytest.param({"unheard_of": float("nan")}, "cannot be written as JSON", id="not a number"),
         pytest.param({"tools": [object()]}, "tool 'object' cannot be described", id="no tool"),
         pytest.param({"tool_choice": "f"}, "tool_choice 'f' requires at least one", id="a choice without tools"),
-        pytest.param({"n": 3}, "n: the service returns one choice only; make several calls with different seeds",
+        pytest.param({"n": 3}, "n: the service returns one choice only; for several answers, call batch with seed=-1",
                      id="several answers"),
         pytest.param({"extra_body": 5}, "extra_body", id="extra_body"),
         pytest.param({"tools": 5}, "tools", id="tools"),

@@ -328,6 +328,7 @@ def test_tokens_arrive_by_and_by_between_the_steps(
     assert len(texts) > 3
     assert "".join(texts) == "One and two are three."
     assert told[-1].chunk_position == "last"
+    assert {repr(chunk).partition("(")[0] for chunk in chunks} == {"AIMessageChunk"}
 
 
 def _only(events: list[tuple[str, Any]], mode: str) -> list[tuple[str, Any]]:
