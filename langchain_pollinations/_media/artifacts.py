@@ -44,7 +44,7 @@ def described(artifact: Mapping[str, Any]) -> dict[str, Any]:
 def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
     """Resolve the path of an artifact. The path must be below the folder."""
     if folder is None:
-        raise artifact_error("names a file, which is read only below a folder that you name: folder=...")
+        raise artifact_error("its bytes are in a file: pass the folder that contains it, as folder=...")
     if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
         raise artifact_error("path must be that of a file on this machine")
     base = Path(folder).expanduser().resolve()

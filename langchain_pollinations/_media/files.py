@@ -61,11 +61,23 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target.parent} is no folder: make it first")
-    if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(f"{target.parent} cannot be written: choose another folder")
+    check_folder(target.parent)
     return target if target.suffix else target.with_suffix(suffix)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise an `OSError` if a folder does not exist or cannot be written."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {str(folder)!r} does not exist: create it first")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(f"The folder {str(folder)!r} cannot be written: choose another folder")
+
+
+def check_output_folder(folder: Path | None) -> Path | None:
+    """Validate the field `output_folder` at construction, before a request is billed."""
+    if folder is not None:
+        check_folder(folder.expanduser())
+    return folder
 
 
 def _check_possible(path: str | os.PathLike[str], param: str) -> None:

@@ -27,6 +27,16 @@ REFRESH_INTERVAL = 0.5
 class Progress:
     """Progress of a call.
 
+    The stage is `queued` while a rate limiter of the package delays the request. It is `waiting` until the first bytes
+    arrive, `receiving` while bytes arrive, and `done` after success.
+
+    Attributes:
+        stage: The stage: `queued`, `waiting`, `receiving` or `done`.
+        seconds: Seconds since the start of the call. While `queued`, seconds since the request entered the queue.
+        received: Bytes received so far. Concurrent requests of one call are added up. A retry starts at 0 again.
+        total: Total bytes of the response. None if unknown.
+        left: While `queued`, expected seconds until the request is sent. Earlier requests in the queue may take longer.
+
     >>> stages = set()
     >>> image = PollinationsImage().generate("a kite", progress=lambda progress: stages.add(progress.stage))
     >>> "done" in stages
@@ -34,16 +44,10 @@ class Progress:
     """
 
     stage: Literal["queued", "waiting", "receiving", "done"]
-    """The stage is `queued` while a rate limiter of the package delays the request. It is `waiting` until the first
-    bytes arrive, `receiving` while bytes arrive, and `done` after success."""
     seconds: float
-    """Seconds since the start of the call. While `queued`, seconds since the request entered the queue."""
     received: int = 0
-    """Bytes received so far. Concurrent requests of one call are added up. A retry starts at 0 again."""
     total: int | None = None
-    """Total bytes of the response. None if unknown."""
     left: float | None = None
-    """While `queued`, expected seconds until the request is sent. Earlier requests in the queue may take longer."""
 
 
 ProgressFunction: TypeAlias = Callable[[Progress], None]

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from langchain_pollinations._transport.exceptions import proxy_password_error
+from langchain_pollinations._transport.origins import is_local
 from langchain_pollinations._transport.refusal_notices import fix_links, fix_page, read_notice
 from langchain_pollinations.errors import (
     KEYS_PAGE,
@@ -116,7 +117,7 @@ def error_from_response(
     if response.status_code == 402 and "payment-required" in response.headers and meaning is None:
         return _payment_offered(response)
     body = _parse_body(response)
-    return _from_body(
+    error = _from_body(
         body,
         status=response.status_code,
         meaning=meaning,
@@ -125,6 +126,17 @@ def error_from_response(
         request_id=response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers, body),
     )
+    if response.status_code == 401 and _is_from_this_machine(response):
+        error.message += " The request went to this machine: the key of the emulator is sk_emulator."
+        error.args = (error.message,)
+    return error
+
+
+def _is_from_this_machine(response: httpx.Response) -> bool:
+    try:
+        return is_local(response.url.host)
+    except RuntimeError:  # the response has no request
+        return False
 
 
 def _payment_offered(response: httpx.Response) -> AuthenticationError:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_vali
 from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._media.byte_store import InProcessStore, check_store
+from langchain_pollinations._media.files import check_output_folder
 from langchain_pollinations._media.media_store import pickled_store
 from langchain_pollinations._media.upload_cache import UploadCache
 from langchain_pollinations._validation import suggest_name
@@ -72,6 +73,8 @@ class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
 
     _TRANSIENT: ClassVar[frozenset[str]] = frozenset({"media_store"})
     _upload_cache: UploadCache = PrivateAttr(default_factory=UploadCache)
+
+    _check_output_folder = field_validator("output_folder")(check_output_folder)
 
     @field_validator("media_store", mode="plain")
     @classmethod

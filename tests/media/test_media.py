@@ -312,7 +312,7 @@ def test_a_store_in_place_of_the_folder_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("path", "folder", "says"),
     [
-        ("inner/dot.png", None, r"read only below a folder that you name: folder="),
+        ("inner/dot.png", None, r"pass the folder that contains it, as folder="),
         ("../secret.png", "inner", "is not below the folder 'inner'"),
         ("inner/../../secret.png", "inner", "is not below"),
         ("link.png", "inner", "is not below"),
@@ -384,7 +384,7 @@ def test_a_media_survives_a_pydantic_model(picture: Media, in_file: Media) -> No
     assert Album(cover=picture).cover is picture
     filed = Album(cover=in_file)
     assert "base64" not in filed.model_dump_json()
-    with pytest.raises(ValidationError, match="read only below a folder"):
+    with pytest.raises(ValidationError, match="pass the folder that contains it"):
         Album.model_validate_json(filed.model_dump_json())
     assert in_file.path is not None
     context = {"media_folder": in_file.path.parent}

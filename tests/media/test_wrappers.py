@@ -127,7 +127,7 @@ def test_results_go_to_files_of_a_folder(emulator: Emulator, kind: str, run: str
 def test_a_folder_that_is_missing_is_an_error_before_anything_is_paid_for(
     emulator: Emulator, kind: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(FileNotFoundError, match="is no folder: make it first"):
+    with pytest.raises(FileNotFoundError, match="The folder '.*missing' does not exist: create it first"):
         WRAPPERS[kind](**emulator.connection(), output_folder=tmp_path / "missing").invoke("a kite")
     assert emulator.requests == []
 
