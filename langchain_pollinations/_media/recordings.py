@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mimetypes
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -158,14 +159,22 @@ def as_blob(recording: Any) -> Blob:
         case Blob():
             return recording
         case Media(path=Path() as path):
-            return Blob.from_path(path)
+            return _blob_of_file(path)
         case Media():
             return Blob.from_data(recording.data, metadata={"source": recording.url} if recording.url else {})
         case bytes():
             return Blob.from_data(recording)
         case str() | os.PathLike():
-            return Blob.from_path(os.fspath(recording))
+            return _blob_of_file(os.fspath(recording))
     raise _error(f"must be a Blob, a Media, bytes or a file path, not {type(recording).__name__}")
+
+
+def _blob_of_file(path: str | Path) -> Blob:
+    """Return the `Blob` of a file, with the MIME type of its suffix.
+
+    `mimetypes` gets only the name, because since Python 3.13 it parses a path such as `//[` as a URL and fails.
+    """
+    return Blob.from_path(path, mime_type=mimetypes.guess_type(PurePath(path).name)[0], guess_type=False)
 
 
 def _bytes(blob: Blob, largest: int, usual: int) -> bytes:

@@ -34,6 +34,11 @@ def head_of(http: httpx.Client, name: str) -> httpx.Headers:
     return http.get(f"/media/{name}").headers
 
 
+def test_a_file_name_may_look_like_a_url(http: httpx.Client) -> None:
+    files = {"file": ("//[", PIXELS, "image/png")}
+    assert http.post("/media/upload", files=files).status_code == 200
+
+
 @pytest.mark.parametrize("upload", [raw, form, in_json])
 def test_what_is_uploaded_can_be_read_by_anyone(http: httpx.Client, emulator: Emulator, upload: Upload) -> None:
     told = upload(http).json()

@@ -520,7 +520,7 @@ def test_a_recording_over_the_limit_is_refused_unread(
 def test_a_file_that_is_not_there_is_an_os_error(
     transcriber: PollinationsTranscriber, emulator: Emulator, take: Transcribe, tmp_path: Path
 ) -> None:
-    for missing in (tmp_path / "no.wav", Blob.from_path(tmp_path / "no.wav")):
+    for missing in (tmp_path / "no.wav", Blob.from_path(tmp_path / "no.wav"), "//[", "//[no.wav"):
         with pytest.raises(FileNotFoundError):
             take(transcriber, missing)
     assert emulator.requests == []

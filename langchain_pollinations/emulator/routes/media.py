@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -114,7 +115,7 @@ async def _form(asked: Asked) -> Sent:
     file = form.file("file")
     if file is None:
         raise _refuse("No file: send it as the part 'file'")
-    guessed = mimetypes.guess_type(file.name)[0] or UNKNOWN
+    guessed = mimetypes.guess_type(PurePosixPath(file.name).name)[0] or UNKNOWN
     return Sent(file.data, file.mime_type or guessed, file.name, form.text("id"), _tags(form.fields.get("tags", ())))
 
 
