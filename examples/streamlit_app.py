@@ -7,6 +7,8 @@ It needs a key in POLLINATIONS_API_KEY. To use the emulator, see `python -m lang
 also needs POLLINATIONS_BASE_URL.
 """
 
+import re
+
 import streamlit as st
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
@@ -22,12 +24,12 @@ if "agent" not in page:  # each page that is opened has an agent, media and cost
 
 def without_images(text):
     """Images become links: the browser would load them from any host that the model names."""
-    return text.replace("![", "[")
+    return re.sub(r"!+\[", "[", text)
 
 
 def show(message):
     if message.type == "tool" and message.artifact:
-        st.image(Media.from_artifact(message.artifact).data, caption=message.artifact["prompt"])
+        st.image(Media.from_artifact(message.artifact).data, caption=without_images(message.artifact["prompt"]))
     elif message.type != "tool" and message.text:
         st.chat_message(message.type).write(without_images(message.text))
 

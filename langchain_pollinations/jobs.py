@@ -25,6 +25,7 @@ from langchain_core.runnables import Runnable
 from langchain_pollinations._jobs.journal import JOURNAL, Journal, read_records
 from langchain_pollinations._jobs.results import ResultWriter, error_to_json
 from langchain_pollinations._jobs.rows import Row, Rows, read_rows
+from langchain_pollinations._media.files import expanded
 from langchain_pollinations._media.progress import count_progress
 from langchain_pollinations._transport.concurrency import check_abandoned, run_all, run_in_thread
 from langchain_pollinations._transport.metering import amount_text
@@ -253,7 +254,7 @@ class _Job:
         self._lock = threading.Lock()
         self._counts = {"done": 0, "failed": 0, "skipped": 0}
         self._meter = PollenMeter()
-        self._folder = Path(folder).expanduser().absolute()
+        self._folder = expanded(folder, "folder").absolute()
         self._journal = Journal(self._folder)
 
     def __enter__(self) -> _Job:

@@ -146,7 +146,7 @@ def test_only_an_unpickled_object_speaks_of_pickles(emulator: Emulator, ask: Ask
         ask(chat, "Hi")
     with pytest.raises(errors.AuthenticationError, match="No key") as caught:
         ask(ChatPollinations(base_url=emulator.url), "Hi")
-    assert "pickle" not in str(caught.value) and "the key of the emulator is sk_emulator" in str(caught.value)
+    assert "pickle" not in str(caught.value) and "is the emulator, its key is sk_emulator)" in str(caught.value)
 
 
 # --- Headers ----------------------------------------------------------------------------------------------------------

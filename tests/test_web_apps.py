@@ -444,7 +444,7 @@ def test_the_streamlit_page_shows_a_story_and_keeps_it(browser: Any, shared: Emu
         page.ask("Tell me a short illustrated story about a whale")
         page.wait_until(f"{IMAGES} >= 3")
         page.wait_until("document.querySelectorAll('h2').length == 3")
-        shared.reply("It is called Wanda. ![a whale](http://elsewhere.example/b.png)")
+        shared.reply("It is called Wanda. !![a whale](http://elsewhere.example/b.png)")
         page.ask("What is its name?")
         page.wait_for("It is called Wanda.")
         page.wait_until(f"{IMAGES} >= 3")

@@ -113,7 +113,7 @@ def missing_key(api_key: SecretStr | None, origin: str, *, is_unpickled: bool, l
         if is_unpickled:
             says += " (this object was unpickled, and a pickle holds no key)"
         if is_local(origin_of(origin)[1]):
-            says += " (the key of the emulator is sk_emulator)"
+            says += f" (if {origin} is the emulator, its key is sk_emulator)"
     return f"{says}; the legacy hosts {_NEED_NO_KEY if legacy_supported else SCOPE}"
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from langchain_pollinations._media.files import expanded
+
 ARTIFACT_TYPE = "pollinations_media"
 
 DESCRIBED = ("mime_type", "url", "model", "seed", "prompt", "cost", "request_id")
@@ -47,7 +49,7 @@ def resolve_below(folder: str | os.PathLike[str] | None, path: Any) -> Path:
         raise artifact_error("its bytes are in a file: pass the folder that contains it, as folder=...")
     if not isinstance(path, str) or "\0" in path or re.match(r"[/\\]([/\\]|\?\?)", path):
         raise artifact_error("path must be that of a file on this machine")
-    base = Path(folder).expanduser().resolve()
+    base = expanded(folder, "folder").resolve()
     try:
         found = (base / path).resolve()
     except (OSError, RuntimeError) as error:

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 from langchain_pollinations._catalog.capabilities import suggest_models
 from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._config.service import ServiceConfig
-from langchain_pollinations._media.files import check_output_folder, target_path
+from langchain_pollinations._media.files import expanded, target_path
 from langchain_pollinations._media.progress import ShowProgress, watch_progress
 from langchain_pollinations._media.prompts import Prompt, prompt_of
 from langchain_pollinations._media.references import ReferenceReader, References, reference_to_json
@@ -83,8 +83,6 @@ class MediaWriter(RateLimiterField, ServiceConfig):
     output_folder: Path | None = None
     """Folder for the output files of calls without `path`. The package chooses the file names. If the folder is None,
     the results of these calls stay in memory."""
-    _check_output_folder = field_validator("output_folder")(check_output_folder)
-
     progress: ShowProgress = Field(default=None, exclude=True, repr=False)
     """Progress display. True shows a bar, which requires tqdm. False shows nothing. With None, only videos show a bar,
     and only in a terminal or a notebook with tqdm installed. A function is called with each `Progress`. The function
@@ -127,7 +125,7 @@ class MediaWriter(RateLimiterField, ServiceConfig):
         a wrong folder raises an error before the service bills a request.
         """
         if path is None and self.output_folder is not None:
-            path = self.output_folder.expanduser() / f"{self._CATEGORY}-{secrets.token_hex(6)}"
+            path = expanded(self.output_folder, "output_folder") / f"{self._CATEGORY}-{secrets.token_hex(6)}"
         return None if path is None else target_path(path, self._SUFFIX)
 
     def _suggesting(self, model: str) -> AbstractContextManager[None]:

@@ -25,14 +25,23 @@ def input_path(path: str | os.PathLike[str], param: str) -> Path:
         InvalidRequestError: If the path is a folder, a device or a pipe, because reading some of these does not end. Or
             if no file can have the path.
     """
-    _check_possible(path, param)
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError as error:
-        raise InvalidRequestError(f"{param}: {os.fspath(path)!r:.200} names an unknown user", param=param) from error
+    file = expanded(path, param)
     if file.exists() and not file.is_file():
         raise InvalidRequestError(f"{param}: {os.fspath(path)!r} is not a regular file", param=param)
     return file
+
+
+def expanded(path: str | os.PathLike[str], param: str) -> Path:
+    """Return a path with the home folder in place of `~`.
+
+    Raises:
+        InvalidRequestError: If no file can have the path, or it names an unknown user.
+    """
+    _check_possible(path, param)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidRequestError(f"{param}: {os.fspath(path)!r:.200} names an unknown user", param=param) from error
 
 
 @contextmanager
@@ -61,23 +70,12 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
-    check_folder(target.parent)
-    return target if target.suffix else target.with_suffix(suffix)
-
-
-def check_folder(folder: Path) -> None:
-    """Raise an `OSError` if a folder does not exist or cannot be written."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {str(folder)!r} does not exist: create it first")
+    folder = str(target.parent)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder {folder!r} does not exist: create it first")
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(f"The folder {str(folder)!r} cannot be written: choose another folder")
-
-
-def check_output_folder(folder: Path | None) -> Path | None:
-    """Validate the field `output_folder` at construction, before a request is billed."""
-    if folder is not None:
-        check_folder(folder.expanduser())
-    return folder
+        raise PermissionError(f"The folder {folder!r} cannot be written: choose another folder")
+    return target if target.suffix else target.with_suffix(suffix)
 
 
 def _check_possible(path: str | os.PathLike[str], param: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import InstanceOf, PlainSerializer
 
 from langchain_pollinations._media.data_uri import decode, is_data_uri
+from langchain_pollinations._media.files import expanded
 from langchain_pollinations._media.formats import SNIFFED_BYTES, sniff
 from langchain_pollinations._media.permitted_files import open_below
 from langchain_pollinations._transport.origins import has_private_name, normalize_host
@@ -203,7 +204,7 @@ class ReferenceReader:
             raise self._error(f"the path has {len(str(path)):,} characters; the maximum is {MAX_PATH:,}")
         if re.match(r"[/\\]([/\\]|\?\?)", str(path)):  # resolving a UNC path sends credentials to another machine
             raise self._error(f"{name} is a network or device path, not a file in reference_folder")
-        folder = self.folder.expanduser().resolve()
+        folder = expanded(self.folder, "reference_folder").resolve()
         try:
             found = (folder / path.expanduser()).resolve()
             if not found.is_relative_to(folder):

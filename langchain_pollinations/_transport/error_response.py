@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from langchain_pollinations._transport.exceptions import proxy_password_error
-from langchain_pollinations._transport.origins import is_local
+from langchain_pollinations._transport.origins import is_local, origin_text
 from langchain_pollinations._transport.refusal_notices import fix_links, fix_page, read_notice
 from langchain_pollinations.errors import (
     KEYS_PAGE,
@@ -126,17 +126,20 @@ def error_from_response(
         request_id=response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers, body),
     )
-    if response.status_code == 401 and _is_from_this_machine(response):
-        error.message += " The request went to this machine: the key of the emulator is sk_emulator."
+    if response.status_code == 401 and (origin := _local_origin(response)):
+        says = f"The request went to {origin}; the key of an emulator is sk_emulator."
+        error.message = f"{error.message.rstrip('.')}. {says}"
         error.args = (error.message,)
     return error
 
 
-def _is_from_this_machine(response: httpx.Response) -> bool:
+def _local_origin(response: httpx.Response) -> str:
+    """Return the origin of the response, if it is this machine, or else an empty string."""
     try:
-        return is_local(response.url.host)
+        url = response.url
     except RuntimeError:  # the response has no request
-        return False
+        return ""
+    return origin_text(url) if is_local(url.host) else ""
 
 
 def _payment_offered(response: httpx.Response) -> AuthenticationError:

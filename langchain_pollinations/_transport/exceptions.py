@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from langchain_pollinations._transport.environment import proxy_variable
-from langchain_pollinations._transport.origins import is_local
+from langchain_pollinations._transport.origins import is_local, origin_text
 from langchain_pollinations._transport.timeouts import Deadline
 from langchain_pollinations.errors import (
     APIConnectionError,
@@ -244,7 +244,7 @@ def _connection_hint(error: httpx.HTTPError) -> str:
     if is_local(url.host):
         return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
     if any(isinstance(cause, socket.gaierror) for cause in _with_causes(error, None)):
-        return ". Without a network, use the emulator: python -m langchain_pollinations.emulator"
+        return ". For work without a network, there is an emulator: python -m langchain_pollinations.emulator"
     return ""
 
 
@@ -254,7 +254,7 @@ def _origin(error: httpx.HTTPError) -> str:
         url = error.request.url
     except RuntimeError:
         return ""
-    return f" to {url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
+    return f" to {origin_text(url)}"
 
 
 def _aiohttp_errors(*names: str) -> tuple[type[BaseException], ...]:

@@ -33,6 +33,11 @@ def origin_of(url: str | httpx.URL) -> Origin:
     return parsed.scheme, parsed.host, parsed.port or _DEFAULT_PORTS.get(parsed.scheme)
 
 
+def origin_text(url: httpx.URL) -> str:
+    """Return scheme, host and port of a URL as text, without credentials."""
+    return f"{url.scheme}://{url.netloc.decode('ascii').rpartition('@')[2]}"
+
+
 def is_local(host: str) -> bool:
     """Whether a host is this machine, by its name or its address."""
     try:

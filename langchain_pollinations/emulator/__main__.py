@@ -6,6 +6,7 @@ With --record, it runs the shadow mode: it forwards requests to the service and 
 from __future__ import annotations
 
 import argparse
+import errno
 import re
 import signal
 import sys
@@ -158,7 +159,8 @@ def _emulate(chosen: argparse.Namespace) -> int:
         legacy_hello = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
     except OSError as error:
         emulator.stop()
-        print(f"{error.strerror}. --port selects another port; 0 is a free one.", file=sys.stderr)
+        hint = ". --port selects another port; 0 is a free one." if error.errno == errno.EADDRINUSE else ""
+        print(f"{error.strerror}{hint}", file=sys.stderr)
         return 1
     print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + legacy_hello + GOODBYE, flush=True)
     ended.wait()

@@ -13,6 +13,7 @@ from langchain_core.stores import ByteStore
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from langchain_pollinations._media.base import MediaWriter
 from langchain_pollinations._media.byte_store import InProcessStore, check_store
 from langchain_pollinations._media.media_store import add_media, find_media, owner_of, pickled_store
 from langchain_pollinations._safe_text import safe_text
@@ -110,6 +111,9 @@ class MediaTool(BatchMixin, HiddenInput, PublicPickle, BaseTool):
 
     @model_validator(mode="after")
     def _check_wrapper(self) -> Self:
+        """Check what a run of an agent would find only after a request to the language model."""
+        if isinstance(self.wrapper, MediaWriter):
+            self.wrapper._target(None)  # the output folder
         if self.wrapper.api != "auto" or not self.wrapper._uses_legacy:  # a key may be set later
             self._check_options()
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import zlib
 from collections.abc import Callable
 
@@ -54,6 +55,17 @@ def test_invalid_exif_of_an_image_is_ignored(
     assert send(http, png(Raw_profile_type_exif=exif)).status_code == 200
 
 
+@pytest.mark.parametrize(("tag", "kind", "value"), [(0x011A, 2, b"a"), (0x0100, 2, b"a"), (0x0131, 5, b"\x08")])
+def test_exif_of_a_wrong_type_is_ignored(http: httpx.Client, tag: int, kind: int, value: bytes) -> None:
+    """Pillow reads these values, and cannot write them again when it rotates the image."""
+    entries = sorted([(0x0112, 3, 1, b"\x06"), (tag, kind, 1, value)])
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
+    exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(12)
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG", exif=exif)
+    assert edit(http, "make it night", data_uri(image.getvalue(), "image/jpeg")).status_code == 200
+
+
 def test_the_exif_description_of_an_image_is_read(http: httpx.Client) -> None:
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x010E] = "a lighthouse at night"
@@ -61,9 +73,9 @@ def test_the_exif_description_of_an_image_is_read(http: httpx.Client) -> None:
     assert 'shows "a lighthouse at night"' in text_of(about_image(http, out.getvalue()))
 
 
-@pytest.mark.parametrize("image", [png((14_000, 14_000)), png(Comment="x" * (65 << 20))], ids=["pixels", "text"])
-def test_an_image_that_expands_too_much_is_rejected(http: httpx.Client, image: bytes) -> None:
-    response = about_image(http, image)
+@pytest.mark.parametrize(("side", "length"), [(14_000, 0), (8, 65 << 20)], ids=["pixels", "text"])
+def test_an_image_that_expands_too_much_is_rejected(http: httpx.Client, side: int, length: int) -> None:
+    response = about_image(http, png((side, side), Comment="x" * length))
     assert response.status_code == 400
     assert response.json()["error"]["code"] in ("image_too_large", "unsupported_image_media_type")
 
@@ -74,21 +86,21 @@ def pdf(*streams: bytes) -> bytes:
 
 def test_the_text_of_a_pdf_is_read_from_all_streams(http: httpx.Client) -> None:
     streams = (b"(One \\(1\\)) Tj (not shown) 12 Tf (two) '", zlib.compress(b"(three) Tj"))
-    assert 'begins "One (1) two three"' in text_of(about_pdf(http, pdf(*streams)))
+    photos = (b"\xff\xd8" + b"x" * (5 << 20), zlib.compress(b"x" * (5 << 20)))
+    assert 'begins "One (1) two three"' in text_of(about_pdf(http, pdf(*photos, *streams)))
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"%PDF-1.4\n" + b"stream\n" * 60_000,
-        pdf(b"\\(" * 200_000),
-        pdf(b"(" * 400_000),
-        pdf(*[zlib.compress(b"(x" * 500_000)] * 500),
-    ],
-    ids=["streams without an end", "escaped brackets", "brackets", "compressed streams"],
-)
-def test_a_pdf_is_read_in_time_that_grows_with_its_size(http: httpx.Client, data: bytes) -> None:
-    assert "a PDF" in text_of(about_pdf(http, data))
+HUGE: dict[str, Callable[[], bytes]] = {
+    "streams without an end": lambda: b"%PDF-1.4\n" + b"stream\n" * 60_000,
+    "escaped brackets": lambda: pdf(b"\\(" * 200_000),
+    "brackets": lambda: pdf(b"(" * 400_000),
+    "compressed streams": lambda: pdf(*[zlib.compress(b"(x" * 500_000)] * 500),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_pdf_is_read_in_time_that_grows_with_its_size(http: httpx.Client, name: str) -> None:
+    assert "a PDF" in text_of(about_pdf(http, HUGE[name]()))
 
 
 def test_base64_without_a_data_uri_is_a_file(http: httpx.Client) -> None:

@@ -493,8 +493,16 @@ def test_an_image_of_an_earlier_turn_is_changed(say: Say, words: str, image: str
 
 def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) -> None:
     talk = results("Draw a kite", ("paint_image", "Ready: http://127.0.0.1/media/1"))
-    ((name, _),) = calls(say([*talk, {"role": "user", "content": "Make a drawing of a boat"}], tools=[PAINTER, EDITOR]))
-    assert name == "paint_image"
+    for asked in (
+        "Make a drawing of a boat",
+        "Make a picture of a house that has a red door",
+        "Paint a fox that jumps over a fence",
+        "Make a poster for this weekend",
+    ):
+        ((name, _),) = calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR]))
+        assert name == "paint_image"
+    for asked in ("Make a haiku about rain, and keep it short", "Fix me dinner ideas: what can I cook this evening?"):
+        assert calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR])) == []
     assert calls(say("Make it night, please", tools=[PAINTER])) == []
 
 

@@ -105,6 +105,8 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
     [
         "A fox sails a boat to a lighthouse",
         "The fox and the whale at night. Keep the look of the fox, in the same style",
+        "The fox and the boat under a winter sky",
+        "A fox and a boat on a clean river, in amber light",
     ],
 )
 def test_a_prompt_that_describes_a_scene_draws_it(http: httpx.Client, prompt: str) -> None:

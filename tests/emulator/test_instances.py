@@ -154,6 +154,13 @@ SCENES = {"type": "object", "properties": {"prompt": {"type": "string"}, "hour":
         pytest.param(
             {"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 12}, id="short strings"
         ),
+        pytest.param(
+            {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}, "minItems": 5}, id="fractions"
+        ),
+        pytest.param(
+            {"type": "object", "additionalProperties": {}, "propertyNames": {"maxLength": 4}, "minProperties": 3},
+            id="short names",
+        ),
     ],
 )
 @pytest.mark.parametrize("unique", [True, False])
@@ -190,6 +197,30 @@ def test_a_schema_that_asks_for_too_much_is_rejected(say: Say, schema: dict[str,
     answer = say("hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
     assert answer.status_code == 400
     assert "too large" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [{"type": "boolean"}, {"enum": ["a", "b"]}, {"type": "string", "format": "email"}, {"pattern": "^[A-Z]{3}$"}],
+)
+def test_a_list_without_enough_different_items_is_rejected(say: Say, items: dict[str, Any]) -> None:
+    schema = _nested(items, 1, 3)
+    schema["properties"]["x"]["uniqueItems"] = True
+    answer = say("hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
+    assert answer.status_code == 400
+    assert "it needs 3 different values" in answer.json()["error"]["message"]
+
+
+def test_a_long_prompt_does_not_count_for_each_value(say: Say) -> None:
+    """Each value once took the length of the prompt, and the time to copy it."""
+    fields = {f"description_{number}": {"type": "string", "maxLength": 100} for number in range(20)}
+    rows = {"type": "array", "items": {"type": "object", "properties": fields, "required": list(fields)}, "minItems": 5}
+    words = {"type": "array", "items": {"enum": [f"value{number}" for number in range(2000)]}}
+    schema = {"type": "object", "properties": {"rows": rows, "words": words}, "required": ["rows", "words"]}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = say("A whale sleeps upright. " * 17_500, response_format=form)
+    value = json.loads(answer.json()["choices"][0]["message"]["content"])
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(value)) == []
 
 
 @pytest.mark.parametrize("pattern", ["^x{999999999}$", "^(?:(?:x{9999}){9999}){9999}$", "^x+$"])

@@ -124,6 +124,15 @@ def test_results_go_to_files_of_a_folder(emulator: Emulator, kind: str, run: str
     assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
 
 
+@pytest.mark.parametrize("folder", ["~no_such_user/a", "a\0b"])
+def test_a_folder_that_cannot_exist_is_an_error_that_names_the_argument(
+    emulator: Emulator, kind: str, folder: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match="output_folder: "):
+        WRAPPERS[kind](**emulator.connection(), output_folder=folder).invoke("a kite")
+    assert emulator.requests == []
+
+
 def test_a_folder_that_is_missing_is_an_error_before_anything_is_paid_for(
     emulator: Emulator, kind: str, tmp_path: Path
 ) -> None:

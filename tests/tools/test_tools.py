@@ -623,13 +623,28 @@ def test_a_toolkit_has_all_tools_or_those_that_were_asked_for(emulator: Emulator
         ({"options": {"imgae": {}}}, "Input should be 'image'"),
         ({"modle": "flux"}, "unknown argument 'modle'"),
         ({"seed": 3}, "seed: give it in options, for the tools that it applies to .'image' or 'edit_image' or 'video'"),
-        ({"options": {"video": {"widht": 3}}}, "video: unknown argument 'widht', did you mean 'width'"),
-        ({"options": {"image": {"size": 3}}}, "image: unknown argument 'size': give width and height"),
     ],
 )
 def test_a_toolkit_names_what_is_wrong(emulator: Emulator, given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         PollinationsToolkit(**emulator.connection(), **given)
+
+
+def test_wrong_arguments_of_a_tool_are_told_with_its_name(emulator: Emulator) -> None:
+    toolkit = PollinationsToolkit(**emulator.connection(), options={"image": {"widht": 3}})
+    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
+        toolkit.get_tools()
+
+
+def test_a_tool_checks_its_output_folder_before_a_run(emulator: Emulator, tmp_path: Path) -> None:
+    given: dict[str, Any] = {**emulator.connection(), "output_folder": tmp_path / "missing"}
+    for construct in (
+        lambda: PollinationsVideoTool(**given),
+        lambda: PollinationsImageTool(wrapper=PollinationsImage(**given)),
+        lambda: PollinationsToolkit(**given).get_tools(),
+    ):
+        with pytest.raises(FileNotFoundError, match="The folder '.*missing' does not exist: create it first"):
+            construct()
 
 
 def test_a_toolkit_shares_its_folders_and_its_rate_limiter_with_all_tools(emulator: Emulator, tmp_path: Path) -> None:

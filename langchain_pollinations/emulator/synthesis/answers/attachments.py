@@ -24,7 +24,7 @@ PDF_STRING = re.compile(rb"\(((?:\\.|[^\\()])*+)(\)\s*+(?:Tj|'))?", re.DOTALL)
 """A string of a PDF. The second group matches if the string is shown as text. A string without an end matches, too, so
 that it is read once."""
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-MAX_PDF_TEXT = 4 * 1024 * 1024  # bytes of a PDF that are read after decompression
+MAX_STREAM, MAX_INFLATED = 1024 * 1024, 8 * 1024 * 1024  # bytes that are decompressed: of a stream, of a PDF
 
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
 FILE_NAMES = {"application/pdf": "a PDF", "text/plain": "a text file", "text/markdown": "a Markdown file"}
@@ -179,24 +179,20 @@ def _pdf_text(data: bytes) -> str:
 
 
 def _pdf_streams(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed streams of a PDF, up to `MAX_PDF_TEXT` bytes in total."""
-    left, place = MAX_PDF_TEXT, 0
+    """Yield the streams of a PDF, decompressed up to the limits."""
+    left, place = MAX_INFLATED, 0
     while left > 0 and (start := PDF_STREAM.search(data, place)):
         place = data.find(PDF_STREAM_END, start.end())
         if place < 0:
             return
-        stream = _inflated(data[start.end() : place], left)
-        left -= len(stream)
-        place += len(PDF_STREAM_END)
+        stream = data[start.end() : place]
+        try:
+            stream = zlib.decompressobj().decompress(stream, min(left, MAX_STREAM))
+            left -= len(stream)
+        except zlib.error:  # the stream is not compressed, so its size is that of the file
+            pass
         yield stream
-
-
-def _inflated(stream: bytes, most: int) -> bytes:
-    """Decompress a stream to at most `most` bytes."""
-    try:
-        return zlib.decompressobj().decompress(stream, most)
-    except zlib.error:  # the stream is not compressed
-        return stream[:most]
+        place += len(PDF_STREAM_END)
 
 
 READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}

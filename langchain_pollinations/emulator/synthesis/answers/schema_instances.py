@@ -84,12 +84,13 @@ class InstanceBuilder:
 
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
+        self._lower_text = found.text.lower()
         self._size = 0
 
     def _add_size(self, characters: int) -> None:
         self._size += VALUE_SIZE + characters
         if self._size > MAX_SIZE:
-            raise upstream(400, "400 Bad Request: Invalid schema: its smallest instance is too large", 400)
+            raise upstream(400, "400 Bad Request: Invalid schema: the answer would be too large", 400)
 
     def build(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         known = self._concrete(schema, depth)
@@ -97,11 +98,12 @@ class InstanceBuilder:
             return self._sized(known["const"])
         if known.get("enum"):
             return self._sized(self._choice(known["enum"]))
-        self._add_size(0)
         kinds = _types(known)
         kind = next((k for k in kinds if k != "null"), "null")
         if "null" in kinds and (depth >= DEPTH or known.get("default", 0) is None and not self._named(name)):
             return None
+        if kind != "string":  # a text adds its own size
+            self._add_size(0)
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
 
     def _sized(self, value: Any) -> Any:
@@ -162,9 +164,9 @@ class InstanceBuilder:
 
     def _says(self, value: Any) -> bool:
         """Return whether the text contains a value as a word or as several words."""
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or value.lower() not in self._lower_text:
             return False
-        return bool(re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", self.words.text.lower()))
+        return bool(re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", self._lower_text))
 
     def _named(self, name: str) -> bool:
         """Return whether the text contains all words of a field name."""
@@ -215,7 +217,8 @@ class InstanceBuilder:
             return []
         values = self._values(_resolved(schema.get("items", {}), self.root))
         if values is not None:
-            return self._choices(values, least, most, unique)
+            found = self._choices(values, least, most, unique)
+            return self._several_of(found, least) if unique else found
         item = self._concrete(schema.get("items", {}), depth + 1)
         if _types(item) == ["string"] and "format" not in item:
             made = [self._fitted(text, item) for text in (self._listed() or [self.words.subject])[: max(most, 0)]]
@@ -233,7 +236,13 @@ class InstanceBuilder:
                 break
             other = self._variation(values[0], item, number)
             found.setdefault(_key_of(other), other)
-        return list(found.values())
+        return self._several_of(list(found.values()), least)
+
+    def _several_of(self, values: list[Any], least: int) -> list[Any]:
+        """Return the values, or refuse the schema if there are not enough."""
+        if len(values) < least:
+            raise upstream(400, f"400 Bad Request: Invalid schema: it needs {least} different values", 400)
+        return values
 
     def _variation(self, value: Any, schema: Any, number: int) -> Any:
         """Return the n-th other value for a schema. Return the value itself if there is no such value."""
@@ -255,15 +264,16 @@ class InstanceBuilder:
 
     def _other_number(self, value: float | int, schema: Schema, number: int) -> float | int:
         """Return the n-th number above a number or, where a schema allows no such number, below it."""
-        step = schema.get("multipleOf") or 1
+        whole = "integer" in _types(schema)
+        step = schema.get("multipleOf") or (1 if whole else 0.01)
         low, high = self._limits(schema, step)
         above = int(min((high - value) / step, number))
         other = value + number * step if above == number else value - (number - above) * step
         return other if other >= low else value
 
-    def _numbered(self, text: str, schema: Schema, number: int) -> str:
+    def _numbered(self, text: str, schema: Schema, number: int, separator: str = " ") -> str:
         """Return a text that ends with a number, and has the length and the pattern that a schema requires."""
-        ending, most = f" {number}", schema.get("maxLength")
+        ending, most = f"{separator}{number}", schema.get("maxLength")
         text = text if most is None else text[: max(0, int(most) - len(ending))]
         return self._fitted(f"{text}{ending}".lstrip(), schema)
 
@@ -331,10 +341,11 @@ class InstanceBuilder:
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
-            return self._choices(known, count, len(known), True)
+            return self._several_of(self._choices(known, count, len(known), True), count)
         form = self._concrete(schema, depth)
         key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
-        return [self._fitted(f"{key}_{number}" if number > 1 else key, form) for number in range(1, count + 1)]
+        keys = [self._fitted(key, form), *(self._numbered(key, form, number, "_") for number in range(2, count + 1))]
+        return self._several_of(list(dict.fromkeys(keys)), count)
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
         """Return whether an optional field is filled. The text must contain its name or one of its enum values."""
@@ -349,7 +360,7 @@ class InstanceBuilder:
         form = schema.get("format")
         if isinstance(form, str) and form in FORMATS:
             pattern, otherwise = FORMATS[form]
-            return self.words.first(pattern) or otherwise
+            return str(self._sized(self.words.first(pattern) or otherwise))
         return self._fitted(self._text_for(name, schema), schema)
 
     def _text_for(self, name: str, schema: Schema) -> str:
@@ -367,7 +378,7 @@ class InstanceBuilder:
     def _fitted(self, text: str, schema: Schema) -> str:
         """Adapt a text to the length and the pattern that a schema requires."""
         least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
-        self._add_size(max(len(text), least))
+        self._add_size(max(least, len(text if most is None else text[: int(most)])))
         while len(text) < least:
             text = f"{text} {text}" if text else "x" * least
         text = text if most is None else text[: int(most)]

@@ -14,7 +14,6 @@ from typing import Any
 from langchain_pollinations.emulator.synthesis.answers import citations, story, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Tool
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
-from langchain_pollinations.emulator.synthesis.images.edits import CHANGING
 
 Json = dict[str, Any]
 
@@ -36,7 +35,7 @@ CHANGED = re.compile(
 IT = r"(?:it|this|that|(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo))\b"
 CHANGE = re.compile(
     r"(?:(?:please|now|then|can you|could you)[, ]+)*"
-    rf"(?:(?:make|turn)\s+{IT}|(?:{CHANGING})\b.{{0,200}}\b{IT})",
+    rf"(?:(?:make|turn)\s+{IT}|(?:change|edit|repaint|recolou?r|add|remove)\b.{{0,200}}\b{IT})",
     re.IGNORECASE | re.DOTALL,
 )
 """The start of a request to change an image that exists."""

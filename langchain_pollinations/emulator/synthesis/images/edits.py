@@ -153,19 +153,20 @@ EFFECTS: Sequence[tuple[str, Effect]] = (
 ADDING = re.compile(
     r"\b(?:add|with|put|place|include|insert|give|draw|beside|next to)\b(.*)", re.IGNORECASE | re.DOTALL
 )
-CHANGING = (
-    r"add|adjust|blur|brighten|change|clean|convert|crop|cut|darken|delete|edit|enhance|erase|extend|fix|increase|invert|"
-    r"lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
-    r"transform|turn|zoom"
+CHANGING = re.compile(
+    r"(?:^|[,.;:!?]|\b(?:and|but|now|then|please|you))\s*\b"
+    r"(?:add|adjust|blur|brighten|change|clean|convert|crop|cut|darken|delete|edit|enhance|erase|extend|fix|increase|"
+    r"invert|lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
+    r"transform|turn|zoom)\b"
+    r"|\b(?:instead|darker|lighter|brighter|warmer|cooler|softer)\b",
+    re.IGNORECASE,
 )
-"""The verbs of a request to change an image."""
-CHANGE = re.compile(rf"\b(?:{CHANGING}|instead|\w+er\s+(?:light|sky|colou?rs?))\b", re.IGNORECASE)
-"""A request to change an image. A prompt that only says what to keep describes a new scene with the same figures."""
+"""A clause that asks for a change. A prompt that only says what to keep describes a new scene with the same figures."""
 
 
 def describes_scene(prompt: str) -> bool:
     """Return whether a prompt describes a new scene, instead of a change of the source image."""
-    return len(named(prompt)) > 1 and not CHANGE.search(prompt) and not ADDING.search(prompt)
+    return len(named(prompt)) > 1 and not CHANGING.search(prompt) and not ADDING.search(prompt)
 
 
 def edited(prompt: str, random: Random, size: tuple[int, int], sources: Sequence[Image.Image]) -> Image.Image:

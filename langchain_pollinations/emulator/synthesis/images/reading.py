@@ -47,10 +47,10 @@ def read(data: bytes) -> Image.Image:
 
 
 def _drop_invalid_exif(image: Image.Image) -> None:
-    """Remove Exif metadata that Pillow cannot parse. The image itself is valid without it."""
+    """Remove Exif metadata that Pillow cannot read or write. The image itself is valid without it."""
     try:
-        dict(image.getexif())  # parses all values
-    except (OSError, SyntaxError, ValueError, struct.error):
+        image.getexif().tobytes()
+    except (AttributeError, LookupError, OSError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
         for key in EXIF:
             image.info.pop(key, None)
         image.getexif().clear()
