@@ -218,7 +218,7 @@ class InstanceBuilder:
         values = self._values(_resolved(schema.get("items", {}), self.root))
         if values is not None:
             found = self._choices(values, least, most, unique)
-            return self._several_of(found, least) if unique else found
+            return self._enough(found, least) if unique else found
         item = self._concrete(schema.get("items", {}), depth + 1)
         if _types(item) == ["string"] and "format" not in item:
             made = [self._fitted(text, item) for text in (self._listed() or [self.words.subject])[: max(most, 0)]]
@@ -236,9 +236,9 @@ class InstanceBuilder:
                 break
             other = self._variation(values[0], item, number)
             found.setdefault(_key_of(other), other)
-        return self._several_of(list(found.values()), least)
+        return self._enough(list(found.values()), least)
 
-    def _several_of(self, values: list[Any], least: int) -> list[Any]:
+    def _enough(self, values: list[Any], least: int) -> list[Any]:
         """Return the values, or refuse the schema if there are not enough."""
         if len(values) < least:
             raise upstream(400, f"400 Bad Request: Invalid schema: it needs {least} different values", 400)
@@ -341,11 +341,11 @@ class InstanceBuilder:
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
-            return self._several_of(self._choices(known, count, len(known), True), count)
+            return self._enough(self._choices(known, count, len(known), True), count)
         form = self._concrete(schema, depth)
         key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
         keys = [self._fitted(key, form), *(self._numbered(key, form, number, "_") for number in range(2, count + 1))]
-        return self._several_of(list(dict.fromkeys(keys)), count)
+        return self._enough(list(dict.fromkeys(keys)), count)
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
         """Return whether an optional field is filled. The text must contain its name or one of its enum values."""
