@@ -42,6 +42,8 @@ class DescribedFields(_Mixin):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__pydantic_complete__:
+            cls.__signature__ = _DeferredSignature()  # type: ignore[assignment]
         if not is_own(cls) or "[" in cls.__name__:  # Pydantic creates a class for each parametrised generic
             return
         found = _read_docstrings(cls) if "__annotations__" in vars(cls) else {}
@@ -58,6 +60,16 @@ class DescribedFields(_Mixin):
         if "description" in described:
             described["description"] = described["description"].partition(_heading(cls))[0]
         return json_schema
+
+
+class _DeferredSignature:
+    """The signature of a class with `defer_build`, which would inherit that of its base class until it is built."""
+
+    def __get__(self, instance: object, owner: type[BaseModel]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        owner.model_rebuild()  # replaces this object
+        return owner.__signature__
 
 
 def _heading(kind: type[DescribedFields]) -> str:

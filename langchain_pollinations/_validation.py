@@ -7,7 +7,7 @@ import difflib
 import random
 import re
 import secrets
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
@@ -146,7 +146,7 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
     own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
     settings, named = split_settings({synonyms.get(name, name): value for name, value in overrides.items()})
     unknown = sorted(named.keys() - fields.keys())
-    check_placement(unknown, type(wrapper).model_fields)
+    check_placement({name: named[name] for name in unknown}, type(wrapper).model_fields.keys() - fields.keys())
     if unknown:
         says = "; ".join(suggest_name(name, fields) for name in unknown)
         raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
@@ -159,18 +159,20 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
 
 
 # Texts, compiled with the first unknown argument.
-_SECRET = r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|headers$"
+_SECRET = r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|^auth$|headers$"
+_KEY = r"(bearer\s+)?[sp]k_"
 _HOST = (
     r"(^|_)(api_base|base_?ur[il]|api_ur[il]|server_ur[il]|host|hostname|endpoint|proxy|proxies)$"
     r"|^(base|ur[il]|server)$"
 )
 
 
-def check_no_secret(names: Iterable[str]) -> None:
-    """Raise a `ValueError` if an unknown name may hold a secret. Unknown fields of a chat are sent with the request,
+def check_no_secret(fields: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` if an unknown field may hold a secret. Unknown fields of a chat are sent with the request,
     which the service stores and forwards to providers."""
-    for name in sorted(names):
-        if re.search(_SECRET, name, re.IGNORECASE):
+    for name, value in sorted(fields.items(), key=lambda field: field[0]):
+        is_key = isinstance(value, str) and re.match(_KEY, value, re.IGNORECASE)
+        if is_key or re.search(_SECRET, name, re.IGNORECASE):
             raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
 
 
@@ -185,8 +187,21 @@ def check_no_host(names: Iterable[str]) -> None:
             )
 
 
-def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None:
+def check_spelling(names: Iterable[str], unsent: Collection[str]) -> None:
+    """Raise an error if an unknown name resembles an option that is not sent, such as `api_key`.
+
+    Raises:
+        InvalidRequestError: If there is such a name. It is also a `ValueError`, as validators of pydantic require.
+    """
+    for name in sorted(names):
+        if close := difflib.get_close_matches(name, unsent, n=1, cutoff=0.8):
+            raise InvalidRequestError(f"unknown argument {name!r}, did you mean {close[0]!r}?", param=name)
+
+
+def check_placement(unknown: Mapping[str, Any], constructor: Collection[str]) -> None:
     """Reject unknown arguments of a call that belong to the constructor, or that look like a secret or a host.
+
+    `constructor` contains the names of the options that only the constructor accepts.
 
     Raises:
         InvalidRequestError: If there is such an argument.
@@ -199,6 +214,7 @@ def check_placement(unknown: Iterable[str], constructor: Container[str]) -> None
         check_no_host(unknown)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
+    check_spelling(unknown, constructor)
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

@@ -25,7 +25,7 @@ from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._config.identity import __version__
 from langchain_pollinations._transport.batch import BatchMixin
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import check_no_host, check_no_secret, suggest_name
+from langchain_pollinations._validation import check_no_host, check_no_secret, check_spelling, suggest_name
 from langchain_pollinations._warnings import warn
 
 # Other modules are imported with the first call that needs them. Most of the import time would be theirs.
@@ -48,12 +48,12 @@ class ChatPollinations(BatchMixin, ModelInfo):
     environment. Without a key, requests go to the legacy text host, which has one model and accepts one request per
     30 s.
 
-    Every option of `ChatOptions` is a field of this class. Options can also be passed to a call
-    (`chat.invoke(..., temperature=0)`) or bound (`chat.bind(seed=7)`). A call also accepts `timeout` (like the field)
-    and `extra_headers`. The `extra_headers` override `default_headers` and must not contain `Authorization`.
+    The options of a request can also be passed to a call (`chat.invoke(..., seed=7)`) or bound (`chat.bind(seed=7)`).
+    A call also accepts `timeout` (like the field) and `extra_headers`. The `extra_headers` override `default_headers`
+    and must not contain `Authorization`. `list_models()` returns the `supported_parameters` of each model.
 
     An unknown argument is sent unchanged, with a warning. Fields in `model_kwargs` and `extra_body` are sent without a
-    warning. An unknown argument that names a key or a host is an error.
+    warning. An unknown argument that looks like a key, a host or a misspelt option of the connection is an error.
 
     Agents of the service (`list_models("text", agent=True)`) are models too. An agent runs its own tools on the server,
     and the service ignores tools of the caller. The name of a community model does not say whether it is an agent, so
@@ -119,6 +119,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
         check_no_secret(unknown)
         check_no_host(unknown)
+        check_spelling(unknown, cls.model_fields.keys() - ChatOptions.model_fields.keys())
         if unknown:
             found = "; ".join(suggest_name(name, cls.model_fields) for name in unknown)
             warn(f"{found} (sent to the service as it is, in model_kwargs)")

@@ -1,9 +1,9 @@
 """The `pollinations_emulator` fixture: an emulator of the service on 127.0.0.1, with fresh state for every test.
 
 pytest loads this plugin automatically once the package is installed. The server starts when a test first uses the
-fixture. Objects created within the test do not wait for rate limits of models, unless the test sets
-`wait_for_rate_limit=True`. A test fails if no request used one of the replies or faults that the test scripted. The
-marker `unused_replies` disables this check.
+fixture. Objects created within the test connect to the emulator by default. They do not wait for rate limits of models,
+unless the test sets `wait_for_rate_limit=True`. A test fails if no request used one of the replies or faults that the
+test scripted. The marker `unused_replies` disables this check.
 """
 
 from __future__ import annotations
@@ -52,9 +52,12 @@ def pollinations_emulator(
 
         >>> def test_my_agent(pollinations_emulator):
         ...     pollinations_emulator.reply("Hello")
-        ...     chat = ChatPollinations(**pollinations_emulator.connection())
-        ...     assert chat.invoke("Hi").text == "Hello"
+        ...     assert ChatPollinations().invoke("Hi").text == "Hello"
         >>> test_my_agent(emulator)
+
+    It sets `POLLINATIONS_BASE_URL` and `POLLINATIONS_API_KEY` for the test, so that objects without `base_url` and
+    `api_key` connect to the emulator. Objects that were created before the test, such as those of an imported module,
+    do not.
 
     The test fails if no request used one of its scripted replies or faults. The marker `unused_replies` allows this.
     """
@@ -62,6 +65,8 @@ def pollinations_emulator(
     monkeypatch.setenv("POLLINATIONS_WAIT_FOR_RATE_LIMIT", "0")
     emulator = _pollinations_emulator_server
     emulator.reset()
+    for name, value in emulator.connection().items():
+        monkeypatch.setenv(f"POLLINATIONS_{name.upper()}", value)
     yield emulator
     unused = emulator.unused_replies
     emulator.reset()

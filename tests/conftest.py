@@ -90,7 +90,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture
-def emulator(pollinations_emulator: Emulator) -> Emulator:
+def emulator(pollinations_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulator of the package's fixture, without its environment variables: these tests pass each connection."""
+    for name in pollinations_emulator.connection():
+        monkeypatch.delenv(f"POLLINATIONS_{name.upper()}")
     return pollinations_emulator
 
 

@@ -531,27 +531,33 @@ def test_a_name_from_another_client_gets_a_hint(
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, *_ in UNKNOWN} | {ChatPollinations}, key=str))
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "value", "says"),
     [
-        ("openai_api_base", "looks like a host: .* base_url"),
-        ("api_base", "looks like a host"),
-        ("azure_endpoint", "looks like a host"),
-        ("openai_proxy", "looks like a host: .* HTTPS_PROXY"),
-        ("url", "looks like a host"),
-        ("openai_api_key", "looks like a secret: a key goes into api_key"),
-        ("token", "looks like a secret"),
+        ("openai_api_base", "hidden", "looks like a host: .* base_url"),
+        ("api_base", "hidden", "looks like a host"),
+        ("azure_endpoint", "hidden", "looks like a host"),
+        ("openai_proxy", "hidden", "looks like a host: .* HTTPS_PROXY"),
+        ("url", "hidden", "looks like a host"),
+        ("openai_api_key", "hidden", "looks like a secret: a key goes into api_key"),
+        ("token", "hidden", "looks like a secret"),
+        ("auth", "hidden", "looks like a secret"),
+        ("anything", "sk_hidden", "looks like a secret"),
+        ("anything", "Bearer pk_hidden", "looks like a secret"),
+        ("api_kye", "hidden", ", did you mean 'api_key'"),
+        ("base_ulr", "hidden", ", did you mean 'base_url'"),
+        ("max_retrys", "hidden", ", did you mean 'max_retries'"),
     ],
 )
-def test_a_name_of_a_host_or_a_key_is_never_only_a_warning(
-    emulator: Emulator, kind: type[Any], name: str, says: str
+def test_a_name_or_value_of_a_host_or_a_key_is_never_only_a_warning(
+    emulator: Emulator, kind: type[Any], name: str, value: str, says: str
 ) -> None:
     for attempt in (
-        lambda: kind(**emulator.connection(), **{name: "sk_hidden"}),
-        lambda: _call(kind, emulator.connection(), **{name: "sk_hidden"}),
+        lambda: kind(**emulator.connection(), **{name: value}),
+        lambda: _call(kind, emulator.connection(), **{name: value}),
     ):
-        with pytest.raises(ValueError, match=f"'{name}' {says}") as caught:
+        with pytest.raises(ValueError, match=f"'{name}' ?{says}") as caught:
             attempt()
-        assert "sk_hidden" not in str(caught.value)
+        assert "hidden" not in str(caught.value)
     with pytest.raises(errors.InvalidRequestError, match="api_key: an argument of the constructor, not of a call"):
         _call(kind, emulator.connection(), api_key="sk_hidden")
     assert emulator.requests == []

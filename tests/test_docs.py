@@ -47,6 +47,7 @@ def test_the_python_of_a_page_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "chart.png").write_bytes(png())
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.4\n1 0 obj\n<< /Type /Page >>\nendobj\n")
     without_key = page.name == "without_a_key.md"
     if without_key:
         monkeypatch.setenv("POLLINATIONS_LEGACY_TEXT_URL", emulator.legacy.text_url)

@@ -9,6 +9,7 @@ import inspect
 import io
 import pydoc
 import re
+import subprocess
 import sys
 import textwrap
 import webbrowser
@@ -110,6 +111,26 @@ def test_help_describes_every_option(name: str) -> None:
         assert field.description, option
         assert f"{option}: " in text
         assert " ".join(field.description.split()) in " ".join(text.replace("\n |", "\n").split())
+
+
+SIGNATURES = """
+import inspect
+import langchain_pollinations
+from pydantic import BaseModel
+
+for name in langchain_pollinations.__all__:
+    kind = getattr(langchain_pollinations, name)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        missing = kind.model_fields.keys() - inspect.signature(kind).parameters.keys()
+        assert not missing, (name, missing)
+        copy = type(name, (kind,), {"__module__": __name__})
+        assert inspect.signature(copy).parameters.keys() >= kind.model_fields.keys(), name
+"""
+
+
+def test_signatures_have_the_options_before_the_first_instance() -> None:
+    """A notebook shows the signature of a class that nothing has used yet."""
+    subprocess.run([sys.executable, "-c", SIGNATURES], check=True)
 
 
 @pytest.mark.parametrize("name", MODELS)

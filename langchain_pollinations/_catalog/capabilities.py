@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -64,8 +65,9 @@ def close_matches(model: str, category: str | None = None) -> list[str]:
     """Return names and aliases that resemble `model`, best first."""
     names = [name for name, entry in load_snapshot().items() if category in (None, entry["category"])]
     by_tail = {name.rpartition("/")[2].lower(): name for name in names}
-    close = difflib.get_close_matches(model.lower(), names, n=3, cutoff=0.6)
-    close += [by_tail[tail] for tail in difflib.get_close_matches(model.lower(), by_tail, n=3, cutoff=0.6)]
+    wanted = model.lower().removeprefix("pollinations:")  # the prefix belongs to init_chat_model
+    close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
+    close += [by_tail[tail] for tail in difflib.get_close_matches(wanted, by_tail, n=3, cutoff=0.6)]
     return list(dict.fromkeys(close))[:3]
 
 
@@ -80,8 +82,22 @@ def suggest_models(model: str, category: str) -> OnError:
     return OnError(partial(add_suggestions, model, category))
 
 
+_CLASSES = {
+    "text": "ChatPollinations",
+    "image": "PollinationsImage",
+    "video": "PollinationsVideo",
+    "embedding": "PollinationsEmbeddings",
+    "3d": "Pollinations3D",
+}
+"""The class for the models of a category. Audio models have several classes."""
+
+
 def add_suggestions(model: str, category: str, error: BaseException) -> None:
-    """Add similar model names to the error for an unknown model."""
+    """Add similar names to the error for an unknown model, and the right class to that for a model of another kind."""
+    if not isinstance(error, InvalidRequestError):
+        return
     if isinstance(error, UnknownModelError):
         error.message += did_you_mean(model, category)
-        error.args = (error.message,)
+    elif (other := re.search(r"is an? (\w+) model and cannot be used", error.message)) and other[1] in _CLASSES:
+        error.message += f" The class for {other[1]} models is {_CLASSES[other[1]]}."
+    error.args = (error.message,)

@@ -169,9 +169,8 @@ class ChatOptions(DescribedFields, BaseModel):
     service_tier: str | None = None
     """Processing tier of the provider, such as "auto" or "flex"."""
     safe: str | bool | None = None
-    """Input checks: a comma-separated list of privacy, secrets, sexual, violence and shield.
-
-    True means `privacy,secrets`. These do not check for sexual or violent content; `nsfw` does."""
+    """Input checks: a comma-separated list of privacy, secrets, sexual, violence and shield. nsfw means
+    sexual,violence. True means privacy,secrets, which does not check for sexual or violent content."""
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:

@@ -182,7 +182,7 @@ class ServiceConfig(HiddenInput, OwnFields, PublicPickle, Closable, ModelLimitFi
         if foreign := sorted(unknown & _LEGACY_FIELDS):
             says = f"the legacy hosts {SCOPE}; omit it, and get a key at {KEYS_PAGE}"
             raise ValueError(f"{', '.join(foreign)}: {says}")
-        check_no_secret(unknown)
+        check_no_secret({name: given[name] for name in unknown})
         check_no_host(unknown)
         if unknown:
             raise ValueError("; ".join(suggest_name(name, cls.model_fields) for name in sorted(unknown)))

@@ -312,7 +312,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 def _describe_wait(outlook: _Position) -> str:
     how_long = f"about {_format_seconds(outlook.left)}" if outlook.left else "until the request under way is done"
-    return f"{how_long} ({outlook.before} before it)"
+    return f"{how_long} ({outlook.before} ahead in the queue)" if outlook.before else how_long
 
 
 def _format_seconds(seconds: float) -> str:

@@ -44,7 +44,8 @@ class MediaOptions(ModelOptions):
     """Options of all media. An option that is None is not sent, and the service applies its default."""
 
     safe: str | bool | None = None
-    """Prompt checks: nsfw, or a comma-separated list of privacy, secrets, sexual, violence and shield."""
+    """Prompt checks: a comma-separated list of privacy, secrets, sexual, violence and shield. nsfw means
+    sexual,violence. True means privacy,secrets, which does not check for sexual or violent content."""
 
     @field_validator("safe")
     @classmethod

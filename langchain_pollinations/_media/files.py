@@ -11,6 +11,8 @@ from pathlib import Path
 from langchain_pollinations._media.permitted_files import open_regular_file
 from langchain_pollinations.errors import InvalidRequestError
 
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+
 
 def read_file(path: Path) -> bytes:
     """Read the bytes of a regular file."""
@@ -68,8 +70,8 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """
     _check_possible(path, "path")
     target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder: give the name of a file in it")
+    if target.is_dir() or os.fspath(path).endswith(_SEPARATORS):
+        raise IsADirectoryError(f"{os.fspath(path)} is a folder: give the name of a file in it")
     folder = str(target.parent)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder {folder!r} does not exist: create it first")

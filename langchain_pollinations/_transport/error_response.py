@@ -134,12 +134,14 @@ def error_from_response(
 
 
 def _local_origin(response: httpx.Response) -> str:
-    """Return the origin of the response, if it is this machine, or else an empty string."""
+    """Return the origin of the response, if it is this machine and got another key than that of an emulator, or else an
+    empty string."""
     try:
-        url = response.url
+        request = response.request
     except RuntimeError:  # the response has no request
         return ""
-    return origin_text(url) if is_local(url.host) else ""
+    is_other_key = "sk_emulator" not in request.headers.get("authorization", "")
+    return origin_text(request.url) if is_other_key and is_local(request.url.host) else ""
 
 
 def _payment_offered(response: httpx.Response) -> AuthenticationError:

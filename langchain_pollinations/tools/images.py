@@ -71,8 +71,8 @@ class PollinationsImageTool(ImageTool):
         >>> agent = create_agent(ChatPollinations(), [PollinationsImageTool(width=512, height=512)])
         >>> state = agent.invoke({"messages": [("user", "Draw a lighthouse.")]})
 
-    The tool takes the arguments of `PollinationsImage` (`model`, `width`, `api_key`, ...), or a `PollinationsImage` as
-    `wrapper=`. `image=` sets reference images for every call.
+    The tool takes the arguments of `PollinationsImage` (`model`, `width`, `output_folder`, `api_key`, ...), or a
+    `PollinationsImage` as `wrapper=`. `image=` sets reference images for every call.
     """
 
     name: str = "generate_image"

@@ -26,7 +26,7 @@ from langchain_pollinations._chat.options import ChatOptions
 from langchain_pollinations.catalog import list_models
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
-from langchain_pollinations.errors import InvalidRequestError, RateLimitError, ServiceError
+from langchain_pollinations.errors import AuthenticationError, InvalidRequestError, RateLimitError, ServiceError
 from tests.helpers.ask import WAYS, Ask
 from tests.helpers.samples import get_weather
 from tests.helpers.wire import sent
@@ -314,7 +314,8 @@ def test_a_call_that_cannot_be_made_says_why(
         ({"model_kwargs": {"temperature": 1}}, "model_kwargs: give temperature"),
         ({"model_kwargs": {"tools": []}}, "belongs to a call"),
         ({"model_kwargs": {"messages": []}}, "belongs to a call"),
-        ({"model_kwargs": {"my_key": "sk_x"}}, "looks like a secret"),
+        ({"model_kwargs": {"my_key": "x"}}, "looks like a secret"),
+        ({"model_kwargs": {"x": "sk_x"}}, "looks like a secret"),
         ({"model_kwargs": {"x": 1}, "x": 2}, "x given twice"),
     ],
     ids=repr,
@@ -811,6 +812,24 @@ def test_without_a_key_the_error_says_where_to_get_one(emulator: Emulator, ask: 
 def test_an_unknown_model_names_those_that_were_perhaps_meant(chat: ChatPollinations, ask: Ask) -> None:
     with pytest.raises(InvalidRequestError, match="Did you mean 'openai'"):
         ask(chat, "Hi", model="opnai")
+    with pytest.raises(InvalidRequestError, match="Did you mean 'openai' or"):
+        ask(chat, "Hi", model="pollinations:openai")  # the form of init_chat_model
+
+
+def test_a_model_of_another_kind_names_its_class(chat: ChatPollinations, ask: Ask) -> None:
+    with pytest.raises(InvalidRequestError, match=r"The class for image models is PollinationsImage\. \(400"):
+        ask(chat, "Hi", model="flux")
+
+
+def test_the_key_of_the_emulator_is_named_only_to_another_key(
+    chat: ChatPollinations, emulator: Emulator, ask: Ask
+) -> None:
+    with pytest.raises(AuthenticationError, match=f"went to {emulator.url}; the key of an emulator is sk_emulator"):
+        ask(ChatPollinations(base_url=emulator.url, api_key="sk_wrong"), "Hi")
+    emulator.fail("key not recognised")
+    with pytest.raises(AuthenticationError, match="not recognized") as caught:
+        ask(chat, "Hi")
+    assert "the key of an emulator" not in str(caught.value)
 
 
 # --- What single providers refuse -------------------------------------------------------------------------------------

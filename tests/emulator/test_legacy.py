@@ -123,6 +123,8 @@ def test_a_port_that_was_taken_meanwhile_ends_the_start() -> None:
 def test_an_unknown_fault_is_named(legacy: Legacy) -> None:
     with pytest.raises(ValueError, match="Unknown fault 'nope'"):
         legacy.fail("nope")
+    with pytest.raises(ValueError, match="did you mean 'bad gateway page'"):
+        legacy.fail("bad gateway")
 
 
 def test_reset_sets_all_switches_back_and_forgets(emulator: Emulator) -> None:

@@ -111,7 +111,7 @@ def test_a_whole_message_is_sent_as_it_is(emulator: Emulator, say: Say) -> None:
         usage=usage,
         model="m",
         headers={"x-extra": "1"},
-        provider="bedrock",
+        extra={"provider": "bedrock"},
     )
     response = say("hi")
     body = response.json()

@@ -243,6 +243,30 @@ def test_replies_that_no_request_asked_for_fail_their_test(tmp_path: Path) -> No
     assert "unasked" in done.stdout
 
 
+TESTS_OF_CODE_THAT_CREATES_ITS_OWN_MODEL = """
+import os
+
+from langchain_pollinations import ChatPollinations, PollinationsToolkit
+
+def test_the_agent(pollinations_emulator):
+    pollinations_emulator.reply("Hello")
+    assert ChatPollinations().invoke("Hi").text == "Hello"
+    assert {tool.wrapper.base_url for tool in PollinationsToolkit().get_tools()} == {pollinations_emulator.url}
+
+def test_without_the_fixture():
+    assert os.environ["POLLINATIONS_API_KEY"] == "sk_of_the_shell"
+    assert "POLLINATIONS_BASE_URL" not in os.environ
+"""
+
+
+def test_code_that_names_no_connection_reaches_the_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test must not send requests to the service with the key of the shell."""
+    monkeypatch.setenv("POLLINATIONS_API_KEY", "sk_of_the_shell")
+    (tmp_path / "test_users.py").write_text(TESTS_OF_CODE_THAT_CREATES_ITS_OWN_MODEL)
+    done = pytest_in(tmp_path, *ONLY_PLUGIN)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_the_fixture_names_the_extra_that_it_needs(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(USERS_TESTS)
     (tmp_path / "conftest.py").write_text("import sys\nsys.modules['uvicorn'] = None\n")

@@ -116,7 +116,7 @@ REFUSED = Group(
         emulated("Blocked by the safety filter", "content blocked", e.ContentBlockedError, STATUS),
         emulated(
             "Blocked by the safety filter | earlier format",
-            "content blocked, earlier shape",
+            "content blocked (earlier shape)",
             e.ContentBlockedError,
             STATUS,
         ),
@@ -188,10 +188,10 @@ REFUSED = Group(
 
 LIMITED = Group(
     "Rate limits",
-    "After a 429, a billed call waits as long as `Retry-After` asks, at most 5 minutes, and is sent again up to 10 "
-    "times, which do not count as retries. With `wait_for_rate_limit=False`, without `Retry-After`, and after other "
-    "errors, the call waits at most 60 seconds, and `max_retries` applies. If it would have to wait longer, the error "
-    "is raised at once. `error.retry_after` is the time to wait in seconds.",
+    "A call that the service bills is repeated up to 10 times after a 429, each time after `Retry-After`, which may be "
+    "up to 5 minutes. These repetitions do not count as retries. `max_retries` applies to a 429 without `Retry-After`, "
+    "to `wait_for_rate_limit=False`, and to all other errors; a `Retry-After` may then be up to 60 seconds. If "
+    "`Retry-After` is longer, the error is raised at once. `error.retry_after` is the time to wait in seconds.",
     [
         *(
             emulated(f"Rate limit (429) | {what}", case, e.RateLimitError, STATUS, retried=True)
@@ -205,8 +205,8 @@ LIMITED = Group(
         emulated("Rate limit (429) | time to wait", 429, e.RateLimitError, BILLED, headers={"retry-after": "0.01"},
                  retried=True, retries=10),
         emulated("Rate limit (429) | empty", 429, e.RateLimitError, STATUS, body=b"", retried=True),
-        emulated("`Retry-After` of an hour", 429, e.RateLimitError, STATUS, headers={"retry-after": "3600"}),
-        emulated("`Retry-After` of a million years", 503, e.ServiceUnavailableError, STATUS,
+        emulated("`Retry-After` of an hour (429)", 429, e.RateLimitError, STATUS, headers={"retry-after": "3600"}),
+        emulated("`Retry-After` of a million years (503)", 503, e.ServiceUnavailableError, STATUS,
                  headers={"retry-after": "3" + "0" * 13}),
         *(
             emulated(f"`Retry-After` that is no time to wait | {what}", 429, e.RateLimitError, STATUS,

@@ -590,7 +590,7 @@ async def test_who_would_wait_too_long_is_told_so_at_once(line: RequestQueue, wa
     assert error.retry_after is not None
     assert 40 < error.retry_after <= 50
     told = str(error)
-    assert re.search(r"would have to wait about \d\d s \(1 before it\), and at most 40 s are allowed", told)
+    assert re.search(r"would have to wait about \d\d s \(1 ahead in the queue\), and at most 40 s are allowed", told)
     assert "one request per 30 s" in told
     assert told.count("https://enter.pollinations.ai/keys") == 1
     waiting.cancel()
@@ -607,8 +607,8 @@ async def test_patience_ends_where_others_take_longer_than_foreseen(line: Reques
         assert 1.2 - SLACK <= time.monotonic() - since < interval
         assert len(line) == 1
     assert re.search(
-        r"has waited \d\.\d s and would still have to wait until the request under way is done \(1 before it\), "
-        r"and at most 1\.2 s are allowed",
+        r"has waited \d\.\d s and would still have to wait until the request under way is done "
+        r"\(1 ahead in the queue\), and at most 1\.2 s are allowed",
         str(error),
     )
     assert not error.is_retryable
@@ -632,7 +632,7 @@ def test_an_impatient_one_is_served_if_it_need_not_wait(line: RequestQueue) -> N
 # --- Being told -------------------------------------------------------------------------------------------------------
 
 
-WORDS = r"Waiting about \d\d s \({} before it\): without a key the service takes one request per 30 s from an address"
+WORDS = r"Waiting about \d\d s{}: without a key the service takes one request per 30 s from an address"
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
@@ -675,7 +675,7 @@ async def test_who_waits_is_told_why_and_again_when_those_before_have_gone(
     assert first.seconds <= second.seconds
     (record,) = caplog.records
     assert record.levelno == logging.INFO
-    assert re.fullmatch(WORDS.format(2), record.getMessage())
+    assert re.fullmatch(WORDS.format(r" \(2 ahead in the queue\)"), record.getMessage())
 
 
 def test_a_wait_that_nobody_foresaw_is_told_when_it_has_become_long(line: RequestQueue) -> None:
@@ -740,7 +740,7 @@ async def test_a_line_is_shown_where_somebody_sees_it(
     await auntil(lambda: len(line) == 1)
     task.cancel()
     await asyncio.wait([task])
-    assert re.fullmatch(WORDS.format(0) + "\n" if is_shown else "", seen.getvalue())
+    assert re.fullmatch(WORDS.format("") + "\n" if is_shown else "", seen.getvalue())
 
 
 def test_a_notebook_sees_the_line_too(line: RequestQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,6 +274,14 @@ def test_bad_arguments_of_the_constructor_are_refused() -> None:
         PollinationsImage(api_key="sk_x", height=-3)
 
 
+def test_a_path_that_ends_like_a_folder_is_not_written(
+    painter: PollinationsImage, draw: Draw, emulator: Emulator, tmp_path: Path
+) -> None:
+    with pytest.raises(IsADirectoryError, match="new/ is a folder"):
+        draw(painter, "a cat", path=f"{tmp_path}/new/")
+    assert (emulator.requests, list(tmp_path.iterdir())) == ([], [])
+
+
 def test_an_unknown_model_names_those_that_were_perhaps_meant(painter: PollinationsImage, draw: Draw) -> None:
     with pytest.raises(UnknownModelError, match="Did you mean 'flux'"):
         draw(painter, "a cat", model="flxu")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from langchain_pollinations.emulator.service import accounts
@@ -141,7 +142,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
         422, "The request was refused by the content policy.", code="content_policy_violation"
     ),
     "content blocked": http(400, "Content blocked: violence", code="content_blocked"),
-    "content blocked, earlier shape": plain(400, SAFETY),
+    "content blocked (earlier shape)": plain(400, SAFETY),
     "safety service down": lambda: Refusal(
         503,
         "Safety service temporarily unavailable",
@@ -190,6 +191,8 @@ def named(name: str, cases: Mapping[str, Callable[[], Case]], soft_cases: Iterab
     """
     short = name if name in cases else name.split(":")[0].split(",")[0].strip()
     if short not in cases:
-        known = ", ".join(sorted((*cases, *soft_cases, *DAMAGES)))
-        raise ValueError(f"Unknown fault {name!r}; known are: {known}")
+        known = sorted((*cases, *soft_cases, *DAMAGES))
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+        raise ValueError(f"Unknown fault {name!r}; {hint}")
     return cases[short]()

@@ -44,7 +44,7 @@ class Scripted:
         delay: float = 0.0,
         chunk_delay: float = 0.0,
         times: int = 1,
-        **extra: Any,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Queue replies. A reply is a text, tool calls, a message, the answers of a decision, a raw body, or the raw
         chunks of a stream.
@@ -81,7 +81,7 @@ class Scripted:
             delay: Delay of the response in seconds.
             chunk_delay: Delay between chunks in seconds.
             times: Number of requests that each reply applies to.
-            extra: Extra top-level fields of the response.
+            extra: Additional top-level fields of the response.
 
         Raises:
             TypeError: If no reply is given, or a tool call has another format.
@@ -104,7 +104,7 @@ class Scripted:
             self.script.add(reply_queue.Chunks(**common, status=status, headers=head, pieces=pieces))
             return
         options: dict[str, Any] = {"finish_reason": finish_reason, "usage": usage, "headers": given}
-        options |= {"model": model, "dialect": dialect, "extra": extra}
+        options |= {"model": model, "dialect": dialect, "extra": extra or {}}
         for each in _messages(texts, tool_calls, message):
             self.script.add(reply_queue.Message(**common, **options, message=each))
 
