@@ -58,5 +58,5 @@ if question := st.chat_input("Ask for a story"):
             text += piece
             place.write(without_images(text))
     except PollinationsError as error:
-        st.error(str(error))
+        st.error(without_images(str(error)))
 st.caption(f"{page.meter.total:f} pollen")

@@ -37,13 +37,14 @@ def expanded(path: str | os.PathLike[str], param: str) -> Path:
     """Return a path with the home folder in place of `~`.
 
     Raises:
-        InvalidRequestError: If no file can have the path, or it names an unknown user.
+        InvalidRequestError: If no file can have the path, or its home folder is unknown.
     """
     _check_possible(path, param)
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise InvalidRequestError(f"{param}: {os.fspath(path)!r:.200} names an unknown user", param=param) from error
+        says = f"{param}: the home folder of {os.fspath(path)!r:.200} is unknown"
+        raise InvalidRequestError(says, param=param) from error
 
 
 @contextmanager

@@ -127,8 +127,7 @@ def error_from_response(
         retry_after=_retry_after(response.headers, body),
     )
     if response.status_code == 401 and (origin := _local_origin(response)):
-        says = f"The request went to {origin}; the key of an emulator is sk_emulator."
-        error.message = f"{error.message.rstrip('.')}. {says}"
+        error.message += f" (sent to {origin}; the key of an emulator is sk_emulator)"
         error.args = (error.message,)
     return error
 

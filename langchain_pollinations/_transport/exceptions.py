@@ -241,10 +241,10 @@ def _connection_hint(error: httpx.HTTPError) -> str:
         return ""
     if name := proxy_variable(url.scheme, url.host):
         return f". The request may have used the proxy of the environment variable {name}"
-    if is_local(url.host):
+    if is_local(url.host) and url.scheme == "http":
         return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
     if any(isinstance(cause, socket.gaierror) for cause in _with_causes(error, None)):
-        return ". For work without a network, there is an emulator: python -m langchain_pollinations.emulator"
+        return ". Check base_url. Without a network, use the emulator: python -m langchain_pollinations.emulator"
     return ""
 
 

@@ -16,6 +16,8 @@ from langchain_pollinations.emulator.scripting.dialects import DIALECTS
 from langchain_pollinations.emulator.server import DEFAULT_KEY, Emulator
 from langchain_pollinations.emulator.shadow.server import SERVICE, ShadowServer
 
+PORT_ERRORS = (errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+
 HELLO = """\
 The emulator of Pollinations.AI is listening.
 
@@ -159,7 +161,7 @@ def _emulate(chosen: argparse.Namespace) -> int:
         legacy_hello = LEGACY_HELLO.format(**emulator.legacy.connection()) if chosen.legacy else ""
     except OSError as error:
         emulator.stop()
-        hint = ". --port selects another port; 0 is a free one." if error.errno == errno.EADDRINUSE else ""
+        hint = ". --port selects another port; 0 is a free one." if error.errno in PORT_ERRORS else ""
         print(f"{error.strerror}{hint}", file=sys.stderr)
         return 1
     print(HELLO.format(url=emulator.url, key=DEFAULT_KEY) + legacy_hello + GOODBYE, flush=True)

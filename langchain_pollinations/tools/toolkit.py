@@ -15,6 +15,7 @@ from langchain_pollinations._config.rate_limits import RateLimiterField
 from langchain_pollinations._media.byte_store import InProcessStore, check_store
 from langchain_pollinations._media.media_store import pickled_store
 from langchain_pollinations._media.upload_cache import UploadCache
+from langchain_pollinations._validation import suggest_name
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import KEYS_PAGE
 from langchain_pollinations.tools.audio import PollinationsMusicTool, PollinationsSpeechTool, PollinationsTranscribeTool
@@ -84,6 +85,16 @@ class PollinationsToolkit(RateLimiterField, LegacyConfig, BaseToolkit):
         names = {name for options in value.values() for name in options}
         if secrets := sorted(names & {"api_key", "pollinations_api_key", "default_headers"}):
             raise ValueError(f"{', '.join(secrets)}: pass it to the toolkit itself; all tools share its connection")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _check_names(cls, value: Mapping[ToolName, Mapping[str, Any]]) -> Mapping[ToolName, Mapping[str, Any]]:
+        """Raise an error for an unknown argument of a tool, also of a tool that is not included."""
+        for tool, options in value.items():
+            known = _arguments_of(tool)
+            if unknown := sorted(options.keys() - known.keys()):
+                raise ValueError("; ".join(f"{tool}: {suggest_name(name, known)}" for name in unknown))
         return value
 
     @field_validator("include")

@@ -824,7 +824,7 @@ def test_a_model_of_another_kind_names_its_class(chat: ChatPollinations, ask: As
 def test_the_key_of_the_emulator_is_named_only_to_another_key(
     chat: ChatPollinations, emulator: Emulator, ask: Ask
 ) -> None:
-    with pytest.raises(AuthenticationError, match=f"went to {emulator.url}; the key of an emulator is sk_emulator"):
+    with pytest.raises(AuthenticationError, match=f"sent to {emulator.url}; the key of an emulator is sk_emulator"):
         ask(ChatPollinations(base_url=emulator.url, api_key="sk_wrong"), "Hi")
     emulator.fail("key not recognised")
     with pytest.raises(AuthenticationError, match="not recognized") as caught:

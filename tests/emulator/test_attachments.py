@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.emulator.test_edits import data_uri, edit
+from tests.emulator.test_edits import data_uri, edit, made
+from tests.helpers.files import opened
 
 CHAT = "/v1/chat/completions"
 
@@ -58,12 +59,14 @@ def test_invalid_exif_of_an_image_is_ignored(
 @pytest.mark.parametrize(("tag", "kind", "value"), [(0x011A, 2, b"a"), (0x0100, 2, b"a"), (0x0131, 5, b"\x08")])
 def test_exif_of_a_wrong_type_is_ignored(http: httpx.Client, tag: int, kind: int, value: bytes) -> None:
     """Pillow reads these values, and cannot write them again when it rotates the image."""
-    entries = sorted([(0x0112, 3, 1, b"\x06"), (tag, kind, 1, value)])
+    entries = sorted([(0x0112, 3, 1, b"\x06"), (0x010E, 2, 4, b"fox\0"), (tag, kind, 1, value)])
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
     exif += b"".join(struct.pack("<HHI4s", *entry) for entry in entries) + bytes(12)
     image = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(image, "JPEG", exif=exif)
-    assert edit(http, "make it night", data_uri(image.getvalue(), "image/jpeg")).status_code == 200
+    Image.new("RGB", (90, 60)).save(image, "JPEG", exif=exif)
+    edited = made(edit(http, "make it night", data_uri(image.getvalue(), "image/jpeg")))
+    assert opened(edited).size == (60, 90)  # the orientation is kept
+    assert 'shows "fox"' in text_of(about_image(http, image.getvalue()))
 
 
 def test_the_exif_description_of_an_image_is_read(http: httpx.Client) -> None:
@@ -95,6 +98,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
     "escaped brackets": lambda: pdf(b"\\(" * 200_000),
     "brackets": lambda: pdf(b"(" * 400_000),
     "compressed streams": lambda: pdf(*[zlib.compress(b"(x" * 500_000)] * 500),
+    "damaged streams": lambda: pdf(*[zlib.compress(bytes(1_000_000))[:-4] + b"wrong"] * 3000),
 }
 
 

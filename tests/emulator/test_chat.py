@@ -491,6 +491,22 @@ def test_an_image_of_an_earlier_turn_is_changed(say: Say, words: str, image: str
     assert calls(say(talk, tools=[PAINTER, EDITOR])) == [("edit_image", edit)]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("Brighten the picture", "Could you please crop the image to the kite?", "Rotate the photo by 90 degrees"),
+        *("Convert the picture to black and white", "Replace the sky in the image with stars", "Darken it"),
+        *("Invert it", "Transform the image into a watercolour", "Fix the image: its sky is too dark", "Paint it blue"),
+        *("Move the kite in the picture to the left", "Increase the contrast of the image", "Turn this into a sketch"),
+        *("Swap the kite in the image for a balloon", "Convert it to black and white", "Add a moon to it"),
+    ],
+)
+def test_an_instruction_for_an_image_edits_it(say: Say, asked: str) -> None:
+    talk = results("Draw a kite", ("paint_image", "Ready: http://127.0.0.1/media/1"))
+    ((name, arguments),) = calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR]))
+    assert (name, arguments["images"]) == ("edit_image", ["http://127.0.0.1/media/1"])
+
+
 def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) -> None:
     talk = results("Draw a kite", ("paint_image", "Ready: http://127.0.0.1/media/1"))
     for asked in (
@@ -498,11 +514,28 @@ def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) ->
         "Make a picture of a house that has a red door",
         "Paint a fox that jumps over a fence",
         "Make a poster for this weekend",
+        "Make this weekend's poster",
     ):
         ((name, _),) = calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR]))
         assert name == "paint_image"
-    for asked in ("Make a haiku about rain, and keep it short", "Fix me dinner ideas: what can I cook this evening?"):
+    for asked in (
+        "Make a haiku about rain, and keep it short",
+        "Make it a haiku about rain",
+        "Fix me dinner ideas: what can I cook this evening?",
+        "Can you change the date of that meeting?",
+        "Remove the typos from this text: teh",
+        "Change this sentence to passive voice: I see the sea.",
+        "Add dinner ideas for this evening to my list",
+        "Add it to my list",
+    ):
         assert calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR])) == []
+    add = tool("add", "Adds two numbers.", a={"type": "number"}, b={"type": "number"})
+    asked = "Add 17 and 25, and explain this"
+    ((name, _),) = calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR, add]))
+    assert name == "add"
+    move = tool("move_meeting", "Moves a meeting to another day.", day=STRING)
+    ((name, _),) = calls(say([*talk, {"role": "user", "content": "Move it to Monday"}], tools=[PAINTER, EDITOR, move]))
+    assert name == "move_meeting"
     assert calls(say("Make it night, please", tools=[PAINTER])) == []
 
 

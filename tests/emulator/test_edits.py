@@ -93,6 +93,10 @@ def test_every_edit_changes_the_picture_and_is_the_same_each_time(
         "swap the boat for a whale", "delete the boat, the birds and the whale",
         "Keep the boat, but replace the whale by a fish", "darker sky over the boat and the lighthouse",
         "Please remove the birds above the boat", "Could you rotate the boat and the whale?",
+        "Can we change the fox into a whale?", "Just change the fox into a whale", "Also remove the boat and the fox",
+        "I would like to replace the fox by a whale", "Let the fox and the boat move closer",
+        "Slightly darken the sky above the fox and the boat", "In this image replace the fox by a whale",
+        "The fox and the boat in a colder light", "I want to paint the boat and the whale red",
     ],
 )  # fmt: skip
 def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client, prompt: str) -> None:
@@ -107,6 +111,9 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
         "The fox and the whale at night. Keep the look of the fox, in the same style",
         "The fox and the boat under a winter sky",
         "A fox and a boat on a clean river, in amber light",
+        "A softer fox sleeps in a boat",
+        "A fox in a boat, clean lines, cut paper style",
+        "A fox and a whale paint a boat",
     ],
 )
 def test_a_prompt_that_describes_a_scene_draws_it(http: httpx.Client, prompt: str) -> None:

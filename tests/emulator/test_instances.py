@@ -161,6 +161,17 @@ SCENES = {"type": "object", "properties": {"prompt": {"type": "string"}, "hour":
             {"type": "object", "additionalProperties": {}, "propertyNames": {"maxLength": 4}, "minProperties": 3},
             id="short names",
         ),
+        pytest.param(
+            {"type": "object", "additionalProperties": {}, "propertyNames": {"enum": [1, 2]}}, id="no possible name"
+        ),
+        *(
+            pytest.param({"type": "array", "items": {"type": "string", "format": form}, "minItems": 40}, id=form)
+            for form in ("date", "date-time", "email", "uri", "uuid")
+        ),
+        pytest.param(
+            {"type": "array", "items": {"type": "array", "prefixItems": [{"type": "integer"}] * 2}, "minItems": 4},
+            id="pairs",
+        ),
     ],
 )
 @pytest.mark.parametrize("unique", [True, False])
@@ -188,6 +199,7 @@ def _nested(item: Any, levels: int, least: int) -> dict[str, Any]:
         pytest.param(_nested({"type": "string", "minLength": 20_000}, 1, 1000), id="long strings"),
         pytest.param(_nested({"type": "string", "minLength": 10**12}, 1, 1), id="one long string"),
         pytest.param(_nested({"type": "integer"}, 1, 10**12), id="one long list"),
+        pytest.param(_nested({"type": ["string", "null"], "default": None}, 1, 10**6), id="many nulls"),
         pytest.param(_nested({"const": "x" * 50_000}, 2, 50), id="long constants"),
         pytest.param(_nested({"enum": ["x" * 50_000]}, 2, 50), id="long choices"),
         pytest.param({"type": "object", "additionalProperties": {}, "minProperties": 10**12}, id="many properties"),
@@ -201,14 +213,20 @@ def test_a_schema_that_asks_for_too_much_is_rejected(say: Say, schema: dict[str,
 
 @pytest.mark.parametrize(
     "items",
-    [{"type": "boolean"}, {"enum": ["a", "b"]}, {"type": "string", "format": "email"}, {"pattern": "^[A-Z]{3}$"}],
+    [
+        {"type": "boolean"},
+        {"enum": ["a", "b"]},
+        {"anyOf": [{"const": "a"}, {"enum": ["a", "b"]}]},
+        {"type": "string", "format": "ipv4"},
+        {"pattern": "^[A-Z]{3}$"},
+    ],
 )
 def test_a_list_without_enough_different_items_is_rejected(say: Say, items: dict[str, Any]) -> None:
     schema = _nested(items, 1, 3)
     schema["properties"]["x"]["uniqueItems"] = True
     answer = say("hi", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
     assert answer.status_code == 400
-    assert "it needs 3 different values" in answer.json()["error"]["message"]
+    assert "cannot make at least 3 different values" in answer.json()["error"]["message"]
 
 
 def test_a_long_prompt_does_not_count_for_each_value(say: Say) -> None:
@@ -221,6 +239,11 @@ def test_a_long_prompt_does_not_count_for_each_value(say: Say) -> None:
     answer = say("A whale sleeps upright. " * 17_500, response_format=form)
     value = json.loads(answer.json()["choices"][0]["message"]["content"])
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(value)) == []
+
+
+@pytest.mark.parametrize("mark", ["\u00ab", "\u201e", "\u300c", "\u2018", "'", '"'])
+def test_a_text_of_quotation_marks_is_read_in_time_that_grows_with_its_length(mark: str) -> None:
+    assert instance({"type": "integer"}, f"{mark} " * 100_000) == 1
 
 
 @pytest.mark.parametrize("pattern", ["^x{999999999}$", "^(?:(?:x{9999}){9999}){9999}$", "^x+$"])

@@ -630,10 +630,10 @@ def test_a_toolkit_names_what_is_wrong(emulator: Emulator, given: dict[str, Any]
         PollinationsToolkit(**emulator.connection(), **given)
 
 
-def test_wrong_arguments_of_a_tool_are_told_with_its_name(emulator: Emulator) -> None:
-    toolkit = PollinationsToolkit(**emulator.connection(), options={"image": {"widht": 3}})
-    with pytest.raises(ValueError, match="'widht', did you mean 'width'"):
-        toolkit.get_tools()
+@pytest.mark.parametrize("include", [None, ["image"]])
+def test_options_of_a_tool_are_checked_even_if_it_is_not_included(include: list[Any] | None) -> None:
+    with pytest.raises(ValueError, match="video: unknown argument 'widht', did you mean 'width'"):
+        PollinationsToolkit(api_key="sk_x", include=include, options={"video": {"widht": 3}})
 
 
 def test_a_tool_checks_its_output_folder_before_a_run(emulator: Emulator, tmp_path: Path) -> None:

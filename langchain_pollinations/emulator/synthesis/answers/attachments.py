@@ -24,6 +24,7 @@ PDF_STRING = re.compile(rb"\(((?:\\.|[^\\()])*+)(\)\s*+(?:Tj|'))?", re.DOTALL)
 """A string of a PDF. The second group matches if the string is shown as text. A string without an end matches, too, so
 that it is read once."""
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+ZLIB = b"\x78"  # the first byte of compressed data
 MAX_STREAM, MAX_INFLATED = 1024 * 1024, 8 * 1024 * 1024  # bytes that are decompressed: of a stream, of a PDF
 
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
@@ -189,8 +190,9 @@ def _pdf_streams(data: bytes) -> Iterator[bytes]:
         try:
             stream = zlib.decompressobj().decompress(stream, min(left, MAX_STREAM))
             left -= len(stream)
-        except zlib.error:  # the stream is not compressed, so its size is that of the file
-            pass
+        except zlib.error:
+            if stream.startswith(ZLIB):  # damaged, after an unknown number of bytes
+                left -= MAX_STREAM
         yield stream
         place += len(PDF_STREAM_END)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from langchain_pollinations.emulator.service.error_responses import upstream
@@ -85,6 +86,8 @@ class InstanceBuilder:
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
         self._lower_text = found.text.lower()
+        self._stems = words.stems(found.text)
+        self._tokens = tuple(dict.fromkeys(found.text.split()))
         self._size = 0
 
     def _add_size(self, characters: int) -> None:
@@ -101,7 +104,7 @@ class InstanceBuilder:
         kinds = _types(known)
         kind = next((k for k in kinds if k != "null"), "null")
         if "null" in kinds and (depth >= DEPTH or known.get("default", 0) is None and not self._named(name)):
-            return None
+            return self._sized(None)
         if kind != "string":  # a text adds its own size
             self._add_size(0)
         return self._of_kind[kind](self, known, name, depth) if kind in self._of_kind else None
@@ -171,7 +174,7 @@ class InstanceBuilder:
     def _named(self, name: str) -> bool:
         """Return whether the text contains all words of a field name."""
         own = words.stems(name)
-        return bool(own) and own <= words.stems(self.words.text)
+        return bool(own) and own <= self._stems
 
     def _choice(self, values: Sequence[Any]) -> Any:
         """Return the value that the text names. The default is the first value."""
@@ -217,8 +220,7 @@ class InstanceBuilder:
             return []
         values = self._values(_resolved(schema.get("items", {}), self.root))
         if values is not None:
-            found = self._choices(values, least, most, unique)
-            return self._enough(found, least) if unique else found
+            return self._choices(values, least, most, unique)
         item = self._concrete(schema.get("items", {}), depth + 1)
         if _types(item) == ["string"] and "format" not in item:
             made = [self._fitted(text, item) for text in (self._listed() or [self.words.subject])[: max(most, 0)]]
@@ -239,9 +241,10 @@ class InstanceBuilder:
         return self._enough(list(found.values()), least)
 
     def _enough(self, values: list[Any], least: int) -> list[Any]:
-        """Return the values, or refuse the schema if there are not enough."""
+        """Return different values, or refuse the schema if there are not enough."""
         if len(values) < least:
-            raise upstream(400, f"400 Bad Request: Invalid schema: it needs {least} different values", 400)
+            says = f"400 Bad Request: The emulator cannot make at least {least} different values for this schema"
+            raise upstream(400, says, 400)
         return values
 
     def _variation(self, value: Any, schema: Any, number: int) -> Any:
@@ -254,12 +257,19 @@ class InstanceBuilder:
                 return value if number > 1 else not value
             case int() | float():
                 return self._other_number(value, known, number)
-            case str() if "format" not in known:
+            case str() if known.get("format") in FORMATS:
+                return VARIED[known["format"]](number) if known["format"] in VARIED else value
+            case str():
                 return self._numbered(value, known, number + 1)
             case dict():
                 fields = known.get("properties") or {}
                 varied = ((key, self._variation(value[key], fields[key], number)) for key in value if key in fields)
                 return next(({**value, key: other} for key, other in varied if other != value[key]), value)
+            case list():
+                parts = [*known.get("prefixItems", ()), *[known.get("items", {})] * len(value)]
+                others = [self._variation(part, schema, number) for part, schema in zip(value, parts, strict=False)]
+                place = next((n for n, other in enumerate(others) if other != value[n]), 0)
+                return [*value[:place], *others[place : place + 1], *value[place + 1 :]]
         return value
 
     def _other_number(self, value: float | int, schema: Schema, number: int) -> float | int:
@@ -293,12 +303,13 @@ class InstanceBuilder:
 
     def _choices(self, values: Sequence[Any], least: int, most: int, unique: bool) -> list[Any]:
         """Return the values that the text names, and as many others as a list requires."""
+        values = list({_key_of(value): value for value in values}.values())
         named = [value for value in values if self._says(value)]
         rest = [value for value in values if value not in named]
         found = [*named, *rest[: max(least - len(named), 0 if named else 1)]]
         while len(found) < least and not unique:
             found.append(self._sized(values[0]))
-        return found[:most]
+        return self._enough(found[:most], min(least, most))
 
     def _listed(self) -> list[str]:
         """Return the items that the text lists.
@@ -329,7 +340,7 @@ class InstanceBuilder:
         if additional is True and least:
             additional = {}
         if not properties and isinstance(additional, Mapping) and (depth < DEPTH or least):
-            keys = self._keys(schema.get("propertyNames", {}), max(least, 1), depth)
+            keys = self._enough(self._keys(schema.get("propertyNames", {}), max(least, 1), depth), least)
             made |= {key: self.build(additional, name, depth + 1) for key in keys}
         return made
 
@@ -341,11 +352,11 @@ class InstanceBuilder:
         values = self._values(_resolved(schema, self.root))
         if values is not None:
             known = [value for value in values if isinstance(value, str)]
-            return self._enough(self._choices(known, count, len(known), True), count)
+            return self._choices(known, min(count, len(known)), len(known), True)
         form = self._concrete(schema, depth)
         key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
         keys = [self._fitted(key, form), *(self._numbered(key, form, number, "_") for number in range(2, count + 1))]
-        return self._enough(list(dict.fromkeys(keys)), count)
+        return list(dict.fromkeys(keys))
 
     def _asked_for(self, key: str, inner: Any, depth: int) -> bool:
         """Return whether an optional field is filled. The text must contain its name or one of its enum values."""
@@ -385,7 +396,7 @@ class InstanceBuilder:
         pattern = schema.get("pattern")
         if not isinstance(pattern, str) or matches(pattern, text):
             return text
-        candidates = (*re.findall(r"\S+", self.words.text), *SAMPLES)
+        candidates = (*self._tokens, *SAMPLES)
         fitting = (c for c in candidates if least <= len(c) <= (most or len(c)) and matches(pattern, c))
         found = next(fitting, None) or text_for(pattern, least, most)
         return text if found is None else found
@@ -431,6 +442,15 @@ FORMATS = {
     "uuid": (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-4000-8000-000000000000"),
     "ipv4": (re.compile(r"\b\d+(?:\.\d+){3}\b"), "192.0.2.1"),
 }
+VARIED: Mapping[str, Callable[[int], str]] = {
+    "date": lambda number: f"{date(2026, 1, 15) + timedelta(number)}",
+    "date-time": lambda number: f"{date(2026, 1, 15) + timedelta(number)}T12:00:00Z",
+    "email": "someone{}@example.com".format,
+    "uri": "https://example.com/{}".format,
+    "url": "https://example.com/{}".format,
+    "uuid": "00000000-0000-4000-8000-{:012x}".format,
+}
+"""The n-th other value of a format."""
 SAMPLES = (
     "a", "A", "1", "12", "123", "1234", "12345", "abc", "ABC", "AB", "a1", "A1", "ABC-123", "AB12", "#1a2b3c",
     "+15550100", "555-0100", "2026-01-15", "12:00", "1.0.0", "en", "en-US", "EUR", "user@example.com", "example",

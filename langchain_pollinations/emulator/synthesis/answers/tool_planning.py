@@ -14,6 +14,7 @@ from typing import Any
 from langchain_pollinations.emulator.synthesis.answers import citations, story, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Tool
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
+from langchain_pollinations.emulator.synthesis.images.edits import CLEAR_VERBS, OTHER_VERBS
 
 Json = dict[str, Any]
 
@@ -32,13 +33,21 @@ CHANGED = re.compile(
     r"(?!describe|tell|explain|save|show|send|give|write|say)(?P<change>.+)",
     re.IGNORECASE | re.DOTALL,
 )
-IT = r"(?:it|this|that|(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo))\b"
+IMAGE = r"(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo)\b"
+TEXTS = r"haiku|poem|limerick|story|song|list|table|letter|e?-?mail|summary|sentence|joke|question|essay|text"
+IT = (
+    rf"(?:it\b(?!\s+an?\s+(?:\w+\s+)?(?:{TEXTS})\b)"
+    r"|(?:this|that)\b(?=\s*(?:[,.;:!?]|$|(?:to|into|so|look|more|less|black)\b)))"
+)
 CHANGE = re.compile(
-    r"(?:(?:please|now|then|can you|could you)[, ]+)*"
-    rf"(?:(?:make|turn)\s+{IT}|(?:change|edit|repaint|recolou?r|add|remove)\b.{{0,200}}\b{IT})",
+    r"(?:(?:please|now|then|also|just|can you|could you|would you|can we|could we|let's)[, ]+)*"
+    rf"(?:(?:{CLEAR_VERBS}|{OTHER_VERBS})\s+(?:{IT}|{IMAGE})"
+    rf"|(?!make|paint|turn)(?:{CLEAR_VERBS}|{OTHER_VERBS}|add)\b.{{0,200}}\b{IMAGE}"
+    rf"|add\b.{{0,200}}\bto\s+{IT})",
     re.IGNORECASE | re.DOTALL,
 )
-"""The start of a request to change an image that exists."""
+"""The start of a request to change an image that exists: the image itself, or something in an image that it names."""
+NAMES_IMAGE = re.compile(rf"\b{IMAGE}", re.IGNORECASE)
 MEDIA_ID = re.compile(r"\b(?:image|picture|drawing|photo|id)\s+((?=[\w-]*\d)[\w-]{8,128})(?![\w-])", re.IGNORECASE)
 LISTED = re.compile(r"^[^\S\n]*\d{1,2}[.)][^\S\n]+(\S.*)$", re.MULTILINE)
 """An item of a numbered list."""
@@ -246,6 +255,8 @@ def _later_edit_plan(chat: ChatRequest) -> Plan | None:
     image = named[named.lastindex or 0].rstrip(".,;:") if named else _last_image(chat)
     if image is None:
         return None
+    if not named and not NAMES_IMAGE.search(asked) and not all(draws(tool) or edits(tool) for tool in chosen(chat)):
+        return None  # "it" is not the image
     change = re.sub(r" (?=[:;,.])", "", " ".join(asked.replace(image, "").split()))
     given = {"prompt": change.strip(" .!"), "images": [image], **_seed(editor, chat, 0)}
     return Plan([Call(editor.name, _arguments(editor, chat.asked, **given))])

@@ -13,9 +13,10 @@ NUMBER_WORDS = {
     )
 }
 QUOTED = re.compile(
-    r"\"([^\"]+)\"|“([^“”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」|『([^』]+)』|`([^`]+)`"
-    r"|(?<!\w)'([^']+)'(?!\w)|‘([^’]+)’"
+    r"\"([^\"]+)\"|“([^“”]+)”|„([^“”„]+)[“”]|«([^«»]+)»|「([^「」]+)」|『([^『』]+)』|`([^`]+)`"
+    r"|(?<!\w)'([^']++)'(?!\w)|‘([^‘’]+)’"
 )
+"""A quotation does not contain its opening mark, so that a text of opening marks is read in linear time."""
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 URL = re.compile(r"https?://[^\s\"'<>\])}]+")
 EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")

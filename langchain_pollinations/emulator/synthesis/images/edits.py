@@ -153,15 +153,21 @@ EFFECTS: Sequence[tuple[str, Effect]] = (
 ADDING = re.compile(
     r"\b(?:add|with|put|place|include|insert|give|draw|beside|next to)\b(.*)", re.IGNORECASE | re.DOTALL
 )
+CLEAR_VERBS = (
+    r"adjust|brighten|change|convert|darken|delete|edit|enhance|erase|invert|lighten|recolou?r|remove|repaint|replace|"
+    r"restyle|retouch|rotate|sharpen|swap|transform"
+)
+"""Verbs that ask for a change of an image anywhere in a prompt."""
+OTHER_VERBS = r"blur|clean|crop|cut|extend|fix|increase|make|move|paint|reduce|turn|zoom"
+"""Verbs that ask for a change at the start of a clause. Elsewhere, they describe a scene: "a fox on a clean river"."""
 CHANGING = re.compile(
-    r"(?:^|[,.;:!?]|\b(?:and|but|now|then|please|you))\s*\b"
-    r"(?:add|adjust|blur|brighten|change|clean|convert|crop|cut|darken|delete|edit|enhance|erase|extend|fix|increase|"
-    r"invert|lighten|make|move|paint|recolou?r|reduce|remove|repaint|replace|restyle|retouch|rotate|sharpen|swap|"
-    r"transform|turn|zoom)\b"
-    r"|\b(?:instead|darker|lighter|brighter|warmer|cooler|softer)\b",
+    rf"\b(?:{CLEAR_VERBS}|instead)\b|^\W*let\b"
+    r"|(?:^|[,.;:!?]|\b(?:and|but|now|then|please|you|to|we|us|let's|just|also|only)\b)\s*"
+    rf"(?:{OTHER_VERBS})\s+(?:in|out|an?|the|it|its|them|this|that|these|those|his|her|their|my|all|both|each)\b"
+    r"|\b(?:dark|light|bright|warm|cool|soft|cold|deep|pal|rich)er\s+(?:light|sky|colou?rs?|tones?|shadows?)\b",
     re.IGNORECASE,
 )
-"""A clause that asks for a change. A prompt that only says what to keep describes a new scene with the same figures."""
+"""A request for a change. A prompt that only says what to keep describes a new scene with the same figures."""
 
 
 def describes_scene(prompt: str) -> bool:

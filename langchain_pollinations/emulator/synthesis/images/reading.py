@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from io import BytesIO
+from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from langchain_pollinations.emulator.service.error_responses import Refusal
 
@@ -15,6 +17,8 @@ MAX_BYTES = 20 * 1024 * 1024  # maximum size of an image in bytes
 MAX_PIXELS = 64_000_000
 EXIF = ("exif", "Raw profile type exif")
 """Where Pillow keeps the Exif metadata of a file."""
+EXIF_ERRORS = (AttributeError, LookupError, OSError, OverflowError, SyntaxError, TypeError, ValueError, struct.error)
+KEPT = {ExifTags.Base.ImageDescription: str, ExifTags.Base.Orientation: int}
 
 
 def unsupported() -> Refusal:
@@ -42,15 +46,23 @@ def read(data: bytes) -> Image.Image:
         raise _too_large() from None
     except (OSError, SyntaxError, ValueError):  # Pillow's errors for invalid or truncated files
         raise unsupported() from None
-    _drop_invalid_exif(image)
+    _repair_exif(image)
     return image
 
 
-def _drop_invalid_exif(image: Image.Image) -> None:
-    """Remove Exif metadata that Pillow cannot read or write. The image itself is valid without it."""
+def _repair_exif(image: Image.Image) -> None:
+    """Keep only the description and the orientation of Exif metadata that Pillow cannot read or write."""
     try:
         image.getexif().tobytes()
-    except (AttributeError, LookupError, OSError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
-        for key in EXIF:
-            image.info.pop(key, None)
-        image.getexif().clear()
+        return
+    except EXIF_ERRORS:
+        kept: dict[int, Any] = {}
+    for tag, kind in KEPT.items():
+        with suppress(*EXIF_ERRORS):
+            value = image.getexif().get(tag)
+            kept |= {tag: value} if isinstance(value, kind) else {}
+    for key in EXIF:
+        image.info.pop(key, None)
+    exif = image.getexif()
+    exif.clear()
+    exif.update(kept)
