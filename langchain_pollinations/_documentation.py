@@ -68,8 +68,8 @@ class _DeferredSignature:
     def __get__(self, instance: object, owner: type[BaseModel]) -> inspect.Signature:
         if instance is not None:
             raise AttributeError("__signature__")
-        owner.model_rebuild()  # replaces this object
-        return owner.__signature__
+        owner.model_rebuild(raise_errors=False)  # replaces this object, unless the class has undefined annotations
+        return owner.__signature__ if owner.__pydantic_complete__ else inspect.signature(owner.__base__ or object)
 
 
 def _heading(kind: type[DescribedFields]) -> str:

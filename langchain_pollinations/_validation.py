@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUndefined, core_schema
 
@@ -160,7 +160,7 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
 
 # Texts, compiled with the first unknown argument.
 _SECRET = r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|^auth$|headers$"
-_KEY = r"(bearer\s+)?[sp]k_"
+_KEY = r"\s*([Bb]earer\s+)?[sp]k_\w{8}"
 _HOST = (
     r"(^|_)(api_base|base_?ur[il]|api_ur[il]|server_ur[il]|host|hostname|endpoint|proxy|proxies)$"
     r"|^(base|ur[il]|server)$"
@@ -171,9 +171,10 @@ def check_no_secret(fields: Mapping[str, Any]) -> None:
     """Raise a `ValueError` if an unknown field may hold a secret. Unknown fields of a chat are sent with the request,
     which the service stores and forwards to providers."""
     for name, value in sorted(fields.items(), key=lambda field: field[0]):
-        is_key = isinstance(value, str) and re.match(_KEY, value, re.IGNORECASE)
+        is_key = isinstance(value, SecretStr) or isinstance(value, str) and re.match(_KEY, value)
         if is_key or re.search(_SECRET, name, re.IGNORECASE):
-            raise ValueError(f"{name!r} looks like a secret: a key goes into api_key, headers into default_headers")
+            what = f"the value of {name!r}" if is_key else repr(name)
+            raise ValueError(f"{what} looks like a secret: a key goes into api_key, headers into default_headers")
 
 
 def check_no_host(names: Iterable[str]) -> None:
@@ -187,7 +188,7 @@ def check_no_host(names: Iterable[str]) -> None:
             )
 
 
-def check_spelling(names: Iterable[str], unsent: Collection[str]) -> None:
+def check_spelling(names: Iterable[str], unsent: Collection[str], place: str = "") -> None:
     """Raise an error if an unknown name resembles an option that is not sent, such as `api_key`.
 
     Raises:
@@ -195,7 +196,7 @@ def check_spelling(names: Iterable[str], unsent: Collection[str]) -> None:
     """
     for name in sorted(names):
         if close := difflib.get_close_matches(name, unsent, n=1, cutoff=0.8):
-            raise InvalidRequestError(f"unknown argument {name!r}, did you mean {close[0]!r}?", param=name)
+            raise InvalidRequestError(f"unknown argument {name!r}, did you mean {close[0]!r}{place}?", param=name)
 
 
 def check_placement(unknown: Mapping[str, Any], constructor: Collection[str]) -> None:
@@ -214,7 +215,7 @@ def check_placement(unknown: Mapping[str, Any], constructor: Collection[str]) ->
         check_no_host(unknown)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
-    check_spelling(unknown, constructor)
+    check_spelling(unknown, constructor, " of the constructor")
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

@@ -55,9 +55,9 @@ def pollinations_emulator(
         ...     assert ChatPollinations().invoke("Hi").text == "Hello"
         >>> test_my_agent(emulator)
 
-    It sets `POLLINATIONS_BASE_URL` and `POLLINATIONS_API_KEY` for the test, so that objects without `base_url` and
-    `api_key` connect to the emulator. Objects that were created before the test, such as those of an imported module,
-    do not.
+    It sets `POLLINATIONS_API_KEY` and the addresses of the service and of the legacy hosts in the environment, so that
+    objects without these arguments connect to the emulator. Objects that were created before, such as those of an
+    imported module, do not.
 
     The test fails if no request used one of its scripted replies or faults. The marker `unused_replies` allows this.
     """
@@ -65,7 +65,9 @@ def pollinations_emulator(
     monkeypatch.setenv("POLLINATIONS_WAIT_FOR_RATE_LIMIT", "0")
     emulator = _pollinations_emulator_server
     emulator.reset()
-    for name, value in emulator.connection().items():
+    legacy = emulator.legacy
+    addresses = {"legacy_text_url": legacy.text_url, "legacy_image_url": legacy.image_url}
+    for name, value in (emulator.connection() | addresses).items():
         monkeypatch.setenv(f"POLLINATIONS_{name.upper()}", value)
     yield emulator
     unused = emulator.unused_replies

@@ -92,7 +92,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def emulator(pollinations_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """The emulator of the package's fixture, without its environment variables: these tests pass each connection."""
-    for name in pollinations_emulator.connection():
+    for name in (*pollinations_emulator.connection(), "legacy_text_url", "legacy_image_url"):
         monkeypatch.delenv(f"POLLINATIONS_{name.upper()}")
     return pollinations_emulator
 

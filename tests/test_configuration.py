@@ -14,7 +14,7 @@ import httpx
 import pytest
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage, HumanMessage
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from langchain_pollinations import errors
 from langchain_pollinations._config.service import ServiceConfig
@@ -541,8 +541,9 @@ def test_a_name_from_another_client_gets_a_hint(
         ("openai_api_key", "hidden", "looks like a secret: a key goes into api_key"),
         ("token", "hidden", "looks like a secret"),
         ("auth", "hidden", "looks like a secret"),
-        ("anything", "sk_hidden", "looks like a secret"),
-        ("anything", "Bearer pk_hidden", "looks like a secret"),
+        ("anything", "sk_hidden_key", "looks like a secret"),
+        ("anything", "Bearer pk_hidden_key", "looks like a secret"),
+        ("anything", SecretStr("hidden"), "looks like a secret"),
         ("api_kye", "hidden", ", did you mean 'api_key'"),
         ("base_ulr", "hidden", ", did you mean 'base_url'"),
         ("max_retrys", "hidden", ", did you mean 'max_retries'"),

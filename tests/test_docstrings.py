@@ -125,6 +125,8 @@ for name in langchain_pollinations.__all__:
         assert not missing, (name, missing)
         copy = type(name, (kind,), {"__module__": __name__})
         assert inspect.signature(copy).parameters.keys() >= kind.model_fields.keys(), name
+        later = type(name, (kind,), {"__module__": __name__, "__annotations__": {"name": "Undefined"}, "name": None})
+        assert inspect.signature(later).parameters.keys() >= kind.model_fields.keys(), name
 """
 
 

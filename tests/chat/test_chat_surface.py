@@ -315,7 +315,7 @@ def test_a_call_that_cannot_be_made_says_why(
         ({"model_kwargs": {"tools": []}}, "belongs to a call"),
         ({"model_kwargs": {"messages": []}}, "belongs to a call"),
         ({"model_kwargs": {"my_key": "x"}}, "looks like a secret"),
-        ({"model_kwargs": {"x": "sk_x"}}, "looks like a secret"),
+        ({"model_kwargs": {"x": "sk_hidden_key"}}, "the value of 'x' looks like a secret"),
         ({"model_kwargs": {"x": 1}, "x": 2}, "x given twice"),
     ],
     ids=repr,

@@ -56,6 +56,13 @@ def test_invalid_exif_of_an_image_is_ignored(
     assert send(http, png(Raw_profile_type_exif=exif)).status_code == 200
 
 
+@pytest.mark.parametrize("exif", [b"zzzzzzzzzz", b"II*\0"])
+def test_exif_that_cannot_be_read_is_ignored(http: httpx.Client, exif: bytes) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG", exif=b"Exif\0\0" + exif)
+    assert edit(http, "make it night", data_uri(image.getvalue(), "image/jpeg")).status_code == 200
+
+
 @pytest.mark.parametrize(("tag", "kind", "value"), [(0x011A, 2, b"a"), (0x0100, 2, b"a"), (0x0131, 5, b"\x08")])
 def test_exif_of_a_wrong_type_is_ignored(http: httpx.Client, tag: int, kind: int, value: bytes) -> None:
     """Pillow reads these values, and cannot write them again when it rotates the image."""

@@ -499,6 +499,8 @@ def test_an_image_of_an_earlier_turn_is_changed(say: Say, words: str, image: str
         *("Invert it", "Transform the image into a watercolour", "Fix the image: its sky is too dark", "Paint it blue"),
         *("Move the kite in the picture to the left", "Increase the contrast of the image", "Turn this into a sketch"),
         *("Swap the kite in the image for a balloon", "Convert it to black and white", "Add a moon to it"),
+        *("Remove the kite from it", "Change the background of it to blue", "Make that darker"),
+        *("Make this a watercolour", "Add a boat and make it darker", "Make it a letter-size poster"),
     ],
 )
 def test_an_instruction_for_an_image_edits_it(say: Say, asked: str) -> None:
@@ -527,6 +529,9 @@ def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) ->
         "Change this sentence to passive voice: I see the sea.",
         "Add dinner ideas for this evening to my list",
         "Add it to my list",
+        "Turn it into a poem",
+        "Convert it to Celsius",
+        "Reduce it to one sentence",
     ):
         assert calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR])) == []
     add = tool("add", "Adds two numbers.", a={"type": "number"}, b={"type": "number"})

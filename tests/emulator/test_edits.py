@@ -97,6 +97,8 @@ def test_every_edit_changes_the_picture_and_is_the_same_each_time(
         "I would like to replace the fox by a whale", "Let the fox and the boat move closer",
         "Slightly darken the sky above the fox and the boat", "In this image replace the fox by a whale",
         "The fox and the boat in a colder light", "I want to paint the boat and the whale red",
+        "Make fox and whale bigger", "Make everything but the fox and the whale darker", "Crop to fox and whale",
+        "The fox and the whale, darker", "Help me remove the boat and the fox",
     ],
 )  # fmt: skip
 def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client, prompt: str) -> None:
@@ -114,6 +116,9 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
         "A softer fox sleeps in a boat",
         "A fox in a boat, clean lines, cut paper style",
         "A fox and a whale paint a boat",
+        "The fox goes to paint the lighthouse",
+        "A fox and a whale swap boats",
+        "The fox and the whale at a change of tide",
     ],
 )
 def test_a_prompt_that_describes_a_scene_draws_it(http: httpx.Client, prompt: str) -> None:

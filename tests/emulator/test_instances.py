@@ -200,6 +200,7 @@ def _nested(item: Any, levels: int, least: int) -> dict[str, Any]:
         pytest.param(_nested({"type": "string", "minLength": 10**12}, 1, 1), id="one long string"),
         pytest.param(_nested({"type": "integer"}, 1, 10**12), id="one long list"),
         pytest.param(_nested({"type": ["string", "null"], "default": None}, 1, 10**6), id="many nulls"),
+        pytest.param(_nested({"enum": list(range(1000))}, 2, 1000), id="many choices"),
         pytest.param(_nested({"const": "x" * 50_000}, 2, 50), id="long constants"),
         pytest.param(_nested({"enum": ["x" * 50_000]}, 2, 50), id="long choices"),
         pytest.param({"type": "object", "additionalProperties": {}, "minProperties": 10**12}, id="many properties"),

@@ -252,6 +252,8 @@ def test_the_agent(pollinations_emulator):
     pollinations_emulator.reply("Hello")
     assert ChatPollinations().invoke("Hi").text == "Hello"
     assert {tool.wrapper.base_url for tool in PollinationsToolkit().get_tools()} == {pollinations_emulator.url}
+    assert ChatPollinations(api="legacy", legacy_interval=0).invoke("Hi").text
+    assert len(pollinations_emulator.legacy.requests) == 1
 
 def test_without_the_fixture():
     assert os.environ["POLLINATIONS_API_KEY"] == "sk_of_the_shell"

@@ -24,7 +24,6 @@ PDF_STRING = re.compile(rb"\(((?:\\.|[^\\()])*+)(\)\s*+(?:Tj|'))?", re.DOTALL)
 """A string of a PDF. The second group matches if the string is shown as text. A string without an end matches, too, so
 that it is read once."""
 ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-ZLIB = b"\x78"  # the first byte of compressed data
 MAX_STREAM, MAX_INFLATED = 1024 * 1024, 8 * 1024 * 1024  # bytes that are decompressed: of a stream, of a PDF
 
 DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?P<params>(;[^;,]*)*),(?P<data>.*)", re.DOTALL)
@@ -191,7 +190,7 @@ def _pdf_streams(data: bytes) -> Iterator[bytes]:
             stream = zlib.decompressobj().decompress(stream, min(left, MAX_STREAM))
             left -= len(stream)
         except zlib.error:
-            if stream.startswith(ZLIB):  # damaged, after an unknown number of bytes
+            if stream[:1] == b"\x78" and int.from_bytes(stream[:2]) % 31 == 0:  # compressed, and damaged somewhere
                 left -= MAX_STREAM
         yield stream
         place += len(PDF_STREAM_END)

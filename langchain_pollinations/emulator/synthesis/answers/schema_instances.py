@@ -86,8 +86,10 @@ class InstanceBuilder:
     def __init__(self, found: Words, root: Schema) -> None:
         self.words, self.root = found, root
         self._lower_text = found.text.lower()
+        self._lower_words = frozenset(re.findall(r"\w+", self._lower_text))
         self._stems = words.stems(found.text)
-        self._tokens = tuple(dict.fromkeys(found.text.split()))
+        self._tokens = tuple(dict.fromkeys((*found.text.split(), *SAMPLES)))
+        self._matching: dict[str, list[str]] = {}
         self._size = 0
 
     def _add_size(self, characters: int) -> None:
@@ -169,6 +171,8 @@ class InstanceBuilder:
         """Return whether the text contains a value as a word or as several words."""
         if not isinstance(value, str) or not value or value.lower() not in self._lower_text:
             return False
+        if re.fullmatch(r"\w+", value):
+            return value.lower() in self._lower_words
         return bool(re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", self._lower_text))
 
     def _named(self, name: str) -> bool:
@@ -213,6 +217,7 @@ class InstanceBuilder:
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
         least = int(schema.get("minItems", 0))
         most = int(schema.get("maxItems", max(least, MAX_ITEMS)))
+        least = min(least, most)
         unique = bool(schema.get("uniqueItems"))
         if schema.get("prefixItems"):
             return [self.build(item, name, depth + 1) for item in schema["prefixItems"]][:most]
@@ -257,8 +262,8 @@ class InstanceBuilder:
                 return value if number > 1 else not value
             case int() | float():
                 return self._other_number(value, known, number)
-            case str() if known.get("format") in FORMATS:
-                return VARIED[known["format"]](number) if known["format"] in VARIED else value
+            case str() if (form := str(known.get("format"))) in FORMATS:
+                return VARIED[form](number) if form in VARIED else value
             case str():
                 return self._numbered(value, known, number + 1)
             case dict():
@@ -304,12 +309,13 @@ class InstanceBuilder:
     def _choices(self, values: Sequence[Any], least: int, most: int, unique: bool) -> list[Any]:
         """Return the values that the text names, and as many others as a list requires."""
         values = list({_key_of(value): value for value in values}.values())
-        named = [value for value in values if self._says(value)]
-        rest = [value for value in values if value not in named]
-        found = [*named, *rest[: max(least - len(named), 0 if named else 1)]]
+        is_named = [self._says(value) for value in values]
+        named = [value for value, says in zip(values, is_named, strict=True) if says]
+        rest = [value for value, says in zip(values, is_named, strict=True) if not says]
+        found = [self._sized(value) for value in [*named, *rest[: max(least - len(named), 0 if named else 1)]][:most]]
         while len(found) < least and not unique:
             found.append(self._sized(values[0]))
-        return self._enough(found[:most], min(least, most))
+        return self._enough(found, least)
 
     def _listed(self) -> list[str]:
         """Return the items that the text lists.
@@ -354,7 +360,9 @@ class InstanceBuilder:
             known = [value for value in values if isinstance(value, str)]
             return self._choices(known, min(count, len(known)), len(known), True)
         form = self._concrete(schema, depth)
-        key = self._string(form, "", depth) if form.get("format") in FORMATS else _key(self.words.subject)
+        if (kind := str(form.get("format"))) in VARIED:
+            return [self._sized(VARIED[kind](number)) for number in range(count)]
+        key = self._string(form, "", depth) if kind in FORMATS else _key(self.words.subject)
         keys = [self._fitted(key, form), *(self._numbered(key, form, number, "_") for number in range(2, count + 1))]
         return list(dict.fromkeys(keys))
 
@@ -396,8 +404,9 @@ class InstanceBuilder:
         pattern = schema.get("pattern")
         if not isinstance(pattern, str) or matches(pattern, text):
             return text
-        candidates = (*self._tokens, *SAMPLES)
-        fitting = (c for c in candidates if least <= len(c) <= (most or len(c)) and matches(pattern, c))
+        if pattern not in self._matching:
+            self._matching[pattern] = [token for token in self._tokens if matches(pattern, token)]
+        fitting = (c for c in self._matching[pattern] if least <= len(c) <= (most or len(c)))
         found = next(fitting, None) or text_for(pattern, least, most)
         return text if found is None else found
 

@@ -14,7 +14,7 @@ from typing import Any
 from langchain_pollinations.emulator.synthesis.answers import citations, story, words
 from langchain_pollinations.emulator.synthesis.answers.conversation import ChatRequest, Tool
 from langchain_pollinations.emulator.synthesis.answers.schema_instances import instance
-from langchain_pollinations.emulator.synthesis.images.edits import CLEAR_VERBS, OTHER_VERBS
+from langchain_pollinations.emulator.synthesis.images.edits import CLEAR_VERBS, EFFECT_WORD, OTHER_VERBS
 
 Json = dict[str, Any]
 
@@ -34,16 +34,21 @@ CHANGED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 IMAGE = r"(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo)\b"
-TEXTS = r"haiku|poem|limerick|story|song|list|table|letter|e?-?mail|summary|sentence|joke|question|essay|text"
+TEXT = r"(?:haiku|poem|limerick|story|song|list|table|letter|e?-?mail|summary|sentence|joke|question|essay|text)"
 IT = (
-    rf"(?:it\b(?!\s+an?\s+(?:\w+\s+)?(?:{TEXTS})\b)"
-    r"|(?:this|that)\b(?=\s*(?:[,.;:!?]|$|(?:to|into|so|look|more|less|black)\b)))"
+    rf"(?:it\b|(?:this|that)\b(?=\s*(?:[,.;:!?]|$|(?:an?|to|into|so|look|more|less)\b|{EFFECT_WORD})))"
+    rf"(?!\s+(?:(?:in)?to\s+)?an?\s+(?:\w+\s+)?{TEXT}\b(?![-\s]+(?:\w+\s+)?(?:poster|scene|cover)))"
 )
+VISIBLE = (
+    r"blur|brighten|change|crop|darken|edit|invert|lighten|make|paint|recolou?r|repaint|restyle|retouch|rotate|sharpen|"
+    r"turn|zoom"
+)
+"""Verbs that change an image if their object is "it". The others may mean something else: "Convert it to Celsius"."""
 CHANGE = re.compile(
     r"(?:(?:please|now|then|also|just|can you|could you|would you|can we|could we|let's)[, ]+)*"
-    rf"(?:(?:{CLEAR_VERBS}|{OTHER_VERBS})\s+(?:{IT}|{IMAGE})"
-    rf"|(?!make|paint|turn)(?:{CLEAR_VERBS}|{OTHER_VERBS}|add)\b.{{0,200}}\b{IMAGE}"
-    rf"|add\b.{{0,200}}\bto\s+{IT})",
+    rf"(?:(?:{CLEAR_VERBS}|{OTHER_VERBS})\s+(?:{IMAGE}|{IT}(?=.{{0,200}}\b{EFFECT_WORD}))|(?:{VISIBLE})\s+{IT}"
+    rf"|(?!make|paint|turn)(?:{CLEAR_VERBS}|{OTHER_VERBS}|add)\b.{{0,200}}\b(?:{IMAGE}|(?:from|in|of|on|to)\s+{IT})"
+    rf"|add\b.{{0,200}}\bmake\s+{IT})",
     re.IGNORECASE | re.DOTALL,
 )
 """The start of a request to change an image that exists: the image itself, or something in an image that it names."""

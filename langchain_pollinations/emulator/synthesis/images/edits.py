@@ -157,17 +157,24 @@ CLEAR_VERBS = (
     r"adjust|brighten|change|convert|darken|delete|edit|enhance|erase|invert|lighten|recolou?r|remove|repaint|replace|"
     r"restyle|retouch|rotate|sharpen|swap|transform"
 )
-"""Verbs that ask for a change of an image anywhere in a prompt."""
+"""Verbs that ask for a change of an image at the start of a clause."""
 OTHER_VERBS = r"blur|clean|crop|cut|extend|fix|increase|make|move|paint|reduce|turn|zoom"
-"""Verbs that ask for a change at the start of a clause. Elsewhere, they describe a scene: "a fox on a clean river"."""
+"""Verbs that ask for a change at the start of a prompt, or before an object: ", clean lines" describes a scene."""
+LEADING = (
+    r"(?:\W*\b(?:please|now|then|and|but|also|just|only|kindly|slightly|gently|carefully|can|could|would|will|you|we|us|"
+    r"i|i'd|want|need|like|to|let's|help|me|do|don't|not|in (?:this|the|my) (?:image|picture|photo))\b)*\W*"
+)
+"""Words before the verb of a request."""
+COMPARED = r"(?:dark|light|bright|warm|cool|soft|cold|deep|pal|rich)er"
 CHANGING = re.compile(
-    rf"\b(?:{CLEAR_VERBS}|instead)\b|^\W*let\b"
-    r"|(?:^|[,.;:!?]|\b(?:and|but|now|then|please|you|to|we|us|let's|just|also|only)\b)\s*"
-    rf"(?:{OTHER_VERBS})\s+(?:in|out|an?|the|it|its|them|this|that|these|those|his|her|their|my|all|both|each)\b"
-    r"|\b(?:dark|light|bright|warm|cool|soft|cold|deep|pal|rich)er\s+(?:light|sky|colou?rs?|tones?|shadows?)\b",
+    rf"^{LEADING}(?:{CLEAR_VERBS}|{OTHER_VERBS}|let|{COMPARED})\b"
+    rf"|(?:[,.;:!?]|\b(?:and|but|then)\b){LEADING}(?:(?:{CLEAR_VERBS}|{COMPARED})\b|(?:{OTHER_VERBS})\s+"
+    r"(?:in|out|an?|the|it|its|them|this|that|these|those|his|her|their|my|our|all|both|each|everything)\b)"
+    rf"|\binstead\b|\b{COMPARED}\s+(?:light|sky|colou?rs?|tones?|shadows?)\b",
     re.IGNORECASE,
 )
 """A request for a change. A prompt that only says what to keep describes a new scene with the same figures."""
+EFFECT_WORD = rf"(?:{'|'.join(pattern for pattern, _ in EFFECTS)})\b"
 
 
 def describes_scene(prompt: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -18,7 +19,10 @@ MAX_PIXELS = 64_000_000
 EXIF = ("exif", "Raw profile type exif")
 """Where Pillow keeps the Exif metadata of a file."""
 EXIF_ERRORS = (AttributeError, LookupError, OSError, OverflowError, SyntaxError, TypeError, ValueError, struct.error)
-KEPT = {ExifTags.Base.ImageDescription: str, ExifTags.Base.Orientation: int}
+KEPT: Mapping[int, Callable[[Any], bool]] = {
+    ExifTags.Base.ImageDescription: lambda value: isinstance(value, str),
+    ExifTags.Base.Orientation: lambda value: value in range(1, 9),
+}
 
 
 def unsupported() -> Refusal:
@@ -54,13 +58,16 @@ def _repair_exif(image: Image.Image) -> None:
     """Keep only the description and the orientation of Exif metadata that Pillow cannot read or write."""
     try:
         image.getexif().tobytes()
+        fresh = Image.Exif()  # that of the image is empty if a first attempt to read it failed
+        fresh.load(image.info.get("exif", b""))
+        fresh.tobytes()
         return
     except EXIF_ERRORS:
         kept: dict[int, Any] = {}
-    for tag, kind in KEPT.items():
+    for tag, is_valid in KEPT.items():
         with suppress(*EXIF_ERRORS):
             value = image.getexif().get(tag)
-            kept |= {tag: value} if isinstance(value, kind) else {}
+            kept |= {tag: value} if is_valid(value) else {}
     for key in EXIF:
         image.info.pop(key, None)
     exif = image.getexif()
