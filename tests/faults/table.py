@@ -391,7 +391,7 @@ UNREACHED = Group(
                       "legacy_image_url": "{closed}"}, says="failed"),
         Fault("The host name does not exist", None, STATUS, e.APIConnectionError, True, sends=0, heals=False,
               fields={"base_url": "http://no-such-host.invalid", "media_url": "http://no-such-host.invalid/media"},
-              says="For work without a network"),
+              says="Without a network, use the emulator"),
         Fault("The host name cannot exist", None, STATUS, e.APIConnectionError, True, sends=0, heals=False,
               fields={"base_url": "http://" + "a" * 60 + "." + "b" * 60 + ".invalid"}),
         Fault("The address of the service has no scheme", None, STATUS, ValueError, sends=0, heals=False,
