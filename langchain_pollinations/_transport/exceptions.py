@@ -48,7 +48,7 @@ class ErrorMapper:
         if error is None:
             return
         remove_headers(error, self._handled)
-        mapped = _over_time(error, self._deadline) or _from_library(error) or error
+        mapped = _over_time(error, self._deadline) or _from_library(error) or _loop_closed(error) or error
         if isinstance(mapped, PollinationsError):
             remove_key(mapped, self._headers, self._handled)
         del self  # a trace of the error would show the headers
@@ -57,6 +57,13 @@ class ErrorMapper:
                 raise mapped from error
         finally:
             del mapped, error, trace  # the traceback refers to this frame
+
+
+def _loop_closed(error: BaseException) -> GeneratorExit | None:
+    """Return the exception that ends a coroutine whose event loop was closed. asyncio replaces it by a `RuntimeError`
+    during the start of a connection, and Python would print this error."""
+    is_replaced = isinstance(error, RuntimeError) and isinstance(error.__context__, GeneratorExit)
+    return GeneratorExit() if is_replaced else None
 
 
 def _over_time(error: BaseException, deadline: Deadline | None) -> PollinationsError | None:

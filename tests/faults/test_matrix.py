@@ -33,7 +33,7 @@ from tests.faults.table import FAULTS
 from tests.faults.wire import KEY
 from tests.helpers.secrets import found_in, leaks_of
 
-HANGS = 15.0
+HANGS = 30.0
 """Seconds that no cell needs, even on a busy machine."""
 LONG = 60.0
 """Seconds of the time limits that a row does not set. Only the limit of the row can end a call before `HANGS`."""

@@ -259,6 +259,31 @@ loop.run_until_complete(model().ainvoke("Hi"))
     assert (run.returncode, run.stderr) == (0, "")
 
 
+def test_a_loop_that_is_closed_at_any_step_of_a_call_is_quiet(emulator: Emulator) -> None:
+    """Python prints the errors of coroutines that it collects."""
+    code = f"""
+import asyncio, gc, sys
+from langchain_pollinations import ChatPollinations
+
+seen = []
+sys.unraisablehook = lambda event: seen.append(repr(event.exc_value))
+chat = ChatPollinations(**{emulator.connection()!r}, async_transport="aiohttp")
+for steps in range(1, 20):
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(chat.ainvoke("Hi"))
+    task._log_destroy_pending = False
+    for _ in range(steps):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+    del task
+    gc.collect()
+assert "RuntimeError('Event loop is closed')" not in seen, seen
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
 def test_closing_leaves_a_model_usable(chat: ChatPollinations) -> None:
     with chat:
         chat.invoke("Hello")
