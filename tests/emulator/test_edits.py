@@ -118,6 +118,7 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
         "A fox and a whale paint a boat",
         "The fox goes to paint the lighthouse",
         "A fox and a whale swap boats",
+        "A fox and a whale " + "and " * 7000,
         "The fox and the whale at a change of tide",
     ],
 )

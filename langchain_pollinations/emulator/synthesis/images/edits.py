@@ -161,10 +161,10 @@ CLEAR_VERBS = (
 OTHER_VERBS = r"blur|clean|crop|cut|extend|fix|increase|make|move|paint|reduce|turn|zoom"
 """Verbs that ask for a change at the start of a prompt, or before an object: ", clean lines" describes a scene."""
 LEADING = (
-    r"(?:\W*\b(?:please|now|then|and|but|also|just|only|kindly|slightly|gently|carefully|can|could|would|will|you|we|us|"
-    r"i|i'd|want|need|like|to|let's|help|me|do|don't|not|in (?:this|the|my) (?:image|picture|photo))\b)*\W*"
+    r"(?:\W{0,3}\b(?:please|now|then|and|but|also|just|only|kindly|slightly|gently|carefully|can|could|would|will|you|we|us|"
+    r"i|i'd|want|need|like|to|let's|help|me|do|don't|not|in (?:this|the|my) (?:image|picture|photo))\b){0,9}+\W{0,3}"
 )
-"""Words before the verb of a request."""
+"""Words before the verb of a request. Their number is limited, so that a long prompt is read in linear time."""
 COMPARED = r"(?:dark|light|bright|warm|cool|soft|cold|deep|pal|rich)er"
 CHANGING = re.compile(
     rf"^{LEADING}(?:{CLEAR_VERBS}|{OTHER_VERBS}|let|{COMPARED})\b"
