@@ -82,6 +82,7 @@ _ONE_RESULT = "a call has one result: for several, call batch with equal inputs 
 _PIXELS = "give width and height, in pixels"
 _SECONDS = "give duration, in seconds"
 _A_MEDIA = "the result is a Media, which has data, url and save()"
+_A_FILE = "give path in a call, or output_folder in the constructor"
 
 _NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
     ("size", "aspect_ratio", "give aspect_ratio and resolution"),
@@ -115,6 +116,12 @@ _NAMES_ELSEWHERE: Sequence[tuple[str, str, str]] = (
     ("prefer_get", "route", "give route='get'"),
     ("prefer_plain", "route", "give route='post'"),
     ("max_tokens_to_sample", "max_tokens", "give max_tokens"),
+    ("max_concurrency", "model", "give it in the config, as in batch(inputs, {'max_concurrency': 2})"),
+    *(
+        (name, field, _A_FILE)
+        for name in ("path", "file", "filename", "file_name", "output", "output_file", "output_path", "save_path")
+        for field in ("image", "duration", "voice")
+    ),
 )
 """Argument names of other clients: the name, a field of the wrappers to which the advice applies, and the advice."""
 
@@ -146,7 +153,7 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
     own = {name: value for name in fields if (value := getattr(wrapper, name)) is not None}
     settings, named = split_settings({synonyms.get(name, name): value for name, value in overrides.items()})
     unknown = sorted(named.keys() - fields.keys())
-    check_placement({name: named[name] for name in unknown}, type(wrapper).model_fields.keys() - fields.keys())
+    check_placement({name: named[name] for name in unknown}, type(wrapper).model_fields, fields)
     if unknown:
         says = "; ".join(suggest_name(name, fields) for name in unknown)
         raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
@@ -160,7 +167,7 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
 
 # Texts, compiled with the first unknown argument.
 _SECRET = r"(^|[_-])(api)?key$|^((api|access|auth|bearer)[_-]?)?token$|secret|password|authorization|^auth$|headers$"
-_KEY = r"\s*([Bb]earer\s+)?[sp]k_\w{8}"
+_KEY = r"(?i:\s*(bearer\s+)?)[sp]k_\w{8}"
 _HOST = (
     r"(^|_)(api_base|base_?ur[il]|api_ur[il]|server_ur[il]|host|hostname|endpoint|proxy|proxies)$"
     r"|^(base|ur[il]|server)$"
@@ -171,10 +178,19 @@ def check_no_secret(fields: Mapping[str, Any]) -> None:
     """Raise a `ValueError` if an unknown field may hold a secret. Unknown fields of a chat are sent with the request,
     which the service stores and forwards to providers."""
     for name, value in sorted(fields.items(), key=lambda field: field[0]):
-        is_key = isinstance(value, SecretStr) or isinstance(value, str) and re.match(_KEY, value)
+        is_key = _holds_key(value)
         if is_key or re.search(_SECRET, name, re.IGNORECASE):
             what = f"the value of {name!r}" if is_key else repr(name)
             raise ValueError(f"{what} looks like a secret: a key goes into api_key, headers into default_headers")
+
+
+def _holds_key(value: Any) -> bool:
+    """Return whether a value, a value of a dict or an item of a list looks like a key."""
+    if isinstance(value, Mapping):
+        values: Iterable[Any] = value.values()
+    else:
+        values = value if isinstance(value, list | tuple) else (value,)
+    return any(isinstance(each, SecretStr) or isinstance(each, str) and re.match(_KEY, each) for each in values)
 
 
 def check_no_host(names: Iterable[str]) -> None:
@@ -188,26 +204,36 @@ def check_no_host(names: Iterable[str]) -> None:
             )
 
 
-def check_spelling(names: Iterable[str], unsent: Collection[str], place: str = "") -> None:
+def check_spelling(names: Iterable[str], known: Collection[str], sent: Collection[str], place: str = "") -> None:
     """Raise an error if an unknown name resembles an option that is not sent, such as `api_key`.
+
+    Args:
+        names: The unknown names.
+        known: The names of all options.
+        sent: The names of those that are sent.
+        place: Where the options that are not sent belong, for the message.
 
     Raises:
         InvalidRequestError: If there is such a name. It is also a `ValueError`, as validators of pydantic require.
     """
     for name in sorted(names):
-        if close := difflib.get_close_matches(name, unsent, n=1, cutoff=0.8):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if close and close[0] not in sent:
             raise InvalidRequestError(f"unknown argument {name!r}, did you mean {close[0]!r}{place}?", param=name)
 
 
-def check_placement(unknown: Mapping[str, Any], constructor: Collection[str]) -> None:
+def check_placement(unknown: Mapping[str, Any], known: Collection[str], sent: Collection[str]) -> None:
     """Reject unknown arguments of a call that belong to the constructor, or that look like a secret or a host.
 
-    `constructor` contains the names of the options that only the constructor accepts.
+    Args:
+        unknown: The arguments that a call does not accept.
+        known: The names of all options.
+        sent: The names of those that a call accepts.
 
     Raises:
         InvalidRequestError: If there is such an argument.
     """
-    if misplaced := sorted(name for name in unknown if name in constructor):
+    if misplaced := sorted(name for name in unknown if name in known):
         says = f"{', '.join(misplaced)}: an argument of the constructor, not of a call"
         raise InvalidRequestError(says, param=misplaced[0] if len(misplaced) == 1 else None)
     try:
@@ -215,7 +241,7 @@ def check_placement(unknown: Mapping[str, Any], constructor: Collection[str]) ->
         check_no_host(unknown)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
-    check_spelling(unknown, constructor, " of the constructor")
+    check_spelling(unknown, known, sent, " of the constructor")
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

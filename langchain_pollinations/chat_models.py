@@ -20,7 +20,7 @@ from langchain_pollinations._chat.chunks import Chunk as Chunk  # pickles name t
 from langchain_pollinations._chat.chunks import LastChunk as LastChunk
 from langchain_pollinations._chat.content_blocks import register, restore_refusals
 from langchain_pollinations._chat.model_info import ModelInfo
-from langchain_pollinations._chat.options import ChatOptions, Method, Route
+from langchain_pollinations._chat.options import ChatOptions, Method, Route, check_extra_body
 from langchain_pollinations._config.host_choice import LegacyConfig
 from langchain_pollinations._config.identity import __version__
 from langchain_pollinations._transport.batch import BatchMixin
@@ -119,7 +119,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         unknown = {name: given.pop(name) for name in sorted(given.keys() - cls.model_fields.keys())}
         check_no_secret(unknown)
         check_no_host(unknown)
-        check_spelling(unknown, cls.model_fields.keys() - ChatOptions.model_fields.keys())
+        check_spelling(unknown, cls.model_fields, ChatOptions.model_fields)
         if unknown:
             found = "; ".join(suggest_name(name, cls.model_fields) for name in unknown)
             warn(f"{found} (sent to the service as it is, in model_kwargs)")
@@ -136,6 +136,7 @@ class ChatPollinations(BatchMixin, ModelInfo):
         if fields := sorted(self.model_kwargs.keys() & {"messages", "tools", "tool_choice", "stream"}):
             raise ValueError(f"model_kwargs: {', '.join(fields)} belongs to a call: invoke, stream or bind_tools")
         check_no_secret(self.model_kwargs)
+        check_extra_body(self.extra_body or {})
         return self
 
     # --- Calls ---

@@ -490,6 +490,9 @@ def test_media_are_edited_with_the_settings_of_the_wrapper(emulator: Emulator) -
 UNKNOWN: list[tuple[type[Any], str, Any, str]] = [
     (PollinationsImage, "size", "1024x1024", "unknown argument 'size': give width and height, in pixels"),
     (PollinationsImage, "aspect_ratio", "16:9", "'aspect_ratio': give width and height"),
+    (PollinationsImage, "filename", "boat.jpg", "'filename': give path in a call, or output_folder in the constructor"),
+    (Pollinations3D, "output_path", "boat.glb", "'output_path': give path in a call"),
+    (PollinationsImage, "max_concurrency", 2, "'max_concurrency': give it in the config"),
     (PollinationsImage, "n", 2, "'n': a call has one result"),
     (PollinationsImage, "response_format", "b64_json", "'response_format': the result is a Media"),
     (PollinationsImage, "background", "transparent", "'background': give transparent=True"),
@@ -543,7 +546,10 @@ def test_a_name_from_another_client_gets_a_hint(
         ("auth", "hidden", "looks like a secret"),
         ("anything", "sk_hidden_key", "looks like a secret"),
         ("anything", "Bearer pk_hidden_key", "looks like a secret"),
+        ("anything", "BEARER sk_hidden_key", "looks like a secret"),
         ("anything", SecretStr("hidden"), "looks like a secret"),
+        ("anything", ["", "sk_hidden_key"], "looks like a secret"),
+        ("anything", {"deeper": "sk_hidden_key"}, "looks like a secret"),
         ("api_kye", "hidden", ", did you mean 'api_key'"),
         ("base_ulr", "hidden", ", did you mean 'base_url'"),
         ("max_retrys", "hidden", ", did you mean 'max_retries'"),
@@ -562,6 +568,32 @@ def test_a_name_or_value_of_a_host_or_a_key_is_never_only_a_warning(
     with pytest.raises(errors.InvalidRequestError, match="api_key: an argument of the constructor, not of a call"):
         _call(kind, emulator.connection(), api_key="sk_hidden")
     assert emulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["extra_body", "model_kwargs"])
+@pytest.mark.parametrize(
+    "field", [{"api_key": "hidden"}, {"anything": "sk_hidden_key"}, {"anything": ["pk_hidden_key"]}]
+)
+def test_no_field_of_a_body_holds_a_key(emulator: Emulator, name: str, field: dict[str, Any]) -> None:
+    attempts = [lambda: ChatPollinations(**emulator.connection(), **{name: field})]
+    if name == "extra_body":
+        attempts.append(lambda: ChatPollinations(**emulator.connection()).invoke("Hi", extra_body=field))
+    for attempt in attempts:
+        with pytest.raises(ValueError, match="looks like a secret") as caught:
+            attempt()
+        assert "hidden" not in str(caught.value)
+    ChatPollinations(**emulator.connection(), extra_body={"prompt_cache_key": "a"}).invoke("Hi")
+    assert [request.json["prompt_cache_key"] for request in emulator.requests] == ["a"]
+
+
+@pytest.mark.parametrize("typo", ["verbosty", "verbosit"])
+def test_a_misspelt_option_that_is_sent_is_a_warning(emulator: Emulator, typo: str) -> None:
+    for attempt in (
+        lambda: ChatPollinations(**emulator.connection(), **{typo: "low"}),
+        lambda: ChatPollinations(**emulator.connection()).invoke("Hi", **{typo: "low"}),
+    ):
+        with pytest.warns(UserWarning, match=f"{typo!r}, did you mean 'verbosity'"):
+            attempt()
 
 
 @pytest.mark.parametrize("name", ["top_a", "max_output_tokens"])

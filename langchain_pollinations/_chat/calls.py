@@ -154,9 +154,8 @@ def _options(chat: ChatPollinations, given: Json, stop: list[str] | None) -> Jso
     options = chat._own_options()
     if given:
         # A key in the body of a request would be stored and shared with the request.
-        constructor_only = own_class(type(chat)).model_fields.keys() - ChatOptions.model_fields.keys()
         unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
-        check_placement(unknown, constructor_only)
+        check_placement(unknown, own_class(type(chat)).model_fields, ChatOptions.model_fields)
         options |= check_call_options(given)
     for name in given.keys() - {"model"}:
         if given[name] is None:

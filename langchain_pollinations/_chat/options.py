@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NotRequired, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from langchain_pollinations._documentation import DescribedFields
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import MAX_SEED, check_safe
+from langchain_pollinations._validation import MAX_SEED, check_no_secret, check_safe
 
 _OPEN: Any = ConfigDict(extra="allow")  # undeclared keys are sent, too
 _CLOSED: Any = ConfigDict(extra="forbid")  # the service refuses unknown keys
@@ -196,3 +196,8 @@ def wire_options(options: ChatOptions, names: Iterable[str]) -> Json:
     """
     values = vars(options)
     return {name: value for name in names if (value := values.get(name)) is not None}
+
+
+def check_extra_body(fields: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` if a field that is no option may hold a secret."""
+    check_no_secret({name: value for name, value in fields.items() if name not in ChatOptions.model_fields})

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from langchain_pollinations._catalog import snapshot
 from langchain_pollinations._catalog.snapshot import known
 from langchain_pollinations._chat.fields import RequestInfo
 from langchain_pollinations._chat.instructions import add_instruction, call_instruction, without_cache_control
 from langchain_pollinations._chat.messages import encode_messages, has_tool_calls, is_from_service
-from langchain_pollinations._chat.options import ChatOptions, wire_options
+from langchain_pollinations._chat.options import ChatOptions, check_extra_body, wire_options
 from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations._types import Json
@@ -34,6 +34,12 @@ class CallSwitches(BaseModel):
     route: Route | None = None
     added_instruction: str | None = None
     """Instruction that `with_structured_output` adds to the system message."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _check_extra_body(cls, value: Json | None) -> Json | None:
+        check_extra_body(value or {})
+        return value
 
 
 NO_SWITCHES = CallSwitches.model_construct()

@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.tools import BaseTool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
@@ -24,8 +25,9 @@ from langchain_pollinations._chat.json_schema import (
 )
 from langchain_pollinations._chat.options import Method
 from langchain_pollinations._chat.output_parser import AnswerParser
-from langchain_pollinations._chat.tools import encode_tool
+from langchain_pollinations._chat.tools import TOOL_KEYS, encode_tool
 from langchain_pollinations._types import Json
+from langchain_pollinations.errors import InvalidRequestError
 
 
 def check_arguments(schema: Any, method: str | None, strict: bool | None, options: Mapping[str, Any]) -> None:
@@ -109,21 +111,52 @@ def response_format(schema: Any, strict: bool | None) -> Json:
 
 
 def schema_tool(schema: Any, strict: bool | None) -> Json:
-    """Return the tool that a model calls to return structured output."""
-    return encode_tool(schema, strict=strict)
+    """Return the tool that a model calls to return structured output.
+
+    Raises:
+        InvalidRequestError: If the schema is of no supported kind.
+    """
+    return encode_tool(_named(schema), strict=strict)
+
+
+def _named(schema: Any) -> Any:
+    """Return a schema with a name. A JSON schema without a title is called "answer"."""
+    if isinstance(schema, Mapping):
+        if not schema.keys() & _SCHEMA_KEYS:
+            raise InvalidRequestError(
+                "schema: a JSON schema has 'type', 'properties', '$ref' or another keyword; this dict has "
+                f"{', '.join(map(repr, schema)) or 'no keys'}",
+                param="schema",
+            )
+        return schema if schema.keys() & {"title", *TOOL_KEYS} else {"title": "answer", **schema}
+    if not callable(schema) and not isinstance(schema, BaseTool):
+        raise InvalidRequestError(
+            "schema: must be a Pydantic class, a TypedDict or a JSON schema as a dict, not an instance of "
+            f"{type(schema).__name__}",
+            param="schema",
+        )
+    return schema
+
+
+_SCHEMA_KEYS = TOOL_KEYS - {"name"} | set(
+    "$ref additionalProperties allOf anyOf const enum items oneOf parameters patternProperties properties type".split()
+)
+"""A dict with none of these keys describes no output."""
 
 
 def json_schema(schema: Any, strict: bool | None = None) -> Json:
     """Return the JSON schema of a class or a TypedDict, or the schema itself."""
-    function = encode_tool(schema, strict=strict)["function"]
+    function = schema_tool(schema, strict)["function"]
     about = {key: function[key] for key in ("description",) if function.get(key)}
     return {"title": function["name"], **about, **function.get("parameters", {})}
 
 
 def _traced_schema(schema: Any) -> Any:
     """Return a schema that LangChain can trace. LangChain expands references. For a class, this may never end."""
-    if schema is None or isinstance(schema, Mapping):
-        return schema
+    if schema is None:
+        return None
+    if isinstance(schema, Mapping):
+        return _named(schema)
     described = json_schema(schema)
     return described if has_references(described) else schema
 

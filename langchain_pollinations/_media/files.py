@@ -11,7 +11,7 @@ from pathlib import Path
 from langchain_pollinations._media.permitted_files import open_regular_file
 from langchain_pollinations.errors import InvalidRequestError
 
-_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+_FOLDER_ENDS = tuple(f"{separator}{name}" for separator in (os.sep, os.altsep) if separator for name in ("", ".", ".."))
 
 
 def read_file(path: Path) -> bytes:
@@ -71,8 +71,8 @@ def target_path(path: str | os.PathLike[str], suffix: str) -> Path:
     """
     _check_possible(path, "path")
     target = Path(path)
-    if target.is_dir() or os.fspath(path).endswith(_SEPARATORS):
-        raise IsADirectoryError(f"{os.fspath(path)} is a folder: give the name of a file in it")
+    if target.is_dir() or os.fspath(path).endswith(_FOLDER_ENDS):
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder: give the name of a file in it")
     folder = str(target.parent)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder {folder!r} does not exist: create it first")

@@ -139,7 +139,7 @@ def _local_origin(response: httpx.Response) -> str:
         request = response.request
     except RuntimeError:  # the response has no request
         return ""
-    is_other_key = "sk_emulator" not in request.headers.get("authorization", "")
+    is_other_key = request.headers.get("authorization") != "Bearer sk_emulator"
     return origin_text(request.url) if is_other_key and is_local(request.url.host) else ""
 
 

@@ -251,7 +251,11 @@ def _connection_hint(error: httpx.HTTPError) -> str:
     if is_local(url.host) and url.scheme == "http":
         return f". To start the emulator there: python -m langchain_pollinations.emulator --port {url.port or 80}"
     if any(isinstance(cause, socket.gaierror) for cause in _with_causes(error, None)):
-        return ". Check base_url. Without a network, use the emulator: python -m langchain_pollinations.emulator"
+        address = "" if url.host.endswith(".pollinations.ai") else " Check this address."
+        return (
+            f".{address} Without a network, run python -m langchain_pollinations.emulator, and set the variables that "
+            "it prints"
+        )
     return ""
 
 

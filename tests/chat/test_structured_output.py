@@ -25,6 +25,7 @@ from langchain_pollinations._catalog.snapshot import load_snapshot
 from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations.chat_models import ChatPollinations
 from langchain_pollinations.emulator import Emulator
+from langchain_pollinations.errors import InvalidRequestError
 from tests.helpers.ask import TWO_FORMS, Ask
 from tests.helpers.samples import Joke
 from tests.helpers.wire import sent
@@ -285,6 +286,34 @@ def test_what_does_not_go_together_is_refused(chat: ChatPollinations, arguments:
     named = list(arguments)[-1]
     with pytest.raises(ValueError, match=named):
         chat.with_structured_output(**{"schema": Joke, **arguments})
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"name": "str"}, "'properties'.*this dict has 'name'"),
+        ({"name": "joke", "schema": {"type": "object"}}, "this dict has 'name', 'schema'"),
+        ({"title": "Joke", "description": "A joke."}, "this dict has 'title', 'description'"),
+        ({}, "this dict has no keys"),
+        ("Joke", "a Pydantic class, .*not an instance of str"),
+        ([Joke], "a Pydantic class, .*not an instance of list"),
+    ],
+)
+def test_a_schema_that_is_none_is_refused(chat: ChatPollinations, method: Any, schema: Any, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"schema: .*{says}") as caught:
+        chat.with_structured_output(schema, method=method)
+    assert caught.value.param == "schema"
+
+
+@pytest.mark.parametrize("method", PARSED)
+def test_a_schema_without_a_title_gets_one(emulator: Emulator, chat: ChatPollinations, method: Any) -> None:
+    schema = {key: value for key, value in WITH_REF.items() if key != "title"}
+    answer = chat.with_structured_output(schema, method=method).invoke("Tell me a joke about 'rain'.")
+    assert set(answer) == set(JOKE)
+    body = sent(emulator)
+    declared = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
+    assert declared["name"] == "answer"
 
 
 def test_further_options_of_the_call_go_along(chat: ChatPollinations, emulator: Emulator) -> None:

@@ -105,8 +105,15 @@ HUGE: dict[str, Callable[[], bytes]] = {
     "escaped brackets": lambda: pdf(b"\\(" * 200_000),
     "brackets": lambda: pdf(b"(" * 400_000),
     "compressed streams": lambda: pdf(*[zlib.compress(b"(x" * 500_000)] * 500),
-    "damaged streams": lambda: pdf(*[zlib.compress(bytes(1_000_000))[:-4] + b"wrong"] * 3000),
+    "damaged streams": lambda: pdf(*[damaged(15)] * 12_000),
+    "damaged streams with a smaller window": lambda: pdf(*[damaged(14)] * 12_000),
 }
+
+
+def damaged(window: int) -> bytes:
+    """A stream that expands to 1 MB and then has a wrong checksum."""
+    compressor = zlib.compressobj(wbits=window)
+    return (compressor.compress(bytes(1_000_000)) + compressor.flush())[:-4] + b"wrong"
 
 
 @pytest.mark.parametrize("name", HUGE)

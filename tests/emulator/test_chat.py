@@ -501,6 +501,8 @@ def test_an_image_of_an_earlier_turn_is_changed(say: Say, words: str, image: str
         *("Swap the kite in the image for a balloon", "Convert it to black and white", "Add a moon to it"),
         *("Remove the kite from it", "Change the background of it to blue", "Make that darker"),
         *("Make this a watercolour", "Add a boat and make it darker", "Make it a letter-size poster"),
+        *("Make the sky in the picture darker", "Turn the sky in the photo orange", "Make the kite in it red"),
+        *("Brighten this up a bit", "Rotate this by 90 degrees", "Blur that slightly", "Make this one darker"),
     ],
 )
 def test_an_instruction_for_an_image_edits_it(say: Say, asked: str) -> None:

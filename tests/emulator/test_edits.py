@@ -98,7 +98,10 @@ def test_every_edit_changes_the_picture_and_is_the_same_each_time(
         "Slightly darken the sky above the fox and the boat", "In this image replace the fox by a whale",
         "The fox and the boat in a colder light", "I want to paint the boat and the whale red",
         "Make fox and whale bigger", "Make everything but the fox and the whale darker", "Crop to fox and whale",
-        "The fox and the whale, darker", "Help me remove the boat and the fox",
+        "The fox and the whale, darker", "Help me remove the boat and the fox", "Mirror the fox and the boat",
+        "I’d like to remove the boat and the fox",
+        "Maybe remove the boat and the whale", "Is it possible to remove the boat and the whale?",
+        "Keep the fox and the boat but blur background", "Next, crop to the fox and the boat",
     ],
 )  # fmt: skip
 def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client, prompt: str) -> None:
@@ -118,6 +121,8 @@ def test_a_prompt_that_changes_known_figures_keeps_the_source(http: httpx.Client
         "A fox and a whale paint a boat",
         "The fox goes to paint the lighthouse",
         "A fox and a whale swap boats",
+        "Fox and whale swap boats",
+        "Let there be a fox and a boat",
         "A fox and a whale " + "and " * 7000,
         "The fox and the whale at a change of tide",
     ],

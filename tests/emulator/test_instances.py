@@ -130,14 +130,20 @@ CHOICE = {"anyOf": [{"const": "search", "description": "Finds."}, {"const": "mai
         ),
         pytest.param(
             {"type": "object", "additionalProperties": True, "minProperties": 1},
-            {"please_send_a": "Please send a mail to the team"},
+            {"please_send_a": "Please send a mail to the team in İzmir"},
             id="any key",
         ),
         pytest.param({"type": "string", "pattern": "^[A-Z]{2}[0-9]{9}$"}, "AA000000000", id="a pattern"),
+        pytest.param({"enum": ["ankara", "İzmir"]}, "İzmir", id="a letter that becomes two"),
     ],
 )
 def test_an_instance_follows_the_text(schema: dict[str, Any], expected: Any) -> None:
-    assert instance(schema, "Please send a mail to the team") == expected
+    assert instance(schema, "Please send a mail to the team in İzmir") == expected
+
+
+def test_a_date_of_the_text_is_the_first_key() -> None:
+    days = {"type": "object", "additionalProperties": {"const": 1}, "propertyNames": {"format": "date"}}
+    assert list(instance(days | {"minProperties": 2}, "From 2026-03-03 on")) == ["2026-03-03", "2026-01-15"]
 
 
 SCENES = {"type": "object", "properties": {"prompt": {"type": "string"}, "hour": {"type": "integer"}}}
@@ -242,9 +248,9 @@ def test_a_long_prompt_does_not_count_for_each_value(say: Say) -> None:
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(value)) == []
 
 
-@pytest.mark.parametrize("mark", ["\u00ab", "\u201e", "\u300c", "\u2018", "'", '"'])
+@pytest.mark.parametrize("mark", ["\u00ab", "\u201e", "\u300c", "\u300e", "\u2018", "'", '"'])
 def test_a_text_of_quotation_marks_is_read_in_time_that_grows_with_its_length(mark: str) -> None:
-    assert instance({"type": "integer"}, f"{mark} " * 100_000) == 1
+    assert instance({"type": "integer"}, f"{mark} " * 200_000) == 1
 
 
 @pytest.mark.parametrize("pattern", ["^x{999999999}$", "^(?:(?:x{9999}){9999}){9999}$", "^x+$"])

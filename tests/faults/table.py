@@ -189,9 +189,10 @@ REFUSED = Group(
 LIMITED = Group(
     "Rate limits",
     "A call that the service bills is repeated up to 10 times after a 429, each time after `Retry-After`, which may be "
-    "up to 5 minutes. These repetitions do not count as retries. `max_retries` applies to a 429 without `Retry-After`, "
-    "to `wait_for_rate_limit=False`, and to all other errors; a `Retry-After` may then be up to 60 seconds. If "
-    "`Retry-After` is longer, the error is raised at once. `error.retry_after` is the time to wait in seconds.",
+    "up to 5 minutes. These repetitions do not count as retries; `max_retries=0` disables them. `max_retries` applies "
+    "to a 429 without `Retry-After`, to `wait_for_rate_limit=False`, and to all other errors; a `Retry-After` may then "
+    "be up to 60 seconds. If `Retry-After` is longer, the error is raised at once. `error.retry_after` is the time to "
+    "wait in seconds.",
     [
         *(
             emulated(f"Rate limit (429) | {what}", case, e.RateLimitError, STATUS, retried=True)
@@ -391,7 +392,7 @@ UNREACHED = Group(
                       "legacy_image_url": "{closed}"}, says="failed"),
         Fault("The host name does not exist", None, STATUS, e.APIConnectionError, True, sends=0, heals=False,
               fields={"base_url": "http://no-such-host.invalid", "media_url": "http://no-such-host.invalid/media"},
-              says="Without a network, use the emulator"),
+              says="Check this address. Without a network, run python -m"),
         Fault("The host name cannot exist", None, STATUS, e.APIConnectionError, True, sends=0, heals=False,
               fields={"base_url": "http://" + "a" * 60 + "." + "b" * 60 + ".invalid"}),
         Fault("The address of the service has no scheme", None, STATUS, ValueError, sends=0, heals=False,

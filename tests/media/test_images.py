@@ -274,11 +274,12 @@ def test_bad_arguments_of_the_constructor_are_refused() -> None:
         PollinationsImage(api_key="sk_x", height=-3)
 
 
+@pytest.mark.parametrize("name", ["new/", "new/.", "new/..", ""])
 def test_a_path_that_ends_like_a_folder_is_not_written(
-    painter: PollinationsImage, draw: Draw, emulator: Emulator, tmp_path: Path
+    painter: PollinationsImage, draw: Draw, emulator: Emulator, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(IsADirectoryError, match="new/ is a folder"):
-        draw(painter, "a cat", path=f"{tmp_path}/new/")
+    with pytest.raises(IsADirectoryError, match=f"{name}' is a folder"):
+        draw(painter, "a cat", path=f"{tmp_path}/{name}" if name else "")
     assert (emulator.requests, list(tmp_path.iterdir())) == ([], [])
 
 

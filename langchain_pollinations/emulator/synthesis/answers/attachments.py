@@ -190,7 +190,8 @@ def _pdf_streams(data: bytes) -> Iterator[bytes]:
             stream = zlib.decompressobj().decompress(stream, min(left, MAX_STREAM))
             left -= len(stream)
         except zlib.error:
-            if stream[:1] == b"\x78" and int.from_bytes(stream[:2]) % 31 == 0:  # compressed, and damaged somewhere
+            # The header of zlib: the method of compression, with any size of the window, and a checksum.
+            if stream[:1] and stream[0] & 15 == 8 and int.from_bytes(stream[:2]) % 31 == 0:
                 left -= MAX_STREAM
         yield stream
         place += len(PDF_STREAM_END)

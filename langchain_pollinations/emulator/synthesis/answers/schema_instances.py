@@ -171,7 +171,7 @@ class InstanceBuilder:
         """Return whether the text contains a value as a word or as several words."""
         if not isinstance(value, str) or not value or value.lower() not in self._lower_text:
             return False
-        if re.fullmatch(r"\w+", value):
+        if re.fullmatch(r"\w+", value.lower()):  # "İ" becomes two characters, of which one is no letter
             return value.lower() in self._lower_words
         return bool(re.search(rf"(?<!\w){re.escape(value.lower())}(?!\w)", self._lower_text))
 
@@ -360,9 +360,11 @@ class InstanceBuilder:
             known = [value for value in values if isinstance(value, str)]
             return self._choices(known, min(count, len(known)), len(known), True)
         form = self._concrete(schema, depth)
-        if (kind := str(form.get("format"))) in VARIED:
-            return [self._sized(VARIED[kind](number)) for number in range(count)]
+        kind = str(form.get("format"))
         key = self._string(form, "", depth) if kind in FORMATS else _key(self.words.subject)
+        if kind in VARIED:
+            keys = [key, *(self._sized(VARIED[kind](number)) for number in range(count))]
+            return list(dict.fromkeys(keys))[:count]
         keys = [self._fitted(key, form), *(self._numbered(key, form, number, "_") for number in range(2, count + 1))]
         return list(dict.fromkeys(keys))
 

@@ -36,7 +36,8 @@ CHANGED = re.compile(
 IMAGE = r"(?:the|my|our|this|that)\s+(?:last\s+|first\s+)?(?:image|picture|drawing|photo|poster|logo)\b"
 TEXT = r"(?:haiku|poem|limerick|story|song|list|table|letter|e?-?mail|summary|sentence|joke|question|essay|text)"
 IT = (
-    rf"(?:it\b|(?:this|that)\b(?=\s*(?:[,.;:!?]|$|(?:an?|to|into|so|look|more|less)\b|{EFFECT_WORD})))"
+    rf"(?:it\b|(?:this|that)\b(?=\s*(?:[,.;:!?]|$|{EFFECT_WORD}"
+    r"|(?:an?|to|into|so|look|more|less|up|one|by|slightly|tightly|better|\d+)\b)))"
     rf"(?!\s+(?:(?:in)?to\s+)?an?\s+(?:\w+\s+)?{TEXT}\b(?![-\s]+(?:\w+\s+)?(?:poster|scene|cover)))"
 )
 VISIBLE = (
@@ -48,6 +49,7 @@ CHANGE = re.compile(
     r"(?:(?:please|now|then|also|just|can you|could you|would you|can we|could we|let's)[, ]+)*"
     rf"(?:(?:{CLEAR_VERBS}|{OTHER_VERBS})\s+(?:{IMAGE}|{IT}(?=.{{0,200}}\b{EFFECT_WORD}))|(?:{VISIBLE})\s+{IT}"
     rf"|(?!make|paint|turn)(?:{CLEAR_VERBS}|{OTHER_VERBS}|add)\b.{{0,200}}\b(?:{IMAGE}|(?:from|in|of|on|to)\s+{IT})"
+    rf"|(?:make|paint|turn)\b.{{0,200}}\b(?:in|of|on)\s+(?:{IMAGE}|it\b)"
     rf"|add\b.{{0,200}}\bmake\s+{IT})",
     re.IGNORECASE | re.DOTALL,
 )
