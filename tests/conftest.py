@@ -6,6 +6,7 @@ import gc
 import importlib
 import json
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ def no_collection() -> Iterator[None]:
 def pytest_collection() -> None:
     """Collect the tests without garbage collection, since all of them are kept."""
     gc.disable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a sample of the cases of each test: with `SAMPLE=6` a sixth, and at least two.
+
+    The sample is the same in each run and each process.
+    """
+    share = int(os.environ.get("SAMPLE", "1"))
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept: set[pytest.Item] = set()
+    for name, each in cases.items():
+        kept.update(random.Random(name).sample(each, min(len(each), max(2, len(each) // share))))
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_collection_finish() -> None:
