@@ -120,8 +120,16 @@ def schema_tool(schema: Any, strict: bool | None) -> Json:
 
 
 def _named(schema: Any) -> Any:
-    """Return a schema with a name. A JSON schema without a title is called "answer"."""
+    """Return a schema with a name. A JSON schema without a title is called "answer".
+
+    OpenAI's forms, `{"type": "json_schema", "json_schema": ...}` and `{"name": ..., "schema": ...}`, become the JSON
+    schema that they contain.
+    """
     if isinstance(schema, Mapping):
+        declared = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
+        if isinstance(declared, Mapping) and isinstance(declared.get("schema"), Mapping):
+            about = {"title": declared.get("name"), "description": declared.get("description")}
+            schema = {**{key: value for key, value in about.items() if value}, **declared["schema"]}
         if not schema.keys() & _SCHEMA_KEYS:
             raise InvalidRequestError(
                 "schema: a JSON schema has 'type', 'properties', '$ref' or another keyword; this dict has "

@@ -293,7 +293,7 @@ def test_what_does_not_go_together_is_refused(chat: ChatPollinations, arguments:
     ("schema", "says"),
     [
         ({"name": "str"}, "'properties'.*this dict has 'name'"),
-        ({"name": "joke", "schema": {"type": "object"}}, "this dict has 'name', 'schema'"),
+        ({"name": "joke", "schema": {}}, "this dict has 'title'"),
         ({"title": "Joke", "description": "A joke."}, "this dict has 'title', 'description'"),
         ({}, "this dict has no keys"),
         ("Joke", "a Pydantic class, .*not an instance of str"),
@@ -304,6 +304,21 @@ def test_a_schema_that_is_none_is_refused(chat: ChatPollinations, method: Any, s
     with pytest.raises(InvalidRequestError, match=f"schema: .*{says}") as caught:
         chat.with_structured_output(schema, method=method)
     assert caught.value.param == "schema"
+
+
+@pytest.mark.parametrize("method", [None, *PARSED])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_forms_of_openai_are_read(
+    emulator: Emulator, chat: ChatPollinations, method: Any, is_whole: bool, answer: Answer
+) -> None:
+    schema = {key: value for key, value in WITH_REF.items() if key not in ("title", "description")}
+    form: dict[str, Any] = {"name": "Joke", "description": "A joke to tell.", "schema": schema}
+    if is_whole:
+        form = {"type": "json_schema", "json_schema": form}
+    assert set(answer(chat.with_structured_output(form, method=method), "Tell me a joke about 'rain'.")) == set(JOKE)
+    body = sent(emulator)
+    declared = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
+    assert (declared["name"], declared["description"]) == ("Joke", "A joke to tell.")
 
 
 @pytest.mark.parametrize("method", PARSED)
