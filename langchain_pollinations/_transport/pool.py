@@ -128,12 +128,17 @@ class ConnectionPool:
             self._start()
 
     def close(self) -> None:
-        """Close the connections of sync calls. Async connections are closed by `aclose`, or with their loop."""
+        """Close the connections of sync calls, and those that an event loop left open when it was closed. Other async
+        connections are closed by `aclose`, or with their loop."""
         self._check_process()
         with self._lock:
             closer, self._closer, self._sync = self._closer, None, None
+            left = [pooled for pooled in self._async if pooled.loop.is_closed()]
+            self._async = [pooled for pooled in self._async if pooled not in left]
         if closer is not None:
             closer()
+        for pooled in left:
+            pooled.release()
 
     async def aclose(self) -> None:
         """Close the connections of sync calls and those of the running event loop."""

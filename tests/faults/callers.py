@@ -137,6 +137,8 @@ def close_loop(column: Column, made: Any, call: Call, service: FaultyService) ->
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio would report the task itself
         loop.close()
         del task
+        if not isinstance(made, dict):  # functions have no connections of their own
+            made.close()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # the socket of the task, which nothing can close
             gc.collect()

@@ -394,7 +394,7 @@ def test_only_response_hooks_of_a_client_run(legacy: Legacy, hosts: dict[str, An
 
 @pytest.mark.parametrize("name", ["referrer", "referer", "token", "key"])
 def test_who_asks_cannot_be_said_in_the_body_either(legacy: Legacy, hosts: dict[str, Any], ask: Ask, name: str) -> None:
-    with pytest.raises(errors.InvalidRequestError, match=f"{name}: must be omitted"):
+    with pytest.raises(ValueError, match=f"{name}: must be omitted|'{name}' looks like a secret"):
         ask(ChatPollinations(**hosts, extra_body={name: "me"}), "hello")
     assert legacy.requests == []
 

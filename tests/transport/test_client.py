@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -282,6 +283,25 @@ assert "RuntimeError('Event loop is closed')" not in seen, seen
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
+
+
+def test_closing_releases_a_call_whose_loop_was_closed(emulator: Emulator) -> None:
+    """With aiohttp only: anyio keeps such a task, whose scope of cancellation refers to it."""
+    emulator.reply("too late", delay=30)
+    chat = ChatPollinations(**emulator.connection(), async_transport="aiohttp")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(chat.ainvoke("Hi"))
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    while not emulator.requests:
+        loop.run_until_complete(asyncio.sleep(0.02))
+    left = weakref.ref(task)
+    loop.close()
+    del task
+    chat.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the socket, which nothing can close
+        gc.collect()
+    assert left() is None
 
 
 def test_closing_leaves_a_model_usable(chat: ChatPollinations) -> None:
