@@ -44,6 +44,7 @@ class CallOverrides(TypedDict, total=False):
 
 
 T = TypeVar("T", bound=CallOptions)
+Validated = TypeVar("Validated")
 
 MAX_SEED = 2**31 - 1
 
@@ -157,10 +158,7 @@ def merge_options(kind: type[T], wrapper: Any, overrides: Mapping[str, Any], syn
     if unknown:
         says = "; ".join(suggest_name(name, fields) for name in unknown)
         raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
-    try:
-        options = kind.model_validate({**own, **named})
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    options = validated(kind.model_validate, {**own, **named})
     options._settings = settings
     return options
 
@@ -242,6 +240,20 @@ def check_placement(unknown: Mapping[str, Any], known: Collection[str], sent: Co
     except ValueError as error:
         raise InvalidRequestError(str(error)) from None
     check_spelling(unknown, known, sent, " of the constructor")
+
+
+def validated(validate: Callable[[Any], Validated], value: Any) -> Validated:
+    """Validate a value.
+
+    Raises:
+        InvalidRequestError: If it is invalid. Its `__context__` is not pydantic's error, which holds the input, because
+            the input may be a key.
+    """
+    try:
+        return validate(value)
+    except ValidationError as error:
+        refusal = invalid_request(error)
+    raise refusal
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

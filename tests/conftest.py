@@ -78,12 +78,13 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+@pytest.hookimpl(trylast=True)  # after the options -m and -k
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep a sample of the cases of each test: with `SAMPLE=6` a sixth, and at least two.
 
     The sample is the same in each run and each process.
     """
-    share = int(os.environ.get("SAMPLE", "1"))
+    share = max(1, int(os.environ.get("SAMPLE") or 1))
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         cases.setdefault(item.nodeid.partition("[")[0], []).append(item)

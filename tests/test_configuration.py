@@ -581,7 +581,7 @@ def test_no_field_of_a_body_holds_a_key(emulator: Emulator, name: str, field: di
     for attempt in attempts:
         with pytest.raises(ValueError, match="looks like a secret") as caught:
             attempt()
-        assert "hidden" not in str(caught.value)
+        assert "hidden" not in str(caught.value) and caught.value.__context__ is None
     ChatPollinations(**emulator.connection(), extra_body={"prompt_cache_key": "a"}).invoke("Hi")
     assert [request.json["prompt_cache_key"] for request in emulator.requests] == ["a"]
 

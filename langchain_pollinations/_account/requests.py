@@ -16,7 +16,7 @@ from langchain_pollinations._account.records import Balance, DailyUsage, KeyInfo
 from langchain_pollinations._catalog.records import find
 from langchain_pollinations._transport.error_response import error_from_response, parse_json
 from langchain_pollinations._transport.request import ApiRequest
-from langchain_pollinations._validation import CallOptions, format_validation_error, invalid_request, suggest_name
+from langchain_pollinations._validation import CallOptions, format_validation_error, suggest_name, validated
 from langchain_pollinations.errors import (
     InvalidRequestError,
     InvalidResponseError,
@@ -232,10 +232,7 @@ def read_options(kind: type[Options], arguments: Mapping[str, Any]) -> Options:
     if unknown := sorted(arguments.keys() - kind.model_fields.keys()):
         says = "; ".join(suggest_name(name, kind.model_fields) for name in unknown)
         raise InvalidRequestError(says, param=unknown[0] if len(unknown) == 1 else None)
-    try:
-        return kind.model_validate(arguments)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    return validated(kind.model_validate, arguments)
 
 
 # --- Usage lists ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from langchain_pollinations._catalog import snapshot
 from langchain_pollinations._catalog.snapshot import known
@@ -18,7 +18,7 @@ from langchain_pollinations._chat.options import ChatOptions, check_extra_body, 
 from langchain_pollinations._chat.plain_text import Route
 from langchain_pollinations._chat.tool_names import fit_name
 from langchain_pollinations._types import Json
-from langchain_pollinations._validation import format_validation_error, suggest_name
+from langchain_pollinations._validation import suggest_name, validated
 from langchain_pollinations._warnings import warn
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -51,10 +51,7 @@ def pop_switches(given: Json) -> CallSwitches:
     if given.keys().isdisjoint(CallSwitches.model_fields):
         return NO_SWITCHES
     switches = {name: given.pop(name) for name in CallSwitches.model_fields if name in given}
-    try:
-        return CallSwitches.model_validate(switches)
-    except ValidationError as error:
-        raise InvalidRequestError(format_validation_error(error)) from None
+    return validated(CallSwitches.model_validate, switches)
 
 
 def encode_for_model(
@@ -167,10 +164,7 @@ def check_call_options(given: Json) -> Json:
         return {}
     declared = {name: value for name, value in given.items() if name in ChatOptions.model_fields and value is not None}
     unknown = {name: value for name, value in given.items() if name not in ChatOptions.model_fields}
-    try:
-        checked = wire_options(ChatOptions.model_validate(declared), declared)
-    except ValidationError as error:
-        raise InvalidRequestError(format_validation_error(error)) from None
+    checked = wire_options(validated(ChatOptions.model_validate, declared), declared)
     if unfamiliar := sorted(name for name in unknown.keys() - _PASSED_THROUGH if unknown[name] is not None):
         found = "; ".join(suggest_name(name, ChatOptions.model_fields) for name in unfamiliar)
         warn(f"{found} (sent to the service as it is)")

@@ -25,7 +25,7 @@ from langchain_pollinations._chat.json_schema import (
 )
 from langchain_pollinations._chat.options import Method
 from langchain_pollinations._chat.output_parser import AnswerParser
-from langchain_pollinations._chat.tools import TOOL_KEYS, encode_tool
+from langchain_pollinations._chat.tools import encode_tool
 from langchain_pollinations._types import Json
 from langchain_pollinations.errors import InvalidRequestError
 
@@ -99,8 +99,11 @@ def with_raw(bound: Runnable[Any, AIMessage], parser: AnswerParser) -> Runnable[
 
 def response_format(schema: Any, strict: bool | None) -> Json:
     """Return the `response_format` for a schema. A dict that already is a `response_format` is returned unchanged."""
-    if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
-        return schema
+    if isinstance(schema, dict):
+        is_nested = schema.get("type") == "json_schema" and "json_schema" in schema
+        if schema.get("type") in ("json_object", "text") or (is_nested and strict is None):
+            return schema
+    schema, strict = _plain(schema, strict)
     converted = json_schema(schema, strict)
     described: Json = {"name": str(converted.get("title") or "answer"), "schema": converted}
     if description := converted.get("description"):
@@ -116,40 +119,51 @@ def schema_tool(schema: Any, strict: bool | None) -> Json:
     Raises:
         InvalidRequestError: If the schema is of no supported kind.
     """
-    return encode_tool(_named(schema), strict=strict)
+    schema, strict = _plain(schema, strict)
+    return encode_tool(schema, strict=strict)
 
 
-def _named(schema: Any) -> Any:
-    """Return a schema with a name. A JSON schema without a title is called "answer".
+def _plain(schema: Any, strict: bool | None) -> tuple[Any, bool | None]:
+    """Return a class unchanged, or a JSON schema with a title, and whether the output must conform to it.
 
-    OpenAI's forms, `{"type": "json_schema", "json_schema": ...}` and `{"name": ..., "schema": ...}`, become the JSON
-    schema that they contain.
+    A JSON schema without a title is called "answer". A dict that contains a JSON schema becomes that schema:
+    `{"type": "json_schema", "json_schema": ...}`, `{"name": ..., "schema": ...}`, and a tool with `parameters` or
+    `input_schema`.
     """
-    if isinstance(schema, Mapping):
-        declared = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
-        if isinstance(declared, Mapping) and isinstance(declared.get("schema"), Mapping):
-            about = {"title": declared.get("name"), "description": declared.get("description")}
-            schema = {**{key: value for key, value in about.items() if value}, **declared["schema"]}
-        if not schema.keys() & _SCHEMA_KEYS:
-            raise InvalidRequestError(
-                "schema: a JSON schema has 'type', 'properties', '$ref' or another keyword; this dict has "
-                f"{', '.join(map(repr, schema)) or 'no keys'}",
-                param="schema",
-            )
-        return schema if schema.keys() & {"title", *TOOL_KEYS} else {"title": "answer", **schema}
-    if not callable(schema) and not isinstance(schema, BaseTool):
+    if not isinstance(schema, Mapping):
+        if callable(schema) or isinstance(schema, BaseTool):
+            return schema, strict
         raise InvalidRequestError(
             "schema: must be a Pydantic class, a TypedDict or a JSON schema as a dict, not an instance of "
             f"{type(schema).__name__}",
             param="schema",
         )
-    return schema
+    if schema.keys() & {"function", "toolSpec"}:
+        return schema, strict
+    given = schema.get("json_schema") if schema.get("type") == "json_schema" else None
+    outer = given if isinstance(given, Mapping) else schema
+    inner = next((outer[key] for key in ("schema", "parameters", "input_schema") if key in outer), outer)
+    if not isinstance(inner, Mapping) or not inner.keys() & _KEYWORDS or inner.get("type") in _FORMATS:
+        raise InvalidRequestError(
+            "schema: a JSON schema has 'type', 'properties', '$ref' or another keyword; this dict has "
+            f"{', '.join(map(repr, schema)) or 'no keys'}",
+            param="schema",
+        )
+    title = outer.get("name") or outer.get("title") or inner.get("title") or "answer"
+    description = outer.get("description") or inner.get("description")
+    about = {"title": title, **({"description": description} if description else {})}
+    strict = outer.get("strict") if strict is None and inner is not outer else strict
+    return {**{key: value for key, value in inner.items() if key != "name"}, **about}, strict
 
 
-_SCHEMA_KEYS = TOOL_KEYS - {"name"} | set(
-    "$ref additionalProperties allOf anyOf const enum items oneOf parameters patternProperties properties type".split()
+_FORMATS = ("json_schema", "json_object", "text")
+"""Types of a `response_format`, which are no types of JSON."""
+_KEYWORDS = frozenset(
+    "$dynamicRef $ref additionalProperties allOf anyOf const dependentRequired dependentSchemas else enum format if "
+    "items maxProperties minProperties not oneOf pattern patternProperties prefixItems properties propertyNames "
+    "required then type".split()
 )
-"""A dict with none of these keys describes no output."""
+"""Keywords of JSON schemas. A dict with none of them describes no output."""
 
 
 def json_schema(schema: Any, strict: bool | None = None) -> Json:
@@ -164,7 +178,7 @@ def _traced_schema(schema: Any) -> Any:
     if schema is None:
         return None
     if isinstance(schema, Mapping):
-        return _named(schema)
+        return _plain(schema, None)[0]
     described = json_schema(schema)
     return described if has_references(described) else schema
 

@@ -112,7 +112,7 @@ def _without_references(tool: Any) -> Json:
 
 def _as_tool(tool: Any) -> Any:
     """Return a tool in a form that LangChain converts completely."""
-    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & TOOL_KEYS:
+    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and not tool.keys() & _TOOL_KEYS:
         # A plain JSON schema. LangChain drops a schema without `properties`, such as a union.
         schema = {key: value for key, value in tool.items() if key not in ("title", "description")}
         described = {"description": tool["description"]} if tool.get("description") else {}
@@ -120,8 +120,7 @@ def _as_tool(tool: Any) -> Any:
     return tool
 
 
-TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
-"""Keys of the forms of a tool that are no plain JSON schema."""
+_TOOL_KEYS = frozenset({"name", "function", "input_schema", "toolSpec"})
 
 
 def _arguments_schema(tool: Any) -> Json:

@@ -293,7 +293,10 @@ def test_what_does_not_go_together_is_refused(chat: ChatPollinations, arguments:
     ("schema", "says"),
     [
         ({"name": "str"}, "'properties'.*this dict has 'name'"),
-        ({"name": "joke", "schema": {}}, "this dict has 'title'"),
+        ({"name": "joke", "schema": {}}, "this dict has 'name', 'schema'"),
+        ({"name": "joke", "parameters": {}}, "this dict has 'name', 'parameters'"),
+        ({"type": "json_object"}, "this dict has 'type'"),
+        ({"type": "json_schema"}, "this dict has 'type'"),
         ({"title": "Joke", "description": "A joke."}, "this dict has 'title', 'description'"),
         ({}, "this dict has no keys"),
         ("Joke", "a Pydantic class, .*not an instance of str"),
@@ -306,19 +309,41 @@ def test_a_schema_that_is_none_is_refused(chat: ChatPollinations, method: Any, s
     assert caught.value.param == "schema"
 
 
+PLAIN = {key: value for key, value in WITH_REF.items() if key not in ("title", "description")}
+ABOUT = {"name": "told_joke", "description": "A joke to tell."}
+
+
 @pytest.mark.parametrize("method", [None, *PARSED])
-@pytest.mark.parametrize("is_whole", [True, False])
-def test_the_forms_of_openai_are_read(
-    emulator: Emulator, chat: ChatPollinations, method: Any, is_whole: bool, answer: Answer
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(ABOUT | {"schema": WITH_REF, "strict": True}, id="name and schema"),
+        pytest.param({"type": "json_schema", "json_schema": ABOUT | {"schema": PLAIN, "strict": True}}, id="whole"),
+        pytest.param({"type": "json_schema", "schema": PLAIN, "strict": True} | ABOUT, id="flat"),
+        pytest.param(ABOUT | {"parameters": PLAIN, "strict": True}, id="function"),
+        pytest.param(ABOUT | {"input_schema": PLAIN, "strict": True}, id="Anthropic's tool"),
+    ],
+)
+def test_a_dict_with_a_schema_is_read(
+    emulator: Emulator, chat: ChatPollinations, method: Any, form: dict[str, Any], answer: Answer
 ) -> None:
-    schema = {key: value for key, value in WITH_REF.items() if key not in ("title", "description")}
-    form: dict[str, Any] = {"name": "Joke", "description": "A joke to tell.", "schema": schema}
-    if is_whole:
-        form = {"type": "json_schema", "json_schema": form}
     assert set(answer(chat.with_structured_output(form, method=method), "Tell me a joke about 'rain'.")) == set(JOKE)
     body = sent(emulator)
     declared = body["tools"][0]["function"] if method == "function_calling" else body["response_format"]["json_schema"]
-    assert (declared["name"], declared["description"]) == ("Joke", "A joke to tell.")
+    assert {key: declared[key] for key in ABOUT} == ABOUT
+    assert declared["strict"] is True
+
+
+def test_a_name_in_a_schema_is_its_title(emulator: Emulator, chat: ChatPollinations) -> None:
+    chat.with_structured_output(PLAIN | ABOUT, method="function_calling").invoke("Tell me a joke about 'rain'.")
+    function = sent(emulator)["tools"][0]["function"]
+    assert function["name"] == "told_joke" and set(function["parameters"]["properties"]) == set(JOKE)
+
+
+def test_strict_of_a_call_is_added_to_a_whole_form(emulator: Emulator, chat: ChatPollinations) -> None:
+    form = {"type": "json_schema", "json_schema": ABOUT | {"schema": PLAIN}}
+    chat.with_structured_output(form, method="json_schema", strict=True).invoke("Tell me a joke about 'rain'.")
+    assert sent(emulator)["response_format"]["json_schema"]["strict"] is True
 
 
 @pytest.mark.parametrize("method", PARSED)

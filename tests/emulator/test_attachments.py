@@ -96,8 +96,12 @@ def pdf(*streams: bytes) -> bytes:
 
 def test_the_text_of_a_pdf_is_read_from_all_streams(http: httpx.Client) -> None:
     streams = (b"(One \\(1\\)) Tj (not shown) 12 Tf (two) '", zlib.compress(b"(three) Tj"))
-    photos = (b"\xff\xd8" + b"x" * (5 << 20), zlib.compress(b"x" * (5 << 20)))
-    assert 'begins "One (1) two three"' in text_of(about_pdf(http, pdf(*photos, *streams)))
+    photos = (
+        b"\xff\xd8" + b"x" * (5 << 20),
+        zlib.compress(b"x" * (5 << 20)),
+        *[b"(Similar to the header of zlib)"] * 20,
+    )
+    assert 'begins "One (1) two three"' in text_of(about_pdf(http, pdf(*photos, *[b"(S like zlib)"] * 20, *streams)))
 
 
 HUGE: dict[str, Callable[[], bytes]] = {

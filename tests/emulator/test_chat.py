@@ -519,6 +519,8 @@ def test_another_image_or_an_image_that_is_not_there_is_not_changed(say: Say) ->
         "Paint a fox that jumps over a fence",
         "Make a poster for this weekend",
         "Make this weekend's poster",
+        "Make a picture of a lake with a boat on it",
+        "Paint a lighthouse with a moon on it",
     ):
         ((name, _),) = calls(say([*talk, {"role": "user", "content": asked}], tools=[PAINTER, EDITOR]))
         assert name == "paint_image"

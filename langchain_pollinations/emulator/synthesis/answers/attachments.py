@@ -190,11 +190,18 @@ def _pdf_streams(data: bytes) -> Iterator[bytes]:
             stream = zlib.decompressobj().decompress(stream, min(left, MAX_STREAM))
             left -= len(stream)
         except zlib.error:
-            # The header of zlib: the method of compression, with any size of the window, and a checksum.
-            if stream[:1] and stream[0] & 15 == 8 and int.from_bytes(stream[:2]) % 31 == 0:
+            if _is_compressed(stream):  # and damaged somewhere
                 left -= MAX_STREAM
         yield stream
         place += len(PDF_STREAM_END)
+
+
+def _is_compressed(stream: bytes) -> bool:
+    """Whether zlib can decompress the start of a stream. Text may begin like the header of zlib."""
+    try:
+        return bool(zlib.decompressobj().decompress(stream[:1024], 1))
+    except zlib.error:
+        return False
 
 
 READERS = {"image_url": _image, "input_audio": _audio, "video_url": _video, "file": _file}

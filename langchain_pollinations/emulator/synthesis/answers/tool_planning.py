@@ -49,7 +49,8 @@ CHANGE = re.compile(
     r"(?:(?:please|now|then|also|just|can you|could you|would you|can we|could we|let's)[, ]+)*"
     rf"(?:(?:{CLEAR_VERBS}|{OTHER_VERBS})\s+(?:{IMAGE}|{IT}(?=.{{0,200}}\b{EFFECT_WORD}))|(?:{VISIBLE})\s+{IT}"
     rf"|(?!make|paint|turn)(?:{CLEAR_VERBS}|{OTHER_VERBS}|add)\b.{{0,200}}\b(?:{IMAGE}|(?:from|in|of|on|to)\s+{IT})"
-    rf"|(?:make|paint|turn)\b.{{0,200}}\b(?:in|of|on)\s+(?:{IMAGE}|it\b)"
+    r"|(?:make|paint|turn)\s+(?:the|its|his|her|their|all|every|each|both|this|that|these|those)\b"
+    rf".{{0,200}}\b(?:in|of|on)\s+(?:{IMAGE}|it\b)"
     rf"|add\b.{{0,200}}\bmake\s+{IT})",
     re.IGNORECASE | re.DOTALL,
 )

@@ -158,35 +158,31 @@ CLEAR_VERBS = (
     r"replace|restore|restyle|retouch|rotate|sharpen|swap|transform"
 )
 """Verbs that ask for a change of an image at the start of a clause."""
-OTHER_VERBS = r"blur|clean|crop|cut|extend|fade|fix|flip|increase|make|mirror|move|paint|reduce|turn|zoom"
+OTHER_VERBS = r"blur|clean|crop|cut|extend|fix|increase|make|move|paint|reduce|turn|zoom"
 """Verbs that ask for a change at the start of a prompt, or before an object: ", clean lines" describes a scene."""
 LEADING = (
     r"(?:\W{0,3}\b(?:please|now|then|and|but|also|just|only|kindly|slightly|gently|carefully|can|could|would|will|you|we|us|"
-    r"i['’]d|i|want|need|like|to|let['’]s|help|me|don['’]t|do|not|first|next|ok|try|should|"
+    r"i['’]d|i|want|need|like|to|let['’]s|help|me|don['’]t|do|not|first|next|ok|hi|try|should|maybe|perhaps|quickly|"
+    r"completely|is|it|be|how|possible|nice|"
     r"in (?:this|the|my) (?:image|picture|photo))\b){0,9}+\W{0,3}"
 )
 """Words before the verb of a request. Their number is limited, so that a long prompt is read in linear time."""
 COMPARED = r"(?:dark|light|bright|warm|cool|soft|cold|deep|pal|rich)er"
 CHANGING = re.compile(
     rf"^{LEADING}(?:{CLEAR_VERBS}|{OTHER_VERBS}|let(?! there)|{COMPARED})\b"
-    rf"|(?:;|\bbut\b){LEADING}(?:{OTHER_VERBS})\b"
+    rf"|^{LEADING}(?:fade|flip|mirror)\s+(?:the|it|this|that|my|our|all|both|everything)\b"
+    rf"|\bbut\b{LEADING}(?:{OTHER_VERBS})\b(?! of\b)"
     rf"|(?:[,.;:!?]|\b(?:and|but|then)\b){LEADING}(?:(?:{CLEAR_VERBS}|{COMPARED})\b|(?:{OTHER_VERBS})\s+"
     r"(?:in|out|an?|the|it|its|them|this|that|these|those|his|her|their|my|our|all|both|each|everything)\b)"
     rf"|\binstead\b|\b{COMPARED}\s+(?:light|sky|colou?rs?|tones?|shadows?)\b",
     re.IGNORECASE,
 )
 """A request for a change. A prompt that only says what to keep describes a new scene with the same figures."""
-ASKING = re.compile(rf"(?:(?!(?:an?|the)\b)[\w'’]{{1,20}}\W{{1,3}}){{0,9}}?(?:{CLEAR_VERBS})\b", re.IGNORECASE)
-"""The start of a request in other words, such as "Is it possible to remove". A description has an article or a figure
-before its verb."""
 EFFECT_WORD = rf"(?:{'|'.join(pattern for pattern, _ in EFFECTS)})\b"
 
 
 def describes_scene(prompt: str) -> bool:
     """Return whether a prompt describes a new scene, instead of a change of the source image."""
-    asking = ASKING.match(prompt)
-    if asking and not named(asking[0]):
-        return False
     return len(named(prompt)) > 1 and not CHANGING.search(prompt) and not ADDING.search(prompt)
 
 
