@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from langchain_pollinations._chat.options import ChatOptions, wire_options
 from langchain_pollinations._config.host_choice import LegacyConfig
@@ -52,6 +53,7 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
+        copied._described = None
         if update:
             copied._follow_model()
         return copied
@@ -79,14 +81,28 @@ class ModelInfo(LegacyConfig, ChatOptions, BaseChatModel):
 
     # --- Traces and caches ---
 
+    _described: Json | None = PrivateAttr(None)
+
+    @property
+    def _serialized(self) -> Json:
+        """The serialized model, for traces.
+
+        LangChain stores it in `__dict__`. From Python 3.12 on, the first calls of several threads then fail, because
+        one of them serializes the fields of the model while another adds the result to them.
+        """
+        described = self._described
+        if described is None:
+            self._described = described = dumpd(self)
+        return described
+
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the key for LangChain's cache.
 
-        The key contains the serialized model, which LangChain stores in the model. The stored text is removed first,
-        because it does not follow later changes of the model. The values of `extra_headers` may be secrets, and the
+        The key contains the serialized model, which is stored. It is removed first, because it does not follow later
+        changes of the model. The values of `extra_headers` may be secrets, and the
         cache may be a file, so the key contains their SHA-256.
         """
-        self.__dict__.pop("_serialized", None)
+        self._described = None
         return super()._get_llm_string(stop, **_replace_headers(kwargs, lambda value: sha256(value).hexdigest()))
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,19 @@ assert "RuntimeError('Event loop is closed')" not in seen, seen
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
+
+
+def test_threads_may_share_a_new_model() -> None:
+    """Each call serializes its model for traces, and the first call stores the result."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for _ in range(100):
+                chat = ChatPollinations(api_key="x")
+                assert len({repr(found) for found in threads.map(lambda _: chat._serialized, range(8))}) == 1  # noqa: B023
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_closing_releases_a_call_whose_loop_was_closed(emulator: Emulator) -> None:
